@@ -1,0 +1,65 @@
+# Everything that is done with this checkout. `make` alone explains.
+
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= $(or $(PILEUS_DATA),./data)
+SERVE := $(BIN)/pileus serve --data $(DATA) $(if $(DRIVER),--driver $(DRIVER)) $(if $(PORT),--port $(PORT))
+CHECKED := src tests $(wildcard bench)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve test check demo bench bench-million docs lock clean
+
+help: ## Explain this
+	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
+	@echo
+	@echo "  make serve            try it: a cloud on http://127.0.0.1:8080, kept in ./data"
+	@echo "  make demo             watch the official SDK use one"
+	@echo "  make test             run all tests, on SQLite and on PostgreSQL"
+	@echo
+	@echo "All there is:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@echo
+	@echo "The first of them sets up $(VENV) from a lock file; that takes a minute, and only once."
+
+setup: $(VENV)/.dev ## Set up .venv with all that developing needs
+
+serve: $(VENV)/.run ## Start the server: make serve PORT=9000 DATA=./data DRIVER=simulated
+	@exec $(SERVE)
+
+demo: $(VENV)/.run ## Watch the official SDK create, update and delete an instance
+	@$(BIN)/pileus demo
+
+test: $(VENV)/.dev ## Run all tests, those on PostgreSQL too: make test ARGS="-k tags"
+	scripts/with-postgres $(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: $(VENV)/.dev ## Check format, lint, types, rooms, and that the documents' examples run
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_rooms.py tests/docs
+
+bench: $(VENV)/.dev ## Measure: floor, GET, PATCH, list, start-up, memory
+	$(BIN)/python -m bench
+
+bench-million: $(VENV)/.dev ## Measure with a million instances
+	$(BIN)/python -m bench --million
+
+docs: $(VENV)/.run ## Write again the pages that come from the program itself
+	@mkdir -p docs
+	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/pileus settings --reference > docs/settings.md
+
+lock: ## Make the lock files again: make lock ARGS=--upgrade
+	scripts/lock $(ARGS)
+
+clean: ## Remove all that was made here, but for ./data
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp for each lock file, so that a second start is quick. What tests need includes what running needs.
+$(VENV)/.run: requirements.lock pyproject.toml scripts/setup
+	@VENV=$(VENV) scripts/setup requirements.lock
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock requirements.lock pyproject.toml scripts/setup
+	@VENV=$(VENV) scripts/setup requirements-dev.lock
+	@touch $(VENV)/.run $@

@@ -1,0 +1,1 @@
+"""HTTP: authentication, errors, published shapes and routes."""

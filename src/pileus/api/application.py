@@ -1,0 +1,59 @@
+"""The ASGI application: every route, behind one door."""
+
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+
+import pileus
+from pileus.api import auth, errors, routes
+from pileus.api.call import Call, Cloud
+from pileus.api.observing import Figures, observed
+from pileus.api.requests import Request
+from pileus.api.routes import rehearsal
+from pileus.drivers.driver import Rehearses
+from pileus.settings import Settings
+
+
+def application(settings: Settings, cloud: Cloud | None, figures: Figures) -> Litestar:
+    """Put the routes together; those of the rehearsal only where the driver can play."""
+    playing = cloud is None or isinstance(cloud.driver, Rehearses)
+    app = Litestar(
+        route_handlers=[*routes.ROUTES, *([rehearsal.ROUTER] if playing else [])],
+        guards=[auth.admit],
+        dependencies={
+            "call": Provide(provide_call, sync_to_thread=False),
+            "cloud": Provide(provide_cloud, sync_to_thread=False),
+            "figures": Provide(provide_figures, sync_to_thread=False),
+        },
+        exception_handlers=errors.HANDLERS,
+        request_class=Request,
+        logging_config=None,
+        request_max_body_size=settings.body_limit,
+        openapi_config=OpenAPIConfig(title="Pileus", version=pileus.__version__, path="/schema"),
+        state=State({"cloud": cloud, "figures": figures}),
+    )
+    # Outside of the router, so that unknown routes and wrong methods have a request id and are counted too.
+    app.asgi_handler = observed(app.asgi_handler, figures)
+    return app
+
+
+def provide_call(request: Request) -> Call:
+    """The request as handlers see it."""
+    call: Call = request.scope["call"]  # type: ignore[typeddict-item]  # our own key
+    return call
+
+
+def provide_cloud(request: Request) -> Cloud:
+    """What every request shares."""
+    cloud: Cloud = request.app.state.cloud
+    return cloud
+
+
+def provide_figures(request: Request) -> Figures:
+    """The figures of `/metrics`."""
+    figures: Figures = request.app.state.figures
+    return figures
+
+

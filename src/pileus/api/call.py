@@ -1,0 +1,92 @@
+"""A request as its handler sees it: who asks, where, and the server that it asks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.di import NamedDependency
+
+from pileus.domain.catalogue import Catalogue
+from pileus.domain.places import Caller, Place
+from pileus.domain.tasks import Task, new_task
+from pileus.domain.user_actions import done_by
+from pileus.drivers.driver import Compute
+from pileus.store import tasks, user_actions
+from pileus.store.database import Database, Tx
+
+
+@dataclass(slots=True)
+class Cloud:
+    """What every request shares."""
+
+    db: Database
+    catalogue: Catalogue
+    now: Callable[[], int]
+    new_id: Callable[[], str]
+    nudge: Callable[[], None]
+    driver: Compute
+    legacy_fields: bool = False
+
+
+@dataclass(slots=True)
+class Call:
+    """One request."""
+
+    cloud: Cloud
+    caller: Caller
+    place: Place
+    request_id: str
+    source_ip: str | None
+    user_agent: str | None
+
+    @property
+    def db(self) -> Database:
+        """The database."""
+        return self.cloud.db
+
+    async def start(  # noqa: PLR0913  # each is a fact of its own
+        self, tx: Tx, task_type: str, task_id: str, args: dict[str, Any], *, data: dict[str, Any] | None = None
+    ) -> Task:
+        """Write the task that does the long part of a request, in the transaction that locks what it works on."""
+        task = new_task(
+            task_id,
+            task_type,
+            self.caller,
+            self.place,
+            request_id=self.request_id,
+            now=self.cloud.now(),
+            args=args,
+            data=data,
+        )
+        return await tasks.add(tx, task)
+
+    async def record(  # noqa: PLR0913
+        self,
+        tx: Tx,
+        api_group: str,
+        action_type: str,
+        resource_id: str | int,
+        *,
+        data: dict[str, Any] | None = None,
+        task_id: str | None = None,
+    ) -> None:
+        """Write a line of the audit log, in the transaction of the change that it tells of."""
+        action = done_by(
+            self.caller,
+            api_group,
+            action_type,
+            action_id=self.cloud.new_id(),
+            now=self.cloud.now(),
+            resource_id=str(resource_id),
+            project_id=self.place.project_id or None,
+            region_id=self.place.region_id or None,
+            action_data=data,
+            task_id=task_id,
+            source_user_ip=self.source_ip,
+            user_agent=self.user_agent,
+        )
+        await user_actions.add(tx, action)
+
+
+Here = NamedDependency[Call]
+"""A handler's parameter `call: Here`."""

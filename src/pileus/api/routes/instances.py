@@ -1,0 +1,47 @@
+"""Instances: look at one, and change its name and tags."""
+
+from litestar import get, patch
+from litestar.params import FromPath, JSONBody
+
+from pileus.api.auth import READ, WRITE
+from pileus.api.call import Here
+from pileus.api.routes.instance_views import show
+from pileus.api.wire.instance_requests import UpdateInstance
+from pileus.api.wire.instances import InstanceView
+from pileus.domain.tags import merged
+from pileus.store import instances, tags
+from pileus.store.database import Tx
+
+ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
+
+
+@get(ONE, opt=READ, tags=["Instances"])
+async def get_instance(call: Here, instance_id: FromPath[str]) -> InstanceView:
+    """Show an instance with its addresses, volumes, security groups, protection and tags."""
+    async with call.db.read() as tx:
+        instance = await instances.get(tx, call.place, instance_id)
+        return show(call.cloud, instance, await instances.attached(tx, instance_id))
+
+
+@patch(ONE, opt=WRITE, tags=["Instances"])
+async def update_instance(call: Here, instance_id: FromPath[str], data: JSONBody[UpdateInstance]) -> InstanceView:
+    """Rename an instance or change its tags, by JSON merge patch (RFC 7386).
+
+    A tag with a value is set, a tag with null is removed, tags not named stay; `"tags": null` removes all.
+    Read-only tags always stay as they are. While a task holds the instance the answer is 409.
+    """
+    change = data.patch()
+
+    async def write(tx: Tx) -> InstanceView:
+        before = await instances.get(tx, call.place, instance_id)
+        after = await instances.save(tx, before, before.patched(change))
+        if "tags" in change:
+            old = await tags.of(tx, instance_id)
+            await tags.save(tx, instances.KIND, call.place, instance_id, old, merged(old, change["tags"]))
+        await call.record(tx, "instance", "update", instance_id, data=dict(change))
+        return show(call.cloud, after, await instances.attached(tx, instance_id))
+
+    return await call.db.write(write)
+
+
+ROUTES = [get_instance, update_instance]

@@ -1,0 +1,1 @@
+"""The published shapes, one module a noun; nothing is decided here."""

@@ -1,0 +1,28 @@
+"""Tags as the API shows them, and maps of them as it takes them."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from pileus.domain.tags import Tag
+
+NewTags = dict[str, str]
+TagChanges = dict[str, str | None]
+
+
+class TagView(Struct, kw_only=True):
+    """One tag; a read-only one belongs to the system."""
+
+    key: str
+    value: str
+    read_only: bool
+
+    @classmethod
+    def of(cls, tag: Tag) -> "TagView":
+        """Show a tag."""
+        return cls(key=tag.key, value=tag.value, read_only=tag.read_only)
+
+
+def shown(tags: Iterable[Tag]) -> list[TagView]:
+    """Show tags in the order given."""
+    return [TagView(key=tag.key, value=tag.value, read_only=tag.read_only) for tag in tags]

@@ -1,0 +1,115 @@
+"""The composition root: the one module that knows every room, and puts the program together."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from litestar import Litestar
+from prometheus_client import CollectorRegistry
+
+from pileus.api.application import application
+from pileus.api.call import Cloud
+from pileus.api.observing import Figures
+from pileus.domain.catalogue import Catalogue, parsed
+from pileus.drivers.driver import Compute
+from pileus.drivers.simulated import Simulated
+from pileus.seeding import seed
+from pileus.settings import Settings
+from pileus.store.database import Database
+from pileus.store.schema import opened
+from pileus.tasks.engine import Engine
+from pileus.tasks.interference import Faults
+from pileus.tasks.operations import OPERATIONS
+from pileus.tasks.reconcile import reconcile
+
+RECONCILE_EVERY = 5.0
+"""Seconds."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A cloud whose parts are at work; `first_token` is the administrator's key if it was made just now."""
+
+    app: Litestar
+    cloud: Cloud
+    engine: Engine
+    driver: Compute
+    first_token: str | None
+
+
+def now() -> int:
+    """Microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
+
+
+def new_id() -> str:
+    """A random id."""
+    return str(uuid.uuid4())
+
+
+def catalogue_of(settings: Settings) -> Catalogue:
+    """The operator's catalogue, or the one that comes with the program; raises Invalid."""
+    if settings.catalogue:
+        return parsed(Path(settings.catalogue).read_text("utf-8"))
+    return parsed((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
+
+
+def create(settings: Settings, running: Running | None = None) -> Litestar:
+    """The ASGI application; without a running cloud it serves to look at its routes and schema."""
+    return application(settings, running.cloud if running else None, Figures(CollectorRegistry()))
+
+
+@asynccontextmanager
+async def started(settings: Settings) -> AsyncIterator[Running]:
+    """Open the database, start driver, engine and reconciler, and stop them in turn."""
+    data = Path(settings.data)
+    catalogue = catalogue_of(settings)
+    figures = Figures(CollectorRegistry())
+    db = await opened(settings.database, data, figures.committed)
+    try:
+        token = await seed(db, catalogue, given_key=settings.api_key, data=data, now=now())
+        driver = Simulated(
+            data / "simulated.db", hosts=catalogue.servers.count, realistic=settings.simulated_time == "realistic"
+        )
+        engine = Engine(
+            db,
+            OPERATIONS,
+            driver,
+            catalogue,
+            now,
+            new_id,
+            lease=int(settings.lease_seconds * 1_000_000),
+            interference=Faults(db),
+            ended=lambda task, state: figures.tasks.labels(task.task_type, state).inc(),
+        )
+        cloud = Cloud(db, catalogue, now, new_id, engine.nudge, driver, legacy_fields=settings.legacy_fields)
+        app = application(settings, cloud, figures)
+        async with _working(engine, db, driver):
+            yield Running(app, cloud, engine, driver, token)
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def _working(engine: Engine, db: Database, driver: Compute) -> AsyncIterator[None]:
+    working = [asyncio.create_task(engine.run()), asyncio.create_task(_reconciling(db, driver))]
+    try:
+        yield
+    finally:
+        for task in working:
+            task.cancel()
+        for task in working:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _reconciling(db: Database, driver: Compute) -> None:
+    while True:
+        await reconcile(db, driver, now)
+        await asyncio.sleep(RECONCILE_EVERY)
+

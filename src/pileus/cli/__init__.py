@@ -1,0 +1,1 @@
+"""Commands: they talk to the API over HTTP; `serve` and `keys` are the exceptions."""

@@ -1,0 +1,32 @@
+"""Roles, and what each may do."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """The public API's three roles."""
+
+    ADMINISTRATORS = "Administrators"
+    ENGINEERS = "Engineers"
+    USERS = "Users"
+
+
+class Access(StrEnum):
+    """What a route asks of its caller."""
+
+    OPEN = "open"
+    READ = "read"
+    WRITE = "write"
+    ADMINISTER = "administer"
+
+
+ALLOWED: dict[Role, frozenset[Access]] = {
+    Role.USERS: frozenset({Access.OPEN, Access.READ}),
+    Role.ENGINEERS: frozenset({Access.OPEN, Access.READ, Access.WRITE}),
+    Role.ADMINISTRATORS: frozenset(Access),
+}
+
+
+def allowed(role: str, access: Access) -> bool:
+    """Whether `role` may use a route that asks for `access`."""
+    return access in ALLOWED[Role(role)]

@@ -1,0 +1,49 @@
+"""Flavors: the sizes servers come in, of three kinds."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from pileus.domain.instances import Kind
+
+Positive = Annotated[int, Meta(gt=0)]
+
+
+class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One size; `ram` in MiB, `disk` in GiB (the boot disk of a shared one); `hardware` says in words what a server is.
+
+    `quotas` says what one such server counts against the tenant's quotas, where its kind does not say enough.
+    """
+
+    id: str
+    kind: Kind = Kind.VM
+    vcpus: Positive
+    ram: Positive
+    disk: Positive | None = None
+    os_type: str = "linux"
+    architecture: str = "x86_64"
+    resource_class: str | None = None
+    hardware: dict[str, str] = field(default_factory=dict)
+    quotas: dict[str, int] = field(default_factory=dict)
+    price_per_hour: Decimal | None = None
+    disabled: bool = False
+
+    @property
+    def basic(self) -> bool:
+        """Whether it is a shared one."""
+        return "-shared-" in self.id
+
+    @property
+    def hardware_description(self) -> dict[str, str]:
+        """What it is made of, in words: the numbers of a virtual machine are its description."""
+        return self.hardware or {"ram": str(self.ram), "vcpus": str(self.vcpus)}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What one server of it counts against quotas."""
+        if self.quotas:
+            return self.quotas
+        if self.kind == Kind.VM:
+            return {"shared_vm_count": 1} if self.basic else {"vm_count": 1, "cpu_count": self.vcpus, "ram": self.ram}
+        return {"baremetal_basic_count": 1} if self.kind == Kind.BAREMETAL else {"gpu_count": 1}

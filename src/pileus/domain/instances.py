@@ -1,0 +1,190 @@
+"""Instances: the record, its states, and the rules of what may be done to it when."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypedDict
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from pileus.domain.errors import Conflict
+from pileus.domain.places import Place
+
+
+class Status(StrEnum):
+    """The public API's 20 statuses."""
+
+    ACTIVE = "ACTIVE"
+    BUILD = "BUILD"
+    DELETED = "DELETED"
+    ERROR = "ERROR"
+    HARD_REBOOT = "HARD_REBOOT"
+    MIGRATING = "MIGRATING"
+    PASSWORD = "PASSWORD"  # noqa: S105  # a status: the password is being set
+    PAUSED = "PAUSED"
+    REBOOT = "REBOOT"
+    REBUILD = "REBUILD"
+    RESCUE = "RESCUE"
+    RESIZE = "RESIZE"
+    REVERT_RESIZE = "REVERT_RESIZE"
+    SHELVED = "SHELVED"
+    SHELVED_OFFLOADED = "SHELVED_OFFLOADED"
+    SHUTOFF = "SHUTOFF"
+    SOFT_DELETED = "SOFT_DELETED"
+    SUSPENDED = "SUSPENDED"
+    UNKNOWN = "UNKNOWN"
+    VERIFY_RESIZE = "VERIFY_RESIZE"
+
+
+VM_STATES: Mapping[Status, str] = {
+    Status.ACTIVE: "active",
+    Status.BUILD: "building",
+    Status.DELETED: "deleted",
+    Status.ERROR: "error",
+    Status.HARD_REBOOT: "active",
+    Status.MIGRATING: "active",
+    Status.PASSWORD: "active",
+    Status.PAUSED: "paused",
+    Status.REBOOT: "active",
+    Status.REBUILD: "active",
+    Status.RESCUE: "rescued",
+    Status.RESIZE: "resized",
+    Status.REVERT_RESIZE: "resized",
+    Status.SHELVED: "shelved",
+    Status.SHELVED_OFFLOADED: "shelved_offloaded",
+    Status.SHUTOFF: "stopped",
+    Status.SOFT_DELETED: "soft-deleted",
+    Status.SUSPENDED: "suspended",
+    Status.UNKNOWN: "active",
+    Status.VERIFY_RESIZE: "resized",
+}
+
+
+class Kind(StrEnum):
+    """What an instance runs on; each has a flavor shape of its own."""
+
+    VM = "vm"
+    BAREMETAL = "baremetal"
+    GPU = "gpu"
+
+
+class Action(StrEnum):
+    """What can be asked of an instance's power."""
+
+    START = "start"
+    STOP = "stop"
+    REBOOT = "reboot"
+    REBOOT_HARD = "reboot_hard"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+
+
+class Move(Struct, frozen=True):
+    """An action's way: from which statuses, what is shown meanwhile, and where it ends."""
+
+    task_type: str
+    allowed: frozenset[Status]
+    task_state: str
+    arrives: Status
+    meanwhile: Status | None = None
+
+
+MOVES: Mapping[Action, Move] = {
+    Action.START: Move("start_vm", frozenset({Status.SHUTOFF}), "powering-on", Status.ACTIVE),
+    Action.STOP: Move(
+        "stop_vm",
+        frozenset({Status.ACTIVE, Status.SHUTOFF, Status.RESCUE, Status.ERROR}),
+        "powering-off",
+        Status.SHUTOFF,
+    ),
+    Action.REBOOT: Move("soft_reboot_vm", frozenset({Status.ACTIVE}), "rebooting", Status.ACTIVE, Status.REBOOT),
+    Action.REBOOT_HARD: Move(
+        "hard_reboot_vm",
+        frozenset({Status.ACTIVE, Status.SHUTOFF, Status.ERROR, Status.PAUSED, Status.RESCUE, Status.SUSPENDED}),
+        "rebooting_hard",
+        Status.ACTIVE,
+        Status.HARD_REBOOT,
+    ),
+    Action.SUSPEND: Move("suspend_vm", frozenset({Status.ACTIVE, Status.SHUTOFF}), "suspending", Status.SUSPENDED),
+    Action.RESUME: Move("resume_vm", frozenset({Status.SUSPENDED}), "resuming", Status.ACTIVE),
+}
+
+
+class Boot(Struct, frozen=True, kw_only=True):
+    """What a machine is told at its first boot; forgotten once it has booted."""
+
+    user_data: str | None = None
+    username: str | None = None
+    password: str | None = None
+
+
+class InstancePatch(TypedDict, total=False):
+    """A merge patch: a key that is absent is left alone."""
+
+    name: str
+    tags: Mapping[str, str | None] | None
+
+
+class Instance(Struct, frozen=True, kw_only=True):
+    """One server as the control plane knows it; times in microseconds since 1970."""
+
+    id: str
+    client_id: int
+    project_id: int
+    region_id: int
+    name: str
+    description: str | None = None
+    kind: str = Kind.VM
+    flavor_id: str
+    status: str = Status.BUILD
+    vm_state: str = "building"
+    task_state: str | None = None
+    task_id: str | None = None
+    creator_task_id: str | None = None
+    ssh_key_id: str | None = None
+    placement_group_id: str | None = None
+    host: str | None = None
+    isolated: bool = False
+    isolation_reason: str | None = None
+    boot: Boot = field(default_factory=Boot)
+    created_at: int
+    changed_at: int
+    revision: int = 1
+
+    @property
+    def place(self) -> Place:
+        """Whose it is and where."""
+        return Place(self.client_id, self.project_id, self.region_id)
+
+    def unlocked(self) -> "Instance":
+        """Itself if no task holds it; raises Conflict."""
+        if self.task_id is not None:
+            raise Conflict(f"Instance {self.id} is locked by task {self.task_id}: try again when the task has finished")
+        return self
+
+    def patched(self, patch: InstancePatch) -> "Instance":
+        """Apply the record's part of a merge patch (`tags.merged` does the other); raises Conflict while locked."""
+        self.unlocked()
+        return replace(self, name=patch["name"]) if "name" in patch else self
+
+    def locked(self, task_id: str, task_state: str | None = None) -> "Instance":
+        """Let a task hold it; raises Conflict if one does."""
+        return replace(self.unlocked(), task_id=task_id, task_state=task_state)
+
+    def moving(self, action: Action, task_id: str, now: int) -> "Instance":
+        """Enter the in-between state of `action`, held by a task; raises Conflict where that is not possible now."""
+        move = MOVES[action]
+        if self.kind == Kind.BAREMETAL and action in (Action.SUSPEND, Action.RESUME):
+            raise Conflict(f"Cannot {action} instance {self.id}: bare metal servers cannot be suspended")
+        if self.unlocked().status not in move.allowed:
+            raise Conflict(f"Cannot {action} instance {self.id} in status {self.status}")
+        held = self.locked(task_id, move.task_state)
+        return held.standing(move.meanwhile, now) if move.meanwhile else held
+
+    def standing(self, status: Status, now: int, vm_state: str | None = None) -> "Instance":
+        """Take a status with the vm_state that goes with it; `changed_at` follows."""
+        return replace(self, status=status.value, vm_state=vm_state or VM_STATES[status], changed_at=now)
+
+    def released(self) -> "Instance":
+        """Let the task go."""
+        return replace(self, task_id=None, task_state=None)

@@ -1,0 +1,124 @@
+"""Networks and their subnets, and which address is given next."""
+
+from collections.abc import Container, Iterable, Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from operator import itemgetter
+
+from msgspec import Struct, field
+
+from pileus.domain.errors import NoCapacity, invalid
+
+VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dual": (4, 6)}
+
+Address = IPv4Address | IPv6Address
+Cidr = IPv4Network | IPv6Network
+
+
+class Network(Struct, frozen=True, kw_only=True):
+    """A layer-2 network; an external one belongs to nobody and is seen by all."""
+
+    id: str
+    client_id: int | None = None
+    project_id: int | None = None
+    region_id: int
+    name: str
+    type: str = "vxlan"
+    mtu: int = 1450
+    segmentation_id: int | None = None
+    external: bool = False
+    shared: bool = False
+    is_default: bool = False
+    port_security_enabled: bool = True
+    task_id: str | None = None
+    creator_task_id: str | None = None
+    created_at: int
+    updated_at: int
+    revision: int = 1
+
+
+class Route(Struct, frozen=True):
+    """A route that hosts of a subnet are told."""
+
+    destination: str
+    nexthop: str
+
+
+class Subnet(Struct, frozen=True, kw_only=True):
+    """A range of addresses of a network; `dns_nameservers` None means the provider's."""
+
+    id: str
+    client_id: int | None = None
+    project_id: int | None = None
+    region_id: int
+    network_id: str
+    name: str
+    cidr: str
+    ip_version: int = 4
+    gateway_ip: str | None = None
+    enable_dhcp: bool = True
+    dns_nameservers: list[str] | None = None
+    host_routes: list[Route] = field(default_factory=list)
+    task_id: str | None = None
+    creator_task_id: str | None = None
+    created_at: int
+    updated_at: int
+    revision: int = 1
+
+    @property
+    def total(self) -> int:
+        """How many addresses it can give."""
+        network = ip_network(self.cidr)
+        kept = {address for address in self._kept(network) if address in network}
+        return network.num_addresses - len(kept)
+
+    def holds(self, ip: str) -> bool:
+        """Whether `ip` is one that it may give to a port; raises ValueError for what is no address."""
+        address, network = ip_address(ip), ip_network(self.cidr)
+        return address in network and address not in self._kept(network)
+
+    def _kept(self, network: Cidr) -> set[Address]:
+        """The addresses that no port gets: both edges and the gateway."""
+        gateway = () if self.gateway_ip is None else (ip_address(self.gateway_ip),)
+        return {network.network_address, network.broadcast_address, *gateway}
+
+
+def normal(ip: str) -> str:
+    """The one spelling of an address that records use; raises ValueError."""
+    return str(ip_address(ip))
+
+
+def next_free(subnet: Subnet, used: Container[str], after: str | None = None) -> str | None:
+    """The first address not in use, counted on from `after` and then from the start; None when all are."""
+    gateway = ip_address(subnet.gateway_ip) if subnet.gateway_ip is not None else None
+    for address in _from(ip_network(subnet.cidr), after):
+        text = str(address)
+        if address != gateway and text not in used:
+            return text
+    return None
+
+
+def widest(subnets: Iterable[tuple[Subnet, int]], family: str | None = "ipv4") -> list[Subnet]:
+    """Choose the subnet with the most addresses left, given how many are in use; with `dual` one of each version.
+
+    Raises Invalid where the network has no subnet of the family, and NoCapacity where those that it has are full.
+    """
+    known = list(subnets)
+    return [_widest(known, version) for version in VERSIONS[family or "ipv4"]]
+
+
+def _widest(subnets: Sequence[tuple[Subnet, int]], version: int) -> Subnet:
+    fitting = [(subnet, subnet.total - used) for subnet, used in subnets if subnet.ip_version == version]
+    if not fitting:
+        raise invalid(ip_family=f"The network has no IPv{version} subnet")
+    subnet, free = max(fitting, key=itemgetter(1))
+    if free <= 0:
+        raise NoCapacity(f"The network has no free IPv{version} address")
+    return subnet
+
+
+def _from(network: Cidr, after: str | None) -> Iterator[Address]:
+    first, last = int(network.network_address) + 1, int(network.broadcast_address) - 1
+    kind = IPv4Address if network.version == 4 else IPv6Address  # noqa: PLR2004  # the protocol's number
+    start = min(max(int(ip_address(after)) + 1, first), last + 1) if after else first
+    yield from (kind(number) for number in range(start, last + 1))
+    yield from (kind(number) for number in range(first, start))

@@ -1,0 +1,71 @@
+"""Ports: where an instance meets a network; floating IPs; MAC addresses."""
+
+import hashlib
+
+from msgspec import Struct, field
+
+
+class AddressPair(Struct, frozen=True):
+    """A further address that a port may speak as."""
+
+    ip_address: str
+    mac_address: str | None = None
+
+
+class Port(Struct, frozen=True, kw_only=True):
+    """An interface; a `reserved` one lives on without an instance (a reserved fixed IP)."""
+
+    id: str
+    client_id: int
+    project_id: int
+    region_id: int
+    network_id: str
+    instance_id: str | None = None
+    position: int = 0
+    name: str = ""
+    interface_name: str | None = None
+    mac_address: str
+    port_security_enabled: bool = True
+    allowed_address_pairs: list[AddressPair] = field(default_factory=list)
+    port_group: int = 0
+    reserved: bool = False
+    is_vip: bool = False
+    task_id: str | None = None
+    creator_task_id: str | None = None
+    created_at: int
+    updated_at: int
+    revision: int = 1
+
+
+class AssignedAddress(Struct, frozen=True, kw_only=True):
+    """A line of the address book."""
+
+    subnet_id: str
+    ip: str
+    port_id: str | None = None
+    floating_ip_id: str | None = None
+
+
+class FloatingIP(Struct, frozen=True, kw_only=True):
+    """A public address that can move between ports."""
+
+    id: str
+    client_id: int
+    project_id: int
+    region_id: int
+    floating_ip_address: str
+    port_id: str | None = None
+    fixed_ip_address: str | None = None
+    router_id: str | None = None
+    status: str = "DOWN"
+    task_id: str | None = None
+    creator_task_id: str | None = None
+    created_at: int
+    updated_at: int
+    revision: int = 1
+
+
+def mac_address(port_id: str) -> str:
+    """The MAC address of a port, made from its id."""
+    digest = hashlib.sha256(port_id.encode()).hexdigest()
+    return "00:16:3e:" + ":".join(digest[at : at + 2] for at in (0, 2, 4))

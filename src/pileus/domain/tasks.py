@@ -1,0 +1,89 @@
+"""Tasks: durable work that a request has started."""
+
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct, field
+
+from pileus.domain.places import Caller, Place
+
+
+class TaskState(StrEnum):
+    """The public API's four states."""
+
+    NEW = "NEW"
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    ERROR = "ERROR"
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """One task; `data` is shown to clients, `args` are the operation's own; `step` counts the finished steps."""
+
+    id: str
+    task_type: str
+    state: str = TaskState.NEW
+    client_id: int
+    user_id: int
+    project_id: int | None
+    region_id: int | None
+    request_id: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    args: dict[str, Any] = field(default_factory=dict)
+    created_resources: dict[str, list[str | int]] | None = None
+    error: str | None = None
+    step: int = 0
+    undoing: bool = False
+    attempts: int = 0
+    lease_token: str | None = None
+    lease_until: int = 0
+    acknowledged_at: int | None = None
+    acknowledged_by: int | None = None
+    created_at: int
+    updated_at: int | None = None
+    finished_at: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it works."""
+        return Place(self.client_id, self.project_id or 0, self.region_id or 0)
+
+
+def new_task(  # noqa: PLR0913  # each is a fact of its own
+    task_id: str,
+    task_type: str,
+    caller: Caller,
+    place: Place,
+    *,
+    request_id: str,
+    now: int,
+    args: dict[str, Any],
+    data: dict[str, Any] | None = None,
+) -> Task:
+    """Make the task that a caller's request starts."""
+    return Task(
+        id=task_id,
+        task_type=task_type,
+        client_id=place.client_id,
+        user_id=caller.user_id,
+        project_id=place.project_id,
+        region_id=place.region_id,
+        request_id=request_id,
+        args=args,
+        data=data if data is not None else args,
+        created_at=now,
+    )
+
+
+CREATED_KINDS = (
+    "ai_clusters", "api_keys", "caas_containers", "clusters", "ddos_profiles", "faas_functions", "faas_namespaces",
+    "file_shares", "floatingips", "healthmonitors", "images", "inference_instances", "instances", "k8s_clusters",
+    "k8s_pools", "l7polices", "l7rules", "laas_topic", "listeners", "loadbalancers", "members", "networks", "pools",
+    "ports", "postgresql_clusters", "projects", "registry_registries", "registry_users", "routers", "secrets",
+    "security_group_rules", "security_groups", "servergroups", "snapshots", "subnets", "volumes",
+)  # fmt: skip
+
+
+def created(**kinds: list[str] | list[int]) -> dict[str, list[str | int]]:
+    """Name what a task has created: every kind of the public API, those untouched as empty lists."""
+    return {kind: list(kinds.get(kind, [])) for kind in CREATED_KINDS}

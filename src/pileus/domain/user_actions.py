@@ -1,0 +1,62 @@
+"""The audit log: who did what, to which resources."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from pileus.domain.places import Caller
+
+
+class UserAction(Struct, frozen=True, kw_only=True):
+    """One line of the audit log, written in the transaction of the change itself."""
+
+    id: str
+    client_id: int
+    user_id: int
+    email: str | None
+    token_id: int | None
+    project_id: int | None
+    region_id: int | None
+    api_group: str
+    action_type: str
+    action_data: dict[str, Any] | None
+    resources: list[dict[str, Any]]
+    task_id: str | None
+    source_user_ip: str | None
+    user_agent: str | None
+    created_at: int
+
+
+def done_by(  # noqa: PLR0913  # each is a fact of its own
+    caller: Caller,
+    api_group: str,
+    action_type: str,
+    *,
+    action_id: str,
+    now: int,
+    resource_id: str,
+    project_id: int | None = None,
+    region_id: int | None = None,
+    action_data: dict[str, Any] | None = None,
+    task_id: str | None = None,
+    source_user_ip: str | None = None,
+    user_agent: str | None = None,
+) -> UserAction:
+    """Tell that `caller` has done `action_type` to one resource."""
+    return UserAction(
+        id=action_id,
+        client_id=caller.client_id,
+        user_id=caller.user_id,
+        email=caller.email,
+        token_id=caller.token_id,
+        project_id=project_id,
+        region_id=region_id,
+        api_group=api_group,
+        action_type=action_type,
+        action_data=action_data,
+        resources=[{"resource_id": resource_id, "resource_type": api_group}],
+        task_id=task_id,
+        source_user_ip=source_user_ip,
+        user_agent=user_agent,
+        created_at=now,
+    )

@@ -1,0 +1,1 @@
+"""What computes: the Protocols a driver fulfils, and the drivers."""

@@ -1,0 +1,173 @@
+"""What a driver does. Every verb names an end state, so that saying it twice does no harm.
+
+`Compute` is all that a driver must do; `Volumes`, `Networks`, `Hosts`, `Consoles` and `Metrics` are found by `isinstance`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from msgspec import Struct, field
+
+from pileus.domain.instances import Boot
+
+
+class DriverError(Exception):
+    """A driver could not do as told; `retryable` says whether trying again may help."""
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class Disk(Struct, frozen=True, kw_only=True):
+    """A volume as a driver sees it; `size` in GiB; made from an image, from a snapshot, or blank."""
+
+    id: str
+    size: int
+    type_name: str
+    device: str | None = None
+    boot_index: int = -1
+    image_id: str | None = None
+    snapshot_id: str | None = None
+
+
+class Nic(Struct, frozen=True, kw_only=True):
+    """A port as a driver sees it."""
+
+    port_id: str
+    network_id: str
+    mac_address: str
+    addresses: list[str]
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """A server to be: its size (`ram` in MiB), what hangs on it and what it is told at its first boot."""
+
+    id: str
+    name: str
+    flavor_id: str
+    vcpus: int
+    ram: int
+    host: str | None = None
+    disks: list[Disk] = field(default_factory=list)
+    nics: list[Nic] = field(default_factory=list)
+    ssh_public_key: str | None = None
+    boot: Boot = field(default_factory=Boot)
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """A machine as the driver finds it: a status of `domain.instances.Status`, perhaps with a vm_state of its own."""
+
+    machine_id: str
+    status: str
+    vm_state: str | None = None
+
+
+class Console(Struct, frozen=True, kw_only=True):
+    """Where a machine's screen can be seen."""
+
+    url: str
+    type: str
+    protocol: str
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """How busy a machine was at a time (microseconds): shares in percent, bytes and packets a second."""
+
+    time: int
+    cpu_util: float
+    memory_util: float
+    network_bytes_in: float
+    network_bytes_out: float
+    network_packets_in: float
+    network_packets_out: float
+    disks: dict[str, tuple[float, float, float, float]]
+    """By device: bytes read and written, operations read and written, each a second."""
+
+
+class Compute(Protocol):
+    """Runs machines."""
+
+    async def ensure_running(self, machine: Machine) -> None:
+        """Bring a machine to running, whatever it was; make it if there is none."""
+
+    async def ensure_stopped(self, machine_id: str) -> None:
+        """Bring it to a stop."""
+
+    async def ensure_suspended(self, machine_id: str) -> None:
+        """Freeze it."""
+
+    async def ensure_restarted(self, machine: Machine, request: str, *, hard: bool) -> None:
+        """Restart it once for a `request`, however often that is said."""
+
+    async def ensure_sized(self, machine: Machine) -> None:
+        """Give it the machine's vcpus and ram; it runs, or not, as before."""
+
+    async def ensure_gone(self, machine_id: str) -> None:
+        """Leave nothing of it."""
+
+    def observe(self) -> AsyncIterator[Seen]:
+        """Every machine there is."""
+
+
+@runtime_checkable
+class Volumes(Protocol):
+    """Keeps volumes."""
+
+    async def ensure_volume(self, disk: Disk) -> None:
+        """Make a volume, with the content it is to have."""
+
+    async def ensure_no_volume(self, volume_id: str) -> None:
+        """Destroy it."""
+
+    async def ensure_attached(self, machine_id: str, disk: Disk) -> None:
+        """Hang it on a machine."""
+
+    async def ensure_detached(self, machine_id: str, volume_id: str) -> None:
+        """Take it off."""
+
+
+@runtime_checkable
+class Networks(Protocol):
+    """Plugs machines into networks."""
+
+    async def ensure_plugged(self, machine_id: str, nic: Nic) -> None:
+        """Give a machine an interface."""
+
+    async def ensure_unplugged(self, machine_id: str, port_id: str) -> None:
+        """Take it away."""
+
+
+@runtime_checkable
+class Hosts(Protocol):
+    """Has more than one host to place machines on."""
+
+    async def hosts(self, region_id: int) -> Sequence[str]:
+        """The hosts of a region."""
+
+
+@runtime_checkable
+class Consoles(Protocol):
+    """Has a screen that a browser can show."""
+
+    async def console(self, machine_id: str, console_type: str | None) -> Console:
+        """Open a console; raises DriverError for a type that it has not."""
+
+
+@runtime_checkable
+class Metrics(Protocol):
+    """Knows how busy its machines are."""
+
+    async def metrics(self, machine_id: str, since: int, until: int, count: int) -> list[Sample]:
+        """At most `count` samples between two times, oldest first."""
+
+
+@runtime_checkable
+class Rehearses(Protocol):
+    """Plays: its machines can be put in any state, and its time runs as told."""
+
+    def set_state(self, machine_id: str, status: str, vm_state: str | None = None) -> None:
+        """Let a machine be in a state, as if something had happened to it."""
+
+    def set_time(self, mode: str) -> None:
+        """Let transitions take no time (`instant`), or a real cloud's (`realistic`)."""

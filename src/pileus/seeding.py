@@ -1,0 +1,86 @@
+"""What a database holds from its first start on: a tenant, its first project and key, and what the catalogue offers."""
+
+import os
+import secrets
+from pathlib import Path
+
+from pileus.domain.access import Role
+from pileus.domain.catalogue import Catalogue
+from pileus.domain.keys import ApiKey, digest, key_id
+from pileus.domain.projects import Project
+from pileus.store import clients, counters, images, keys, networks, projects, subnets
+from pileus.store.database import Database, Tx
+
+CLIENT, USER, PROJECT = 1, 1, 1
+KEY_FILE = "admin.key"
+
+
+def new_token(number: int) -> str:
+    """A fresh token: the key's number and 256 random bits."""
+    return f"{number}_{secrets.token_hex(32)}"
+
+
+async def seed(db: Database, catalogue: Catalogue, *, given_key: str, data: Path, now: int) -> str | None:
+    """Bring tenant, key and catalogue up to date; the administrator's token, if this is its first showing."""
+
+    async def write(tx: Tx) -> str | None:
+        token = None
+        if not await clients.exists(tx, CLIENT):
+            await _tenant(tx, now)
+            token = given_key or await _first_key(tx, data, now)
+        if given_key:
+            await _given_key(tx, given_key, now)
+        for region in catalogue.regions:
+            await _offer(tx, catalogue, region.id, now)
+        return token
+
+    return await db.write(write)
+
+
+async def _tenant(tx: Tx, now: int) -> None:
+    await clients.add(tx, CLIENT, "default", now)
+    await clients.add_user(tx, USER, CLIENT, "admin@localhost.localdomain", now)
+    number = await counters.following(tx, "projects")
+    await projects.add(tx, Project(id=number, client_id=CLIENT, name="default", is_default=True, created_at=now))
+
+
+async def _first_key(tx: Tx, data: Path, now: int) -> str:
+    number = await counters.following(tx, "api_keys")
+    token = new_token(number)
+    await keys.add(tx, _administrator(number, token, now))
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with open(os.open(data / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: ASYNC230, PTH123  # once, tiny, with its mode from the start
+        file.write(token + "\n")
+    return token
+
+
+async def _given_key(tx: Tx, token: str, now: int) -> None:
+    number = key_id(token) or 0
+    held = await keys.holder(tx, number)
+    if held is None:
+        await keys.add(tx, _administrator(number, token, now))
+    elif held[0].digest != digest(token):
+        await keys.replace(tx, number, digest(token))
+
+
+def _administrator(number: int, token: str, now: int) -> ApiKey:
+    return ApiKey(
+        id=number,
+        client_id=CLIENT,
+        user_id=USER,
+        name="administrator",
+        role=Role.ADMINISTRATORS,
+        digest=digest(token),
+        created_at=now,
+    )
+
+
+async def _offer(tx: Tx, catalogue: Catalogue, region_id: int, now: int) -> None:
+    for image in catalogue.image_records(region_id, now):
+        await images.put(tx, image)
+    for network, ranges in catalogue.network_records(region_id, now):
+        if await networks.find(tx, network.id) is None:
+            await networks.add(tx, network)
+        for subnet in ranges:
+            if await subnets.find(tx, subnet.id) is None:
+                await subnets.add(tx, subnet)

@@ -1,0 +1,1 @@
+"""SQL: one module a noun, records in and out; no rules."""

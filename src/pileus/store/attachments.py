@@ -1,0 +1,34 @@
+"""Which volume hangs on which instance."""
+
+from pileus.domain.volumes import Attachment, Volume
+from pileus.store import volumes
+from pileus.store.database import Tx
+from pileus.store.rows import Table
+
+TABLE = Table("attachments", Attachment, key="volume_id")
+BOTH = (
+    f"SELECT {TABLE.of('a')}, {volumes.TABLE.of('v')} FROM attachments a JOIN volumes v ON v.id = a.volume_id"  # noqa: S608
+    " WHERE a.instance_id = :instance_id ORDER BY length(a.device), a.device"
+)
+
+
+async def with_volumes(tx: Tx, instance_id: str) -> list[tuple[Attachment, Volume]]:
+    """An instance's attachments with their volumes, in the devices' order."""
+    width = len(TABLE.fields)
+    rows = await tx.all(BOTH, instance_id=instance_id)
+    return [(TABLE.record(row[:width]), volumes.TABLE.record(row[width:])) for row in rows]
+
+
+async def of_volume(tx: Tx, volume_id: str) -> Attachment | None:
+    """Where a volume hangs, or None."""
+    return await TABLE.find_one(tx, "volume_id = :volume_id", volume_id=volume_id)
+
+
+async def add(tx: Tx, attachment: Attachment) -> Attachment:
+    """Insert an attachment."""
+    return await TABLE.add(tx, attachment)
+
+
+async def remove(tx: Tx, volume_id: str) -> None:
+    """Take a volume off."""
+    await TABLE.remove(tx, volume_id)

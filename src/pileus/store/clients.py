@@ -1,0 +1,24 @@
+"""Tenants and their users."""
+
+from pileus.store.database import Tx
+
+
+async def add(tx: Tx, client_id: int, name: str, now: int) -> None:
+    """Insert a tenant."""
+    await tx.run("INSERT INTO clients (id, name, created_at) VALUES (:id, :name, :now)", id=client_id, name=name, now=now)
+
+
+async def add_user(tx: Tx, user_id: int, client_id: int, email: str, now: int) -> None:
+    """Insert a user of a tenant."""
+    await tx.run(
+        "INSERT INTO users (id, client_id, email, created_at) VALUES (:id, :client_id, :email, :now)",
+        id=user_id,
+        client_id=client_id,
+        email=email,
+        now=now,
+    )
+
+
+async def exists(tx: Tx, client_id: int) -> bool:
+    """Whether there is such a tenant."""
+    return await tx.one("SELECT 1 FROM clients WHERE id = :id", id=client_id) is not None

@@ -1,0 +1,16 @@
+"""Numbers that are given out once."""
+
+from pileus.store.database import Tx
+
+
+async def following(tx: Tx, name: str) -> int:
+    """The next number of a counter, from 1."""
+    row = await tx.one(
+        """
+        INSERT INTO counters (name, value) VALUES (:name, 1)
+        ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value
+        """,
+        name=name,
+    )
+    assert row is not None  # noqa: S101  # INSERT … RETURNING always answers
+    return int(row[0])

@@ -1,0 +1,62 @@
+"""Ports, and the address book that says which addresses they have."""
+
+from pileus.domain.errors import not_found
+from pileus.domain.places import Place
+from pileus.domain.ports import AssignedAddress, Port
+from pileus.store.database import Tx
+from pileus.store.rows import Table
+
+TABLE = Table("ports", Port)
+ADDRESSES = Table("addresses", AssignedAddress, key="ip")
+
+
+async def get(tx: Tx, place: Place, port_id: str) -> Port:
+    """One port of a place; raises NotFound."""
+    found = await TABLE.find_one(
+        tx,
+        "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id",
+        id=port_id,
+        client_id=place.client_id,
+        project_id=place.project_id,
+        region_id=place.region_id,
+    )
+    if found is None:
+        raise not_found("Port", port_id)
+    return found
+
+
+async def of_instance(tx: Tx, instance_id: str) -> list[Port]:
+    """An instance's ports in their order."""
+    return await TABLE.find(tx, "instance_id = :instance_id ORDER BY position, id", instance_id=instance_id)
+
+
+async def with_addresses(tx: Tx, instance_id: str) -> list[tuple[Port, list[str]]]:
+    """An instance's ports with their addresses."""
+    return [(port, [line.ip for line in await addresses_of(tx, port.id)]) for port in await of_instance(tx, instance_id)]
+
+
+async def addresses_of(tx: Tx, port_id: str) -> list[AssignedAddress]:
+    """The lines of the address book that belong to a port."""
+    return await ADDRESSES.find(tx, "port_id = :port_id ORDER BY ip", port_id=port_id)
+
+
+async def add(tx: Tx, port: Port) -> Port:
+    """Insert a port."""
+    return await TABLE.add(tx, port)
+
+
+async def save(tx: Tx, before: Port, after: Port) -> Port:
+    """Write what changed; raises Stale."""
+    return await TABLE.save(tx, before, after)
+
+
+async def assign(tx: Tx, address: AssignedAddress) -> AssignedAddress:
+    """Write a line of the address book; raises Stale (by its key) if the address is taken."""
+    return await ADDRESSES.add(tx, address)
+
+
+async def remove(tx: Tx, port_id: str) -> None:
+    """Delete a port and free its addresses."""
+    await tx.run("DELETE FROM addresses WHERE port_id = :port_id", port_id=port_id)
+    await tx.run("DELETE FROM port_security_groups WHERE port_id = :port_id", port_id=port_id)
+    await TABLE.remove(tx, port_id)

@@ -1,0 +1,111 @@
+"""Between a table's rows and records: each column has the name of a field, in the fields' order."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Generic, TypeVar, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from pileus.domain.errors import Stale
+from pileus.store.database import Row, Tx
+
+R = TypeVar("R", bound=Struct)
+PLAIN = (str, int, type(None))
+
+
+class Table(Generic[R]):
+    """One table of one kind of record; flags are 0 or 1 in it, and what is neither text nor number is JSON."""
+
+    def __init__(self, name: str, record: type[R], key: str = "id") -> None:
+        self.name = name
+        self._record = record
+        self._key = key
+        self.fields = record.__struct_fields__
+        self.columns = ", ".join(self.fields)
+        hints = get_type_hints(record)
+        self._decoders = {at: _decoder(hints[field]) for at, field in enumerate(self.fields) if not _is_plain(hints[field])}
+        self._encoded = {self.fields[at] for at in self._decoders}
+        marks = ", ".join(f":{field}" for field in self.fields)
+        self._insert = f"INSERT INTO {name} ({self.columns}) VALUES ({marks})"  # noqa: S608  # names of our own
+
+    def of(self, alias: str) -> str:
+        """The columns, for a statement that calls the table `alias`."""
+        return ", ".join(f"{alias}.{field}" for field in self.fields)
+
+    def record(self, row: Row) -> R:
+        """Read a record out of a row that holds exactly the columns."""
+        values = dict(zip(self.fields, row, strict=True))
+        for at, decode in self._decoders.items():
+            values[self.fields[at]] = decode(row[at])
+        return self._record(**values)
+
+    def records(self, rows: Iterable[Row]) -> list[R]:
+        """Read every row."""
+        return [self.record(row) for row in rows]
+
+    def values(self, record: R) -> dict[str, Any]:
+        """The parameters that write a record."""
+        return {field: self.value(field, getattr(record, field)) for field in self.fields}
+
+    def value(self, field: str, value: Any) -> Any:
+        """One field's value as its column keeps it."""
+        if field not in self._encoded or value is None:
+            return value
+        return int(value) if isinstance(value, bool) else msgspec.json.encode(value).decode()
+
+    async def add(self, tx: Tx, record: R) -> R:
+        """Insert a record."""
+        await tx.run(self._insert, **self.values(record))
+        return record
+
+    async def save(self, tx: Tx, before: R, after: R) -> R:
+        """Write what changed between two states of a record; raises Stale if somebody else changed it meanwhile."""
+        changed = tuple(field for field in self.fields if getattr(before, field) != getattr(after, field))
+        if not changed:
+            return after
+        values = {field: self.value(field, getattr(after, field)) for field in changed}
+        key, revision = getattr(before, self._key), before.revision  # type: ignore[attr-defined]
+        statement = _update(self.name, self._key, changed)
+        if not await tx.run(statement, **values, row_key=key, row_revision=revision):
+            raise Stale(f"{self._record.__name__} {key} was changed by another request")
+        return msgspec.structs.replace(after, revision=revision + 1)
+
+    async def find(self, tx: Tx, where: str, **values: Any) -> list[R]:
+        """The records for which a condition holds."""
+        return self.records(await tx.all(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values))  # noqa: S608
+
+    async def find_one(self, tx: Tx, where: str, **values: Any) -> R | None:
+        """The first record for which a condition holds, or None."""
+        row = await tx.one(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values)  # noqa: S608
+        return None if row is None else self.record(row)
+
+    async def remove(self, tx: Tx, key: str | int) -> None:
+        """Delete a record by its key; nothing happens if it is gone."""
+        await tx.run(f"DELETE FROM {self.name} WHERE {self._key} = :row_key", row_key=key)  # noqa: S608
+
+
+@lru_cache(maxsize=512)
+def _update(table: str, key: str, changed: tuple[str, ...]) -> str:
+    sets = ", ".join(f"{field} = :{field}" for field in changed)
+    return (
+        f"UPDATE {table} SET {sets}, revision = revision + 1 "  # noqa: S608  # names of our own
+        f"WHERE {key} = :row_key AND revision = :row_revision"
+    )
+
+
+def _is_plain(hint: Any) -> bool:
+    return all(part in PLAIN for part in getattr(hint, "__args__", (hint,))) and hint is not bool
+
+
+def _decoder(hint: Any) -> Callable[[Any], Any]:
+    if hint is bool:
+        return bool
+    decoder = msgspec.json.Decoder(hint)
+    return lambda text: None if text is None else decoder.decode(text)
+
+
+def listed(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+    """The inside of `IN (…)` for a list of values, and its parameters."""
+    parameters = {f"{name}_{at}": value for at, value in enumerate(values)}
+    return ", ".join(f":{parameter}" for parameter in parameters) or "NULL", parameters

@@ -1,0 +1,26 @@
+"""The schema's history, and how a database is opened with it."""
+
+from importlib import resources
+from pathlib import Path
+
+from pileus.store.database import Committed, Database, Migration
+from pileus.store.postgres import Postgres
+from pileus.store.sqlite import Sqlite
+
+
+def migrations() -> list[Migration]:
+    """Every migration in order: files named `0001_name.sql`."""
+    folder = resources.files("pileus.store") / "migrations"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return [(int(file.name[:4]), file.name[5:-4], file.read_text("utf-8")) for file in files]
+
+
+async def opened(url: str, data: Path, committed: Committed | None = None) -> Database:
+    """Open the database a URL names (empty: a SQLite file in `data`) with its schema up to date; raises NewerDatabase."""
+    if url.startswith(("postgresql://", "postgres://")):
+        database: Database = Postgres(url, committed)
+    else:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        database = Sqlite(data / "pileus.db", committed)
+    await database.migrate(migrations())
+    return database

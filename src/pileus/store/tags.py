@@ -1,0 +1,47 @@
+"""The tags of every kind of resource, in one table."""
+
+from pileus.domain.places import Place
+from pileus.domain.tags import Tag, Tags
+from pileus.store.database import Tx
+
+
+async def of(tx: Tx, resource_id: str) -> dict[str, Tag]:
+    """The tags of a resource, ordered by key."""
+    rows = await tx.all("SELECT key, value, read_only FROM tags WHERE resource_id = :id ORDER BY key", id=resource_id)
+    return {key: Tag(key, value, bool(read_only)) for key, value, read_only in rows}
+
+
+async def save(tx: Tx, kind: str, place: Place, resource_id: str, before: Tags, after: Tags) -> None:  # noqa: PLR0913
+    """Write the difference between two states of a resource's tags."""
+    for key in before.keys() - after.keys():
+        await tx.run("DELETE FROM tags WHERE resource_id = :id AND key = :key", id=resource_id, key=key)
+    for key, tag in after.items():
+        if before.get(key) != tag:
+            await _put(tx, kind, place, resource_id, tag)
+
+
+async def add(tx: Tx, kind: str, place: Place, resource_id: str, tags: Tags) -> None:
+    """Write the tags of a new resource."""
+    await save(tx, kind, place, resource_id, {}, tags)
+
+
+async def _put(tx: Tx, kind: str, place: Place, resource_id: str, tag: Tag) -> None:
+    await tx.run(
+        """
+        INSERT INTO tags (resource_id, key, value, read_only, kind, project_id, region_id)
+        VALUES (:id, :key, :value, :read_only, :kind, :project_id, :region_id)
+        ON CONFLICT (resource_id, key) DO UPDATE SET value = excluded.value, read_only = excluded.read_only
+        """,
+        id=resource_id,
+        key=tag.key,
+        value=tag.value,
+        read_only=int(tag.read_only),
+        kind=kind,
+        project_id=place.project_id,
+        region_id=place.region_id,
+    )
+
+
+async def remove(tx: Tx, resource_id: str) -> None:
+    """Forget the tags of a resource that goes away."""
+    await tx.run("DELETE FROM tags WHERE resource_id = :id", id=resource_id)

@@ -1,0 +1,1 @@
+"""Durable operations: the engine and one module a verb."""

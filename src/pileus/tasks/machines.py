@@ -1,0 +1,66 @@
+"""An instance's record and what hangs on it, made into the machine that drivers are told of."""
+
+from pileus.domain.errors import NotFound
+from pileus.domain.instances import Instance
+from pileus.drivers.driver import Disk, Machine, Nic
+from pileus.store import attachments, instances, ports, ssh_keys
+from pileus.store.database import Tx
+from pileus.tasks.operation import Work
+
+
+async def held(tx: Tx, work: Work) -> Instance:
+    """The instance that the task is about; raises NotFound."""
+    instance = await instances.find(tx, work.task.args["instance_id"])
+    if instance is None:
+        raise NotFound(f"Instance {work.task.args['instance_id']} could not be found")
+    return instance
+
+
+async def machine_of(work: Work) -> Machine:
+    """The machine as it is to be."""
+    async with work.db.read() as tx:
+        instance = await held(tx, work)
+        return await _described(tx, work, instance)
+
+
+async def _described(tx: Tx, work: Work, instance: Instance) -> Machine:
+    flavor = work.catalogue.flavor(work.task.args.get("flavor_id", instance.flavor_id))
+    if flavor is None:
+        raise NotFound(f"Flavor {instance.flavor_id} could not be found")
+    key = await ssh_keys.find(tx, instance.ssh_key_id) if instance.ssh_key_id else None
+    return Machine(
+        id=instance.id,
+        name=instance.name,
+        flavor_id=flavor.id,
+        vcpus=flavor.vcpus,
+        ram=flavor.ram,
+        host=instance.host,
+        disks=await disks_of(tx, instance.id),
+        nics=await nics_of(tx, instance.id),
+        ssh_public_key=key.public_key if key else None,
+        boot=instance.boot,
+    )
+
+
+async def disks_of(tx: Tx, instance_id: str) -> list[Disk]:
+    """The volumes on an instance."""
+    return [
+        Disk(
+            id=volume.id,
+            size=volume.size,
+            type_name=volume.type_name,
+            device=attachment.device,
+            boot_index=attachment.boot_index,
+            image_id=volume.image_id,
+            snapshot_id=volume.snapshot_id,
+        )
+        for attachment, volume in await attachments.with_volumes(tx, instance_id)
+    ]
+
+
+async def nics_of(tx: Tx, instance_id: str) -> list[Nic]:
+    """The interfaces of an instance."""
+    return [
+        Nic(port_id=port.id, network_id=port.network_id, mac_address=port.mac_address, addresses=addresses)
+        for port, addresses in await ports.with_addresses(tx, instance_id)
+    ]

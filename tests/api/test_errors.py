@@ -1,0 +1,31 @@
+"""The API's face when things go wrong."""
+
+import pytest
+
+from pileus.api.errors import FACES
+from pileus.domain.errors import Problem
+from tests.tenants import Tenant
+
+
+def _family(problem: type[Problem]) -> list[type[Problem]]:
+    return [child for direct in problem.__subclasses__() for child in (direct, *_family(direct))]
+
+
+@pytest.mark.parametrize("problem", _family(Problem))
+def test_every_problem_has_a_face(problem: type[Problem]) -> None:
+    assert problem in FACES
+
+
+async def test_an_unknown_route_is_told_in_the_apis_shape(tenant: Tenant) -> None:
+    answer = await tenant.api.get("/cloud/v1/nothing")
+
+    assert answer.status_code == 404
+    assert answer.json()["exception_class"] == "NotFoundError"
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_a_wrong_method_is_told_in_the_apis_shape(tenant: Tenant) -> None:
+    answer = await tenant.api.put(tenant.path("instances", "x"), json={})
+
+    assert answer.status_code == 405
+    assert answer.json()["message"] == "HTTP 405: Method Not Allowed"

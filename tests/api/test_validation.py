@@ -1,0 +1,215 @@
+"""Bodies are read leniently, and every mistake in one is told at once."""
+
+from typing import Any
+
+import pytest
+from msgspec import UNSET
+
+from pileus.api.complaints import complaints
+from pileus.api.validation import converted, decoded, invalid_body, parameter_complaints
+from pileus.api.wire.instance_requests import ActOnInstance, CreateInstance, StartInstance, UpdateInstance
+from pileus.api.wire.interfaces import (
+    AttachAnySubnet,
+    AttachExternal,
+    AttachInterface,
+    AttachReserved,
+    AttachSubnet,
+    inferred,
+)
+from pileus.api.wire.ports import AllowAddressPairs
+from pileus.api.wire.ssh_keys import ShareSSHKey
+from pileus.domain.errors import Invalid
+from pileus.domain.names import NAME_PATTERN
+
+ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
+
+
+def refused(body: bytes, type_: Any) -> Invalid:
+    with pytest.raises(Invalid) as caught:
+        decoded(body, type_)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b"{}", {"flavor": ["Field required"], "interfaces": ["Field required"], "volumes": ["Field required"]}),
+        (
+            b'{"flavor": 1, "interfaces": [], "volumes": {}, "name": "x"}',
+            {
+                "flavor": ["Input should be a valid string"],
+                "interfaces": ["List should have at least 1 item after validation, not 0"],
+                "volumes": ["Input should be a valid list"],
+                "name": [f"String should match pattern '{NAME_PATTERN}'"],
+            },
+        ),
+        (
+            b'{"flavor": "f", "interfaces": [{"type": "subnet"}], "volumes": [{"source": "image", "size": 0}]}',
+            {
+                "network_id": ["Field required"],
+                "subnet_id": ["Field required"],
+                "image_id": ["Field required"],
+                "size": ["Input should be greater than or equal to 1"],
+            },
+        ),
+        (
+            b'{"flavor": "f", "interfaces": [{}, 7], "volumes": [{"source": "disk"}], "tags": {"a": 1}}',
+            {
+                "interfaces": [
+                    "Unable to extract tag using discriminator 'type'",
+                    "Input should be a valid dictionary or object to extract fields from",
+                ],
+                "volumes": [
+                    (
+                        "Input tag 'disk' found using 'source' does not match any of the expected tags: "
+                        "'new-volume', 'image', 'snapshot', 'apptemplate', 'existing-volume'"
+                    )
+                ],
+                "tags": ["Input should be a valid string"],
+            },
+        ),
+    ],
+)
+def test_all_mistakes_of_a_new_instance_are_told(body: bytes, fields: dict[str, list[str]]) -> None:
+    problem = refused(body, CreateInstance)
+
+    assert problem.fields == fields
+    assert problem.message == f"Validation Error: {fields}"
+
+
+@pytest.mark.parametrize(
+    ("body", "type_", "fields"),
+    [
+        (b'{"name": null}', UpdateInstance, {"name": ["Input should be a valid string"]}),
+        (b'{"tags": []}', UpdateInstance, {"tags": ["Input should be a valid dictionary"]}),
+        (b'{"tags": {"a": 1, "b": []}}', UpdateInstance, {"tags": ["Input should be a valid string"]}),
+        (
+            b"[]",
+            UpdateInstance,
+            {"body": ["Input should be a valid dictionary or object to extract fields from"]},
+        ),
+        (b"3", dict[str, str], {"body": ["Input should be a valid dictionary"]}),
+        (
+            b'{"action": "explode"}',
+            ActOnInstance,
+            {"action": ["Input should be 'start', 'stop', 'reboot', 'reboot_hard', 'suspend' or 'resume'"]},
+        ),
+        (b'{"shared_in_project": "maybe"}', ShareSSHKey, {"shared_in_project": ["Input should be a valid boolean"]}),
+        (
+            b'{"allowed_address_pairs": [%s]}' % b",".join([b'{"ip_address": "10.0.0.1"}'] * 11),
+            AllowAddressPairs,
+            {"allowed_address_pairs": ["List should have at most 10 items after validation, not 11"]},
+        ),
+        (
+            b'{"type": "external", "port_group": 4}',
+            AttachInterface,
+            {"port_group": ["Input should be less than or equal to 3"]},
+        ),
+        (
+            b'{"type": "external", "port_group": "x"}',
+            AttachInterface,
+            {"port_group": ["Input should be a valid integer"]},
+        ),
+        (
+            b'{"type": "external", "interface_name": "%s"}' % (b"x" * 38),
+            AttachInterface,
+            {"interface_name": ["String should have at most 37 characters"]},
+        ),
+    ],
+)
+def test_a_mistake_is_told_by_field_in_the_words_of_the_public_api(
+    body: bytes, type_: Any, fields: dict[str, list[str]]
+) -> None:
+    assert refused(body, type_).fields == fields
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"   ",
+        b"{",
+        b'{"name": }',
+        b'{"name": 5, "tags": }',
+        b"\xff\xfe",
+        b'{"name": "\xed\xa0\x80"}',
+        b'{"name": "\\ud800"}',
+        b'{"name": "a\x00b"}',
+        b'{"deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"name": "\\u0000", "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"name": 7, "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+)
+def test_what_is_not_json_is_refused(body: bytes) -> None:
+    (texts,) = refused(body, UpdateInstance).fields.values()
+
+    assert texts[0].startswith("JSON decode error: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (rb'{"tags": {"a": "x\u0000"}}', "a"),
+        (rb'{"tags": {"a\u0000": "x"}}', "tags"),
+        (rb'{"other": ["\u0000"]}', "other"),
+    ],
+)
+def test_nul_characters_are_refused_anywhere(body: bytes, name: str) -> None:
+    assert refused(body, UpdateInstance).fields == {name: ["String should not contain NUL characters"]}
+
+
+def test_a_backslash_before_u0000_is_no_nul() -> None:
+    assert decoded(rb'{"tags": {"a": "\\u0000"}}', UpdateInstance).tags == {"a": r"\u0000"}
+
+
+def test_absence_null_and_the_word_null_stay_apart() -> None:
+    assert decoded(b"{}", UpdateInstance).tags is UNSET
+    assert decoded(b'{"tags": null}', UpdateInstance).tags is None
+    assert decoded(b'{"tags": {"a": "null", "b": null}}', UpdateInstance).tags == {"a": "null", "b": None}
+
+
+def test_an_empty_body_is_the_default_if_there_is_one() -> None:
+    assert decoded(b"", StartInstance, default=StartInstance()) == StartInstance()
+
+
+def test_a_line_break_after_a_name_is_not_overlooked() -> None:
+    assert list(refused(b'{"name": "abc\\n"}', UpdateInstance).fields) == ["name"]
+
+
+def test_numbers_and_flags_may_come_as_text() -> None:
+    body = b'{"flavor": "f", "interfaces": [{"type": "external"}], "volumes": [{"source": "new-volume", "size": "5"}]}'
+
+    assert decoded(body, CreateInstance).volumes[0].size == 5  # type: ignore[union-attr]
+    assert decoded(b'{"shared_in_project": "true"}', ShareSSHKey).shared_in_project
+
+
+def test_a_mistake_that_no_field_explains_is_still_told() -> None:
+    assert complaints({"x": 1}, dict[str, Any]) == {}
+    assert invalid_body({"x": 1}, dict[str, Any], "What msgspec said").fields == {"body": ["What msgspec said"]}
+
+
+@pytest.mark.parametrize(
+    ("raw", "type_"),
+    [
+        ({}, AttachExternal),
+        ({"subnet_id": ID}, AttachSubnet),
+        ({"subnet_id": ID, "network_id": ID}, AttachSubnet),
+        ({"network_id": ID}, AttachAnySubnet),
+        ({"port_id": ID}, AttachReserved),
+        ({"type": "any_subnet", "network_id": ID, "subnet_id": ID}, AttachAnySubnet),
+    ],
+)
+def test_the_type_of_an_interface_follows_from_the_id_it_names(raw: dict[str, Any], type_: type) -> None:
+    assert isinstance(converted(inferred(raw), AttachInterface), type_)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Expected `int`, got `str`", "Input should be a valid integer"),
+        ("Expected `int` <= 1000", "Input should be less than or equal to 1000"),
+        ("Something new", "Something new"),
+    ],
+)
+def test_what_the_framework_says_of_a_parameter_is_reworded(said: str, told: str) -> None:
+    assert parameter_complaints([{"key": "limit", "message": said, "source": "query"}]) == {"limit": [told]}

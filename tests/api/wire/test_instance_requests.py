@@ -1,0 +1,126 @@
+"""Bodies about instances say the same in the rules' words, whichever generation of clients has sent them."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from pileus.api.validation import decoded
+from pileus.api.wire.instance_requests import ChangeSecurityGroups, CreateInstance, UpdateInstance
+from pileus.domain.errors import Invalid
+from pileus.domain.orders import FloatingChoice, InterfaceType, NewInterface, NewVolume, Source
+
+ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
+LEAST: dict[str, Any] = {
+    "flavor": "g1-standard-1-2",
+    "interfaces": [{"type": "external"}],
+    "volumes": [{"source": "new-volume", "size": 5}],
+}
+
+
+def new_instance(**more: Any) -> CreateInstance:
+    return decoded(msgspec.json.encode(LEAST | more), CreateInstance)
+
+
+@pytest.mark.parametrize(
+    ("body", "patch"),
+    [
+        (b"{}", {}),
+        (b'{"flavor": {}, "vm_state": "active"}', {}),
+        (b'{"name": "new"}', {"name": "new"}),
+        (b'{"tags": null}', {"tags": None}),
+        (b'{"tags": {}}', {"tags": {}}),
+        (b'{"tags": {" a ": " b ", "c": null}}', {"tags": {"a": "b", "c": None}}),
+    ],
+)
+def test_a_patch_holds_what_was_sent_and_no_more(body: bytes, patch: dict[str, Any]) -> None:
+    assert decoded(body, UpdateInstance).patch() == patch
+
+
+def test_a_patch_with_a_bad_tag_is_refused() -> None:
+    with pytest.raises(Invalid):
+        decoded(b'{"tags": {"a b": "c"}}', UpdateInstance).patch()
+
+
+@pytest.mark.parametrize(
+    ("volume", "order"),
+    [
+        ({"source": "new-volume", "size": 5}, NewVolume(source=Source.NEW, size=5, type_name="standard")),
+        (
+            {"source": "image", "image_id": ID, "boot_index": 0, "metadata": {"a": "b"}},
+            NewVolume(source=Source.IMAGE, source_id=ID, type_name="standard", boot_index=0, tags={"a": "b"}),
+        ),
+        ({"source": "snapshot", "snapshot_id": ID, "size": 5}, NewVolume(source=Source.SNAPSHOT, source_id=ID, size=5)),
+        (
+            {"source": "apptemplate", "apptemplate_id": "wordpress"},
+            NewVolume(source=Source.APPTEMPLATE, source_id="wordpress", type_name="standard"),
+        ),
+        ({"source": "existing-volume", "volume_id": ID}, NewVolume(source=Source.EXISTING, source_id=ID)),
+    ],
+)
+def test_a_volume_is_ordered_by_its_source(volume: dict[str, Any], order: NewVolume) -> None:
+    assert new_instance(volumes=[volume]).order(None).volumes == [order]
+
+
+@pytest.mark.parametrize(
+    ("interface", "order"),
+    [
+        (
+            {"type": "external", "ip_family": None, "security_groups": [{"id": ID}]},
+            NewInterface(type=InterfaceType.EXTERNAL, security_group_ids=[ID]),
+        ),
+        (
+            {"type": "subnet", "network_id": ID, "subnet_id": ID, "floating_ip": {"source": "new"}},
+            NewInterface(
+                type=InterfaceType.SUBNET,
+                network_id=ID,
+                subnet_id=ID,
+                floating_ip=FloatingChoice(),
+                security_group_ids=[],
+            ),
+        ),
+        (
+            {"type": "any_subnet", "network_id": ID, "ip_family": "dual", "ip_address": "10.0.0.9"},
+            NewInterface(
+                type=InterfaceType.ANY_SUBNET,
+                network_id=ID,
+                ip_family="dual",
+                ip_address="10.0.0.9",
+                security_group_ids=[],
+            ),
+        ),
+        (
+            {
+                "type": "reserved_fixed_ip",
+                "port_id": ID,
+                "floating_ip": {"source": "existing", "existing_floating_id": ID},
+            },
+            NewInterface(
+                type=InterfaceType.RESERVED_FIXED_IP,
+                port_id=ID,
+                floating_ip=FloatingChoice(existing_id=ID),
+                security_group_ids=[],
+            ),
+        ),
+    ],
+)
+def test_an_interface_is_ordered_by_its_type(interface: dict[str, Any], order: NewInterface) -> None:
+    assert new_instance(interfaces=[interface]).order(None).interfaces == [order]
+
+
+def test_older_clients_may_use_their_own_fields_and_empty_text() -> None:
+    body = new_instance(
+        names=["web-1"], keypair_name="mine", metadata={"env": "prod"}, password="", username="", user_data=""
+    )
+    order = body.order(ID)
+
+    assert (order.name, order.ssh_key_id, order.tags) == ("web-1", ID, {"env": "prod"})
+    assert (order.username, order.password, order.user_data) == (None, None, None)
+    assert body.effective_ssh_key() == "mine"
+
+
+def test_security_groups_are_changed_on_all_ports_or_on_some() -> None:
+    body = {"name": "web-sg", "ports_security_group_names": [{"port_id": ID, "security_group_names": ["a-b"]}]}
+
+    assert decoded(msgspec.json.encode(body), ChangeSecurityGroups).by_port() == [(None, ["web-sg"]), (ID, ["a-b"])]
+    assert decoded(b"{}", ChangeSecurityGroups).by_port() == []

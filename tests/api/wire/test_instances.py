@@ -1,0 +1,162 @@
+"""An instance is shown as published, for each kind of flavor, and strict clients can read it."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from gcore._models import validate_type
+from gcore.types.cloud import Instance as SdkInstance
+
+from pileus.api.wire.instances import InstanceView, LegacyInstanceView
+from pileus.api.wire.paging import Page
+from pileus.domain.attached import Attached, InstanceAddress
+from pileus.domain.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
+from pileus.domain.flavors import Flavor
+from pileus.domain.instances import Instance, Kind, Status
+from pileus.domain.tags import Tag
+from pileus.domain.volumes import Attachment
+from tests.contract.published import check_answer
+
+ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
+SUBNET = "b39792c3-3160-4356-912e-ba396c95cdcf"
+PORT = "1f0ca628-a73b-42c0-bdac-7b10d023e097"
+HOUR = 3_600_000_000
+WHEN = 1_701_255_409_000_000
+WORDS = {name: name.upper() for name in ("cpu", "disk", "license", "network", "ram", "gpu")}
+FLAVORS = [
+    Flavor(id="g2-standard-2-4", vcpus=2, ram=4096),
+    Flavor(id="bm2-hf-medium", kind=Kind.BAREMETAL, vcpus=8, ram=65536, resource_class="bm2", hardware=WORDS),
+    Flavor(id="g3-ai-8", kind=Kind.GPU, vcpus=96, ram=524288, resource_class="ai", hardware=WORDS),
+]
+
+
+def an_instance(**changes: Any) -> Instance:
+    known: dict[str, Any] = {
+        "id": ID,
+        "client_id": 1,
+        "project_id": 1,
+        "region_id": 1,
+        "name": "web-1",
+        "flavor_id": "g2-standard-2-4",
+        "status": Status.ACTIVE,
+        "vm_state": "active",
+        "created_at": WHEN,
+        "changed_at": WHEN,
+    }
+    return Instance(**known | changes)
+
+
+def an_address(addr: str, *, floating: bool = False) -> InstanceAddress:
+    return InstanceAddress(
+        network_name="net",
+        addr=addr,
+        subnet_id=SUBNET,
+        subnet_name="subnet",
+        interface_name="eth0",
+        port_id=PORT,
+        floating=floating,
+    )
+
+
+def all_attached() -> Attached:
+    return Attached(
+        tags=[Tag("env", "prod"), Tag("os_type", "linux", read_only=True)],
+        volumes=[Attachment(volume_id=ID, id=PORT, instance_id=ID, device="/dev/vda", attached_at=WHEN)],
+        addresses=[an_address("5.5.5.5", floating=True), an_address("10.0.0.2"), an_address("10.0.0.3")],
+        security_groups=["default"],
+        blackhole_ports=[
+            BlackholePort(id=1, region_id=1, destination_ip="5.5.5.5", alarm_state="ALARM", started_at=WHEN),
+            BlackholePort(
+                id=2, region_id=1, destination_ip="5.5.5.5", alarm_state="CLEAR", started_at=WHEN, ended_at=WHEN + HOUR
+            ),
+        ],
+        ddos_profile=DdosProfile(
+            id=7,
+            client_id=1,
+            project_id=1,
+            region_id=1,
+            ip_address="5.5.5.5",
+            template_id=3,
+            fields=[{"base_field": 11, "field_value": [80]}],
+            created_at=WHEN,
+        ),
+        ddos_template=DdosTemplate(id=3, name="Web", fields=[DdosTemplateField(id=11, name="Allowed ports")]),
+    )
+
+
+def wire(view: object) -> Any:
+    return json.loads(msgspec.json.encode(view))
+
+
+@pytest.mark.parametrize("flavor", FLAVORS, ids=lambda flavor: str(flavor.kind))
+@pytest.mark.parametrize("attached", [Attached(), all_attached()], ids=["bare", "full"])
+@pytest.mark.parametrize("kind", [InstanceView, LegacyInstanceView])
+def test_it_has_the_published_shape_and_the_official_client_reads_it(
+    flavor: Flavor, attached: Attached, kind: type[InstanceView]
+) -> None:
+    view = kind.of(an_instance(isolated=True, isolation_reason="abuse"), attached, "Local", flavor)
+    listed = kind.of(an_instance(), attached, "Local", flavor, detail=False, with_interface_names=False)
+
+    check_answer("GET", f"/cloud/v1/instances/1/1/{ID}", 200, msgspec.json.encode(view))
+    check_answer("GET", "/cloud/v1/instances/1/1", 200, msgspec.json.encode(Page(count=1, results=[listed])))
+    read = validate_type(type_=SdkInstance, value=wire(view))
+    assert read.id == ID
+    assert read.flavor.flavor_id == flavor.id
+    validate_type(type_=SdkInstance, value=wire(listed))
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_every_status_is_a_published_one(status: Status) -> None:
+    view = InstanceView.of(an_instance().standing(status, WHEN), Attached(), "Local", FLAVORS[0])
+
+    check_answer("GET", f"/cloud/v1/instances/1/1/{ID}", 200, msgspec.json.encode(view))
+    validate_type(type_=SdkInstance, value=wire(view))
+
+
+def test_addresses_stand_under_their_network_floating_ones_last() -> None:
+    view = wire(InstanceView.of(an_instance(), all_attached(), "Local", FLAVORS[0]))
+
+    whole = {"type": "fixed", "interface_name": "eth0", "subnet_id": SUBNET, "subnet_name": "subnet"}
+    assert view["addresses"] == {
+        "net": [whole | {"addr": "10.0.0.2"}, whole | {"addr": "10.0.0.3"}, {"type": "floating", "addr": "5.5.5.5"}]
+    }
+    assert [entry["ip_address"] for entry in view["fixed_ip_assignments"]] == ["10.0.0.2", "10.0.0.3"]
+
+
+@pytest.mark.parametrize(("named", "name"), [(False, None), (True, "eth0")])
+def test_a_list_shows_addresses_in_short_with_names_if_asked(named: bool, name: str | None) -> None:  # noqa: FBT001
+    view = wire(
+        InstanceView.of(
+            an_instance(),
+            all_attached(),
+            "Local",
+            FLAVORS[0],
+            detail=False,
+            with_interface_names=named,
+            with_ddos=False,
+        )
+    )
+
+    assert view["addresses"]["net"][0] == {"type": "fixed", "addr": "10.0.0.2", "interface_name": name}
+    assert view["ddos_profile"] is None
+
+
+def test_alarms_tell_how_long_they_lasted() -> None:
+    ongoing, over = wire(InstanceView.of(an_instance(), all_attached(), "Local", FLAVORS[0]))["blackhole_ports"]
+
+    assert (ongoing["AlarmEnd"], ongoing["AlertDuration"]) == ("0001-01-01T00:00:00Z", "ongoing")
+    assert (over["AlarmEnd"], over["AlertDuration"]) == ("2023-11-29T11:56:49Z", "1 hour")
+
+
+def test_older_clients_find_their_names() -> None:
+    view = wire(LegacyInstanceView.of(an_instance(ssh_key_id=PORT), all_attached(), "Local", FLAVORS[0]))
+
+    assert (view["instance_id"], view["instance_name"], view["instance_created"]) == (
+        ID,
+        "web-1",
+        "2023-11-29T10:56:49Z",
+    )
+    assert view["keypair_name"] == view["ssh_key_name"] == PORT
+    assert view["metadata"] == {"env": "prod", "os_type": "linux"}
+    assert view["metadata_detailed"] == view["tags"]

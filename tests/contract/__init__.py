@@ -1,0 +1,1 @@
+"""Tests against the published contract and its official clients."""

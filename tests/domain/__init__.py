@@ -1,0 +1,1 @@
+"""Tests of the rules: pure, so thousands a second."""

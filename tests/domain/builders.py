@@ -1,0 +1,98 @@
+"""Records for tests: sound ones, of which a test changes what it is about."""
+
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pileus
+from pileus.domain.catalogue import Catalogue, image_id, parsed
+from pileus.domain.creation import Making
+from pileus.domain.disks import Found
+from pileus.domain.images import Image
+from pileus.domain.instances import Instance
+from pileus.domain.networks import Subnet
+from pileus.domain.orders import InterfaceType, NewInterface, NewVolume, Order, Source
+from pileus.domain.places import Place
+from pileus.domain.volumes import Snapshot, Volume, VolumeStatus
+
+NOW = 1_700_000_000_000_000
+PLACE = Place(10, 20, 1)
+TASK = "00000000-0000-4000-8000-00000000aaaa"
+UBUNTU = image_id(1, "ubuntu-22.04-x64")
+WINDOWS = image_id(1, "windows-server-2022-standard-x64")
+IRONIC = image_id(1, "ubuntu-22.04-x64-ironic")
+OWN = {"client_id": 10, "project_id": 20, "region_id": 1, "created_at": NOW}
+EXTERNAL = NewInterface(type=InterfaceType.EXTERNAL)
+
+
+def catalogue_text() -> str:
+    """The catalogue that comes with the program, as an operator reads it."""
+    return (Path(pileus.__file__).parent / "catalogue.toml").read_text(encoding="utf-8")
+
+
+@cache
+def the_catalogue() -> Catalogue:
+    """The catalogue that comes with the program."""
+    return parsed(catalogue_text())
+
+
+def an_instance(**changes: Any) -> Instance:
+    """An active one."""
+    facts = {"id": "i-1", "name": "web", "flavor_id": "g1-standard-1-2", "status": "ACTIVE", "vm_state": "active"}
+    return Instance(**{**facts, **OWN, "changed_at": NOW, **changes})
+
+
+def a_volume(**changes: Any) -> Volume:
+    """A free data disk of 20 GiB."""
+    facts = {"id": "v-1", "name": "data", "size": 20, "status": VolumeStatus.AVAILABLE.value}
+    return Volume(**{**facts, **OWN, "updated_at": NOW, **changes})
+
+
+def a_snapshot(**changes: Any) -> Snapshot:
+    """A snapshot of that volume."""
+    facts = {"id": "s-1", "volume_id": "v-1", "name": "before", "size": 20}
+    return Snapshot(**{**facts, **OWN, "updated_at": NOW, **changes})
+
+
+def a_subnet(cidr: str = "10.0.0.0/29", **changes: Any) -> Subnet:
+    """A small private one."""
+    version = 6 if ":" in cidr else 4
+    facts = {"id": cidr, "network_id": "n-1", "name": "inside", "cidr": cidr, "ip_version": version}
+    return Subnet(**{**facts, **OWN, "updated_at": NOW, **changes})
+
+
+def public_images() -> dict[str, Image]:
+    """The catalogue's images, by id."""
+    return {image.id: image for image in the_catalogue().image_records(1, NOW)}
+
+
+def found(**changes: Any) -> Found:
+    """What is there for an order to find: the catalogue's things, and what a test adds."""
+    catalogue = the_catalogue()
+    templates = {template.id: template for template in catalogue.app_templates}
+    types = catalogue.volume_types_of(catalogue.regions[0])
+    facts = {"region_id": 1, "volume_types": types, "images": public_images(), "app_templates": templates}
+    return Found(**{**facts, **changes})
+
+
+def from_image(image: str = UBUNTU, **changes: Any) -> NewVolume:
+    """A volume from an image."""
+    return NewVolume(**{"source": Source.IMAGE, "source_id": image, **changes})
+
+
+def blank(**changes: Any) -> NewVolume:
+    """A blank data disk of 5 GiB."""
+    return NewVolume(**{"source": Source.NEW, "size": 5, **changes})
+
+
+def an_order(*volumes: NewVolume, **changes: Any) -> Order:
+    """A small Linux server with a public address."""
+    facts = {"flavor_id": "g1-standard-1-2", "name": "web", "interfaces": [EXTERNAL]}
+    return Order(**{**facts, "volumes": volumes or (from_image(),), **changes})
+
+
+def making() -> Making:
+    """Ids are id-1, id-2 and so on."""
+    numbers = count(1)
+    return Making(place=PLACE, task_id=TASK, now=NOW, new_id=lambda: f"id-{next(numbers)}")

@@ -1,0 +1,67 @@
+"""API keys: their shape, and which token opens which."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pileus.domain.keys import ApiKey, digest, key_id
+from tests.domain.builders import NOW
+
+TOKEN = "29841_c767c5d4e1f0"
+
+
+def a_key(**changes: Any) -> ApiKey:
+    facts = {"id": 29841, "client_id": 10, "user_id": 5, "name": "ci", "role": "Engineers", "created_at": NOW}
+    return ApiKey(**{**facts, "digest": digest(TOKEN), **changes})
+
+
+@pytest.mark.parametrize(
+    ("token", "number"),
+    [
+        ("29841_c767c5d4e1f0", 29841),
+        ("29841$c767c5d4e1f0", 29841),
+        ("1_12345678", 1),
+        ("7$!~#*&%()_$", 7),
+        ("123456789012345_" + "f" * 500, 123456789012345),
+    ],
+)
+def test_a_token_begins_with_the_number_of_its_key(token: str, number: int) -> None:
+    assert key_id(token) == number
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "", "29841", "29841_", "29841_short", "_c767c5d4e1f0", "x_c767c5d4e1f0", "29841-c767c5d4e1f0", " 29841_c767c5d4e1f0",
+        "29841_c767c5d4e1f0\n", "29841_c767 c5d4e1f0", "1234567890123456_c767c5d4e1f0", "29841_" + "f" * 501,
+        "29841_ключключ", "٢٩_c767c5d4e1f0",
+    ],
+)  # fmt: skip
+def test_what_has_not_the_shape_of_a_token_has_no_number(token: str) -> None:
+    assert key_id(token) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "opens"),
+    [
+        ({}, True),
+        ({"expires_at": NOW + 1}, True),
+        ({"expires_at": NOW}, False),
+        ({"expires_at": NOW - 1}, False),
+        ({"revoked_at": NOW - 1}, False),
+        ({"revoked_at": NOW - 1, "expires_at": NOW + 1}, False),
+    ],
+)
+def test_a_key_opens_until_it_expires_or_is_revoked(changes: dict[str, int], opens: bool) -> None:  # noqa: FBT001
+    assert a_key(**changes).opens(TOKEN, NOW) is opens
+
+
+@given(st.text(max_size=40))
+def test_no_other_token_opens_it(token: str) -> None:
+    assert a_key().opens(token, NOW) == (token == TOKEN)
+
+
+def test_the_secret_is_not_kept() -> None:
+    assert "c767c5d4e1f0" not in repr(a_key())

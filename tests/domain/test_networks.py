@@ -1,0 +1,164 @@
+"""Addresses: which one is given next, which may be given at all, and which subnet has most of them."""
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pileus.domain.errors import Invalid, NoCapacity
+from pileus.domain.networks import Subnet, next_free, normal, widest
+from tests.domain.builders import a_subnet
+
+SMALL = ["10.0.0.0/30", "10.0.0.0/29", "10.9.8.16/28", "192.168.7.0/27", "2001:db8::/125", "2001:db8::10/124"]
+
+
+@st.composite
+def small_subnets(draw: st.DrawFn) -> Subnet:
+    """One of few addresses, with a gateway somewhere, or none, or one outside of it."""
+    network = ip_network(draw(st.sampled_from(SMALL)))
+    hosts = [str(address) for address in network][1:-1]
+    gateway = draw(st.sampled_from([None, *hosts, "172.16.0.1"]))
+    return a_subnet(str(network), gateway_ip=gateway)
+
+
+def hosts(subnet: Subnet) -> list[str]:
+    """What it may give, found the slow way."""
+    return [text for text in map(str, [*ip_network(subnet.cidr)][1:-1]) if text != subnet.gateway_ip]
+
+
+@given(small_subnets(), st.data())
+def test_the_next_address_is_the_first_free_one_after_the_last_and_then_from_the_start(
+    subnet: Subnet, data: st.DataObject
+) -> None:
+    everyone = [str(address) for address in ip_network(subnet.cidr)]
+    used = data.draw(st.sets(st.sampled_from(everyone)))
+    after = data.draw(st.none() | st.sampled_from(everyone))
+
+    given_now = next_free(subnet, used, after)
+
+    free = [host for host in hosts(subnet) if host not in used]
+    later = [host for host in free if after is None or ip_address(host) > ip_address(after)]
+    assert given_now == (later[0] if later else free[0] if free else None)
+
+
+@given(small_subnets(), st.data())
+def test_all_are_given_once_and_then_none(subnet: Subnet, data: st.DataObject) -> None:
+    used: set[str] = set()
+    last: str | None = None
+    while (address := next_free(subnet, used, last)) is not None:
+        assert address not in used
+        assert subnet.holds(address)
+        used.add(address)
+        last = data.draw(st.sampled_from([address, None]))
+
+    assert used == set(hosts(subnet))
+    assert len(used) == subnet.total
+
+
+@given(small_subnets())
+def test_it_holds_just_what_it_can_give(subnet: Subnet) -> None:
+    held = {text for text in map(str, ip_network(subnet.cidr)) if subnet.holds(text)}
+
+    assert held == set(hosts(subnet))
+
+
+@pytest.mark.parametrize(
+    ("cidr", "gateway", "total"),
+    [
+        ("10.0.0.0/24", None, 254),
+        ("10.0.0.0/24", "10.0.0.1", 253),
+        ("10.0.0.0/24", "10.0.1.1", 254),
+        ("198.18.0.0/16", "198.18.0.1", 65533),
+        ("10.0.0.0/31", None, 0),
+        ("10.0.0.0/32", None, 0),
+        ("2001:db8::/64", "2001:db8::1", 2**64 - 3),
+        ("2001:db8::/128", None, 0),
+    ],
+)
+def test_a_subnet_knows_how_many_it_can_give(cidr: str, gateway: str | None, total: int) -> None:
+    assert a_subnet(cidr, gateway_ip=gateway).total == total
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.0/31", "10.0.0.0/32", "2001:db8::/127", "2001:db8::/128"])
+@pytest.mark.parametrize("after", [None, "10.0.0.0", "10.0.0.1", "2001:db8::"])
+def test_a_subnet_of_edges_gives_nothing(cidr: str, after: str | None) -> None:
+    assert next_free(a_subnet(cidr), set(), after) is None
+
+
+@pytest.mark.parametrize(
+    ("after", "address"),
+    [
+        (None, "2001:db8::2"),
+        ("2001:db8::1", "2001:db8::2"),
+        ("2001:db8::ffff", "2001:db8::1:0"),
+        ("2001:db8::ffff:ffff:ffff:fffe", "2001:db8::2"),
+        ("2001:db8::ffff:ffff:ffff:ffff", "2001:db8::2"),
+        ("2001:db9::", "2001:db8::2"),
+        ("10.0.0.1", "2001:db8::2"),
+    ],
+)
+def test_a_vast_subnet_answers_at_once(after: str | None, address: str) -> None:
+    assert next_free(a_subnet("2001:db8::/64", gateway_ip="2001:db8::1"), set(), after) == address
+
+
+def test_a_vast_subnet_looks_no_further_than_what_is_in_use() -> None:
+    used = {f"2001:db8::{number:x}" for number in range(1, 1001)}
+
+    assert next_free(a_subnet("2001:db8::/64"), used) == "2001:db8::3e9"
+
+
+@pytest.mark.parametrize("ip", ["10.0.0.0", "10.0.0.1", "10.0.0.7", "10.0.0.8", "2001:db8::2"])
+def test_edges_the_gateway_and_strangers_are_not_held(ip: str) -> None:
+    assert not a_subnet("10.0.0.0/29", gateway_ip="10.0.0.1").holds(ip)
+
+
+def test_an_address_is_known_however_it_is_spelt() -> None:
+    subnet = a_subnet("2001:db8::/64", gateway_ip="2001:DB8:0:0::1")
+
+    assert not subnet.holds("2001:db8::1")
+    assert subnet.holds("2001:DB8:0000::0002")
+    assert next_free(subnet, set()) == "2001:db8::2"
+    assert normal("2001:DB8:0000::0002") == "2001:db8::2"
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "10.0.0.256", "10.0.0.1/24"])
+def test_what_is_no_address_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match="does not appear to be"):
+        normal(text)
+    with pytest.raises(ValueError, match="does not appear to be"):
+        a_subnet().holds(text)
+
+
+FOUR, FOUR_TOO, SIX = a_subnet("10.0.0.0/24"), a_subnet("10.0.1.0/25"), a_subnet("2001:db8::/64")
+
+
+@pytest.mark.parametrize(
+    ("used", "family", "chosen"),
+    [
+        ([0, 0, 0], "ipv4", [FOUR]),
+        ([0, 0, 0], None, [FOUR]),
+        ([127, 0, 0], "ipv4", [FOUR]),
+        ([128, 0, 0], "ipv4", [FOUR]),
+        ([129, 0, 0], "ipv4", [FOUR_TOO]),
+        ([254, 125, 0], "ipv4", [FOUR_TOO]),
+        ([0, 0, 10], "ipv6", [SIX]),
+        ([200, 0, 10], "dual", [FOUR_TOO, SIX]),
+    ],
+)
+def test_the_subnet_with_most_addresses_left_is_chosen(used: list[int], family: str | None, chosen: list[Subnet]) -> None:
+    assert widest(zip([FOUR, FOUR_TOO, SIX], used, strict=True), family) == chosen
+
+
+@pytest.mark.parametrize("family", ["ipv4", "dual"])
+def test_full_subnets_have_no_room(family: str) -> None:
+    with pytest.raises(NoCapacity, match="no free IPv4"):
+        widest([(FOUR, 254), (FOUR_TOO, 126), (SIX, 0)], family)
+
+
+@pytest.mark.parametrize("family", ["ipv6", "dual"])
+def test_a_family_that_the_network_has_not_is_refused(family: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        widest([(FOUR, 0)], family)
+
+    assert refused.value.fields == {"ip_family": ["The network has no IPv6 subnet"]}

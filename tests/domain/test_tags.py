@@ -1,0 +1,125 @@
+"""Tags: merge patch, replacement, and the rules for keys and values."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pileus.domain.errors import Invalid
+from pileus.domain.tags import Tag, TagPatch, Tags, checked, merged, replaced, tagged
+
+HELD = tagged({"env": "prod", "team": "a"}.items()) | tagged([("os_type", "linux")], read_only=True)
+
+
+def plain(tags: Tags) -> dict[str, str]:
+    return {key: tag.value for key, tag in tags.items() if not tag.read_only}
+
+
+@pytest.mark.parametrize(
+    ("patch", "left"),
+    [
+        ({}, {"env": "prod", "team": "a"}),
+        ({"env": "test"}, {"env": "test", "team": "a"}),
+        ({"new": "1"}, {"env": "prod", "team": "a", "new": "1"}),
+        ({"env": None}, {"team": "a"}),
+        ({"missing": None}, {"env": "prod", "team": "a"}),
+        ({"env": None, "team": None, "only": "this"}, {"only": "this"}),
+        ({"os_type": "windows"}, {"env": "prod", "team": "a"}),
+        ({"os_type": None, "env": None}, {"team": "a"}),
+        (None, {}),
+    ],
+)
+def test_a_patch_sets_removes_or_leaves_alone(patch: TagPatch | None, left: dict[str, str]) -> None:
+    after = merged(HELD, patch)
+
+    assert plain(after) == left
+    assert after["os_type"] == Tag("os_type", "linux", read_only=True)
+
+
+@pytest.mark.parametrize("tags", [{}, {"a": "1"}, {"env": "prod"}, {"os_type": "windows", "a": "1"}])
+def test_replacing_leaves_only_what_is_given_and_what_is_read_only(tags: dict[str, str]) -> None:
+    after = replaced(HELD, tags)
+
+    assert plain(after) == {key: value for key, value in tags.items() if key != "os_type"}
+    assert after["os_type"] == HELD["os_type"]
+
+
+def test_a_patch_changes_nothing_that_it_was_given() -> None:
+    before = dict(HELD)
+
+    merged(HELD, {"env": None, "new": "1"})
+    merged(HELD, None)
+
+    assert before == HELD
+
+
+KEYS = st.sampled_from(["a", "b", "c", "os_type"])
+PATCHES = st.none() | st.dictionaries(KEYS, st.sampled_from(["1", "2"]) | st.none())
+
+
+@given(st.lists(PATCHES, max_size=6))
+def test_patches_in_a_row_do_as_a_plain_dictionary_would(patches: list[dict[str, str | None] | None]) -> None:
+    tags: Tags = tagged([("os_type", "linux")], read_only=True)
+    model: dict[str, str] = {}
+    for patch in patches:
+        tags = merged(tags, patch)
+        model = {} if patch is None else {k: v for k, v in {**model, **patch}.items() if v is not None}
+        model.pop("os_type", None)
+
+    assert plain(tags) == model
+    assert tags["os_type"] == Tag("os_type", "linux", read_only=True)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ({"a": "b"}, {"a": "b"}),
+        ({"  a ": "  b c "}, {"a": "b c"}),
+        ({"capgc/cluster.x:y": "z"}, {"capgc/cluster.x:y": "z"}),
+        ({"a": None}, {"a": None}),
+        ({" a ": None}, {"a": None}),
+        ({"k" * 255: "v" * 255}, {"k" * 255: "v" * 255}),
+        ({" " + "k" * 255: "v" * 255 + " "}, {"k" * 255: "v" * 255}),
+        ({"a": "x=y"}, {"a": "x=y"}),
+        ({"ключ": "значение"}, {"ключ": "значение"}),
+        ({}, {}),
+    ],
+)
+def test_blanks_at_the_ends_are_stripped(sent: dict[str, str | None], kept: dict[str, str | None]) -> None:
+    assert checked(sent) == kept
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "a=b", "=", "a\tb", "a\n", "\na", "a\u00a0b", "a\u2028", "k" * 256])
+@pytest.mark.parametrize("value", ["v", None])
+def test_a_bad_key_is_refused(key: str, value: str | None) -> None:
+    with pytest.raises(Invalid, match="Tag key must have") as refused:
+        checked({key: value})
+
+    assert list(refused.value.fields) == ["tags"]
+
+
+@pytest.mark.parametrize("value", ["", "  ", "a\tb", "a\nb", "a\n", "\na", "\t", "a\r", "a\f", "\va", "v" * 256])
+def test_a_bad_value_is_refused(value: str) -> None:
+    with pytest.raises(Invalid, match="Tag value must have"):
+        checked({"key": value})
+
+
+def test_each_kind_of_complaint_is_made_once() -> None:
+    with pytest.raises(Invalid) as refused:
+        checked({"a b": "", "c d": "", "e": ""}, "labels")
+
+    assert list(refused.value.fields) == ["labels"]
+    assert len(refused.value.fields["labels"]) == 2
+    assert refused.value.message == f"Validation Error: {refused.value.fields}"
+
+
+@given(st.dictionaries(st.text(max_size=12), st.text(max_size=12)))
+def test_what_passes_fits_the_published_rule(tags: dict[str, str]) -> None:
+    try:
+        kept = checked(tags)
+    except Invalid:
+        return
+    for key, value in kept.items():
+        assert key
+        assert not any(sign.isspace() or sign == "=" for sign in key)
+        assert value.strip(" ") == value != ""
+        assert not set("\t\n\r\f\v") & set(value)

@@ -1,0 +1,124 @@
+"""A tenant of its own for a test: projects, keys of each role, and clients that judge every answer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from gcore import AsyncGcore
+
+from pileus.app import Running
+from pileus.domain.access import Role
+from pileus.domain.keys import ApiKey, digest
+from pileus.domain.projects import Project
+from pileus.seeding import new_token
+from pileus.store import clients, counters, keys, projects
+from pileus.store.database import Tx
+from tests.contract.published import check_answer
+
+REGION = 1
+ENDED = ("FINISHED", "ERROR")
+
+
+@dataclass(slots=True)
+class Tenant:
+    """A client with one project in region 1; `api` speaks as its administrator, `sdk` is the official client."""
+
+    running: Running
+    client_id: int
+    project_id: int
+    tokens: dict[Role, str]
+    api: httpx.AsyncClient
+    sdk: AsyncGcore
+    clients: dict[Role, httpx.AsyncClient] = field(default_factory=dict)
+
+    @property
+    def here(self) -> str:
+        """The path's part that says where: `{project_id}/{region_id}`."""
+        return f"{self.project_id}/{REGION}"
+
+    def path(self, noun: str, *rest: str, version: int = 1) -> str:
+        """A path of the tenant's: `/cloud/v1/{noun}/{project_id}/{region_id}/…`."""
+        return "/".join((f"/cloud/v{version}/{noun}/{self.here}", *rest))
+
+    async def ended(self, task_id: str) -> dict[str, Any]:
+        """The task when it has finished or failed."""
+        while (task := (await self.api.get(f"/cloud/v1/tasks/{task_id}")).json())["state"] not in ENDED:
+            await asyncio.sleep(0.002)
+        return dict(task)
+
+    async def finished(self, answer: httpx.Response) -> dict[str, Any]:
+        """The one task that an answer names, when it has finished; fails with the task's error."""
+        assert answer.status_code == 200, answer.text
+        (task_id,) = answer.json()["tasks"]
+        task = await self.ended(task_id)
+        assert task["state"] == "FINISHED", task["error"]
+        return task
+
+
+def client_of(running: Running, token: str | None) -> httpx.AsyncClient:
+    """An in-process HTTP client whose every answer is judged by the published contract."""
+
+    async def judge(response: httpx.Response) -> None:
+        await response.aread()
+        check_answer(response.request.method, response.request.url.path, response.status_code, response.content)
+
+    headers = {"Authorization": f"APIKey {token}"} if token else {}
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(running.app, raise_app_exceptions=False),
+        base_url="http://pileus.test",
+        headers=headers,
+        event_hooks={"response": [judge]},
+    )
+
+
+@asynccontextmanager
+async def new_tenant(running: Running) -> AsyncIterator[Tenant]:
+    """A fresh tenant of a running cloud."""
+    client_id, project_id, tokens = await running.cloud.db.write(_written)
+    async with client_of(running, tokens[Role.ADMINISTRATORS]) as api:
+        yield Tenant(
+            running,
+            client_id,
+            project_id,
+            tokens,
+            api,
+            AsyncGcore(
+                base_url="http://pileus.test",
+                api_key=tokens[Role.ADMINISTRATORS],
+                cloud_project_id=project_id,
+                cloud_region_id=REGION,
+                http_client=api,
+                max_retries=0,
+                _strict_response_validation=True,
+            ),
+            {role: client_of(running, token) for role, token in tokens.items()},
+        )
+
+
+async def _written(tx: Tx) -> tuple[int, int, dict[Role, str]]:
+    client_id = 1000 + await counters.following(tx, "test_clients")
+    await clients.add(tx, client_id, f"client-{client_id}", 0)
+    await clients.add_user(tx, client_id, client_id, f"user-{client_id}@example.com", 0)
+    project_id = await counters.following(tx, "projects")
+    await projects.add(tx, Project(id=project_id, client_id=client_id, name="default", is_default=True, created_at=0))
+    tokens = {}
+    for role in Role:
+        number = await counters.following(tx, "api_keys")
+        tokens[role] = new_token(number)
+        await keys.add(tx, _key(number, client_id, role, tokens[role]))
+    return client_id, project_id, tokens
+
+
+def _key(number: int, client_id: int, role: Role, token: str) -> ApiKey:
+    return ApiKey(
+        id=number,
+        client_id=client_id,
+        user_id=client_id,
+        name=role.value,
+        role=role.value,
+        digest=digest(token),
+        created_at=0,
+    )
