@@ -226,7 +226,7 @@ def _from_file(path: Path) -> dict[str, Given]:
 def _known(key: str, path: Path) -> None:
     names = [setting.name for setting in SETTINGS]
     if key not in names:
-        near = get_close_matches(key.replace("-", "_").lower(), names, n=1)
+        near = get_close_matches(key.replace("-", "_").lower(), names, n=1, cutoff=0.7)
         hint = f"did you mean {near[0]}?" if near else "`pileus settings` lists them all"
         raise SettingError(f"{path}: there is no setting {key}; {hint}")
 

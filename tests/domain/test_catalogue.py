@@ -1,4 +1,4 @@
-"""The catalogue: the one that comes with the program is sound and explained, and a wrong one is told where it is wrong."""
+"""The catalogue: the one that comes with the program is sound and explained; a wrong one is told where it is wrong."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -256,7 +256,7 @@ def keys(struct: type[msgspec.Struct], section: str = "") -> Iterator[tuple[str,
 
 
 def explained() -> dict[str, str]:
-    """The document's chapters by the section that their heading names; the first chapter is about the top of the file."""
+    """The document's chapters by the section that their heading names; the first is about the top of the file."""
     parts = re.split(r"^##+ .*?`\[+([a-z_.]+)\]+`.*$", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {"": parts[0]} | dict(zip(parts[1::2], parts[2::2], strict=True))
 
@@ -267,6 +267,10 @@ def test_every_key_is_explained_to_operators(section: str, key: str) -> None:
 
 
 def test_operators_are_told_of_no_key_that_is_not_there() -> None:
-    told = {(section, key) for section, text in explained().items() for key in re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)}
+    told = {
+        (section, key)
+        for section, text in explained().items()
+        for key in re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    }
 
     assert told == {*keys(Catalogue), *(("quotas", name) for name in QUOTAS)}

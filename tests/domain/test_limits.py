@@ -38,7 +38,10 @@ def test_a_server_counts_by_what_it_is(flavor: str, counted: dict[str, int]) -> 
     [
         (Flavor(id="bm9", kind=Kind.BAREMETAL, vcpus=8, ram=1), {"baremetal_basic_count": 1}),
         (Flavor(id="gpu9", kind=Kind.GPU, vcpus=8, ram=1), {"gpu_count": 1}),
-        (Flavor(id="vgpu", kind=Kind.GPU, vcpus=8, ram=1, quotas={"gpu_virtual_l40s_count": 2}), {"gpu_virtual_l40s_count": 2}),
+        (
+            Flavor(id="vgpu", kind=Kind.GPU, vcpus=8, ram=1, quotas={"gpu_virtual_l40s_count": 2}),
+            {"gpu_virtual_l40s_count": 2},
+        ),
     ],
 )
 def test_a_flavor_that_says_nothing_counts_by_its_kind(flavor: Flavor, counted: dict[str, int]) -> None:
@@ -46,7 +49,9 @@ def test_a_flavor_that_says_nothing_counts_by_its_kind(flavor: Flavor, counted: 
 
 
 def test_volumes_and_addresses_are_counted_for_each_server() -> None:
-    asked = requested(Basket(flavor=SMALL, disks=[Disk(10), Disk(30, "ultra")], floating_ips=1, external_ips=2, count=3))
+    asked = requested(
+        Basket(flavor=SMALL, disks=[Disk(10), Disk(30, "ultra")], floating_ips=1, external_ips=2, count=3)
+    )
 
     assert asked == {
         "vm_count": 3, "cpu_count": 6, "ram": 12288, "volume_count": 6, "volume_size": 120, "floating_count": 3,
@@ -95,7 +100,7 @@ def test_nothing_in_use_is_told_as_nought() -> None:
 
 
 def test_the_problem_speaks_as_the_public_api_does() -> None:
-    with pytest.raises(QuotaExceeded, match="^Quota limit for volume_size exceeded by 70$") as told:
+    with pytest.raises(QuotaExceeded, match=r"^Quota limit for volume_size exceeded by 70$") as told:
         check({"volume_size": 50, "ram": 9}, {"volume_size": 20}, {"ram": 1, "volume_size": 100})
 
     assert told.value.facts == {"attribute": "volume_size", "current_usage": 20, "requested_usage": 120, "limit": 50}

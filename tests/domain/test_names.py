@@ -10,8 +10,8 @@ from pileus.domain.names import NAME, NAME_PATTERN, TEMPLATE_PATTERN, from_templ
 
 GOOD = ["abc", "a-b", "0a0", "My server 1", "a..", "a__", "a b.c_d-e9", "x" * 63]
 BAD = [
-    "", "a", "ab", "x" * 64, " abc", "abc ", "-abc", "abc-", ".abc", "_abc", "a/b/c", "ab\n", "abc\n", "\nabc", "abc\n\n",
-    "a\tbc", "äbc", "abc\u00a0", "a{b}c", "abc\r", "abc\u2028",
+    "", "a", "ab", "x" * 64, " abc", "abc ", "-abc", "abc-", ".abc", "_abc", "a/b/c", "ab\n", "abc\n", "\nabc",
+    "abc\n\n", "a\tbc", "äbc", "abc\u00a0", "a{b}c", "abc\r", "abc\u2028",
 ]  # fmt: skip
 
 

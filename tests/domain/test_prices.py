@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from pileus.domain.orders import Basket, Disk
 from pileus.domain.prices import (
     HOURS_PER_MONTH,
-    Price,
     Preview,
+    Price,
     hourly,
     of_external_ip,
     of_flavor,
@@ -98,7 +98,13 @@ def test_no_hour_is_lost_by_way_of_the_month(amount: Decimal) -> None:
 
 @pytest.mark.parametrize(
     ("amount", "told"),
-    [("0", "0.000000"), ("0.0000005", "0.000001"), ("0.0000004", "0.000000"), ("1.2345675", "1.234568"), ("8.760", "8.760000")],
+    [
+        ("0", "0.000000"),
+        ("0.0000005", "0.000001"),
+        ("0.0000004", "0.000000"),
+        ("1.2345675", "1.234568"),
+        ("8.760", "8.760000"),
+    ],
 )
 def test_what_is_shown_is_rounded_half_up_to_a_millionth(amount: str, told: str) -> None:
     assert str(shown(Decimal(amount))) == told

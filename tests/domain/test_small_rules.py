@@ -77,7 +77,9 @@ def test_a_new_task_tells_whose_it_is_and_shows_its_arguments() -> None:
 
 
 def test_a_task_may_show_less_than_it_is_told() -> None:
-    task = new_task(TASK, "create_vm", CALLER, PLACE, request_id="r", now=NOW, args={"secret": "x"}, data={"name": "web"})
+    task = new_task(
+        TASK, "create_vm", CALLER, PLACE, request_id="r", now=NOW, args={"secret": "x"}, data={"name": "web"}
+    )
 
     assert (task.args, task.data) == ({"secret": "x"}, {"name": "web"})
 
@@ -91,7 +93,9 @@ def test_what_was_created_names_all_kinds_even_those_untouched() -> None:
 
 
 def test_the_audit_log_says_who_did_what_to_which() -> None:
-    line = done_by(CALLER, "instance", "update", action_id="a-1", now=NOW, resource_id="i-1", project_id=20, region_id=1)
+    line = done_by(
+        CALLER, "instance", "update", action_id="a-1", now=NOW, resource_id="i-1", project_id=20, region_id=1
+    )
 
     assert (line.client_id, line.user_id, line.email, line.token_id) == (10, 5, "me@example.org", 3)
     assert (line.api_group, line.action_type, line.project_id, line.region_id) == ("instance", "update", 20, 1)

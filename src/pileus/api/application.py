@@ -4,10 +4,8 @@
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
 
-import pileus
-from pileus.api import auth, errors, routes
+from pileus.api import auth, errors, reference, routes
 from pileus.api.call import Call, Cloud
 from pileus.api.observing import Figures, observed
 from pileus.api.requests import Request
@@ -31,7 +29,7 @@ def application(settings: Settings, cloud: Cloud | None, figures: Figures) -> Li
         request_class=Request,
         logging_config=None,
         request_max_body_size=settings.body_limit,
-        openapi_config=OpenAPIConfig(title="Pileus", version=pileus.__version__, path="/schema"),
+        openapi_config=reference.config(),
         state=State({"cloud": cloud, "figures": figures}),
     )
     # Outside of the router, so that unknown routes and wrong methods have a request id and are counted too.

@@ -33,7 +33,7 @@ class Control:
         raise Failure(f"{self.url}: {self._why(answer)}")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        if not self._key:
+        if not self._key or not self._key.isascii():
             raise Mistake("no API key: set GCORE_API_KEY as `pileus serve` prints it, or give one with --key")
         headers = {"Authorization": f"APIKey {self._key}"}
         try:

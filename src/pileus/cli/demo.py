@@ -164,4 +164,4 @@ def _made(client: Any, path: str, arguments: Mapping[str, Any]) -> Any:
     try:
         return attrgetter(path)(client)(**arguments)
     except (APIError, httpx.HTTPError, ValueError, TimeoutError) as failure:
-        raise Failure(f"{path} failed: {failure}") from failure
+        raise Failure(f"the server refused {path}: {failure}") from failure

@@ -3,7 +3,7 @@
 import click
 
 from pileus.cli.options import settings_options, settled
-from pileus.cli.teaching import Command, Mistake
+from pileus.cli.teaching import Command, Failure, Mistake
 from pileus.settings import Given, SettingError
 
 EXAMPLES = (
@@ -27,9 +27,11 @@ def serve(given: dict[str, Given]) -> None:
     variable over the file named by --config.
     """
     settings = settled(given)
-    from pileus.server import run  # noqa: PLC0415  # help and mistakes are told at once, without loading the server
+    from pileus.server import PortTakenError, run  # noqa: PLC0415  # help and mistakes are told at once, without loading the server
 
     try:
         run(settings)
     except SettingError as mistake:
         raise Mistake(str(mistake)) from None
+    except (PortTakenError, OSError) as failure:
+        raise Failure(str(failure)) from failure

@@ -1,0 +1,85 @@
+"""Help teaches: every command is told, and every example is a command line that can be typed."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from pileus import __version__
+from pileus.cli.main import pileus
+from pileus.cli.teaching import Command, Group
+from pileus.settings import SETTINGS
+
+
+def commands(group: Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command | Group]]:
+    yield path, group
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, Group):
+            yield from commands(command, (*path, name))
+        else:
+            assert isinstance(command, Command), name
+            yield (*path, name), command
+
+
+assert isinstance(pileus, Group)
+COMMANDS = list(commands(pileus))
+LINES = sorted({line for _, command in COMMANDS for _, line in command.examples})
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), COMMANDS, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_every_command_explains_itself(path: tuple[str, ...], command: Command | Group) -> None:
+    shown = CliRunner(env={"COLUMNS": "110"}).invoke(pileus, [*path, "--help"], prog_name="pileus")
+
+    assert shown.exit_code == 0
+    assert command.help
+    assert "..." not in "".join(line for line in shown.output.splitlines() if not line.startswith("Usage:"))
+
+
+def test_the_first_help_tells_each_setting_with_its_variable_and_default() -> None:
+    shown = " ".join(CliRunner().invoke(pileus, ["--help"]).output.split())
+
+    for setting in SETTINGS:
+        default = f"; default: {setting.default_shown}]" if setting.default_shown else "]"
+        assert f"{setting.help} [{setting.variable}{default}" in shown
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_example_is_a_command_line_that_can_be_typed(line: str) -> None:
+    assert "pileus " in line
+    for part in line.replace("export GCORE_API_KEY=$(", "").split(" && "):
+        words = [word for word in shlex.split(part.removesuffix(" 2>/dev/null)")) if not re.match("[A-Z_]+=", word)]
+        assert words[0] == "pileus"
+        accept(pileus, words[1:])
+
+
+def accept(command: click.Command, words: list[str]) -> None:
+    with command.make_context(command.name, list(words)) as context:
+        if isinstance(command, click.Group):
+            _, inner, rest = command.resolve_command(context, [*context._protected_args, *context.args])  # noqa: SLF001  # click has no other way
+            assert inner is not None
+            accept(inner, rest)
+
+
+def test_the_version_is_told() -> None:
+    shown = subprocess.run([sys.executable, "-m", "pileus", "--version"], capture_output=True, text=True, check=True)
+
+    assert shown.stdout == f"pileus, version {__version__}\n"
+
+
+def test_help_does_not_load_the_server() -> None:
+    program = (
+        "import sys; from pileus.cli.main import pileus;"
+        "pileus(['--help'], standalone_mode=False); print('litestar' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert shown.stdout.endswith("False\n")

@@ -1,0 +1,273 @@
+"""The rooms keep to themselves, and the code keeps to its size: read from the source itself."""
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from sys import stdlib_module_names
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src"
+HOME = SOURCE / "pileus"
+MODULES = sorted(HOME.rglob("*.py"))
+CODE = [*MODULES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "bench").rglob("*.py"))]
+
+LONGEST_FILE, LONGEST_FUNCTION, LONGEST_HANDLER, DEEPEST = 400, 40, 25, 3
+MOST_COMMENTS = 0.04
+UNFINISHED = ("TODO", "FIXME", "NotImplementedError")
+# Commands are read when they are called for: `pileus --help` need not wait for the rest.
+LAZY = {"cli.teaching"}
+CATCHES_ALL = {"tasks.engine", "store.sqlite", "api.routes.health"}
+
+# What each room may import of the others: whole rooms, or single modules of one.
+ROOMS: dict[str, set[str]] = {
+    "domain": set(),
+    "store": {"domain"},
+    "drivers": {"domain"},
+    "tasks": {"domain", "store", "drivers.driver"},
+    "api": {"domain", "store", "tasks", "drivers.driver"},
+    "console": {"settings"},
+    "cli": {"settings"},
+}
+# The modules that put the rooms together, or that all may use; nobody in a room imports them but as said here.
+COMPOSITION = {"__init__", "__main__", "app", "logs", "seeding", "server", "settings"}
+EXCEPTIONS: dict[str, set[str]] = {
+    # The program's version stands in its package.
+    "api": {"__init__", "settings"},
+    "cli": {"__init__"},
+    # `serve` and `keys` work without a server.
+    "cli.serve": {"app", "server", "settings"},
+    "cli.keys": {"app", "domain", "seeding", "store"},
+    # A setting is as strict as the rule that it feeds.
+    "settings": {"domain.keys"},
+    "__main__": {"cli"},
+}
+OUTSIDE: dict[str, set[str]] = {
+    "domain": {"msgspec"},
+    "store": {"msgspec", "psycopg", "psycopg_pool"},
+    "tasks": {"msgspec"},
+    "cli": {"click", "gcore", "httpx", "msgspec", "rich"},
+}
+# No room of records and rules does anything: it neither looks at a clock nor throws dice.
+IMPURE = {"asyncio", "os", "random", "secrets", "socket", "sqlite3", "subprocess", "time", "urllib"}
+
+DEFINES = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def name_of(path: Path) -> str:
+    """A module's name in the package: `store.rows`, or `__init__` for the package itself."""
+    parts = path.relative_to(HOME).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports by an absolute name, wherever in the file it does so."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield from _modules_in(node.module, node)
+
+
+def _modules_in(module: str, node: ast.ImportFrom) -> Iterator[str]:
+    """`from package import module` means the module: else `from pileus import store` would slip through."""
+    for alias in node.names:
+        inner = SOURCE.joinpath(*module.split("."), alias.name)
+        yield f"{module}.{alias.name}" if inner.with_suffix(".py").exists() or inner.is_dir() else module
+
+
+def inside(module: str) -> str:
+    return module.removeprefix("pileus").lstrip(".") or "__init__"
+
+
+def permitted(importer: str, module: str) -> bool:
+    room = importer.partition(".")[0]
+    granted = ROOMS.get(room, set()) | EXCEPTIONS.get(room, set()) | EXCEPTIONS.get(importer, set()) | {room}
+    if room in COMPOSITION - set(EXCEPTIONS):
+        return True
+    return any(module == name or module.startswith(f"{name}.") for name in granted)
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_imports_only_what_its_room_may(path: Path) -> None:
+    importer = name_of(path)
+    wrong = [
+        module
+        for module in imported(path)
+        if module.split(".")[0] == "pileus" and not permitted(importer, inside(module))
+    ]
+
+    assert wrong == []
+
+
+def test_every_module_stands_in_a_room_or_puts_them_together() -> None:
+    assert {name_of(path).partition(".")[0] for path in MODULES} <= set(ROOMS) | COMPOSITION
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "domain.tags store",
+        "domain.tags store.rows",
+        "domain.tags settings",
+        "store.rows tasks.engine",
+        "tasks.engine drivers.simulated",
+        "tasks.engine api.call",
+        "api.call drivers",
+        "api.call drivers.simulated",
+        "api.call app",
+        "drivers.simulated store.rows",
+        "cli.sim app",
+        "cli.sim domain.tags",
+    ],
+)
+def test_the_table_forbids_what_it_should(pair: str) -> None:
+    assert not permitted(*pair.split())
+
+
+@pytest.mark.parametrize("path", [path for path in CODE if path.is_relative_to(HOME)], ids=name_of)
+def test_no_import_is_relative_or_made_at_run_time(path: Path) -> None:
+    for node in ast.walk(tree_of(path)):
+        assert not (isinstance(node, ast.ImportFrom) and node.level), f"line {node.lineno}: relative import"
+        called = node.func if isinstance(node, ast.Call) else None
+        name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+        assert name not in ("__import__", "import_module") or name_of(path) in LAZY, "an import in disguise"
+
+
+@pytest.mark.parametrize("room", OUTSIDE)
+def test_a_room_uses_no_library_but_its_own(room: str) -> None:
+    used = {
+        (named(path), module.split(".")[0])
+        for path in (HOME / room).rglob("*.py")
+        for module in imported(path)
+        if module.split(".")[0] not in {"pileus", *stdlib_module_names}
+    }
+
+    assert {(path, library) for path, library in used if library not in OUTSIDE[room]} == set()
+
+
+def test_records_and_rules_touch_neither_clock_nor_chance_nor_the_world() -> None:
+    used = {
+        (named(path), module.split(".")[0])
+        for path in (HOME / "domain").rglob("*.py")
+        for module in imported(path)
+        if module.split(".")[0] in IMPURE
+    }
+
+    assert used == set()
+
+
+@pytest.mark.parametrize("path", CODE, ids=named)
+def test_a_file_is_short_and_says_what_lives_in_it(path: Path) -> None:
+    tree = tree_of(path)
+
+    assert len(path.read_text("utf-8").splitlines()) <= LONGEST_FILE
+    assert not tree.body or ast.get_docstring(tree), "no docstring"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_public_class_and_function_says_what_it_is_for(path: Path) -> None:
+    silent = [node.name for node in _public(tree_of(path)) if not ast.get_docstring(node)]
+
+    assert silent == []
+
+
+@pytest.mark.parametrize("path", CODE, ids=named)
+def test_functions_are_short_and_shallow(path: Path) -> None:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert _length(node) <= LONGEST_FUNCTION, f"{node.name} has {_length(node)} lines"
+            assert _depth(node.body) <= DEEPEST, f"{node.name} is nested {_depth(node.body)} deep"
+
+
+@pytest.mark.parametrize("path", sorted((HOME / "api" / "routes").glob("*.py")), ids=named)
+def test_a_route_is_shorter_still(path: Path) -> None:
+    """Its documentation apart, which is written for customers."""
+    for node in tree_of(path).body:
+        if isinstance(node, ast.AsyncFunctionDef) and node.decorator_list:
+            documentation = len((ast.get_docstring(node) or "").splitlines())
+            assert _length(node) - documentation <= LONGEST_HANDLER, f"{node.name} is too long"
+
+
+@pytest.mark.parametrize("path", [path for path in CODE if path != Path(__file__)], ids=named)
+def test_nothing_is_left_unfinished(path: Path) -> None:
+    text = path.read_text("utf-8")
+
+    assert [word for word in UNFINISHED if word in text] == []
+
+
+def test_comments_are_few() -> None:
+    lines = comments = 0
+    for path in MODULES:
+        text = path.read_text("utf-8")
+        lines += len(text.splitlines())
+        comments += sum(1 for comment in _comments(text) if not _is_for_tools(comment))
+
+    assert comments / lines < MOST_COMMENTS
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_the_outermost_catch_everything(path: Path) -> None:
+    """A failure that nobody foresaw is to be seen by the engine, the writer or the outermost handler, nowhere else."""
+    broad = [
+        node.lineno
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")))
+    ]
+
+    assert not broad or name_of(path) in CATCHES_ALL, f"lines {broad}"
+
+
+def _public(tree: ast.Module) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in tree.body:
+        if isinstance(node, DEFINES) and not node.name.startswith("_") and not _is_overload(node):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                yield from (child for child in node.body if isinstance(child, DEFINES) and child.name[0] != "_")
+
+
+def _is_overload(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(isinstance(mark, ast.Name) and mark.id == "overload" for mark in node.decorator_list)
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _depth(body: list[ast.stmt]) -> int:
+    return max((_depth_of(statement) for statement in body), default=0)
+
+
+def _depth_of(statement: ast.stmt) -> int:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return 0
+    blocks = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")]
+    blocks += [handler.body for handler in getattr(statement, "handlers", [])]
+    # `elif` stands beside its `if`, though the tree hangs it below.
+    if isinstance(statement, ast.If) and len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If):
+        return max(1 + _depth(statement.body), _depth(statement.orelse))
+    return 1 + max(map(_depth, blocks)) if any(blocks) else 0
+
+
+def _comments(text: str) -> Iterator[str]:
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+
+
+def _is_for_tools(comment: str) -> bool:
+    return any(word in comment for word in ("noqa", "type: ignore", "fmt:"))

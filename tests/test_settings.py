@@ -1,0 +1,230 @@
+"""Settings: where they come from, which source wins, and how mistakes are told."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pileus.cli.main import pileus
+from pileus.cli.settings import page
+from pileus.domain.access import Role
+from pileus.domain.keys import TOKEN
+from pileus.settings import HIDDEN, SETTINGS, Setting, SettingError, Settings, default_data, gather, load
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = {
+    "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104  # nothing listens
+    "port": ("9000", 9000),
+    "public_url": ("https://cloud.example.org/x", "https://cloud.example.org/x"),
+    "workers": ("4", 4),
+    "data": ("/var/lib/pileus", Path("/var/lib/pileus")),
+    "database": ("postgresql://u:p@db/pileus", "postgresql://u:p@db/pileus"),
+    "catalogue": ("mine.toml", "mine.toml"),
+    "driver": ("qemu", "qemu"),
+    "simulated_time": ("realistic", "realistic"),
+    "lease_seconds": ("2.5", 2.5),
+    "api_key": ("12$correct-horse", "12$correct-horse"),
+    "metrics_key_required": ("true", True),
+    "log_level": ("debug", "debug"),
+    "log_format": ("json", "json"),
+    "legacy_fields": ("1", True),
+    "body_limit": ("65536", 65536),
+    "header_timeout": ("0.5", 0.5),
+    "idle_timeout": ("60", 60.0),
+}
+every_setting = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+
+
+def toml(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "pileus.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def as_toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else f'"{value}"'
+
+
+def test_without_anything_given_every_setting_has_its_default() -> None:
+    assert load({}, {}) == Settings()
+
+
+def test_every_setting_has_an_example_here() -> None:
+    assert list(EXAMPLES) == [setting.name for setting in SETTINGS]
+
+
+@every_setting
+def test_every_setting_can_be_given_as_an_option_a_variable_and_a_key(setting: Setting, tmp_path: Path) -> None:
+    text, value = EXAMPLES[setting.name]
+
+    file = toml(tmp_path, f"{setting.name} = {as_toml(value)}")
+    loaded = [load({setting.name: text}, {}), load({}, {setting.variable: text}), load({}, {}, file)]
+
+    assert [getattr(one, setting.name) for one in loaded] == [value] * 3
+    assert value != setting.default
+
+
+@every_setting
+def test_every_setting_is_told_by_help_and_by_the_reference(setting: Setting) -> None:
+    told = CliRunner(env={"COLUMNS": "400"}).invoke(pileus, ["serve", "--help"]).output
+    line = next(line for line in page().splitlines() if line.startswith(f"| `{setting.name}` |"))
+
+    for text in (setting.flag, setting.variable, setting.default_shown):
+        assert text in " ".join(told.split())
+        assert text in line
+    assert setting.help.endswith(".")
+
+
+def test_the_reference_of_settings_is_what_the_program_says() -> None:
+    written = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+
+    assert written == page(), "docs/settings.md is behind: make docs"
+
+
+def test_an_option_wins_over_a_variable_and_a_variable_over_the_file(tmp_path: Path) -> None:
+    file = toml(tmp_path, "port = 1\nworkers = 1\nbody_limit = 2000\n")
+
+    found = load(
+        {"port": "3", "workers": None}, {"PILEUS_PORT": "2", "PILEUS_WORKERS": "2", "PILEUS_CONFIG": str(file)}
+    )
+
+    assert (found.port, found.workers, found.body_limit, found.host) == (3, 2, 2000, "127.0.0.1")
+
+
+def test_a_file_named_by_option_wins_over_one_named_by_variable(tmp_path: Path) -> None:
+    assert load({}, {"PILEUS_CONFIG": "/nowhere"}, toml(tmp_path, "port = 7")).port == 7
+
+
+def test_it_is_told_where_a_value_came_from(tmp_path: Path) -> None:
+    file = toml(tmp_path, "port = 1")
+
+    found = gather({"host": "::1"}, {"PILEUS_WORKERS": "2"}, file)
+
+    assert {name: one.origin for name, one in found.items()} == {
+        "port": str(file),
+        "workers": "PILEUS_WORKERS",
+        "host": "--host",
+    }
+
+
+def test_an_empty_variable_is_not_given() -> None:
+    assert load({}, {"PILEUS_PORT": "", "PILEUS_CONFIG": ""}).port == Settings().port
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "told"),
+    [
+        ({"port": "70000"}, {}, "--port: the setting port wants a whole number from 1 to 65535, not '70000'"),
+        ({}, {"PILEUS_PORT": "http"}, "PILEUS_PORT: the setting port wants a whole number from 1 to 65535, not 'http'"),
+        ({}, {"PILEUS_LEGACY_FIELDS": "yes"}, "PILEUS_LEGACY_FIELDS: the setting legacy_fields wants true or false"),
+        ({"idle_timeout": "nan"}, {}, "--idle-timeout: the setting idle_timeout wants a number above 0, at most 86400"),
+        ({"log_format": "xml"}, {}, "--log-format: the setting log_format wants one of auto, text, json, not 'xml'"),
+        ({"public_url": "cloud"}, {}, "--public-url: the setting public_url wants an address such as https://"),
+        ({"data": ""}, {}, "--data: the setting data wants a directory, not ''"),
+        ({"data": "a\0b"}, {}, "--data: the setting data wants a directory"),
+    ],
+)
+def test_a_wrong_value_names_the_setting_and_its_source(
+    flags: dict[str, str], environ: dict[str, str], told: str
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        load(flags, environ)
+
+    assert str(caught.value).startswith(told)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('port = "8080"', "the setting port wants a whole number from 1 to 65535, not '8080'"),
+        ("port = true", "the setting port wants a whole number from 1 to 65535, not True"),
+        ("data = 7", "the setting data wants a directory, not 7"),
+        ("[server]\nport = 1", "there is no setting server; `pileus settings` lists them all"),
+        ("body-limit = 1", "there is no setting body-limit; did you mean body_limit?"),
+        ("port = ", "not TOML: Invalid value"),
+    ],
+)
+def test_a_mistake_in_the_file_names_the_file(tmp_path: Path, text: str, told: str) -> None:
+    file = toml(tmp_path, text)
+
+    with pytest.raises(SettingError) as caught:
+        load({}, {}, file)
+
+    assert str(caught.value).startswith(f"{file}: {told}")
+
+
+def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "noise").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(SettingError, match=r"missing: the settings cannot be read: No such file or directory"):
+        load({}, {}, tmp_path / "missing")
+    with pytest.raises(SettingError, match=r"noise: the settings cannot be read: it is not UTF-8 text"):
+        load({}, {}, tmp_path / "noise")
+
+
+@pytest.mark.parametrize(
+    "key", ["correct-horse", "1-correct-horse", "1_short", "_correct-horse", "1_with space", "1_ünïcödé"]
+)
+def test_a_key_of_the_wrong_shape_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        load({}, {"PILEUS_API_KEY": key})
+
+    assert "PILEUS_API_KEY: the setting api_key wants digits, an underscore and a secret" in str(caught.value)
+    assert key not in str(caught.value)
+
+
+def test_a_wrong_database_is_refused_and_its_password_not_shown() -> None:
+    with pytest.raises(SettingError) as caught:
+        load({}, {"PILEUS_DATABASE": "mysql://me:hunter2@db/x"})
+
+    assert "hunter2" not in str(caught.value)
+    assert "postgresql://user:password@host/name" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (
+            "postgresql://me:hunter2@db:5432/pileus?sslmode=require",
+            f"postgresql://me:{HIDDEN}@db:5432/pileus?sslmode=require",
+        ),
+        ("postgresql://me@db/pileus", "postgresql://me@db/pileus"),
+        ("postgresql://me:hunter2@2@db/pileus", f"postgresql://me:{HIDDEN}@db/pileus"),
+        ("postgresql://db/pileus?user=me&password=hunter2", f"postgresql://db/pileus?{HIDDEN}"),
+        ("postgresql://me:hunter2/3@db/pileus", HIDDEN),
+        ("postgresql://me:hunter2#3@db/pileus", HIDDEN),
+        ("postgresql://me:hunter2@[db/pileus", HIDDEN),
+        ("", ""),
+    ],
+)
+def test_secrets_are_not_shown(url: str, shown: str) -> None:
+    settings = Settings(api_key="1_correct-horse", database=url)
+
+    assert settings.shown()["database"] == shown
+    assert settings.shown()["api_key"] == HIDDEN
+    assert not any(secret in repr(settings) for secret in ("horse", "hunter2"))
+
+
+def test_the_data_directory_follows_the_desktop_convention(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    usual = default_data()
+    monkeypatch.setenv("XDG_DATA_HOME", "/srv")
+
+    assert (usual, default_data()) == (Path("/home/me/.local/share/pileus"), Path("/srv/pileus"))
+    assert load({"data": "~/cloud"}, {}).data == Path("/home/me/cloud")
+
+
+def test_the_example_of_a_key_is_one() -> None:
+    row = next(setting for setting in SETTINGS if setting.name == "api_key")
+
+    assert TOKEN.fullmatch(row.wants.split()[-1])
+
+
+def test_the_roles_of_keys_are_those_of_the_program() -> None:
+    told = CliRunner().invoke(pileus, ["keys", "create", "--help"]).output
+
+    assert f"[{'|'.join(Role)}]" in told
