@@ -1,14 +1,18 @@
 """What tests run on: the real application on both databases, and a real server process for clients that need one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from pileus.app import Running, started
 from pileus.settings import Settings
 from pileus.store import faults
+from pileus.store.database import Database
+from pileus.store.schema import opened
 from tests.databases import BACKENDS, database_url
+from tests.servers import Server, serving
 from tests.tenants import Tenant, new_tenant
 
 
@@ -34,3 +38,40 @@ async def stranger(running: Running) -> AsyncIterator[Tenant]:
     """Another tenant, who must never see what is the first one's."""
     async with new_tenant(running) as fresh:
         yield fresh
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real server process, for clients that need an address."""
+    with serving(tmp_path_factory.mktemp("served") / "data") as running_server:
+        yield running_server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A database of the PostgreSQL server, for one test after the other."""
+    with database_url("postgres") as address:
+        yield address
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> str:
+    """That database, emptied: quicker than a new one."""
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return postgres_server
+
+
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest) -> str:
+    """Where an empty database is; the file has no address."""
+    return str(request.getfixturevalue("postgres")) if request.param == "postgres" else ""
+
+
+@pytest.fixture
+async def db(url: str, tmp_path: Path) -> AsyncIterator[Database]:
+    """That database, open."""
+    database = await opened(url, tmp_path)
+    yield database
+    await database.close()

@@ -12,7 +12,7 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Trial]:
+def lent() -> Iterator[Trial]:
     """A server in a process of its own, as users have it."""
     with trial() as found:
         yield found
@@ -31,10 +31,10 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def sim(run: Run, server: Trial, monkeypatch: pytest.MonkeyPatch) -> Run:
+def sim(run: Run, lent: Trial, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `pileus sim` against the server, and leave nothing to go wrong behind."""
-    monkeypatch.setenv("GCORE_BASE_URL", server.url)
-    monkeypatch.setenv("GCORE_API_KEY", server.key)
+    monkeypatch.setenv("GCORE_BASE_URL", lent.url)
+    monkeypatch.setenv("GCORE_API_KEY", lent.key)
 
     def invoke(*arguments: str) -> Result:
         return run("sim", *arguments)

@@ -35,8 +35,8 @@ def test_a_wrong_setting_ends_it_with_one_line_and_code_2(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_taken_port_is_told_in_one_line(server: Trial, tmp_path: Path) -> None:
-    port = server.url.rpartition(":")[2]
+def test_a_taken_port_is_told_in_one_line(lent: Trial, tmp_path: Path) -> None:
+    port = lent.url.rpartition(":")[2]
 
     ended = serve("--data", str(tmp_path), "--port", port)
 

@@ -120,14 +120,14 @@ def test_a_mistake_on_the_line_is_told_before_anything_is_asked(sim: Run, argume
     assert told in refused.stderr
 
 
-def test_no_key_and_a_wrong_key_are_told_with_what_to_do(run: Run, sim: Run, server: Trial) -> None:
+def test_no_key_and_a_wrong_key_are_told_with_what_to_do(run: Run, sim: Run, lent: Trial) -> None:
     without = run("sim", "faults", "--key", "")
     wrong = sim("faults", "--key", "1_wrong-secret")
 
     assert (
         without.stderr == "pileus: no API key: set GCORE_API_KEY as `pileus serve` prints it, or give one with --key\n"
     )
-    assert wrong.stderr.startswith(f"pileus: {server.url}: the key is not accepted: take the one that `pileus serve`")
+    assert wrong.stderr.startswith(f"pileus: {lent.url}: the key is not accepted: take the one that `pileus serve`")
 
 
 def test_a_server_that_is_not_there_is_told_with_what_to_do(run: Run) -> None:

@@ -6,6 +6,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from pileus.api import auth, errors, reference, routes
+from pileus.api.answers import Answer
 from pileus.api.call import Call, Cloud
 from pileus.api.observing import Figures, observed
 from pileus.api.requests import Request
@@ -19,7 +20,7 @@ def application(settings: Settings, cloud: Cloud | None, figures: Figures) -> Li
     playing = cloud is None or isinstance(cloud.driver, Rehearses)
     app = Litestar(
         route_handlers=[*routes.ROUTES, *([rehearsal.ROUTER] if playing else [])],
-        guards=[auth.admit],
+        before_request=auth.admit,
         dependencies={
             "call": Provide(provide_call, sync_to_thread=False),
             "cloud": Provide(provide_cloud, sync_to_thread=False),
@@ -27,6 +28,7 @@ def application(settings: Settings, cloud: Cloud | None, figures: Figures) -> Li
         },
         exception_handlers=errors.HANDLERS,
         request_class=Request,
+        response_class=Answer,
         logging_config=None,
         request_max_body_size=settings.body_limit,
         openapi_config=reference.config(),

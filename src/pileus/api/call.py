@@ -1,11 +1,12 @@
 """A request as its handler sees it: who asks, where, and the server that it asks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from litestar.di import NamedDependency
 
+from pileus.api.keyring import Keyring
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.places import Caller, Place
 from pileus.domain.tasks import Task, new_task
@@ -26,6 +27,10 @@ class Cloud:
     nudge: Callable[[], None]
     driver: Compute
     legacy_fields: bool = False
+    keyring: Keyring = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keyring = Keyring(self.db)
 
 
 @dataclass(slots=True)

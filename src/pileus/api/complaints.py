@@ -8,11 +8,15 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
+from pileus.domain.errors import Invalid
+
 T = TypeVar("T")
 Complaint = tuple[str, str]
 Complaints = dict[str, list[str]]
 
 WHOLE = "body"
+# Part of patterns, as Python's `$` also matches before a line break at the end; nothing that callers need to know.
+NO_LINE_BREAK = r"(?!\n)"
 NOT_AN_OBJECT = "Input should be a valid dictionary or object to extract fields from"
 
 
@@ -34,6 +38,17 @@ def _described(type_: Any) -> inspect.Type:
 def _look(raw: object, wanted: inspect.Type, name: str) -> Iterator[Complaint]:
     looker = LOOKERS.get(type(wanted))
     return looker(raw, wanted, name) if looker else iter(())
+
+
+def _look_at_ruled(raw: object, wanted: inspect.Metadata, name: str) -> Iterator[Complaint]:
+    """A type that says by which of the domain's rules it is read later: what has the right shape is held against it."""
+    found = list(_look(raw, wanted.type, name))
+    yield from found
+    if not found and (rule := (wanted.extra or {}).get("rule")):
+        try:
+            rule(raw)
+        except Invalid as problem:
+            yield from ((field, text) for field, texts in problem.fields.items() for text in texts)
 
 
 def _look_at_union(raw: object, wanted: inspect.UnionType, name: str) -> Iterator[Complaint]:
@@ -107,7 +122,7 @@ def _look_at_text(raw: object, wanted: inspect.StrType, name: str) -> Iterator[C
     if wanted.max_length is not None and len(raw) > wanted.max_length:
         yield name, f"String should have at most {_characters(wanted.max_length)}"
     if _refused(raw, wanted.pattern):
-        yield name, f"String should match pattern '{wanted.pattern}'"
+        yield name, f"String should match pattern '{(wanted.pattern or '').replace(NO_LINE_BREAK, '')}'"
 
 
 def _look_at_integer(raw: object, wanted: inspect.IntType, name: str) -> Iterator[Complaint]:
@@ -137,6 +152,7 @@ def _look_at_enum(raw: object, wanted: inspect.EnumType, name: str) -> Iterator[
 
 
 LOOKERS: Mapping[type[inspect.Type], Callable[[Any, Any, str], Iterator[Complaint]]] = {
+    inspect.Metadata: _look_at_ruled,
     inspect.UnionType: _look_at_union,
     inspect.StructType: _look_at_struct,
     inspect.ListType: _look_at_list,

@@ -11,6 +11,7 @@ from pileus.domain.errors import Invalid
 KEY = re.compile(r"[^\s=]{1,255}")
 VALUE = re.compile(r"[^\t\n\r\f\v]{1,255}")
 BAD_KEY = "Tag key must have 1 to 255 characters, without white space and '='"
+SAME_KEY = "Tag keys must differ by more than blanks at their ends"
 BAD_VALUE = "Tag value must have 1 to 255 characters, without tabs and line breaks"
 
 TagPatch = Mapping[str, str | None]
@@ -59,7 +60,7 @@ def checked(tags: Mapping[str, Value], field: str = "tags") -> dict[str, Value]:
     complaints: list[str] = []
     for key, value in tags.items():
         stripped = key.strip(" "), _stripped(value)
-        complaints += _complaints(*stripped)
+        complaints += [*_complaints(*stripped), *([SAME_KEY] if stripped[0] in result else [])]
         result[stripped[0]] = stripped[1]
     if complaints:
         fields = {field: list(dict.fromkeys(complaints))}

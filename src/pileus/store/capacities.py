@@ -11,7 +11,9 @@ async def every(tx: Tx) -> list[Row]:
 async def set_limit(tx: Tx, region_id: int, flavor_id: str, servers: int | None) -> None:
     """Set the room for a flavor; None for no end."""
     await tx.run(
-        "DELETE FROM capacities WHERE region_id = :region_id AND flavor_id = :flavor_id", region_id=region_id, flavor_id=flavor_id
+        "DELETE FROM capacities WHERE region_id = :region_id AND flavor_id = :flavor_id",
+        region_id=region_id,
+        flavor_id=flavor_id,
     )
     if servers is not None:
         await tx.run(

@@ -5,7 +5,9 @@ from pileus.store.database import Tx
 
 async def add(tx: Tx, client_id: int, name: str, now: int) -> None:
     """Insert a tenant."""
-    await tx.run("INSERT INTO clients (id, name, created_at) VALUES (:id, :name, :now)", id=client_id, name=name, now=now)
+    await tx.run(
+        "INSERT INTO clients (id, name, created_at) VALUES (:id, :name, :now)", id=client_id, name=name, now=now
+    )
 
 
 async def add_user(tx: Tx, user_id: int, client_id: int, email: str, now: int) -> None:

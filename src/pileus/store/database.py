@@ -1,7 +1,8 @@
 """What a database gives the program: reads, scans, and writes that decide again when they lose a race.
 
-A statement is one text for SQLite and PostgreSQL, with `:name` parameters. A write is a function of a transaction, because
-it may be called more than once: when another writer changed the same record meanwhile (`Stale`), it loads and decides anew.
+A statement is one text for SQLite and PostgreSQL, with `:name` parameters. A write is a function of a transaction,
+because it may be called more than once: when another writer changed the same record meanwhile (`Stale`), it loads and
+decides anew.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 Row = tuple[Any, ...]
 T = TypeVar("T")
 ATTEMPTS = 12
+TOO_MANY = "Too many requests change the same thing at once: try again"
 
 
 class Tx(Protocol):
@@ -34,15 +36,27 @@ Migration = tuple[int, str, str]
 """Number, name and SQL."""
 
 
-class NewerDatabase(Exception):  # noqa: N818  # it reads as what it says
+VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, name TEXT NOT NULL)"
+NEWEST = "SELECT coalesce(max(version), 0) FROM schema_versions"
+
+
+class NewerDatabase(Exception):
     """The database was last written by a newer program than this one."""
+
+
+def missing(migrations: Sequence[Migration], newest: int) -> list[Migration]:
+    """The migrations that a database of version `newest` has not seen; raises NewerDatabase."""
+    known = max((number for number, _, _ in migrations), default=0)
+    if newest > known:
+        raise NewerDatabase(f"The database has schema version {newest}; this program knows {known}: upgrade Pileus")
+    return [migration for migration in migrations if migration[0] > newest]
 
 
 class Database(Protocol):
     """One of the two databases."""
 
     async def write(self, work: Work[T]) -> T:
-        """Run `work` in a transaction and return when it is on disk; raises what `work` raises, with nothing written."""
+        """Run `work` in a transaction and return when it is on disk; what it raises is raised, and nothing written."""
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Look up single records: quick, and never waits for a writer."""

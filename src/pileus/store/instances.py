@@ -22,39 +22,37 @@ GET = (
 
 ATTACHED = """
 SELECT 'tag' AS sort, t.resource_id AS owner, t.read_only AS place, t.key AS a, t.value AS b, CAST(NULL AS TEXT) AS c,
-    CAST(NULL AS TEXT) AS d, CAST(NULL AS TEXT) AS e, CAST(NULL AS BIGINT) AS x, CAST(NULL AS BIGINT) AS y
+    CAST(NULL AS TEXT) AS d, CAST(NULL AS TEXT) AS e, CAST(NULL AS TEXT) AS f, CAST(NULL AS BIGINT) AS x, CAST(NULL AS BIGINT) AS y
 FROM tags t WHERE t.resource_id IN ({ids})
 UNION ALL
-SELECT 'volume', v.instance_id, v.boot_index, v.volume_id, v.id, v.device, v.attachment_tag, NULL,
+SELECT 'volume', v.instance_id, v.boot_index, v.volume_id, v.id, v.device, v.attachment_tag, NULL, NULL,
     v.delete_on_termination, v.attached_at
 FROM attachments v WHERE v.instance_id IN ({ids})
 UNION ALL
-SELECT 'address', p.instance_id, p.position, a.ip, s.id, s.name, p.id, n.name, n.external, s.ip_version
+SELECT 'address', p.instance_id, p.position, a.ip, s.id, s.name, p.id, n.name, p.interface_name, n.external, s.ip_version
 FROM ports p JOIN addresses a ON a.port_id = p.id JOIN subnets s ON s.id = a.subnet_id JOIN networks n ON n.id = p.network_id
 WHERE p.instance_id IN ({ids})
 UNION ALL
-SELECT 'interface', p.instance_id, p.position, p.id, p.interface_name, NULL, NULL, NULL, 0, 0
-FROM ports p WHERE p.instance_id IN ({ids}) AND p.interface_name IS NOT NULL
-UNION ALL
-SELECT 'floating', p.instance_id, p.position, f.floating_ip_address, f.fixed_ip_address, NULL, p.id, n.name, 0, 0
-FROM ports p JOIN floating_ips f ON f.port_id = p.id JOIN networks n ON n.id = p.network_id
+SELECT 'floating', p.instance_id, p.position, f.floating_ip_address, f.fixed_ip_address, NULL, p.id, NULL, NULL, 0, 0
+FROM ports p JOIN floating_ips f ON f.port_id = p.id
 WHERE p.instance_id IN ({ids})
 UNION ALL
-SELECT DISTINCT 'group', p.instance_id, 0, g.name, NULL, NULL, NULL, NULL, 0, 0
+SELECT 'group', p.instance_id, 0, g.name, NULL, NULL, NULL, NULL, NULL, 0, 0
 FROM ports p JOIN port_security_groups m ON m.port_id = p.id JOIN security_groups g ON g.id = m.security_group_id
 WHERE p.instance_id IN ({ids})
 UNION ALL
-SELECT 'blackhole', p.instance_id, b.id, b.destination_ip, b.alarm_state, NULL, NULL, NULL, b.started_at, b.ended_at
+SELECT 'blackhole', p.instance_id, b.id, b.destination_ip, b.alarm_state, NULL, NULL, NULL, NULL, b.started_at, b.ended_at
 FROM ports p LEFT JOIN addresses a ON a.port_id = p.id LEFT JOIN floating_ips f ON f.port_id = p.id
 JOIN blackhole_ports b ON b.region_id = p.region_id AND b.destination_ip IN (a.ip, f.floating_ip_address)
-WHERE p.instance_id IN ({ids})
+WHERE p.instance_id IN ({ids}) AND EXISTS (SELECT 1 FROM blackhole_ports)
 UNION ALL
-SELECT 'ddos', p.instance_id, d.id, NULL, NULL, NULL, NULL, NULL, 0, 0
+SELECT 'ddos', p.instance_id, d.id, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0
 FROM ports p LEFT JOIN addresses a ON a.port_id = p.id LEFT JOIN floating_ips f ON f.port_id = p.id
 JOIN ddos_profiles d ON d.region_id = p.region_id AND d.ip_address IN (a.ip, f.floating_ip_address)
-WHERE p.instance_id IN ({ids})
+WHERE p.instance_id IN ({ids}) AND EXISTS (SELECT 1 FROM ddos_profiles)
 """
 ATTACHED_TO_ONE = ATTACHED.replace("IN ({ids})", "= :id")
+SORTS = ("tag", "volume", "address", "floating", "group", "blackhole", "ddos")
 AT_ONCE = 500
 """Ids in one statement: each stands in it once for every part."""
 
@@ -112,15 +110,14 @@ async def attached_to(tx: Tx, ids: Sequence[str]) -> dict[str, Attached]:
 
 
 async def _gathered(tx: Tx, rows: Iterable[Row]) -> Attached:
-    parts: dict[str, list[Row]] = {"tag": [], "volume": [], "address": [], "interface": [], "floating": [], "group": [],
-                                   "blackhole": [], "ddos": []}  # fmt: skip
+    parts: dict[str, list[Row]] = {sort: [] for sort in SORTS}
     for row in rows:
         parts[row[0]].append(row)
     return Attached(
         tags=sorted([Tag(row[3], row[4], bool(row[2])) for row in parts["tag"]], key=_key),
         volumes=[_attachment(row) for row in sorted(parts["volume"], key=_device)],
         addresses=_addresses(parts) if parts["address"] else [],
-        security_groups=sorted([row[3] for row in parts["group"]]),
+        security_groups=sorted({row[3] for row in parts["group"]}),
         blackhole_ports=_blackholes(parts["blackhole"]) if parts["blackhole"] else [],
         ddos_profile=await _ddos_profile(tx, parts["ddos"]) if parts["ddos"] else None,
     )
@@ -135,7 +132,7 @@ def _device(row: Row) -> tuple[int, str]:
 
 
 def _attachment(row: Row) -> Attachment:
-    _, instance_id, boot_index, volume_id, attachment_id, device, tag, _, delete, attached_at = row
+    _, instance_id, boot_index, volume_id, attachment_id, device, tag, _, _, delete, attached_at = row
     return Attachment(
         volume_id=volume_id,
         id=attachment_id,
@@ -149,12 +146,11 @@ def _attachment(row: Row) -> Attachment:
 
 
 def _addresses(parts: dict[str, list[Row]]) -> list[InstanceAddress]:
-    names = {row[3]: row[4] for row in parts["interface"]}
-    fixed = sorted(parts["address"], key=lambda row: (row[2], row[9], row[3]))
+    fixed = sorted(parts["address"], key=lambda row: (row[2], row[10], row[3]))
     floating: dict[tuple[str, str], Row] = {(row[6], row[4]): row for row in parts["floating"]}
     result = []
-    for _, _, _, ip, subnet_id, subnet_name, port_id, network_name, external, _ in fixed:
-        address = _address_of(network_name, subnet_id, subnet_name, port_id, names.get(port_id))
+    for _, _, _, ip, subnet_id, subnet_name, port_id, network_name, interface_name, external, _ in fixed:
+        address = _address_of(network_name, subnet_id, subnet_name, port_id, interface_name)
         result.append(address(ip, external=bool(external), floating=False))
         if found := floating.get((port_id, ip)):
             result.append(address(found[3], external=True, floating=True))
@@ -182,7 +178,7 @@ def _address_of(
 def _blackholes(rows: Sequence[Row]) -> list[BlackholePort]:
     found = {
         row[2]: BlackholePort(
-            id=row[2], region_id=0, destination_ip=row[3], alarm_state=row[4], started_at=row[8], ended_at=row[9]
+            id=row[2], region_id=0, destination_ip=row[3], alarm_state=row[4], started_at=row[9], ended_at=row[10]
         )
         for row in rows
     }

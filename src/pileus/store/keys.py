@@ -1,14 +1,24 @@
 """API keys, and who holds them."""
 
+from dataclasses import dataclass
+
 from pileus.domain.keys import ApiKey
 from pileus.domain.places import Caller
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("api_keys", ApiKey)
-HELD = (
-    f"SELECT u.email, {TABLE.of('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"  # noqa: S608
-)
+
+
+@dataclass(slots=True)
+class Shut:
+    """How often this process has taken a key away: who remembers keys looks again when it grows."""
+
+    times: int = 0
+
+
+SHUT = Shut()
+HELD = f"SELECT u.email, {TABLE.of('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"  # noqa: S608
 
 
 async def holder(tx: Tx, key_id: int) -> tuple[ApiKey, Caller] | None:
@@ -33,11 +43,15 @@ async def every(tx: Tx) -> list[ApiKey]:
 
 async def revoke(tx: Tx, key_id: int, now: int) -> bool:
     """End a key; whether there was one to end."""
-    return bool(await tx.run("UPDATE api_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", id=key_id, now=now))
+    SHUT.times += 1
+    return bool(
+        await tx.run("UPDATE api_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", id=key_id, now=now)
+    )
 
 
 async def replace(tx: Tx, key_id: int, digest: str) -> None:
     """Put another secret behind a key's number, and let it open again."""
+    SHUT.times += 1
     await tx.run("UPDATE api_keys SET digest = :digest, revoked_at = NULL WHERE id = :id", id=key_id, digest=digest)
 
 

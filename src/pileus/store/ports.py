@@ -32,7 +32,9 @@ async def of_instance(tx: Tx, instance_id: str) -> list[Port]:
 
 async def with_addresses(tx: Tx, instance_id: str) -> list[tuple[Port, list[str]]]:
     """An instance's ports with their addresses."""
-    return [(port, [line.ip for line in await addresses_of(tx, port.id)]) for port in await of_instance(tx, instance_id)]
+    return [
+        (port, [line.ip for line in await addresses_of(tx, port.id)]) for port in await of_instance(tx, instance_id)
+    ]
 
 
 async def addresses_of(tx: Tx, port_id: str) -> list[AssignedAddress]:

@@ -7,17 +7,31 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool
 
 from pileus.domain.errors import Stale
-from pileus.store.database import ATTEMPTS, Committed, Migration, NewerDatabase, Row, T, Tx, Work
+from pileus.store.database import (
+    ATTEMPTS,
+    NEWEST,
+    TOO_MANY,
+    VERSIONS,
+    Committed,
+    Migration,
+    Row,
+    T,
+    Tx,
+    Work,
+    missing,
+)
 
 PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 MIGRATION_LOCK = 7_045_128_306
-RIVALRY = (errors.IntegrityError, errors.SerializationFailure, errors.DeadlockDetected)
+RACES = (errors.UniqueViolation, errors.SerializationFailure, errors.DeadlockDetected)
+LOST = (Stale, *RACES, errors.ForeignKeyViolation)
+"""What may end well if the write decides again: a rival took the name, or what the record stands on has gone."""
 PAUSE = 0.004
 """Seconds, the first time a race is lost; grows with each loss."""
 
@@ -25,7 +39,7 @@ PAUSE = 0.004
 @lru_cache(maxsize=4096)
 def spelled(sql: str) -> LiteralString:
     """Rewrite `:name` parameters in psycopg's spelling."""
-    return cast("LiteralString", PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%")))
+    return PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
 
 
 class _Connected:
@@ -85,9 +99,11 @@ class Postgres:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._attempt(work)
-            except (Stale, *RIVALRY) as lost:
+            except LOST as lost:
+                if attempt == ATTEMPTS and isinstance(lost, RACES):
+                    raise Stale(TOO_MANY) from lost
                 if attempt == ATTEMPTS:
-                    raise Stale("Too many requests change the same record at once: try again") from lost
+                    raise
                 await asyncio.sleep(PAUSE * attempt * random.random())  # noqa: S311  # a pause, not a secret
         raise AssertionError
 
@@ -101,20 +117,15 @@ class Postgres:
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
         """Apply what is missing under an advisory lock."""
-        known = max((number for number, _, _ in migrations), default=0)
-        async with self._connected() as connection, connection.transaction():
+        # Not from the pool, which keeps trying where a plain connection says at once what is wrong.
+        connection = await AsyncConnection.connect(self._url, autocommit=True)
+        async with connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
-            await connection.execute(
-                "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, name TEXT NOT NULL)"
-            )
-            row = await (await connection.execute("SELECT coalesce(max(version), 0) FROM schema_versions")).fetchone()
-            newest = row[0] if row else 0
-            if newest > known:
-                raise NewerDatabase(f"The database has schema version {newest}; this program knows {known}: upgrade Pileus")
-            for number, name, sql in migrations:
-                if number > newest:
-                    await connection.execute(cast("LiteralString", sql))
-                    await connection.execute("INSERT INTO schema_versions (version, name) VALUES (%s, %s)", (number, name))
+            await connection.execute(VERSIONS)
+            row = await (await connection.execute(NEWEST)).fetchone()
+            for number, name, sql in missing(migrations, row[0] if row else 0):
+                await connection.execute(sql)
+                await connection.execute("INSERT INTO schema_versions (version, name) VALUES (%s, %s)", (number, name))
 
     async def close(self) -> None:
         """Close the pool."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Generic, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -24,7 +25,9 @@ class Table(Generic[R]):
         self.fields = record.__struct_fields__
         self.columns = ", ".join(self.fields)
         hints = get_type_hints(record)
-        self._decoders = {at: _decoder(hints[field]) for at, field in enumerate(self.fields) if not _is_plain(hints[field])}
+        self._decoders = {
+            at: _decoder(hints[field]) for at, field in enumerate(self.fields) if not _is_plain(hints[field])
+        }
         self._encoded = {self.fields[at] for at in self._decoders}
         marks = ", ".join(f":{field}" for field in self.fields)
         self._insert = f"INSERT INTO {name} ({self.columns}) VALUES ({marks})"  # noqa: S608  # names of our own
@@ -95,7 +98,8 @@ def _update(table: str, key: str, changed: tuple[str, ...]) -> str:
 
 
 def _is_plain(hint: Any) -> bool:
-    return all(part in PLAIN for part in getattr(hint, "__args__", (hint,))) and hint is not bool
+    choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return all(choice in PLAIN for choice in choices)
 
 
 def _decoder(hint: Any) -> Callable[[Any], Any]:

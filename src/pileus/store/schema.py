@@ -16,11 +16,11 @@ def migrations() -> list[Migration]:
 
 
 async def opened(url: str, data: Path, committed: Committed | None = None) -> Database:
-    """Open the database a URL names (empty: a SQLite file in `data`) with its schema up to date; raises NewerDatabase."""
+    """Open the database of a URL (empty: a SQLite file in `data`) with its schema up to date; raises NewerDatabase."""
     if url.startswith(("postgresql://", "postgres://")):
         database: Database = Postgres(url, committed)
     else:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  # once, before anybody waits
         database = Sqlite(data / "pileus.db", committed)
     await database.migrate(migrations())
     return database

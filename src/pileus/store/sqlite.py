@@ -12,15 +12,28 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from pileus.domain.errors import Stale
-from pileus.store.database import ATTEMPTS, Committed, Migration, NewerDatabase, Row, T, Tx, Work
+from pileus.domain.errors import Stale, Unavailable
+from pileus.store.database import (
+    ATTEMPTS,
+    NEWEST,
+    TOO_MANY,
+    VERSIONS,
+    Committed,
+    Migration,
+    Row,
+    T,
+    Tx,
+    Work,
+    missing,
+)
 
 SCANNERS = 4
 LARGEST_BATCH = 128
+TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 PATIENCE = 10_000
 """Milliseconds to wait for another process's transaction."""
 LOG = logging.getLogger(__name__)
@@ -100,7 +113,8 @@ class Sqlite:
         self._path = path
         self._committed = committed
         self._writer = connect(path)
-        self._reader = nullcontext(_Direct(connect(path)))
+        self._looker = connect(path)
+        self._reader = nullcontext(_Direct(self._looker))
         self._disk = ThreadPoolExecutor(1, "sqlite-commit")
         self._threads = ThreadPoolExecutor(SCANNERS, "sqlite-scan")
         self._scanners = [_Threaded(connect(path), self._threads) for _ in range(SCANNERS)]
@@ -108,6 +122,7 @@ class Sqlite:
         self._queue: deque[_Waiting] = deque()
         self._queued = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
+        self._closed = False
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Look up single records on the event loop."""
@@ -126,7 +141,12 @@ class Sqlite:
                 self._scanners.append(scanner)
 
     async def write(self, work: Work[T]) -> T:
-        """Queue a write and wait for the commit that carries it."""
+        """Queue a write and wait for the commit that carries it; raises Unavailable once closed."""
+        if self._closed:
+            raise Unavailable("The database is closed")
+        return await self._queued_up(work)
+
+    async def _queued_up(self, work: Work[T]) -> T:
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_on(), name="sqlite-writer")
         waiting = _Waiting(work, asyncio.get_running_loop().create_future())
@@ -154,9 +174,10 @@ class Sqlite:
             for waiting in batch:
                 await self._attempt(tx, waiting)
             await loop.run_in_executor(self._disk, self._writer.execute, "COMMIT")
-        except Exception as failure:  # noqa: BLE001  # whatever it was, each writer is told
+        except Exception as failure:  # whatever it was, each writer is told
             LOG.exception("A commit failed")
-            self._writer.rollback()
+            with suppress(sqlite3.Error):
+                self._writer.rollback()
             return failure
         if self._committed:
             self._committed(len(batch), time.perf_counter() - began)
@@ -184,16 +205,12 @@ class Sqlite:
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
         """Apply what is missing, in one transaction that no other process can share."""
-        known = max((number for number, _, _ in migrations), default=0)
         self._writer.execute("BEGIN IMMEDIATE")
         try:
-            self._writer.execute("CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, name TEXT NOT NULL)")
-            (newest,) = self._writer.execute("SELECT coalesce(max(version), 0) FROM schema_versions").fetchone()
-            if newest > known:
-                raise NewerDatabase(f"The database has schema version {newest}; this program knows {known}: upgrade Pileus")
-            for number, name, sql in migrations:
-                if number > newest:
-                    self._apply(number, name, sql)
+            self._writer.execute(VERSIONS)
+            (newest,) = self._writer.execute(NEWEST).fetchone()
+            for number, name, sql in missing(migrations, newest):
+                self._apply(number, name, sql)
             self._writer.execute("COMMIT")
         except BaseException:
             self._writer.rollback()
@@ -206,13 +223,16 @@ class Sqlite:
 
     async def close(self) -> None:
         """Finish what is queued, then close the file."""
+        if self._closed:
+            return
+        self._closed = True
         if self._writing is not None:
-            await self.write(_nothing)
+            await self._queued_up(_nothing)
             self._writing.cancel()
         self._disk.shutdown()
         self._threads.shutdown()
-        self._writer.execute("PRAGMA optimize")
-        self._writer.close()
+        for connection in (self._looker, *(scanner.connection for scanner in self._scanners), self._writer):
+            connection.close()
 
 
 async def _nothing(_: Tx) -> None:
@@ -221,8 +241,8 @@ async def _nothing(_: Tx) -> None:
 
 def _translated(error: Exception) -> Exception:
     """A key that is taken means that somebody was quicker: the write looks again and then says what is taken."""
-    if isinstance(error, sqlite3.IntegrityError):
-        stale = Stale("Another request took the same name or address")
+    if isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorname in TAKEN:
+        stale = Stale(TOO_MANY)
         stale.__cause__ = error
         return stale
     return error

@@ -8,11 +8,13 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("tasks", Task)
+WAITING = "SELECT 1 FROM tasks WHERE state IN ('NEW', 'RUNNING') AND lease_until < :now LIMIT 1"
 # The condition stands twice: the outer one is what keeps two workers from one task on PostgreSQL.
 CLAIM = f"""
 UPDATE tasks SET state = 'RUNNING', lease_token = :token, lease_until = :until, updated_at = :now
 WHERE id = (
-    SELECT id FROM tasks WHERE state IN ('NEW', 'RUNNING') AND lease_until < :now ORDER BY lease_until, created_at LIMIT 1
+    SELECT id FROM tasks WHERE state IN ('NEW', 'RUNNING') AND lease_until < :now
+    ORDER BY lease_until, created_at LIMIT 1
 ) AND state IN ('NEW', 'RUNNING') AND lease_until < :now
 RETURNING {TABLE.columns}
 """  # noqa: S608  # names of our own
@@ -29,6 +31,11 @@ async def get(tx: Tx, client_id: int, task_id: str) -> Task:
 async def add(tx: Tx, task: Task) -> Task:
     """Insert a task, in the transaction that locks what it works on."""
     return await TABLE.add(tx, task)
+
+
+async def is_waiting(tx: Tx, now: int) -> bool:
+    """Whether there is a task that no worker holds."""
+    return await tx.one(WAITING, now=now) is not None
 
 
 async def claim(tx: Tx, token: str, now: int, until: int) -> Task | None:

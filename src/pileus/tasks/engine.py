@@ -1,9 +1,11 @@
 """Carries tasks out: claims them by a lease, does their steps, undoes them when one fails, and outlives crashes.
 
-A worker holds a task by a token and a lease that it prolongs while it works. After each step it writes down how far it has
-come. When it dies the lease runs out, another worker claims the task and goes on after the last step that was written down;
-the step that was under way is done again, which is why every step can be repeated. Nothing holds a transaction while a
-driver works, and a worker that has lost its lease can write nothing.
+A worker holds a task by a token and a lease that it prolongs while it works. After each step it writes down how far it
+has come. When it dies the lease runs out, another worker claims the task and goes on after the last step that was
+written down; the step that was under way is done again, which is why every step can be repeated. Nothing holds a
+transaction while a driver works, and a worker that has lost its lease can write nothing.
+
+A step that fails is tried again after growing pauses, if that may help; else what has begun is undone, last step first.
 """
 
 import asyncio
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pileus.domain.catalogue import Catalogue
-from pileus.domain.errors import Problem
+from pileus.domain.errors import Problem, Stale, Unavailable
 from pileus.domain.tasks import Task, TaskState
 from pileus.drivers.driver import Compute, DriverError
 from pileus.store import tasks
@@ -65,8 +67,7 @@ class Engine:
         try:
             while True:
                 self._nudged.clear()
-                while len(self._working) < AT_ONCE and (task := await self._claim()):
-                    self._start(task)
+                await self._take_up()
                 await self._wait()
         finally:
             await self.stop()
@@ -82,6 +83,13 @@ class Engine:
         """Perform every task that is waiting, one after the other."""
         while task := await self._claim():
             await self.perform(task)
+
+    async def _take_up(self) -> None:
+        try:
+            while len(self._working) < AT_ONCE and (task := await self._claim()):
+                self._start(task)
+        except Exception:
+            LOG.exception("No task could be claimed")
 
     async def _wait(self) -> None:
         try:
@@ -101,6 +109,9 @@ class Engine:
 
     async def _claim(self) -> Task | None:
         now = self.now()
+        async with self.db.read() as tx:
+            if not await tasks.is_waiting(tx, now):
+                return None
         return await self.db.write(lambda tx: tasks.claim(tx, self.new_id(), now, now + self.lease))
 
     async def _guarded(self, task: Task) -> None:
@@ -124,21 +135,26 @@ class Engine:
             heartbeat.cancel()
 
     async def _keep(self, work: Work) -> None:
-        while True:
+        held = True
+        while held:
             await self.sleep(self.lease / 3_000_000)
-            if not await self.db.write(lambda tx: tasks.holds(tx, work.task, self.now() + self.lease)):
-                return
+            held = await self._prolonged(work)
+
+    async def _prolonged(self, work: Work) -> bool:
+        try:
+            return await self.db.write(lambda tx: tasks.holds(tx, work.task, self.now() + self.lease))
+        except Exception:
+            LOG.exception("A lease could not be prolonged", extra={"task_id": work.task.id})
+            return True
 
     async def _carry_on(self, operation: Operation, work: Work) -> None:
         if not work.task.undoing:
-            failure = await self._forward(operation, work)
-            if failure is None:
-                await self._finish(operation, work)
-                return
-            if await self._again_later(work, failure):
+            failure = await self._forward(operation, work) or await self._finish(operation, work)
+            if failure is None or await self._again_later(work, failure):
                 return
             LOG.warning("Task failed", extra={"task_id": work.task.id, "error": _told(failure)}, exc_info=failure)
-            await work.advance(step=work.task.step + 1, undoing=True, error=_told(failure))
+            begun = min(work.task.step + 1, len(operation.steps))
+            await work.advance(step=begun, undoing=True, error=_told(failure))
         if await self._backward(operation, work):
             await self._fail(operation, work)
 
@@ -160,7 +176,7 @@ class Engine:
     async def _backward(self, operation: Operation, work: Work) -> bool:
         """Undo the steps that began, last first; False if one is to be tried again later."""
         while work.task.step > 0:
-            step = operation.steps[min(work.task.step, len(operation.steps)) - 1]
+            step = operation.steps[work.task.step - 1]
             try:
                 if step.undo is not None:
                     await step.undo(work)
@@ -176,8 +192,9 @@ class Engine:
     async def _again_later(self, work: Work, failure: Exception) -> bool:
         """Leave a step for another try, if that may help and has not been tried too often."""
         task = work.task
-        if not isinstance(failure, DriverError) or not failure.retryable or task.attempts + 1 >= TRIES:
+        if not _may_pass(failure) or task.attempts + 1 >= TRIES:
             return False
+        LOG.info("Task tried again later", extra={"task_id": task.id, "attempts": task.attempts + 1}, exc_info=failure)
         await self._let_go(work, pause=FIRST_PAUSE << task.attempts, attempts=task.attempts + 1)
         return True
 
@@ -189,13 +206,19 @@ class Engine:
 
         await self.db.write(write)
 
-    async def _finish(self, operation: Operation, work: Work) -> None:
+    async def _finish(self, operation: Operation, work: Work) -> Exception | None:
         async def write(tx: Tx) -> None:
             created = await operation.done(tx, work)
             await self._end(tx, work, state=TaskState.FINISHED, created_resources=created)
 
-        await work.record(write)
+        try:
+            await work.record(write)
+        except LeaseLostError:
+            raise
+        except Exception as failure:  # noqa: BLE001  # as that of a step
+            return failure
         self._tell(work.task, TaskState.FINISHED)
+        return None
 
     async def _fail(self, operation: Operation, work: Work) -> None:
         async def write(tx: Tx) -> None:
@@ -212,6 +235,13 @@ class Engine:
     def _tell(self, task: Task, state: str) -> None:
         if self.ended:
             self.ended(task, state)
+
+
+def _may_pass(failure: Exception) -> bool:
+    """Whether trying again may help: drivers know; no rule changes its mind; what nobody foresaw may pass."""
+    if isinstance(failure, DriverError):
+        return failure.retryable
+    return isinstance(failure, Stale | Unavailable) or not isinstance(failure, Problem)
 
 
 def _told(failure: Exception) -> str:

@@ -1,4 +1,4 @@
-"""start_vm, stop_vm, soft_reboot_vm, hard_reboot_vm, suspend_vm, resume_vm: bring an instance's machine to another state."""
+"""start_vm, stop_vm, soft_reboot_vm, hard_reboot_vm, suspend_vm, resume_vm: bring a machine to another state."""
 
 from pileus.domain.instances import MOVES, Action, Status
 from pileus.store import instances

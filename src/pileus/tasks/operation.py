@@ -65,7 +65,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One task type: `done` and `failed` write, with the task's end and in its transaction, what has become of things."""
+    """One task type; `done` and `failed` write what has become of things, in the transaction of the task's end."""
 
     task_type: str
     steps: tuple[Step, ...]

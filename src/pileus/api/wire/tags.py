@@ -1,13 +1,16 @@
 """Tags as the API shows them, and maps of them as it takes them."""
 
 from collections.abc import Iterable
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from pileus.domain.tags import Tag
+from pileus.domain.tags import Tag, checked
 
-NewTags = dict[str, str]
-TagChanges = dict[str, str | None]
+Ruled = Meta(extra={"rule": checked})
+
+NewTags = Annotated[dict[str, str], Ruled]
+TagChanges = Annotated[dict[str, str | None], Ruled]
 
 
 class TagView(Struct, kw_only=True):

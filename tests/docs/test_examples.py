@@ -1,0 +1,68 @@
+"""The documents' examples run: each Python block of the README and the guides, against a real server, as a reader would."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+
+
+def _blocks(language: str, wanted: str = "") -> list[object]:
+    found = []
+    for document in DOCUMENTS:
+        for number, (kind, text) in enumerate(BLOCK.findall(document.read_text()), 1):
+            if kind == language and text.startswith(wanted):
+                found.append(pytest.param(text, id=f"{document.name}-{number}"))
+    return found
+
+
+def _environment(server: Server) -> dict[str, str]:
+    return os.environ | server.environment
+
+
+@pytest.mark.parametrize("code", _blocks("python"))
+def test_a_python_example_runs(code: str, server: Server) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=_environment(server), capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("code", _blocks("sh", "curl"))
+def test_a_curl_example_is_answered(code: str, server: Server) -> None:
+    done = subprocess.run(
+        ["bash", "-euc", code.replace("curl -s", "curl -sf")],
+        env=_environment(server),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert '"results"' in done.stdout
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md"], ids=lambda path: path.name)
+def test_what_a_document_links_to_is_there(document: Path) -> None:
+    missing = [link for link in LINK.findall(document.read_text()) if not (document.parent / link).exists()]
+
+    assert missing == []
+
+
+def test_every_file_that_the_architecture_names_is_there() -> None:
+    named = set(re.findall(r"`((?:api|tasks|store|domain|drivers|tests)/[a-z_/]+\.(?:py|txt))`", (ROOT / "ARCHITECTURE.md").read_text()))
+
+    missing = [name for name in named if not any((base / name).exists() for base in (ROOT, ROOT / "src" / "pileus"))]
+
+    assert missing == []

@@ -1,0 +1,81 @@
+"""A real server in a process of its own, for what cannot be seen from inside."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+KEY = "1_a-key-for-tests-0123456789abcdef"
+READY = "Pileus is ready."
+PATIENCE = 20
+"""Seconds to wait for a server to start or to stop."""
+
+
+@dataclass(slots=True)
+class Server:
+    """A running `pileus serve`; `environment` is what it tells its users to export."""
+
+    process: subprocess.Popen[str]
+    url: str
+    log: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What clients need to find it."""
+        return {
+            "GCORE_BASE_URL": self.url,
+            "GCORE_API_KEY": KEY,
+            "GCORE_CLOUD_PROJECT_ID": "1",
+            "GCORE_CLOUD_REGION_ID": "1",
+        }
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, wait, and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start(data: Path, *options: str, port: int | None = None, **variables: str) -> Server:
+    """Start a server on a data directory and wait until it says that it is ready; its log goes beside the directory."""
+    port = port or free_port()
+    log = data.parent / f"{data.name}.log"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PILEUS_", "GCORE_"))}
+    with log.open("a") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pileus", "serve", "--data", str(data), "--port", str(port), *options],
+            env=environment | {"PILEUS_API_KEY": KEY} | variables,
+            stdout=subprocess.PIPE,
+            stderr=sink,
+            text=True,
+        )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if READY in line:
+            return Server(process, f"http://127.0.0.1:{port}", log)
+    raise AssertionError(f"the server ended with {process.wait()}: {log.read_text()[-2000:]}")
+
+
+@contextmanager
+def serving(data: Path, *options: str, **variables: str) -> Iterator[Server]:
+    """A server that is stopped at the end."""
+    server = start(data, *options, **variables)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop()
+        assert server.process.stdout is not None
+        server.process.stdout.close()

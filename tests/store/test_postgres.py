@@ -1,0 +1,82 @@
+"""PostgreSQL: statements respelled, and races that only it can have."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pileus.store.database import Database, Tx
+from pileus.store.postgres import Postgres, spelled
+from pileus.store.schema import opened
+
+
+@pytest.fixture
+async def db(postgres: str, tmp_path: Path) -> AsyncIterator[Database]:
+    """A database that notices a deadlock soon."""
+    database = await opened(f"{postgres}?options=-c%20deadlock_timeout%3D30ms", tmp_path)
+    yield database
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT :a, :b_2, :a", "SELECT %(a)s, %(b_2)s, %(a)s"),
+        ("SELECT CAST(:a AS TEXT), x::bigint", "SELECT CAST(%(a)s AS TEXT), x::bigint"),
+        ("SELECT 1 WHERE x LIKE '%y'", "SELECT 1 WHERE x LIKE '%%y'"),
+        ("SELECT '12:30', 5 % 2", "SELECT '12:30', 5 %% 2"),
+    ],
+)
+def test_parameters_are_spelled_as_the_database_wants_them(sql: str, said: str) -> None:
+    assert spelled(sql) == said
+
+
+async def test_of_two_writers_who_wait_for_each_other_one_decides_again(db: Database) -> None:
+    await db.write(lambda tx: tx.run("INSERT INTO counters (name, value) VALUES ('a', 0), ('b', 0)"))
+    both = asyncio.Barrier(2)
+    tries = 0
+
+    async def change(*names: str) -> None:
+        async def write(tx: Tx) -> None:
+            nonlocal tries
+            tries += 1
+            await tx.run("UPDATE counters SET value = value + 1 WHERE name = :name", name=names[0])
+            if tries <= 2:
+                await both.wait()
+            await tx.run("UPDATE counters SET value = value + 1 WHERE name = :name", name=names[1])
+
+        await db.write(write)
+
+    await asyncio.gather(change("a", "b"), change("b", "a"))
+
+    async with db.read() as tx:
+        assert list(await tx.all("SELECT value FROM counters ORDER BY name")) == [(2,), (2,)]
+    assert tries == 3
+
+
+async def test_what_a_record_stands_on_may_go_while_it_is_written(db: Database) -> None:
+    """The writer then looks again and finds it gone."""
+    await db.write(lambda tx: tx.run("INSERT INTO clients (id, name, created_at) VALUES (7, 'seven', 0)"))
+    tries = 0
+
+    async def add_user(tx: Tx) -> str:
+        nonlocal tries
+        tries += 1
+        if await tx.one("SELECT 1 FROM clients WHERE id = 7") is None:
+            return "gone"
+        await db.write(lambda other: other.run("DELETE FROM clients WHERE id = 7"))
+        await tx.run("INSERT INTO users (id, client_id, email, created_at) VALUES (1, 7, 'a@example.com', 0)")
+        return "added"
+
+    assert await db.write(add_user) == "gone"
+    assert tries == 2
+
+
+async def test_a_server_that_is_not_there_is_told_soon() -> None:
+    db = Postgres("postgresql://nobody@127.0.0.1:9/nothing")
+
+    with pytest.raises(Exception, match="refused"):
+        await db.migrate([])
+
+    await db.close()

@@ -1,0 +1,163 @@
+"""Records and rows: nothing is lost between them, and only what changed is written."""
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from msgspec import Struct
+from msgspec.structs import replace
+
+import pileus.store
+from pileus.domain.errors import Stale
+from pileus.store.database import Database, Row, Tx
+from pileus.store.rows import Table, listed
+from tests.store.test_schema import TABLES, asked
+
+
+class Thing(Struct, frozen=True, kw_only=True):
+    """A record with a field of each sort."""
+
+    id: str
+    name: str
+    size: int | None = None
+    lit: bool = False
+    notes: list[str] = []
+    facts: dict[str, Any] | None = None
+    revision: int = 1
+
+
+THINGS = Table("things", Thing)
+FULL = Thing(id="t-1", name="näme", size=2**62, lit=True, notes=["a", "b:c"], facts={"x": [1, None]})
+CREATE = """
+CREATE TABLE things (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, size BIGINT, lit INTEGER NOT NULL, notes TEXT NOT NULL, facts TEXT,
+    revision BIGINT NOT NULL
+)
+"""
+
+
+class Spy:
+    """A transaction that keeps what it was told."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+        self.said: list[str] = []
+
+    async def run(self, sql: str, **values: Any) -> int:
+        """Pass a statement on."""
+        self.said.append(sql)
+        return await self.tx.run(sql, **values)
+
+    async def one(self, sql: str, **values: Any) -> Row | None:
+        """Pass a question on."""
+        return await self.tx.one(sql, **values)
+
+    async def all(self, sql: str, **values: Any) -> Sequence[Row]:
+        """Pass a question on."""
+        return await self.tx.all(sql, **values)
+
+
+@pytest.fixture
+async def things(db: Database) -> Database:
+    """A database with a table of things."""
+    await db.write(lambda tx: tx.run(CREATE))
+    return db
+
+
+async def held(db: Database, thing_id: str = "t-1") -> Thing | None:
+    async with db.read() as tx:
+        return await THINGS.find_one(tx, "id = :id", id=thing_id)
+
+
+@pytest.mark.parametrize("thing", [FULL, Thing(id="t-1", name=""), replace(FULL, facts={}, notes=[], size=0)])
+async def test_a_record_comes_back_as_it_went(things: Database, thing: Thing) -> None:
+    await things.write(lambda tx: THINGS.add(tx, thing))
+
+    assert await held(things) == thing
+    async with things.scan() as tx:
+        assert await THINGS.find(tx, "lit = :lit", lit=int(thing.lit)) == [thing]
+
+
+async def test_what_is_not_there_is_none(things: Database) -> None:
+    assert await held(things, "nobody") is None
+
+
+async def test_saving_writes_what_changed_and_nothing_else(things: Database) -> None:
+    await things.write(lambda tx: THINGS.add(tx, FULL))
+    after = replace(FULL, lit=False, facts=None)
+    said: list[str] = []
+
+    async def write(tx: Tx) -> Thing:
+        spy = Spy(tx)
+        saved = await THINGS.save(spy, FULL, after)
+        said.extend(spy.said)
+        return saved
+
+    saved = await things.write(write)
+
+    assert saved == replace(after, revision=2) == await held(things)
+    (statement,) = said
+    assert "lit = :lit, facts = :facts, revision" in statement
+    assert "name" not in statement
+
+
+async def test_saving_what_has_not_changed_writes_nothing(things: Database) -> None:
+    await things.write(lambda tx: THINGS.add(tx, FULL))
+
+    assert await things.write(lambda tx: THINGS.save(tx, FULL, FULL)) == FULL
+    assert await held(things) == FULL
+
+
+async def test_the_second_of_two_writers_is_told(things: Database) -> None:
+    await things.write(lambda tx: THINGS.add(tx, FULL))
+    await things.write(lambda tx: THINGS.save(tx, FULL, replace(FULL, name="first")))
+
+    with pytest.raises(Stale, match="Thing t-1 was changed by another request"):
+        await things.write(lambda tx: THINGS.save(tx, FULL, replace(FULL, name="second")))
+
+    assert await held(things) == replace(FULL, name="first", revision=2)
+
+
+async def test_saving_what_is_gone_is_told_too(things: Database) -> None:
+    with pytest.raises(Stale):
+        await things.write(lambda tx: THINGS.save(tx, FULL, replace(FULL, name="other")))
+
+
+async def test_removing_may_be_repeated(things: Database) -> None:
+    await things.write(lambda tx: THINGS.add(tx, FULL))
+
+    await things.write(lambda tx: THINGS.remove(tx, "t-1"))
+    await things.write(lambda tx: THINGS.remove(tx, "t-1"))
+
+    assert await held(things) is None
+
+
+@pytest.mark.parametrize("ids", [[], ["t-1"], ["t-1", "t-2", "nobody"]])
+async def test_a_list_of_values_finds_what_it_names(things: Database, ids: list[str]) -> None:
+    await things.write(lambda tx: THINGS.add(tx, FULL))
+    await things.write(lambda tx: THINGS.add(tx, replace(FULL, id="t-2")))
+    marks, values = listed("id", ids)
+
+    async with things.read() as tx:
+        found = await THINGS.find(tx, f"id IN ({marks}) ORDER BY id", **values)
+
+    assert [thing.id for thing in found] == [thing_id for thing_id in ids if thing_id != "nobody"]
+
+
+def _tables() -> list[Table[Any]]:
+    modules = [
+        importlib.import_module(f"pileus.store.{found.name}") for found in pkgutil.iter_modules(pileus.store.__path__)
+    ]
+    tables = {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Table)}
+    return [tables[name] for name in sorted(tables)]
+
+
+@pytest.mark.parametrize("table", _tables(), ids=lambda table: table.name)
+async def test_a_record_has_a_field_for_each_column_and_a_column_for_each_field(
+    db: Database, table: Table[Any]
+) -> None:
+    columns = [column for name, column, _ in await asked(db, TABLES) if name == table.name]
+
+    assert sorted(map(str, columns)) == sorted(table.fields)

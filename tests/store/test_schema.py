@@ -1,0 +1,137 @@
+"""Migrations: the way to today's schema, on both databases."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from pileus.store.database import Database, Migration, NewerDatabase
+from pileus.store.postgres import Postgres
+from pileus.store.schema import migrations, opened
+from pileus.store.sqlite import Sqlite
+
+FUTURE = (9000, "future", "CREATE TABLE futures (id BIGINT PRIMARY KEY);\n\nCREATE INDEX by_id ON futures (id);\n")
+BROKEN = (9001, "broken", "CREATE TABLE half (id BIGINT PRIMARY KEY);\n\nCREATE TABEL oops (id BIGINT);\n")
+TABLES = {
+    Sqlite: "SELECT m.name, c.name, lower(c.type) FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+    "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid",
+    Postgres: "SELECT table_name, column_name, data_type FROM information_schema.columns "
+    "WHERE table_schema = 'public' ORDER BY table_name, ordinal_position",
+}
+INDEXES = {
+    Sqlite: "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY 1, 2",
+    Postgres: "SELECT tablename, indexname FROM pg_indexes i WHERE schemaname = 'public' AND NOT EXISTS "
+    "(SELECT 1 FROM pg_constraint c WHERE c.conname = i.indexname) ORDER BY 1, 2",
+}
+
+
+def made(url: str, folder: Path) -> Database:
+    return Postgres(url) if url else Sqlite(folder / "pileus.db")
+
+
+async def asked(db: Database, statements: dict[type, str]) -> list[tuple[object, ...]]:
+    async with db.read() as tx:
+        return [tuple(row) for row in await tx.all(statements[type(db)])]
+
+
+async def version(db: Database) -> int:
+    async with db.read() as tx:
+        row = await tx.one("SELECT max(version) FROM schema_versions")
+    return int(row[0]) if row else 0
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    assert [number for number, _, _ in migrations()] == list(range(1, len(migrations()) + 1))
+    assert all(name and sql for _, name, sql in migrations())
+
+
+async def test_step_by_step_leads_where_all_at_once_does(url: str, tmp_path: Path) -> None:
+    (tmp_path / "slow").mkdir()
+    stepwise = made(url, tmp_path / "slow")
+    for number in range(1, len(migrations()) + 1):
+        await stepwise.migrate(migrations()[:number])
+    by_steps = await asked(stepwise, TABLES), await asked(stepwise, INDEXES), await version(stepwise)
+    if url:
+        await _empty(stepwise)
+    await stepwise.close()
+
+    at_once = await opened(url, tmp_path)
+
+    assert by_steps == (await asked(at_once, TABLES), await asked(at_once, INDEXES), await version(at_once))
+    await at_once.close()
+
+
+async def _empty(db: Database) -> None:
+    async def write(tx: object) -> None:
+        await tx.run("DROP SCHEMA public CASCADE")  # type: ignore[attr-defined]
+        await tx.run("CREATE SCHEMA public")  # type: ignore[attr-defined]
+
+    await db.write(write)
+
+
+async def test_a_database_that_is_up_to_date_is_left_as_it_is(db: Database) -> None:
+    before = await asked(db, TABLES)
+
+    await db.migrate(migrations())
+
+    assert await asked(db, TABLES) == before
+    assert await version(db) == len(migrations())
+
+
+async def test_a_new_migration_is_applied_once(db: Database) -> None:
+    await db.migrate([*migrations(), FUTURE])
+    await db.migrate([*migrations(), FUTURE])
+
+    assert await version(db) == 9000
+    assert ("futures", "by_id") in await asked(db, INDEXES)
+
+
+async def test_a_newer_database_is_refused_and_left_alone(db: Database, url: str, tmp_path: Path) -> None:
+    await db.migrate([*migrations(), FUTURE])
+
+    with pytest.raises(NewerDatabase, match=r"version 9000.*knows \d+.*upgrade Pileus"):
+        await opened(url, tmp_path)
+
+    assert await version(db) == 9000
+
+
+@pytest.mark.parametrize("good", [[], [FUTURE]])
+async def test_a_migration_that_fails_leaves_nothing_of_itself(db: Database, good: list[Migration]) -> None:
+    before = await asked(db, TABLES)
+
+    with pytest.raises(Exception, match="TABEL"):
+        await db.migrate([*migrations(), *good, BROKEN])
+
+    assert await asked(db, TABLES) == before
+    assert await version(db) == len(migrations())
+
+
+async def test_of_many_who_start_at_once_one_migrates(url: str, tmp_path: Path) -> None:
+    databases = [made(url, tmp_path) for _ in range(4)]
+
+    await asyncio.gather(*(db.migrate(migrations()) for db in databases))
+
+    assert [await version(db) for db in databases] == [len(migrations())] * 4
+    for db in databases:
+        await db.close()
+
+
+async def test_both_databases_have_the_same_tables_columns_and_indexes(db: Database, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    file = await opened("", tmp_path / "other")
+
+    for question in (TABLES, INDEXES):
+        here, there = await asked(db, question), await asked(file, question)
+        assert [row[:2] for row in here] == [row[:2] for row in there]
+    await file.close()
+
+
+async def test_every_number_that_counts_time_or_money_is_wide(db: Database) -> None:
+    """PostgreSQL keeps INTEGER in 32 bits, which times in microseconds outgrow."""
+    narrow = [
+        (table, column)
+        for table, column, kind in await asked(db, TABLES)
+        if str(column).endswith(("_at", "_until", "revision")) and kind != "bigint"
+    ]
+
+    assert narrow == []
