@@ -48,7 +48,7 @@ def free_port() -> int:
         return port
 
 
-def start(data: Path, *options: str, port: int | None = None, **variables: str) -> Server:
+def start(data: Path, *options: str, port: int | None = None, variables: dict[str, str] | None = None) -> Server:
     """Start a server on a data directory and wait until it says that it is ready; its log goes beside the directory."""
     port = port or free_port()
     log = data.parent / f"{data.name}.log"
@@ -56,7 +56,7 @@ def start(data: Path, *options: str, port: int | None = None, **variables: str) 
     with log.open("a") as sink:
         process = subprocess.Popen(
             [sys.executable, "-m", "pileus", "serve", "--data", str(data), "--port", str(port), *options],
-            env=environment | {"PILEUS_API_KEY": KEY} | variables,
+            env=environment | {"PILEUS_API_KEY": KEY} | (variables or {}),
             stdout=subprocess.PIPE,
             stderr=sink,
             text=True,
@@ -71,7 +71,7 @@ def start(data: Path, *options: str, port: int | None = None, **variables: str) 
 @contextmanager
 def serving(data: Path, *options: str, **variables: str) -> Iterator[Server]:
     """A server that is stopped at the end."""
-    server = start(data, *options, **variables)
+    server = start(data, *options, variables=variables)
     try:
         yield server
     finally:

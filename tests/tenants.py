@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from gcore import AsyncGcore
@@ -67,7 +67,7 @@ def client_of(running: Running, token: str | None) -> httpx.AsyncClient:
 
     headers = {"Authorization": f"APIKey {token}"} if token else {}
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(running.app, raise_app_exceptions=False),
+        transport=httpx.ASGITransport(cast("Any", running.app), raise_app_exceptions=False),
         base_url="http://pileus.test",
         headers=headers,
         event_hooks={"response": [judge]},

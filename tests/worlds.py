@@ -5,20 +5,40 @@ from typing import Any
 from msgspec.structs import replace
 
 from pileus.app import Running
-from pileus.domain.instances import VM_STATES, Instance, Status
-from pileus.domain.networks import next_free
+from pileus.domain.ddos_profiles import DdosProfile
+from pileus.domain.images import Image
+from pileus.domain.instances import VM_STATES, Instance, Kind, Status
+from pileus.domain.networks import Network, Subnet, next_free
+from pileus.domain.placement_groups import PlacementGroup
 from pileus.domain.places import Place
-from pileus.domain.ports import AssignedAddress, Port, mac_address
+from pileus.domain.ports import AssignedAddress, FloatingIP, Port, mac_address
+from pileus.domain.security_groups import SecurityGroup
 from pileus.domain.tags import tagged
 from pileus.domain.volumes import Attachment, Volume, VolumeStatus, device
-from pileus.drivers.driver import Disk, Machine, Nic, Volumes
+from pileus.drivers.driver import Disk, Machine, Nic
 from pileus.drivers.simulated import Simulated
-from pileus.store import attachments, images, instances, ports, subnets, tags, volumes
+from pileus.store import (
+    attachments,
+    counters,
+    ddos_profiles,
+    images,
+    instances,
+    networks,
+    ports,
+    subnets,
+    tags,
+    volumes,
+)
 from pileus.store.database import Tx
+from pileus.store.rows import Table
 from tests.tenants import REGION, Tenant
 
 SYSTEM_TAGS = {"os_distro": "ubuntu", "os_type": "linux", "os_version": "22.04"}
 FLAVOR = "g1-standard-1-2"
+BARE_METAL = "bm2-hf-medium"
+FLOATING_IPS = Table("floating_ips", FloatingIP)
+SECURITY_GROUPS = Table("security_groups", SecurityGroup)
+PLACEMENT_GROUPS = Table("placement_groups", PlacementGroup)
 
 
 def place_of(tenant: Tenant) -> Place:
@@ -38,37 +58,192 @@ def owned(tenant: Tenant) -> dict[str, Any]:
     }
 
 
-async def an_instance(tenant: Tenant, *, labels: dict[str, str] | None = None, **changes: Any) -> Instance:
+def renewed(tenant: Tenant) -> dict[str, Any]:
+    """What every record has that also tells when it was changed."""
+    facts = owned(tenant)
+    return {**facts, "updated_at": facts["created_at"]}
+
+
+def driver_of(running: Running) -> Simulated:
+    """The simulated machines."""
+    assert isinstance(running.driver, Simulated)
+    return running.driver
+
+
+async def an_instance(
+    tenant: Tenant, *, labels: dict[str, str] | None = None, image: Image | None = None, **changes: Any
+) -> Instance:
     """A server that runs, with a boot volume, an address in the public network, the system's tags and `labels`."""
-    facts = {"name": "web", "flavor_id": FLAVOR, "status": Status.ACTIVE.value, "changed_at": 0, **owned(tenant)}
-    instance = Instance(**{**facts, **changes})
+    flavor = tenant.running.cloud.catalogue.flavor(changes.get("flavor_id", FLAVOR))
+    assert flavor is not None
+    facts = {"name": "web", "flavor_id": flavor.id, "kind": flavor.kind.value, "status": Status.ACTIVE.value}
+    instance = Instance(**{"changed_at": 0, **owned(tenant), **facts, **changes})
     instance = replace(instance, vm_state=changes.get("vm_state", VM_STATES[Status(instance.status)]))
     given = tagged(SYSTEM_TAGS.items(), read_only=True) | tagged((labels or {}).items())
 
     async def write(tx: Tx) -> None:
         await instances.add(tx, instance)
         await tags.add(tx, instances.KIND, instance.place, instance.id, given)
-        await _boot_volume(tx, tenant, instance)
-        await _port(tx, tenant, instance)
+        if instance.kind == Kind.VM:
+            await _boot_volume(tx, tenant, instance, image or await _public_image(tx))
+        await _plugged(tx, tenant, instance, await _external(tx, tenant))
 
     await tenant.running.cloud.db.write(write)
     await _machine(tenant.running, instance)
     return instance
 
 
-async def _boot_volume(tx: Tx, tenant: Tenant, instance: Instance) -> None:
+async def an_image(tenant: Tenant, **changes: Any) -> Image:
+    """A small Linux of the tenant's own."""
+    facts = {"name": "mine", "os_distro": "ubuntu", "os_version": "22.04", "size": 1, **renewed(tenant)}
+    image = Image(**{**facts, **changes})
+    return await tenant.running.cloud.db.write(lambda tx: images.TABLE.add(tx, image))
+
+
+async def a_network(tenant: Tenant, *cidrs: str, **changes: Any) -> tuple[Network, list[Subnet]]:
+    """A private network with subnets, one of 10.0.0.0/24 unless others are named."""
+    network = Network(**{"name": "inside", **renewed(tenant), **changes})
+    ranges = [_range(tenant, network, cidr) for cidr in cidrs or ("10.0.0.0/24",)]
+
+    async def write(tx: Tx) -> None:
+        await networks.add(tx, network)
+        for subnet in ranges:
+            await subnets.add(tx, subnet)
+
+    await tenant.running.cloud.db.write(write)
+    return network, ranges
+
+
+async def a_port(
+    tenant: Tenant, subnet: Subnet | None = None, instance: Instance | None = None, **changes: Any
+) -> Port:
+    """A port with an address in a subnet (the public one unless named): an instance's if named, else a reserved one."""
+
+    async def write(tx: Tx) -> Port:
+        return await _plugged(tx, tenant, instance, subnet or await _external(tx, tenant), **changes)
+
+    port = await tenant.running.cloud.db.write(write)
+    if instance:
+        await driver_of(tenant.running).ensure_plugged(instance.id, await _nic(tenant.running, port))
+    return port
+
+
+async def a_floating_ip(tenant: Tenant, port: Port | None = None, **changes: Any) -> FloatingIP:
+    """A public address; one that leads to the first address of a port, if that is named."""
+
+    async def write(tx: Tx) -> FloatingIP:
+        subnet = await _external(tx, tenant)
+        fixed = (await ports.addresses_of(tx, port.id))[0].ip if port else None
+        facts = {"port_id": port and port.id, "fixed_ip_address": fixed, "status": "ACTIVE" if port else "DOWN"}
+        ip = await _free(tx, subnet)
+        floating = FloatingIP(**{"floating_ip_address": ip, **renewed(tenant), **facts, **changes})
+        await FLOATING_IPS.add(tx, floating)
+        await ports.assign(tx, AssignedAddress(subnet_id=subnet.id, ip=ip, floating_ip_id=floating.id))
+        return floating
+
+    return await tenant.running.cloud.db.write(write)
+
+
+async def a_security_group(tenant: Tenant, name: str = "web", *guarded: Port, **changes: Any) -> SecurityGroup:
+    """A security group, and the ports that it guards."""
+    group = SecurityGroup(**{"name": name, **renewed(tenant), **changes})
+
+    async def write(tx: Tx) -> None:
+        await SECURITY_GROUPS.add(tx, group)
+        for port in guarded:
+            await tx.run(
+                "INSERT INTO port_security_groups VALUES (:port, :security_group)",
+                port=port.id,
+                security_group=group.id,
+            )
+
+    await tenant.running.cloud.db.write(write)
+    return group
+
+
+async def a_placement_group(tenant: Tenant, policy: str = "anti-affinity", **changes: Any) -> PlacementGroup:
+    """A placement group without members."""
+    group = PlacementGroup(**{"name": "together", "policy": policy, **owned(tenant), **changes})
+    return await tenant.running.cloud.db.write(lambda tx: PLACEMENT_GROUPS.add(tx, group))
+
+
+async def a_ddos_profile(tenant: Tenant, ip_address: str, **changes: Any) -> DdosProfile:
+    """The protection of an address."""
+
+    async def write(tx: Tx) -> DdosProfile:
+        facts = {"ip_address": ip_address, "template_id": 1, **owned(tenant)}
+        profile = DdosProfile(**{**facts, "id": await counters.following(tx, "ddos_profiles"), **changes})
+        await ddos_profiles.add(tx, profile)
+        return profile
+
+    return await tenant.running.cloud.db.write(write)
+
+
+async def ports_of(tenant: Tenant, instance: Instance) -> list[Port]:
+    """An instance's ports."""
+    async with tenant.running.cloud.db.read() as tx:
+        return await ports.of_instance(tx, instance.id)
+
+
+async def addresses_of(tenant: Tenant, port: Port) -> list[str]:
+    """A port's addresses."""
+    async with tenant.running.cloud.db.read() as tx:
+        return [line.ip for line in await ports.addresses_of(tx, port.id)]
+
+
+async def now_of(tenant: Tenant, instance: Instance) -> Instance:
+    """An instance as it is written down."""
+    async with tenant.running.cloud.db.read() as tx:
+        return await instances.get(tx, instance.place, instance.id)
+
+
+def _range(tenant: Tenant, network: Network, cidr: str) -> Subnet:
+    version = 6 if ":" in cidr else 4
+    gateway = cidr.split("/", maxsplit=1)[0].removesuffix("0") + "1"
+    return Subnet(
+        **renewed(tenant), network_id=network.id, name="range", cidr=cidr, ip_version=version, gateway_ip=gateway
+    )
+
+
+async def _external(tx: Tx, tenant: Tenant) -> Subnet:
+    """The public subnet."""
+    (_, ranges), *_ = tenant.running.cloud.catalogue.network_records(REGION, 0)
+    subnet = await subnets.find(tx, ranges[0].id)
+    assert subnet is not None
+    return subnet
+
+
+async def _free(tx: Tx, subnet: Subnet) -> str:
+    rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet.id)
+    address = next_free(subnet, {row[0] for row in rows})
+    assert address is not None
+    return address
+
+
+async def _plugged(tx: Tx, tenant: Tenant, instance: Instance | None, subnet: Subnet, **changes: Any) -> Port:
+    facts = renewed(tenant)
+    place = {"instance_id": instance.id, "position": len(await ports.of_instance(tx, instance.id))} if instance else {}
+    standing = {"network_id": subnet.network_id, "reserved": instance is None, "mac_address": mac_address(facts["id"])}
+    port = await ports.add(tx, Port(**{**facts, **standing, **place, **changes}))
+    await ports.assign(tx, AssignedAddress(subnet_id=subnet.id, ip=await _free(tx, subnet), port_id=port.id))
+    return port
+
+
+async def _public_image(tx: Tx) -> Image:
     (image, *_) = await images.TABLE.find(
         tx, "region_id = :region_id AND client_id IS NULL ORDER BY name", region_id=REGION
     )
-    now = instance.created_at
+    return image
+
+
+async def _boot_volume(tx: Tx, tenant: Tenant, instance: Instance, image: Image) -> None:
     volume = Volume(
-        **owned(tenant),
+        **renewed(tenant),
         name=f"{instance.name}_bootvolume",
         size=10,
         status=VolumeStatus.IN_USE,
         bootable=True,
         image_id=image.id,
-        updated_at=now,
     )
     await volumes.add(tx, volume)
     await attachments.add(
@@ -79,57 +254,42 @@ async def _boot_volume(tx: Tx, tenant: Tenant, instance: Instance) -> None:
             instance_id=instance.id,
             device=device(0),
             boot_index=0,
-            attached_at=now,
+            attached_at=instance.created_at,
         ),
     )
 
 
-async def _port(tx: Tx, tenant: Tenant, instance: Instance) -> None:
-    (network, ranges), *_ = tenant.running.cloud.catalogue.network_records(REGION, 0)
-    facts = owned(tenant)
-    port = Port(
-        **facts,
-        network_id=network.id,
-        instance_id=instance.id,
-        mac_address=mac_address(facts["id"]),
-        updated_at=instance.created_at,
-    )
-    await ports.add(tx, port)
-    subnet = await subnets.find(tx, ranges[0].id)
-    assert subnet is not None
-    rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet.id)
-    address = next_free(subnet, {row[0] for row in rows})
-    assert address is not None
-    await ports.assign(tx, AssignedAddress(subnet_id=subnet.id, ip=address, port_id=port.id))
+async def _nic(running: Running, port: Port) -> Nic:
+    async with running.cloud.db.read() as tx:
+        addresses = [line.ip for line in await ports.addresses_of(tx, port.id)]
+    return Nic(port_id=port.id, network_id=port.network_id, mac_address=port.mac_address, addresses=addresses)
 
 
 async def _machine(running: Running, instance: Instance) -> None:
     """Let the driver have what the records say."""
-    driver, flavor = running.driver, running.cloud.catalogue.flavor(instance.flavor_id)
-    assert isinstance(driver, Simulated)
-    assert isinstance(driver, Volumes)
+    driver, flavor = driver_of(running), running.cloud.catalogue.flavor(instance.flavor_id)
     assert flavor is not None
     async with running.cloud.db.read() as tx:
         disks = [
             Disk(id=volume.id, size=volume.size, type_name=volume.type_name, device=attachment.device, boot_index=0)
             for attachment, volume in await attachments.with_volumes(tx, instance.id)
         ]
-        nics = [
-            Nic(port_id=port.id, network_id=port.network_id, mac_address=port.mac_address, addresses=addresses)
-            for port, addresses in await ports.with_addresses(tx, instance.id)
-        ]
-    machine = Machine(
-        id=instance.id,
-        name=instance.name,
-        flavor_id=flavor.id,
-        vcpus=flavor.vcpus,
-        ram=flavor.ram,
-        disks=disks,
-        nics=nics,
-    )
+        plugged = await ports.of_instance(tx, instance.id)
+    nics = [await _nic(running, port) for port in plugged]
     for disk in disks:
         await driver.ensure_volume(disk)
-    await driver.ensure_running(machine)
+    await driver.ensure_running(
+        Machine(
+            id=instance.id,
+            name=instance.name,
+            flavor_id=flavor.id,
+            vcpus=flavor.vcpus,
+            ram=flavor.ram,
+            host=instance.host,
+            disks=disks,
+            nics=nics,
+        )
+    )
     for disk in disks:
         await driver.ensure_attached(instance.id, disk)
     for nic in nics:

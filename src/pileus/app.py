@@ -16,19 +16,19 @@ from pileus.api.application import application
 from pileus.api.call import Cloud
 from pileus.api.observing import Figures
 from pileus.domain.catalogue import Catalogue, parsed
+from pileus.domain.tasks import Task
 from pileus.drivers.driver import Compute
 from pileus.drivers.simulated import Simulated
+from pileus.key_room import KeyRoom
 from pileus.seeding import seed
 from pileus.settings import Settings
 from pileus.store.database import Database
 from pileus.store.schema import opened
-from pileus.tasks.engine import Engine
+from pileus.tasks.endings import Endings
+from pileus.tasks.engine import Ended, Engine
 from pileus.tasks.interference import Faults
 from pileus.tasks.operations import OPERATIONS
-from pileus.tasks.reconcile import reconcile
-
-RECONCILE_EVERY = 5.0
-"""Seconds."""
+from pileus.tasks.reconcile import keep_reconciled
 
 
 @dataclass(slots=True)
@@ -76,6 +76,7 @@ async def started(settings: Settings) -> AsyncIterator[Running]:
         driver = Simulated(
             data / "simulated.db", hosts=catalogue.servers.count, realistic=settings.simulated_time == "realistic"
         )
+        endings = Endings()
         engine = Engine(
             db,
             OPERATIONS,
@@ -85,9 +86,11 @@ async def started(settings: Settings) -> AsyncIterator[Running]:
             new_id,
             lease=int(settings.lease_seconds * 1_000_000),
             interference=Faults(db),
-            ended=lambda task, state: figures.tasks.labels(task.task_type, state).inc(),
+            ended=_teller(figures, endings),
         )
-        cloud = Cloud(db, catalogue, now, new_id, engine.nudge, driver, legacy_fields=settings.legacy_fields)
+        cloud = Cloud(
+            db, catalogue, now, new_id, engine.nudge, driver, legacy_fields=settings.legacy_fields, endings=endings
+        )
         app = application(settings, cloud, figures)
         async with _working(engine, db, driver):
             yield Running(app, cloud, engine, driver, token)
@@ -96,8 +99,32 @@ async def started(settings: Settings) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
+async def keys(settings: Settings) -> AsyncIterator[KeyRoom]:
+    """The API keys of a database, made ready if it is new, without starting anything else."""
+    data = Path(settings.data)
+    db = await opened(settings.database, data)
+    try:
+        room = KeyRoom(db, now())
+        if not await room.is_furnished():
+            await seed(db, catalogue_of(settings), given_key=settings.api_key, data=data, now=room.now)
+        yield room
+    finally:
+        await db.close()
+
+
+def _teller(figures: Figures, endings: Endings) -> Ended:
+    """Count each task that ends, and tell whoever waits for it."""
+
+    def tell(task: Task, state: str) -> None:
+        figures.tasks.labels(task.task_type, state).inc()
+        endings.tell(task)
+
+    return tell
+
+
+@asynccontextmanager
 async def _working(engine: Engine, db: Database, driver: Compute) -> AsyncIterator[None]:
-    working = [asyncio.create_task(engine.run()), asyncio.create_task(_reconciling(db, driver))]
+    working = [asyncio.create_task(engine.run()), asyncio.create_task(keep_reconciled(db, driver, now))]
     try:
         yield
     finally:
@@ -106,10 +133,3 @@ async def _working(engine: Engine, db: Database, driver: Compute) -> AsyncIterat
         for task in working:
             with suppress(asyncio.CancelledError):
                 await task
-
-
-async def _reconciling(db: Database, driver: Compute) -> None:
-    while True:
-        await reconcile(db, driver, now)
-        await asyncio.sleep(RECONCILE_EVERY)
-

@@ -45,7 +45,7 @@ async def _tenant(tx: Tx, now: int) -> None:
 
 
 async def _first_key(tx: Tx, data: Path, now: int) -> str:
-    number = await counters.following(tx, "api_keys")
+    number = await keys.next_number(tx)
     token = new_token(number)
     await keys.add(tx, _administrator(number, token, now))
     data.mkdir(parents=True, exist_ok=True, mode=0o700)

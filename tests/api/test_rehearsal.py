@@ -44,7 +44,9 @@ async def test_every_vm_state_of_the_api_can_be_shown(tenant: Tenant, vm_state: 
 
 
 async def test_an_unknown_state_and_an_unknown_machine_are_told(tenant: Tenant) -> None:
-    wrong = await tenant.api.put("/_pileus/machines/nowhere", json={"status": "TIRED"})
+    instance = await an_instance(tenant)
+
+    wrong = await tenant.api.put(f"/_pileus/machines/{instance.id}", json={"status": "TIRED"})
     unknown = await tenant.api.put("/_pileus/machines/nowhere", json={"status": "ERROR"})
 
     assert (wrong.status_code, list(wrong.json()["invalid_fields"])) == (400, ["status"])

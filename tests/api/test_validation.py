@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from pileus.api.complaints import complaints
+from pileus.api.complaints import NO_LINE_BREAK, complaints
 from pileus.api.validation import converted, decoded, invalid_body, parameter_complaints
 from pileus.api.wire.instance_requests import ActOnInstance, CreateInstance, StartInstance, UpdateInstance
 from pileus.api.wire.interfaces import (
@@ -40,7 +40,7 @@ def refused(body: bytes, type_: Any) -> Invalid:
                 "flavor": ["Input should be a valid string"],
                 "interfaces": ["List should have at least 1 item after validation, not 0"],
                 "volumes": ["Input should be a valid list"],
-                "name": [f"String should match pattern '{NAME_PATTERN}'"],
+                "name": [f"String should match pattern '{NAME_PATTERN.removesuffix(NO_LINE_BREAK)}'"],
             },
         ),
         (

@@ -1,0 +1,1 @@
+"""The documents are true: their examples run, their links lead somewhere."""

@@ -1,23 +1,26 @@
-"""The documents' examples run: each Python block of the README and the guides, against a real server, as a reader would."""
+"""The documents' examples run: each Python block of the README and the guides, against a real server."""
 
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.servers import Server
 
 ROOT = Path(__file__).resolve().parents[2]
+ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+NAMED_FILE = re.compile(r"`((?:api|tasks|store|domain|drivers|tests)/[a-z_/]+\.(?:py|txt))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
 
-def _blocks(language: str, wanted: str = "") -> list[object]:
-    found = []
+def _blocks(language: str, wanted: str = "") -> list[Any]:
+    found: list[Any] = []
     for document in DOCUMENTS:
         for number, (kind, text) in enumerate(BLOCK.findall(document.read_text()), 1):
             if kind == language and text.startswith(wanted):
@@ -53,7 +56,7 @@ def test_a_curl_example_is_answered(code: str, server: Server) -> None:
     assert '"results"' in done.stdout
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [*DOCUMENTS, ARCHITECTURE, ROOT / "CHANGELOG.md"], ids=lambda path: path.name)
 def test_what_a_document_links_to_is_there(document: Path) -> None:
     missing = [link for link in LINK.findall(document.read_text()) if not (document.parent / link).exists()]
 
@@ -61,7 +64,7 @@ def test_what_a_document_links_to_is_there(document: Path) -> None:
 
 
 def test_every_file_that_the_architecture_names_is_there() -> None:
-    named = set(re.findall(r"`((?:api|tasks|store|domain|drivers|tests)/[a-z_/]+\.(?:py|txt))`", (ROOT / "ARCHITECTURE.md").read_text()))
+    named = set(NAMED_FILE.findall(ARCHITECTURE.read_text()))
 
     missing = [name for name in named if not any((base / name).exists() for base in (ROOT, ROOT / "src" / "pileus"))]
 

@@ -1,6 +1,5 @@
 """The ASGI application: every route, behind one door."""
 
-
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -55,5 +54,3 @@ def provide_figures(request: Request) -> Figures:
     """The figures of `/metrics`."""
     figures: Figures = request.app.state.figures
     return figures
-
-

@@ -8,7 +8,7 @@ from litestar import Request
 from pileus.api.call import Call, Cloud
 from pileus.api.keyring import Keyring
 from pileus.domain.access import Access, allowed
-from pileus.domain.errors import Forbidden, Unauthenticated
+from pileus.domain.errors import Forbidden, Unauthenticated, not_found
 from pileus.domain.keys import key_id
 from pileus.domain.places import Caller, Place
 
@@ -17,6 +17,7 @@ WRITE = {"access": Access.WRITE}
 ADMINISTER = {"access": Access.ADMINISTER}
 OPEN = {"access": Access.OPEN}
 LONGEST_AGENT = 500
+LARGEST_NUMBER = 2**63 - 1
 
 
 async def admit(request: Request[Any, Any, Any]) -> None:
@@ -30,7 +31,7 @@ async def admit(request: Request[Any, Any, Any]) -> None:
     caller = await _authenticated(cloud.keyring, headers.get(b"authorization", b"").decode("latin-1"), cloud.now())
     if not allowed(caller.role, access):
         raise Forbidden(f"The role {caller.role} does not allow this operation")
-    place, client = scope["path_params"], scope.get("client")
+    place, client = findable(scope["path_params"]), scope.get("client")
     scope["call"] = Call(
         cloud=cloud,
         caller=caller,
@@ -39,6 +40,14 @@ async def admit(request: Request[Any, Any, Any]) -> None:
         source_ip=client[0] if client else None,
         user_agent=headers.get(b"user-agent", b"")[:LONGEST_AGENT].decode("latin-1") or None,
     )
+
+
+def findable(params: dict[str, Any]) -> dict[str, Any]:
+    """What a path names, if a database can look for it; raises NotFound for what nothing can be called."""
+    for name, value in params.items():
+        if value > LARGEST_NUMBER if isinstance(value, int) else "\0" in value:
+            raise not_found(name.removesuffix("_id").replace("_", " ").capitalize(), value)
+    return params
 
 
 async def _authenticated(keyring: Keyring, header: str, now: int) -> Caller:

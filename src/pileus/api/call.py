@@ -8,12 +8,15 @@ from litestar.di import NamedDependency
 
 from pileus.api.keyring import Keyring
 from pileus.domain.catalogue import Catalogue
+from pileus.domain.errors import not_found
 from pileus.domain.places import Caller, Place
+from pileus.domain.regions import Region
 from pileus.domain.tasks import Task, new_task
 from pileus.domain.user_actions import done_by
 from pileus.drivers.driver import Compute
 from pileus.store import tasks, user_actions
 from pileus.store.database import Database, Tx
+from pileus.tasks.endings import Endings
 
 
 @dataclass(slots=True)
@@ -27,6 +30,9 @@ class Cloud:
     nudge: Callable[[], None]
     driver: Compute
     legacy_fields: bool = False
+    endings: Endings = field(default_factory=Endings)
+    patience: float = 25.0
+    """Seconds that a request waits for the end of a task, where it answers with what has come of it."""
     keyring: Keyring = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,6 +54,13 @@ class Call:
     def db(self) -> Database:
         """The database."""
         return self.cloud.db
+
+    def region(self) -> Region:
+        """The region that the path names; raises NotFound."""
+        found = self.cloud.catalogue.region(self.place.region_id)
+        if found is None:
+            raise not_found("Region", self.place.region_id)
+        return found
 
     async def start(  # noqa: PLR0913  # each is a fact of its own
         self, tx: Tx, task_type: str, task_id: str, args: dict[str, Any], *, data: dict[str, Any] | None = None
@@ -74,8 +87,9 @@ class Call:
         *,
         data: dict[str, Any] | None = None,
         task_id: str | None = None,
+        name: str | None = None,
     ) -> None:
-        """Write a line of the audit log, in the transaction of the change that it tells of."""
+        """Write a line of the audit log, in the transaction of the change that it tells of; it is found by `name`."""
         action = done_by(
             self.caller,
             api_group,
@@ -83,6 +97,7 @@ class Call:
             action_id=self.cloud.new_id(),
             now=self.cloud.now(),
             resource_id=str(resource_id),
+            search_field=name or (data or {}).get("name"),
             project_id=self.place.project_id or None,
             region_id=self.place.region_id or None,
             action_data=data,

@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from pileus.api.validation import parameter_complaints
 from pileus.domain.errors import (
     Conflict,
     Forbidden,
@@ -46,25 +47,31 @@ def on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[di
         extra["invalid_fields"] = problem.fields
     if problem.facts:
         extra["info"] = problem.facts
-    return _answer(request, status, name, problem.message, extra)
+    return _answer(request, status, name, problem.message, extra=extra)
 
 
 def on_validation(request: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:
     """Answer parameters that the framework could not read."""
-    from pileus.api.validation import parameter_complaints  # noqa: PLC0415
-
-    fields = parameter_complaints(error.extra if isinstance(error.extra, list) else [])
+    failures = error.extra if isinstance(error.extra, list) else []
+    fields = parameter_complaints([{**failure, "key": _asked_as(request, failure)} for failure in failures])
     return on_problem(request, Invalid(f"Validation Error: {fields}", fields))
+
+
+def _asked_as(request: Request[Any, Any, Any], failure: dict[str, Any]) -> str:
+    """A parameter's name in the request, where the handler calls it otherwise."""
+    name = str(failure.get("key", "parameters"))
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(name)
+    return getattr(parameter and parameter.kwarg_definition, "name", None) or name
 
 
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
     """Answer what the framework itself refuses: unknown routes, wrong methods, bodies too large."""
     if error.status_code == 404:  # noqa: PLR2004  # HTTP's own number
-        return _answer(request, 404, "NotFoundError", f"{request.url.path} could not be found", {})
+        return _answer(request, 404, "NotFoundError", f"{request.scope['path']} could not be found")
     phrases = {405: "Method Not Allowed", 413: "Request Entity Too Large", 400: "Bad Request"}
     name = FACES[TooLarge][1] if error.status_code == FACES[TooLarge][0] else "HTTPError"
     text = f"HTTP {error.status_code}: {phrases.get(error.status_code, error.detail)}"
-    return _answer(request, error.status_code, name, text, {}, error.headers)
+    return _answer(request, error.status_code, name, text, headers=error.headers)
 
 
 def on_failure(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
@@ -72,7 +79,7 @@ def on_failure(request: Request[Any, Any, Any], error: Exception) -> Response[di
     LOG.error(
         "Unhandled exception", exc_info=error, extra={"request_id": _request_id(request), "path": request.url.path}
     )
-    return _answer(request, 500, "InternalServerError", INTERNAL, {})
+    return _answer(request, 500, "InternalServerError", INTERNAL)
 
 
 HANDLERS: Any = {Problem: on_problem, ValidationException: on_validation, HTTPException: on_http, Exception: on_failure}
@@ -87,8 +94,9 @@ def _answer(  # noqa: PLR0913  # each is a fact of its own
     status: int,
     exception_class: str,
     message: str,
-    extra: dict[str, Any],
+    *,
+    extra: dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response[dict[str, Any]]:
-    body = {"exception_class": exception_class, "message": message, "request_id": _request_id(request), **extra}
-    return Response(body, status_code=status, media_type="application/json", headers=headers)
+    body = {"exception_class": exception_class, "message": message, "request_id": _request_id(request)}
+    return Response(body | (extra or {}), status_code=status, media_type="application/json", headers=headers)

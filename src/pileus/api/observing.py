@@ -1,16 +1,19 @@
 """What an operator sees of requests: ids, figures for Prometheus, and a line of the log each."""
 
 import logging
+import os
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 LOG = logging.getLogger("pileus.requests")
 NONE = "(none)"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Others are counted as one: a client could make up any number of them."""
 
 
 class Figures:
@@ -55,10 +58,10 @@ def observed(app: ASGIApp, figures: Figures, clock: Callable[[], float] = time.p
     children: dict[tuple[str, str, int], Any] = {}
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
-        began, request_id = clock(), uuid.uuid4().hex
+        began, request_id = clock(), os.urandom(16).hex()
         scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]  # our own key
         mark = (b"x-request-id", request_id.encode())
         status = 500
@@ -74,7 +77,8 @@ def observed(app: ASGIApp, figures: Figures, clock: Callable[[], float] = time.p
             await app(scope, receive, sending)
         finally:
             seconds = clock() - began
-            key = (scope["method"], scope.get("path_template") or NONE, status)
+            method = scope["method"] if scope["method"] in METHODS else NONE
+            key = (method, scope.get("path_template") or NONE, status)
             if (child := children.get(key)) is None:
                 child = children[key] = (figures.requests.labels(*map(str, key)), figures.seconds.labels(key[0]))
             child[0].inc()

@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.enums import MediaType, OpenAPIMediaType
+from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
@@ -72,9 +73,15 @@ def config() -> OpenAPIConfig:
         description=ABOUT,
         use_handler_docstrings=True,
         operation_id_creator=_operation_id,
-        openapi_router=Router(PATH, route_handlers=[], opt=OPEN, include_in_schema=False),
+        openapi_router=Router(PATH, route_handlers=[], opt=OPEN, include_in_schema=False, after_request=_refused),
         render_plugins=[Page(), Document()],
     )
+
+
+def _refused(response: Response[Any]) -> Response[Any]:
+    if response.status_code == 404:  # noqa: PLR2004  # HTTP's own number
+        raise NotFoundException
+    return response
 
 
 def document(app: Litestar) -> dict[str, Any]:

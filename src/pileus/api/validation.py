@@ -74,7 +74,14 @@ def parameter_complaints(failures: Sequence[Mapping[str, Any]]) -> Complaints:
     """Word what the framework says about parameters (`key`, `message`) as the public API would."""
     found: Complaints = {}
     for failure in failures:
-        found.setdefault(str(failure.get("key", "parameters")), []).append(_worded(str(failure.get("message", ""))))
+        name, text = str(failure.get("key", "parameters")), str(failure.get("message", ""))
+        # The framework complains of what it did not look for in these words: the body, and parameters of the path
+        # that the handler does not ask for.
+        missed = text == repr(name)
+        if name == "data" and missed:
+            found[WHOLE] = ["Field required"]
+        elif not missed:
+            found.setdefault(name, []).append(_worded(text))
     return found
 
 

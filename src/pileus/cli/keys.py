@@ -41,7 +41,7 @@ def keys() -> None:
     """Make, list and revoke API keys.
 
     These commands work on the database itself, so they need the settings --data or --database that the server has; a
-    running server takes notice at once.
+    running server takes a new key at once, and notices within a second that one is revoked.
     """
 
 

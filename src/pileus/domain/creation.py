@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from pileus.domain.disks import Found, ServerDisk, boot_disk, booted, resolved
 from pileus.domain.errors import NoCapacity, invalid
-from pileus.domain.flavors import Flavor
+from pileus.domain.flavors import Flavor, misfit
 from pileus.domain.images import Image
 from pileus.domain.instances import Boot, Instance, Kind
 from pileus.domain.names import NAME, NAME_PATTERN, from_template
@@ -118,20 +118,8 @@ def _settled(order: Order, flavor: Flavor) -> None:
 
 def _suits(flavor: Flavor, boot: ServerDisk | None) -> None:
     """Hold the flavor against what boots on it."""
-    image = boot.image if boot else None
-    if boot is None or image is None:
-        return
-    template, has = boot.app_template, f"Flavor {flavor.id} has"
-    ram = max(image.min_ram, template.min_ram if template else 0)
-    if flavor.ram < ram:
-        raise invalid(flavor=f"{has} {flavor.ram} MiB of RAM: image {image.name} needs {ram}")
-    if template and template.min_vcpus and flavor.vcpus < template.min_vcpus:
-        raise invalid(flavor=f"{has} {flavor.vcpus} vCPUs: {template.display_name} needs {template.min_vcpus}")
-    if (image.os_type, image.architecture) != (flavor.os_type, flavor.architecture):
-        theirs, ours = f"{image.os_type} on {image.architecture}", f"{flavor.os_type} on {flavor.architecture}"
-        raise invalid(flavor=f"Image {image.name} is {theirs}, flavor {flavor.id} is for {ours}")
-    if image.is_baremetal != (flavor.kind != Kind.VM):
-        raise invalid(flavor=f"Image {image.name} is {'' if image.is_baremetal else 'not '}for bare metal servers")
+    if boot is not None and (reason := misfit(flavor, boot.image, boot.app_template)):
+        raise invalid(flavor=reason)
 
 
 def _instance(order: Order, flavor: Flavor, image: Image | None, name: str, making: Making) -> Instance:

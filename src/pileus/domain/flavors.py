@@ -5,6 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from pileus.domain.app_templates import AppTemplate
+from pileus.domain.images import Image
 from pileus.domain.instances import Kind
 
 Positive = Annotated[int, Meta(gt=0)]
@@ -47,3 +49,21 @@ class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.kind == Kind.VM:
             return {"shared_vm_count": 1} if self.basic else {"vm_count": 1, "cpu_count": self.vcpus, "ram": self.ram}
         return {"baremetal_basic_count": 1} if self.kind == Kind.BAREMETAL else {"gpu_count": 1}
+
+
+def misfit(flavor: Flavor, image: Image | None, template: AppTemplate | None = None) -> str | None:
+    """Why an image, or the app template made from it, cannot boot on a flavor; None if it can."""
+    if image is None:
+        return None
+    has = f"Flavor {flavor.id} has"
+    ram = max(image.min_ram, template.min_ram if template else 0)
+    if flavor.ram < ram:
+        return f"{has} {flavor.ram} MiB of RAM: image {image.name} needs {ram}"
+    if template and template.min_vcpus and flavor.vcpus < template.min_vcpus:
+        return f"{has} {flavor.vcpus} vCPUs: {template.display_name} needs {template.min_vcpus}"
+    if (image.os_type, image.architecture) != (flavor.os_type, flavor.architecture):
+        theirs, ours = f"{image.os_type} on {image.architecture}", f"{flavor.os_type} on {flavor.architecture}"
+        return f"Image {image.name} is {theirs}, flavor {flavor.id} is for {ours}"
+    if image.is_baremetal != (flavor.kind != Kind.VM):
+        return f"Image {image.name} is {'' if image.is_baremetal else 'not '}for bare metal servers"
+    return None

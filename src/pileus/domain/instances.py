@@ -108,6 +108,15 @@ MOVES: Mapping[Action, Move] = {
     Action.SUSPEND: Move("suspend_vm", frozenset({Status.ACTIVE, Status.SHUTOFF}), "suspending", Status.SUSPENDED),
     Action.RESUME: Move("resume_vm", frozenset({Status.SUSPENDED}), "resuming", Status.ACTIVE),
 }
+METAL_TASKS: Mapping[Action, str] = {
+    Action.START: "start_bm",
+    Action.STOP: "stop_bm",
+    Action.REBOOT: "soft_reboot_bm",
+    Action.REBOOT_HARD: "hard_reboot_bm",
+}
+"""What the tasks of servers without a hypervisor are called; such a server cannot be suspended."""
+SETTLED = frozenset({Status.ACTIVE, Status.SHUTOFF})
+"""Where an instance can be made into another, or be moved."""
 
 
 class Boot(Struct, frozen=True, kw_only=True):
@@ -156,6 +165,11 @@ class Instance(Struct, frozen=True, kw_only=True):
         """Whose it is and where."""
         return Place(self.client_id, self.project_id, self.region_id)
 
+    @property
+    def virtual(self) -> bool:
+        """Whether it is a virtual machine, not a server of its own."""
+        return self.kind == Kind.VM
+
     def unlocked(self) -> "Instance":
         """Itself if no task holds it; raises Conflict."""
         if self.task_id is not None:
@@ -171,15 +185,56 @@ class Instance(Struct, frozen=True, kw_only=True):
         """Let a task hold it; raises Conflict if one does."""
         return replace(self.unlocked(), task_id=task_id, task_state=task_state)
 
+    def task_type(self, action: Action) -> str:
+        """What the task of an action is called; raises Conflict for one that such an instance cannot do."""
+        if self.virtual:
+            return MOVES[action].task_type
+        if action not in METAL_TASKS:
+            raise Conflict(f"Cannot {action} instance {self.id}: bare metal servers cannot be suspended")
+        return METAL_TASKS[action]
+
     def moving(self, action: Action, task_id: str, now: int) -> "Instance":
         """Enter the in-between state of `action`, held by a task; raises Conflict where that is not possible now."""
         move = MOVES[action]
-        if self.kind == Kind.BAREMETAL and action in (Action.SUSPEND, Action.RESUME):
-            raise Conflict(f"Cannot {action} instance {self.id}: bare metal servers cannot be suspended")
+        self.task_type(action)
         if self.unlocked().status not in move.allowed:
             raise Conflict(f"Cannot {action} instance {self.id} in status {self.status}")
         held = self.locked(task_id, move.task_state)
         return held.standing(move.meanwhile, now) if move.meanwhile else held
+
+    def resizing(self, flavor_id: str, task_id: str, now: int) -> "Instance":
+        """Take another flavor, held by the task that does it; raises Conflict where that is not possible now.
+
+        The new flavor counts from now on, so that quotas and room cannot be given away twice.
+        """
+        if not self.virtual:
+            raise Conflict(f"Cannot resize instance {self.id}: bare metal servers cannot be resized")
+        if self.unlocked().status not in SETTLED:
+            raise Conflict(f"Cannot resize instance {self.id} in status {self.status}")
+        held = self.locked(task_id, "resize_prep").standing(Status.RESIZE, now)
+        return replace(held, flavor_id=flavor_id)
+
+    def joining(self, group_id: str, task_id: str) -> "Instance":
+        """Be held by the task that puts it into a placement group; raises Conflict where that is not possible now."""
+        if not self.virtual:
+            raise Conflict(f"Instance {self.id} is a bare metal server: it cannot be in a placement group")
+        if self.placement_group_id is not None:
+            raise Conflict(f"Instance {self.id} is in placement group {self.placement_group_id} already")
+        if self.unlocked().status not in SETTLED:
+            raise Conflict(f"Cannot put instance {self.id} into placement group {group_id} in status {self.status}")
+        return self.locked(task_id, "scheduling")
+
+    def leaving(self, task_id: str) -> "Instance":
+        """Be held by the task that takes it out of its placement group; raises Conflict if it is in none."""
+        if self.placement_group_id is None:
+            raise Conflict(f"Instance {self.id} is in no placement group")
+        return self.locked(task_id)
+
+    def guardable(self) -> "Instance":
+        """Itself if security groups can guard it; raises Conflict for bare metal."""
+        if not self.virtual:
+            raise Conflict(f"No security group can guard instance {self.id}: it is a bare metal server")
+        return self
 
     def standing(self, status: Status, now: int, vm_state: str | None = None) -> "Instance":
         """Take a status with the vm_state that goes with it; `changed_at` follows."""

@@ -1,7 +1,9 @@
 """Networks and their subnets, and which address is given next."""
 
+import hashlib
 from collections.abc import Container, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import islice
 from operator import itemgetter
 
 from msgspec import Struct, field
@@ -122,3 +124,16 @@ def _from(network: Cidr, after: str | None) -> Iterator[Address]:
     start = min(max(int(ip_address(after)) + 1, first), last + 1) if after else first
     yield from (kind(number) for number in range(start, last + 1))
     yield from (kind(number) for number in range(first, start))
+
+
+def starting_point(subnet: Subnet, seed: str) -> str:
+    """Where in a subnet to begin looking for a free address: anywhere, but the same for the same seed."""
+    network = ip_network(subnet.cidr)
+    spread = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % max(subnet.total, 1)
+    return str(network.network_address + spread)
+
+
+def following(subnet: Subnet, after: str, count: int) -> list[str]:
+    """The next addresses that a subnet could give, counted on from one and then from the start."""
+    found = (str(address) for address in _from(ip_network(subnet.cidr), after))
+    return list(islice((ip for ip in found if subnet.holds(ip)), count))

@@ -1,8 +1,11 @@
 """Placement groups: which instances stand together, or apart."""
 
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+
+from pileus.domain.errors import Conflict
 
 
 class Policy(StrEnum):
@@ -25,3 +28,33 @@ class PlacementGroup(Struct, frozen=True, kw_only=True):
     task_id: str | None = None
     created_at: int
     revision: int = 1
+
+    def unlocked(self) -> "PlacementGroup":
+        """Itself if no task holds it; raises Conflict."""
+        if self.task_id is not None:
+            raise Conflict(f"Placement group {self.id} is locked by task {self.task_id}")
+        return self
+
+
+def placed(hosts: Sequence[str], load: Mapping[str, int], policy: str | None, taken: Collection[str]) -> str | None:
+    """Choose the host with the least on it that a policy allows, given where the other members stand; None if none is.
+
+    Affinity keeps to where the others are, anti-affinity away from them, soft-anti-affinity away while it can.
+    """
+    allowed = list(hosts)
+    if policy == Policy.AFFINITY and taken:
+        allowed = [host for host in hosts if host in taken]
+    elif policy == Policy.ANTI_AFFINITY:
+        allowed = [host for host in hosts if host not in taken]
+    elif policy == Policy.SOFT_ANTI_AFFINITY:
+        allowed = [host for host in hosts if host not in taken] or allowed
+    return min(allowed, key=lambda host: (load.get(host, 0), host), default=None)
+
+
+def stays(host: str | None, policy: str, taken: Collection[str]) -> bool:
+    """Whether a new member may stand where it stands already."""
+    if host is None:
+        return False
+    if policy == Policy.AFFINITY:
+        return not taken or host in taken
+    return host not in taken

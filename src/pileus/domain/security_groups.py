@@ -1,6 +1,18 @@
 """Security groups: the rules that ports are guarded by."""
 
+from collections.abc import Callable, Iterable, Sequence
+
 from msgspec import Struct
+
+from pileus.domain.errors import Conflict, not_found
+from pileus.domain.places import Place
+from pileus.domain.ports import Port
+
+Asked = Iterable[tuple[str | None, Sequence[str]]]
+"""Names of security groups for a port, or for all ports where it is None."""
+
+DEFAULT_RULES = (("ingress", "icmp", None), ("ingress", "tcp", 22), ("ingress", "tcp", 3389), ("egress", None, None))
+"""Direction, protocol and port."""
 
 
 class SecurityGroup(Struct, frozen=True, kw_only=True):
@@ -36,3 +48,74 @@ class SecurityGroupRule(Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     revision: int = 1
+
+
+def guarded(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]:
+    """Which port is to get which group, by name; raises NotFound for another's port, Conflict where none can have one.
+
+    What is asked for all ports leaves out those without port security.
+    """
+    pairs = []
+    for port_id, names in asked:
+        secured = [port for port in _aimed(ports, port_id) if port.port_security_enabled]
+        if names and not secured:
+            where = f"port {port_id}" if port_id else "any port of the instance"
+            raise Conflict(f"No security group can guard {where}: port security is disabled")
+        pairs += [(port, name) for port in secured for name in names]
+    return pairs
+
+
+def unguarded(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]:
+    """Which port is to lose which group; raises NotFound for another's port."""
+    return [(port, name) for port_id, names in asked for port in _aimed(ports, port_id) for name in names]
+
+
+def the_one(name: str, found: Sequence[SecurityGroup]) -> SecurityGroup:
+    """The group of that name; raises NotFound, or Conflict where there are several or a task holds it."""
+    if not found:
+        raise not_found("Security group", name)
+    if len(found) > 1:
+        raise Conflict(f"There are {len(found)} security groups named {name}: give them different names")
+    if found[0].task_id is not None:
+        raise Conflict(f"Security group {name} is locked by task {found[0].task_id}")
+    return found[0]
+
+
+def _aimed(ports: Sequence[Port], port_id: str | None) -> Sequence[Port]:
+    if port_id is None:
+        return ports
+    for port in ports:
+        if port.id == port_id:
+            return [port]
+    raise not_found("Port", port_id)
+
+
+def default_group(place: Place, new_id: Callable[[], str], now: int) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
+    """A project's first group: ping, SSH and RDP come in, everything goes out."""
+    group = SecurityGroup(
+        id=new_id(),
+        client_id=place.client_id,
+        project_id=place.project_id,
+        region_id=place.region_id,
+        name="default",
+        description="Default security group",
+        is_default=True,
+        created_at=now,
+        updated_at=now,
+    )
+    rules = [
+        SecurityGroupRule(
+            id=new_id(),
+            security_group_id=group.id,
+            direction=direction,
+            ethertype=ethertype,
+            protocol=protocol,
+            port_range_min=port,
+            port_range_max=port,
+            created_at=now,
+            updated_at=now,
+        )
+        for direction, protocol, port in DEFAULT_RULES
+        for ethertype in ("IPv4", "IPv6")
+    ]
+    return group, rules

@@ -4,7 +4,9 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
+from pileus.domain.errors import Conflict
 from pileus.domain.places import Caller, Place
 
 
@@ -48,6 +50,14 @@ class Task(Struct, frozen=True, kw_only=True):
         """Where it works."""
         return Place(self.client_id, self.project_id or 0, self.region_id or 0)
 
+    def acknowledged(self, user_id: int, now: int) -> "Task":
+        """Note that a user has seen how it ended; the first note stays. Raises Conflict while it is under way."""
+        if self.state not in (TaskState.FINISHED, TaskState.ERROR):
+            raise Conflict(f"Task {self.id} is {self.state}: it can be acknowledged when it has ended")
+        if self.acknowledged_at is not None:
+            return self
+        return replace(self, acknowledged_at=now, acknowledged_by=user_id)
+
 
 def new_task(  # noqa: PLR0913  # each is a fact of its own
     task_id: str,
@@ -66,8 +76,8 @@ def new_task(  # noqa: PLR0913  # each is a fact of its own
         task_type=task_type,
         client_id=place.client_id,
         user_id=caller.user_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        project_id=place.project_id or None,
+        region_id=place.region_id or None,
         request_id=request_id,
         args=args,
         data=data if data is not None else args,

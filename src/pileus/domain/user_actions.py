@@ -35,6 +35,7 @@ def done_by(  # noqa: PLR0913  # each is a fact of its own
     action_id: str,
     now: int,
     resource_id: str,
+    search_field: str | None = None,
     project_id: int | None = None,
     region_id: int | None = None,
     action_data: dict[str, Any] | None = None,
@@ -42,7 +43,8 @@ def done_by(  # noqa: PLR0913  # each is a fact of its own
     source_user_ip: str | None = None,
     user_agent: str | None = None,
 ) -> UserAction:
-    """Tell that `caller` has done `action_type` to one resource."""
+    """Tell that `caller` has done `action_type` to one resource; `search_field` is what it is known by: its name."""
+    resource = {"resource_id": resource_id, "resource_type": api_group}
     return UserAction(
         id=action_id,
         client_id=caller.client_id,
@@ -54,7 +56,7 @@ def done_by(  # noqa: PLR0913  # each is a fact of its own
         api_group=api_group,
         action_type=action_type,
         action_data=action_data,
-        resources=[{"resource_id": resource_id, "resource_type": api_group}],
+        resources=[resource | ({"search_field": search_field} if search_field else {})],
         task_id=task_id,
         source_user_ip=source_user_ip,
         user_agent=user_agent,

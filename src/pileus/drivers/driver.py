@@ -1,6 +1,6 @@
 """What a driver does. Every verb names an end state, so that saying it twice does no harm.
 
-`Compute` is all that a driver must do; `Volumes`, `Networks`, `Hosts`, `Consoles` and `Metrics` are found by `isinstance`.
+`Compute` is all that a driver must do; the other Protocols are abilities that are found by `isinstance`.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -128,6 +128,36 @@ class Volumes(Protocol):
 
 
 @runtime_checkable
+class Extends(Protocol):
+    """Changes the size of volumes while they are in use."""
+
+    async def ensure_size(self, volume_id: str, size: int) -> None:
+        """Make a volume so large; a smaller size than it has takes an extension back, as far as that can be done."""
+
+
+@runtime_checkable
+class Retypes(Protocol):
+    """Moves volumes to another kind of storage while they are in use."""
+
+    async def ensure_type(self, volume_id: str, type_name: str) -> None:
+        """Let a volume be of a type."""
+
+
+@runtime_checkable
+class Snapshots(Protocol):
+    """Keeps what volumes held at a moment."""
+
+    async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
+        """Take a snapshot of a volume, in use or not."""
+
+    async def ensure_no_snapshot(self, snapshot_id: str) -> None:
+        """Destroy it."""
+
+    async def ensure_reverted(self, volume_id: str, snapshot_id: str, request: str) -> None:
+        """Give a free volume what a snapshot holds, wholly or not at all, once for a `request`."""
+
+
+@runtime_checkable
 class Networks(Protocol):
     """Plugs machines into networks."""
 
@@ -147,6 +177,14 @@ class Hosts(Protocol):
 
 
 @runtime_checkable
+class Migrates(Protocol):
+    """Moves machines from host to host."""
+
+    async def ensure_on_host(self, machine: Machine) -> None:
+        """Let a machine be on the host that it names; it runs, or not, as before."""
+
+
+@runtime_checkable
 class Consoles(Protocol):
     """Has a screen that a browser can show."""
 
@@ -160,6 +198,17 @@ class Metrics(Protocol):
 
     async def metrics(self, machine_id: str, since: int, until: int, count: int) -> list[Sample]:
         """At most `count` samples between two times, oldest first."""
+
+
+@runtime_checkable
+class Protects(Protocol):
+    """Protects addresses against DDoS."""
+
+    async def ensure_protected(self, region_id: int, ip_address: str, *, active: bool) -> None:
+        """Give an address a protection that is on, or kept ready but off."""
+
+    async def ensure_unprotected(self, region_id: int, ip_address: str) -> None:
+        """Take the protection away."""
 
 
 @runtime_checkable

@@ -1,5 +1,7 @@
 """Which volume hangs on which instance."""
 
+from operator import itemgetter
+
 from pileus.domain.volumes import Attachment, Volume
 from pileus.store import volumes
 from pileus.store.database import Tx
@@ -17,6 +19,12 @@ async def with_volumes(tx: Tx, instance_id: str) -> list[tuple[Attachment, Volum
     width = len(TABLE.fields)
     rows = await tx.all(BOTH, instance_id=instance_id)
     return [(TABLE.record(row[:width]), volumes.TABLE.record(row[width:])) for row in rows]
+
+
+async def boot_volume(tx: Tx, instance_id: str) -> Volume | None:
+    """The volume that an instance tries first to boot from."""
+    volumes_of = [(a.boot_index, volume) for a, volume in await with_volumes(tx, instance_id) if a.boot_index >= 0]
+    return min(volumes_of, key=itemgetter(0))[1] if volumes_of else None
 
 
 async def of_volume(tx: Tx, volume_id: str) -> Attachment | None:

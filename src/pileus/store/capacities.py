@@ -25,14 +25,20 @@ async def set_limit(tx: Tx, region_id: int, flavor_id: str, servers: int | None)
 
 
 async def room(tx: Tx, region_id: int, flavor_id: str) -> int | None:
-    """How many more servers of a flavor fit in; None for no end."""
-    row = await tx.one(
+    """How many more servers of a flavor fit in; None for no end. Who asks next waits for this transaction's end."""
+    limit = await tx.one(
         """
-        SELECT servers - (
-            SELECT count(*) FROM instances i WHERE i.region_id = c.region_id AND i.flavor_id = c.flavor_id
-        ) FROM capacities c WHERE c.region_id = :region_id AND c.flavor_id = :flavor_id
+        UPDATE capacities SET servers = servers WHERE region_id = :region_id AND flavor_id = :flavor_id
+        RETURNING servers
         """,
         region_id=region_id,
         flavor_id=flavor_id,
     )
-    return None if row is None else int(row[0])
+    if limit is None:
+        return None
+    used = await tx.one(
+        "SELECT count(*) FROM instances WHERE region_id = :region_id AND flavor_id = :flavor_id",
+        region_id=region_id,
+        flavor_id=flavor_id,
+    )
+    return int(limit[0]) - int(used[0]) if used else int(limit[0])

@@ -1,5 +1,6 @@
 """Tenants and their users."""
 
+from pileus.domain.errors import not_found
 from pileus.store.database import Tx
 
 
@@ -24,3 +25,17 @@ async def add_user(tx: Tx, user_id: int, client_id: int, email: str, now: int) -
 async def exists(tx: Tx, client_id: int) -> bool:
     """Whether there is such a tenant."""
     return await tx.one("SELECT 1 FROM clients WHERE id = :id", id=client_id) is not None
+
+
+async def next_user(tx: Tx) -> int:
+    """A number that no user has yet."""
+    row = await tx.one("SELECT coalesce(max(id), 0) + 1 FROM users")
+    return int(row[0]) if row else 1
+
+
+async def first_user(tx: Tx, client_id: int) -> int:
+    """The user that a tenant began with; raises NotFound."""
+    row = await tx.one("SELECT min(id) FROM users WHERE client_id = :client_id", client_id=client_id)
+    if row is None or row[0] is None:
+        raise not_found("User of client", client_id)
+    return int(row[0])

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 Row = tuple[Any, ...]
 T = TypeVar("T")
 ATTEMPTS = 12
+BEYOND = "A number or a text is beyond what can be kept"
 TOO_MANY = "Too many requests change the same thing at once: try again"
 
 

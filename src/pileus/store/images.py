@@ -1,30 +1,67 @@
 """Images."""
 
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
 from msgspec.structs import replace
 
 from pileus.domain.errors import not_found
 from pileus.domain.images import Image
 from pileus.domain.places import Place
+from pileus.store import pages
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
+KIND = "image"
 TABLE = Table("images", Image)
 VISIBLE = "region_id = :region_id AND (visibility = 'public' OR (client_id = :client_id AND project_id = :project_id))"
+BY_ORDER = "CASE WHEN display_order IS NULL THEN 1 ELSE 0 END, display_order, created_at DESC, id"
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which images of a place are asked for; what is not given does not matter."""
+
+    baremetal: bool | None = None
+    visibility: str | None = None
+    private: bool = False
+    name: str | None = None
+    architecture: str | None = None
+    os_distro: str | None = None
+    os_version: str | None = None
+    tag_keys: Sequence[str] | None = None
+    tag_pairs: Mapping[str, str] | None = None
+
+    def where(self, place: Place) -> pages.Where:
+        """The same as a condition."""
+        where = pages.Where(VISIBLE, **_seen_from(place))
+        where.equal("is_baremetal", None if self.baremetal is None else int(self.baremetal))
+        if self.private:
+            where.also("visibility = 'private'")
+        where.equal("visibility", self.visibility).equal("architecture", self.architecture).contains("name", self.name)
+        where.same("os_distro", self.os_distro).same("os_version", self.os_version)
+        return where.tagged(KIND, self.tag_keys, self.tag_pairs)
+
+
+def _seen_from(place: Place) -> dict[str, int]:
+    return {"region_id": place.region_id, "client_id": place.client_id, "project_id": place.project_id}
 
 
 async def get(tx: Tx, place: Place, image_id: str) -> Image:
     """One image that a place may use; raises NotFound."""
-    found = await TABLE.find_one(
-        tx,
-        f"id = :id AND {VISIBLE}",
-        id=image_id,
-        region_id=place.region_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-    )
+    found = await TABLE.find_one(tx, f"id = :id AND {VISIBLE}", id=image_id, **_seen_from(place))
     if found is None:
         raise not_found("Image", image_id)
     return found
+
+
+async def find(tx: Tx, image_id: str) -> Image | None:
+    """One image, whoever has it."""
+    return await TABLE.find_one(tx, "id = :id", id=image_id)
+
+
+async def page(tx: Tx, place: Place, wanted: Wanted, *, limit: int, offset: int) -> tuple[int, list[Image]]:
+    """How many images a place may use, and some of them in the order in which the catalogue shows them."""
+    return await pages.page(tx, TABLE, wanted.where(place), BY_ORDER, limit=limit, offset=offset)
 
 
 async def put(tx: Tx, image: Image) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pileus.domain.keys import ApiKey
 from pileus.domain.places import Caller
+from pileus.store import counters
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -53,6 +54,14 @@ async def replace(tx: Tx, key_id: int, digest: str) -> None:
     """Put another secret behind a key's number, and let it open again."""
     SHUT.times += 1
     await tx.run("UPDATE api_keys SET digest = :digest, revoked_at = NULL WHERE id = :id", id=key_id, digest=digest)
+
+
+async def next_number(tx: Tx) -> int:
+    """A number that no key has yet: operators may have given any to a key of their own."""
+    number = await counters.following(tx, "api_keys")
+    while await number_taken(tx, number):
+        number = await counters.following(tx, "api_keys")
+    return number
 
 
 async def number_taken(tx: Tx, key_id: int) -> bool:

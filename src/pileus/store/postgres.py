@@ -1,7 +1,6 @@
 """PostgreSQL: a pool of connections; rivals are found by revisions and unique keys, never by waiting locks."""
 
 import asyncio
-import random
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -9,12 +8,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any, LiteralString
 
-from psycopg import AsyncConnection, errors
+from psycopg import AsyncConnection, AsyncCursor, DataError, errors
 from psycopg_pool import AsyncConnectionPool
 
-from pileus.domain.errors import Stale
+from pileus.domain.errors import Invalid, Stale
 from pileus.store.database import (
     ATTEMPTS,
+    BEYOND,
     NEWEST,
     TOO_MANY,
     VERSIONS,
@@ -28,17 +28,21 @@ from pileus.store.database import (
 )
 
 PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
+FUNCTIONS = {"json_group_array(": "json_agg(", "json_array(": "json_build_array(", "COLLATE BINARY": 'COLLATE "C"'}
+UNKEEPABLE = (DataError, UnicodeEncodeError)
 MIGRATION_LOCK = 7_045_128_306
+LOSERS_LOCK = 7_045_128_307
+"""Writes that have lost a race stand in line behind it: they need not fear each other, only newcomers."""
 RACES = (errors.UniqueViolation, errors.SerializationFailure, errors.DeadlockDetected)
 LOST = (Stale, *RACES, errors.ForeignKeyViolation)
 """What may end well if the write decides again: a rival took the name, or what the record stands on has gone."""
-PAUSE = 0.004
-"""Seconds, the first time a race is lost; grows with each loss."""
 
 
 @lru_cache(maxsize=4096)
 def spelled(sql: str) -> LiteralString:
-    """Rewrite `:name` parameters in psycopg's spelling."""
+    """Rewrite `:name` parameters in psycopg's spelling, and what has another name here."""
+    for name, here in FUNCTIONS.items():
+        sql = sql.replace(name, here)
     return PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
 
 
@@ -48,14 +52,20 @@ class _Connected:
     def __init__(self, connection: AsyncConnection[Row]) -> None:
         self._connection = connection
 
+    async def _execute(self, sql: str, values: dict[str, Any]) -> AsyncCursor[Row]:
+        try:
+            return await self._connection.execute(spelled(sql), values)
+        except UNKEEPABLE as error:
+            raise Invalid(BEYOND) from error
+
     async def run(self, sql: str, **values: Any) -> int:
-        return (await self._connection.execute(spelled(sql), values)).rowcount
+        return (await self._execute(sql, values)).rowcount
 
     async def one(self, sql: str, **values: Any) -> Row | None:
-        return await (await self._connection.execute(spelled(sql), values)).fetchone()
+        return await (await self._execute(sql, values)).fetchone()
 
     async def all(self, sql: str, **values: Any) -> Sequence[Row]:
-        return await (await self._connection.execute(spelled(sql), values)).fetchall()
+        return await (await self._execute(sql, values)).fetchall()
 
 
 class Postgres:
@@ -95,21 +105,22 @@ class Postgres:
         return self._scanning()
 
     async def write(self, work: Work[T]) -> T:
-        """Run `work` in a transaction; decide again, after a short pause, when a rival was quicker."""
+        """Run `work` in a transaction; decide again when a rival was quicker."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self._attempt(work)
+                return await self._attempt(work, in_line=attempt > 1)
             except LOST as lost:
                 if attempt == ATTEMPTS and isinstance(lost, RACES):
                     raise Stale(TOO_MANY) from lost
                 if attempt == ATTEMPTS:
                     raise
-                await asyncio.sleep(PAUSE * attempt * random.random())  # noqa: S311  # a pause, not a secret
         raise AssertionError
 
-    async def _attempt(self, work: Work[T]) -> T:
+    async def _attempt(self, work: Work[T], *, in_line: bool) -> T:
         began = time.perf_counter()
         async with self._connected() as connection, connection.transaction():
+            if in_line:
+                await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOSERS_LOCK,))
             result = await work(_Connected(connection))
         if self._committed:
             self._committed(1, time.perf_counter() - began)

@@ -25,10 +25,7 @@ class Table(Generic[R]):
         self.fields = record.__struct_fields__
         self.columns = ", ".join(self.fields)
         hints = get_type_hints(record)
-        self._decoders = {
-            at: _decoder(hints[field]) for at, field in enumerate(self.fields) if not _is_plain(hints[field])
-        }
-        self._encoded = {self.fields[at] for at in self._decoders}
+        self._decoders = {field: _decoder(hints[field]) for field in self.fields if not _is_plain(hints[field])}
         marks = ", ".join(f":{field}" for field in self.fields)
         self._insert = f"INSERT INTO {name} ({self.columns}) VALUES ({marks})"  # noqa: S608  # names of our own
 
@@ -39,8 +36,8 @@ class Table(Generic[R]):
     def record(self, row: Row) -> R:
         """Read a record out of a row that holds exactly the columns."""
         values = dict(zip(self.fields, row, strict=True))
-        for at, decode in self._decoders.items():
-            values[self.fields[at]] = decode(row[at])
+        for field, decode in self._decoders.items():
+            values[field] = decode(values[field])
         return self._record(**values)
 
     def records(self, rows: Iterable[Row]) -> list[R]:
@@ -49,11 +46,14 @@ class Table(Generic[R]):
 
     def values(self, record: R) -> dict[str, Any]:
         """The parameters that write a record."""
-        return {field: self.value(field, getattr(record, field)) for field in self.fields}
+        values = msgspec.structs.asdict(record)
+        for field in self._decoders:
+            values[field] = self.value(field, values[field])
+        return values
 
     def value(self, field: str, value: Any) -> Any:
         """One field's value as its column keeps it."""
-        if field not in self._encoded or value is None:
+        if field not in self._decoders or value is None:
             return value
         return int(value) if isinstance(value, bool) else msgspec.json.encode(value).decode()
 
@@ -64,6 +64,8 @@ class Table(Generic[R]):
 
     async def save(self, tx: Tx, before: R, after: R) -> R:
         """Write what changed between two states of a record; raises Stale if somebody else changed it meanwhile."""
+        if after is before:
+            return after
         changed = tuple(field for field in self.fields if getattr(before, field) != getattr(after, field))
         if not changed:
             return after
@@ -73,6 +75,13 @@ class Table(Generic[R]):
         if not await tx.run(statement, **values, row_key=key, row_revision=revision):
             raise Stale(f"{self._record.__name__} {key} was changed by another request")
         return msgspec.structs.replace(after, revision=revision + 1)
+
+    async def touch(self, tx: Tx, record: R) -> R:
+        """Count a change of what hangs on a record but stands elsewhere, as if it were its own; raises Stale."""
+        key, revision = getattr(record, self._key), record.revision  # type: ignore[attr-defined]
+        if not await tx.run(_update(self.name, self._key, ()), row_key=key, row_revision=revision):
+            raise Stale(f"{self._record.__name__} {key} was changed by another request")
+        return msgspec.structs.replace(record, revision=revision + 1)
 
     async def find(self, tx: Tx, where: str, **values: Any) -> list[R]:
         """The records for which a condition holds."""
@@ -90,9 +99,9 @@ class Table(Generic[R]):
 
 @lru_cache(maxsize=512)
 def _update(table: str, key: str, changed: tuple[str, ...]) -> str:
-    sets = ", ".join(f"{field} = :{field}" for field in changed)
+    sets = "".join(f"{field} = :{field}, " for field in changed)
     return (
-        f"UPDATE {table} SET {sets}, revision = revision + 1 "  # noqa: S608  # names of our own
+        f"UPDATE {table} SET {sets}revision = revision + 1 "  # noqa: S608  # names of our own
         f"WHERE {key} = :row_key AND revision = :row_revision"
     )
 

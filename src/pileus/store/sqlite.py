@@ -16,9 +16,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from pathlib import Path
 from typing import Any
 
-from pileus.domain.errors import Stale, Unavailable
+from pileus.domain.errors import Invalid, Stale, Unavailable
 from pileus.store.database import (
     ATTEMPTS,
+    BEYOND,
     NEWEST,
     TOO_MANY,
     VERSIONS,
@@ -34,6 +35,7 @@ from pileus.store.database import (
 SCANNERS = 4
 LARGEST_BATCH = 128
 TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
+UNKEEPABLE = (OverflowError, UnicodeEncodeError)
 PATIENCE = 10_000
 """Milliseconds to wait for another process's transaction."""
 LOG = logging.getLogger(__name__)
@@ -52,7 +54,13 @@ class _Direct:
     """Statements on the event loop's own thread."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._execute = connection.execute
+        self._connection = connection
+
+    def _execute(self, sql: str, values: dict[str, Any]) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(sql, values)
+        except UNKEEPABLE as error:
+            raise Invalid(BEYOND) from error
 
     async def run(self, sql: str, **values: Any) -> int:
         return self._execute(sql, values).rowcount
@@ -74,7 +82,10 @@ class _Threaded:
 
     async def _do(self, sql: str, values: dict[str, Any]) -> list[Row]:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: self.connection.execute(sql, values).fetchall())
+        try:
+            return await loop.run_in_executor(self._threads, lambda: self.connection.execute(sql, values).fetchall())
+        except UNKEEPABLE as error:
+            raise Invalid(BEYOND) from error
 
     async def run(self, sql: str, **values: Any) -> int:
         return len(await self._do(sql, values))

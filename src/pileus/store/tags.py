@@ -1,8 +1,11 @@
 """The tags of every kind of resource, in one table."""
 
+from collections.abc import Sequence
+
 from pileus.domain.places import Place
 from pileus.domain.tags import Tag, Tags
 from pileus.store.database import Tx
+from pileus.store.rows import listed
 
 
 async def of(tx: Tx, resource_id: str) -> dict[str, Tag]:
@@ -11,7 +14,19 @@ async def of(tx: Tx, resource_id: str) -> dict[str, Tag]:
     return {key: Tag(key, value, bool(read_only)) for key, value, read_only in rows}
 
 
-async def save(tx: Tx, kind: str, place: Place, resource_id: str, before: Tags, after: Tags) -> None:  # noqa: PLR0913
+async def of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[Tag]]:
+    """The tags of many resources, ordered by key."""
+    marks, values = listed("id", ids)
+    found: dict[str, list[Tag]] = {resource_id: [] for resource_id in ids}
+    for resource_id, key, value, read_only in await tx.all(
+        f"SELECT resource_id, key, value, read_only FROM tags WHERE resource_id IN ({marks}) ORDER BY key",  # noqa: S608
+        **values,
+    ):
+        found[resource_id].append(Tag(key, value, bool(read_only)))
+    return found
+
+
+async def save(tx: Tx, kind: str, place: Place, resource_id: str, before: Tags, after: Tags) -> None:  # noqa: PLR0913, PLR0917  # each is a fact of its own
     """Write the difference between two states of a resource's tags."""
     for key in before.keys() - after.keys():
         await tx.run("DELETE FROM tags WHERE resource_id = :id AND key = :key", id=resource_id, key=key)

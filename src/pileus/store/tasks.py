@@ -1,9 +1,13 @@
 """Tasks and their leases."""
 
+from collections.abc import Sequence
 from typing import Any
+
+from msgspec import Struct
 
 from pileus.domain.errors import not_found
 from pileus.domain.tasks import Task
+from pileus.store import pages
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -18,6 +22,29 @@ WHERE id = (
 ) AND state IN ('NEW', 'RUNNING') AND lease_until < :now
 RETURNING {TABLE.columns}
 """  # noqa: S608  # names of our own
+ACKNOWLEDGE = "UPDATE tasks SET acknowledged_at = :now, acknowledged_by = :user_id WHERE "
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which tasks of a tenant are asked for; times are inclusive, and what is not given does not matter."""
+
+    ids: Sequence[str] | None = None
+    states: Sequence[str] | None = None
+    task_types: Sequence[str] | None = None
+    project_ids: Sequence[int] | None = None
+    region_ids: Sequence[int] | None = None
+    acknowledged: bool | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def where(self, client_id: int) -> pages.Where:
+        """The same as a condition."""
+        where = pages.Where("client_id = :client_id", client_id=client_id)
+        where.among("id", self.ids).among("state", self.states).among("task_type", self.task_types)
+        where.among("project_id", self.project_ids).among("region_id", self.region_ids)
+        if self.acknowledged is not None:
+            where.also(f"acknowledged_at IS {'NOT NULL' if self.acknowledged else 'NULL'}")
+        return where.between("created_at", self.since, self.until)
 
 
 async def get(tx: Tx, client_id: int, task_id: str) -> Task:
@@ -26,6 +53,26 @@ async def get(tx: Tx, client_id: int, task_id: str) -> Task:
     if found is None:
         raise not_found("Task", task_id)
     return found
+
+
+async def page(  # noqa: PLR0913  # each is a fact of its own
+    tx: Tx, client_id: int, wanted: Wanted, *, limit: int, offset: int, direction: str = "desc"
+) -> tuple[int, list[Task]]:
+    """How many tasks there are, and some of them by the time of their creation."""
+    order = f"created_at {direction}, id {direction}"
+    return await pages.page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
+
+
+async def acknowledge(tx: Tx, before: Task, after: Task) -> Task:
+    """Write that somebody has taken note of a task that has ended."""
+    await tx.run(f"{ACKNOWLEDGE}id = :id", id=before.id, now=after.acknowledged_at, user_id=after.acknowledged_by)
+    return after
+
+
+async def acknowledge_all(tx: Tx, client_id: int, wanted: Wanted, *, user_id: int, now: int) -> int:
+    """Write that somebody has taken note of all the tasks that have ended; how many those were."""
+    where = wanted.where(client_id).also("acknowledged_at IS NULL AND state IN ('FINISHED', 'ERROR')")
+    return await tx.run(f"{ACKNOWLEDGE}{where}", **where.values, user_id=user_id, now=now)
 
 
 async def add(tx: Tx, task: Task) -> Task:
@@ -69,6 +116,11 @@ async def progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
             **values,
         )
     )
+
+
+async def has_ended(tx: Tx, task_id: str) -> bool:
+    """Whether a task has finished or failed."""
+    return await tx.one("SELECT 1 FROM tasks WHERE id = :id AND finished_at IS NOT NULL", id=task_id) is not None
 
 
 async def unfinished(tx: Tx) -> int:

@@ -1,6 +1,6 @@
 """An instance's record and what hangs on it, made into the machine that drivers are told of."""
 
-from pileus.domain.errors import NotFound
+from pileus.domain.errors import not_found
 from pileus.domain.instances import Instance
 from pileus.drivers.driver import Disk, Machine, Nic
 from pileus.store import attachments, instances, ports, ssh_keys
@@ -12,21 +12,21 @@ async def held(tx: Tx, work: Work) -> Instance:
     """The instance that the task is about; raises NotFound."""
     instance = await instances.find(tx, work.task.args["instance_id"])
     if instance is None:
-        raise NotFound(f"Instance {work.task.args['instance_id']} could not be found")
+        raise not_found("Instance", work.task.args["instance_id"])
     return instance
 
 
-async def machine_of(work: Work) -> Machine:
-    """The machine as it is to be."""
+async def machine_of(work: Work, flavor_id: str | None = None) -> Machine:
+    """The machine as it is to be; of another size than its record says, where a flavor is named."""
     async with work.db.read() as tx:
         instance = await held(tx, work)
-        return await _described(tx, work, instance)
+        return await _described(tx, work, instance, flavor_id or instance.flavor_id)
 
 
-async def _described(tx: Tx, work: Work, instance: Instance) -> Machine:
-    flavor = work.catalogue.flavor(work.task.args.get("flavor_id", instance.flavor_id))
+async def _described(tx: Tx, work: Work, instance: Instance, flavor_id: str) -> Machine:
+    flavor = work.catalogue.flavor(flavor_id)
     if flavor is None:
-        raise NotFound(f"Flavor {instance.flavor_id} could not be found")
+        raise not_found("Flavor", flavor_id)
     key = await ssh_keys.find(tx, instance.ssh_key_id) if instance.ssh_key_id else None
     return Machine(
         id=instance.id,

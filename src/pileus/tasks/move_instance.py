@@ -1,10 +1,17 @@
-"""start_vm, stop_vm, soft_reboot_vm, hard_reboot_vm, suspend_vm, resume_vm: bring a machine to another state."""
+"""start_vm, stop_vm, soft_reboot_vm, hard_reboot_vm, suspend_vm, resume_vm, and bare metal's own: change a state.
 
-from pileus.domain.instances import MOVES, Action, Status
+Arguments: `instance_id`; `before` and `vm_state`, how it stood; for a start `profiles`, the protection against DDoS
+that is off and to be turned on.
+"""
+
+from collections.abc import Mapping
+
+from pileus.domain.instances import METAL_TASKS, MOVES, Action, Status
 from pileus.store import instances
 from pileus.store.database import Tx
+from pileus.tasks import protection
 from pileus.tasks.machines import held, machine_of
-from pileus.tasks.operation import Created, Do, Operation, Step, Work
+from pileus.tasks.operation import Created, Operation, Step, Work
 
 
 async def _run(work: Work) -> None:
@@ -28,7 +35,7 @@ async def _restart_hard(work: Work) -> None:
 
 
 async def _back(work: Work) -> None:
-    """Bring the machine back to the status that it had."""
+    """Bring the machine back to how it stood; what no driver can bring about is left for the reconciler to tell."""
     before = work.task.args["before"]
     if before == Status.ACTIVE:
         await work.driver.ensure_running(await machine_of(work))
@@ -38,25 +45,40 @@ async def _back(work: Work) -> None:
         await work.driver.ensure_suspended(work.task.args["instance_id"])
 
 
-def _move(action: Action, name: str, do: Do) -> Operation:
+async def _protect(work: Work) -> None:
+    await protection.turn(work, active=True)
+
+
+async def _protect_no_more(work: Work) -> None:
+    await protection.turn(work, active=False)
+
+
+async def _failed(tx: Tx, work: Work) -> None:
+    instance, args = await held(tx, work), work.task.args
+    stood = instance.standing(Status(args["before"]), work.now(), args["vm_state"])
+    await instances.save(tx, instance, stood.released())
+    await protection.settle(tx, work, active=False)
+
+
+def _move(task_type: str, action: Action) -> Operation:
     async def done(tx: Tx, work: Work) -> Created | None:
         instance = await held(tx, work)
-        arrived = instance.standing(MOVES[action].arrives, work.now()).released()
-        await instances.save(tx, instance, arrived)
+        await instances.save(tx, instance, instance.standing(MOVES[action].arrives, work.now()).released())
+        await protection.settle(tx, work, active=True)
         return None
 
-    async def failed(tx: Tx, work: Work) -> None:
-        instance = await held(tx, work)
-        await instances.save(tx, instance, instance.standing(Status(work.task.args["before"]), work.now()).released())
-
-    return Operation(MOVES[action].task_type, (Step(name, do, undo=_back),), done, failed)
+    return Operation(task_type, STEPS[action], done, _failed)
 
 
+STEPS: Mapping[Action, tuple[Step, ...]] = {
+    Action.START: (Step("power on", _run, undo=_back), Step("protect", _protect, undo=_protect_no_more)),
+    Action.STOP: (Step("power off", _stop, undo=_back),),
+    Action.REBOOT: (Step("restart", _restart, undo=_back),),
+    Action.REBOOT_HARD: (Step("restart", _restart_hard, undo=_back),),
+    Action.SUSPEND: (Step("suspend", _suspend, undo=_back),),
+    Action.RESUME: (Step("resume", _run, undo=_back),),
+}
 MOVE_INSTANCE = (
-    _move(Action.START, "power on", _run),
-    _move(Action.STOP, "power off", _stop),
-    _move(Action.REBOOT, "restart", _restart),
-    _move(Action.REBOOT_HARD, "restart", _restart_hard),
-    _move(Action.SUSPEND, "suspend", _suspend),
-    _move(Action.RESUME, "resume", _run),
+    *(_move(move.task_type, action) for action, move in MOVES.items()),
+    *(_move(task_type, action) for action, task_type in METAL_TASKS.items()),
 )

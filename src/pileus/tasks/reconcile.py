@@ -1,7 +1,8 @@
 """Brings records into line with what drivers see: takes no input, looks at everything, may be run at any time."""
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from pileus.domain.instances import VM_STATES, Status
@@ -10,6 +11,20 @@ from pileus.store import instances
 from pileus.store.database import Database, Tx
 
 LOG = logging.getLogger(__name__)
+EVERY = 5.0
+"""Seconds."""
+
+
+async def keep_reconciled(
+    db: Database, driver: Compute, now: Callable[[], int], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> None:
+    """Reconcile again and again, until cancelled; a failure is not the last try."""
+    while True:
+        try:
+            await reconcile(db, driver, now)
+        except Exception:
+            LOG.exception("Reconciling failed")
+        await sleep(EVERY)
 
 
 async def reconcile(db: Database, driver: Compute, now: Callable[[], int]) -> int:

@@ -2,6 +2,7 @@
 
 from litestar import get, patch
 from litestar.params import FromPath, JSONBody
+from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.call import Here
@@ -19,8 +20,7 @@ ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 async def get_instance(call: Here, instance_id: FromPath[str]) -> InstanceView:
     """Show an instance with its addresses, volumes, security groups, protection and tags."""
     async with call.db.read() as tx:
-        instance = await instances.get(tx, call.place, instance_id)
-        return show(call.cloud, instance, await instances.attached(tx, instance_id))
+        return show(call.cloud, *await instances.whole(tx, call.place, instance_id))
 
 
 @patch(ONE, opt=WRITE, tags=["Instances"])
@@ -33,13 +33,15 @@ async def update_instance(call: Here, instance_id: FromPath[str], data: JSONBody
     change = data.patch()
 
     async def write(tx: Tx) -> InstanceView:
-        before = await instances.get(tx, call.place, instance_id)
+        before, attached = await instances.whole(tx, call.place, instance_id)
         after = await instances.save(tx, before, before.patched(change))
         if "tags" in change:
-            old = await tags.of(tx, instance_id)
-            await tags.save(tx, instances.KIND, call.place, instance_id, old, merged(old, change["tags"]))
+            old = {tag.key: tag for tag in attached.tags}
+            new = merged(old, change["tags"])
+            await tags.save(tx, instances.KIND, call.place, instance_id, old, new)
+            attached = replace(attached, tags=[new[key] for key in sorted(new)])
         await call.record(tx, "instance", "update", instance_id, data=dict(change))
-        return show(call.cloud, after, await instances.attached(tx, instance_id))
+        return show(call.cloud, after, attached)
 
     return await call.db.write(write)
 

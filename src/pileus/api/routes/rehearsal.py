@@ -3,24 +3,27 @@
 It is there only while the driver can rehearse. It is open to administrators, and not part of the public API.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from litestar import Router, delete, get, post, put
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from pileus.api.auth import ADMINISTER
-from pileus.api.call import Here
+from pileus.api.call import Call, Here
+from pileus.api.paging import Id
 from pileus.domain.ddos_profiles import BlackholePort
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.faults import Fault
-from pileus.domain.instances import Status
+from pileus.domain.instances import Instance, Status
 from pileus.drivers.driver import DriverError, Rehearses
 from pileus.store import capacities, counters, ddos_profiles, faults, instances
 from pileus.store.database import Tx
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconcile import reconcile
+
+MOST = 2**31 - 1
 
 
 class NewFault(Struct, kw_only=True):
@@ -30,7 +33,7 @@ class NewFault(Struct, kw_only=True):
     task_type: str | None = None
     step: str | None = None
     message: str | None = None
-    times: int | None = None
+    times: Annotated[int, Meta(ge=1, le=MOST)] | None = None
 
 
 class MachineState(Struct, kw_only=True):
@@ -49,7 +52,7 @@ class SimulatedTime(Struct, kw_only=True):
 class NewCapacity(Struct, kw_only=True):
     """How many servers of a flavor there is room for; null for no end."""
 
-    servers: int | None
+    servers: Annotated[int, Meta(ge=0, le=MOST)] | None
 
 
 class CapacityView(Struct, kw_only=True):
@@ -70,7 +73,7 @@ class NewIsolation(Struct, kw_only=True):
 class NewBlackhole(Struct, kw_only=True):
     """An alarm on an address."""
 
-    region_id: int
+    region_id: Id
     destination_ip: str
     alarm_state: str = "ALARM"
 
@@ -139,14 +142,18 @@ async def list_capacities(call: Here) -> list[CapacityView]:
 
 
 @put("/capacities/{region_id:int}/{flavor_id:str}", opt=ADMINISTER, status_code=204)
-async def set_capacity(call: Here, region_id: FromPath[int], flavor_id: FromPath[str], data: JSONBody[NewCapacity]) -> None:
-    """Say how many servers of a flavor there is room for; creating one more is then refused with 403."""
+async def set_capacity(
+    call: Here, region_id: FromPath[int], flavor_id: FromPath[str], data: JSONBody[NewCapacity]
+) -> None:
+    """Say how many servers of a flavor there is room for; one more is then refused with 403."""
     await call.db.write(lambda tx: capacities.set_limit(tx, region_id, flavor_id, data.servers))
 
 
 @put("/machines/{instance_id:str}", opt=ADMINISTER, status_code=204)
 async def set_machine_state(call: Here, instance_id: FromPath[str], data: JSONBody[MachineState]) -> None:
     """Let a machine be found in a state, as if something had happened to it; its instance follows at once."""
+    async with call.db.read() as tx:
+        await _own(tx, call, instance_id)
     if data.status not in set(Status):
         raise invalid(status=f"Input should be one of {', '.join(Status)}")
     driver = call.cloud.driver
@@ -171,13 +178,19 @@ async def set_isolation(call: Here, instance_id: FromPath[str], data: JSONBody[N
     """Cut an instance off from its networks, with a reason that its owner sees, or let it back."""
 
     async def write(tx: Tx) -> None:
-        before = await instances.find(tx, instance_id)
-        if before is None or before.client_id != call.caller.client_id:
-            raise not_found("Instance", instance_id)
+        before = await _own(tx, call, instance_id)
         after = replace(before, isolated=data.isolated, isolation_reason=data.reason if data.isolated else None)
         await instances.save(tx, before, after)
 
     await call.db.write(write)
+
+
+async def _own(tx: Tx, call: Call, instance_id: str) -> Instance:
+    """An instance of the caller's, in whichever project."""
+    found = await instances.find(tx, instance_id)
+    if found is None or found.client_id != call.caller.client_id:
+        raise not_found("Instance", instance_id)
+    return found
 
 
 @post("/blackholes", opt=ADMINISTER, status_code=200)

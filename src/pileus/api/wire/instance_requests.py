@@ -91,7 +91,7 @@ class ActOnInstance(Struct, kw_only=True):
     activate_profile: bool | None = True
 
 
-class StartInstance(Struct, kw_only=True):
+class StartInstance(Struct, frozen=True, kw_only=True):
     """How to start an instance."""
 
     activate_profile: bool = True

@@ -4,7 +4,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from pileus.api.wire.constraints import Description, Name
 from pileus.api.wire.times import naive_micros
-from pileus.domain.projects import Project
+from pileus.domain.projects import Project, ProjectPatch
 
 
 class ProjectView(Struct, kw_only=True):
@@ -48,3 +48,12 @@ class UpdateProject(Struct, kw_only=True):
 
     name: Name | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
+
+    def patch(self) -> ProjectPatch:
+        """The fields that were sent, and no others."""
+        patch: ProjectPatch = {}
+        if self.name is not UNSET:
+            patch["name"] = self.name
+        if self.description is not UNSET:
+            patch["description"] = self.description
+        return patch

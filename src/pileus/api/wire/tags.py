@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
+from pileus.domain.errors import invalid
 from pileus.domain.tags import Tag, checked
 
 Ruled = Meta(extra={"rule": checked})
@@ -29,3 +31,13 @@ class TagView(Struct, kw_only=True):
 def shown(tags: Iterable[Tag]) -> list[TagView]:
     """Show tags in the order given."""
     return [TagView(key=tag.key, value=tag.value, read_only=tag.read_only) for tag in tags]
+
+
+def pairs(text: str | None) -> dict[str, str]:
+    """Read the parameter `tag_key_value`: a map of tags, as JSON. Raises Invalid."""
+    if text is None:
+        return {}
+    try:
+        return msgspec.json.decode(text, type=dict[str, str])
+    except msgspec.MsgspecError:
+        raise invalid(tag_key_value="Input should be a JSON object of texts") from None

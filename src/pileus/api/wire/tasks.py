@@ -1,11 +1,11 @@
 """Tasks as the API shows them, and the ids that long operations answer with."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from pileus.api.wire.times import naive
-from pileus.domain.tasks import Task
+from pileus.domain.tasks import Task, TaskState
 
 
 class TaskIds(Struct, kw_only=True):
@@ -41,13 +41,13 @@ class TaskView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, task: Task) -> "TaskView":
-        """Show a task."""
+        """Show a task; older clients stop waiting at an error, so it is kept back until nothing is left to undo."""
         return cls(
             id=task.id,
             task_type=task.task_type,
             state=task.state,
             detailed_state=None,
-            error=task.error,
+            error=task.error if task.state == TaskState.ERROR else None,
             data=task.data,
             created_resources=task.created_resources,
             request_id=task.request_id,
@@ -68,9 +68,9 @@ class TaskView(Struct, kw_only=True):
 
 
 class AcknowledgeTasks(Struct, kw_only=True):
-    """Which tasks to acknowledge: all, if none are named."""
+    """Which tasks to acknowledge: all, if null or absent."""
 
-    task_ids: list[str] | None = None
+    task_ids: Annotated[list[str], Meta(max_length=1000)] | None = None
 
 
 def _when(us: int | None) -> str | None:

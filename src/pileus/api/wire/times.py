@@ -1,8 +1,13 @@
 """How times are written: the public API has a format for each family. Records hold microseconds since 1970."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from pileus.domain.errors import invalid
+
+SECOND = 1_000_000
+UNESCAPED_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}:?[0-9]{2}$)")
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER = "0001-01-01T00:00:00Z"
@@ -39,3 +44,20 @@ def parsed(text: str) -> int:
     moment = datetime.fromisoformat(text)
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (aware - EPOCH) // MICROSECOND
+
+
+def earliest(field: str, text: str | None) -> int | None:
+    """Read the start of a range that a parameter names; raises Invalid."""
+    if text is None:
+        return None
+    try:
+        # A plus sign in an address that nobody has escaped arrives as a blank.
+        return parsed(UNESCAPED_PLUS.sub("+", text) if "T" in text else text)
+    except (ValueError, OverflowError):
+        raise invalid(**{field: "Input should be a valid datetime"}) from None
+
+
+def latest(field: str, text: str | None) -> int | None:
+    """Read the end of a range; a whole second belongs to it to its end, as most times are shown without a fraction."""
+    found = earliest(field, text)
+    return found + SECOND - 1 if found is not None and found % SECOND == 0 else found

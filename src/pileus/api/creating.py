@@ -1,0 +1,147 @@
+"""Making a server: everything that one transaction writes between the order and the task that carries it out."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from pileus.api.call import Call
+from pileus.api.plugging import Plugged, Plugging, plug
+from pileus.api.sources import found
+from pileus.domain import limits
+from pileus.domain.creation import Making, Plan, planned
+from pileus.domain.errors import Conflict, NoCapacity, NotFound, invalid
+from pileus.domain.flavors import Flavor
+from pileus.domain.instances import Kind
+from pileus.domain.orders import Order
+from pileus.store import (
+    attachments,
+    capacities,
+    instances,
+    placement_groups,
+    projects,
+    ssh_keys,
+    tags,
+    usage,
+    volumes,
+)
+from pileus.store.database import Tx
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """A server that is wanted: the order, and the name of an SSH key that it still has to be given."""
+
+    order: Order
+    kind: tuple[Kind, ...]
+    task_type: str
+
+
+async def create(tx: Tx, call: Call, wish: Wish, task_id: str) -> None:
+    """Write a new server and the task that makes it; raises what stands in the way, with nothing written."""
+    order = wish.order
+    await projects.present(tx, call.place)
+    flavor = _flavor(call, wish)
+    await _room(tx, call, flavor)
+    if order.placement_group_id:
+        await _group(tx, call, order.placement_group_id)
+    making = Making(place=call.place, task_id=task_id, now=call.cloud.now(), new_id=call.cloud.new_id)
+    plan = planned(order, flavor, await found(tx, call.cloud.catalogue, call.place, order), making)
+    used = await usage.of_place(tx, call.place, call.cloud.catalogue)
+    limits.check(call.cloud.catalogue.quotas, used, limits.requested(plan.basket(order, flavor)))
+    plan, plugged = await _written(tx, call, plan, order, task_id)
+    await call.start(tx, wish.task_type, task_id, _args(plan, plugged), data=_shown(plan, order))
+    await call.record(tx, "instance", "create", plan.instance.id, data=_shown(plan, order), task_id=task_id)
+
+
+async def ssh_key_id(tx: Tx, call: Call, name: str | None) -> str | None:
+    """The id of the SSH key of that name; raises NotFound."""
+    if not name:
+        return None
+    key = await ssh_keys.named(tx, call.place, call.caller.user_id, name)
+    if key is None:
+        raise NotFound(f"SSH key {name} could not be found")
+    return key.id
+
+
+def _flavor(call: Call, wish: Wish) -> Flavor:
+    flavor = call.cloud.catalogue.flavor(wish.order.flavor_id)
+    if flavor is None or flavor.kind not in wish.kind:
+        raise invalid(flavor=f"There is no flavor {wish.order.flavor_id} for this kind of server")
+    return flavor
+
+
+async def _room(tx: Tx, call: Call, flavor: Flavor) -> None:
+    room = await capacities.room(tx, call.place.region_id, flavor.id)
+    if room is not None and room <= 0:
+        raise NoCapacity(f"The region {call.place.region_id} has reached the limit of flavor {flavor.id}")
+
+
+async def _group(tx: Tx, call: Call, group_id: str) -> None:
+    group = await placement_groups.get(tx, call.place, group_id)
+    if group.task_id is not None:
+        raise Conflict(f"Placement group {group_id} is locked by task {group.task_id}")
+
+
+async def _written(tx: Tx, call: Call, plan: Plan, order: Order, task_id: str) -> tuple[Plan, list[Plugged]]:
+    """Insert the records: the instance first, which others refer to, its name when its addresses are known."""
+    template = plan.instance
+    await instances.add(tx, template)
+    plugging = Plugging(
+        place=call.place,
+        catalogue=call.cloud.catalogue,
+        instance_id=template.id,
+        task_id=task_id,
+        now=template.created_at,
+        new_id=call.cloud.new_id,
+    )
+    plugged = [
+        await plug(tx, plugging, interface, order.groups_of(interface), position)
+        for position, interface in enumerate(order.interfaces)
+    ]
+    plan = plan.named([ip for each in plugged for ip in each.addresses])
+    await instances.save(tx, template, plan.instance)
+    await tags.add(tx, instances.KIND, call.place, plan.instance.id, plan.tags[plan.instance.id])
+    await _volumes(tx, call, plan)
+    return plan, plugged
+
+
+async def _volumes(tx: Tx, call: Call, plan: Plan) -> None:
+    for volume in plan.volumes:
+        await volumes.add(tx, volume)
+    for taken in plan.taken:
+        before = await volumes.get(tx, call.place, taken.id)
+        await volumes.save(tx, before, taken)
+    for volume in (*plan.volumes, *plan.taken):
+        before_tags = await tags.of(tx, volume.id)
+        await tags.save(tx, volumes.KIND, call.place, volume.id, before_tags, plan.tags[volume.id])
+    for attachment in plan.attachments:
+        await attachments.add(tx, attachment)
+
+
+def _args(plan: Plan, plugged: list[Plugged]) -> dict[str, Any]:
+    new = [each.floating_ip.id for each in plugged if each.floating_ip and each.new_floating_ip]
+    return {
+        "instance_id": plan.instance.id,
+        "volumes": [volume.id for volume in plan.volumes],
+        "floating_ips": new,
+        "ports": [each.port.id for each in plugged if not each.port.reserved],
+        "configuration": plan.configuration,
+    }
+
+
+def _shown(plan: Plan, order: Order) -> dict[str, Any]:
+    """What clients are told of an order: nothing that is secret."""
+    return {
+        "instance_id": plan.instance.id,
+        "name": plan.instance.name,
+        "flavor_name": order.flavor_id,
+        "keypair_name": order.ssh_key_id,
+        "servergroup_id": order.placement_group_id,
+        "security_groups": list(order.security_group_ids),
+        "network_config": [
+            {"type": each.type, "network_id": each.network_id, "subnet_id": each.subnet_id, "port_id": each.port_id}
+            for each in order.interfaces
+        ],
+        "block_device_config": [
+            {"source": each.source, "size": each.size, "boot_index": each.boot_index} for each in order.volumes
+        ],
+    }

@@ -1,0 +1,198 @@
+"""Plugging an instance into networks: from what an interface is asked to be, to a port with addresses, groups and more.
+
+It happens inside the transaction of the request, so that an address is given once and nothing is left of a request that
+fails. `unplug` is the way back.
+"""
+
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pileus.domain.catalogue import Catalogue
+from pileus.domain.errors import Conflict, NotFound, invalid, not_found
+from pileus.domain.networks import VERSIONS, Network, Subnet, widest
+from pileus.domain.orders import FloatingChoice, InterfaceType, NewInterface
+from pileus.domain.places import Place
+from pileus.domain.ports import FloatingIP, Port, mac_address
+from pileus.domain.security_groups import default_group
+from pileus.store import addresses, floating_ips, networks, ports, security_groups, subnets
+from pileus.store.database import Tx
+
+
+class Plugging(Struct, frozen=True, kw_only=True):
+    """What the interfaces of one request have in common."""
+
+    place: Place
+    catalogue: Catalogue
+    instance_id: str
+    task_id: str
+    now: int
+    new_id: Callable[[], str]
+
+
+class Plugged(Struct, frozen=True, kw_only=True):
+    """An interface that is there now; `floating_ip` leads to it, and is `new` if it was made for it."""
+
+    port: Port
+    addresses: list[str]
+    floating_ip: FloatingIP | None = None
+    new_floating_ip: bool = False
+
+
+async def plug(tx: Tx, plugging: Plugging, interface: NewInterface, group_ids: Sequence[str], position: int) -> Plugged:
+    """Make an interface, or take a reserved port for one; raises Invalid, NotFound, Conflict or NoCapacity."""
+    if interface.type == InterfaceType.RESERVED_FIXED_IP:
+        port, given = await _reserved(tx, plugging, interface, position)
+    else:
+        network, ranges = await RANGES[interface.type](tx, plugging, interface)
+        port = await ports.add(tx, _port(plugging, network, interface, position))
+        given = [await addresses.allocate(tx, each, port_id=port.id, wanted=interface.ip_address) for each in ranges]
+    if port.port_security_enabled:
+        await security_groups.guard(tx, port.id, await _groups(tx, plugging, group_ids))
+    if interface.floating_ip is None:
+        return Plugged(port=port, addresses=given)
+    floating_ip = await _floating(tx, plugging, interface.floating_ip, port, given)
+    new = interface.floating_ip.existing_id is None
+    return Plugged(port=port, addresses=given, floating_ip=floating_ip, new_floating_ip=new)
+
+
+def _port(plugging: Plugging, network: Network, interface: NewInterface, position: int) -> Port:
+    port_id, place = plugging.new_id(), plugging.place
+    return Port(
+        id=port_id,
+        client_id=place.client_id,
+        project_id=place.project_id,
+        region_id=place.region_id,
+        network_id=network.id,
+        instance_id=plugging.instance_id,
+        position=position,
+        interface_name=interface.interface_name,
+        mac_address=mac_address(port_id),
+        port_security_enabled=network.port_security_enabled,
+        port_group=interface.port_group,
+        task_id=plugging.task_id,
+        creator_task_id=plugging.task_id,
+        created_at=plugging.now,
+        updated_at=plugging.now,
+    )
+
+
+async def _external(tx: Tx, plugging: Plugging, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+    network = await networks.get(tx, plugging.place, plugging.catalogue.external_network_id(plugging.place.region_id))
+    return network, await _widest(tx, network.id, interface.ip_family)
+
+
+async def _any_subnet(tx: Tx, plugging: Plugging, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+    network = _steady(await networks.get(tx, plugging.place, interface.network_id or ""))
+    if interface.ip_address is None:
+        return network, await _widest(tx, network.id, interface.ip_family)
+    for subnet in await subnets.of_network(tx, network.id):
+        if _belongs(interface.ip_address, subnet):
+            return network, [subnet]
+    raise invalid(ip_address=f"Network {network.id} has no subnet with address {interface.ip_address}")
+
+
+async def _subnet(tx: Tx, plugging: Plugging, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+    subnet = await subnets.find(tx, interface.subnet_id or "")
+    if subnet is None:
+        raise not_found("Subnet", interface.subnet_id)
+    try:
+        network = _steady(await networks.get(tx, plugging.place, subnet.network_id))
+    except NotFound:
+        raise not_found("Subnet", interface.subnet_id) from None
+    if interface.network_id not in (None, network.id):
+        raise invalid(subnet_id=f"Subnet {subnet.id} is not one of network {interface.network_id}")
+    return network, [subnet]
+
+
+RANGES = {
+    InterfaceType.EXTERNAL: _external,
+    InterfaceType.SUBNET: _subnet,
+    InterfaceType.ANY_SUBNET: _any_subnet,
+}
+
+
+async def _reserved(tx: Tx, plugging: Plugging, interface: NewInterface, position: int) -> tuple[Port, list[str]]:
+    before = await ports.get(tx, plugging.place, interface.port_id or "")
+    if not before.reserved:
+        raise not_found("Reserved fixed IP", before.id)
+    if before.task_id is not None or before.instance_id is not None or before.is_vip:
+        raise Conflict(f"Reserved fixed IP {before.id} is in use")
+    after = replace(
+        before,
+        instance_id=plugging.instance_id,
+        position=position,
+        interface_name=interface.interface_name,
+        port_group=interface.port_group,
+        task_id=plugging.task_id,
+        updated_at=plugging.now,
+    )
+    port = await ports.save(tx, before, after)
+    return port, [line.ip for line in await ports.addresses_of(tx, port.id)]
+
+
+async def _widest(tx: Tx, network_id: str, family: str) -> list[Subnet]:
+    """The subnets to take addresses of, the fullest last; raises Invalid or NoCapacity."""
+    used = await addresses.in_use(tx, network_id)
+    return widest([(each, used.get(each.id, 0)) for each in await subnets.of_network(tx, network_id)], family)
+
+
+async def _groups(tx: Tx, plugging: Plugging, group_ids: Sequence[str]) -> list[str]:
+    """The groups named, or else the project's default one, made when it is first needed."""
+    if group_ids:
+        return [(await security_groups.get(tx, plugging.place, group_id)).id for group_id in dict.fromkeys(group_ids)]
+    found = await security_groups.default(tx, plugging.place)
+    if found is None:
+        found = await security_groups.add(tx, *default_group(plugging.place, plugging.new_id, plugging.now))
+    return [found.id]
+
+
+async def _floating(tx: Tx, plugging: Plugging, choice: FloatingChoice, port: Port, given: Sequence[str]) -> FloatingIP:
+    fixed = next((ip for ip in given if ip_address(ip).version in VERSIONS["ipv4"]), None)
+    if fixed is None:
+        raise invalid(floating_ip="A floating IP needs an interface with an IPv4 address")
+    if choice.existing_id is None:
+        return await _new_floating(tx, plugging, port.id, fixed)
+    before = await floating_ips.get(tx, plugging.place, choice.existing_id)
+    if before.task_id is not None or before.port_id is not None:
+        raise Conflict(f"Floating IP {before.id} is in use")
+    after = replace(before, port_id=port.id, fixed_ip_address=fixed, task_id=plugging.task_id, updated_at=plugging.now)
+    return await floating_ips.save(tx, before, after)
+
+
+async def _new_floating(tx: Tx, plugging: Plugging, port_id: str, fixed: str) -> FloatingIP:
+    network_id = plugging.catalogue.external_network_id(plugging.place.region_id)
+    (subnet,) = await _widest(tx, network_id, "ipv4")
+    floating_ip_id, place = plugging.new_id(), plugging.place
+    floating_ip = FloatingIP(
+        id=floating_ip_id,
+        client_id=place.client_id,
+        project_id=place.project_id,
+        region_id=place.region_id,
+        floating_ip_address="",
+        port_id=port_id,
+        fixed_ip_address=fixed,
+        task_id=plugging.task_id,
+        creator_task_id=plugging.task_id,
+        created_at=plugging.now,
+        updated_at=plugging.now,
+    )
+    await floating_ips.add(tx, floating_ip)
+    ip = await addresses.allocate(tx, subnet, floating_ip_id=floating_ip_id)
+    return await floating_ips.save(tx, floating_ip, replace(floating_ip, floating_ip_address=ip))
+
+
+def _steady(network: Network) -> Network:
+    """The network, unless a task works on it."""
+    if network.task_id is not None:
+        raise Conflict(f"Network {network.id} is locked by task {network.task_id}")
+    return network
+
+
+def _belongs(ip: str, subnet: Subnet) -> bool:
+    try:
+        return subnet.holds(ip)
+    except ValueError:
+        raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None

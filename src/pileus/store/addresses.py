@@ -1,0 +1,72 @@
+"""The address book: which addresses of a subnet are in use, and by which port or floating IP."""
+
+from pileus.domain.errors import Conflict, NoCapacity, invalid
+from pileus.domain.networks import Subnet, following, next_free, normal, starting_point
+from pileus.domain.ports import AssignedAddress
+from pileus.store import ports
+from pileus.store.database import Tx
+from pileus.store.rows import listed
+
+AT_ONCE = 16
+"""Addresses that are looked at together: more than that in a row are rarely all taken."""
+
+
+async def allocate(
+    tx: Tx, subnet: Subnet, *, port_id: str | None = None, floating_ip_id: str | None = None, wanted: str | None = None
+) -> str:
+    """Give an address of a subnet to a port or floating IP: the one that is wanted, or any that is free.
+
+    Raises Invalid for one that the subnet cannot give, Conflict for one in use, NoCapacity when all are.
+    """
+    ip = await _free(tx, subnet, port_id or floating_ip_id or "") if wanted is None else await _this(tx, subnet, wanted)
+    line = AssignedAddress(subnet_id=subnet.id, ip=ip, port_id=port_id, floating_ip_id=floating_ip_id)
+    await ports.assign(tx, line)
+    return ip
+
+
+async def in_use(tx: Tx, network_id: str) -> dict[str, int]:
+    """How many addresses of each subnet of a network are in use."""
+    rows = await tx.all(
+        """
+        SELECT s.id, count(a.ip) FROM subnets s LEFT JOIN addresses a ON a.subnet_id = s.id
+        WHERE s.network_id = :network_id GROUP BY s.id
+        """,
+        network_id=network_id,
+    )
+    return {subnet_id: int(count) for subnet_id, count in rows}
+
+
+async def free(tx: Tx, floating_ip_id: str) -> None:
+    """Free the address of a floating IP."""
+    await tx.run("DELETE FROM addresses WHERE floating_ip_id = :id", id=floating_ip_id)
+
+
+async def _this(tx: Tx, subnet: Subnet, wanted: str) -> str:
+    try:
+        ip = normal(wanted)
+    except ValueError:
+        raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None
+    if not subnet.holds(ip):
+        raise invalid(ip_address=f"Address {ip} cannot be given by subnet {subnet.id} ({subnet.cidr})")
+    if await _taken(tx, subnet, [ip]):
+        raise Conflict(f"Address {ip} of subnet {subnet.id} is in use")
+    return ip
+
+
+async def _free(tx: Tx, subnet: Subnet, seed: str) -> str:
+    near = following(subnet, starting_point(subnet, seed), AT_ONCE)
+    taken = await _taken(tx, subnet, near)
+    for ip in near:
+        if ip not in taken:
+            return ip
+    rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet.id)
+    found = next_free(subnet, {row[0] for row in rows})
+    if found is None:
+        raise NoCapacity(f"Subnet {subnet.id} ({subnet.cidr}) has no free address")
+    return found
+
+
+async def _taken(tx: Tx, subnet: Subnet, ips: list[str]) -> set[str]:
+    marks, values = listed("ip", ips)
+    rows = await tx.all(f"SELECT ip FROM addresses WHERE subnet_id = :id AND ip IN ({marks})", id=subnet.id, **values)  # noqa: S608
+    return {row[0] for row in rows}

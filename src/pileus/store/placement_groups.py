@@ -1,0 +1,53 @@
+"""Placement groups and their members."""
+
+from pileus.domain.errors import not_found
+from pileus.domain.places import Place
+from pileus.domain.placement_groups import PlacementGroup
+from pileus.store.database import Tx
+from pileus.store.rows import Table
+
+TABLE = Table("placement_groups", PlacementGroup)
+
+
+async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
+    """One group of a place; raises NotFound."""
+    found = await TABLE.find_one(
+        tx,
+        "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id",
+        id=group_id,
+        client_id=place.client_id,
+        project_id=place.project_id,
+        region_id=place.region_id,
+    )
+    if found is None:
+        raise not_found("Placement group", group_id)
+    return found
+
+
+async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
+    """One group, whoever has it."""
+    return await TABLE.find_one(tx, "id = :id", id=group_id)
+
+
+async def touch(tx: Tx, group: PlacementGroup) -> PlacementGroup:
+    """Count a change of its members, so that who decides by them decides one after the other; raises Stale."""
+    return await TABLE.touch(tx, group)
+
+
+async def hosts_of(tx: Tx, group_id: str, but: str) -> list[str]:
+    """The hosts on which a group's members stand, one member left out."""
+    rows = await tx.all(
+        "SELECT host FROM instances WHERE placement_group_id = :id AND id <> :but AND host IS NOT NULL",
+        id=group_id,
+        but=but,
+    )
+    return [row[0] for row in rows]
+
+
+async def load(tx: Tx, region_id: int) -> dict[str, int]:
+    """How many instances stand on each host of a region."""
+    rows = await tx.all(
+        "SELECT host, count(*) FROM instances WHERE region_id = :region_id AND host IS NOT NULL GROUP BY host",
+        region_id=region_id,
+    )
+    return {host: int(count) for host, count in rows}

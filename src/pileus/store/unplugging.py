@@ -1,0 +1,31 @@
+"""Taking an instance off its networks: what is written when its interfaces go."""
+
+from collections.abc import Collection
+
+from msgspec.structs import replace
+
+from pileus.domain.ports import Port
+from pileus.store import floating_ips, ports, security_groups
+from pileus.store.database import Tx
+
+
+async def unplug(tx: Tx, port: Port, now: int, *, lost: Collection[str] = (), freed: Collection[str] = ()) -> None:
+    """Remove a port, or leave a reserved one to itself; floating IPs lead nowhere then.
+
+    Floating IPs in `lost` and reserved ports in `freed` go too, and their addresses with them.
+    """
+    for floating_ip in await floating_ips.of_port(tx, port.id):
+        if floating_ip.id in lost:
+            await floating_ips.remove(tx, floating_ip.id)
+        else:
+            alone = replace(
+                floating_ip, port_id=None, fixed_ip_address=None, status="DOWN", task_id=None, updated_at=now
+            )
+            await floating_ips.save(tx, floating_ip, alone)
+    if port.reserved and port.id not in freed:
+        await security_groups.unguard_wholly(tx, port.id)
+        await ports.save(
+            tx, port, replace(port, instance_id=None, position=0, interface_name=None, task_id=None, updated_at=now)
+        )
+    else:
+        await ports.remove(tx, port.id)

@@ -1,0 +1,30 @@
+"""What a tenant uses in a region, by the names of quotas."""
+
+from pileus.domain.catalogue import Catalogue
+from pileus.domain.places import Place
+from pileus.store.database import Tx
+
+OWN = "project_id IN (SELECT id FROM projects WHERE client_id = :client_id) AND region_id = :region_id"
+INSTANCES = f"SELECT flavor_id, count(*) FROM instances WHERE {OWN} GROUP BY flavor_id"  # noqa: S608  # our own words
+REST = f"""
+SELECT
+    (SELECT count(*) FROM volumes WHERE {OWN}),
+    (SELECT coalesce(sum(size), 0) FROM volumes WHERE {OWN}),
+    (SELECT count(*) FROM floating_ips WHERE {OWN}),
+    (SELECT count(*) FROM ports WHERE {OWN} AND network_id IN (SELECT id FROM networks WHERE external = 1)),
+    (SELECT count(*) FROM placement_groups WHERE {OWN}),
+    (SELECT count(*) FROM security_groups WHERE {OWN})
+"""  # noqa: S608  # our own words
+NAMES = ("volume_count", "volume_size", "floating_count", "external_ip_count", "servergroup_count", "firewall_count")
+
+
+async def of_place(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
+    """What the tenant of a place uses in its region, in all its projects together."""
+    where = {"client_id": place.client_id, "region_id": place.region_id}
+    used: dict[str, int] = {}
+    for flavor_id, servers in await tx.all(INSTANCES, **where):
+        flavor = catalogue.flavor(flavor_id)
+        for name, number in flavor.counts.items() if flavor else ():
+            used[name] = used.get(name, 0) + number * servers
+    row = await tx.one(REST, **where)
+    return used | dict(zip(NAMES, map(int, row or ()), strict=False))

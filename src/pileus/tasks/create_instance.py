@@ -1,0 +1,124 @@
+"""create_vm and create_bm: from the records of a new instance to a machine that runs.
+
+Arguments: `instance_id`; what was made for it and goes with it if it fails: `volumes`, `floating_ips`; and `ports`, to
+be told among what was created. A failure leaves nothing behind.
+"""
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from pileus.domain.instances import Boot, Status
+from pileus.domain.placement_groups import placed
+from pileus.domain.tasks import created
+from pileus.domain.volumes import VolumeStatus
+from pileus.drivers.driver import DriverError, Hosts, Networks, Volumes
+from pileus.store import attachments, floating_ips, instances, placement_groups, ports, volumes
+from pileus.store.database import Tx
+from pileus.tasks.dismantling import dismantle
+from pileus.tasks.machines import held, machine_of
+from pileus.tasks.operation import Created, Operation, Step, Work
+
+
+async def _place(work: Work) -> None:
+    """Choose a host, where the driver has more than one."""
+    hosts = await work.driver.hosts(work.task.place.region_id) if isinstance(work.driver, Hosts) else []
+
+    async def write(tx: Tx) -> None:
+        instance = await held(tx, work)
+        group_id = instance.placement_group_id
+        group = await placement_groups.find(tx, group_id) if group_id else None
+        taken = await placement_groups.hosts_of(tx, group.id, instance.id) if group else []
+        load = await placement_groups.load(tx, instance.region_id)
+        host = placed(hosts, load, group.policy if group else None, taken)
+        if hosts and host is None:
+            raise DriverError("No valid host was found: the placement group leaves none", retryable=False)
+        await instances.save(tx, instance, replace(instance, host=host, task_state="block_device_mapping"))
+
+    await work.record(write)
+
+
+async def _unplace(work: Work) -> None:
+    async def write(tx: Tx) -> None:
+        instance = await held(tx, work)
+        await instances.save(tx, instance, replace(instance, host=None, task_state="scheduling"))
+
+    await work.record(write)
+
+
+async def _allocate(work: Work) -> None:
+    if isinstance(work.driver, Volumes):
+        for disk in (await machine_of(work)).disks:
+            await work.driver.ensure_volume(disk)
+    await work.record(partial(_at, work, "spawning"))
+
+
+async def _release(work: Work) -> None:
+    if isinstance(work.driver, Volumes):
+        for volume_id in work.task.args["volumes"]:
+            await work.driver.ensure_no_volume(volume_id)
+
+
+async def _spawn(work: Work) -> None:
+    await work.driver.ensure_running(await machine_of(work))
+
+
+async def _remove(work: Work) -> None:
+    await work.driver.ensure_gone(work.task.args["instance_id"])
+
+
+async def _connect(work: Work) -> None:
+    machine = await machine_of(work)
+    if isinstance(work.driver, Volumes):
+        for disk in machine.disks:
+            await work.driver.ensure_attached(machine.id, disk)
+    if isinstance(work.driver, Networks):
+        for nic in machine.nics:
+            await work.driver.ensure_plugged(machine.id, nic)
+
+
+async def _disconnect(work: Work) -> None:
+    machine = await machine_of(work)
+    if isinstance(work.driver, Networks):
+        for nic in machine.nics:
+            await work.driver.ensure_unplugged(machine.id, nic.port_id)
+    if isinstance(work.driver, Volumes):
+        for disk in machine.disks:
+            await work.driver.ensure_detached(machine.id, disk.id)
+
+
+async def _at(work: Work, task_state: str, tx: Tx) -> None:
+    instance = await held(tx, work)
+    await instances.save(tx, instance, replace(instance, task_state=task_state))
+
+
+async def _done(tx: Tx, work: Work) -> Created | None:
+    instance, now, args = await held(tx, work), work.now(), work.task.args
+    running = replace(instance.standing(Status.ACTIVE, now).released(), boot=Boot())
+    await instances.save(tx, instance, running)
+    for _, volume in await attachments.with_volumes(tx, instance.id):
+        used = replace(volume, status=VolumeStatus.IN_USE.value, task_id=None, updated_at=now)
+        await volumes.save(tx, volume, used)
+    for port in await ports.of_instance(tx, instance.id):
+        await ports.save(tx, port, replace(port, task_id=None))
+    for floating_ip in await floating_ips.of_instance(tx, instance.id):
+        leading = replace(floating_ip, status="ACTIVE", task_id=None, updated_at=now)
+        await floating_ips.save(tx, floating_ip, leading)
+    return created(
+        instances=[instance.id], volumes=args["volumes"], floatingips=args["floating_ips"], ports=args["ports"]
+    )
+
+
+async def _failed(tx: Tx, work: Work) -> None:
+    args, instance = work.task.args, await held(tx, work)
+    new = {"volume_ids": args["volumes"], "floating_ip_ids": args["floating_ips"], "port_ids": ()}
+    await dismantle(tx, instance, work.now(), **new)
+
+
+STEPS = (
+    Step("place", _place, undo=_unplace),
+    Step("allocate volumes", _allocate, undo=_release),
+    Step("spawn", _spawn, undo=_remove),
+    Step("connect", _connect, undo=_disconnect),
+)
+CREATE_INSTANCE = tuple(Operation(task_type, STEPS, _done, _failed) for task_type in ("create_vm", "create_bm"))

@@ -1,0 +1,45 @@
+"""delete_vm and delete_bm: take the machine away, and what goes with it.
+
+Arguments: `instance_id`, and what goes with it: `volumes`, `floating_ips`, `ports` (reserved ones). What is gone does
+not come back: when a step fails the instance shows that it is in error, and can be deleted again.
+"""
+
+from pileus.domain.instances import Status
+from pileus.drivers.driver import Volumes
+from pileus.store import attachments, instances
+from pileus.store.database import Tx
+from pileus.tasks.dismantling import dismantle
+from pileus.tasks.machines import held
+from pileus.tasks.operation import Created, Operation, Step, Work
+
+
+async def _machine(work: Work) -> None:
+    await work.driver.ensure_gone(work.task.args["instance_id"])
+
+
+async def _volumes(work: Work) -> None:
+    if not isinstance(work.driver, Volumes):
+        return
+    instance_id, going = work.task.args["instance_id"], work.task.args["volumes"]
+    async with work.db.read() as tx:
+        attached = [volume.id for _, volume in await attachments.with_volumes(tx, instance_id)]
+    for volume_id in attached:
+        await work.driver.ensure_detached(instance_id, volume_id)
+    for volume_id in going:
+        await work.driver.ensure_no_volume(volume_id)
+
+
+async def _done(tx: Tx, work: Work) -> Created | None:
+    args, instance = work.task.args, await held(tx, work)
+    going = {"volume_ids": args["volumes"], "floating_ip_ids": args["floating_ips"], "port_ids": args["ports"]}
+    await dismantle(tx, instance, work.now(), **going)
+    return None
+
+
+async def _failed(tx: Tx, work: Work) -> None:
+    instance = await held(tx, work)
+    await instances.save(tx, instance, instance.standing(Status.ERROR, work.now()).released())
+
+
+STEPS = (Step("remove the machine", _machine), Step("remove volumes", _volumes))
+DELETE_INSTANCE = tuple(Operation(task_type, STEPS, _done, _failed) for task_type in ("delete_vm", "delete_bm"))

@@ -1,0 +1,86 @@
+"""Every route of the program, method by method, as the program itself knows them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+from msgspec import inspect
+
+from pileus.api.reference import document
+from pileus.app import create
+from pileus.domain.access import Access
+from pileus.settings import Settings
+from tests.api.samples import sample
+from tests.api.strangers import Ids
+
+PARAMETER = re.compile(r"{(\w+)}")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+# Where the least that a type takes is not yet right.
+BODIES: dict[str, Any] = {
+    "PUT /_pileus/machines/{instance_id}": {"status": "ERROR"},
+    "POST /cloud/v1/ddos/profiles/{project_id}/{region_id}": {"ip_address": "203.0.113.9", "profile_template": 1},
+    "PATCH /cloud/v1/ddos/profiles/{project_id}/{region_id}/{profile_id}": {"ip_address": "203.0.113.9", "profile_template": 1},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A method of a route, and what it asks of its caller."""
+
+    method: str
+    path: str
+    access: str
+    handler: HTTPRouteHandler
+    queries: list[str] = field(default_factory=list)
+    """The names of the parameters in the query."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in tests."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def named(self) -> set[str]:
+        """The parameters of its path."""
+        return set(PARAMETER.findall(self.path))
+
+    def filled(self, ids: Ids) -> str:
+        """The path with ids in the place of its parameters."""
+        return PARAMETER.sub(lambda found: str(ids.of(self.path, found[1])), self.path)
+
+    def wanted(self) -> Any:
+        """The type of the body, or None."""
+        data = self.handler.parsed_fn_signature.parameters.get("data")
+        return None if data is None else data.annotation
+
+    def body(self) -> Any:
+        """The least that the handler takes, or None."""
+        wanted = self.wanted()
+        return None if wanted is None else BODIES.get(self.name) or sample(wanted)
+
+    def fields(self) -> list[str]:
+        """The names of the body's fields."""
+        wanted = inspect.type_info(self.wanted())
+        return [each.encode_name for each in wanted.fields] if isinstance(wanted, inspect.StructType) else []
+
+
+def _doors(app: Litestar) -> Iterator[Door]:
+    paths = document(app)["paths"]
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            assert isinstance(route, HTTPRoute)
+            access = str(handler.opt.get("access", "undecided"))
+            for method in sorted(map(str, handler.http_methods)):
+                told = paths.get(route.path_format, {}).get(method.lower(), {}).get("parameters", [])
+                queries = [parameter["name"] for parameter in told if parameter["in"] == "query"]
+                if method in METHODS:
+                    yield Door(method, route.path_format, access, handler, queries)
+
+
+DOORS = sorted(_doors(create(Settings())), key=lambda door: (door.path, door.method))
+LOCKED = [door for door in DOORS if door.access != Access.OPEN]

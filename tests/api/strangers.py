@@ -1,0 +1,89 @@
+"""One of everything that a tenant can own, and the ids by which somebody else might ask for it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pileus.domain.images import Image
+from pileus.domain.ssh_keys import SSHKey
+from pileus.store import images, tasks
+from pileus.store.rows import Table
+from tests.tasks.workers import a_task
+from tests.tenants import REGION, Tenant
+from tests.worlds import a_ddos_profile, a_port, a_security_group, addresses_of, an_instance, owned, renewed
+
+SECRET = "only-its-owner-knows"
+NOTHING = "00000000-0000-4000-8000-000000000000"
+SSH_KEYS = Table("ssh_keys", SSHKey)
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """What to put in the place of a path's parameters."""
+
+    values: dict[str, Any]
+
+    def of(self, path: str, parameter: str) -> Any:
+        """The value of a parameter; a new kind of thing has to be made up in this module first."""
+        assert parameter in self.values, f"say in {__name__} what {parameter} is in {path}"
+        return self.values[parameter]
+
+    def but(self, **others: Any) -> "Ids":
+        """The same with other values."""
+        return Ids(self.values | others)
+
+
+def ids_of_nothing() -> Ids:
+    """Ids of what has never been."""
+    things = ("instance_id", "port_id", "group_id", "task_id", "ssh_key_id", "keypair_id", "image_id", "fault_id")
+    numbers = {"project_id": 7_000_000, "region_id": 1, "blackhole_id": 7_000_000, "profile_id": 8_000_000}
+    return Ids({**dict.fromkeys(things, NOTHING), **numbers, **PUBLIC})
+
+
+PUBLIC = {"key": SECRET, "flavor_id": "g1-standard-1-2", "apptemplate_id": NOTHING, "path": "nothing"}
+
+
+async def ids_of(tenant: Tenant) -> Ids:
+    """Make one of everything, each named by the secret, and tell the ids."""
+    db = tenant.running.cloud.db
+    instance = await an_instance(tenant, name=SECRET, labels={SECRET: SECRET})
+    key, image = _ssh_key(tenant), _image(tenant)
+    task = a_task("stop_vm", id=tenant.running.cloud.new_id(), client_id=tenant.client_id, user_id=tenant.client_id)
+    task = type(task)(**{**_fields(task), "project_id": tenant.project_id, "state": "FINISHED", "data": {"is": SECRET}})
+    await db.write(lambda tx: SSH_KEYS.add(tx, key))
+    await db.write(lambda tx: images.TABLE.add(tx, image))
+    await db.write(lambda tx: tasks.add(tx, task))
+    port = await a_port(tenant, name=SECRET)
+    found = {
+        "project_id": tenant.project_id,
+        "region_id": REGION,
+        "instance_id": instance.id,
+        "port_id": port.id,
+        "group_id": (await a_security_group(tenant, SECRET)).id,
+        "task_id": task.id,
+        "ssh_key_id": key.id,
+        "keypair_id": key.id,
+        "image_id": image.id,
+        "profile_id": (await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0])).id,
+    }
+    return Ids(ids_of_nothing().values | found)
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__struct_fields__}
+
+
+def _ssh_key(tenant: Tenant) -> SSHKey:
+    facts = owned(tenant)
+    facts.pop("region_id")
+    return SSHKey(
+        **facts,
+        user_id=tenant.client_id,
+        name=SECRET,
+        public_key="ssh-ed25519 AAAA",
+        fingerprint="00",
+        shared_in_project=False,
+    )
+
+
+def _image(tenant: Tenant) -> Image:
+    return Image(**renewed(tenant), name=SECRET, size=1, os_distro="debian", os_version="12", visibility="private")

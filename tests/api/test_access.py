@@ -1,0 +1,119 @@
+"""Who may use which route: the whole program is gone over, and a route that nobody has decided on fails here."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pileus.domain.access import ALLOWED, Access, Role
+from tests.api.doors import DOORS, LOCKED, Door
+from tests.api.strangers import SECRET, Ids, ids_of, ids_of_nothing
+from tests.tenants import Tenant, client_of
+
+TABLE = Path(__file__).with_name("access.txt")
+ROLES = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
+MISSING = "Authentication credentials were not provided."
+
+# What is nobody's: what the catalogue says, and what only the operator of the simulated cloud has.
+EVERYBODYS = (
+    "/cloud/v1/regions",
+    "/cloud/v1/ddos/accessibility",
+    "/cloud/v1/ddos/profile-templates",
+    "/cloud/v1/ddos/region_coverage",
+    "/cloud/v1/pricing/{region_id}/ddos",
+    "/_pileus/operations",
+    "/_pileus/faults",
+    "/_pileus/capacities",
+    "/_pileus/time",
+    "/_pileus/blackholes",
+)
+
+
+def test_every_route_has_been_decided_on() -> None:
+    """Write a line for a new route into `access.txt`, after thinking about who may use it."""
+    assert TABLE.read_text("utf-8").splitlines() == [f"{door.name} {door.access}" for door in DOORS]
+
+
+def test_reading_needs_no_more_than_the_least_role_and_changing_does() -> None:
+    for door in LOCKED:
+        if not door.path.startswith("/_pileus/"):
+            assert (door.method == "GET") <= (door.access == Access.READ), door.name
+            assert (door.method in ("PUT", "PATCH", "DELETE")) <= (door.access != Access.READ), door.name
+
+
+def test_the_document_about_roles_tells_what_the_program_does() -> None:
+    told = set(re.findall(r"^- `([A-Z]+ /\S+)`", ROLES.read_text("utf-8"), flags=re.MULTILINE))
+
+    harmless = {door.name for door in DOORS if door.method == "POST" and door.access == Access.READ}
+    administered = {door.name for door in DOORS if door.access == Access.ADMINISTER}
+    opened = {door.name for door in DOORS if door.access == Access.OPEN}
+    assert told == {name for name in harmless | administered | opened if "/_pileus/" not in name}
+
+
+@pytest.fixture
+async def anybody(tenant: Tenant) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a key."""
+    async with client_of(tenant.running, None) as client:
+        yield client
+
+
+@pytest.mark.parametrize("door", LOCKED, ids=lambda door: door.name)
+async def test_without_a_key_a_route_stays_shut(anybody: httpx.AsyncClient, door: Door) -> None:
+    answer = await anybody.request(door.method, door.filled(ids_of_nothing()))
+
+    assert (answer.status_code, answer.json()["message"]) == (401, MISSING)
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if door.access == Access.OPEN], ids=lambda door: door.name)
+async def test_an_open_route_needs_no_key(anybody: httpx.AsyncClient, door: Door) -> None:
+    answer = await anybody.request(door.method, door.filled(ids_of_nothing()))
+
+    assert answer.status_code in (200, 404)
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("door", LOCKED, ids=lambda door: door.name)
+async def test_a_role_that_may_not_is_refused_whatever_it_says(tenant: Tenant, door: Door, role: Role) -> None:
+    if door.access in ALLOWED[role]:
+        return
+    answer = await tenant.clients[role].request(door.method, door.filled(ids_of_nothing()), content=b"{")
+
+    told = f"The role {role} does not allow this operation"
+    assert (answer.status_code, answer.json()["message"]) == (403, told)
+
+
+@pytest.mark.parametrize(
+    "door", [door for door in LOCKED if not door.path.startswith(EVERYBODYS)], ids=lambda door: door.name
+)
+async def test_a_stranger_cannot_tell_what_is_somebodys_from_what_is_not_there(
+    tenant: Tenant, stranger: Tenant, door: Door
+) -> None:
+    """Neither by the owner's whole path, nor by the owner's ids in the stranger's own project."""
+    owned, nothing = await ids_of(tenant), ids_of_nothing()
+    places: list[dict[str, Any]] = [{}]
+    if door.named - {"project_id", "region_id"} and "project_id" in door.named:
+        places.append({"project_id": stranger.project_id})
+
+    for place in places:
+        real, never = owned.but(**place), nothing.but(**place)
+        answer, expected = await _asked(stranger, door, real), await _asked(stranger, door, never)
+        assert SECRET not in answer.text
+        if door.named:
+            assert answer.status_code == 404, answer.text
+            assert _unnamed(door, answer, real) == _unnamed(door, expected, never)
+
+
+async def _asked(tenant: Tenant, door: Door, ids: Ids) -> httpx.Response:
+    body = door.body()
+    return await tenant.api.request(door.method, door.filled(ids), **({} if body is None else {"json": body}))
+
+
+def _unnamed(door: Door, answer: httpx.Response, ids: Ids) -> tuple[int, dict[str, Any]]:
+    """An answer but for what the stranger has said and what differs every time."""
+    told = answer.json()
+    for name in door.named:
+        told["message"] = told["message"].replace(f" {ids.values[name]} ", f" <{name}> ")
+    return answer.status_code, {**told, "request_id": ""}

@@ -1,0 +1,141 @@
+"""Protection of addresses: templates, profiles and their tasks."""
+
+from typing import Any
+
+import pytest
+
+from tests.tenants import Tenant
+from tests.worlds import addresses_of, an_instance, ports_of
+
+BY_REGION = ("profile-templates", "region_coverage", "accessibility")
+
+
+def profiles(tenant: Tenant, *rest: str) -> str:
+    return "/".join((f"/cloud/v1/ddos/profiles/{tenant.here}", *rest))
+
+
+async def _address(tenant: Tenant) -> str:
+    instance = await an_instance(tenant)
+    (port,) = await ports_of(tenant, instance)
+    (address,) = await addresses_of(tenant, port)
+    return address
+
+
+async def _protected(tenant: Tenant, address: str) -> int:
+    answer = await tenant.api.post(profiles(tenant), json={"ip_address": address, "profile_template": 1})
+    task = await tenant.finished(answer)
+    (number,) = task["created_resources"]["ddos_profiles"]
+    return int(number)
+
+
+async def _listed(tenant: Tenant, **filters: Any) -> list[dict[str, Any]]:
+    answer = await tenant.api.get(profiles(tenant), params=filters)
+    assert answer.json()["count"] == len(answer.json()["results"])
+    return list(answer.json()["results"])
+
+
+@pytest.mark.parametrize("what", BY_REGION)
+async def test_what_a_region_offers_is_told(tenant: Tenant, what: str) -> None:
+    answer = await tenant.api.get(f"/cloud/v1/ddos/{what}/1")
+    nowhere = await tenant.api.get(f"/cloud/v1/ddos/{what}/99")
+
+    assert answer.status_code == 200
+    assert nowhere.status_code == 404
+
+
+async def test_the_price_is_the_catalogues(tenant: Tenant) -> None:
+    price = (await tenant.api.get("/cloud/v1/pricing/1/ddos")).json()["price"]
+
+    assert (price["price_per_hour"], price["price_per_day"], price["price_per_30d"]) == (0.05, 1.2, 36.0)
+
+
+async def test_an_address_is_protected_with_the_templates_answers(tenant: Tenant) -> None:
+    address = await _address(tenant)
+    fields = [{"base_field": 11, "field_value": [80]}]
+
+    answer = await tenant.api.post(
+        profiles(tenant), json={"ip_address": address, "profile_template": 1, "fields": fields}
+    )
+    await tenant.finished(answer)
+
+    (profile,) = await _listed(tenant)
+    assert (profile["ip_address"], profile["managed_by"], profile["status"]["status"]) == (address, "user", "Active")
+    assert {entry["base_field"]: entry["field_value"] for entry in profile["fields"]} == {11: [80], 12: "1000"}
+
+
+async def test_an_address_is_protected_once(tenant: Tenant) -> None:
+    address = await _address(tenant)
+    await _protected(tenant, address)
+
+    again = await tenant.api.post(profiles(tenant), json={"ip_address": address, "profile_template": 1})
+
+    assert again.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"profile_template": 1, "ip_address": "not-an-address"}, "ip_address"),
+        ({"profile_template": 99, "ip_address": "198.18.0.9"}, "profile_template"),
+        ({"profile_template": 1, "ip_address": "198.18.0.9", "fields": [{"base_field": 77}]}, "fields"),
+        ({"profile_template": 2, "ip_address": "198.18.0.9"}, "fields"),
+    ],
+)
+async def test_a_wrong_profile_is_told_where(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+    answer = await tenant.api.post(profiles(tenant), json=body)
+
+    assert answer.status_code == 400
+    assert list(answer.json()["invalid_fields"]) == [field]
+
+
+async def test_another_tenants_address_is_not_there(tenant: Tenant, stranger: Tenant) -> None:
+    address = await _address(stranger)
+
+    answer = await tenant.api.post(profiles(tenant), json={"ip_address": address, "profile_template": 1})
+
+    assert (answer.status_code, answer.json()["message"]) == (404, f"Address {address} could not be found")
+
+
+async def test_a_profile_is_switched_changed_and_deleted(tenant: Tenant) -> None:
+    address, other = await _address(tenant), await _address(tenant)
+    number = str(await _protected(tenant, address))
+
+    await tenant.finished(
+        await tenant.api.post(profiles(tenant, number, "action"), json={"active": False, "bgp": True})
+    )
+    (off,) = await _listed(tenant)
+    change = {"ip_address": other, "profile_template": 1, "fields": [{"base_field": 12, "field_value": 5}]}
+    await tenant.finished(await tenant.api.patch(profiles(tenant, number), json=change))
+    (moved,) = await _listed(tenant, ip_address=other)
+    gone = await _listed(tenant, ip_address=address)
+    await tenant.finished(await tenant.api.delete(profiles(tenant, number)))
+
+    assert off["options"] == {"active": False, "bgp": True}
+    assert moved["ip_address"] == other
+    assert gone == []
+    assert await _listed(tenant) == []
+
+
+async def test_a_failed_change_leaves_the_profile_as_it_was(tenant: Tenant) -> None:
+    address, other = await _address(tenant), await _address(tenant)
+    number = str(await _protected(tenant, address))
+    await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": "update_ddos_profile", "times": 1})
+
+    answer = await tenant.api.patch(profiles(tenant, number), json={"ip_address": other, "profile_template": 1})
+    task = await tenant.ended(answer.json()["tasks"][0])
+
+    (profile,) = await _listed(tenant)
+    assert task["state"] == "ERROR"
+    assert (profile["ip_address"], profile["status"]["status"]) == (address, "Active")
+
+
+async def test_profiles_are_filtered_ordered_and_paged(tenant: Tenant) -> None:
+    numbers = [await _protected(tenant, await _address(tenant)) for _ in range(3)]
+
+    page = (await tenant.api.get(profiles(tenant), params={"order_by": "id.desc", "limit": 2, "offset": 1})).json()
+
+    assert page["count"] == 3
+    assert [profile["id"] for profile in page["results"]] == [numbers[1], numbers[0]]
+    assert len(await _listed(tenant, ip_address="198.18.0.0/15")) == 3
+    assert await _listed(tenant, managed_by="system") == []
+    assert (await tenant.api.get(profiles(tenant), params={"ip_address": "x"})).status_code == 400

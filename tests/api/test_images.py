@@ -1,0 +1,222 @@
+"""Images: the catalogue's for everybody, a project's own for it alone, found by every filter."""
+
+from typing import Any
+
+import pytest
+from gcore import NotFoundError
+
+from pileus.domain.images import Image
+from pileus.domain.tags import tagged
+from pileus.store import images, tags
+from pileus.store.database import Tx
+from tests.tenants import REGION, Tenant
+from tests.worlds import place_of, renewed
+
+PUBLIC = ["ubuntu-22.04-x64", "ubuntu-24.04-x64", "debian-12-generic-x64", "windows-server-2022-standard-x64"]
+NOTHING = "00000000-0000-4000-8000-000000000000"
+
+
+async def an_image(tenant: Tenant, name: str = "mine", labels: dict[str, str] | None = None, **changes: Any) -> Image:
+    """A project's own image."""
+    facts = {"name": name, "os_distro": "Fedora", "os_version": "41", "size": 1024}
+    image = Image(**{**renewed(tenant), **facts, **changes})
+
+    async def write(tx: Tx) -> None:
+        await images.TABLE.add(tx, image)
+        await tags.add(tx, images.KIND, place_of(tenant), image.id, tagged((labels or {}).items()))
+
+    await tenant.running.cloud.db.write(write)
+    return image
+
+
+async def names(tenant: Tenant, **parameters: Any) -> list[str]:
+    """The names that the list shows; its count must say the same."""
+    answer = (await tenant.api.get(tenant.path("images"), params=parameters)).json()
+    assert answer["count"] == len(answer["results"])
+    return [image["name"] for image in answer["results"]]
+
+
+async def test_an_image_is_shown_whole(tenant: Tenant) -> None:
+    image = await an_image(
+        tenant, labels={"team": "a", "env": "prod"}, created_at=1_700_000_000_000_000, description="Ours"
+    )
+
+    shown = (await tenant.api.get(tenant.path("images", image.id))).json()
+
+    assert shown == {
+        "id": image.id,
+        "name": "mine",
+        "description": "Ours",
+        "status": "active",
+        "visibility": "private",
+        "size": 1024,
+        "min_disk": 0,
+        "min_ram": 0,
+        "os_distro": "Fedora",
+        "os_type": "linux",
+        "os_version": "41",
+        "architecture": "x86_64",
+        "ssh_key": "allow",
+        "disk_format": "qcow2",
+        "display_order": None,
+        "is_baremetal": False,
+        "hw_firmware_type": None,
+        "hw_machine_type": None,
+        "gpu_driver": None,
+        "gpu_driver_type": None,
+        "gpu_driver_version": None,
+        "tags_v2": [
+            {"key": "env", "value": "prod", "read_only": False},
+            {"key": "team", "value": "a", "read_only": False},
+        ],
+        "currency_code": None,
+        "price_per_hour": None,
+        "price_per_month": None,
+        "price_status": None,
+        "project_id": tenant.project_id,
+        "region": "Local",
+        "region_id": REGION,
+        "task_id": None,
+        "creator_task_id": None,
+        "created_at": "2023-11-14T22:13:20+0000",
+        "updated_at": shown["updated_at"],
+    }
+
+
+async def test_a_public_image_is_everybodys(tenant: Tenant, stranger: Tenant) -> None:
+    public = (await tenant.api.get(tenant.path("images"))).json()["results"][0]
+
+    theirs = (await stranger.api.get(stranger.path("images", public["id"]))).json()
+
+    assert (public["visibility"], public["project_id"]) == ("public", tenant.project_id)
+    assert theirs == {**public, "project_id": stranger.project_id}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ({}, [*PUBLIC, "mine"]),
+        ({"visibility": "public"}, PUBLIC),
+        ({"visibility": "private"}, ["mine"]),
+        ({"visibility": "shared"}, []),
+        ({"private": "true"}, ["mine"]),
+        ({"private": ""}, ["mine"]),
+        ({"private": "1", "visibility": "public"}, []),
+        ({"name": "UBUNTU"}, PUBLIC[:2]),
+        ({"name": "2.04"}, PUBLIC[:1]),
+        ({"name": "_"}, []),
+        ({"name": "%"}, []),
+        ({"architecture": "aarch64"}, ["mine"]),
+        ({"architecture": "x86_64"}, PUBLIC),
+        ({"os_distro": "fedora"}, ["mine"]),
+        ({"os_distro": "UBUNTU"}, PUBLIC[:2]),
+        ({"os_distro": "ubu"}, []),
+        ({"os_version": "24.04"}, PUBLIC[1:2]),
+        ({"os_distro": "ubuntu", "os_version": "22.04"}, PUBLIC[:1]),
+        ({"tag_key": "env"}, ["mine"]),
+        ({"tag_key": ["env", "team"]}, ["mine"]),
+        ({"tag_key": ["env", "other"]}, []),
+        ({"tag_key_value": '{"env": "prod"}'}, ["mine"]),
+        ({"tag_key_value": '{"env": "prod", "team": "a"}'}, ["mine"]),
+        ({"tag_key_value": '{"env": "test"}'}, []),
+        ({"tag_key_value": "{}"}, [*PUBLIC, "mine"]),
+        ({"include_prices": "true", "limit": 5}, [*PUBLIC, "mine"]),
+    ],
+)
+async def test_a_list_is_narrowed(tenant: Tenant, parameters: dict[str, Any], found: list[str]) -> None:
+    await an_image(tenant, architecture="aarch64", labels={"env": "prod", "team": "a"})
+
+    assert await names(tenant, **parameters) == found
+
+
+async def test_a_projects_own_images_are_its_alone(tenant: Tenant, stranger: Tenant) -> None:
+    image = await an_image(tenant)
+    other = (await tenant.api.post("/cloud/v1/projects", json={"name": "other"})).json()["id"]
+
+    answers = [
+        await stranger.api.get(stranger.path("images", image.id)),
+        await stranger.api.get(tenant.path("images", image.id)),
+        await tenant.api.get(f"/cloud/v1/images/{other}/{REGION}/{image.id}"),
+        await tenant.api.get(tenant.path("images", NOTHING)),
+    ]
+
+    assert await names(stranger) == PUBLIC
+    assert [answer.status_code for answer in answers] == [404] * 4
+    assert answers[0].json()["message"] == f"Image {image.id} could not be found"
+    assert answers[1].json()["message"] == f"Project {tenant.project_id} could not be found"
+
+
+async def test_images_for_bare_metal_stand_elsewhere_but_can_be_looked_at(tenant: Tenant) -> None:
+    image = await an_image(tenant, is_baremetal=True)
+
+    assert await names(tenant) == PUBLIC
+    assert (await tenant.api.get(tenant.path("images", image.id))).json()["is_baremetal"] is True
+
+
+async def test_the_tags_of_each_are_its_own(tenant: Tenant) -> None:
+    await an_image(tenant, "first", labels={"b": "2", "a": "1"}, display_order=90)
+    await an_image(tenant, "second", labels={"c": "3"}, display_order=91)
+    await an_image(tenant, "third", display_order=92)
+
+    shown = (await tenant.api.get(tenant.path("images"), params={"private": "yes"})).json()["results"]
+
+    assert [[tag["key"] for tag in image["tags_v2"]] for image in shown] == [["a", "b"], ["c"], []]
+
+
+async def test_a_page_is_a_part_and_the_count_is_the_whole(tenant: Tenant) -> None:
+    page = (await tenant.api.get(tenant.path("images"), params={"limit": 2, "offset": 1})).json()
+
+    assert (page["count"], [image["name"] for image in page["results"]]) == (4, PUBLIC[1:3])
+
+
+async def test_prices_are_shown_to_those_who_ask(tenant: Tenant) -> None:
+    image = await an_image(tenant)
+    asked = {"include_prices": "true"}
+
+    one = (await tenant.api.get(tenant.path("images", image.id), params=asked)).json()
+    listed = (await tenant.api.get(tenant.path("images"), params=asked)).json()["results"]
+
+    for shown in (one, *listed):
+        price = shown["currency_code"], shown["price_per_hour"], shown["price_per_month"], shown["price_status"]
+        assert price == ("EUR", 0, 0, "show")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("limit", "0"),
+        ("limit", "1001"),
+        ("offset", "-1"),
+        ("visibility", "secret"),
+        ("architecture", "vax"),
+        ("include_prices", "perhaps"),
+        ("tag_key_value", "env=prod"),
+        ("tag_key_value", '{"env": 5}'),
+        ("tag_key_value", '["env"]'),
+        ("tag_key_value", ""),
+    ],
+)
+async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
+    answer = await tenant.api.get(tenant.path("images"), params={name: value})
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [name])
+
+
+@pytest.mark.parametrize("where", ["{own}/9", "{theirs}/1", "987654321/1"])
+async def test_a_place_that_is_not_there_has_no_images(tenant: Tenant, stranger: Tenant, where: str) -> None:
+    place = where.format(own=tenant.project_id, theirs=stranger.project_id)
+
+    answer = await tenant.api.get(f"/cloud/v1/images/{place}")
+
+    assert (answer.status_code, answer.json()["exception_class"]) == (404, "NotFoundError")
+
+
+async def test_the_official_client_finds_an_image(tenant: Tenant) -> None:
+    client = tenant.sdk.cloud.instances.images
+
+    listed = (await client.list(os_distro="debian", include_prices=True)).results
+
+    assert [image.name for image in listed] == ["debian-12-generic-x64"]
+    assert await client.get(listed[0].id, include_prices=True) == listed[0]
+    with pytest.raises(NotFoundError):
+        await client.get(NOTHING)

@@ -1,0 +1,333 @@
+"""What an instance's power can be asked: the action with its task, and the older verbs that wait."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from pileus.domain.access import Role
+from pileus.domain.faults import Fault, FaultKind
+from pileus.domain.instances import Action, Instance
+from pileus.drivers.driver import Seen
+from pileus.store import ddos_profiles, faults, user_actions
+from tests.tenants import Tenant
+from tests.worlds import (
+    BARE_METAL,
+    a_ddos_profile,
+    a_floating_ip,
+    addresses_of,
+    an_instance,
+    driver_of,
+    now_of,
+    ports_of,
+)
+
+ENDS = [
+    ("start", "SHUTOFF", "ACTIVE", "active", "start_vm"),
+    ("stop", "ACTIVE", "SHUTOFF", "stopped", "stop_vm"),
+    ("reboot", "ACTIVE", "ACTIVE", "active", "soft_reboot_vm"),
+    ("reboot_hard", "SHUTOFF", "ACTIVE", "active", "hard_reboot_vm"),
+    ("suspend", "ACTIVE", "SUSPENDED", "suspended", "suspend_vm"),
+    ("resume", "SUSPENDED", "ACTIVE", "active", "resume_vm"),
+]
+MEANWHILE = {
+    "start": ("SHUTOFF", "powering-on"),
+    "stop": ("ACTIVE", "powering-off"),
+    "reboot": ("REBOOT", "rebooting"),
+    "reboot_hard": ("HARD_REBOOT", "rebooting_hard"),
+    "suspend": ("ACTIVE", "suspending"),
+    "resume": ("SUSPENDED", "resuming"),
+}
+VERBS = {
+    "start": "start",
+    "stop": "stop",
+    "reboot": "reboot",
+    "reboot_hard": "powercycle",
+    "suspend": "suspend",
+    "resume": "resume",
+}
+
+
+async def act(tenant: Tenant, instance: Instance, action: str, **more: Any) -> httpx.Response:
+    path = tenant.path("instances", instance.id, "action", version=2)
+    return await tenant.api.post(path, json={"action": action, **more})
+
+
+async def verb(tenant: Tenant, instance: Instance, name: str, **more: Any) -> httpx.Response:
+    return await tenant.api.post(tenant.path("instances", instance.id, name), **more)
+
+
+async def machine(tenant: Tenant, instance: Instance) -> Seen:
+    (found,) = [seen async for seen in driver_of(tenant.running).observe() if seen.machine_id == instance.id]
+    return found
+
+
+async def disturb(tenant: Tenant, kind: FaultKind, task_type: str) -> None:
+    cloud = tenant.running.cloud
+    fault = Fault(id=cloud.new_id(), kind=kind, task_type=task_type, message="No power", created_at=cloud.now())
+    await cloud.db.write(lambda tx: faults.add(tx, fault))
+
+
+async def protected(tenant: Tenant, profile_id: int) -> bool:
+    async with tenant.running.cloud.db.read() as tx:
+        return (await ddos_profiles.of_ids(tx, [profile_id]))[profile_id].active
+
+
+@pytest.mark.parametrize(("action", "status", "arrives", "vm_state", "task_type"), ENDS)
+async def test_an_action_is_a_task_that_ends_where_it_should(
+    tenant: Tenant, *, action: str, status: str, arrives: str, vm_state: str, task_type: str
+) -> None:
+    instance = await an_instance(tenant, status=status)
+
+    task = await tenant.finished(await act(tenant, instance, action))
+
+    after = await now_of(tenant, instance)
+    assert (task["task_type"], task["created_resources"], task["data"]) == (
+        task_type,
+        None,
+        {"instance_id": instance.id},
+    )
+    assert (after.status, after.vm_state, after.task_id, after.task_state) == (arrives, vm_state, None, None)
+    assert (await machine(tenant, instance)).status == arrives
+    assert after.changed_at > instance.changed_at
+
+
+@pytest.mark.parametrize(("action", "status", "arrives", "vm_state", "task_type"), ENDS)
+async def test_meanwhile_the_instance_is_locked_and_tells_what_is_being_done(
+    tenant: Tenant, *, action: str, status: str, arrives: str, vm_state: str, task_type: str
+) -> None:
+    instance = await an_instance(tenant, status=status)
+    await disturb(tenant, FaultKind.HOLD, task_type)
+
+    answer = await act(tenant, instance, action)
+
+    held = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    assert (held["status"], held["task_state"]) == MEANWHILE[action]
+    assert [held["task_id"]] == answer.json()["tasks"]
+    for refused in (await act(tenant, instance, action), await verb(tenant, instance, VERBS[action])):
+        assert (refused.status_code, refused.json()["exception_class"]) == (409, "ConflictError")
+    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.finished(answer)
+    assert (await now_of(tenant, instance)).vm_state == vm_state
+    assert (await now_of(tenant, instance)).status == arrives
+
+
+@pytest.mark.parametrize(
+    ("action", "status"),
+    [("start", "ACTIVE"), ("reboot", "SHUTOFF"), ("suspend", "SUSPENDED"), ("resume", "ACTIVE"), ("stop", "PAUSED")],
+)
+async def test_what_the_status_does_not_allow_is_a_conflict_and_changes_nothing(
+    tenant: Tenant, action: str, status: str
+) -> None:
+    instance = await an_instance(tenant, status=status)
+
+    answer = await act(tenant, instance, action)
+
+    assert answer.status_code == 409
+    assert answer.json()["message"] == f"Cannot {action} instance {instance.id} in status {status}"
+    assert await now_of(tenant, instance) == instance
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "task_type"),
+    [
+        ("start", "SHUTOFF", "start_bm"),
+        ("stop", "ACTIVE", "stop_bm"),
+        ("reboot", "ACTIVE", "soft_reboot_bm"),
+        ("reboot_hard", "ACTIVE", "hard_reboot_bm"),
+    ],
+)
+async def test_bare_metal_has_tasks_of_its_own(tenant: Tenant, action: str, status: str, task_type: str) -> None:
+    server = await an_instance(tenant, flavor_id=BARE_METAL, status=status)
+
+    task = await tenant.finished(await act(tenant, server, action))
+
+    assert task["task_type"] == task_type
+
+
+@pytest.mark.parametrize("action", ["suspend", "resume"])
+async def test_bare_metal_is_never_suspended(tenant: Tenant, action: str) -> None:
+    server = await an_instance(tenant, flavor_id=BARE_METAL)
+
+    assert (await act(tenant, server, action)).status_code == 409
+    assert (await verb(tenant, server, action)).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({"action": "powercycle"}, "action"), ({}, "action"), ({"action": None}, "action"),
+     ({"action": "start", "activate_profile": "maybe"}, "activate_profile")],
+)  # fmt: skip
+async def test_an_action_that_there_is_not_is_invalid(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+    instance = await an_instance(tenant)
+
+    answer = await tenant.api.post(tenant.path("instances", instance.id, "action", version=2), json=body)
+
+    assert (answer.status_code, answer.json()["exception_class"]) == (400, "ValidationError")
+    assert list(answer.json()["invalid_fields"]) == [field]
+
+
+async def test_instances_of_others_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
+    theirs = await an_instance(stranger)
+
+    for answer in (await act(tenant, theirs, "stop"), await verb(tenant, theirs, "stop")):
+        assert (answer.status_code, answer.json()["message"]) == (404, f"Instance {theirs.id} could not be found")
+    assert await now_of(stranger, theirs) == theirs
+
+
+@pytest.mark.parametrize(("action", "status", "task_type"), [(entry[0], entry[1], entry[4]) for entry in ENDS])
+async def test_a_failed_action_leaves_the_instance_and_its_machine_as_they_were(
+    tenant: Tenant, action: str, status: str, task_type: str
+) -> None:
+    instance = await an_instance(tenant, status=status)
+    await disturb(tenant, FaultKind.FAIL, task_type)
+
+    task = await tenant.ended((await act(tenant, instance, action)).json()["tasks"][0])
+
+    after = await now_of(tenant, instance)
+    assert (task["state"], task["error"]) == ("ERROR", "No power")
+    assert (after.status, after.vm_state, after.task_id, after.task_state) == (status, instance.vm_state, None, None)
+    assert (await machine(tenant, instance)).status == status
+
+
+async def test_a_failed_action_keeps_an_unusual_vm_state(tenant: Tenant) -> None:
+    instance = await an_instance(tenant, vm_state="rescued")
+    await disturb(tenant, FaultKind.FAIL, "stop_vm")
+
+    await tenant.ended((await act(tenant, instance, "stop")).json()["tasks"][0])
+
+    assert (await now_of(tenant, instance)).vm_state == "rescued"
+
+
+@pytest.mark.parametrize(
+    ("more", "active"), [({}, True), ({"activate_profile": True}, True), ({"activate_profile": None}, True),
+                         ({"activate_profile": False}, False)],
+)  # fmt: skip
+async def test_a_start_turns_protection_on_again_unless_told_otherwise(
+    tenant: Tenant, *, more: dict[str, Any], active: bool
+) -> None:
+    instance = await an_instance(tenant, status="SHUTOFF")
+    (port,) = await ports_of(tenant, instance)
+    floating = await a_floating_ip(tenant, port)
+    profiles = [
+        await a_ddos_profile(tenant, ip, active=False)
+        for ip in (*await addresses_of(tenant, port), floating.floating_ip_address)
+    ]
+    other = await a_ddos_profile(tenant, (await a_floating_ip(tenant)).floating_ip_address, active=False)
+
+    await tenant.finished(await act(tenant, instance, "start", **more))
+
+    assert [await protected(tenant, profile.id) for profile in profiles] == [active, active]
+    assert not await protected(tenant, other.id)
+
+
+async def test_no_other_action_touches_protection(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    (port,) = await ports_of(tenant, instance)
+    profile = await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0], active=False)
+
+    await tenant.finished(await act(tenant, instance, "reboot"))
+
+    assert not await protected(tenant, profile.id)
+
+
+@pytest.mark.parametrize(("action", "status", "arrives", "vm_state", "task_type"), ENDS)
+async def test_an_older_verb_answers_with_the_instance_when_it_is_done(
+    tenant: Tenant, *, action: str, status: str, arrives: str, vm_state: str, task_type: str
+) -> None:
+    instance = await an_instance(tenant, status=status)
+
+    answer = await verb(tenant, instance, VERBS[action])
+
+    assert answer.status_code == 200, task_type
+    assert answer.json() == (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    assert (answer.json()["status"], answer.json()["vm_state"], answer.json()["task_id"]) == (arrives, vm_state, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "active"), [({"content": b""}, True), ({"json": {}}, True), ({"json": {"activate_profile": True}}, True),
+                         ({"json": {"activate_profile": False}}, False)],
+)  # fmt: skip
+async def test_the_older_start_needs_no_body(tenant: Tenant, *, body: dict[str, Any], active: bool) -> None:
+    instance = await an_instance(tenant, status="SHUTOFF")
+    (port,) = await ports_of(tenant, instance)
+    profile = await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0], active=False)
+
+    answer = await verb(tenant, instance, "start", **body)
+
+    assert answer.json()["status"] == "ACTIVE"
+    assert await protected(tenant, profile.id) is active
+
+
+async def test_an_older_verb_answers_with_the_instance_as_it_stands_when_it_takes_too_long(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await an_instance(tenant)
+    await disturb(tenant, FaultKind.HOLD, "stop_vm")
+    monkeypatch.setattr(tenant.running.cloud, "patience", 0.01)
+
+    answer = await verb(tenant, instance, "stop")
+
+    assert (answer.status_code, answer.json()["status"], answer.json()["task_state"]) == (200, "ACTIVE", "powering-off")
+    assert answer.json()["task_id"] is not None
+
+
+async def test_an_older_verb_that_fails_answers_with_the_instance_as_it_was(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    await disturb(tenant, FaultKind.FAIL, "stop_vm")
+
+    answer = await verb(tenant, instance, "stop")
+
+    assert (answer.status_code, answer.json()["status"], answer.json()["task_id"]) == (200, "ACTIVE", None)
+
+
+async def test_of_many_who_act_at_once_one_gets_the_lock(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    await disturb(tenant, FaultKind.HOLD, "soft_reboot_vm")
+
+    answers = await asyncio.gather(*(act(tenant, instance, "reboot") for _ in range(12)))
+
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 11
+    await tenant.running.cloud.db.write(faults.clear)
+    (won,) = (answer for answer in answers if answer.status_code == 200)
+    await tenant.finished(won)
+
+
+@pytest.mark.parametrize("action", list(Action))
+async def test_every_action_is_written_in_the_audit_log_with_its_task(tenant: Tenant, action: Action) -> None:
+    status = next(entry[1] for entry in ENDS if entry[0] == action)
+    instance = await an_instance(tenant, status=status)
+
+    task = await tenant.finished(await act(tenant, instance, action))
+
+    async with tenant.running.cloud.db.read() as tx:
+        (line,) = await user_actions.TABLE.find(tx, "client_id = :id", id=tenant.client_id)
+    assert (line.api_group, line.action_type, line.task_id) == ("instance", action.value, task["id"])
+    assert line.resources == [{"resource_id": instance.id, "resource_type": "instance"}]
+
+
+async def test_who_may_only_look_may_not_act(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    client = tenant.clients[Role.USERS]
+
+    for path in (
+        tenant.path("instances", instance.id, "action", version=2),
+        *(tenant.path("instances", instance.id, name) for name in VERBS.values()),
+    ):
+        assert (await client.post(path, json={"action": "stop"})).status_code == 403
+
+
+async def test_the_official_client_acts(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    instances = tenant.sdk.cloud.instances
+
+    stop = await instances.action(instance.id, action="stop")
+    await tenant.ended(stop.tasks[0])
+    stopped = await instances.get(instance.id)
+    start = await instances.action(instance.id, action="start", activate_profile=False)
+    await tenant.ended(start.tasks[0])
+    started = await instances.get(instance.id)
+
+    assert (stopped.status, stopped.vm_state) == ("SHUTOFF", "stopped")
+    assert (started.status, started.vm_state) == ("ACTIVE", "active")

@@ -1,0 +1,176 @@
+"""Changing an instance's flavor: which it may take, what is shown meanwhile, and what remains of a failure."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from pileus.domain.access import Role
+from pileus.domain.faults import Fault, FaultKind
+from pileus.domain.instances import Instance
+from pileus.store import capacities, faults, user_actions
+from tests.tenants import REGION, Tenant
+from tests.worlds import BARE_METAL, FLAVOR, an_image, an_instance, driver_of, now_of
+
+LARGER = "g1-standard-2-4"
+
+
+async def change(tenant: Tenant, instance: Instance, flavor_id: Any = LARGER) -> httpx.Response:
+    return await tenant.api.post(tenant.path("instances", instance.id, "changeflavor"), json={"flavor_id": flavor_id})
+
+
+async def disturb(tenant: Tenant, kind: FaultKind) -> None:
+    cloud = tenant.running.cloud
+    fault = Fault(id=cloud.new_id(), kind=kind, task_type="resize_vm", message="No room", created_at=cloud.now())
+    await cloud.db.write(lambda tx: faults.add(tx, fault))
+
+
+@pytest.mark.parametrize(("status", "vm_state"), [("ACTIVE", "active"), ("SHUTOFF", "stopped")])
+async def test_an_instance_gets_its_new_size_and_is_again_as_it_was(tenant: Tenant, status: str, vm_state: str) -> None:
+    instance = await an_instance(tenant, status=status)
+
+    task = await tenant.finished(await change(tenant, instance))
+
+    after = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    assert (task["task_type"], task["created_resources"]) == ("resize_vm", None)
+    assert task["data"] == {"instance_id": instance.id, "flavor_id": LARGER}
+    assert (after["status"], after["vm_state"], after["task_state"], after["task_id"]) == (status, vm_state, None, None)
+    assert (after["flavor"]["flavor_id"], after["flavor"]["ram"]) == (LARGER, 4096)
+    told = driver_of(tenant.running).machine(instance.id)
+    assert (told.flavor_id, told.vcpus, told.ram) == (LARGER, 2, 4096)
+
+
+async def test_meanwhile_it_is_locked_and_says_that_it_is_being_resized(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    await disturb(tenant, FaultKind.HOLD)
+
+    answer = await change(tenant, instance)
+
+    held = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    assert (held["status"], held["vm_state"], held["task_state"]) == ("RESIZE", "resized", "resize_prep")
+    assert [held["task_id"]] == answer.json()["tasks"]
+    assert (await change(tenant, instance, "g2-standard-2-4")).status_code == 409
+    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.finished(answer)
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF"])
+async def test_a_failure_leaves_the_old_size_and_status(tenant: Tenant, status: str) -> None:
+    instance = await an_instance(tenant, status=status)
+    await disturb(tenant, FaultKind.FAIL)
+
+    task = await tenant.ended((await change(tenant, instance)).json()["tasks"][0])
+
+    after = await now_of(tenant, instance)
+    assert (task["state"], task["error"]) == ("ERROR", "No room")
+    assert (after.status, after.vm_state, after.flavor_id) == (status, instance.vm_state, FLAVOR)
+    assert (after.task_id, after.task_state) == (None, None)
+    assert driver_of(tenant.running).machine(instance.id).flavor_id == FLAVOR
+
+
+@pytest.mark.parametrize(
+    ("flavor_id", "complaint"),
+    [
+        ("none-such", "Flavor none-such could not be found"),
+        (BARE_METAL, f"Flavor {BARE_METAL} is for servers of another kind"),
+        ("g1w-standard-2-4", "is linux on x86_64, flavor g1w-standard-2-4 is for windows on x86_64"),
+        (None, "Input should be a valid string"),
+    ],
+)
+async def test_a_flavor_that_does_not_fit_is_invalid(tenant: Tenant, flavor_id: str | None, complaint: str) -> None:
+    instance = await an_instance(tenant)
+
+    answer = await change(tenant, instance, flavor_id)
+
+    assert (answer.status_code, answer.json()["exception_class"]) == (400, "ValidationError")
+    assert answer.json()["invalid_fields"]["flavor_id"][0].endswith(complaint)
+    assert await now_of(tenant, instance) == instance
+
+
+async def test_the_flavor_that_it_has_is_invalid(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+
+    answer = await change(tenant, instance, FLAVOR)
+
+    assert answer.status_code == 400
+    assert answer.json()["invalid_fields"] == {"flavor_id": [f"Instance {instance.id} has flavor {FLAVOR} already"]}
+
+
+async def test_what_boots_must_fit_in(tenant: Tenant) -> None:
+    image = await an_image(tenant, name="hungry", min_ram=3000)
+    instance = await an_instance(tenant, image=image, flavor_id=LARGER)
+
+    answer = await change(tenant, instance, "g2-standard-1-2")
+
+    assert answer.status_code == 400
+    assert answer.json()["invalid_fields"] == {
+        "flavor_id": ["Flavor g2-standard-1-2 has 2048 MiB of RAM: image hungry needs 3000"]
+    }
+
+
+async def test_without_room_the_flavor_is_refused(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    db = tenant.running.cloud.db
+    await db.write(lambda tx: capacities.set_limit(tx, REGION, "g2-standard-8-16", 0))
+
+    answer = await change(tenant, instance, "g2-standard-8-16")
+
+    await db.write(lambda tx: capacities.set_limit(tx, REGION, "g2-standard-8-16", None))
+    assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
+    assert answer.json()["message"] == "The region 1 has reached the limit of flavor g2-standard-8-16"
+    assert await now_of(tenant, instance) == instance
+
+
+@pytest.mark.parametrize("status", ["SUSPENDED", "ERROR", "PAUSED"])
+async def test_only_what_runs_or_is_shut_off_is_resized(tenant: Tenant, status: str) -> None:
+    instance = await an_instance(tenant, status=status)
+
+    answer = await change(tenant, instance)
+
+    assert answer.status_code == 409
+    assert answer.json()["message"] == f"Cannot resize instance {instance.id} in status {status}"
+
+
+async def test_bare_metal_is_not_resized(tenant: Tenant) -> None:
+    server = await an_instance(tenant, flavor_id=BARE_METAL)
+
+    answer = await change(tenant, server, "bm1-infrastructure-small")
+
+    assert answer.status_code == 409
+    assert "bare metal" in answer.json()["message"]
+
+
+async def test_instances_of_others_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
+    theirs = await an_instance(stranger)
+
+    assert (await change(tenant, theirs)).status_code == 404
+    assert (await change(tenant, theirs, "none-such")).status_code == 404
+    assert await now_of(stranger, theirs) == theirs
+
+
+async def test_a_change_is_in_the_audit_log_with_its_task(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+
+    task = await tenant.finished(await change(tenant, instance))
+
+    async with tenant.running.cloud.db.read() as tx:
+        (line,) = await user_actions.TABLE.find(tx, "client_id = :id", id=tenant.client_id)
+    assert (line.api_group, line.action_type, line.task_id) == ("instance", "resize", task["id"])
+    assert line.action_data == {"flavor_id": LARGER}
+
+
+async def test_who_may_only_look_may_not_resize(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    path = tenant.path("instances", instance.id, "changeflavor")
+
+    assert (await tenant.clients[Role.USERS].post(path, json={"flavor_id": LARGER})).status_code == 403
+
+
+async def test_the_official_client_resizes(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+
+    started = await tenant.sdk.cloud.instances.resize(instance.id, flavor_id=LARGER)
+    await tenant.ended(started.tasks[0])
+
+    resized = await tenant.sdk.cloud.instances.get(instance.id)
+    assert (resized.flavor.flavor_id, resized.status) == (LARGER, "ACTIVE")

@@ -1,0 +1,195 @@
+"""Merge patch through HTTP, held against a plain dictionary: whatever the order, both must show the same."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from pileus.app import started
+from pileus.domain.instances import Instance
+from pileus.settings import Settings
+from pileus.store import instances, user_actions
+from pileus.store.database import Tx
+from tests.databases import BACKENDS, database_url
+from tests.tenants import Tenant, new_tenant
+from tests.worlds import SYSTEM_TAGS, an_instance, now_of
+
+# Few keys, so that patches meet each other; some with blanks at their ends, one that is the system's.
+KEYS = st.sampled_from(["a", "b", "c/d", " a ", "ключ", "os_type", "x" * 255])
+VALUES = st.sampled_from(["1", "2", " two words ", "=", "🌩"])
+PATCHES = st.none() | st.dictionaries(KEYS, VALUES | st.none(), max_size=5)
+NAMES = st.from_regex(r"\A[a-zA-Z0-9][a-zA-Z 0-9._\-]{1,61}[a-zA-Z0-9._]\Z")
+WRONG = st.sampled_from(
+    [
+        {"tags": {"a b": "1"}},
+        {"tags": {"a": ""}},
+        {"tags": [1]},
+        {"name": None},
+        {"name": "-"},
+        {"tags": {"a": 1}},
+        [],
+        7,
+    ]
+)
+
+
+class World:
+    """An application in an event loop of its own, with a tenant."""
+
+    def __init__(self, data: Path, url: str) -> None:
+        self._runner = asyncio.Runner()
+        self._opened = AsyncExitStack()
+        self.tenant: Tenant = self.run(self._open(data, url))
+
+    async def _open(self, data: Path, url: str) -> Tenant:
+        running = await self._opened.enter_async_context(started(Settings(data=data, database=url)))
+        return await self._opened.enter_async_context(new_tenant(running))
+
+    def run(self, work: Any) -> Any:
+        """Wait for something."""
+        return self._runner.run(work)
+
+    def close(self) -> None:
+        """Stop."""
+        self.run(self._opened.aclose())
+        self._runner.close()
+
+
+class Patches(RuleBasedStateMachine):
+    """Clients patch one instance; `tags` and `name` are what it should have."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        self.tags: dict[str, str] = {}
+        self.name = "web"
+        self.locked = False
+        self.changes = 0
+
+    @initialize(labels=st.dictionaries(st.sampled_from(["a", "b", "z"]), st.just("0")))
+    def make(self, labels: dict[str, str]) -> None:
+        """Begin with an instance."""
+        self.tags = dict(labels)
+        self.instance: Instance = self.world.run(an_instance(self.world.tenant, labels=labels))
+        self.path = self.world.tenant.path("instances", self.instance.id)
+
+    def patch(self, body: Any) -> int:
+        """Send a patch; the status it is answered with."""
+        answer = self.world.run(self.world.tenant.api.patch(self.path, json=body))
+        self.changes += answer.status_code == 200
+        return int(answer.status_code)
+
+    @rule(patch=PATCHES)
+    def change_tags(self, patch: dict[str, str | None] | None) -> None:
+        """What RFC 7386 says, in six lines; two spellings of one key are refused, as it would be chance which wins."""
+        ambiguous = patch is not None and len({key.strip() for key in patch}) < len(patch)
+        status = self.patch({"tags": patch})
+        assert status == (400 if ambiguous else 409 if self.locked else 200)
+        if status == 200:
+            for key in list(self.tags) if patch is None else patch:
+                value = None if patch is None else patch[key]
+                self._put(key.strip(), value)
+
+    def _put(self, key: str, value: str | None) -> None:
+        if value is None:
+            self.tags.pop(key, None)
+        elif key not in SYSTEM_TAGS:
+            self.tags[key] = value.strip()
+
+    @rule(name=NAMES)
+    def rename(self, name: str) -> None:
+        """A name is replaced."""
+        if self.patch({"name": name}) == 200:
+            assert not self.locked
+            self.name = name
+
+    @rule(body=st.sampled_from([{}, {"tags": {}}, {"unknown": None}]))
+    def change_nothing(self, body: dict[str, Any]) -> None:
+        """A patch may be empty."""
+        assert self.patch(body) == (409 if self.locked else 200)
+
+    @rule(body=WRONG)
+    def send_nonsense(self, body: Any) -> None:
+        """Nonsense is refused, locked or not."""
+        assert self.patch(body) == 400
+
+    @rule(name=NAMES, patch=PATCHES)
+    def send_half_nonsense(self, name: str, patch: dict[str, str | None] | None) -> None:
+        """One wrong field refuses the whole."""
+        assert self.patch({"name": f"{name}!", "tags": patch}) == 400
+
+    @precondition(lambda self: not self.locked)
+    @rule()
+    def lock(self) -> None:
+        """A task takes hold of it."""
+        self._hold("a-task")
+
+    @precondition(lambda self: self.locked)
+    @rule()
+    def let_go(self) -> None:
+        """The task lets it go."""
+        self._hold(None)
+
+    def _hold(self, task_id: str | None) -> None:
+        async def write(tx: Tx) -> None:
+            before = await instances.get(tx, self.instance.place, self.instance.id)
+            await instances.save(tx, before, before.locked(task_id) if task_id else before.released())
+
+        self.world.run(self.world.tenant.running.cloud.db.write(write))
+        self.locked = task_id is not None
+
+    @invariant()
+    def the_api_shows_what_the_model_holds(self) -> None:
+        """Nothing is lost, nothing is left over, and the system's tags stand."""
+        shown = self.world.run(self.world.tenant.api.get(self.path)).json()
+        assert {tag["key"]: tag["value"] for tag in shown["tags"] if not tag["read_only"]} == self.tags
+        assert {tag["key"]: tag["value"] for tag in shown["tags"] if tag["read_only"]} == SYSTEM_TAGS
+        assert [tag["key"] for tag in shown["tags"]] == sorted(tag["key"] for tag in shown["tags"])
+        assert (shown["name"], shown["task_id"]) == (self.name, "a-task" if self.locked else None)
+
+    def teardown(self) -> None:
+        """Each accepted patch has its line in the audit log; the record is as the API has shown it."""
+        tenant = self.world.tenant
+
+        async def lines() -> int:
+            async with tenant.running.cloud.db.read() as tx:
+                found = await user_actions.TABLE.find(tx, "client_id = :id", id=tenant.client_id)
+            return sum(self.instance.id in str(line.resources) for line in found)
+
+        assert self.world.run(lines()) == self.changes
+        assert self.world.run(now_of(tenant, self.instance)).name == self.name
+
+
+@pytest.fixture(params=BACKENDS)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """An application on each database."""
+    with database_url(request.param) as url:
+        opened = World(tmp_path, url)
+        yield opened
+        opened.close()
+
+
+def test_merge_patch_does_what_a_dictionary_does(world: World) -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it so
+        lambda: Patches(world),
+        settings=settings(
+            max_examples=30,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        ),
+    )

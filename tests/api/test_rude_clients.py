@@ -1,0 +1,125 @@
+"""Clients that are slow, endless or no HTTP clients at all: a real server cuts each off, and serves the others."""
+
+import json
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.servers import KEY, Server, serving
+
+PATIENCE = 20
+HEAD = b"PATCH /cloud/v1/instances/1/1/x HTTP/1.1\r\nHost: x\r\nAuthorization: APIKey " + KEY.encode() + b"\r\n"
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that waits for nobody for long, and takes small bodies only."""
+    with serving(
+        tmp_path_factory.mktemp("strict") / "data", "--header-timeout", "0.4", "--body-limit", "2048"
+    ) as server:
+        yield server
+
+
+@pytest.fixture
+def line(strict: Server) -> Iterator[socket.socket]:
+    """A bare connection."""
+    host, _, port = strict.url.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+        yield connection
+    assert httpx.get(f"{strict.url}/healthz").status_code == 200
+
+
+def heard(line: socket.socket) -> bytes:
+    """What the server says until it hangs up or has answered."""
+    said = b""
+    while not said.endswith(b"}") and (more := _more(line)):
+        said += more
+    return said
+
+
+def _more(line: socket.socket) -> bytes:
+    try:
+        return line.recv(65536)
+    except ConnectionResetError:
+        return b""
+
+
+def status(said: bytes) -> int:
+    return int(said.split(b" ", maxsplit=2)[1])
+
+
+def test_headers_that_do_not_come_end_the_connection(line: socket.socket) -> None:
+    line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+
+    assert heard(line) == b""
+
+
+def test_a_connection_that_says_nothing_is_ended(line: socket.socket) -> None:
+    assert heard(line) == b""
+
+
+def test_a_connection_that_has_fallen_silent_is_ended(line: socket.socket) -> None:
+    line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert status(heard(line)) == 200
+    assert heard(line) == b""
+
+
+def test_a_connection_serves_one_request_after_the_other(line: socket.socket) -> None:
+    for _ in range(5):
+        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert status(heard(line)) == 200
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 1000 + b"\r\n", 431),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: " + b"b" * 600_000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"NONSENSE\r\n\r\n", 400),
+        (b"GET /healthz HTTP/9.9\r\nHost: x\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01", 400),
+        (HEAD + b"Content-Length: many\r\n\r\n", 400),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n", 400),
+    ],
+    ids=["many headers", "a large header", "a long path", "no request", "no version", "TLS", "no length", "no chunks"],
+)
+def test_what_is_no_request_is_refused(line: socket.socket, request_: bytes, expected: int) -> None:
+    line.sendall(request_)
+
+    assert status(heard(line)) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"Content-Length: 100000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n186a0\r\n"],
+    ids=["told", "in chunks"],
+)
+def test_a_body_over_the_limit_is_refused_before_it_has_come(line: socket.socket, body: bytes) -> None:
+    line.sendall(HEAD + body + b"x" * 4096)
+
+    said = heard(line)
+    assert status(said) == 413
+    assert json.loads(said.partition(b"\r\n\r\n")[2])["exception_class"] == "RequestEntityTooLarge"
+
+
+def test_a_client_that_goes_away_in_the_middle_does_no_harm(line: socket.socket, strict: Server) -> None:
+    line.sendall(HEAD + b"Content-Length: 1000\r\n\r\n{")
+    line.close()
+
+    assert httpx.get(f"{strict.url}/readyz").json()["status"] == "ready"
+    assert "Traceback" not in strict.log.read_text()
+
+
+def test_many_silent_connections_leave_room_for_others(strict: Server) -> None:
+    host, _, port = strict.url.removeprefix("http://").rpartition(":")
+    silent = [socket.create_connection((host, int(port)), timeout=PATIENCE) for _ in range(300)]
+
+    answer = httpx.get(f"{strict.url}/healthz")
+    for connection in silent:
+        connection.close()
+
+    assert answer.status_code == 200

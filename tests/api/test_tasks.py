@@ -1,0 +1,327 @@
+"""Tasks: listed by every filter, shown to their tenant alone, taken note of when they have ended."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pileus.domain.access import Role
+from pileus.domain.tasks import Task
+from pileus.store import tasks
+from tests.tenants import REGION, Tenant
+from tests.worlds import an_instance, owned
+
+NOON = int(datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
+SECOND = 1_000_000
+ALL = "/cloud/v1/tasks"
+
+
+async def a_task(tenant: Tenant, task_type: str = "create_vm", **changes: Any) -> Task:
+    """A task that no worker will take up."""
+    facts = {"task_type": task_type, "user_id": tenant.client_id, "lease_until": 2**62}
+    task = Task(**{**owned(tenant), **facts, **changes})
+    return await tenant.running.cloud.db.write(lambda tx: tasks.add(tx, task))
+
+
+async def some_tasks(tenant: Tenant) -> list[Task]:
+    """Four tasks, a second apart, no two of which are alike."""
+    return [
+        await a_task(tenant, "create_vm", state="NEW", created_at=NOON),
+        await a_task(tenant, "delete_vm", state="RUNNING", created_at=NOON + SECOND, region_id=2),
+        await a_task(tenant, "create_vm", state="FINISHED", created_at=NOON + 2 * SECOND, acknowledged_at=NOON),
+        await a_task(tenant, "stop_vm", state="ERROR", created_at=NOON + 3 * SECOND + 500_000, project_id=None),
+    ]
+
+
+async def asked(tenant: Tenant, path: str = ALL, **parameters: Any) -> list[str]:
+    """The ids that a list answers with; its count must say the same."""
+    answer = await tenant.api.get(path, params=parameters)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["count"] == len(answer.json()["results"])
+    return [task["id"] for task in answer.json()["results"]]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ({}, [3, 2, 1, 0]),
+        ({"order_by": "desc"}, [3, 2, 1, 0]),
+        ({"order_by": "asc"}, [0, 1, 2, 3]),
+        ({"sorting": "asc"}, [0, 1, 2, 3]),
+        ({"sorting": "asc", "order_by": "desc"}, [3, 2, 1, 0]),
+        ({"state": "NEW"}, [0]),
+        ({"state": ["NEW", "RUNNING", "ERROR"]}, [3, 1, 0]),
+        ({"task_type": "create_vm"}, [2, 0]),
+        ({"task_type": "create"}, []),
+        ({"region_id": 1}, [3, 2, 0]),
+        ({"region_id": [1, 2]}, [3, 2, 1, 0]),
+        ({"region_id": 3}, []),
+        ({"is_acknowledged": "true"}, [2]),
+        ({"is_acknowledged": "false"}, [3, 1, 0]),
+        ({"from_timestamp": "2030-01-01T12:00:01"}, [3, 2, 1]),
+        ({"from_timestamp": "2030-01-01T12:00:01Z", "to_timestamp": "2030-01-01T12:00:02Z"}, [2, 1]),
+        ({"to_timestamp": "2030-01-01T12:00:03"}, [3, 2, 1, 0]),
+        ({"to_timestamp": "2030-01-01T12:00:03.400"}, [2, 1, 0]),
+        ({"to_timestamp": "2030-01-01T14:00:00+02:00"}, [0]),
+        ({"state": "NEW", "task_type": "delete_vm"}, []),
+    ],
+)
+async def test_a_list_is_narrowed_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[int]) -> None:
+    made = await some_tasks(tenant)
+
+    assert await asked(tenant, **parameters) == [made[at].id for at in found]
+
+
+async def test_a_list_is_narrowed_to_projects(tenant: Tenant, stranger: Tenant) -> None:
+    made = await some_tasks(tenant)
+    theirs = await a_task(stranger)
+
+    by_project = await asked(tenant, project_id=[tenant.project_id, stranger.project_id])
+
+    assert by_project == [task.id for task in (made[2], made[1], made[0])]
+    assert await asked(stranger, project_id=tenant.project_id) == []
+    assert await asked(stranger) == [theirs.id]
+
+
+async def test_a_time_with_a_plus_that_nobody_escaped_is_understood(tenant: Tenant) -> None:
+    made = await a_task(tenant, created_at=NOON)
+
+    answer = await tenant.api.get(f"{ALL}?from_timestamp=2030-01-01T14:00:00+02:00&to_timestamp=2030-01-01 12:00:00")
+
+    assert [task["id"] for task in answer.json()["results"]] == [made.id]
+
+
+async def test_ten_are_shown_unless_more_are_asked_for_and_all_are_counted(tenant: Tenant) -> None:
+    made = [await a_task(tenant, created_at=NOON + at) for at in range(12)]
+
+    first = (await tenant.api.get(ALL)).json()
+    rest = (await tenant.api.get(ALL, params={"offset": 10})).json()
+    all_of_them = (await tenant.api.get(ALL, params={"limit": 1000})).json()
+    beyond = (await tenant.api.get(ALL, params={"offset": 99})).json()
+
+    newest_first = [task.id for task in reversed(made)]
+    assert [one["id"] for one in first["results"]] == newest_first[:10]
+    assert [one["id"] for one in rest["results"]] == newest_first[10:]
+    assert [one["id"] for one in all_of_them["results"]] == newest_first
+    assert (first["count"], rest["count"], beyond) == (12, 12, {"count": 12, "results": []})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("limit", "0"),
+        ("limit", "1001"),
+        ("limit", "many"),
+        ("offset", "-1"),
+        ("state", "DONE"),
+        ("project_id", "mine"),
+        ("project_id", "99999999999999999999"),
+        ("is_acknowledged", "perhaps"),
+        ("order_by", "up"),
+        ("sorting", "up"),
+        ("from_timestamp", "yesterday"),
+        ("to_timestamp", "2030-13-01"),
+        ("to_timestamp", ""),
+    ],
+)
+async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
+    answer = await tenant.api.get(ALL, params={name: value})
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [name])
+
+
+async def test_active_are_those_under_way_in_the_place(tenant: Tenant) -> None:
+    new, elsewhere, *_ = await some_tasks(tenant)
+    running = await a_task(tenant, "stop_vm", state="RUNNING", created_at=NOON + 9 * SECOND)
+    path = f"{ALL}/{tenant.here}/active"
+
+    assert await asked(tenant, path) == [running.id, new.id]
+    assert await asked(tenant, path, task_type="stop_vm") == [running.id]
+    assert await asked(tenant, path, task_type=["stop_vm", "create_vm", "x"]) == [running.id, new.id]
+    assert (await tenant.api.get(path, params={"limit": 1})).json()["count"] == 2
+    assert elsewhere.id not in await asked(tenant, path)
+
+
+@pytest.mark.parametrize("where", ["{theirs}/1", "{own}/9", "987654321/1"])
+async def test_a_place_that_is_not_there_has_no_list(tenant: Tenant, stranger: Tenant, where: str) -> None:
+    path = where.format(theirs=stranger.project_id, own=tenant.project_id)
+
+    answer = await tenant.api.get(f"{ALL}/{path}/active")
+
+    assert (answer.status_code, answer.json()["exception_class"]) == (404, "NotFoundError")
+
+
+async def test_a_task_is_shown_with_all_its_fields(tenant: Tenant) -> None:
+    task = await a_task(
+        tenant,
+        state="FINISHED",
+        created_at=NOON,
+        updated_at=NOON + SECOND,
+        finished_at=NOON + 2 * SECOND,
+        request_id="f" * 32,
+        data={"name": "web"},
+        args={"inside": "hidden"},
+        created_resources={"instances": ["i-1"]},
+    )
+
+    shown = (await tenant.api.get(f"{ALL}/{task.id}")).json()
+
+    assert shown == {
+        "id": task.id,
+        "task_type": "create_vm",
+        "state": "FINISHED",
+        "detailed_state": None,
+        "error": None,
+        "data": {"name": "web"},
+        "created_resources": {"instances": ["i-1"]},
+        "request_id": "f" * 32,
+        "client_id": tenant.client_id,
+        "user_id": tenant.client_id,
+        "user_client_id": tenant.client_id,
+        "project_id": tenant.project_id,
+        "region_id": REGION,
+        "job_id": None,
+        "schedule_id": None,
+        "lifecycle_policy_id": None,
+        "created_on": "2030-01-01T12:00:00",
+        "updated_on": "2030-01-01T12:00:01",
+        "finished_on": "2030-01-01T12:00:02",
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+    }
+
+
+@pytest.mark.parametrize(("state", "error"), [("NEW", None), ("RUNNING", None), ("ERROR", "No room")])
+async def test_an_error_is_told_only_when_the_task_has_ended(tenant: Tenant, state: str, error: str | None) -> None:
+    task = await a_task(tenant, state=state, error="No room", undoing=True)
+
+    assert (await tenant.api.get(f"{ALL}/{task.id}")).json()["error"] == error
+
+
+async def test_a_strangers_task_is_as_one_that_never_was(tenant: Tenant, stranger: Tenant) -> None:
+    task = await a_task(tenant, state="FINISHED")
+
+    for verb, path in (("GET", f"{ALL}/{task.id}"), ("POST", f"{ALL}/{task.id}/acknowledge")):
+        answer = await stranger.api.request(verb, path)
+        assert (answer.status_code, answer.json()["message"]) == (404, f"Task {task.id} could not be found")
+
+
+async def noted(tenant: Tenant, *tasks_: Task) -> list[bool]:
+    """Which of some tasks are acknowledged."""
+    shown = [(await tenant.api.get(f"{ALL}/{task.id}")).json() for task in tasks_]
+    return [task["acknowledged_at"] is not None for task in shown]
+
+
+async def test_note_is_taken_once_by_whom_and_when(tenant: Tenant) -> None:
+    task = await a_task(tenant, state="ERROR", error="No room")
+
+    first = await tenant.api.post(f"{ALL}/{task.id}/acknowledge")
+    again = await tenant.api.post(f"{ALL}/{task.id}/acknowledge")
+
+    assert first.status_code == again.status_code == 200
+    assert first.json()["acknowledged_by"] == tenant.client_id
+    assert first.json()["acknowledged_at"] is not None
+    assert first.json() == again.json() == (await tenant.api.get(f"{ALL}/{task.id}")).json()
+
+
+@pytest.mark.parametrize("state", ["NEW", "RUNNING"])
+async def test_what_is_under_way_cannot_be_noted_yet(tenant: Tenant, state: str) -> None:
+    task = await a_task(tenant, state=state)
+
+    answer = await tenant.api.post(f"{ALL}/{task.id}/acknowledge")
+
+    assert (answer.status_code, answer.json()["exception_class"]) == (409, "ConflictError")
+    assert await noted(tenant, task) == [False]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", [True, True, False, True]),
+        ("?project_id={project}", [True, False, False, True]),
+        ("?region_id=2", [False, False, False, True]),
+        ("?project_id={project}&region_id=1", [True, False, False, False]),
+        ("?project_id=987654321", [False, False, False, False]),
+    ],
+)
+@pytest.mark.parametrize("verb", ["acknowledge_all", "acknowledge"])
+async def test_all_that_has_ended_is_noted_at_once(
+    tenant: Tenant, stranger: Tenant, verb: str, query: str, expected: list[bool]
+) -> None:
+    made = [
+        await a_task(tenant, state="FINISHED"),
+        await a_task(tenant, state="FINISHED", project_id=987654),
+        await a_task(tenant, state="RUNNING"),
+        await a_task(tenant, state="ERROR", region_id=2),
+    ]
+    theirs = await a_task(stranger, state="FINISHED")
+
+    answer = await tenant.api.post(f"{ALL}/{verb}{query.format(project=tenant.project_id)}")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert await noted(tenant, *made) == expected
+    assert await noted(stranger, theirs) == [False]
+
+
+@pytest.mark.parametrize(
+    ("named", "query", "expected"),
+    [
+        ([0], "", [True, False, False]),
+        ([0, 1, 2], "", [True, True, False]),
+        ([0, 1], "?region_id=2", [False, True, False]),
+        ([], "", [False, False, False]),
+        (None, "", [True, True, False]),
+    ],
+)
+async def test_the_older_form_names_tasks(
+    tenant: Tenant, stranger: Tenant, named: list[int] | None, query: str, expected: list[bool]
+) -> None:
+    made = [
+        await a_task(tenant, state="FINISHED"),
+        await a_task(tenant, state="ERROR", region_id=2),
+        await a_task(tenant, state="NEW"),
+    ]
+    theirs = await a_task(stranger, state="FINISHED")
+    ids = None if named is None else [*(made[at].id for at in named), *([theirs.id, "unknown"] if named else [])]
+
+    answer = await tenant.api.post(f"{ALL}/acknowledge{query}", json={"task_ids": ids})
+
+    assert answer.status_code == 204
+    assert await noted(tenant, *made) == expected
+    assert await noted(stranger, theirs) == [False]
+
+
+@pytest.mark.parametrize(("body", "field"), [({"task_ids": "all"}, "task_ids"), ({"task_ids": [1]}, "task_ids")])
+async def test_a_wrong_body_is_told(tenant: Tenant, body: Any, field: str) -> None:
+    answer = await tenant.api.post(f"{ALL}/acknowledge", json=body)
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
+
+
+async def test_readers_take_no_note(tenant: Tenant) -> None:
+    task = await a_task(tenant, state="FINISHED")
+
+    answers = [
+        await tenant.clients[Role.USERS].post(f"{ALL}/{task.id}/acknowledge"),
+        await tenant.clients[Role.USERS].post(f"{ALL}/acknowledge_all"),
+        await tenant.clients[Role.USERS].post(f"{ALL}/acknowledge"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert await noted(tenant, task) == [False]
+
+
+async def test_the_official_client_polls_lists_and_takes_note(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    cloud = tenant.sdk.cloud
+
+    started = await cloud.instances.action(instance.id, action="stop")
+    task = await cloud.tasks.poll(started.tasks[0], polling_interval_seconds=0)
+    listed = [one async for one in cloud.tasks.list(limit=1, state=["FINISHED"], from_timestamp="2020-01-01")]
+    acknowledged = await cloud.tasks.acknowledge_one(task.id)
+    await cloud.tasks.acknowledge_all(project_id=tenant.project_id, region_id=REGION)
+
+    assert (task.state, task.task_type, task.error, task.created_resources) == ("FINISHED", "stop_vm", None, None)
+    assert [one.id for one in listed] == [task.id]
+    assert acknowledged.acknowledged_by == tenant.client_id
+    assert [one.id async for one in cloud.tasks.list(is_acknowledged=False)] == []
