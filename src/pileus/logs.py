@@ -1,32 +1,57 @@
-"""Structured logs: text for people, JSON for machines, each line with its request's id."""
+"""Structured logs: text for people, JSON for machines, each line of a request with the request's id.
+
+Every part of the program logs through the standard library; what a line tells besides its message goes into `extra`.
+"""
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import structlog
 
+STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "exc_text"}
+ENCODER = msgspec.json.Encoder(enc_hook=str)
+
+
+class JsonLines(logging.Formatter):
+    """A line of JSON for each record: a request is logged in a few microseconds, as each of them is."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the record's own facts first, then what was given as `extra`, then the trace."""
+        line: dict[str, Any] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        line.update((name, fact) for name, fact in record.__dict__.items() if name not in STANDARD)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return ENCODER.encode(line).decode()
 
 
 def configure(level: str, form: str) -> None:
     """Send every log line to standard error in one form: `text`, `json`, or `auto` (text on a terminal)."""
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
-    render: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.stdlib.ExtraAdder(),
-            ],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *([structlog.processors.format_exc_info] if as_json else []),
-                render,
-            ],
-        )
-    )
+    handler.setFormatter(JsonLines() if as_json else _for_people())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("granian").setLevel(logging.WARNING)
+    # No line tells its thread or process, so no record need find them out.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def _for_people() -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+            structlog.stdlib.ExtraAdder(),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+    )

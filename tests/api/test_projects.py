@@ -1,7 +1,6 @@
-"""Projects: made, found, renamed, and deleted with everything in them."""
+"""Projects: made, found, renamed, and deleted."""
 
 import asyncio
-from dataclasses import replace as but
 from datetime import datetime
 from typing import Any
 
@@ -10,24 +9,8 @@ import pytest
 from gcore import ConflictError, NotFoundError
 
 from pileus.domain.access import Role
-from pileus.domain.images import Image
-from pileus.store import contents, faults, images, user_actions, volumes
-from pileus.store.database import Tx
+from pileus.store import user_actions
 from tests.tenants import Tenant
-from tests.worlds import (
-    a_ddos_profile,
-    a_floating_ip,
-    a_network,
-    a_placement_group,
-    a_port,
-    a_security_group,
-    addresses_of,
-    an_instance,
-    driver_of,
-    now_of,
-    ports_of,
-    renewed,
-)
 
 ALL = "/cloud/v1/projects"
 NAME_RULE = "String should match pattern '^[a-zA-Z0-9][a-zA-Z 0-9._\\-]{1,61}[a-zA-Z0-9._]$'"
@@ -206,220 +189,6 @@ async def deleted(tenant: Tenant, project_id: int) -> httpx.Response:
     return await tenant.api.delete(f"{ALL}/{project_id}")
 
 
-async def another(tenant: Tenant, name: str = "second") -> Tenant:
-    """The same tenant at work in a new project."""
-    project = await made(tenant, name)
-    return but(tenant, project_id=project["id"])
-
-
-async def rows(tenant: Tenant, table: str) -> int:
-    """How many rows of a table are the project's."""
-    async with tenant.running.cloud.db.read() as tx:
-        row = await tx.one(f"SELECT count(*) FROM {table} WHERE project_id = :id", id=tenant.project_id)
-    assert row is not None
-    return int(row[0])
-
-
-async def furnished(tenant: Tenant) -> None:
-    """Let a project have something of everything."""
-    _, (subnet,) = await a_network(tenant)
-    instance = await an_instance(tenant, labels={"env": "prod"})
-    inner = await a_port(tenant, subnet, instance)
-    await a_security_group(tenant, "web", inner)
-    await a_floating_ip(tenant, inner)
-    await a_ddos_profile(tenant, (await addresses_of(tenant, (await ports_of(tenant, instance))[0]))[0])
-    await a_placement_group(tenant)
-    await tenant.api.post(f"/cloud/v1/ssh_keys/{tenant.project_id}", json={"name": "key"})
-    image = Image(**renewed(tenant), name="mine", os_distro="debian", os_version="12")
-    await tenant.running.cloud.db.write(lambda tx: images.TABLE.add(tx, image))
-    await tenant.running.cloud.db.write(lambda tx: _snapshot(tx, tenant))
-
-
-async def _snapshot(tx: Tx, tenant: Tenant) -> None:
-    facts = renewed(tenant) | {"volume_id": "gone", "name": "snap", "size": 1, "status": "available", "revision": 1}
-    columns, marks = ", ".join(facts), ", ".join(f":{name}" for name in facts)
-    await tx.run(f"INSERT INTO snapshots ({columns}) VALUES ({marks})", **facts)
-
-
-PROJECTS_OWN = sorted(
-    set(contents.REMOVED) - {"attachments", "addresses", "port_security_groups", "security_group_rules"}
-)
-
-
-async def test_deleting_takes_everything_with_it(tenant: Tenant) -> None:
-    second = await another(tenant)
-    await furnished(tenant)
-    before = driver_of(tenant.running).counts()
-    kept = {table: await rows(tenant, table) for table in PROJECTS_OWN}
-    await furnished(second)
-    assert all([await rows(second, table) for table in PROJECTS_OWN])
-
-    task = await tenant.finished(await deleted(tenant, second.project_id))
-
-    assert (task["task_type"], task["project_id"], task["region_id"]) == ("delete_project", second.project_id, None)
-    assert (task["data"], task["created_resources"]) == ({"project_id": second.project_id}, None)
-    assert {table: await rows(second, table) for table in PROJECTS_OWN} == dict.fromkeys(PROJECTS_OWN, 0)
-    assert {table: await rows(tenant, table) for table in PROJECTS_OWN} == kept
-    assert driver_of(tenant.running).counts() == before
-    assert (await tenant.api.get(f"{ALL}/{second.project_id}")).status_code == 404
-    assert await names(tenant) == ["default"]
-
-
-async def test_no_address_stays_taken(tenant: Tenant) -> None:
-    async def taken() -> int:
-        async with tenant.running.cloud.db.read() as tx:
-            row = await tx.one("SELECT count(*) FROM addresses")
-        return int(row[0]) if row else 0
-
-    second, before = await another(tenant), await taken()
-    await furnished(second)
-
-    await tenant.finished(await deleted(tenant, second.project_id))
-
-    assert await taken() == before
-
-
-async def test_a_deleted_project_is_listed_if_asked_for_and_its_name_is_free(tenant: Tenant) -> None:
-    project = await made(tenant, "second")
-    await tenant.finished(await deleted(tenant, project["id"]))
-
-    (gone, _) = (await tenant.api.get(ALL, params={"include_deleted": "true", "order_by": "name.desc"})).json()[
-        "results"
-    ]
-    again = await made(tenant, "second")
-
-    assert (gone["id"], gone["state"], gone["task_id"]) == (project["id"], "DELETED", None)
-    assert gone["deleted_at"] > gone["created_at"]
-    assert again["id"] != project["id"]
-    assert await names(tenant, include_deleted=True, name="second") == ["second", "second"]
-    assert (await deleted(tenant, project["id"])).status_code == 404
-
-
-async def test_the_default_project_stays(tenant: Tenant) -> None:
-    answer = await deleted(tenant, tenant.project_id)
-
-    assert refusal(answer) == (409, "ConflictError")
-    assert "default" in answer.json()["message"]
-    assert await names(tenant) == ["default"]
-
-
-async def test_a_project_in_which_a_task_works_stays(tenant: Tenant) -> None:
-    second = await another(tenant)
-    instance = await an_instance(second)
-    await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": "stop_vm"})
-    action = await tenant.api.post(second.path("instances", instance.id, "action", version=2), json={"action": "stop"})
-
-    refused = await deleted(tenant, second.project_id)
-    await tenant.api.delete("/_pileus/faults")
-    await tenant.finished(action)
-    taken = await deleted(tenant, second.project_id)
-
-    assert refusal(refused) == (409, "ConflictError")
-    assert (await tenant.finished(taken))["task_type"] == "delete_project"
-
-
-async def held(tenant: Tenant) -> tuple[Tenant, str]:
-    """A project whose deletion has begun and is held up, and the task's id."""
-    second = await another(tenant)
-    await furnished(second)
-    await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": "delete_project"})
-    return second, (await deleted(tenant, second.project_id)).json()["tasks"][0]
-
-
-async def test_nothing_in_a_project_on_its_way_out_can_be_changed(tenant: Tenant) -> None:
-    second, task_id = await held(tenant)
-    (instance,) = (await contents_of(second, "instances"))[:1]
-
-    shown = (await tenant.api.get(f"{ALL}/{second.project_id}")).json()
-    whole = (await tenant.api.get(second.path("instances", instance))).json()
-    refused = [
-        await tenant.api.patch(second.path("instances", instance), json={"name": "other"}),
-        await tenant.api.post(second.path("instances", instance, "action", version=2), json={"action": "stop"}),
-        await tenant.api.patch(f"{ALL}/{second.project_id}", json={"name": "other"}),
-        await tenant.api.post(f"/cloud/v1/ssh_keys/{second.project_id}", json={"name": "late"}),
-        await deleted(tenant, second.project_id),
-    ]
-
-    assert (shown["state"], shown["task_id"]) == ("DELETING", task_id)
-    assert (whole["task_id"], whole["task_state"]) == (task_id, "deleting")
-    assert [refusal(answer) for answer in refused] == [(409, "ConflictError")] * 5
-    assert (await tenant.api.get(f"/cloud/v1/ssh_keys/{second.project_id}")).json()["results"][0]["state"] == "DELETING"
-    await tenant.running.cloud.db.write(faults.clear)
-    assert (await tenant.ended(task_id))["state"] == "FINISHED"
-
-
-async def contents_of(tenant: Tenant, table: str) -> list[str]:
-    async with tenant.running.cloud.db.read() as tx:
-        return await contents.ids(tx, table, tenant.project_id)
-
-
-@pytest.mark.parametrize("step", ["remove servers", "remove volumes"])
-async def test_a_deletion_that_fails_leaves_the_project_usable_and_can_be_repeated(tenant: Tenant, step: str) -> None:
-    second = await another(tenant)
-    instance = await an_instance(second)
-    fault = {"kind": "fail", "task_type": "delete_project", "step": step, "message": "No power", "times": 1}
-    await tenant.api.post("/_pileus/faults", json=fault)
-
-    failed = await tenant.ended((await deleted(tenant, second.project_id)).json()["tasks"][0])
-    shown = (await tenant.api.get(f"{ALL}/{second.project_id}")).json()
-    left = await now_of(second, instance)
-    again = await deleted(tenant, second.project_id)
-
-    assert (failed["state"], failed["error"], failed["created_resources"]) == ("ERROR", "No power", None)
-    assert (shown["state"], shown["task_id"], shown["deleted_at"]) == ("ACTIVE", None, None)
-    assert (left.task_id, left.task_state) == (None, None)
-    assert left.status == ("ACTIVE" if step == "remove servers" else "ERROR")
-    assert (await tenant.finished(again))["state"] == "FINISHED"
-    assert await contents_of(second, "instances") == []
-
-
-async def test_a_volume_that_could_not_be_destroyed_shows_that_it_is_in_error(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    second = await another(tenant)
-    await an_instance(second)
-
-    async def stuck(volume_id: str) -> None:
-        raise OSError(volume_id)
-
-    monkeypatch.setattr(driver_of(tenant.running), "ensure_no_volume", stuck)
-    monkeypatch.setattr("pileus.tasks.engine.TRIES", 1)
-
-    failed = await tenant.ended((await deleted(tenant, second.project_id)).json()["tasks"][0])
-
-    async with tenant.running.cloud.db.read() as tx:
-        (volume,) = await volumes.TABLE.find(tx, "project_id = :id", id=second.project_id)
-    assert (failed["state"], failed["error"]) == ("ERROR", "Internal error")
-    assert (volume.status, volume.task_id) == ("error", None)
-
-
-async def test_what_came_into_the_project_meanwhile_is_not_lost_sight_of(tenant: Tenant) -> None:
-    second, task_id = await held(tenant)
-    late = await an_instance(second, name="late")
-
-    await tenant.running.cloud.db.write(faults.clear)
-    failed = await tenant.ended(task_id)
-
-    assert (failed["state"], failed["error"]) == (
-        "ERROR",
-        f"A task is under way in project {second.project_id}: try again when it has finished",
-    )
-    assert (await tenant.api.get(second.path("instances", late.id))).status_code == 200
-
-
-async def test_of_many_who_delete_a_project_at_once_one_does(tenant: Tenant) -> None:
-    second = await another(tenant)
-    await an_instance(second)
-    await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": "delete_project"})
-
-    answers = await asyncio.gather(*(deleted(tenant, second.project_id) for _ in range(8)))
-
-    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
-    await tenant.running.cloud.db.write(faults.clear)
-    (done,) = [answer for answer in answers if answer.status_code == 200]
-    await tenant.finished(done)
-
-
 async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     project = await made(tenant, "second")
     await tenant.api.patch(f"{ALL}/{project['id']}", json={"description": "new"})
@@ -438,25 +207,6 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     resource = {"resource_id": str(project["id"]), "resource_type": "project", "search_field": "second"}
     assert [line.resources for line in lines] == [[resource]] * 3
     assert lines[1].action_data == {"description": "new"}
-
-
-async def test_every_table_of_a_projects_things_is_emptied_and_locked(tenant: Tenant) -> None:
-    """A new kind of thing has to be written into `contents` before this passes."""
-    async with tenant.running.cloud.db.read() as tx:
-        columns = await tx.all(
-            COLUMNS["sqlite" if tenant.running.cloud.db.__class__.__name__ == "Sqlite" else "postgres"]
-        )
-    held_by_tasks = {table for table, column in columns if column == "task_id"}
-    owned_by_projects = {table for table, column in columns if column == "project_id"} - {"tasks", "user_actions"}
-
-    assert owned_by_projects - set(contents.REMOVED) == set()
-    assert (owned_by_projects & held_by_tasks) - set(contents.LOCKABLE) == set()
-
-
-COLUMNS = {
-    "sqlite": "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
-    "postgres": "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'",
-}
 
 
 async def test_the_official_client_does_it_all(tenant: Tenant, stranger: Tenant) -> None:

@@ -41,8 +41,8 @@ async def colleague(tenant: Tenant) -> httpx.AsyncClient:
         number = await counters.following(tx, "api_keys")
         token = new_token(number)
         await clients.add_user(tx, user_id, tenant.client_id, "colleague@example.com", 0)
-        facts = {"id": number, "client_id": tenant.client_id, "user_id": user_id, "name": "theirs", "created_at": 0}
-        await keys.add(tx, ApiKey(**facts, role=Role.ENGINEERS.value, digest=digest(token)))
+        facts: dict[str, Any] = {"id": number, "user_id": user_id, "digest": digest(token), "created_at": 0}
+        await keys.add(tx, ApiKey(**facts, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))
         return token
 
     return client_of(tenant.running, await tenant.running.cloud.db.write(write))

@@ -6,7 +6,7 @@ from litestar.di import Provide
 
 from pileus.api import auth, errors, reference, routes
 from pileus.api.answers import Answer
-from pileus.api.call import Call, Cloud
+from pileus.api.call import CALL, Call, Cloud
 from pileus.api.observing import Figures, observed
 from pileus.api.requests import Request
 from pileus.api.routes import rehearsal
@@ -38,10 +38,9 @@ def application(settings: Settings, cloud: Cloud | None, figures: Figures) -> Li
     return app
 
 
-def provide_call(request: Request) -> Call:
+def provide_call() -> Call:
     """The request as handlers see it."""
-    call: Call = request.scope["call"]  # type: ignore[typeddict-item]  # our own key
-    return call
+    return CALL.get()
 
 
 def provide_cloud(request: Request) -> Cloud:

@@ -1,6 +1,7 @@
 """A request as its handler sees it: who asks, where, and the server that it asks."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,5 +109,7 @@ class Call:
         await user_actions.add(tx, action)
 
 
+CALL: ContextVar[Call] = ContextVar("call")
+"""The request that is being answered; the framework hands it to handlers without looking at it."""
 Here = NamedDependency[Call]
 """A handler's parameter `call: Here`."""

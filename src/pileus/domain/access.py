@@ -1,6 +1,7 @@
 """Roles, and what each may do."""
 
 from enum import StrEnum
+from functools import cache
 
 
 class Role(StrEnum):
@@ -27,6 +28,7 @@ ALLOWED: dict[Role, frozenset[Access]] = {
 }
 
 
+@cache
 def allowed(role: str, access: Access) -> bool:
     """Whether `role` may use a route that asks for `access`."""
     return access in ALLOWED[Role(role)]

@@ -91,6 +91,27 @@ def _with_volumes(plan: Plan, disks: Sequence[ServerDisk], found: Found, making:
     )
 
 
+def new_volume(disk: ServerDisk, name: str, making: Making) -> Volume:
+    """The record of a volume that is to be made."""
+    return Volume(
+        id=making.new_id(),
+        client_id=making.place.client_id,
+        project_id=making.place.project_id,
+        region_id=making.place.region_id,
+        name=name,
+        size=disk.size,
+        type_name=disk.type_name,
+        bootable=disk.bootable,
+        image_id=disk.image.id if disk.image else None,
+        snapshot_id=disk.snapshot.id if disk.snapshot else None,
+        apptemplate_id=disk.app_template.id if disk.app_template else None,
+        task_id=making.task_id,
+        creator_task_id=making.task_id,
+        created_at=making.now,
+        updated_at=making.now,
+    )
+
+
 def _name(order: Order) -> str:
     """The name, or the template in its place until it is filled."""
     if order.name and order.name_template:
@@ -186,23 +207,7 @@ def _volume(disk: ServerDisk, instance_name: str, position: int, making: Making)
         held = VolumeStatus.ATTACHING.value
         return replace(disk.existing, status=held, task_id=making.task_id, updated_at=making.now)
     default = f"{instance_name}_bootvolume" if disk.boot_index == 0 else f"{instance_name}_volume{position}"
-    return Volume(
-        id=making.new_id(),
-        client_id=making.place.client_id,
-        project_id=making.place.project_id,
-        region_id=making.place.region_id,
-        name=disk.ordered.name or default,
-        size=disk.size,
-        type_name=disk.type_name,
-        bootable=disk.bootable,
-        image_id=disk.image.id if disk.image else None,
-        snapshot_id=disk.snapshot.id if disk.snapshot else None,
-        apptemplate_id=disk.app_template.id if disk.app_template else None,
-        task_id=making.task_id,
-        creator_task_id=making.task_id,
-        created_at=making.now,
-        updated_at=making.now,
-    )
+    return new_volume(disk, disk.ordered.name or default, making)
 
 
 def _attachment(disk: ServerDisk, volume: Volume, position: int, plan: Plan, making: Making) -> Attachment:

@@ -60,8 +60,11 @@ def images_behind(volumes: Iterable[Volume], templates: Iterable[AppTemplate], r
     ]
 
 
-def resolved(ordered: NewVolume, flavor: Flavor, found: Found) -> ServerDisk:
-    """Find out what an ordered volume is made of; raises NotFound, Invalid or Conflict."""
+def resolved(ordered: NewVolume, flavor: Flavor | None, found: Found) -> ServerDisk:
+    """Find out what an ordered volume is made of, for a server of a flavor or for itself.
+
+    Raises NotFound, Invalid or Conflict.
+    """
     disk = SOURCES[ordered.source](ordered, flavor, found)
     if disk.existing is None:
         _fits_type(disk, found)
@@ -101,13 +104,13 @@ def _once(name: str, values: Sequence[object]) -> None:
         raise invalid(**{name: "Each volume needs a value of its own"})
 
 
-def _from_nothing(ordered: NewVolume, _flavor: Flavor, _found: Found) -> ServerDisk:
+def _from_nothing(ordered: NewVolume, _flavor: Flavor | None, _found: Found) -> ServerDisk:
     if ordered.size is None:
         raise invalid(size="Field required")
     return ServerDisk(ordered=ordered, size=ordered.size, type_name=ordered.type_name or DEFAULT_TYPE)
 
 
-def _from_image(ordered: NewVolume, flavor: Flavor, found: Found) -> ServerDisk:
+def _from_image(ordered: NewVolume, flavor: Flavor | None, found: Found) -> ServerDisk:
     image = _usable_image(ordered.source_id, found)
     return ServerDisk(
         ordered=ordered,
@@ -118,7 +121,7 @@ def _from_image(ordered: NewVolume, flavor: Flavor, found: Found) -> ServerDisk:
     )
 
 
-def _from_app_template(ordered: NewVolume, flavor: Flavor, found: Found) -> ServerDisk:
+def _from_app_template(ordered: NewVolume, flavor: Flavor | None, found: Found) -> ServerDisk:
     template = _the("App template", found.app_templates, ordered.source_id)
     if template.region_id not in (None, found.region_id):
         raise not_found("App template", template.id)
@@ -133,7 +136,7 @@ def _from_app_template(ordered: NewVolume, flavor: Flavor, found: Found) -> Serv
     )
 
 
-def _from_snapshot(ordered: NewVolume, _flavor: Flavor, found: Found) -> ServerDisk:
+def _from_snapshot(ordered: NewVolume, _flavor: Flavor | None, found: Found) -> ServerDisk:
     snapshot = _the("Snapshot", found.snapshots, ordered.source_id)
     if snapshot.status != "available":
         raise Conflict(f"Snapshot {snapshot.id} is {snapshot.status}")
@@ -151,7 +154,7 @@ def _from_snapshot(ordered: NewVolume, _flavor: Flavor, found: Found) -> ServerD
     )
 
 
-def _from_volume(ordered: NewVolume, _flavor: Flavor, found: Found) -> ServerDisk:
+def _from_volume(ordered: NewVolume, _flavor: Flavor | None, found: Found) -> ServerDisk:
     volume = _the("Volume", found.volumes, ordered.source_id)
     if volume.task_id is not None:
         raise Conflict(f"Volume {volume.id} is locked by task {volume.task_id}: try again when the task has finished")
@@ -167,7 +170,7 @@ def _from_volume(ordered: NewVolume, _flavor: Flavor, found: Found) -> ServerDis
     )
 
 
-SOURCES: Mapping[Source, Callable[[NewVolume, Flavor, Found], ServerDisk]] = {
+SOURCES: Mapping[Source, Callable[[NewVolume, Flavor | None, Found], ServerDisk]] = {
     Source.NEW: _from_nothing,
     Source.IMAGE: _from_image,
     Source.SNAPSHOT: _from_snapshot,
@@ -189,9 +192,9 @@ def _usable_image(identity: str | None, found: Found) -> Image:
     return image
 
 
-def _size(ordered: NewVolume, flavor: Flavor, minimum: int) -> int:
+def _size(ordered: NewVolume, flavor: Flavor | None, minimum: int) -> int:
     """A shared flavor brings its own size; else it is as ordered, or by default what the image needs."""
-    if flavor.basic and flavor.disk is not None:
+    if flavor and flavor.basic and flavor.disk is not None:
         return _at_least(minimum, flavor.disk)
     return _at_least(minimum, ordered.size or max(minimum, DEFAULT_SIZE))
 

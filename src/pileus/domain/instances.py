@@ -117,6 +117,7 @@ METAL_TASKS: Mapping[Action, str] = {
 """What the tasks of servers without a hypervisor are called; such a server cannot be suspended."""
 SETTLED = frozenset({Status.ACTIVE, Status.SHUTOFF})
 """Where an instance can be made into another, or be moved."""
+PLUGGABLE = SETTLED | {Status.PAUSED}
 
 
 class Boot(Struct, frozen=True, kw_only=True):
@@ -167,7 +168,7 @@ class Instance(Struct, frozen=True, kw_only=True):
 
     @property
     def virtual(self) -> bool:
-        """Whether it is a virtual machine, not a server of its own."""
+        """Whether it is a virtual machine: bare metal and GPU servers are not."""
         return self.kind == Kind.VM
 
     def unlocked(self) -> "Instance":
@@ -187,11 +188,9 @@ class Instance(Struct, frozen=True, kw_only=True):
 
     def task_type(self, action: Action) -> str:
         """What the task of an action is called; raises Conflict for one that such an instance cannot do."""
-        if self.virtual:
-            return MOVES[action].task_type
-        if action not in METAL_TASKS:
+        if not self.virtual and action not in METAL_TASKS:
             raise Conflict(f"Cannot {action} instance {self.id}: bare metal servers cannot be suspended")
-        return METAL_TASKS[action]
+        return METAL_TASKS[action] if self.kind == Kind.BAREMETAL else MOVES[action].task_type
 
     def moving(self, action: Action, task_id: str, now: int) -> "Instance":
         """Enter the in-between state of `action`, held by a task; raises Conflict where that is not possible now."""
@@ -213,6 +212,12 @@ class Instance(Struct, frozen=True, kw_only=True):
             raise Conflict(f"Cannot resize instance {self.id} in status {self.status}")
         held = self.locked(task_id, "resize_prep").standing(Status.RESIZE, now)
         return replace(held, flavor_id=flavor_id)
+
+    def plugging(self, task_id: str) -> "Instance":
+        """Be held by the task that gives it an interface or takes one; raises Conflict where that is not possible now."""
+        if self.unlocked().status not in PLUGGABLE:
+            raise Conflict(f"Cannot change the interfaces of instance {self.id} in status {self.status}")
+        return self.locked(task_id)
 
     def joining(self, group_id: str, task_id: str) -> "Instance":
         """Be held by the task that puts it into a placement group; raises Conflict where that is not possible now."""

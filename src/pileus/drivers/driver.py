@@ -20,7 +20,7 @@ class DriverError(Exception):
 
 
 class Disk(Struct, frozen=True, kw_only=True):
-    """A volume as a driver sees it; `size` in GiB; made from an image, from a snapshot, or blank."""
+    """A volume as a driver sees it; `size` in GiB; made from a snapshot if it names one, from an image, or blank."""
 
     id: str
     size: int

@@ -40,3 +40,13 @@ async def add(tx: Tx, attachment: Attachment) -> Attachment:
 async def remove(tx: Tx, volume_id: str) -> None:
     """Take a volume off."""
     await TABLE.remove(tx, volume_id)
+
+
+async def hangs_since(tx: Tx, volume_id: str, now: int) -> None:
+    """Write when a volume was attached; nothing happens if it hangs nowhere."""
+    await tx.run("UPDATE attachments SET attached_at = :now WHERE volume_id = :volume_id", volume_id=volume_id, now=now)
+
+
+async def of_instance(tx: Tx, instance_id: str) -> list[Attachment]:
+    """What hangs on an instance."""
+    return await TABLE.find(tx, "instance_id = :instance_id", instance_id=instance_id)

@@ -1,6 +1,7 @@
 """Tenants and their users."""
 
 from pileus.domain.errors import not_found
+from pileus.store import counters
 from pileus.store.database import Tx
 
 
@@ -29,8 +30,10 @@ async def exists(tx: Tx, client_id: int) -> bool:
 
 async def next_user(tx: Tx) -> int:
     """A number that no user has yet."""
-    row = await tx.one("SELECT coalesce(max(id), 0) + 1 FROM users")
-    return int(row[0]) if row else 1
+    number = await counters.following(tx, "users")
+    while await tx.one("SELECT 1 FROM users WHERE id = :id", id=number) is not None:
+        number = await counters.following(tx, "users")
+    return number
 
 
 async def first_user(tx: Tx, client_id: int) -> int:

@@ -25,6 +25,11 @@ async def get(tx: Tx, place: Place, port_id: str) -> Port:
     return found
 
 
+async def find(tx: Tx, port_id: str) -> Port | None:
+    """One port, whoever has it."""
+    return await TABLE.find_one(tx, "id = :id", id=port_id)
+
+
 async def of_instance(tx: Tx, instance_id: str) -> list[Port]:
     """An instance's ports in their order."""
     return await TABLE.find(tx, "instance_id = :instance_id ORDER BY position, id", instance_id=instance_id)

@@ -5,34 +5,34 @@ nothing behind.
 """
 
 from pileus.domain.tasks import created
-from pileus.drivers.driver import Volumes
 from pileus.store import attachments, instances, tags, volumes
 from pileus.store.database import Tx
 from pileus.tasks.machines import held
 from pileus.tasks.operation import Created, Operation, Step, Work
-from pileus.tasks.storage import able, disk_of, settled, volume_of
+from pileus.tasks.storage import disk_of, keeper, settled, volume_of
 
 
 async def _make(work: Work) -> None:
-    await able(work, Volumes).ensure_volume(await disk_of(work))
+    await keeper(work).ensure_volume(await disk_of(work))
 
 
 async def _destroy(work: Work) -> None:
-    await able(work, Volumes).ensure_no_volume(work.task.args["volume_id"])
+    await keeper(work).ensure_no_volume(work.task.args["volume_id"])
 
 
 async def _attach(work: Work) -> None:
     if instance_id := work.task.args["instance_id"]:
-        await able(work, Volumes).ensure_attached(instance_id, await disk_of(work))
+        await keeper(work).ensure_attached(instance_id, await disk_of(work))
 
 
 async def _detach(work: Work) -> None:
     if instance_id := work.task.args["instance_id"]:
-        await able(work, Volumes).ensure_detached(instance_id, work.task.args["volume_id"])
+        await keeper(work).ensure_detached(instance_id, work.task.args["volume_id"])
 
 
 async def _done(tx: Tx, work: Work) -> Created | None:
     volume = await volume_of(tx, work)
+    await attachments.hangs_since(tx, volume.id, work.now())
     await settled(tx, work, volume)
     await _let_go(tx, work)
     return created(volumes=[volume.id])

@@ -3,20 +3,19 @@
 Arguments: `volume_id`, `instance_id`.
 """
 
-from pileus.drivers.driver import Volumes
 from pileus.store import attachments, instances
 from pileus.store.database import Tx
 from pileus.tasks.machines import held
 from pileus.tasks.operation import Created, Operation, Step, Work
-from pileus.tasks.storage import able, disk_of, settled, volume_of
+from pileus.tasks.storage import disk_of, keeper, settled, volume_of
 
 
 async def _detach(work: Work) -> None:
-    await able(work, Volumes).ensure_detached(work.task.args["instance_id"], work.task.args["volume_id"])
+    await keeper(work).ensure_detached(work.task.args["instance_id"], work.task.args["volume_id"])
 
 
 async def _attach(work: Work) -> None:
-    await able(work, Volumes).ensure_attached(work.task.args["instance_id"], await disk_of(work))
+    await keeper(work).ensure_attached(work.task.args["instance_id"], await disk_of(work))
 
 
 async def _done(tx: Tx, work: Work) -> Created | None:

@@ -3,21 +3,18 @@
 The record has the new size from the start. Arguments: `volume_id`; `size`, the one it had.
 """
 
-from msgspec.structs import replace
-
-from pileus.drivers.driver import Extends
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, Work
-from pileus.tasks.storage import able, disk_of, settled, volume_of
+from pileus.tasks.storage import disk_of, extender, settled, volume_of
 
 
 async def _extend(work: Work) -> None:
     disk = await disk_of(work)
-    await able(work, Extends).ensure_size(disk.id, disk.size)
+    await extender(work).ensure_size(disk.id, disk.size)
 
 
 async def _take_back(work: Work) -> None:
-    await able(work, Extends).ensure_size(work.task.args["volume_id"], work.task.args["size"])
+    await extender(work).ensure_size(work.task.args["volume_id"], work.task.args["size"])
 
 
 async def _done(tx: Tx, work: Work) -> Created | None:
@@ -26,8 +23,7 @@ async def _done(tx: Tx, work: Work) -> Created | None:
 
 
 async def _failed(tx: Tx, work: Work) -> None:
-    volume = await volume_of(tx, work)
-    await settled(tx, work, replace(volume, size=work.task.args["size"]))
+    await settled(tx, work, await volume_of(tx, work), size=work.task.args["size"])
 
 
 EXTEND_VOLUME = Operation("extend_volume", (Step("extend", _extend, undo=_take_back),), _done, _failed)

@@ -2,6 +2,7 @@
 
 from pileus.domain.errors import not_found
 from pileus.domain.instances import Instance
+from pileus.domain.ports import Port
 from pileus.drivers.driver import Disk, Machine, Nic
 from pileus.store import attachments, instances, ports, ssh_keys
 from pileus.store.database import Tx
@@ -60,7 +61,10 @@ async def disks_of(tx: Tx, instance_id: str) -> list[Disk]:
 
 async def nics_of(tx: Tx, instance_id: str) -> list[Nic]:
     """The interfaces of an instance."""
-    return [
-        Nic(port_id=port.id, network_id=port.network_id, mac_address=port.mac_address, addresses=addresses)
-        for port, addresses in await ports.with_addresses(tx, instance_id)
-    ]
+    return [await nic_of(tx, port) for port in await ports.of_instance(tx, instance_id)]
+
+
+async def nic_of(tx: Tx, port: Port) -> Nic:
+    """A port as an interface."""
+    addresses = [line.ip for line in await ports.addresses_of(tx, port.id)]
+    return Nic(port_id=port.id, network_id=port.network_id, mac_address=port.mac_address, addresses=addresses)

@@ -45,33 +45,25 @@ async def _back(work: Work) -> None:
         await work.driver.ensure_suspended(work.task.args["instance_id"])
 
 
-async def _protect(work: Work) -> None:
-    await protection.turn(work, active=True)
-
-
-async def _protect_no_more(work: Work) -> None:
-    await protection.turn(work, active=False)
-
-
 async def _failed(tx: Tx, work: Work) -> None:
     instance, args = await held(tx, work), work.task.args
     stood = instance.standing(Status(args["before"]), work.now(), args["vm_state"])
     await instances.save(tx, instance, stood.released())
-    await protection.settle(tx, work, active=False)
+    await protection.settle_off(tx, work)
 
 
 def _move(task_type: str, action: Action) -> Operation:
     async def done(tx: Tx, work: Work) -> Created | None:
         instance = await held(tx, work)
         await instances.save(tx, instance, instance.standing(MOVES[action].arrives, work.now()).released())
-        await protection.settle(tx, work, active=True)
+        await protection.settle(tx, work)
         return None
 
     return Operation(task_type, STEPS[action], done, _failed)
 
 
 STEPS: Mapping[Action, tuple[Step, ...]] = {
-    Action.START: (Step("power on", _run, undo=_back), Step("protect", _protect, undo=_protect_no_more)),
+    Action.START: (Step("power on", _run, undo=_back), Step("protect", protection.protect, undo=protection.turn_off)),
     Action.STOP: (Step("power off", _stop, undo=_back),),
     Action.REBOOT: (Step("restart", _restart, undo=_back),),
     Action.REBOOT_HARD: (Step("restart", _restart_hard, undo=_back),),

@@ -2,24 +2,46 @@
 
 from collections.abc import Mapping
 
+from pileus.tasks.attach_interface import ATTACH_INTERFACE
+from pileus.tasks.attach_volume import ATTACH_VOLUME
 from pileus.tasks.create_instance import CREATE_INSTANCE
+from pileus.tasks.create_snapshot import CREATE_SNAPSHOT
+from pileus.tasks.create_volume import CREATE_VOLUME
 from pileus.tasks.delete_instance import DELETE_INSTANCE
 from pileus.tasks.delete_project import DELETE_PROJECT
+from pileus.tasks.delete_snapshot import DELETE_SNAPSHOT
+from pileus.tasks.delete_volume import DELETE_VOLUME
+from pileus.tasks.detach_interface import DETACH_INTERFACE
+from pileus.tasks.detach_volume import DETACH_VOLUME
+from pileus.tasks.extend_volume import EXTEND_VOLUME
 from pileus.tasks.move_instance import MOVE_INSTANCE
 from pileus.tasks.operation import Operation
 from pileus.tasks.protect_address import PROTECT_ADDRESS
 from pileus.tasks.put_into_placement_group import PUT_INTO_PLACEMENT_GROUP
 from pileus.tasks.remove_from_placement_group import REMOVE_FROM_PLACEMENT_GROUP
 from pileus.tasks.resize_instance import RESIZE_INSTANCE
+from pileus.tasks.retype_volume import RETYPE_VOLUME
+from pileus.tasks.revert_volume import REVERT_VOLUME
 
 EVERY: tuple[Operation, ...] = (
     *CREATE_INSTANCE,
     *DELETE_INSTANCE,
     *MOVE_INSTANCE,
+    *ATTACH_INTERFACE,
+    DETACH_INTERFACE,
     *PROTECT_ADDRESS,
     RESIZE_INSTANCE,
     PUT_INTO_PLACEMENT_GROUP,
     REMOVE_FROM_PLACEMENT_GROUP,
     DELETE_PROJECT,
+    ATTACH_VOLUME,
+    CREATE_SNAPSHOT,
+    CREATE_VOLUME,
+    DELETE_SNAPSHOT,
+    DELETE_VOLUME,
+    DETACH_VOLUME,
+    EXTEND_VOLUME,
+    RETYPE_VOLUME,
+    REVERT_VOLUME,
 )
 OPERATIONS: Mapping[str, Operation] = {operation.task_type: operation for operation in EVERY}

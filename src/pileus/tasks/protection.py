@@ -17,22 +17,34 @@ async def held_profiles(tx: Tx, work: Work) -> list[DdosProfile]:
     return [profile for profile in found.values() if profile.task_id == work.task.id]
 
 
-async def turn(work: Work, *, active: bool) -> None:
-    """Turn the protection of their addresses on or off."""
+async def protect(work: Work) -> None:
+    """Protect their addresses as the records say."""
     for profile in await _looked_up(work):
-        await protecting(work).ensure_protected(profile.region_id, profile.ip_address, active=active)
+        await _protecting(work).ensure_protected(profile.region_id, profile.ip_address, active=profile.active)
+
+
+async def turn_off(work: Work) -> None:
+    """Keep the protection of their addresses ready, but off."""
+    for profile in await _looked_up(work):
+        await _protecting(work).ensure_protected(profile.region_id, profile.ip_address, active=False)
 
 
 async def take_away(work: Work) -> None:
     """Protect their addresses no more."""
     for profile in await _looked_up(work):
-        await protecting(work).ensure_unprotected(profile.region_id, profile.ip_address)
+        await _protecting(work).ensure_unprotected(profile.region_id, profile.ip_address)
 
 
-async def settle(tx: Tx, work: Work, *, active: bool) -> None:
-    """Let the profiles go, turned on or off."""
+async def settle(tx: Tx, work: Work) -> None:
+    """Let the profiles go, as they are."""
     for profile in await held_profiles(tx, work):
-        await ddos_profiles.save(tx, profile, replace(settled(profile), active=active))
+        await ddos_profiles.save(tx, profile, settled(profile))
+
+
+async def settle_off(tx: Tx, work: Work) -> None:
+    """Let the profiles go, turned off."""
+    for profile in await held_profiles(tx, work):
+        await ddos_profiles.save(tx, profile, replace(settled(profile), active=False))
 
 
 async def forget(tx: Tx, work: Work) -> None:
@@ -41,7 +53,7 @@ async def forget(tx: Tx, work: Work) -> None:
         await ddos_profiles.remove(tx, profile.id)
 
 
-def protecting(work: Work) -> Protects:
+def _protecting(work: Work) -> Protects:
     """The driver, if it can protect; raises DriverError."""
     if not isinstance(work.driver, Protects):
         raise DriverError("This cloud has no protection against DDoS", retryable=False)

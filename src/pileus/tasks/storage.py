@@ -1,6 +1,8 @@
 """What tasks about volumes and snapshots work on, and the driver that keeps them."""
 
-from typing import TypeVar
+from typing import Any
+
+from msgspec.structs import replace
 
 from pileus.domain.errors import not_found
 from pileus.domain.volumes import Attachment, Snapshot, Volume, VolumeStatus
@@ -9,14 +11,37 @@ from pileus.store import attachments, snapshots, volumes
 from pileus.store.database import Tx
 from pileus.tasks.operation import Work
 
-Ability = TypeVar("Ability", Volumes, Extends, Retypes, Snapshots)
 
-
-def able(work: Work, ability: type[Ability]) -> Ability:
-    """The driver, if it has an ability; raises DriverError."""
-    if not isinstance(work.driver, ability):
-        raise DriverError(f"This cloud cannot do that: its driver has no {ability.__name__}", retryable=False)
+def keeper(work: Work) -> Volumes:
+    """The driver, if it keeps volumes; raises DriverError."""
+    if not isinstance(work.driver, Volumes):
+        raise _unable("keeps no volumes")
     return work.driver
+
+
+def extender(work: Work) -> Extends:
+    """The driver, if it can extend volumes; raises DriverError."""
+    if not isinstance(work.driver, Extends):
+        raise _unable("cannot extend volumes")
+    return work.driver
+
+
+def retyper(work: Work) -> Retypes:
+    """The driver, if it can change the type of volumes; raises DriverError."""
+    if not isinstance(work.driver, Retypes):
+        raise _unable("cannot change the type of volumes")
+    return work.driver
+
+
+def photographer(work: Work) -> Snapshots:
+    """The driver, if it keeps snapshots; raises DriverError."""
+    if not isinstance(work.driver, Snapshots):
+        raise _unable("keeps no snapshots")
+    return work.driver
+
+
+def _unable(what: str) -> DriverError:
+    return DriverError(f"This cloud's driver {what}", retryable=False)
 
 
 async def volume_of(tx: Tx, work: Work) -> Volume:
@@ -56,8 +81,8 @@ def described(volume: Volume, attachment: Attachment | None) -> Disk:
     )
 
 
-async def settled(tx: Tx, work: Work, volume: Volume) -> None:
-    """Let a volume go, in use or free as it hangs somewhere or not."""
+async def settled(tx: Tx, work: Work, volume: Volume, **changes: Any) -> None:
+    """Let a volume go, in use or free as it hangs somewhere or not, with what else has changed about it."""
     hangs = await attachments.of_volume(tx, volume.id) is not None
     status = VolumeStatus.IN_USE if hangs else VolumeStatus.AVAILABLE
-    await volumes.save(tx, volume, volume.standing(status, work.now()))
+    await volumes.save(tx, volume, replace(volume.standing(status, work.now()), **changes))

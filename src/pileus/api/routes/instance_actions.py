@@ -2,6 +2,7 @@
 
 from litestar import post
 from litestar.params import FromPath, JSONBody
+from msgspec.structs import replace
 
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
@@ -29,7 +30,7 @@ async def act_on_instance(call: Here, instance_id: FromPath[str], data: JSONBody
     be suspended.
     """
     activate = data.action is Action.START and data.activate_profile is not False
-    return TaskIds(tasks=[await _moved(call, instance_id, data.action, activate=activate)])
+    return TaskIds(tasks=[await moved(call, instance_id, data.action, activate=activate)])
 
 
 @post(f"{ONE}/start", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
@@ -70,7 +71,7 @@ async def resume_instance(call: Here, instance_id: FromPath[str]) -> InstanceVie
     return await _after(call, instance_id, Action.RESUME)
 
 
-async def _moved(call: Call, instance_id: str, action: Action, *, activate: bool = False) -> str:
+async def moved(call: Call, instance_id: str, action: Action, *, activate: bool = False) -> str:
     """Lock the instance and write down the task that does the action; its id."""
     task_id = call.cloud.new_id()
 
@@ -89,16 +90,16 @@ async def _moved(call: Call, instance_id: str, action: Action, *, activate: bool
 
 
 async def _held_profiles(tx: Tx, instance: Instance, task_id: str) -> list[int]:
-    """Let the task hold what protection is off; what another task holds is left to that."""
+    """Turn on what protection is off, held by the task; what another task holds is left to that one."""
     off = [each for each in await ddos_profiles.of_instance(tx, instance.id) if not each.active and not each.task_id]
     for profile in off:
-        await ddos_profiles.save(tx, profile, held(profile, task_id))
+        await ddos_profiles.save(tx, profile, replace(held(profile, task_id), active=True))
     return [profile.id for profile in off]
 
 
 async def _after(call: Call, instance_id: str, action: Action, *, activate: bool = False) -> InstanceView:
     """The instance when the task has ended, or as it stands when that takes too long."""
-    task_id = await _moved(call, instance_id, action, activate=activate)
+    task_id = await moved(call, instance_id, action, activate=activate)
     await call.cloud.endings.wait(call.db, task_id, call.cloud.patience)
     async with call.db.read() as tx:
         return show(call.cloud, *await instances.whole(tx, call.place, instance_id))

@@ -7,11 +7,11 @@ from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
 from pileus.api.wire.flavors import ChangeFlavor
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain import resizing
+from pileus.domain import limits, resizing
 from pileus.domain.errors import NoCapacity
 from pileus.domain.flavors import Flavor
 from pileus.domain.instances import Instance
-from pileus.store import attachments, capacities, images, instances
+from pileus.store import attachments, capacities, images, instances, usage
 from pileus.store.database import Tx
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
@@ -31,6 +31,7 @@ async def change_flavor(call: Here, instance_id: FromPath[str], data: JSONBody[C
         flavor = resizing.chosen(before, call.cloud.catalogue.flavor(data.flavor_id), data.flavor_id)
         after = before.resizing(flavor.id, task_id, call.cloud.now())
         await _check(tx, call, before, flavor)
+        await _afford(tx, call, before, flavor)
         await instances.save(tx, before, after)
         shown = {"instance_id": instance_id, "flavor_id": flavor.id}
         args = {"instance_id": instance_id, "before": before.status, "flavor_id": before.flavor_id}
@@ -51,6 +52,13 @@ async def _check(tx: Tx, call: Call, instance: Instance, flavor: Flavor) -> None
     room = await capacities.room(tx, instance.region_id, flavor.id)
     if room is not None and room <= 0:
         raise NoCapacity(f"The region {instance.region_id} has reached the limit of flavor {flavor.id}")
+
+
+async def _afford(tx: Tx, call: Call, instance: Instance, flavor: Flavor) -> None:
+    """Hold what the flavor needs more against the tenant's quotas; raises QuotaExceeded."""
+    catalogue = call.cloud.catalogue
+    more = resizing.growth(catalogue.flavor(instance.flavor_id), flavor)
+    limits.check(catalogue.quotas, await usage.of_place(tx, call.place, catalogue), more)
 
 
 ROUTES = [change_flavor]

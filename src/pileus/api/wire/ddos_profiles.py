@@ -160,6 +160,11 @@ class NewProfileField(Struct, kw_only=True):
     field_value: Any = None
     value: str | None = None
 
+    def answer(self) -> dict[str, Any]:
+        """The answer as the rules take it."""
+        given = self.value if self.field_value is None else self.field_value
+        return {"base_field": self.base_field, "field_value": given}
+
 
 class NewProfile(Struct, kw_only=True):
     """The protection that an interface is attached with."""
@@ -167,6 +172,10 @@ class NewProfile(Struct, kw_only=True):
     profile_template: int
     profile_template_name: str | None = None
     fields: list[NewProfileField] = field(default_factory=list)
+
+    def answers(self) -> list[dict[str, Any]]:
+        """The answers as the rules take them."""
+        return [answer.answer() for answer in self.fields]
 
 
 def _fields(profile: DdosProfile, template: DdosTemplate | None) -> list[ProfileFieldView]:

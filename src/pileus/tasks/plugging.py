@@ -1,0 +1,35 @@
+"""A machine's plug in a port: what tasks about one interface have in common, by `instance_id` and `port_id`."""
+
+from pileus.domain.errors import not_found
+from pileus.domain.ports import Port
+from pileus.drivers.driver import DriverError, Networks
+from pileus.store import ports
+from pileus.store.database import Tx
+from pileus.tasks.machines import nic_of
+from pileus.tasks.operation import Work
+
+
+async def held_port(tx: Tx, work: Work) -> Port:
+    """The port that the task is about; raises NotFound."""
+    port = await ports.find(tx, work.task.args["port_id"])
+    if port is None:
+        raise not_found("Port", work.task.args["port_id"])
+    return port
+
+
+async def plug_in(work: Work) -> None:
+    """Give the machine its interface."""
+    async with work.db.read() as tx:
+        nic = await nic_of(tx, await held_port(tx, work))
+    await _networks(work).ensure_plugged(work.task.args["instance_id"], nic)
+
+
+async def pull_out(work: Work) -> None:
+    """Take the interface away."""
+    await _networks(work).ensure_unplugged(work.task.args["instance_id"], work.task.args["port_id"])
+
+
+def _networks(work: Work) -> Networks:
+    if not isinstance(work.driver, Networks):
+        raise DriverError("This cloud cannot change the interfaces of an instance", retryable=False)
+    return work.driver

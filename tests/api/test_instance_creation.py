@@ -1,0 +1,451 @@
+"""Making instances: every source of volumes, every type of interface, and what stands in the way."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from pileus.domain.places import Place
+from pileus.domain.tags import tagged
+from pileus.domain.volumes import Snapshot, Volume, VolumeStatus
+from pileus.store import snapshots, tags, volumes
+from pileus.store.database import Tx
+from tests.orders import METAL, UBUNTU, an_order, boot
+from tests.tenants import Tenant
+from tests.worlds import (
+    a_floating_ip,
+    a_network,
+    a_placement_group,
+    a_port,
+    a_security_group,
+    addresses_of,
+    driver_of,
+    place_of,
+    renewed,
+)
+
+CREATE = "create_vm"
+
+
+async def ordered(tenant: Tenant, **changes: Any) -> httpx.Response:
+    return await tenant.api.post(tenant.path("instances", version=2), json=an_order(**changes))
+
+
+async def made(tenant: Tenant, **changes: Any) -> dict[str, Any]:
+    task = await tenant.finished(await ordered(tenant, **changes))
+    (instance_id,) = task["created_resources"]["instances"]
+    return dict((await tenant.api.get(tenant.path("instances", instance_id))).json())
+
+
+async def failed(tenant: Tenant, **changes: Any) -> dict[str, Any]:
+    (task_id,) = (await ordered(tenant, **changes)).json()["tasks"]
+    task = await tenant.ended(task_id)
+    assert task["state"] == "ERROR"
+    return task
+
+
+async def a_volume(tenant: Tenant, **changes: Any) -> Volume:
+    facts = {"name": "data", "size": 20, "status": VolumeStatus.AVAILABLE.value}
+    volume = Volume(**{**renewed(tenant), **facts, **changes})
+
+    async def write(tx: Tx) -> Volume:
+        await tags.add(tx, volumes.KIND, place_of(tenant), volume.id, tagged([("kept", "yes")]))
+        return await volumes.add(tx, volume)
+
+    return await tenant.running.cloud.db.write(write)
+
+
+async def counted(tenant: Tenant) -> dict[str, int]:
+    """How many rows of each kind a tenant has, and things there are in the simulated world."""
+    place: Place = place_of(tenant)
+    tables = ("instances", "volumes", "ports", "floating_ips", "tags")
+    result: dict[str, int] = {}
+    async with tenant.running.cloud.db.read() as tx:
+        for table in tables:
+            row = await tx.one(f"SELECT count(*) FROM {table} WHERE project_id = :id", id=place.project_id)
+            result[table] = row[0] if row else 0
+        row = await tx.one("SELECT count(*) FROM addresses")
+    machines, disks, interfaces = driver_of(tenant.running).counts()[:3]
+    world = {"machines": machines, "disks": disks, "interfaces": interfaces}
+    return {**result, "addresses": row[0] if row else 0, **world}
+
+
+def fixed(view: dict[str, Any]) -> list[str]:
+    return [entry["addr"] for entries in view["addresses"].values() for entry in entries if entry["type"] == "fixed"]
+
+
+async def test_an_instance_is_made_whole(tenant: Tenant) -> None:
+    view = await made(tenant, tags={"env": "test"}, volumes=[boot(), {"source": "new-volume", "size": 5}])
+
+    user = {tag["key"]: tag["value"] for tag in view["tags"] if not tag["read_only"]}
+    system = [tag["key"] for tag in view["tags"] if tag["read_only"]]
+    assert (view["name"], view["status"], view["vm_state"]) == ("web-1", "ACTIVE", "active")
+    assert (view["task_id"], view["task_state"]) == (None, None)
+    assert user == {"env": "test"}
+    assert system == ["image_id", "image_name", "os_distro", "os_type", "os_version", "task_id"]
+    assert [tag["key"] for tag in view["tags"]] == sorted(tag["key"] for tag in view["tags"])
+    assert view["creator_task_id"] == next(tag["value"] for tag in view["tags"] if tag["key"] == "task_id")
+    assert len(view["volumes"]) == 2
+    assert len(fixed(view)) == 1
+    assert view["security_groups"] == [{"name": "default"}]
+
+
+async def test_the_task_names_what_it_has_made_and_hides_secrets(tenant: Tenant) -> None:
+    secret = "Sup3r-secret"
+    answer = await ordered(tenant, username="me", password=secret, user_data="")
+    held = (await tenant.api.get(f"/cloud/v1/tasks/{answer.json()['tasks'][0]}")).json()
+
+    task = await tenant.finished(answer)
+
+    made_things = task["created_resources"]
+    assert task["task_type"] == CREATE
+    assert [len(made_things[kind]) for kind in ("instances", "volumes", "ports", "floatingips")] == [1, 1, 1, 0]
+    assert made_things["clusters"] == []
+    assert secret not in str(task)
+    assert secret not in str(held)
+    async with tenant.running.cloud.db.read() as tx:
+        row = await tx.one("SELECT boot FROM instances WHERE id = :id", id=made_things["instances"][0])
+    assert row is not None
+    assert secret not in row[0]
+
+
+async def test_the_official_sdk_makes_one(tenant: Tenant) -> None:
+    instance = await tenant.sdk.cloud.instances.create_and_poll(
+        name="by-sdk",
+        flavor="g1-standard-1-2",
+        interfaces=[{"type": "external"}],
+        volumes=[{"source": "image", "image_id": UBUNTU, "size": 10, "boot_index": 0}],
+        polling_interval_seconds=1,
+    )
+
+    assert (instance.name, instance.status) == ("by-sdk", "ACTIVE")
+
+
+async def test_what_older_clients_send_is_understood(tenant: Tenant) -> None:
+    order = an_order(names=["old"], metadata={"a": "1"}, password="", username="", user_data="", keypair_name="")
+    del order["name"]
+
+    task = await tenant.finished(await tenant.api.post(tenant.path("instances", version=2), json=order))
+
+    view = (await tenant.api.get(tenant.path("instances", task["created_resources"]["instances"][0]))).json()
+    assert view["name"] == "old"
+    assert {"key": "a", "value": "1", "read_only": False} in view["tags"]
+
+
+async def test_a_name_template_is_filled_from_the_address(tenant: Tenant) -> None:
+    _, (subnet,) = await a_network(tenant, "10.7.5.0/24")
+    interface = {"type": "any_subnet", "network_id": subnet.network_id, "ip_address": "10.7.5.9"}
+    order = an_order(name_template="web-{ip_octets}", interfaces=[interface])
+    del order["name"]
+
+    task = await tenant.finished(await tenant.api.post(tenant.path("instances", version=2), json=order))
+
+    view = (await tenant.api.get(tenant.path("instances", task["created_resources"]["instances"][0]))).json()
+    assert view["name"] == "web-7-5-9"
+
+
+async def test_a_volume_comes_from_each_source(tenant: Tenant) -> None:
+    taken = await a_volume(tenant)
+    origin = await a_volume(tenant, bootable=True, image_id=UBUNTU)
+    frozen = Snapshot(**{**renewed(tenant), "volume_id": origin.id, "name": "then", "size": 20})
+    await tenant.running.cloud.db.write(lambda tx: snapshots.add(tx, frozen))
+    sources = [
+        boot(),
+        {"source": "new-volume", "size": 7, "type_name": "ssd_hiiops", "delete_on_termination": True},
+        {"source": "snapshot", "snapshot_id": frozen.id, "size": 25},
+        {"source": "existing-volume", "volume_id": taken.id, "tags": {"seen": "1"}},
+    ]
+
+    view = await made(tenant, volumes=sources)
+
+    async with tenant.running.cloud.db.read() as tx:
+        found = [await volumes.get(tx, place_of(tenant), volume["id"]) for volume in view["volumes"]]
+        kept = await tags.of(tx, taken.id)
+    assert [volume.size for volume in found] == [10, 7, 25, 20]
+    assert {volume.status for volume in found} == {"in-use"}
+    assert found[3].id == taken.id
+    assert [volume["delete_on_termination"] for volume in view["volumes"]] == [False, True, False, False]
+    assert {key: tag.value for key, tag in kept.items()} == {"kept": "yes", "seen": "1"}
+
+
+async def test_a_volume_comes_from_an_app_template(tenant: Tenant) -> None:
+    (template, *_) = tenant.running.cloud.catalogue.app_templates
+    answers = {question.name: "x" for question in template.app_config}
+    disk = {"source": "apptemplate", "apptemplate_id": template.id, "size": 40}
+
+    view = await made(tenant, volumes=[disk], configuration=answers, flavor="g2-standard-4-8")
+
+    assert len(view["volumes"]) == 1
+
+
+@pytest.mark.parametrize(("family", "count"), [("ipv4", 1), ("ipv6", 1), ("dual", 2), (None, 1)])
+async def test_an_external_interface_has_addresses_of_its_family(tenant: Tenant, family: str, count: int) -> None:
+    view = await made(tenant, interfaces=[{"type": "external", "ip_family": family}])
+
+    assert len(fixed(view)) == count
+    assert len(view["fixed_ip_assignments"]) == count
+    assert all(each["external"] for each in view["fixed_ip_assignments"])
+
+
+async def test_interfaces_of_every_type_live_together(tenant: Tenant) -> None:
+    network, (subnet,) = await a_network(tenant)
+    reserved = await a_port(tenant)
+    existing = await a_floating_ip(tenant)
+    where = {"network_id": network.id, "subnet_id": subnet.id}
+    interfaces = [
+        {"type": "external", "interface_name": "front"},
+        {"type": "subnet", **where, "floating_ip": {"source": "new"}},
+        {
+            "type": "any_subnet",
+            "network_id": network.id,
+            "ip_address": "10.0.0.77",
+            "floating_ip": {"source": "existing", "existing_floating_id": existing.id},
+        },
+        {"type": "reserved_fixed_ip", "port_id": reserved.id},
+    ]
+
+    view = await made(tenant, interfaces=interfaces)
+
+    inside = view["addresses"]["inside"]
+    floating = [entry["addr"] for entry in inside if entry["type"] == "floating"]
+    assert view["addresses"]["pub_net"][0]["interface_name"] == "front"
+    assert "10.0.0.77" in fixed(view)
+    assert set(await addresses_of(tenant, reserved)) <= set(fixed(view))
+    assert len(floating) == 2
+    assert existing.floating_ip_address in floating
+
+
+async def test_security_groups_are_the_interfaces_own_or_the_instances(tenant: Tenant) -> None:
+    web, data = await a_security_group(tenant, "web"), await a_security_group(tenant, "data")
+
+    own = await made(tenant, interfaces=[{"type": "external", "security_groups": [{"id": web.id}]}])
+    whole = await made(tenant, security_groups=[{"id": web.id}, {"id": data.id}])
+    empty = await made(tenant, interfaces=[{"type": "external", "security_groups": []}])
+
+    assert own["security_groups"] == [{"name": "web"}]
+    assert whole["security_groups"] == [{"name": "data"}, {"name": "web"}]
+    assert empty["security_groups"] == [{"name": "default"}]
+
+
+async def test_the_ssh_key_is_named_and_shown_by_its_id(tenant: Tenant) -> None:
+    key = (await tenant.api.post(f"/cloud/v1/ssh_keys/{tenant.project_id}", json={"name": "laptop"})).json()
+
+    view = await made(tenant, ssh_key_name="laptop")
+    missing = await ordered(tenant, ssh_key_name="nobodys")
+
+    assert view["ssh_key_name"] == key["id"]
+    assert (missing.status_code, missing.json()["exception_class"]) == (404, "NotFoundError")
+
+
+async def test_a_gpu_flavor_shows_its_own_shape(tenant: Tenant) -> None:
+    flavor = next(each for each in tenant.running.cloud.catalogue.flavors if each.kind == "gpu")
+
+    view = await made(tenant, flavor=flavor.id, volumes=[{"source": "image", "image_id": METAL}])
+
+    assert view["flavor"]["flavor_id"] == flavor.id
+    assert "gpu" in view["flavor"]["hardware_description"]
+
+
+async def test_a_bare_metal_server_is_made(tenant: Tenant) -> None:
+    order = {"name": "metal", "flavor": "bm2-hf-medium", "interfaces": [{"type": "external"}], "image_id": METAL}
+
+    task = await tenant.finished(await tenant.api.post(tenant.path("bminstances"), json=order))
+
+    view = (await tenant.api.get(tenant.path("instances", task["created_resources"]["instances"][0]))).json()
+    assert (task["task_type"], view["status"], view["volumes"]) == ("create_bm", "ACTIVE", [])
+    assert view["flavor"]["resource_class"]
+    wrong = await tenant.api.post(tenant.path("bminstances"), json={**order, "flavor": "g1-standard-1-2"})
+    assert list(wrong.json()["invalid_fields"]) == ["flavor"]
+
+
+async def test_members_of_an_anti_affinity_group_stand_on_different_hosts(tenant: Tenant) -> None:
+    group = await a_placement_group(tenant, "anti-affinity")
+
+    for _ in range(3):
+        await made(tenant, servergroup_id=group.id)
+
+    async with tenant.running.cloud.db.read() as tx:
+        rows = await tx.all("SELECT host FROM instances WHERE placement_group_id = :id", id=group.id)
+    assert len({row[0] for row in rows}) == 3
+
+
+async def test_members_of_an_affinity_group_stand_together(tenant: Tenant) -> None:
+    group = await a_placement_group(tenant, "affinity")
+
+    for _ in range(2):
+        await made(tenant, servergroup_id=group.id)
+
+    async with tenant.running.cloud.db.read() as tx:
+        rows = await tx.all("SELECT host FROM instances WHERE placement_group_id = :id", id=group.id)
+    assert len({row[0] for row in rows}) == 1
+
+
+async def test_a_full_anti_affinity_group_fails_and_leaves_nothing(tenant: Tenant) -> None:
+    group = await a_placement_group(tenant, "anti-affinity")
+    for _ in range(tenant.running.cloud.catalogue.servers.count):
+        await made(tenant, servergroup_id=group.id)
+    before = await counted(tenant)
+
+    task = await failed(tenant, servergroup_id=group.id)
+
+    assert "No valid host" in task["error"]
+    assert await counted(tenant) == before
+
+
+async def test_no_room_for_a_flavor_is_told(tenant: Tenant) -> None:
+    await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": 0})
+
+    answer = await ordered(tenant, flavor="g2-standard-2-4")
+    await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": None})
+
+    assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
+    assert answer.json()["message"] == "The region 1 has reached the limit of flavor g2-standard-2-4"
+
+
+async def test_a_used_up_quota_is_told_with_its_figures(tenant: Tenant) -> None:
+    limit = tenant.running.cloud.catalogue.quotas["volume_size"]
+    disks = [boot()] + [{"source": "new-volume", "size": 16000}] * (limit // 16000 + 1)
+    before = await counted(tenant)
+
+    answer = await ordered(tenant, volumes=disks)
+
+    info = answer.json()["info"]
+    assert (answer.status_code, answer.json()["exception_class"]) == (403, "QuotaLimitExceed")
+    assert (info["attribute"], info["limit"]) == ("volume_size", limit)
+    assert info["requested_usage"] > limit
+    assert await counted(tenant) == before
+
+
+@pytest.mark.parametrize("step", ["place", "allocate volumes", "spawn", "connect"])
+async def test_a_failure_at_any_step_leaves_nothing_behind(tenant: Tenant, step: str) -> None:
+    taken, existing, reserved = await a_volume(tenant), await a_floating_ip(tenant), await a_port(tenant)
+    _, (subnet,) = await a_network(tenant)
+    await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": CREATE, "step": step, "times": 1})
+    before = await counted(tenant)
+    inside = {"type": "subnet", "network_id": subnet.network_id, "subnet_id": subnet.id}
+    old = {"source": "existing", "existing_floating_id": existing.id}
+    interfaces = [
+        {**inside, "floating_ip": {"source": "new"}},
+        {**inside, "floating_ip": old},
+        {"type": "reserved_fixed_ip", "port_id": reserved.id},
+    ]
+
+    await failed(tenant, volumes=[boot(), {"source": "existing-volume", "volume_id": taken.id}], interfaces=interfaces)
+    left = await counted(tenant)
+    again = await made(
+        tenant, volumes=[boot(), {"source": "existing-volume", "volume_id": taken.id}], interfaces=interfaces
+    )
+
+    assert left["disks"] - before["disks"] in (0, 1)  # the volume that was there before may have come to be
+    assert {**left, "disks": 0} == {**before, "disks": 0}
+    assert again["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"flavor": "no-such"}, "flavor"),
+        ({"flavor": "bm2-hf-medium"}, "flavor"),
+        ({"interfaces": []}, "interfaces"),
+        ({"volumes": []}, "volumes"),
+        ({"name": "x"}, "name"),
+        ({"name": None, "name_template": None}, "name"),
+        ({"name": "good-name", "name_template": "{ip_octets}"}, "name"),
+        ({"tags": {"a b": "c"}}, "tags"),
+        ({"user_data": "not base64!"}, "user_data"),
+        ({"volumes": [boot(size=1)]}, "size"),
+        ({"volumes": [boot(), boot()]}, "boot_index"),
+        ({"volumes": [boot(type_name="cardboard")]}, "type_name"),
+        ({"interfaces": [{"type": "carrier-pigeon"}]}, "interfaces"),
+    ],
+)
+async def test_a_wrong_order_is_told_where(tenant: Tenant, change: dict[str, Any], field: str) -> None:
+    before = await counted(tenant)
+
+    answer = await ordered(tenant, **change)
+
+    assert answer.status_code == 400
+    assert field in answer.json()["invalid_fields"]
+    assert await counted(tenant) == before
+
+
+async def test_all_that_is_missing_is_told_at_once(tenant: Tenant) -> None:
+    answer = await tenant.api.post(tenant.path("instances", version=2), json={"name": "x"})
+
+    assert set(answer.json()["invalid_fields"]) == {"flavor", "interfaces", "volumes", "name"}
+
+
+async def test_things_of_another_tenant_are_not_there(tenant: Tenant, stranger: Tenant) -> None:
+    network, (subnet,) = await a_network(stranger)
+    volume, port, group = await a_volume(stranger), await a_port(stranger), await a_security_group(stranger)
+    floating, placement = await a_floating_ip(stranger), await a_placement_group(stranger)
+    inside = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}
+    orders: list[dict[str, Any]] = [
+        {"interfaces": [inside]},
+        {"interfaces": [{"type": "any_subnet", "network_id": network.id}]},
+        {"interfaces": [{"type": "reserved_fixed_ip", "port_id": port.id}]},
+        {"interfaces": [{"type": "external", "security_groups": [{"id": group.id}]}]},
+        {"security_groups": [{"id": group.id}]},
+        {"servergroup_id": placement.id},
+        {"volumes": [boot(), {"source": "existing-volume", "volume_id": volume.id}]},
+    ]
+    own, (mine,) = await a_network(tenant)
+    taking = {"source": "existing", "existing_floating_id": floating.id}
+    orders.append({"interfaces": [{**inside, "network_id": own.id, "subnet_id": mine.id, "floating_ip": taking}]})
+
+    answers = [await ordered(tenant, **order) for order in orders]
+
+    assert [answer.status_code for answer in answers] == [404] * len(orders)
+
+
+async def test_what_is_in_use_cannot_be_taken(tenant: Tenant) -> None:
+    taken, port = await a_volume(tenant), await a_port(tenant)
+    network, _ = await a_network(tenant)
+    address = {"type": "any_subnet", "network_id": network.id, "ip_address": "10.0.0.50"}
+    volume = {"source": "existing-volume", "volume_id": taken.id}
+    await made(
+        tenant,
+        volumes=[boot(), volume],
+        interfaces=[address, {"type": "reserved_fixed_ip", "port_id": port.id}],
+    )
+
+    answers = [
+        await ordered(tenant, volumes=[boot(), volume]),
+        await ordered(tenant, interfaces=[address]),
+        await ordered(tenant, interfaces=[{"type": "reserved_fixed_ip", "port_id": port.id}]),
+    ]
+
+    assert [answer.status_code for answer in answers] == [409, 409, 409]
+
+
+async def test_twenty_at_once_have_twenty_addresses(tenant: Tenant) -> None:
+    network, _ = await a_network(tenant, "10.9.0.0/27")
+    interface = {"type": "any_subnet", "network_id": network.id}
+
+    views = await asyncio.gather(*(made(tenant, interfaces=[interface]) for _ in range(20)))
+
+    given = [address for view in views for address in fixed(view)]
+    assert len(given) == 20
+    assert len(set(given)) == 20
+
+
+async def test_a_full_subnet_is_told_and_leaves_nothing(tenant: Tenant) -> None:
+    network, _ = await a_network(tenant, "10.9.0.0/29")
+    interface = {"type": "any_subnet", "network_id": network.id}
+    views = [await made(tenant, interfaces=[interface]) for _ in range(5)]
+    before = await counted(tenant)
+
+    answer = await ordered(tenant, interfaces=[interface])
+
+    assert sorted(address for view in views for address in fixed(view)) == [f"10.9.0.{last}" for last in range(2, 7)]
+    assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
+    assert await counted(tenant) == before
+
+
+async def test_an_unknown_place_is_not_there(tenant: Tenant, stranger: Tenant) -> None:
+    region = await tenant.api.post(f"/cloud/v2/instances/{tenant.project_id}/99", json=an_order())
+    project = await tenant.api.post(f"/cloud/v2/instances/{stranger.project_id}/1", json=an_order())
+
+    assert region.json()["message"] == "Region 99 could not be found"
+    assert project.json()["message"] == f"Project {stranger.project_id} could not be found"

@@ -1,0 +1,25 @@
+"""Orders of servers for tests: what a client sends."""
+
+from typing import Any
+
+from pileus.domain.catalogue import image_id
+from tests.tenants import REGION
+
+UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
+METAL = image_id(REGION, "ubuntu-22.04-x64-ironic")
+
+
+def boot(**changes: Any) -> dict[str, Any]:
+    """A boot volume from an image."""
+    return {"source": "image", "image_id": UBUNTU, "size": 10, "boot_index": 0, **changes}
+
+
+def an_order(**changes: Any) -> dict[str, Any]:
+    """A small server with a public address."""
+    return {
+        "name": "web-1",
+        "flavor": "g1-standard-1-2",
+        "interfaces": [{"type": "external"}],
+        "volumes": [boot()],
+        **changes,
+    }

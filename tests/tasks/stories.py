@@ -1,0 +1,191 @@
+"""How each operation comes about: what stands there before, and the request that begins it. One story a task type."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from pileus.domain.catalogue import image_id
+from tests.tenants import REGION, Tenant
+from tests.worlds import (
+    BARE_METAL,
+    a_ddos_profile,
+    a_floating_ip,
+    a_network,
+    a_placement_group,
+    a_port,
+    addresses_of,
+    an_instance,
+    driver_of,
+    ports_of,
+)
+
+Path = str
+Ask = Callable[[Tenant], Awaitable[httpx.Response]]
+UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
+UBUNTU_BARE = image_id(REGION, "ubuntu-22.04-x64-ironic")
+PROTECTION = {"profile_template": 1, "fields": [{"base_field": 11, "field_value": [443]}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """`begin` lets things stand and tells the request; what is `lasting` cannot be undone, only asked for again."""
+
+    begin: Callable[[Tenant], Awaitable[Ask]]
+    lasting: bool = False
+
+
+def asking(method: str, path: Path, body: Any = None) -> Ask:
+    """A request of the tenant's."""
+
+    async def ask(tenant: Tenant) -> httpx.Response:
+        return await tenant.api.request(method, path, json=body)
+
+    return ask
+
+
+def acting(action: str, *, status: str = "ACTIVE", **changes: Any) -> Story:
+    """An instance, and what is done to its power."""
+
+    async def begin(tenant: Tenant) -> Ask:
+        instance = await an_instance(tenant, status=status, **changes)
+        return asking("POST", tenant.path("instances", instance.id, "action", version=2), {"action": action})
+
+    return Story(begin)
+
+
+async def _create_vm(tenant: Tenant) -> Ask:
+    network, (subnet,) = await a_network(tenant)
+    group = await a_placement_group(tenant)
+    inside = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id, "floating_ip": {"source": "new"}}
+    order = {
+        "name": "fresh",
+        "flavor": "g1-standard-1-2",
+        "interfaces": [{"type": "external"}, inside],
+        "volumes": [
+            {"source": "image", "image_id": UBUNTU, "size": 10, "boot_index": 0, "type_name": "standard"},
+            {"source": "new-volume", "size": 5, "name": "data", "type_name": "standard", "delete_on_termination": True},
+        ],
+        "servergroup_id": group.id,
+        "tags": {"a": "b"},
+        "password": "Secret-Password-1",
+        "username": "me",
+    }
+    return asking("POST", tenant.path("instances", version=2), order)
+
+
+async def _create_bm(tenant: Tenant) -> Ask:
+    order = {
+        "name": "fresh",
+        "flavor": BARE_METAL,
+        "interfaces": [{"type": "external"}],
+        "image_id": UBUNTU_BARE,
+    }
+    return asking("POST", tenant.path("bminstances"), order)
+
+
+async def _delete_vm(tenant: Tenant) -> Ask:
+    instance = await an_instance(tenant)
+    _, (subnet,) = await a_network(tenant)
+    await a_floating_ip(tenant, await a_port(tenant, subnet, instance))
+    return asking("DELETE", tenant.path("instances", instance.id) + "?delete_floatings=true")
+
+
+async def _delete_bm(tenant: Tenant) -> Ask:
+    instance = await an_instance(tenant, flavor_id=BARE_METAL)
+    return asking("DELETE", tenant.path("instances", instance.id))
+
+
+async def _delete_project(tenant: Tenant) -> Ask:
+    project_id = (await tenant.api.post("/cloud/v1/projects", json={"name": "short-lived"})).json()["id"]
+    here, tenant.project_id = tenant.project_id, project_id
+    await an_instance(tenant)
+    await a_network(tenant)
+    tenant.project_id = here
+    return asking("DELETE", f"/cloud/v1/projects/{project_id}")
+
+
+async def _resize_vm(tenant: Tenant) -> Ask:
+    instance = await an_instance(tenant, status="SHUTOFF")
+    return asking("POST", tenant.path("instances", instance.id, "changeflavor"), {"flavor_id": "g1-standard-2-4"})
+
+
+async def _put_into_group(tenant: Tenant) -> Ask:
+    """On the host of another member, so that it has to move."""
+    group, (host, *_) = await a_placement_group(tenant), await driver_of(tenant.running).hosts(REGION)
+    await an_instance(tenant, host=host, placement_group_id=group.id)
+    instance = await an_instance(tenant, host=host)
+    path = tenant.path("instances", instance.id, "put_into_servergroup")
+    return asking("POST", path, {"servergroup_id": group.id})
+
+
+async def _remove_from_group(tenant: Tenant) -> Ask:
+    group = await a_placement_group(tenant)
+    instance = await an_instance(tenant, placement_group_id=group.id)
+    return asking("POST", tenant.path("instances", instance.id, "remove_from_servergroup"))
+
+
+async def _create_profile(tenant: Tenant) -> Ask:
+    address = await _address(tenant)
+    return asking("POST", tenant.path("ddos/profiles"), {"ip_address": address, **PROTECTION})
+
+
+async def _update_profile(tenant: Tenant) -> Ask:
+    path, address = await _profile(tenant)
+    fields = [{"base_field": 11, "field_value": [80]}]
+    return asking("PATCH", path, {"ip_address": address, "profile_template": 1, "fields": fields})
+
+
+async def _activate_profile(tenant: Tenant) -> Ask:
+    path, _ = await _profile(tenant, active=False)
+    return asking("POST", f"{path}/action", {"active": True, "bgp": False})
+
+
+async def _deactivate_profile(tenant: Tenant) -> Ask:
+    path, _ = await _profile(tenant)
+    return asking("POST", f"{path}/action", {"active": False, "bgp": False})
+
+
+async def _delete_profile(tenant: Tenant) -> Ask:
+    path, _ = await _profile(tenant)
+    return asking("DELETE", path)
+
+
+async def _address(tenant: Tenant) -> str:
+    (port,) = await ports_of(tenant, await an_instance(tenant))
+    return (await addresses_of(tenant, port))[0]
+
+
+async def _profile(tenant: Tenant, *, active: bool = True) -> tuple[Path, str]:
+    address = await _address(tenant)
+    profile = await a_ddos_profile(tenant, address, active=active)
+    await driver_of(tenant.running).ensure_protected(REGION, address, active=active)
+    return tenant.path("ddos/profiles", str(profile.id)), address
+
+
+STORIES: dict[str, Story] = {
+    "start_vm": acting("start", status="SHUTOFF"),
+    "stop_vm": acting("stop"),
+    "soft_reboot_vm": acting("reboot"),
+    "hard_reboot_vm": acting("reboot_hard", status="SHUTOFF"),
+    "suspend_vm": acting("suspend"),
+    "resume_vm": acting("resume", status="SUSPENDED"),
+    "start_bm": acting("start", status="SHUTOFF", flavor_id=BARE_METAL),
+    "stop_bm": acting("stop", flavor_id=BARE_METAL),
+    "soft_reboot_bm": acting("reboot", flavor_id=BARE_METAL),
+    "hard_reboot_bm": acting("reboot_hard", flavor_id=BARE_METAL),
+    "create_vm": Story(_create_vm),
+    "create_bm": Story(_create_bm),
+    "delete_vm": Story(_delete_vm, lasting=True),
+    "delete_bm": Story(_delete_bm, lasting=True),
+    "delete_project": Story(_delete_project, lasting=True),
+    "resize_vm": Story(_resize_vm),
+    "put_into_server_group": Story(_put_into_group),
+    "remove_from_server_group": Story(_remove_from_group),
+    "create_ddos_profile": Story(_create_profile),
+    "update_ddos_profile": Story(_update_profile),
+    "activate_ddos_profile": Story(_activate_profile),
+    "deactivate_ddos_profile": Story(_deactivate_profile),
+    "delete_ddos_profile": Story(_delete_profile, lasting=True),
+}

@@ -1,0 +1,70 @@
+"""All there is, in the database and in the simulated world: to see what an operation has left behind."""
+
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pileus.store.database import Database, Tx
+from pileus.store.sqlite import Sqlite
+
+Rows = dict[str, list[tuple[Any, ...]]]
+COLUMNS = {
+    True: "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+    "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
+    False: "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'",
+}
+# What only ever grows, or is not an operation's business.
+KEPT = {"tasks", "user_actions", "counters", "schema_versions", "faults", "api_keys"}
+# What tells that something was changed and changed back.
+RESTLESS = {"revision", "updated_at", "changed_at"}
+SEEN = {
+    "machines": "id, status, vm_state",
+    "volumes": "id, size, machine_id",
+    "snapshots": "id",
+    "interfaces": "port_id, machine_id",
+    "protections": "region_id, ip_address, active",
+}
+
+
+async def everything(db: Database, world: Path) -> Rows:
+    """Every row of every table that matters, and everything that the simulated world holds."""
+    async with db.read() as tx:
+        columns: dict[str, list[str]] = {}
+        for table, column in sorted(map(tuple, await tx.all(COLUMNS[isinstance(db, Sqlite)]))):
+            if table not in KEPT and column not in RESTLESS:
+                columns.setdefault(table, []).append(column)
+        found = {table: await _rows(tx, table, names) for table, names in columns.items()}
+    with sqlite3.connect(world) as connection:
+        for table, names in SEEN.items():
+            found[f"simulated {table}"] = sorted(connection.execute(f"SELECT {names} FROM {table}"), key=str)
+    connection.close()
+    return found
+
+
+async def _rows(tx: Tx, table: str, names: list[str]) -> list[tuple[Any, ...]]:
+    rows = await tx.all(f"SELECT {', '.join(names)} FROM {table}")
+    return sorted((tuple(zip(names, row, strict=True)) for row in rows), key=str)
+
+
+def difference(before: Rows, after: Rows) -> dict[str, list[Any]]:
+    """What is there now and was not, and the other way round."""
+    changes = {}
+    for table in after:
+        gone, come = Counter(before[table]), Counter(after[table])
+        if gone != come:
+            changes[table] = [("gone", row) for row in gone - come] + [("new", row) for row in come - gone]
+    return changes
+
+
+def locks(rows: Rows) -> list[tuple[str, Any]]:
+    """Whatever is still held by a task."""
+    held = ("task_id", "task_state")
+    return [
+        (table, row) for table, found in rows.items() for row in found if any(dict_of(row).get(name) for name in held)
+    ]
+
+
+def dict_of(row: tuple[Any, ...]) -> dict[str, Any]:
+    """A row as a map, if it has names."""
+    return {each[0]: each[1] for each in row if isinstance(each, tuple)}
