@@ -21,7 +21,7 @@ MOST_COMMENTS = 0.04
 UNFINISHED = ("TODO", "FIXME", "NotImplementedError")
 # Commands are read when they are called for: `pileus --help` need not wait for the rest.
 LAZY = {"cli.teaching"}
-CATCHES_ALL = {"tasks.engine", "tasks.reconcile", "store.sqlite", "api.routes.health"}
+CATCHES_ALL = {"store.disk", "tasks.engine", "tasks.reconcile", "store.sqlite", "api.routes.health"}
 
 # What each room may import of the others: whole rooms, or single modules of one.
 ROOMS: dict[str, set[str]] = {

@@ -26,7 +26,9 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        line.update((name, fact) for name, fact in record.__dict__.items() if name not in STANDARD)
+        facts = record.__dict__
+        for name in sorted(facts.keys() - STANDARD):
+            line[name] = facts[name]
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return ENCODER.encode(line).decode()

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from pileus.domain.images import Image
-from pileus.store import contents, faults, images, volumes
-from pileus.store.database import Tx
+from pileus.domain.volumes import Snapshot
+from pileus.store import contents, faults, images, snapshots, volumes
+from pileus.tasks.delete_project import STEPS
 from tests.api.test_projects import ALL, deleted, made, names, refusal
-from tests.tenants import Tenant
+from tests.tenants import REGION, Tenant
 from tests.worlds import (
     a_ddos_profile,
     a_floating_ip,
@@ -52,13 +53,10 @@ async def furnished(tenant: Tenant) -> None:
     await tenant.api.post(f"/cloud/v1/ssh_keys/{tenant.project_id}", json={"name": "key"})
     image = Image(**renewed(tenant), name="mine", os_distro="debian", os_version="12")
     await tenant.running.cloud.db.write(lambda tx: images.TABLE.add(tx, image))
-    await tenant.running.cloud.db.write(lambda tx: _snapshot(tx, tenant))
-
-
-async def _snapshot(tx: Tx, tenant: Tenant) -> None:
-    facts = renewed(tenant) | {"volume_id": "gone", "name": "snap", "size": 1, "status": "available", "revision": 1}
-    columns, marks = ", ".join(facts), ", ".join(f":{name}" for name in facts)
-    await tx.run(f"INSERT INTO snapshots ({columns}) VALUES ({marks})", **facts)
+    (volume_id,) = await contents_of(tenant, "volumes")
+    snapshot = Snapshot(**renewed(tenant), volume_id=volume_id, name="before", size=10)
+    await tenant.running.cloud.db.write(lambda tx: snapshots.add(tx, snapshot))
+    await driver_of(tenant.running).ensure_snapshot(snapshot.id, volume_id)
 
 
 PROJECTS_OWN = sorted(
@@ -69,7 +67,8 @@ PROJECTS_OWN = sorted(
 async def test_deleting_takes_everything_with_it(tenant: Tenant) -> None:
     second = await another(tenant)
     await furnished(tenant)
-    before = driver_of(tenant.running).counts()
+    driver = driver_of(tenant.running)
+    before = driver.counts(), driver.snapshots()
     kept = {table: await rows(tenant, table) for table in PROJECTS_OWN}
     await furnished(second)
     assert all([await rows(second, table) for table in PROJECTS_OWN])
@@ -80,9 +79,24 @@ async def test_deleting_takes_everything_with_it(tenant: Tenant) -> None:
     assert (task["data"], task["created_resources"]) == ({"project_id": second.project_id}, None)
     assert {table: await rows(second, table) for table in PROJECTS_OWN} == dict.fromkeys(PROJECTS_OWN, 0)
     assert {table: await rows(tenant, table) for table in PROJECTS_OWN} == kept
-    assert driver_of(tenant.running).counts() == before
+    assert (driver.counts(), driver.snapshots()) == before
     assert (await tenant.api.get(f"{ALL}/{second.project_id}")).status_code == 404
     assert await names(tenant) == ["default"]
+
+
+async def test_no_address_stays_protected(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    second, freed = await another(tenant), []
+    (port,) = await ports_of(second, await an_instance(second))
+    (address,) = await addresses_of(second, port)
+    await a_ddos_profile(second, address)
+
+    async def freeing(region_id: int, ip_address: str) -> None:
+        freed.append((region_id, ip_address))
+
+    monkeypatch.setattr(driver_of(tenant.running), "ensure_unprotected", freeing)
+    await tenant.finished(await deleted(tenant, second.project_id))
+
+    assert freed == [(REGION, address)]
 
 
 async def test_no_address_stays_taken(tenant: Tenant) -> None:
@@ -173,7 +187,7 @@ async def contents_of(tenant: Tenant, table: str) -> list[str]:
         return await contents.ids(tx, table, tenant.project_id)
 
 
-@pytest.mark.parametrize("step", ["remove servers", "remove volumes"])
+@pytest.mark.parametrize("step", [step.name for step in STEPS])
 async def test_a_deletion_that_fails_leaves_the_project_usable_and_can_be_repeated(tenant: Tenant, step: str) -> None:
     second = await another(tenant)
     instance = await an_instance(second)
@@ -210,7 +224,7 @@ async def test_a_volume_that_could_not_be_destroyed_shows_that_it_is_in_error(
     async with tenant.running.cloud.db.read() as tx:
         (volume,) = await volumes.TABLE.find(tx, "project_id = :id", id=second.project_id)
     assert (failed["state"], failed["error"]) == ("ERROR", "Internal error")
-    assert (volume.status, volume.task_id) == ("error", None)
+    assert (volume.status, volume.task_id) == ("error_deleting", None)
 
 
 async def test_what_came_into_the_project_meanwhile_is_not_lost_sight_of(tenant: Tenant) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 import httpx
 
 from pileus.domain.catalogue import image_id
+from pileus.domain.security_groups import default_group
+from pileus.store import security_groups
+from pileus.store.database import Tx
 from tests.tenants import REGION, Tenant
 from tests.worlds import (
     BARE_METAL,
@@ -18,6 +21,7 @@ from tests.worlds import (
     addresses_of,
     an_instance,
     driver_of,
+    place_of,
     ports_of,
 )
 
@@ -55,7 +59,19 @@ def acting(action: str, *, status: str = "ACTIVE", **changes: Any) -> Story:
     return Story(begin)
 
 
+async def _default_group(tenant: Tenant) -> None:
+    """The group that the first server of a project would bring about, and that outlasts it."""
+    cloud, place = tenant.running.cloud, place_of(tenant)
+
+    async def write(tx: Tx) -> None:
+        if await security_groups.default(tx, place) is None:
+            await security_groups.add(tx, *default_group(place, cloud.new_id, cloud.now()))
+
+    await cloud.db.write(write)
+
+
 async def _create_vm(tenant: Tenant) -> Ask:
+    await _default_group(tenant)
     network, (subnet,) = await a_network(tenant)
     group = await a_placement_group(tenant)
     inside = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id, "floating_ip": {"source": "new"}}
@@ -76,6 +92,7 @@ async def _create_vm(tenant: Tenant) -> Ask:
 
 
 async def _create_bm(tenant: Tenant) -> Ask:
+    await _default_group(tenant)
     order = {
         "name": "fresh",
         "flavor": BARE_METAL,
@@ -109,6 +126,31 @@ async def _delete_project(tenant: Tenant) -> Ask:
 async def _resize_vm(tenant: Tenant) -> Ask:
     instance = await an_instance(tenant, status="SHUTOFF")
     return asking("POST", tenant.path("instances", instance.id, "changeflavor"), {"flavor_id": "g1-standard-2-4"})
+
+
+async def _attach_interface(tenant: Tenant) -> Ask:
+    await _default_group(tenant)
+    instance = await an_instance(tenant)
+    body = {"type": "external", "ddos_profile": {"profile_template": 1, "fields": PROTECTION["fields"]}}
+    return asking("POST", tenant.path("instances", instance.id, "attach_interface"), body)
+
+
+async def _attach_reserved(tenant: Tenant) -> Ask:
+    await _default_group(tenant)
+    instance, port = await an_instance(tenant), await a_port(tenant)
+    body = {"type": "reserved_fixed_ip", "port_id": port.id}
+    return asking("POST", tenant.path("instances", instance.id, "attach_interface"), body)
+
+
+async def _detach_interface(tenant: Tenant) -> Ask:
+    """One with a floating IP, and its address protected."""
+    instance = await an_instance(tenant)
+    _, (subnet,) = await a_network(tenant)
+    port = await a_port(tenant, subnet, instance)
+    floating = await a_floating_ip(tenant, port)
+    await _protected(tenant, floating.floating_ip_address)
+    body = {"port_id": port.id, "ip_address": (await addresses_of(tenant, port))[0]}
+    return asking("POST", tenant.path("instances", instance.id, "detach_interface"), body)
 
 
 async def _put_into_group(tenant: Tenant) -> Ask:
@@ -159,16 +201,20 @@ async def _address(tenant: Tenant) -> str:
 
 async def _profile(tenant: Tenant, *, active: bool = True) -> tuple[Path, str]:
     address = await _address(tenant)
+    return tenant.path("ddos/profiles", str(await _protected(tenant, address, active=active))), address
+
+
+async def _protected(tenant: Tenant, address: str, *, active: bool = True) -> int:
     profile = await a_ddos_profile(tenant, address, active=active)
     await driver_of(tenant.running).ensure_protected(REGION, address, active=active)
-    return tenant.path("ddos/profiles", str(profile.id)), address
+    return profile.id
 
 
 STORIES: dict[str, Story] = {
     "start_vm": acting("start", status="SHUTOFF"),
     "stop_vm": acting("stop"),
     "soft_reboot_vm": acting("reboot"),
-    "hard_reboot_vm": acting("reboot_hard", status="SHUTOFF"),
+    "hard_reboot_vm": acting("reboot_hard"),
     "suspend_vm": acting("suspend"),
     "resume_vm": acting("resume", status="SUSPENDED"),
     "start_bm": acting("start", status="SHUTOFF", flavor_id=BARE_METAL),
@@ -181,6 +227,9 @@ STORIES: dict[str, Story] = {
     "delete_bm": Story(_delete_bm, lasting=True),
     "delete_project": Story(_delete_project, lasting=True),
     "resize_vm": Story(_resize_vm),
+    "attach_vm_interface": Story(_attach_interface),
+    "attach_vm_to_reserved_fixed_ip": Story(_attach_reserved),
+    "detach_vm_interface": Story(_detach_interface),
     "put_into_server_group": Story(_put_into_group),
     "remove_from_server_group": Story(_remove_from_group),
     "create_ddos_profile": Story(_create_profile),

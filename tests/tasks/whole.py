@@ -57,11 +57,13 @@ def difference(before: Rows, after: Rows) -> dict[str, list[Any]]:
     return changes
 
 
-def locks(rows: Rows) -> list[tuple[str, Any]]:
-    """Whatever is still held by a task."""
-    held = ("task_id", "task_state")
+def locks(rows: Rows, client_id: int) -> list[tuple[str, Any]]:
+    """Whatever of a tenant's is still held by a task."""
+    named = [(table, dict_of(row)) for table, found in rows.items() for row in found]
     return [
-        (table, row) for table, found in rows.items() for row in found if any(dict_of(row).get(name) for name in held)
+        (table, row)
+        for table, row in named
+        if row.get("client_id") == client_id and (row.get("task_id") or row.get("task_state"))
     ]
 
 

@@ -38,7 +38,7 @@ class Wish(Struct, frozen=True, kw_only=True):
 async def create(tx: Tx, call: Call, wish: Wish, task_id: str) -> None:
     """Write a new server and the task that makes it; raises what stands in the way, with nothing written."""
     order = wish.order
-    await projects.present(tx, call.place)
+    await projects.open_for(tx, call.place)
     flavor = _flavor(call, wish)
     await _room(tx, call, flavor)
     if order.placement_group_id:

@@ -214,7 +214,7 @@ class Instance(Struct, frozen=True, kw_only=True):
         return replace(held, flavor_id=flavor_id)
 
     def plugging(self, task_id: str) -> "Instance":
-        """Be held by the task that gives it an interface or takes one; raises Conflict where that is not possible now."""
+        """Be held by the task that gives or takes an interface; raises Conflict where that is not possible now."""
         if self.unlocked().status not in PLUGGABLE:
             raise Conflict(f"Cannot change the interfaces of instance {self.id} in status {self.status}")
         return self.locked(task_id)

@@ -3,6 +3,9 @@
 import hashlib
 
 from msgspec import Struct, field
+from msgspec.structs import replace
+
+from pileus.domain.errors import Conflict
 
 
 class AddressPair(Struct, frozen=True):
@@ -36,6 +39,16 @@ class Port(Struct, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
+    def locked(self, task_id: str) -> "Port":
+        """Let a task hold it; raises Conflict if one does."""
+        return replace(self.unlocked(), task_id=task_id)
+
+    def unlocked(self) -> "Port":
+        """Itself if no task holds it; raises Conflict."""
+        if self.task_id is not None:
+            raise Conflict(f"Port {self.id} is locked by task {self.task_id}: try again when the task has finished")
+        return self
+
 
 class AssignedAddress(Struct, frozen=True, kw_only=True):
     """A line of the address book."""
@@ -63,6 +76,14 @@ class FloatingIP(Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     revision: int = 1
+
+    def locked(self, task_id: str) -> "FloatingIP":
+        """Let a task hold it; raises Conflict if one does."""
+        if self.task_id is not None:
+            raise Conflict(
+                f"Floating IP {self.id} is locked by task {self.task_id}: try again when the task has finished"
+            )
+        return replace(self, task_id=task_id)
 
 
 def mac_address(port_id: str) -> str:

@@ -74,6 +74,11 @@ def of_volume(catalogue: Catalogue, size: int, type_name: str) -> Price:
     return Price(size * volume_type.price_per_gib_month) if volume_type else Price()
 
 
+def of_snapshot(catalogue: Catalogue, size: int) -> Price:
+    """What a snapshot of a volume of `size` GiB costs."""
+    return Price(size * catalogue.prices.snapshot_per_gib_month)
+
+
 def of_floating_ip(catalogue: Catalogue) -> Price:
     """What a floating IP costs."""
     return hourly(catalogue.prices.floating_ip_per_hour)

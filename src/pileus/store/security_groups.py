@@ -85,3 +85,13 @@ async def add(tx: Tx, group: SecurityGroup, rules: Iterable[SecurityGroupRule] =
     for rule in rules:
         await RULES.add(tx, rule)
     return group
+
+
+async def of_port(tx: Tx, port_id: str) -> list[SecurityGroup]:
+    """The groups that guard a port, by name."""
+    return await TABLE.find(
+        tx,
+        "id IN (SELECT security_group_id FROM port_security_groups WHERE port_id = :port_id)"
+        " ORDER BY name COLLATE BINARY, id",
+        port_id=port_id,
+    )

@@ -31,6 +31,7 @@ from pileus.store.database import (
     Work,
     missing,
 )
+from pileus.store.disk import Disk
 
 SCANNERS = 4
 LARGEST_BATCH = 128
@@ -126,7 +127,7 @@ class Sqlite:
         self._writer = connect(path)
         self._looker = connect(path)
         self._reader = nullcontext(_Direct(self._looker))
-        self._disk = ThreadPoolExecutor(1, "sqlite-commit")
+        self._disk = Disk("sqlite-commit")
         self._threads = ThreadPoolExecutor(SCANNERS, "sqlite-scan")
         self._scanners = [_Threaded(connect(path), self._threads) for _ in range(SCANNERS)]
         self._scanner_free = asyncio.Semaphore(SCANNERS)
@@ -178,13 +179,13 @@ class Sqlite:
 
     async def _carry_out(self, batch: list[_Waiting]) -> Exception | None:
         """Do every write of a batch and commit them together; the failure that undid all of them, if one did."""
-        loop, began = asyncio.get_running_loop(), time.perf_counter()
+        began = time.perf_counter()
         try:
             await self._begin()
             tx = _Direct(self._writer)
             for waiting in batch:
                 await self._attempt(tx, waiting)
-            await loop.run_in_executor(self._disk, self._writer.execute, "COMMIT")
+            await self._disk.do(self._writer.execute, "COMMIT")
         except Exception as failure:  # whatever it was, each writer is told
             LOG.exception("A commit failed")
             with suppress(sqlite3.Error):
@@ -200,7 +201,7 @@ class Sqlite:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
             self._writer.execute(f"PRAGMA busy_timeout={PATIENCE}")
-            await asyncio.get_running_loop().run_in_executor(self._disk, self._writer.execute, "BEGIN IMMEDIATE")
+            await self._disk.do(self._writer.execute, "BEGIN IMMEDIATE")
 
     async def _attempt(self, tx: Tx, waiting: _Waiting) -> None:
         for attempt in range(ATTEMPTS):

@@ -10,12 +10,17 @@ REST = f"""
 SELECT
     (SELECT count(*) FROM volumes WHERE {OWN}),
     (SELECT coalesce(sum(size), 0) FROM volumes WHERE {OWN}),
+    (SELECT count(*) FROM snapshots WHERE {OWN}),
+    (SELECT coalesce(sum(size), 0) FROM snapshots WHERE {OWN}),
     (SELECT count(*) FROM floating_ips WHERE {OWN}),
     (SELECT count(*) FROM ports WHERE {OWN} AND network_id IN (SELECT id FROM networks WHERE external = 1)),
     (SELECT count(*) FROM placement_groups WHERE {OWN}),
     (SELECT count(*) FROM security_groups WHERE {OWN})
 """  # noqa: S608  # our own words
-NAMES = ("volume_count", "volume_size", "floating_count", "external_ip_count", "servergroup_count", "firewall_count")
+NAMES = (
+    "volume_count", "volume_size", "volume_snapshots_count", "volume_snapshots_size", "floating_count",
+    "external_ip_count", "servergroup_count", "firewall_count",
+)  # fmt: skip
 
 
 async def of_place(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
@@ -28,3 +33,9 @@ async def of_place(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]
             used[name] = used.get(name, 0) + number * servers
     row = await tx.one(REST, **where)
     return used | dict(zip(NAMES, map(int, row or ()), strict=False))
+
+
+async def held(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
+    """The same, for who is about to use more: whoever asks so next waits for this transaction's end."""
+    await tx.run("UPDATE clients SET name = name WHERE id = :client_id", client_id=place.client_id)
+    return await of_place(tx, place, catalogue)

@@ -1,4 +1,4 @@
-"""attach_vm_interface and attach_vm_to_reserved_fixed_ip: plug a machine in at a port that the request has made or taken.
+"""attach_vm_interface and attach_vm_to_reserved_fixed_ip: plug a machine in at a port that was made or taken for it.
 
 Arguments: `instance_id`, `port_id`; `profiles`, the protection against DDoS that was made for its address. A failure
 leaves neither port nor protection; a reserved port stays, by itself again.

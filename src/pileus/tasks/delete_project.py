@@ -1,7 +1,8 @@
 """delete_project: take away everything that is in a project, then the project.
 
-Arguments: `project_id`. What is gone does not come back: when a step fails the project stays, with what is left of it;
-a server that has lost its machine, and the volumes if their removal had begun, then show that they are in error.
+Arguments: `project_id`. What is gone does not come back: when a step fails the project stays, with what is left of it,
+and can be deleted again. Servers that have lost their machine, and volumes and snapshots whose removal had begun, then
+show that they are in error; addresses that have lost their protection, that it is off.
 """
 
 from functools import partial
@@ -9,9 +10,9 @@ from functools import partial
 from msgspec.structs import replace
 
 from pileus.domain.instances import Status
-from pileus.domain.volumes import VolumeStatus
-from pileus.drivers.driver import Volumes
-from pileus.store import contents, instances, projects, volumes
+from pileus.domain.volumes import SnapshotStatus, VolumeStatus
+from pileus.drivers.driver import Protects, Snapshots, Volumes
+from pileus.store import contents, ddos_profiles, instances, projects
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, Work
 
@@ -22,12 +23,30 @@ async def _machines(work: Work) -> None:
         await work.record(partial(_gone, work, instance_id))
 
 
+async def _snapshots(work: Work) -> None:
+    if not isinstance(work.driver, Snapshots):
+        return
+    for snapshot_id in await _ids(work, "snapshots"):
+        await work.record(partial(contents.stand, "snapshots", snapshot_id, SnapshotStatus.DELETING))
+        await work.driver.ensure_no_snapshot(snapshot_id)
+
+
 async def _volumes(work: Work) -> None:
     if not isinstance(work.driver, Volumes):
         return
     for volume_id in await _ids(work, "volumes"):
-        await work.record(partial(_leaving, volume_id))
+        await work.record(partial(contents.stand, "volumes", volume_id, VolumeStatus.DELETING))
         await work.driver.ensure_no_volume(volume_id)
+
+
+async def _protection(work: Work) -> None:
+    if not isinstance(work.driver, Protects):
+        return
+    async with work.db.scan() as tx:
+        profiles = await ddos_profiles.TABLE.find(tx, contents.OWN, project_id=work.task.args["project_id"])
+    for profile in profiles:
+        await work.driver.ensure_unprotected(profile.region_id, profile.ip_address)
+        await work.record(partial(_unprotected, profile.id))
 
 
 async def _ids(work: Work, table: str) -> list[str]:
@@ -40,9 +59,9 @@ async def _gone(work: Work, instance_id: str, tx: Tx) -> None:
         await instances.save(tx, instance, instance.standing(Status.DELETED, work.now()))
 
 
-async def _leaving(volume_id: str, tx: Tx) -> None:
-    if volume := await volumes.find(tx, volume_id):
-        await volumes.save(tx, volume, replace(volume, status=VolumeStatus.DELETING.value))
+async def _unprotected(profile_id: int, tx: Tx) -> None:
+    if profile := await ddos_profiles.find(tx, profile_id):
+        await ddos_profiles.save(tx, profile, replace(profile, active=False))
 
 
 async def _done(tx: Tx, work: Work) -> Created | None:
@@ -58,13 +77,17 @@ async def _failed(tx: Tx, work: Work) -> None:
     project_id = work.task.args["project_id"]
     for instance in await instances.TABLE.find(tx, f"{contents.OWN} AND status = 'DELETED'", project_id=project_id):
         await instances.save(tx, instance, instance.standing(Status.ERROR, work.now()))
-    for volume in await volumes.TABLE.find(tx, f"{contents.OWN} AND status = 'deleting'", project_id=project_id):
-        await volumes.save(tx, volume, replace(volume, status=VolumeStatus.ERROR.value))
+    await contents.stand_all("volumes", project_id, VolumeStatus.DELETING, VolumeStatus.ERROR_DELETING, tx)
+    await contents.stand_all("snapshots", project_id, SnapshotStatus.DELETING, SnapshotStatus.ERROR_DELETING, tx)
     await contents.unlock(tx, project_id, work.task.id)
     project = await projects.known(tx, project_id)
     await projects.save(tx, project, project.stayed())
 
 
-DELETE_PROJECT = Operation(
-    "delete_project", (Step("remove servers", _machines), Step("remove volumes", _volumes)), _done, _failed
+STEPS = (
+    Step("remove servers", _machines),
+    Step("remove snapshots", _snapshots),
+    Step("remove volumes", _volumes),
+    Step("remove protection", _protection),
 )
+DELETE_PROJECT = Operation("delete_project", STEPS, _done, _failed)

@@ -3,6 +3,8 @@
 import pytest
 
 from pileus.api.wire import times
+from pileus.api.wire.times import earliest, latest
+from pileus.domain.errors import Invalid
 
 WHEN = 1_701_255_409_000_042
 
@@ -31,3 +33,33 @@ def test_any_iso_time_is_read_to_the_microsecond(text: str) -> None:
 def test_what_is_no_time_is_an_error() -> None:
     with pytest.raises(ValueError, match="yesterday"):
         times.parsed("yesterday")
+
+
+@pytest.mark.parametrize(
+    ("text", "us"),
+    [
+        ("1970-01-01", 0),
+        ("1970-01-01T00:00:01", 1_000_000),
+        ("1970-01-01T00:00:01Z", 1_000_000),
+        ("1970-01-01T02:00:01+02:00", 1_000_000),
+        ("1970-01-01T02:00:01 02:00", 1_000_000),
+        ("1970-01-01T00:00:01+0000", 1_000_000),
+        ("1970-01-01 00:00:01", 1_000_000),
+        ("1970-01-01T00:00:01.500", 1_500_000),
+    ],
+)
+def test_the_ends_of_a_range_are_read_as_clients_write_them(text: str, us: int) -> None:
+    assert earliest("since", text) == us
+    assert latest("until", text) == (us if us % 1_000_000 else us + 999_999)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "1970-13-01", "25:00", "0001-01-01T00:00:00+14:00x"])
+def test_what_is_no_time_is_told_by_the_parameters_name(text: str) -> None:
+    for read in (earliest, latest):
+        with pytest.raises(Invalid) as wrong:
+            read("since", text)
+        assert list(wrong.value.fields) == ["since"]
+
+
+def test_no_end_is_no_end() -> None:
+    assert earliest("since", None) is latest("until", None) is None

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from pileus.api.auth import READ, WRITE
 from pileus.api.call import Call, Here
 from pileus.api.paging import Limit, Offset
+from pileus.api.protecting import protected, template_of, unprotected
 from pileus.api.wire.ddos_profiles import TemplateView
 from pileus.api.wire.ddos_protection import (
     Accessibility,
@@ -26,10 +27,10 @@ from pileus.api.wire.ddos_protection import (
 )
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.ddos_profiles import DdosProfile, DdosTemplate
-from pileus.domain.errors import Conflict, invalid, not_found
+from pileus.domain.ddos_profiles import DdosProfile
+from pileus.domain.errors import invalid, not_found
 from pileus.domain.protection import answered, held
-from pileus.store import counters, ddos_profiles, projects
+from pileus.store import ddos_profiles, projects
 from pileus.store.database import Tx
 
 ALL = "/cloud/v1/ddos/profiles/{project_id:int}/{region_id:int}"
@@ -118,23 +119,13 @@ async def list_ddos_profiles(  # noqa: PLR0913, PLR0917  # each is a parameter o
 async def create_ddos_profile(call: Here, data: JSONBody[ProtectAddress]) -> TaskIds:
     """Protect an address of an instance or a floating IP by a template; an address has one protection at the most."""
     call.region()
-    template, task_id = _template(call, data.profile_template), call.cloud.new_id()
+    template, task_id = template_of(call, data.profile_template), call.cloud.new_id()
     fields, address = answered(template, data.answers()), _address(data.ip_address)
 
     async def write(tx: Tx) -> None:
-        await projects.present(tx, call.place)
-        await _free(tx, call, address)
-        profile = DdosProfile(
-            id=await counters.following(tx, "ddos_profiles"),
-            client_id=call.place.client_id,
-            project_id=call.place.project_id,
-            region_id=call.place.region_id,
-            ip_address=address,
-            template_id=template.id,
-            fields=fields,
-            created_at=call.cloud.now(),
-        )
-        await ddos_profiles.add(tx, held(profile, task_id))
+        await projects.open_for(tx, call.place)
+        await _owned(tx, call, address)
+        profile = await protected(tx, call, address, template=template, fields=fields, task_id=task_id)
         await _begin(tx, call, "create_ddos_profile", task_id, profile.id, None)
         await call.record(tx, GROUP, "create", profile.id, data=msgspec.to_builtins(data), task_id=task_id)
 
@@ -144,13 +135,14 @@ async def create_ddos_profile(call: Here, data: JSONBody[ProtectAddress]) -> Tas
 @patch(ONE, opt=WRITE, tags=TAGS)
 async def update_ddos_profile(call: Here, profile_id: FromPath[int], data: JSONBody[ProtectAddress]) -> TaskIds:
     """Change the template, its answers or the address of a protection."""
-    template, task_id = _template(call, data.profile_template), call.cloud.new_id()
+    template, task_id = template_of(call, data.profile_template), call.cloud.new_id()
     fields, address = answered(template, data.answers()), _address(data.ip_address)
 
     async def write(tx: Tx) -> None:
         before = await ddos_profiles.get(tx, call.place, profile_id)
         if address != before.ip_address:
-            await _free(tx, call, address)
+            await _owned(tx, call, address)
+            await unprotected(tx, call, address)
         after = replace(held(before, task_id), template_id=template.id, fields=fields, ip_address=address)
         await ddos_profiles.save(tx, before, after)
         await _begin(tx, call, "update_ddos_profile", task_id, profile_id, before)
@@ -200,19 +192,10 @@ async def _done(call: Call, task_id: str, write: Any) -> TaskIds:
     return TaskIds(tasks=[task_id])
 
 
-async def _free(tx: Tx, call: Call, address: str) -> None:
-    """Make sure that an address is the tenant's and has no protection yet."""
+async def _owned(tx: Tx, call: Call, address: str) -> None:
+    """Make sure that an address is the tenant's."""
     if not await ddos_profiles.may_protect(tx, call.place, address):
         raise not_found("Address", address)
-    if other := await ddos_profiles.of_address(tx, call.place.region_id, address):
-        raise Conflict(f"Address {address} is protected by DDoS profile {other.id} already")
-
-
-def _template(call: Call, template_id: int) -> DdosTemplate:
-    template = call.cloud.catalogue.ddos_template(template_id)
-    if template is None:
-        raise invalid(profile_template=f"There is no profile template {template_id}")
-    return template
 
 
 def _address(text: str) -> str:

@@ -9,17 +9,17 @@ from msgspec import to_builtins
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
 from pileus.api.plugging import Plugged, Plugging, plug
+from pileus.api.protecting import protected, template_of
 from pileus.api.validation import converted
 from pileus.api.wire.ddos_profiles import NewProfile
 from pileus.api.wire.interfaces import AttachInterface, DetachInterface, inferred
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain import limits, protection
-from pileus.domain.ddos_profiles import DdosProfile
-from pileus.domain.errors import Conflict, invalid
-from pileus.domain.instances import Instance
-from pileus.domain.orders import InterfaceType, basket
-from pileus.domain.ports import chosen
-from pileus.store import counters, ddos_profiles, floating_ips, instances, networks, ports, usage
+from pileus.domain import limits
+from pileus.domain.orders import InterfaceType, NewInterface, basket
+from pileus.domain.plugging import check_address, pluggable, position, public_address, pulled
+from pileus.domain.ports import Port
+from pileus.domain.protection import answered, held
+from pileus.store import ddos_profiles, floating_ips, instances, networks, ports, usage
 from pileus.store.database import Tx
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
@@ -33,17 +33,89 @@ async def attach_interface(call: Here, instance_id: FromPath[str], data: JSONBod
     default one guards the port. A public address can be given protection against DDoS at once. The instance must be
     active, shut off or paused. When the task fails neither port nor address is left; a reserved one stays yours.
     """
-    body: Any = converted(inferred(data), AttachInterface)
+    body = converted(inferred(data), AttachInterface)
     task_id = call.cloud.new_id()
 
     async def write(tx: Tx) -> None:
         before = await instances.get(tx, call.place, instance_id)
+        order = pluggable(before, body.ordered())
         await instances.save(tx, before, before.plugging(task_id))
-        order = before.attachable(body.ordered())
-        await _afford(tx, call, order)
-        plugged = await plug(tx, await _plugging(call, before, task_id), order, order.security_group_ids, await _position(tx, before))
-        profiles = await _protected(tx, call, plugged, body.ddos_profile, task_id) if body.ddos_profile else []
-        ...
+        plugged = await _plugged(tx, call, instance_id, order, task_id)
+        profiles = [await _protected(tx, call, plugged, body.ddos_profile, task_id)] if body.ddos_profile else []
+        reserved = order.type == InterfaceType.RESERVED_FIXED_IP
+        task_type = "attach_vm_to_reserved_fixed_ip" if reserved else "attach_vm_interface"
+        shown = {"instance_id": instance_id, "port_id": plugged.port.id}
+        await call.start(tx, task_type, task_id, {**shown, "profiles": profiles}, data=shown)
+        await call.record(tx, "instance", "attach", instance_id, data=data, task_id=task_id)
+
+    await call.db.write(write)
+    call.cloud.nudge()
+    return TaskIds(tasks=[task_id])
 
 
-ROUTES = [attach_interface]
+@post(f"{ONE}/detach_interface", opt=WRITE, status_code=200, tags=["Instances"])
+async def detach_interface(call: Here, instance_id: FromPath[str], data: JSONBody[DetachInterface]) -> TaskIds:
+    """Take an interface away: that of a port, with an address that it has.
+
+    Its addresses are free again and floating IPs lead nowhere; a reserved fixed IP stays yours. Protection against DDoS
+    goes with the address. The instance must be active, shut off or paused.
+    """
+    task_id = call.cloud.new_id()
+
+    async def write(tx: Tx) -> None:
+        before = await instances.get(tx, call.place, instance_id)
+        port = pulled(await ports.of_instance(tx, instance_id), data.port_id)
+        check_address(port, await ports.addresses_of(tx, port.id), data.ip_address)
+        await instances.save(tx, before, before.plugging(task_id))
+        profiles = await _held(tx, port, task_id)
+        shown = {"instance_id": instance_id, "port_id": port.id, "ip_address": data.ip_address}
+        await call.start(tx, "detach_vm_interface", task_id, {**shown, "profiles": profiles}, data=shown)
+        await call.record(tx, "instance", "detach", instance_id, data=to_builtins(data), task_id=task_id)
+
+    await call.db.write(write)
+    call.cloud.nudge()
+    return TaskIds(tasks=[task_id])
+
+
+async def _plugged(tx: Tx, call: Call, instance_id: str, order: NewInterface, task_id: str) -> Plugged:
+    """Make the port, if the tenant's quotas allow it."""
+    catalogue = call.cloud.catalogue
+    asked = limits.requested(basket(None, [], [order]))
+    limits.check(catalogue.quotas, await usage.of_place(tx, call.place, catalogue), asked)
+    plugging = Plugging(
+        place=call.place,
+        catalogue=catalogue,
+        instance_id=instance_id,
+        task_id=task_id,
+        now=call.cloud.now(),
+        new_id=call.cloud.new_id,
+    )
+    return await plug(tx, plugging, order, order.security_group_ids, position(await ports.of_instance(tx, instance_id)))
+
+
+async def _protected(tx: Tx, call: Call, plugged: Plugged, wish: NewProfile, task_id: str) -> int:
+    """Write the protection of the new address; its id."""
+    address = public_address(await networks.find(tx, plugged.port.network_id), plugged.addresses)
+    template = template_of(call, wish.profile_template)
+    fields = answered(template, wish.answers())
+    profile = await protected(tx, call, address, template=template, fields=fields, task_id=task_id)
+    return profile.id
+
+
+async def _held(tx: Tx, port: Port, task_id: str) -> list[int]:
+    """Let the task hold the port and what leads to it; the ids of the protection that goes with its addresses."""
+    await ports.save(tx, port, port.locked(task_id))
+    for floating_ip in await floating_ips.of_port(tx, port.id):
+        await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
+    if port.reserved:
+        return []
+    profiles = []
+    for line in await ports.addresses_of(tx, port.id):
+        profile = await ddos_profiles.of_address(tx, port.region_id, line.ip)
+        if profile is not None and profile.client_id == port.client_id:
+            await ddos_profiles.save(tx, profile, held(profile, task_id))
+            profiles.append(profile.id)
+    return profiles
+
+
+ROUTES = [attach_interface, detach_interface]

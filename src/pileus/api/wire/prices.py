@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from pileus.api.wire.constraints import Size, VolumeSourceName, VolumeType
 from pileus.api.wire.interfaces import NewInterface
@@ -19,6 +19,15 @@ class PricedVolume(Struct, kw_only=True):
 
     source: VolumeSourceName
     size: Size | None = None
+    snapshot_id: str | None = None
+    type_name: VolumeType | None = None
+
+
+class PriceVolume(Struct, kw_only=True):
+    """A volume to be priced before it is made."""
+
+    source: Literal["image", "new-volume", "snapshot"]
+    size: Annotated[int, Meta(ge=1, le=102400)] | None = None
     snapshot_id: str | None = None
     type_name: VolumeType | None = None
 

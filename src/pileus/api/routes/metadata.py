@@ -1,0 +1,142 @@
+"""The older endpoints for tags, which many nouns have alike: the whole map, and one item of it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Protocol
+
+from litestar import delete, get, post, put
+from litestar.params import FromQuery, JSONBody, PathParameter
+from msgspec import Struct
+
+from pileus.api.auth import READ, WRITE
+from pileus.api.call import Call, Here
+from pileus.api.wire.paging import Page
+from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
+from pileus.domain.errors import Conflict, Forbidden, not_found
+from pileus.domain.places import Place
+from pileus.domain.tags import Tag, Tags, checked, merged, replaced
+from pileus.store import tags
+from pileus.store.database import Tx
+
+
+class Lockable(Protocol):
+    """A record that a task can hold."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def task_id(self) -> str | None:
+        """The task that holds it, or None."""
+
+
+class Noun(Struct, frozen=True, kw_only=True):
+    """A kind of things that have tags, and how it is spoken of."""
+
+    path: str
+    """Of one such thing, whose id is the parameter named next."""
+    parameter: str
+    tag: str
+    """The chapter of the API's reference."""
+    name: str
+    """In messages."""
+    kind: str
+    """In the table of tags."""
+    group: str
+    """In the audit log."""
+    get: Callable[[Tx, Place, str], Awaitable[Lockable]]
+    """Finds one; raises NotFound."""
+
+
+def metadata_routes(noun: Noun) -> list[Any]:
+    """The five endpoints of a kind of things."""
+    return [made(noun) for made in (_list, _update, _replace, _show, _delete)]
+
+
+async def _found(tx: Tx, call: Call, noun: Noun, identity: str, key: str) -> Tag:
+    its = await tags.of(tx, (await noun.get(tx, call.place, identity)).id)
+    if key not in its:
+        raise not_found("Tag", key)
+    return its[key]
+
+
+async def _change(call: Call, noun: Noun, identity: str, verb: str, decide: Callable[[Tags], Tags]) -> None:
+    """Write what is decided about the tags of a thing that no task holds, and who has decided."""
+
+    async def write(tx: Tx) -> None:
+        thing = await noun.get(tx, call.place, identity)
+        if thing.task_id is not None:
+            raise Conflict(f"{noun.name} {thing.id} is locked by task {thing.task_id}: try again when it has finished")
+        before = await tags.of(tx, thing.id)
+        after = decide(before)
+        await tags.save(tx, noun.kind, call.place, thing.id, before, after)
+        told = {key: tag.value for key, tag in after.items() if not tag.read_only}
+        await call.record(tx, noun.group, f"{verb}_metadata", thing.id, data={"metadata": told})
+
+    await call.db.write(write)
+
+
+def _without(key: str, its: Tags) -> Tags:
+    if key not in its:
+        raise not_found("Tag", key)
+    if its[key].read_only:
+        raise Forbidden(f"Tag {key} is read-only")
+    return merged(its, {key: None})
+
+
+def _list(noun: Noun) -> Any:
+    @get(f"{noun.path}/metadata", opt=READ, deprecated=True, tags=[noun.tag])
+    async def list_metadata(call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)]) -> Page[TagView]:
+        """List the tags. They are shown with the thing itself, too."""
+        async with call.db.read() as tx:
+            its = await tags.of(tx, (await noun.get(tx, call.place, identity)).id)
+        return Page(count=len(its), results=shown(its.values()))
+
+    return list_metadata
+
+
+def _update(noun: Noun) -> Any:
+    @post(f"{noun.path}/metadata", opt=WRITE, status_code=204, deprecated=True, tags=[noun.tag])
+    async def update_metadata(
+        call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[TagChanges]
+    ) -> None:
+        """Set tags, or remove those whose value is null; the others stay. Use PATCH on the thing itself instead."""
+        changes = checked(data)
+        await _change(call, noun, identity, "update", lambda its: merged(its, changes))
+
+    return update_metadata
+
+
+def _replace(noun: Noun) -> Any:
+    @put(f"{noun.path}/metadata", opt=WRITE, status_code=204, deprecated=True, tags=[noun.tag])
+    async def replace_metadata(
+        call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[NewTags]
+    ) -> None:
+        """Put these tags in the place of all that are not read-only. Use PATCH on the thing itself instead."""
+        new = checked(data)
+        await _change(call, noun, identity, "replace", lambda its: replaced(its, new))
+
+    return replace_metadata
+
+
+def _show(noun: Noun) -> Any:
+    @get(f"{noun.path}/metadata_item", opt=READ, deprecated=True, tags=[noun.tag])
+    async def get_metadata_item(
+        call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str]
+    ) -> TagView:
+        """Show one tag."""
+        async with call.db.read() as tx:
+            return TagView.of(await _found(tx, call, noun, identity, key))
+
+    return get_metadata_item
+
+
+def _delete(noun: Noun) -> Any:
+    @delete(f"{noun.path}/metadata_item", opt=WRITE, status_code=204, deprecated=True, tags=[noun.tag])
+    async def delete_metadata_item(
+        call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str]
+    ) -> None:
+        """Remove one tag; a read-only one cannot be removed. Use PATCH on the thing itself instead."""
+        await _change(call, noun, identity, "delete", lambda its: _without(key, its))
+
+    return delete_metadata_item

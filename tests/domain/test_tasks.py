@@ -1,0 +1,43 @@
+"""Tasks: where they belong, and when they can be acknowledged."""
+
+import pytest
+
+from pileus.domain.errors import Conflict
+from pileus.domain.places import Caller, Place
+from pileus.domain.tasks import Task, new_task
+
+CALLER = Caller(client_id=1, user_id=7, email="user@example.com", token_id=3, role="Engineers")
+
+
+def a_task(state: str = "NEW", place: Place | None = None) -> Task:
+    task = new_task(
+        "t-1", "stop_vm", CALLER, place or Place(1, 2, 3), request_id="f" * 32, now=5, args={"instance_id": "i-1"}
+    )
+    return Task(**{field: getattr(task, field) for field in task.__struct_fields__} | {"state": state})
+
+
+def test_a_task_belongs_to_whatever_of_a_place_there_is() -> None:
+    assert (a_task().project_id, a_task().region_id) == (2, 3)
+    assert (a_task(place=Place(1, 2, 0)).project_id, a_task(place=Place(1, 2, 0)).region_id) == (2, None)
+    assert a_task(place=Place(1, 0, 0)).project_id is None
+
+
+def test_clients_see_the_arguments_unless_told_otherwise() -> None:
+    told = new_task("t-1", "x", CALLER, Place(1, 2, 3), request_id="", now=5, args={"secret": 1}, data={})
+
+    assert a_task().data == {"instance_id": "i-1"}
+    assert told.data == {}
+
+
+@pytest.mark.parametrize("state", ["FINISHED", "ERROR"])
+def test_the_first_note_stays(state: str) -> None:
+    first = a_task(state).acknowledged(7, 9)
+
+    assert (first.acknowledged_by, first.acknowledged_at) == (7, 9)
+    assert first.acknowledged(8, 10) == first
+
+
+@pytest.mark.parametrize("state", ["NEW", "RUNNING"])
+def test_what_is_under_way_cannot_be_noted(state: str) -> None:
+    with pytest.raises(Conflict, match=f"is {state}"):
+        a_task(state).acknowledged(7, 9)
