@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from importlib import resources
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from litestar import Litestar
@@ -15,13 +15,12 @@ from prometheus_client import CollectorRegistry
 from pileus.api.application import application
 from pileus.api.call import Cloud
 from pileus.api.observing import Figures
-from pileus.domain.catalogue import Catalogue, parsed
+from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
-from pileus.drivers.driver import Compute
-from pileus.drivers.simulated import Simulated
+from pileus.drivers.driver import Compute, Maker, Setup
 from pileus.key_room import KeyRoom
-from pileus.seeding import seed
-from pileus.settings import Settings
+from pileus.seeding import catalogue_of, furnished, seed
+from pileus.settings import SettingError, Settings
 from pileus.store.database import Database
 from pileus.store.schema import opened
 from pileus.tasks.endings import Endings
@@ -30,6 +29,9 @@ from pileus.tasks.interference import Faults
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconcile import keep_reconciled
 
+DRIVERS = {"simulated": "pileus.drivers.simulated:Simulated"}
+OFFERED = "pileus.drivers"
+"""The entry point by which other packages offer drivers."""
 VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
@@ -55,11 +57,16 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
 
-def catalogue_of(settings: Settings) -> Catalogue:
-    """The operator's catalogue, or the one that comes with the program; raises Invalid."""
-    if settings.catalogue:
-        return parsed(Path(settings.catalogue).read_text("utf-8"))
-    return parsed((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
+def driver_of(settings: Settings, catalogue: Catalogue) -> Compute:
+    """What runs the machines: one of ours, or of another package that offers it; raises SettingError."""
+    found = {name: EntryPoint(name, where, OFFERED) for name, where in DRIVERS.items()}
+    if settings.driver not in found:
+        found |= {offered.name: offered for offered in entry_points(group=OFFERED)}
+    if settings.driver not in found:
+        raise SettingError(f"There is no driver {settings.driver}: there is {', '.join(sorted(found))}")
+    make: Maker = found[settings.driver].load()
+    driver: Compute = make.made(Setup(settings.data, catalogue, realistic=settings.simulated_time == "realistic"))
+    return driver
 
 
 def create(settings: Settings, running: Running | None = None) -> Litestar:
@@ -68,17 +75,12 @@ def create(settings: Settings, running: Running | None = None) -> Litestar:
 
 
 @asynccontextmanager
-async def started(settings: Settings) -> AsyncIterator[Running]:
-    """Open the database, start driver, engine and reconciler, and stop them in turn."""
-    data = Path(settings.data)
-    catalogue = catalogue_of(settings)
+async def started(settings: Settings, *, only: bool = False) -> AsyncIterator[Running]:
+    """Open the database, start driver, engine and reconciler, and stop them in turn; `only` is for `furnished`."""
     figures = Figures(CollectorRegistry())
-    db = await opened(settings.database, data, figures.committed)
-    try:
-        token = await seed(db, catalogue, given_key=settings.api_key, data=data, now=now())
-        driver = Simulated(
-            data / "simulated.db", hosts=catalogue.servers.count, realistic=settings.simulated_time == "realistic"
-        )
+    async with furnished(settings, figures.committed, only=only) as home:
+        db, catalogue = home.db, home.catalogue
+        driver = driver_of(settings, catalogue)
         endings = Endings()
         engine = Engine(
             db,
@@ -96,9 +98,7 @@ async def started(settings: Settings) -> AsyncIterator[Running]:
         )
         app = application(settings, cloud, figures)
         async with _working(engine, db, driver):
-            yield Running(app, cloud, engine, driver, token)
-    finally:
-        await db.close()
+            yield Running(app, cloud, engine, driver, home.first_token)
 
 
 @asynccontextmanager

@@ -2,17 +2,57 @@
 
 import os
 import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from pileus.domain.access import Role
-from pileus.domain.catalogue import Catalogue
+from pileus.domain.catalogue import Catalogue, parsed
 from pileus.domain.keys import ApiKey, digest, key_id
 from pileus.domain.projects import Project
-from pileus.store import clients, counters, images, keys, networks, projects, subnets
-from pileus.store.database import Database, Tx
+from pileus.settings import SettingError, Settings
+from pileus.store import clients, counters, images, keys, networks, projects, subnets, tasks
+from pileus.store.database import Committed, Database, Tx
+from pileus.store.schema import opened
 
 CLIENT, USER, PROJECT = 1, 1, 1
 KEY_FILE = "admin.key"
+
+
+@dataclass(slots=True)
+class Home:
+    """A database that is ready; `first_token` is the administrator's key if it was made just now."""
+
+    db: Database
+    catalogue: Catalogue
+    first_token: str | None
+
+
+@asynccontextmanager
+async def furnished(settings: Settings, committed: Committed | None = None, *, only: bool = False) -> AsyncIterator[Home]:
+    """Open the database with all that belongs in it; if it is `only` ours, what a predecessor held is free again."""
+    catalogue = catalogue_of(settings)
+    db = await opened(settings.database, settings.data, committed)
+    try:
+        token = await seed(db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000)
+        if only and not settings.database:
+            await db.write(tasks.take_back)
+        yield Home(db, catalogue, token)
+    finally:
+        await db.close()
+
+
+def catalogue_of(settings: Settings) -> Catalogue:
+    """The operator's catalogue, or the one that comes with the program; raises Invalid or SettingError."""
+    if settings.catalogue:
+        try:
+            return parsed(Path(settings.catalogue).read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as problem:
+            raise SettingError(f"{settings.catalogue}: the catalogue cannot be read: {problem}") from problem
+    return parsed((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
 
 
 def new_token(number: int) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 import httpx
 
 from pileus.domain.catalogue import image_id
+from pileus.domain.ports import AddressPair
 from pileus.domain.security_groups import default_group
 from pileus.store import security_groups
 from pileus.store.database import Tx
+from tests.storage import a_snapshot, a_volume, snapshots_now
 from tests.tenants import REGION, Tenant
 from tests.worlds import (
     BARE_METAL,
@@ -123,6 +125,14 @@ async def _delete_project(tenant: Tenant) -> Ask:
     return asking("DELETE", f"/cloud/v1/projects/{project_id}")
 
 
+async def _start_vm(tenant: Tenant) -> Ask:
+    """One whose protection is off."""
+    instance = await an_instance(tenant, status="SHUTOFF")
+    (port,) = await ports_of(tenant, instance)
+    await _protected(tenant, (await addresses_of(tenant, port))[0], active=False)
+    return asking("POST", tenant.path("instances", instance.id, "action", version=2), {"action": "start"})
+
+
 async def _resize_vm(tenant: Tenant) -> Ask:
     instance = await an_instance(tenant, status="SHUTOFF")
     return asking("POST", tenant.path("instances", instance.id, "changeflavor"), {"flavor_id": "g1-standard-2-4"})
@@ -151,6 +161,70 @@ async def _detach_interface(tenant: Tenant) -> Ask:
     await _protected(tenant, floating.floating_ip_address)
     body = {"port_id": port.id, "ip_address": (await addresses_of(tenant, port))[0]}
     return asking("POST", tenant.path("instances", instance.id, "detach_interface"), body)
+
+
+async def _create_volume(tenant: Tenant) -> Ask:
+    """From an image, and to hang on an instance at once."""
+    instance = await an_instance(tenant)
+    body = {"source": "image", "image_id": UBUNTU, "size": 12, "name": "fresh", "instance_id_to_attach_to": instance.id}
+    return asking("POST", tenant.path("volumes"), body)
+
+
+async def _attach_volume(tenant: Tenant) -> Ask:
+    volume, instance = await a_volume(tenant), await an_instance(tenant)
+    return asking("POST", tenant.path("volumes", volume.id, "attach", version=2), {"instance_id": instance.id})
+
+
+async def _detach_volume(tenant: Tenant) -> Ask:
+    instance = await an_instance(tenant)
+    volume = await a_volume(tenant, instance)
+    return asking("POST", tenant.path("volumes", volume.id, "detach", version=2), {"instance_id": instance.id})
+
+
+def changing(
+    verb: str, body: Any = None, *, used: bool = False, taken: bool = False
+) -> Callable[[Tenant], Awaitable[Ask]]:
+    """A volume, in use or with a snapshot, and what is done to it."""
+
+    async def begin(tenant: Tenant) -> Ask:
+        volume = await a_volume(tenant, await an_instance(tenant) if used else None)
+        if taken:
+            await a_snapshot(tenant, volume)
+        return asking("POST", tenant.path("volumes", volume.id, verb), body)
+
+    return begin
+
+
+async def _delete_volume(tenant: Tenant) -> Ask:
+    """With its snapshots: those that are still there, when it is asked again."""
+    volume = await a_volume(tenant)
+    await a_snapshot(tenant, volume)
+
+    async def ask(tenant: Tenant) -> httpx.Response:
+        left = ",".join(snapshot.id for snapshot in await snapshots_now(tenant, volume))
+        return await tenant.api.delete(tenant.path("volumes", volume.id), params={"snapshots": left})
+
+    return ask
+
+
+async def _create_snapshot(tenant: Tenant) -> Ask:
+    volume = await a_volume(tenant, await an_instance(tenant))
+    return asking("POST", tenant.path("snapshots"), {"volume_id": volume.id, "name": "before"})
+
+
+async def _delete_snapshot(tenant: Tenant) -> Ask:
+    snapshot = await a_snapshot(tenant, await a_volume(tenant))
+    return asking("DELETE", tenant.path("snapshots", snapshot.id))
+
+
+async def _update_port(tenant: Tenant) -> Ask:
+    """One that may speak as another address already."""
+    instance = await an_instance(tenant)
+    _, (subnet,) = await a_network(tenant)
+    pair = AddressPair("10.0.0.9", "00:16:3e:aa:bb:cc")
+    port = await a_port(tenant, subnet, instance, allowed_address_pairs=[pair])
+    path = tenant.path("ports", port.id, "allow_address_pairs", version=2)
+    return asking("PUT", path, {"allowed_address_pairs": [{"ip_address": "10.0.0.7"}]})
 
 
 async def _put_into_group(tenant: Tenant) -> Ask:
@@ -211,7 +285,7 @@ async def _protected(tenant: Tenant, address: str, *, active: bool = True) -> in
 
 
 STORIES: dict[str, Story] = {
-    "start_vm": acting("start", status="SHUTOFF"),
+    "start_vm": Story(_start_vm),
     "stop_vm": acting("stop"),
     "soft_reboot_vm": acting("reboot"),
     "hard_reboot_vm": acting("reboot_hard"),
@@ -230,6 +304,16 @@ STORIES: dict[str, Story] = {
     "attach_vm_interface": Story(_attach_interface),
     "attach_vm_to_reserved_fixed_ip": Story(_attach_reserved),
     "detach_vm_interface": Story(_detach_interface),
+    "create_volume": Story(_create_volume),
+    "attach_volume": Story(_attach_volume),
+    "detach_volume": Story(_detach_volume),
+    "extend_volume": Story(changing("extend", {"size": 20}, used=True)),
+    "retype_volume": Story(changing("retype", {"volume_type": "ssd_hiiops"}, used=True)),
+    "revert_volume": Story(changing("revert", taken=True)),
+    "delete_volume": Story(_delete_volume, lasting=True),
+    "create_snapshot": Story(_create_snapshot),
+    "delete_snapshot": Story(_delete_snapshot, lasting=True),
+    "update_port_allowed_address_pairs": Story(_update_port),
     "put_into_server_group": Story(_put_into_group),
     "remove_from_server_group": Story(_remove_from_group),
     "create_ddos_profile": Story(_create_profile),

@@ -1,11 +1,13 @@
 """Ports: where an instance meets a network; floating IPs; MAC addresses."""
 
 import hashlib
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict
+from pileus.domain.errors import Conflict, invalid
 
 
 class AddressPair(Struct, frozen=True):
@@ -38,6 +40,17 @@ class Port(Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     revision: int = 1
+
+    def speaking_as(self, pairs: Iterable[AddressPair], now: int) -> "Port":
+        """Let it speak as other addresses too; a pair without a MAC address has the port's own. Raises Invalid."""
+        allowed = [AddressPair(_range(pair.ip_address), pair.mac_address or self.mac_address) for pair in pairs]
+        if len(set(allowed)) < len(allowed):
+            raise invalid(allowed_address_pairs="Each pair may be given once only")
+        return replace(self, allowed_address_pairs=allowed, updated_at=now)
+
+    def secured(self, now: int, *, enabled: bool) -> "Port":
+        """Turn its port security on or off."""
+        return replace(self, port_security_enabled=enabled, updated_at=now)
 
     def locked(self, task_id: str) -> "Port":
         """Let a task hold it; raises Conflict if one does."""
@@ -90,3 +103,11 @@ def mac_address(port_id: str) -> str:
     """The MAC address of a port, made from its id."""
     digest = hashlib.sha256(port_id.encode()).hexdigest()
     return "00:16:3e:" + ":".join(digest[at : at + 2] for at in (0, 2, 4))
+
+
+def _range(text: str) -> str:
+    """An address, or a range of them, in the one spelling that records use; raises Invalid."""
+    try:
+        return str(ip_network(text) if "/" in text else ip_address(text))
+    except ValueError:
+        raise invalid(ip_address="value is not a valid IPv4 or IPv6 address or network") from None

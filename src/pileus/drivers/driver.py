@@ -4,11 +4,14 @@
 """
 
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
+from pileus.domain.catalogue import Catalogue
 from pileus.domain.instances import Boot
+from pileus.domain.ports import AddressPair
 
 
 class DriverError(Exception):
@@ -17,6 +20,14 @@ class DriverError(Exception):
     def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class Setup(Struct, frozen=True):
+    """What a driver is made from: the server's data directory, what the operator offers, and how much time to take."""
+
+    data: Path
+    catalogue: Catalogue
+    realistic: bool = False
 
 
 class Disk(Struct, frozen=True, kw_only=True):
@@ -32,12 +43,14 @@ class Disk(Struct, frozen=True, kw_only=True):
 
 
 class Nic(Struct, frozen=True, kw_only=True):
-    """A port as a driver sees it."""
+    """A port as a driver sees it: it speaks as its `addresses` and the pairs only, unless it is not `secured`."""
 
     port_id: str
     network_id: str
     mac_address: str
     addresses: list[str]
+    pairs: list[AddressPair] = field(default_factory=list)
+    secured: bool = True
 
 
 class Machine(Struct, frozen=True, kw_only=True):
@@ -110,6 +123,21 @@ class Compute(Protocol):
         """Every machine there is."""
 
 
+class Maker(Protocol):
+    """What the name of a driver stands for: its class."""
+
+    def made(self, setup: Setup) -> Compute:
+        """Make the driver; raises OSError where it cannot be made."""
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """Knows whether it can do its work now."""
+
+    async def check(self) -> None:
+        """Return if machines can be reached; raises DriverError."""
+
+
 @runtime_checkable
 class Volumes(Protocol):
     """Keeps volumes."""
@@ -162,7 +190,7 @@ class Networks(Protocol):
     """Plugs machines into networks."""
 
     async def ensure_plugged(self, machine_id: str, nic: Nic) -> None:
-        """Give a machine an interface."""
+        """Give a machine an interface, or make the one that it has as it is to be."""
 
     async def ensure_unplugged(self, machine_id: str, port_id: str) -> None:
         """Take it away."""

@@ -7,13 +7,14 @@ comes back, and several processes on one host share them. Transitions take no ti
 import asyncio
 import hashlib
 import math
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from pileus.domain.instances import Status
-from pileus.drivers.driver import Console, DriverError, Machine, Nic, Sample, Seen
+from pileus.drivers.driver import Console, DriverError, Machine, Nic, Sample, Seen, Setup
 from pileus.drivers.simulated_storage import Storage
 
 CONSOLES = {"spice-html5": "spice", "novnc": "vnc"}
@@ -32,6 +33,18 @@ class Simulated(Storage):
     ) -> None:
         super().__init__(file, realistic=realistic, sleep=sleep)
         self._hosts = [f"sim-{number:02}" for number in range(1, hosts + 1)]
+
+    @classmethod
+    def made(cls, setup: Setup) -> "Simulated":
+        """Make it with the hosts of the catalogue; what it knows is in a file of the data directory."""
+        return cls(setup.data / "simulated.db", hosts=setup.catalogue.servers.count, realistic=setup.realistic)
+
+    async def check(self) -> None:
+        """Look into the file."""
+        try:
+            self._db.execute("SELECT 1 FROM machines LIMIT 1").fetchone()
+        except sqlite3.Error as problem:
+            raise DriverError(f"The simulated cloud's file cannot be read: {problem}", retryable=True) from problem
 
     async def ensure_running(self, machine: Machine) -> None:
         """Run a machine; a new one takes longer than one that is only off."""

@@ -41,6 +41,10 @@ VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY 
 NEWEST = "SELECT coalesce(max(version), 0) FROM schema_versions"
 
 
+class Unreachable(Exception):
+    """The database server does not answer, or does not let us in; the message says which and why."""
+
+
 class NewerDatabase(Exception):
     """The database was last written by a newer program than this one."""
 
@@ -66,7 +70,7 @@ class Database(Protocol):
         """Read lists, from one moment's state, without keeping other requests waiting."""
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
-        """Bring the schema up to date, once, whoever else starts; raises NewerDatabase."""
+        """Bring the schema up to date, once, whoever else starts; raises NewerDatabase or Unreachable."""
 
     async def close(self) -> None:
         """Let go of every connection."""

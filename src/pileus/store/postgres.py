@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any, LiteralString
 
-from psycopg import AsyncConnection, AsyncCursor, DataError, errors
+from psycopg import AsyncConnection, AsyncCursor, DataError, OperationalError, errors
 from psycopg_pool import AsyncConnectionPool
 
 from pileus.domain.errors import Invalid, Stale
@@ -23,6 +23,7 @@ from pileus.store.database import (
     Row,
     T,
     Tx,
+    Unreachable,
     Work,
     missing,
 )
@@ -30,6 +31,8 @@ from pileus.store.database import (
 PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 FUNCTIONS = {"json_group_array(": "json_agg(", "json_array(": "json_build_array(", "COLLATE BINARY": 'COLLATE "C"'}
 UNKEEPABLE = (DataError, UnicodeEncodeError)
+PATIENCE = 5
+"""Seconds to wait for the first connection."""
 MIGRATION_LOCK = 7_045_128_306
 LOSERS_LOCK = 7_045_128_307
 """Writes that have lost a race stand in line behind it: they need not fear each other, only newcomers."""
@@ -126,10 +129,16 @@ class Postgres:
             self._committed(1, time.perf_counter() - began)
         return result
 
+    async def _reached(self) -> AsyncConnection[Row]:
+        """A connection apart from the pool, which would keep trying where this says at once what is wrong."""
+        try:
+            return await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=PATIENCE)
+        except OperationalError as error:
+            raise Unreachable(f"The database cannot be reached: {str(error).splitlines()[0]}") from error
+
     async def migrate(self, migrations: Sequence[Migration]) -> None:
-        """Apply what is missing under an advisory lock."""
-        # Not from the pool, which keeps trying where a plain connection says at once what is wrong.
-        connection = await AsyncConnection.connect(self._url, autocommit=True)
+        """Apply what is missing under an advisory lock; raises Unreachable."""
+        connection = await self._reached()
         async with connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             await connection.execute(VERSIONS)

@@ -1,5 +1,6 @@
 """The schema's history, and how a database is opened with it."""
 
+from contextlib import AsyncExitStack
 from importlib import resources
 from pathlib import Path
 
@@ -16,11 +17,14 @@ def migrations() -> list[Migration]:
 
 
 async def opened(url: str, data: Path, committed: Committed | None = None) -> Database:
-    """Open the database of a URL (empty: a SQLite file in `data`) with its schema up to date; raises NewerDatabase."""
+    """Open the database of a URL (empty: a SQLite file in `data`), its schema up to date; raises what `migrate` does."""
     if url.startswith(("postgresql://", "postgres://")):
         database: Database = Postgres(url, committed)
     else:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  # once, before anybody waits
         database = Sqlite(data / "pileus.db", committed)
-    await database.migrate(migrations())
+    async with AsyncExitStack() as undo:
+        undo.push_async_callback(database.close)
+        await database.migrate(migrations())
+        undo.pop_all()
     return database

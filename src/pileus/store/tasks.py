@@ -127,3 +127,10 @@ async def unfinished(tx: Tx) -> int:
     """How many tasks are new or running."""
     row = await tx.one("SELECT count(*) FROM tasks WHERE state IN ('NEW', 'RUNNING')")
     return int(row[0]) if row else 0
+
+
+async def take_back(tx: Tx) -> int:
+    """End every lease, when those who held them are known to be dead; how many there were."""
+    return await tx.run(
+        "UPDATE tasks SET lease_token = NULL, lease_until = 0 WHERE state IN ('NEW', 'RUNNING') AND lease_token IS NOT NULL"
+    )

@@ -66,5 +66,11 @@ async def nics_of(tx: Tx, instance_id: str) -> list[Nic]:
 
 async def nic_of(tx: Tx, port: Port) -> Nic:
     """A port as an interface."""
-    addresses = [line.ip for line in await ports.addresses_of(tx, port.id)]
-    return Nic(port_id=port.id, network_id=port.network_id, mac_address=port.mac_address, addresses=addresses)
+    return Nic(
+        port_id=port.id,
+        network_id=port.network_id,
+        mac_address=port.mac_address,
+        addresses=[line.ip for line in await ports.addresses_of(tx, port.id)],
+        pairs=port.allowed_address_pairs,
+        secured=port.port_security_enabled,
+    )

@@ -22,6 +22,7 @@ from pileus.tasks.remove_from_placement_group import REMOVE_FROM_PLACEMENT_GROUP
 from pileus.tasks.resize_instance import RESIZE_INSTANCE
 from pileus.tasks.retype_volume import RETYPE_VOLUME
 from pileus.tasks.revert_volume import REVERT_VOLUME
+from pileus.tasks.update_port import UPDATE_PORT
 
 EVERY: tuple[Operation, ...] = (
     *CREATE_INSTANCE,
@@ -29,6 +30,7 @@ EVERY: tuple[Operation, ...] = (
     *MOVE_INSTANCE,
     *ATTACH_INTERFACE,
     DETACH_INTERFACE,
+    UPDATE_PORT,
     *PROTECT_ADDRESS,
     RESIZE_INSTANCE,
     PUT_INTO_PLACEMENT_GROUP,

@@ -85,7 +85,7 @@ def _without(key: str, its: Tags) -> Tags:
 
 
 def _list(noun: Noun) -> Any:
-    @get(f"{noun.path}/metadata", opt=READ, deprecated=True, tags=[noun.tag])
+    @get(f"{noun.path}/metadata", opt=READ, operation_id=f"list_{noun.kind}_metadata", deprecated=True, tags=[noun.tag])
     async def list_metadata(call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)]) -> Page[TagView]:
         """List the tags. They are shown with the thing itself, too."""
         async with call.db.read() as tx:
@@ -96,7 +96,14 @@ def _list(noun: Noun) -> Any:
 
 
 def _update(noun: Noun) -> Any:
-    @post(f"{noun.path}/metadata", opt=WRITE, status_code=204, deprecated=True, tags=[noun.tag])
+    @post(
+        f"{noun.path}/metadata",
+        opt=WRITE,
+        status_code=204,
+        operation_id=f"update_{noun.kind}_metadata",
+        deprecated=True,
+        tags=[noun.tag],
+    )
     async def update_metadata(
         call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[TagChanges]
     ) -> None:
@@ -108,7 +115,14 @@ def _update(noun: Noun) -> Any:
 
 
 def _replace(noun: Noun) -> Any:
-    @put(f"{noun.path}/metadata", opt=WRITE, status_code=204, deprecated=True, tags=[noun.tag])
+    @put(
+        f"{noun.path}/metadata",
+        opt=WRITE,
+        status_code=204,
+        operation_id=f"replace_{noun.kind}_metadata",
+        deprecated=True,
+        tags=[noun.tag],
+    )
     async def replace_metadata(
         call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[NewTags]
     ) -> None:
@@ -120,7 +134,13 @@ def _replace(noun: Noun) -> Any:
 
 
 def _show(noun: Noun) -> Any:
-    @get(f"{noun.path}/metadata_item", opt=READ, deprecated=True, tags=[noun.tag])
+    @get(
+        f"{noun.path}/metadata_item",
+        opt=READ,
+        operation_id=f"get_{noun.kind}_metadata_item",
+        deprecated=True,
+        tags=[noun.tag],
+    )
     async def get_metadata_item(
         call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str]
     ) -> TagView:
@@ -132,7 +152,14 @@ def _show(noun: Noun) -> Any:
 
 
 def _delete(noun: Noun) -> Any:
-    @delete(f"{noun.path}/metadata_item", opt=WRITE, status_code=204, deprecated=True, tags=[noun.tag])
+    @delete(
+        f"{noun.path}/metadata_item",
+        opt=WRITE,
+        status_code=204,
+        operation_id=f"delete_{noun.kind}_metadata_item",
+        deprecated=True,
+        tags=[noun.tag],
+    )
     async def delete_metadata_item(
         call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str]
     ) -> None:

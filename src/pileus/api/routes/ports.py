@@ -1,0 +1,81 @@
+"""Ports: as what else they may speak, and whether they are kept from speaking as others."""
+
+from litestar import post, put
+from litestar.params import FromPath, JSONBody
+from msgspec import to_builtins
+
+from pileus.api.auth import WRITE
+from pileus.api.call import Call, Here
+from pileus.api.routes.interface_views import interface
+from pileus.api.wire.ports import AllowAddressPairs, InterfaceView
+from pileus.api.wire.tasks import TaskIds
+from pileus.domain.errors import Conflict
+from pileus.domain.ports import Port
+from pileus.store import instances, networks, ports, security_groups
+from pileus.store.database import Tx
+
+PORT = "{project_id:int}/{region_id:int}/{port_id:str}"
+
+
+@put(f"/cloud/v2/ports/{PORT}/allow_address_pairs", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
+async def allow_address_pairs(call: Here, port_id: FromPath[str], data: JSONBody[AllowAddressPairs]) -> TaskIds:
+    """Say as which other addresses, or ranges of them, a port may speak: at most ten, in place of those before.
+
+    A pair without a MAC address has the port's own. Only for ports in private networks.
+    """
+    task_id = call.cloud.new_id()
+
+    async def write(tx: Tx) -> None:
+        before = await ports.get(tx, call.place, port_id)
+        await _private(tx, before)
+        after = before.locked(task_id).speaking_as(
+            (each.pair() for each in data.allowed_address_pairs), call.cloud.now()
+        )
+        await ports.save(tx, before, after)
+        if before.instance_id is not None:
+            instance = await instances.get(tx, call.place, before.instance_id)
+            await instances.save(tx, instance, instance.locked(task_id))
+        pairs = to_builtins(before.allowed_address_pairs)
+        args = {"port_id": port_id, "instance_id": before.instance_id, "before": pairs}
+        await call.start(tx, "update_port_allowed_address_pairs", task_id, args, data={"port_id": port_id})
+        await call.record(tx, "port", "update", port_id, data=to_builtins(data), task_id=task_id)
+
+    await call.db.write(write)
+    call.cloud.nudge()
+    return TaskIds(tasks=[task_id])
+
+
+@post(f"/cloud/v1/ports/{PORT}/enable_port_security", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
+async def enable_port_security(call: Here, port_id: FromPath[str]) -> InterfaceView:
+    """Keep a port from speaking as others, and let security groups guard it; none does until it is added."""
+    return await _secured(call, port_id, enabled=True)
+
+
+@post(f"/cloud/v1/ports/{PORT}/disable_port_security", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
+async def disable_port_security(call: Here, port_id: FromPath[str]) -> InterfaceView:
+    """Let a port speak as any address; its security groups are taken from it."""
+    return await _secured(call, port_id, enabled=False)
+
+
+async def _secured(call: Call, port_id: str, *, enabled: bool) -> InterfaceView:
+    async def write(tx: Tx) -> InterfaceView:
+        before = await ports.get(tx, call.place, port_id)
+        if before.instance_id is not None:
+            instance = await instances.get(tx, call.place, before.instance_id)
+            await instances.touch(tx, instance.unlocked())
+        after = await ports.save(tx, before, before.unlocked().secured(call.cloud.now(), enabled=enabled))
+        if not enabled:
+            await security_groups.unguard_wholly(tx, port_id)
+        await call.record(tx, "port", "enable_portsecurity" if enabled else "disable_portsecurity", port_id)
+        return await interface(tx, call, after)
+
+    return await call.db.write(write)
+
+
+async def _private(tx: Tx, port: Port) -> None:
+    network = await networks.find(tx, port.network_id)
+    if network is not None and network.external:
+        raise Conflict(f"Port {port.id} is in a public network: it may speak as its own address only")
+
+
+ROUTES = [allow_address_pairs, enable_port_security, disable_port_security]

@@ -1,0 +1,23 @@
+"""The server as a process, or as several that share a port, each of them whole (API and worker)."""
+
+import asyncio
+
+from pileus.logs import configure
+from pileus.server.starting import StartError, alone, claim_port, explained
+from pileus.server.workers import supervise
+from pileus.settings import Settings
+
+__all__ = ["StartError", "run"]
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop (SIGINT, SIGTERM); raises StartError, or SettingError."""
+    configure(settings.log_level, settings.log_format)
+    claim_port(settings.host, settings.port)
+    with explained(settings), alone(settings) as lock:
+        if settings.workers > 1:
+            asyncio.run(supervise(settings, lock))
+            return
+        from pileus.server.process import serve_alone  # noqa: PLC0415  # who starts workers serves nothing itself
+
+        serve_alone(settings)

@@ -1,0 +1,98 @@
+"""Several processes on one port: started, watched, started again when one dies, and stopped together.
+
+Each is a whole server. They are told their settings through a pipe on their standard input, which stays open as long as
+the parent lives: its end tells them to stop, however the parent has died.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from pileus.seeding import furnished
+from pileus.server.announcing import announce, answers
+from pileus.server.starting import stop_signals
+from pileus.settings import Settings
+
+LOG = logging.getLogger(__name__)
+COMMAND = (sys.executable, "-m", "pileus.server.process")
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
+"""Seconds before a process that has died is started again; doubled each time, unless it has lived long."""
+LONG = 60.0
+PATIENCE = 5.0
+"""Seconds for processes to stop in before they are killed."""
+FIGURES = "PROMETHEUS_MULTIPROC_DIR"
+
+
+async def supervise(settings: Settings, lock: int | None) -> None:
+    """Make the database ready, and keep the processes running until told to stop."""
+    stop = stop_signals()
+    async with furnished(settings, only=True) as home:
+        token = home.first_token
+    figures = _figures(settings)
+    keeping = [asyncio.create_task(_keep(settings, number, lock, figures)) for number in range(1, settings.workers + 1)]
+    ready = asyncio.create_task(_ready(settings, token))
+    await stop.wait()
+    for task in (ready, *keeping):
+        task.cancel()
+    await asyncio.gather(ready, *keeping, return_exceptions=True)
+    LOG.info("Stopped", extra={"workers": settings.workers})
+
+
+async def _keep(settings: Settings, number: int, lock: int | None, figures: Path) -> None:
+    pause = FIRST_PAUSE
+    while True:
+        began = time.monotonic()
+        process = await _started(settings, lock, figures)
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            await _stopped(process)
+            raise
+        if time.monotonic() - began > LONG:
+            pause = FIRST_PAUSE
+        LOG.error("A worker has ended: it is started again", extra={"worker": number, "code": code, "pause": pause})
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _started(settings: Settings, lock: int | None, figures: Path) -> asyncio.subprocess.Process:
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        stdin=asyncio.subprocess.PIPE,
+        pass_fds=() if lock is None else (lock,),
+        env={**os.environ, FIGURES: str(figures)},
+        # Ctrl-C reaches the parent alone, which stops its processes in order.
+        start_new_session=True,
+    )
+    assert process.stdin is not None  # noqa: S101  # it was asked for
+    process.stdin.write(msgspec.json.encode(settings, enc_hook=str) + b"\n")
+    return process
+
+
+async def _stopped(process: asyncio.subprocess.Process) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), PATIENCE)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _ready(settings: Settings, token: str | None) -> None:
+    await answers(settings)
+    announce(settings, token)
+
+
+def _figures(settings: Settings) -> Path:
+    """Where the processes count together, so that each can tell what all have done."""
+    folder = settings.data / "figures"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

@@ -1,0 +1,218 @@
+"""Ports: as what else they may speak, and their port security."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from pileus.domain.access import Role
+from pileus.domain.faults import Fault, FaultKind
+from pileus.domain.instances import Instance
+from pileus.domain.ports import AddressPair, Port
+from pileus.store import faults, ports, user_actions
+from tests.tenants import Tenant
+from tests.worlds import a_network, a_port, a_security_group, an_instance, now_of, ports_of
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+MAC = "00:16:3e:aa:bb:cc"
+
+
+async def allow(tenant: Tenant, port: Port | str, *pairs: dict[str, Any]) -> httpx.Response:
+    port_id = port if isinstance(port, str) else port.id
+    path = tenant.path("ports", port_id, "allow_address_pairs", version=2)
+    return await tenant.api.put(path, json={"allowed_address_pairs": list(pairs)})
+
+
+async def secure(tenant: Tenant, port: Port | str, word: str) -> httpx.Response:
+    port_id = port if isinstance(port, str) else port.id
+    return await tenant.api.post(tenant.path("ports", port_id, f"{word}_port_security"))
+
+
+async def private_port(tenant: Tenant, **changes: Any) -> tuple[Instance, Port]:
+    instance = await an_instance(tenant)
+    _, (subnet,) = await a_network(tenant)
+    return instance, await a_port(tenant, subnet, instance, **changes)
+
+
+async def now_of_port(tenant: Tenant, port: Port) -> Port:
+    async with tenant.running.cloud.db.read() as tx:
+        found = await ports.find(tx, port.id)
+    assert found is not None
+    return found
+
+
+async def fail(tenant: Tenant) -> None:
+    cloud = tenant.running.cloud
+    kind, task_type = FaultKind.FAIL, "update_port_allowed_address_pairs"
+    fault = Fault(id=cloud.new_id(), kind=kind, task_type=task_type, message="No filter", created_at=cloud.now())
+    await cloud.db.write(lambda tx: faults.add(tx, fault))
+
+
+async def test_pairs_take_the_place_of_those_before(tenant: Tenant) -> None:
+    instance, port = await private_port(tenant, allowed_address_pairs=[AddressPair("10.0.0.9", MAC)])
+
+    task = await tenant.finished(
+        await allow(tenant, port, {"ip_address": "10.0.0.7"}, {"ip_address": "10.1.0.0/16", "mac_address": MAC.upper()})
+    )
+
+    after = await now_of_port(tenant, port)
+    assert (task["task_type"], task["created_resources"]) == ("update_port_allowed_address_pairs", None)
+    assert task["data"] == {"port_id": port.id}
+    assert after.allowed_address_pairs == [AddressPair("10.0.0.7", port.mac_address), AddressPair("10.1.0.0/16", MAC)]
+    assert (after.task_id, (await now_of(tenant, instance)).task_id) == (None, None)
+
+
+@pytest.mark.parametrize("body", [{}, {"allowed_address_pairs": []}])
+async def test_no_pairs_take_all_away(tenant: Tenant, body: dict[str, Any]) -> None:
+    _, port = await private_port(tenant, allowed_address_pairs=[AddressPair("10.0.0.9", MAC)])
+
+    path = tenant.path("ports", port.id, "allow_address_pairs", version=2)
+    await tenant.finished(await tenant.api.put(path, json=body))
+
+    assert (await now_of_port(tenant, port)).allowed_address_pairs == []
+
+
+async def test_a_port_that_is_plugged_in_nowhere_has_pairs_too(tenant: Tenant) -> None:
+    _, (subnet,) = await a_network(tenant)
+    port = await a_port(tenant, subnet)
+
+    await tenant.finished(await allow(tenant, port, {"ip_address": "2001:db8::7"}))
+
+    assert (await now_of_port(tenant, port)).allowed_address_pairs == [AddressPair("2001:db8::7", port.mac_address)]
+
+
+async def test_a_failure_leaves_the_pairs_before(tenant: Tenant) -> None:
+    pair = AddressPair("10.0.0.9", MAC)
+    instance, port = await private_port(tenant, allowed_address_pairs=[pair])
+    await fail(tenant)
+
+    task = await tenant.ended((await allow(tenant, port)).json()["tasks"][0])
+
+    after = await now_of_port(tenant, port)
+    assert task["error"] == "No filter"
+    assert (after.allowed_address_pairs, after.task_id) == ([pair], None)
+    assert (await now_of(tenant, instance)).task_id is None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "field"),
+    [
+        ([{"ip_address": "nowhere"}], "ip_address"),
+        ([{"ip_address": "10.0.0.1/24"}], "ip_address"),
+        ([{}], "ip_address"),
+        ([{"ip_address": "10.0.0.1", "mac_address": "none"}], "mac_address"),
+        ([{"ip_address": "10.0.0.1"}, {"ip_address": "10.0.0.1"}], "allowed_address_pairs"),
+        ([{"ip_address": f"10.0.0.{number}"} for number in range(11)], "allowed_address_pairs"),
+    ],
+)
+async def test_wrong_pairs_are_told(tenant: Tenant, pairs: list[dict[str, Any]], field: str) -> None:
+    _, port = await private_port(tenant)
+
+    answer = await allow(tenant, port, *pairs)
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
+    assert await now_of_port(tenant, port) == port
+
+
+async def test_ten_pairs_are_not_too_many(tenant: Tenant) -> None:
+    _, port = await private_port(tenant)
+
+    await tenant.finished(await allow(tenant, port, *({"ip_address": f"10.0.0.{number}"} for number in range(10))))
+
+    assert len((await now_of_port(tenant, port)).allowed_address_pairs) == 10
+
+
+async def test_a_port_in_a_public_network_has_no_pairs(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    (port,) = await ports_of(tenant, instance)
+
+    assert (await allow(tenant, port, {"ip_address": "10.0.0.7"})).status_code == 409
+
+
+async def test_port_security_off_takes_the_groups_away_and_on_brings_none(tenant: Tenant) -> None:
+    instance, port = await private_port(tenant)
+    await a_security_group(tenant, "web", port)
+
+    off = await secure(tenant, port, "disable")
+    shown = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    on = await secure(tenant, port, "enable")
+
+    assert (off.status_code, off.json()["port_id"], off.json()["port_security_enabled"]) == (200, port.id, False)
+    assert shown["security_groups"] == []
+    assert (on.status_code, on.json()["port_security_enabled"]) == (200, True)
+    assert on.json()["network_details"]["name"] == "inside"
+    assert len(on.json()["ip_assignments"]) == 1
+    assert (await tenant.api.get(tenant.path("instances", instance.id))).json()["security_groups"] == []
+
+
+@pytest.mark.parametrize(("word", "enabled"), [("enable", True), ("disable", False)])
+async def test_saying_it_twice_is_no_error(tenant: Tenant, *, word: str, enabled: bool) -> None:
+    _, port = await private_port(tenant, port_security_enabled=enabled)
+
+    for _ in range(2):
+        assert (await secure(tenant, port, word)).json()["port_security_enabled"] is enabled
+
+
+@pytest.mark.parametrize("where", ["port", "instance"])
+async def test_nothing_changes_while_a_task_holds_the_port_or_its_instance(tenant: Tenant, where: str) -> None:
+    held: dict[str, Any] = {"task_id": UNKNOWN}
+    instance = await an_instance(tenant, **(held if where == "instance" else {}))
+    _, (subnet,) = await a_network(tenant)
+    port = await a_port(tenant, subnet, instance, **(held if where == "port" else {}))
+
+    for answer in (
+        await allow(tenant, port),
+        await secure(tenant, port, "enable"),
+        await secure(tenant, port, "disable"),
+    ):
+        assert answer.status_code == 409
+    assert await now_of_port(tenant, port) == port
+
+
+async def test_ports_of_others_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
+    _, theirs = await private_port(stranger)
+
+    for port_id in (theirs.id, UNKNOWN):
+        for answer in (
+            await allow(tenant, port_id),
+            await secure(tenant, port_id, "enable"),
+            await secure(tenant, port_id, "disable"),
+        ):
+            assert (answer.status_code, answer.json()["message"]) == (404, f"Port {port_id} could not be found")
+    assert await now_of_port(stranger, theirs) == theirs
+
+
+async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
+    _, port = await private_port(tenant)
+
+    task = await tenant.finished(await allow(tenant, port, {"ip_address": "10.0.0.7"}))
+    await secure(tenant, port, "disable")
+    await secure(tenant, port, "enable")
+
+    async with tenant.running.cloud.db.read() as tx:
+        lines = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
+    assert [(line.api_group, line.action_type, line.task_id) for line in lines] == [
+        ("port", "update", task["id"]),
+        ("port", "disable_portsecurity", None),
+        ("port", "enable_portsecurity", None),
+    ]
+
+
+async def test_who_may_only_look_may_not_change(tenant: Tenant) -> None:
+    client = tenant.clients[Role.USERS]
+
+    pairs = tenant.path("ports", UNKNOWN, "allow_address_pairs", version=2)
+    assert (await client.put(pairs, json={})).status_code == 403
+    for word in ("enable", "disable"):
+        assert (await client.post(tenant.path("ports", UNKNOWN, f"{word}_port_security"))).status_code == 403
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_the_official_client_turns_port_security_off_and_on(tenant: Tenant) -> None:
+    _, port = await private_port(tenant)
+    api = tenant.sdk.cloud.instances
+
+    off = await api.disable_port_security(port.id)
+    on = await api.enable_port_security(port.id)
+
+    assert (off.port_id, off.port_security_enabled, on.port_security_enabled) == (port.id, False, True)

@@ -1,0 +1,388 @@
+"""Volumes: made from every source, shown, found, changed and deleted."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from pileus.domain.catalogue import image_id
+from pileus.domain.faults import FaultKind
+from pileus.domain.volumes import VolumeStatus
+from pileus.store import faults
+from tests.storage import a_snapshot, a_volume, allow, audited, disturb, snapshots_now, volume_now
+from tests.tenants import REGION, Tenant
+from tests.worlds import BARE_METAL, an_instance, driver_of, now_of
+
+UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
+IRONIC = image_id(REGION, "ubuntu-22.04-x64-ironic")
+NOTHING = "00000000-0000-4000-8000-000000000000"
+BLANK = {"source": "new-volume", "name": "data", "size": 10}
+
+
+async def make(tenant: Tenant, **body: Any) -> httpx.Response:
+    return await tenant.api.post(tenant.path("volumes"), json={**BLANK, **body})
+
+
+async def made(tenant: Tenant, **body: Any) -> dict[str, Any]:
+    task = await tenant.finished(await make(tenant, **body))
+    return await shown(tenant, task["created_resources"]["volumes"][0])
+
+
+async def shown(tenant: Tenant, volume_id: str) -> dict[str, Any]:
+    answer = await tenant.api.get(tenant.path("volumes", volume_id))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def every(tenant: Tenant) -> list[dict[str, Any]]:
+    return list((await tenant.api.get(tenant.path("volumes"))).json()["results"])
+
+
+async def test_a_blank_volume_is_made_and_shown_whole(tenant: Tenant) -> None:
+    task = await tenant.finished(await make(tenant, tags={"of": "mine"}))
+
+    (volume_id,) = task["created_resources"]["volumes"]
+    volume = await shown(tenant, volume_id)
+    assert (task["task_type"], task["data"]["volume_id"]) == ("create_volume", volume_id)
+    assert (volume["size"], volume["volume_type"], volume["status"]) == (10, "standard", "available")
+    assert (volume["bootable"], volume["is_root_volume"]) == (False, False)
+    assert (volume["attachments"], volume["snapshot_ids"], volume["volume_image_metadata"]) == ([], [], None)
+    assert (volume["task_id"], volume["creator_task_id"]) == (None, task["id"])
+    assert volume["tags"] == [
+        {"key": "of", "value": "mine", "read_only": False},
+        {"key": "task_id", "value": task["id"], "read_only": True},
+    ]
+    assert volume["created_at"].endswith("+0000")
+    assert driver_of(tenant.running).volume(volume_id) == (10, "standard", None, None)
+
+
+async def test_a_volume_from_an_image_can_be_booted_and_tells_of_the_image(tenant: Tenant) -> None:
+    volume = await made(tenant, source="image", image_id=UBUNTU, size=20, type_name="ssd_hiiops")
+
+    assert (volume["bootable"], volume["volume_type"], volume["size"]) == (True, "ssd_hiiops", 20)
+    image = volume["volume_image_metadata"]
+    assert (image["image_id"], image["image_name"], image["os_distro"]) == (UBUNTU, "ubuntu-22.04-x64", "ubuntu")
+
+
+async def test_a_volume_from_a_snapshot_is_like_the_volume_that_was_taken(tenant: Tenant) -> None:
+    origin = await a_volume(tenant, size=7, type_name="ssd_hiiops", bootable=True, image_id=UBUNTU)
+    snapshot = await a_snapshot(tenant, origin)
+
+    volume = await made(tenant, source="snapshot", snapshot_id=snapshot.id, size=7)
+    other = await made(tenant, source="snapshot", snapshot_id=snapshot.id, size=None, type_name="standard")
+
+    assert (volume["size"], volume["volume_type"], volume["bootable"]) == (7, "ssd_hiiops", True)
+    assert volume["volume_image_metadata"]["image_id"] == UBUNTU
+    assert (other["size"], other["volume_type"]) == (7, "standard")
+
+
+@pytest.mark.parametrize(
+    ("name", "iops", "mbps"),
+    [("standard", 60, 4), ("ssd_hiiops", 600, 25), ("ssd_lowlatency", 5000, 300), ("cold", 1000, 100)],
+)
+async def test_each_type_has_limits_of_its_own(tenant: Tenant, name: str, iops: int, mbps: int) -> None:
+    volume = await made(tenant, type_name=name)
+
+    assert volume["limiter_stats"] == {
+        "iops_base_limit": iops,
+        "iops_burst_limit": iops,
+        "MBps_base_limit": mbps,
+        "MBps_burst_limit": mbps,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": "x"}, "name"),
+        ({"name": None}, "name"),
+        ({"size": 0}, "size"),
+        ({"size": 102401}, "size"),
+        ({"size": None}, "size"),
+        ({"type_name": "gold"}, "type_name"),
+        ({"source": "image", "image_id": UBUNTU, "size": 1}, "size"),
+        ({"source": "image", "image_id": IRONIC, "size": 50}, "image_id"),
+        ({"source": "image", "image_id": UBUNTU, "size": None}, "size"),
+        ({"source": "image", "image_id": "ubuntu"}, "image_id"),
+        ({"source": "air"}, "source"),
+        ({"tags": {"a b": "c"}}, "tags"),
+        ({"attachment_tag": "a,b"}, "attachment_tag"),
+    ],
+)
+async def test_what_a_new_volume_cannot_be_is_told_by_its_field(
+    tenant: Tenant, body: dict[str, Any], field: str
+) -> None:
+    answer = await make(tenant, **body)
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field]), answer.text
+    assert await every(tenant) == []
+
+
+@pytest.mark.parametrize("size", [4, 6])
+async def test_a_volume_from_a_snapshot_has_its_size(tenant: Tenant, size: int) -> None:
+    snapshot = await a_snapshot(tenant, await a_volume(tenant, size=5))
+
+    answer = await make(tenant, source="snapshot", snapshot_id=snapshot.id, size=size)
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["size"])
+
+
+async def test_only_types_that_take_snapshots_can_be_made_from_one(tenant: Tenant) -> None:
+    snapshot = await a_snapshot(tenant, await a_volume(tenant))
+
+    answer = await make(tenant, source="snapshot", snapshot_id=snapshot.id, type_name="cold")
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["type_name"])
+
+
+@pytest.mark.parametrize(
+    ("source", "named", "noun"), [("image", "image_id", "Image"), ("snapshot", "snapshot_id", "Snapshot")]
+)
+async def test_what_a_volume_is_made_of_must_be_there(tenant: Tenant, source: str, named: str, noun: str) -> None:
+    answer = await make(tenant, source=source, **{named: NOTHING})
+
+    assert (answer.status_code, answer.json()["message"]) == (404, f"{noun} {NOTHING} could not be found")
+
+
+async def test_another_tenants_snapshot_is_not_there(tenant: Tenant, stranger: Tenant) -> None:
+    snapshot = await a_snapshot(stranger, await a_volume(stranger))
+
+    answer = await make(tenant, source="snapshot", snapshot_id=snapshot.id)
+
+    assert answer.status_code == 404
+
+
+async def test_a_snapshot_that_is_not_ready_makes_no_volume(tenant: Tenant) -> None:
+    snapshot = await a_snapshot(tenant, await a_volume(tenant), status="creating")
+
+    assert (await make(tenant, source="snapshot", snapshot_id=snapshot.id)).status_code == 409
+
+
+async def test_a_volume_can_be_attached_as_it_is_made(tenant: Tenant) -> None:
+    instance = await an_instance(tenant, name="host")
+
+    volume = await made(tenant, instance_id_to_attach_to=instance.id, attachment_tag="logs")
+
+    (attachment,) = volume["attachments"]
+    assert volume["status"] == "in-use"
+    assert (attachment["server_id"], attachment["instance_name"]) == (instance.id, "host")
+    assert (attachment["device"], attachment["flavor_id"]) == ("/dev/vdb", instance.flavor_id)
+    assert driver_of(tenant.running).volume(volume["id"]) == (10, "standard", instance.id, None)
+    assert (await now_of(tenant, instance)).task_id is None
+
+
+async def test_meanwhile_both_are_locked(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    await disturb(tenant, FaultKind.HOLD, "create_volume")
+
+    answer = await make(tenant, instance_id_to_attach_to=instance.id)
+
+    (volume,) = (each for each in await every(tenant) if each["name"] == "data")
+    assert (volume["status"], [volume["task_id"]]) == ("creating", answer.json()["tasks"])
+    assert [(await now_of(tenant, instance)).task_id] == answer.json()["tasks"]
+    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.finished(answer)
+
+
+@pytest.mark.parametrize("step", ["make the volume", "attach it"])
+async def test_a_creation_that_fails_leaves_nothing_behind(tenant: Tenant, step: str) -> None:
+    instance = await an_instance(tenant)
+    before = driver_of(tenant.running).counts()
+    await disturb(tenant, FaultKind.FAIL, "create_volume", step)
+
+    answer = await make(tenant, instance_id_to_attach_to=instance.id)
+
+    task = await tenant.ended(answer.json()["tasks"][0])
+    assert (task["state"], task["error"], task["created_resources"]) == ("ERROR", "No disk", None)
+    assert [volume["name"] for volume in await every(tenant)] == ["web_bootvolume"]
+    assert driver_of(tenant.running).counts() == before
+    assert (await now_of(tenant, instance)).task_id is None
+
+
+async def test_a_bare_metal_server_takes_no_volume(tenant: Tenant) -> None:
+    server = await an_instance(tenant, flavor_id=BARE_METAL)
+
+    assert (await make(tenant, instance_id_to_attach_to=server.id)).status_code == 409
+    assert await every(tenant) == []
+
+
+@pytest.mark.parametrize(("quota", "limit"), [("volume_count", 1), ("volume_size", 19)])
+async def test_a_used_up_quota_is_told_with_its_numbers(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, quota: str, limit: int
+) -> None:
+    await a_volume(tenant)
+    allow(tenant, monkeypatch, **{quota: limit})
+
+    answer = await make(tenant)
+
+    assert (answer.status_code, answer.json()["exception_class"]) == (403, "QuotaLimitExceed")
+    assert answer.json()["info"]["attribute"] == quota
+    assert answer.json()["info"]["limit"] == limit
+
+
+async def test_of_many_who_make_volumes_at_once_no_more_succeed_than_the_quota_allows(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow(tenant, monkeypatch, volume_size=35)
+
+    answers = await asyncio.gather(*(make(tenant) for _ in range(10)))
+
+    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [403] * 7
+    assert len(await every(tenant)) == 3
+    for answer in answers:
+        if answer.status_code == 200:
+            await tenant.finished(answer)
+
+
+async def test_a_rename_and_tags_are_a_merge_patch(tenant: Tenant) -> None:
+    volume = await made(tenant, tags={"a": "1", "b": "2"})
+    path = tenant.path("volumes", volume["id"])
+
+    answer = await tenant.api.patch(path, json={"name": "other", "tags": {"a": None, "c": "3", "task_id": "mine"}})
+
+    assert answer.status_code == 200
+    assert answer.json() == await shown(tenant, volume["id"])
+    assert answer.json()["name"] == "other"
+    tags = {tag["key"]: tag["value"] for tag in answer.json()["tags"]}
+    assert tags == {"b": "2", "c": "3", "task_id": volume["creator_task_id"]}
+    assert [tag["key"] for tag in (await tenant.api.patch(path, json={"tags": None})).json()["tags"]] == ["task_id"]
+    assert (await tenant.api.patch(path, json={})).json()["name"] == "other"
+
+
+@pytest.mark.parametrize("body", [{"name": "x"}, {"name": None}, {"tags": {"a=b": "c"}}, {"tags": []}])
+async def test_a_patch_that_is_wrong_changes_nothing(tenant: Tenant, body: dict[str, Any]) -> None:
+    volume = await a_volume(tenant)
+
+    assert (await tenant.api.patch(tenant.path("volumes", volume.id), json=body)).status_code == 400
+    assert await volume_now(tenant, volume) == volume
+
+
+async def test_patches_of_different_tags_all_survive(tenant: Tenant) -> None:
+    volume = await a_volume(tenant)
+    path = tenant.path("volumes", volume.id)
+
+    answers = await asyncio.gather(*(tenant.api.patch(path, json={"tags": {f"k{at}": "v"}}) for at in range(10)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len((await shown(tenant, volume.id))["tags"]) == 10
+
+
+async def test_a_volume_is_deleted_with_its_snapshots(tenant: Tenant) -> None:
+    volume = await a_volume(tenant, labels={"a": "b"})
+    taken = [await a_snapshot(tenant, volume, labels={"a": "b"}) for _ in range(2)]
+
+    answer = await tenant.api.delete(tenant.path("volumes", volume.id), params={"snapshots": taken[0].id})
+    task = await tenant.finished(answer)
+
+    assert (task["task_type"], task["data"], task["created_resources"]) == (
+        "delete_volume",
+        {"volume_id": volume.id},
+        None,
+    )
+    assert await volume_now(tenant, volume) is None
+    assert await snapshots_now(tenant, volume) == []
+    assert driver_of(tenant.running).volume(volume.id) is None
+    assert not {each.id for each in taken} & set(driver_of(tenant.running).snapshots())
+    async with tenant.running.cloud.db.read() as tx:
+        left = await tx.all("SELECT * FROM tags WHERE project_id = :id", id=tenant.project_id)
+    assert list(left) == []
+
+
+async def test_a_snapshot_of_another_volume_stops_the_deletion(tenant: Tenant) -> None:
+    volume, other = await a_volume(tenant), await a_snapshot(tenant, await a_volume(tenant))
+
+    answer = await tenant.api.delete(tenant.path("volumes", volume.id), params={"snapshots": other.id})
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["snapshots"])
+    assert await volume_now(tenant, volume) == volume
+
+
+async def test_a_volume_in_use_is_not_deleted(tenant: Tenant) -> None:
+    volume = await a_volume(tenant, await an_instance(tenant))
+
+    answer = await tenant.api.delete(tenant.path("volumes", volume.id))
+
+    assert answer.json()["message"] == f"Cannot delete volume {volume.id} in status in-use"
+    assert answer.status_code == 409
+
+
+async def test_a_volume_of_which_a_snapshot_is_being_taken_is_not_deleted(tenant: Tenant) -> None:
+    volume = await a_volume(tenant)
+    await a_snapshot(tenant, volume, status="creating", task_id=NOTHING)
+
+    assert (await tenant.api.delete(tenant.path("volumes", volume.id))).status_code == 409
+    assert await volume_now(tenant, volume) == volume
+
+
+@pytest.mark.parametrize("step", ["destroy the snapshots", "destroy the volume"])
+async def test_a_deletion_that_fails_can_be_asked_for_again(tenant: Tenant, step: str) -> None:
+    volume = await a_volume(tenant)
+    await a_snapshot(tenant, volume)
+    await disturb(tenant, FaultKind.FAIL, "delete_volume", step)
+
+    task = await tenant.ended((await tenant.api.delete(tenant.path("volumes", volume.id))).json()["tasks"][0])
+
+    assert task["state"] == "ERROR"
+    assert (await shown(tenant, volume.id))["status"] == VolumeStatus.ERROR_DELETING
+    assert {each.status for each in await snapshots_now(tenant, volume)} <= {"error_deleting"}
+    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.finished(await tenant.api.delete(tenant.path("volumes", volume.id)))
+    assert await volume_now(tenant, volume) is None
+
+
+async def test_what_a_task_holds_is_not_changed_by_another(tenant: Tenant) -> None:
+    volume, path = await a_volume(tenant, task_id=NOTHING), tenant.path("volumes")
+    body = {"instance_id": NOTHING, "name": "other", "size": 20, "volume_type": "ssd_hiiops"}
+
+    answers = [
+        await tenant.api.patch(f"{path}/{volume.id}", json=body),
+        await tenant.api.delete(f"{path}/{volume.id}"),
+        *[await tenant.api.post(f"{path}/{volume.id}/{verb}", json=body) for verb in ("extend", "retype", "revert")],
+        await tenant.api.post(tenant.path("volumes", volume.id, "attach", version=2), json=body),
+        await tenant.api.post(f"{path}/{volume.id}/attach", json=body),
+        await tenant.api.post(tenant.path("snapshots"), json={"volume_id": volume.id, "name": "now"}),
+        await tenant.api.put(f"{path}/{volume.id}/metadata", json={"a": "b"}),
+    ]
+
+    assert {answer.status_code for answer in answers} == {409}
+    assert await volume_now(tenant, volume) == volume
+
+
+async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
+    volume = await made(tenant)
+    await tenant.api.patch(tenant.path("volumes", volume["id"]), json={"name": "other"})
+    task = await tenant.finished(await tenant.api.delete(tenant.path("volumes", volume["id"])))
+
+    lines = await audited(tenant)
+    assert [(line.api_group, line.action_type) for line in lines] == [
+        ("volume", "create"),
+        ("volume", "update"),
+        ("volume", "delete"),
+    ]
+    assert lines[-1].task_id == task["id"]
+    assert {line.resources[0]["resource_id"] for line in lines} == {volume["id"]}
+
+
+async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = await a_volume(tenant, labels={"a": "b"})
+    assert "metadata" not in await shown(tenant, volume.id)
+    monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
+
+    view = await shown(tenant, volume.id)
+
+    assert view["metadata"] == {"a": "b"}
+    assert view["metadata_detailed"] == view["tags"]
+    assert (await every(tenant))[0] == view
+
+
+async def test_older_clients_say_metadata(tenant: Tenant) -> None:
+    volume = await made(tenant, metadata={"a": "b"}, instance_id_to_attach_to="")
+
+    assert [tag["key"] for tag in volume["tags"]] == ["a", "task_id"]
+
+
+async def test_nothing_is_made_in_a_project_that_is_not_there_or_a_region_that_is_not(tenant: Tenant) -> None:
+    for path in (f"/cloud/v1/volumes/{tenant.project_id}/9", f"/cloud/v1/volumes/999999/{REGION}"):
+        assert (await tenant.api.post(path, json=BLANK)).status_code == 404
+        assert (await tenant.api.get(path)).status_code == 404

@@ -1,0 +1,99 @@
+"""Volumes and snapshots of a tenant's for tests, put straight into the store and the driver."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from pileus.domain.faults import Fault, FaultKind
+from pileus.domain.instances import Instance
+from pileus.domain.tags import tagged
+from pileus.domain.volumes import Attachment, Snapshot, Volume, VolumeStatus, device
+from pileus.drivers.driver import Disk
+from pileus.domain.user_actions import UserAction
+from pileus.store import attachments, faults, snapshots, tags, user_actions, volumes
+from pileus.store.database import Tx
+from tests.tenants import Tenant
+from tests.worlds import driver_of, place_of, renewed
+
+
+async def a_volume(
+    tenant: Tenant, instance: Instance | None = None, *, labels: dict[str, str] | None = None, **changes: Any
+) -> Volume:
+    """A blank volume of 10 GiB with `labels`: free, or on an instance if that is named."""
+    status = VolumeStatus.IN_USE if instance else VolumeStatus.AVAILABLE
+    volume = Volume(**{"name": "data", "size": 10, "status": status.value, **renewed(tenant), **changes})
+
+    async def write(tx: Tx) -> None:
+        await volumes.add(tx, volume)
+        await tags.add(tx, volumes.KIND, place_of(tenant), volume.id, tagged((labels or {}).items()))
+        if instance:
+            await _hung(tx, tenant, volume, instance)
+
+    await tenant.running.cloud.db.write(write)
+    driver, disk = driver_of(tenant.running), Disk(id=volume.id, size=volume.size, type_name=volume.type_name)
+    await driver.ensure_volume(disk)
+    if instance:
+        await driver.ensure_attached(instance.id, disk)
+    return volume
+
+
+async def a_snapshot(
+    tenant: Tenant, volume: Volume, *, labels: dict[str, str] | None = None, **changes: Any
+) -> Snapshot:
+    """A snapshot of a volume as it is, with `labels`."""
+    facts = {"name": "before", "volume_id": volume.id, "size": volume.size, "creator_task_id": volume.id}
+    snapshot = Snapshot(**{**facts, **renewed(tenant), **changes})
+
+    async def write(tx: Tx) -> None:
+        await snapshots.add(tx, snapshot)
+        await tags.add(tx, snapshots.KIND, place_of(tenant), snapshot.id, tagged((labels or {}).items()))
+
+    await tenant.running.cloud.db.write(write)
+    await driver_of(tenant.running).ensure_snapshot(snapshot.id, volume.id)
+    return snapshot
+
+
+async def disturb(tenant: Tenant, kind: FaultKind, task_type: str, step: str | None = None) -> None:
+    """Let tasks of a type fail, or stand still, at a step."""
+    cloud = tenant.running.cloud
+    fault = Fault(
+        id=cloud.new_id(), kind=kind, task_type=task_type, step=step, message="No disk", created_at=cloud.now()
+    )
+    await cloud.db.write(lambda tx: faults.add(tx, fault))
+
+
+def allow(tenant: Tenant, monkeypatch: pytest.MonkeyPatch, **quotas: int) -> None:
+    """Let these be the only quotas."""
+    cloud = tenant.running.cloud
+    monkeypatch.setattr(cloud, "catalogue", replace(cloud.catalogue, quotas=quotas))
+
+
+async def audited(tenant: Tenant) -> list[UserAction]:
+    """The tenant's lines of the audit log."""
+    async with tenant.running.cloud.db.read() as tx:
+        return await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at, id", id=tenant.client_id)
+
+
+async def volume_now(tenant: Tenant, volume: Volume) -> Volume | None:
+    """A volume as it is written down, or None."""
+    async with tenant.running.cloud.db.read() as tx:
+        return await volumes.find(tx, volume.id)
+
+
+async def snapshots_now(tenant: Tenant, volume: Volume) -> list[Snapshot]:
+    """A volume's snapshots as they are written down."""
+    async with tenant.running.cloud.db.read() as tx:
+        return await snapshots.of_volume(tx, volume.id)
+
+
+async def _hung(tx: Tx, tenant: Tenant, volume: Volume, instance: Instance) -> None:
+    others = await attachments.of_instance(tx, instance.id)
+    attachment = Attachment(
+        volume_id=volume.id,
+        id=tenant.running.cloud.new_id(),
+        instance_id=instance.id,
+        device=device(len(others)),
+        attached_at=volume.created_at,
+    )
+    await attachments.add(tx, attachment)
