@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.instances import Instance
 from pileus.domain.tags import tagged
+from pileus.domain.user_actions import UserAction
 from pileus.domain.volumes import Attachment, Snapshot, Volume, VolumeStatus, device
 from pileus.drivers.driver import Disk
-from pileus.domain.user_actions import UserAction
 from pileus.store import attachments, faults, snapshots, tags, user_actions, volumes
 from pileus.store.database import Tx
 from tests.tenants import Tenant

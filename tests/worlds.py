@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from pileus.app import Running
 from pileus.domain.ddos_profiles import DdosProfile
+from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.images import Image
 from pileus.domain.instances import VM_STATES, Instance, Kind, Status
 from pileus.domain.networks import Network, Subnet, next_free
@@ -14,6 +15,7 @@ from pileus.domain.places import Place
 from pileus.domain.ports import AssignedAddress, FloatingIP, Port, mac_address
 from pileus.domain.security_groups import SecurityGroup
 from pileus.domain.tags import tagged
+from pileus.domain.user_actions import UserAction
 from pileus.domain.volumes import Attachment, Volume, VolumeStatus, device
 from pileus.drivers.driver import Disk, Machine, Nic
 from pileus.drivers.simulated import Simulated
@@ -21,12 +23,15 @@ from pileus.store import (
     attachments,
     counters,
     ddos_profiles,
+    faults,
     images,
     instances,
     networks,
     ports,
+    security_groups,
     subnets,
     tags,
+    user_actions,
     volumes,
 )
 from pileus.store.database import Tx
@@ -189,6 +194,27 @@ async def addresses_of(tenant: Tenant, port: Port) -> list[str]:
     """A port's addresses."""
     async with tenant.running.cloud.db.read() as tx:
         return [line.ip for line in await ports.addresses_of(tx, port.id)]
+
+
+async def groups_of(tenant: Tenant, port: Port) -> list[str]:
+    """The names of the groups that guard a port."""
+    async with tenant.running.cloud.db.read() as tx:
+        return sorted(group.name for group in await security_groups.of_port(tx, port.id))
+
+
+async def actions_of(tenant: Tenant) -> list[UserAction]:
+    """The tenant's lines of the audit log, oldest first."""
+    async with tenant.running.cloud.db.read() as tx:
+        return await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
+
+
+async def disturb(
+    tenant: Tenant, kind: FaultKind, task_type: str, step: str | None = None, message: str = "Injected"
+) -> None:
+    """Let tasks of a type wait, or fail, at a step; the first unless it is named."""
+    cloud = tenant.running.cloud
+    fault = Fault(id=cloud.new_id(), kind=kind, task_type=task_type, step=step, message=message, created_at=cloud.now())
+    await cloud.db.write(lambda tx: faults.add(tx, fault))
 
 
 async def now_of(tenant: Tenant, instance: Instance) -> Instance:

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from litestar import Litestar
@@ -18,9 +17,10 @@ from pileus.api.observing import Figures
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
 from pileus.drivers.driver import Compute, Maker, Setup
+from pileus.drivers.named import named
 from pileus.key_room import KeyRoom
 from pileus.seeding import catalogue_of, furnished, seed
-from pileus.settings import SettingError, Settings
+from pileus.settings import Settings
 from pileus.store.database import Database
 from pileus.store.schema import opened
 from pileus.tasks.endings import Endings
@@ -29,9 +29,6 @@ from pileus.tasks.interference import Faults
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconcile import keep_reconciled
 
-DRIVERS = {"simulated": "pileus.drivers.simulated:Simulated"}
-OFFERED = "pileus.drivers"
-"""The entry point by which other packages offer drivers."""
 VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
@@ -58,15 +55,9 @@ def new_id() -> str:
 
 
 def driver_of(settings: Settings, catalogue: Catalogue) -> Compute:
-    """What runs the machines: one of ours, or of another package that offers it; raises SettingError."""
-    found = {name: EntryPoint(name, where, OFFERED) for name, where in DRIVERS.items()}
-    if settings.driver not in found:
-        found |= {offered.name: offered for offered in entry_points(group=OFFERED)}
-    if settings.driver not in found:
-        raise SettingError(f"There is no driver {settings.driver}: there is {', '.join(sorted(found))}")
-    make: Maker = found[settings.driver].load()
-    driver: Compute = make.made(Setup(settings.data, catalogue, realistic=settings.simulated_time == "realistic"))
-    return driver
+    """What runs the machines; raises UnknownDriver."""
+    maker: Maker = named(settings.driver).load()
+    return maker.made(Setup(settings.data, catalogue, realistic=settings.simulated_time == "realistic"))
 
 
 def create(settings: Settings, running: Running | None = None) -> Litestar:

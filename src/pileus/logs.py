@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import structlog
 
 STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "exc_text"}
 ENCODER = msgspec.json.Encoder(enc_hook=str)
@@ -46,6 +45,8 @@ def configure(level: str, form: str) -> None:
 
 
 def _for_people() -> logging.Formatter:
+    import structlog  # noqa: PLC0415  # who writes JSON need not load what colours text
+
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,

@@ -32,9 +32,12 @@ class Home:
 
 
 @asynccontextmanager
-async def furnished(settings: Settings, committed: Committed | None = None, *, only: bool = False) -> AsyncIterator[Home]:
+async def furnished(
+    settings: Settings, committed: Committed | None = None, *, only: bool = False
+) -> AsyncIterator[Home]:
     """Open the database with all that belongs in it; if it is `only` ours, what a predecessor held is free again."""
     catalogue = catalogue_of(settings)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  # once, before anybody waits
     db = await opened(settings.database, settings.data, committed)
     try:
         token = await seed(db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000)

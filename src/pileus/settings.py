@@ -125,11 +125,15 @@ class Settings(Struct, frozen=True, kw_only=True):
         int, about(LIMITS, "The largest request body that is read, in bytes.", ge=1024, le=1 << 30)
     ] = 1 << 20
     header_timeout: Annotated[
-        float, about(LIMITS, "How many seconds a client may take to send a request's headers.", gt=0, le=3600)
-    ] = 10
-    idle_timeout: Annotated[
-        float, about(LIMITS, "After how many idle seconds a kept connection is closed.", gt=0, le=86400)
-    ] = 75
+        float,
+        about(
+            LIMITS,
+            "After how many seconds a connection is closed that has sent no whole request head: a slow client's, or a "
+            "kept one with nothing to ask.",
+            gt=0,
+            le=3600,
+        ),
+    ] = 30
 
     def __repr__(self) -> str:
         """Show everything but secrets."""

@@ -24,7 +24,10 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 BODIES: dict[str, Any] = {
     "PUT /_pileus/machines/{instance_id}": {"status": "ERROR"},
     "POST /cloud/v1/ddos/profiles/{project_id}/{region_id}": {"ip_address": "203.0.113.9", "profile_template": 1},
-    "PATCH /cloud/v1/ddos/profiles/{project_id}/{region_id}/{profile_id}": {"ip_address": "203.0.113.9", "profile_template": 1},
+    "PATCH /cloud/v1/ddos/profiles/{project_id}/{region_id}/{profile_id}": {
+        "ip_address": "203.0.113.9",
+        "profile_template": 1,
+    },
 }
 
 
@@ -77,7 +80,7 @@ def _doors(app: Litestar) -> Iterator[Door]:
             access = str(handler.opt.get("access", "undecided"))
             for method in sorted(map(str, handler.http_methods)):
                 told = paths.get(route.path_format, {}).get(method.lower(), {}).get("parameters", [])
-                queries = [parameter["name"] for parameter in told if parameter["in"] == "query"]
+                queries = [each["name"] for each in told if each["in"] == "query"]
                 if method in METHODS:
                     yield Door(method, route.path_format, access, handler, queries)
 

@@ -7,12 +7,25 @@ from pileus.domain.images import Image
 from pileus.domain.ssh_keys import SSHKey
 from pileus.store import images, tasks
 from pileus.store.rows import Table
+from tests.storage import a_snapshot, a_volume
 from tests.tasks.workers import a_task
 from tests.tenants import REGION, Tenant
 from tests.worlds import a_ddos_profile, a_port, a_security_group, addresses_of, an_instance, owned, renewed
 
 SECRET = "only-its-owner-knows"
 NOTHING = "00000000-0000-4000-8000-000000000000"
+THINGS = (
+    "fault_id",
+    "group_id",
+    "image_id",
+    "instance_id",
+    "keypair_id",
+    "port_id",
+    "snapshot_id",
+    "ssh_key_id",
+    "task_id",
+    "volume_id",
+)
 SSH_KEYS = Table("ssh_keys", SSHKey)
 
 
@@ -34,9 +47,8 @@ class Ids:
 
 def ids_of_nothing() -> Ids:
     """Ids of what has never been."""
-    things = ("instance_id", "port_id", "group_id", "task_id", "ssh_key_id", "keypair_id", "image_id", "fault_id")
-    numbers = {"project_id": 7_000_000, "region_id": 1, "blackhole_id": 7_000_000, "profile_id": 8_000_000}
-    return Ids({**dict.fromkeys(things, NOTHING), **numbers, **PUBLIC})
+    numbers = {"project_id": 7_000_000, "region_id": REGION, "blackhole_id": 7_000_000, "profile_id": 8_000_000}
+    return Ids({**dict.fromkeys(THINGS, NOTHING), **numbers, **PUBLIC})
 
 
 PUBLIC = {"key": SECRET, "flavor_id": "g1-standard-1-2", "apptemplate_id": NOTHING, "path": "nothing"}
@@ -63,6 +75,8 @@ async def ids_of(tenant: Tenant) -> Ids:
         "ssh_key_id": key.id,
         "keypair_id": key.id,
         "image_id": image.id,
+        "volume_id": (volume := await a_volume(tenant, name=SECRET)).id,
+        "snapshot_id": (await a_snapshot(tenant, volume, name=SECRET)).id,
         "profile_id": (await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0])).id,
     }
     return Ids(ids_of_nothing().values | found)

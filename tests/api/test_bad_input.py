@@ -8,7 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from litestar import Litestar, get
+from litestar.params import FromQuery
 
+from pileus.api.errors import HANDLERS
 from pileus.app import started
 from pileus.settings import Settings
 from tests.api.doors import LOCKED, Door
@@ -71,6 +74,18 @@ async def test_an_odd_query_makes_no_route_stumble(tenant: Tenant, door: Door) -
         for value in ODD_QUERIES:
             answer = await tenant.api.request(door.method, f"{path}?{name}={value}", json=door.body())
             assert answer.status_code < 500, f"{name}={value}: {answer.text}"
+
+
+async def test_a_parameter_that_is_missing_is_told() -> None:
+    @get("/", sync_to_thread=False)
+    def ask(key: FromQuery[str]) -> str:
+        return key
+
+    app: Any = Litestar([ask], exception_handlers=HANDLERS)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://pileus.test") as client:
+        answer = await client.get("/")
+
+    assert (answer.status_code, answer.json()["invalid_fields"]) == (400, {"key": ["Field required"]})
 
 
 @pytest.mark.parametrize("door", PAGED, ids=lambda door: door.name)
@@ -177,7 +192,7 @@ async def test_what_nobody_has_foreseen_is_told_by_its_id_and_no_more(
         {"exception_class", "message", "request_id"},
     )
     assert reading["message"] == "Internal server error: tell the operator the request_id"
-    assert ready["message"] == "The database does not answer"
+    assert ready["message"] == "database: does not answer; driver: ok"
     assert alive.status_code == 200
     (record,) = [record for record in caplog.records if vars(record).get("request_id") == reading["request_id"]]
     assert (record.levelno, record.exc_info is not None) == (logging.ERROR, True)

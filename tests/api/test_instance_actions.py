@@ -7,17 +7,19 @@ import httpx
 import pytest
 
 from pileus.domain.access import Role
-from pileus.domain.faults import Fault, FaultKind
+from pileus.domain.faults import FaultKind
 from pileus.domain.instances import Action, Instance
 from pileus.drivers.driver import Seen
-from pileus.store import ddos_profiles, faults, user_actions
+from pileus.store import ddos_profiles, faults
 from tests.tenants import Tenant
 from tests.worlds import (
     BARE_METAL,
     a_ddos_profile,
     a_floating_ip,
+    actions_of,
     addresses_of,
     an_instance,
+    disturb,
     driver_of,
     now_of,
     ports_of,
@@ -61,12 +63,6 @@ async def verb(tenant: Tenant, instance: Instance, name: str, **more: Any) -> ht
 async def machine(tenant: Tenant, instance: Instance) -> Seen:
     (found,) = [seen async for seen in driver_of(tenant.running).observe() if seen.machine_id == instance.id]
     return found
-
-
-async def disturb(tenant: Tenant, kind: FaultKind, task_type: str) -> None:
-    cloud = tenant.running.cloud
-    fault = Fault(id=cloud.new_id(), kind=kind, task_type=task_type, message="No power", created_at=cloud.now())
-    await cloud.db.write(lambda tx: faults.add(tx, fault))
 
 
 async def protected(tenant: Tenant, profile_id: int) -> bool:
@@ -181,7 +177,7 @@ async def test_a_failed_action_leaves_the_instance_and_its_machine_as_they_were(
     tenant: Tenant, action: str, status: str, task_type: str
 ) -> None:
     instance = await an_instance(tenant, status=status)
-    await disturb(tenant, FaultKind.FAIL, task_type)
+    await disturb(tenant, FaultKind.FAIL, task_type, message="No power")
 
     task = await tenant.ended((await act(tenant, instance, action)).json()["tasks"][0])
 
@@ -301,8 +297,7 @@ async def test_every_action_is_written_in_the_audit_log_with_its_task(tenant: Te
 
     task = await tenant.finished(await act(tenant, instance, action))
 
-    async with tenant.running.cloud.db.read() as tx:
-        (line,) = await user_actions.TABLE.find(tx, "client_id = :id", id=tenant.client_id)
+    (line,) = await actions_of(tenant)
     assert (line.api_group, line.action_type, line.task_id) == ("instance", action.value, task["id"])
     assert line.resources == [{"resource_id": instance.id, "resource_type": "instance"}]
 

@@ -6,23 +6,17 @@ import httpx
 import pytest
 
 from pileus.domain.access import Role
-from pileus.domain.faults import Fault, FaultKind
+from pileus.domain.faults import FaultKind
 from pileus.domain.instances import Instance
-from pileus.store import capacities, faults, user_actions
+from pileus.store import capacities, faults
 from tests.tenants import REGION, Tenant
-from tests.worlds import BARE_METAL, FLAVOR, an_image, an_instance, driver_of, now_of
+from tests.worlds import BARE_METAL, FLAVOR, actions_of, an_image, an_instance, disturb, driver_of, now_of
 
 LARGER = "g1-standard-2-4"
 
 
 async def change(tenant: Tenant, instance: Instance, flavor_id: Any = LARGER) -> httpx.Response:
     return await tenant.api.post(tenant.path("instances", instance.id, "changeflavor"), json={"flavor_id": flavor_id})
-
-
-async def disturb(tenant: Tenant, kind: FaultKind) -> None:
-    cloud = tenant.running.cloud
-    fault = Fault(id=cloud.new_id(), kind=kind, task_type="resize_vm", message="No room", created_at=cloud.now())
-    await cloud.db.write(lambda tx: faults.add(tx, fault))
 
 
 @pytest.mark.parametrize(("status", "vm_state"), [("ACTIVE", "active"), ("SHUTOFF", "stopped")])
@@ -42,7 +36,7 @@ async def test_an_instance_gets_its_new_size_and_is_again_as_it_was(tenant: Tena
 
 async def test_meanwhile_it_is_locked_and_says_that_it_is_being_resized(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    await disturb(tenant, FaultKind.HOLD)
+    await disturb(tenant, FaultKind.HOLD, "resize_vm")
 
     answer = await change(tenant, instance)
 
@@ -57,7 +51,7 @@ async def test_meanwhile_it_is_locked_and_says_that_it_is_being_resized(tenant: 
 @pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF"])
 async def test_a_failure_leaves_the_old_size_and_status(tenant: Tenant, status: str) -> None:
     instance = await an_instance(tenant, status=status)
-    await disturb(tenant, FaultKind.FAIL)
+    await disturb(tenant, FaultKind.FAIL, "resize_vm", message="No room")
 
     task = await tenant.ended((await change(tenant, instance)).json()["tasks"][0])
 
@@ -153,8 +147,7 @@ async def test_a_change_is_in_the_audit_log_with_its_task(tenant: Tenant) -> Non
 
     task = await tenant.finished(await change(tenant, instance))
 
-    async with tenant.running.cloud.db.read() as tx:
-        (line,) = await user_actions.TABLE.find(tx, "client_id = :id", id=tenant.client_id)
+    (line,) = await actions_of(tenant)
     assert (line.api_group, line.action_type, line.task_id) == ("instance", "resize", task["id"])
     assert line.action_data == {"flavor_id": LARGER}
 

@@ -67,12 +67,12 @@ async def test_a_key_with_a_slash_goes_by_the_second_version(tenant: Tenant) -> 
     assert list((await tenant.api.get(path)).json()["invalid_fields"]) == ["key"]
 
 
-async def test_a_read_only_key_stays(tenant: Tenant) -> None:
+async def test_a_read_only_key_cannot_be_removed(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
     answer = await tenant.api.delete(tenant.path("instances", instance.id, "metadata", "os_distro"))
 
-    assert answer.status_code == 204
+    assert answer.status_code == 403
     assert (await tenant.api.get(tenant.path("instances", instance.id, "metadata", "os_distro"))).status_code == 200
 
 

@@ -7,12 +7,11 @@ import httpx
 import pytest
 
 from pileus.domain.access import Role
-from pileus.domain.faults import Fault, FaultKind
+from pileus.domain.faults import FaultKind
 from pileus.domain.instances import Instance
 from pileus.domain.placement_groups import PlacementGroup
-from pileus.store import faults, user_actions
 from tests.tenants import Tenant
-from tests.worlds import BARE_METAL, a_placement_group, an_instance, driver_of, now_of
+from tests.worlds import BARE_METAL, a_placement_group, actions_of, an_instance, disturb, driver_of, now_of
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 HOSTS = [f"sim-{number:02}-r1" for number in range(1, 17)]
@@ -26,12 +25,6 @@ async def put(tenant: Tenant, instance: Instance, group: PlacementGroup | str) -
 
 async def take_out(tenant: Tenant, instance: Instance) -> httpx.Response:
     return await tenant.api.post(tenant.path("instances", instance.id, "remove_from_servergroup"))
-
-
-async def disturb(tenant: Tenant, kind: FaultKind, task_type: str, step: str) -> None:
-    cloud = tenant.running.cloud
-    fault = Fault(id=cloud.new_id(), kind=kind, task_type=task_type, step=step, message="Stuck", created_at=cloud.now())
-    await cloud.db.write(lambda tx: faults.add(tx, fault))
 
 
 def stands(tenant: Tenant, instance: Instance) -> str | None:
@@ -119,7 +112,7 @@ async def test_a_failure_leaves_it_outside_and_where_it_was(tenant: Tenant, step
     task = await tenant.ended((await put(tenant, instance, group)).json()["tasks"][0])
 
     after = await now_of(tenant, instance)
-    assert (task["state"], task["error"]) == ("ERROR", "Stuck")
+    assert (task["state"], task["error"]) == ("ERROR", "Injected")
     assert (after.placement_group_id, after.host, after.task_id) == (None, HOSTS[0], None)
     assert stands(tenant, instance) == HOSTS[0]
 
@@ -207,8 +200,7 @@ async def test_both_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> Non
     entered = await tenant.finished(await put(tenant, instance, group))
     left = await tenant.finished(await take_out(tenant, instance))
 
-    async with tenant.running.cloud.db.read() as tx:
-        lines = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
+    lines = await actions_of(tenant)
     assert [(line.api_group, line.action_type, line.task_id) for line in lines] == [
         ("instance", "put_into_servergroup", entered["id"]),
         ("instance", "remove_from_servergroup", left["id"]),

@@ -1,90 +1,28 @@
-"""Giving an instance one more interface and taking one away: ports, addresses, groups, floating IPs and protection."""
+"""Giving an instance one more interface: its port, addresses, groups and protection."""
 
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
 from pileus.domain.access import Role
-from pileus.domain.ddos_profiles import DdosProfile
-from pileus.domain.faults import Fault, FaultKind
-from pileus.domain.instances import Instance
-from pileus.domain.ports import FloatingIP, Port
-from pileus.store import ddos_profiles, faults, floating_ips, ports, user_actions
+from pileus.domain.faults import FaultKind
+from pileus.store import ddos_profiles
+from tests.api.plugs import TEMPLATE, UNKNOWN, attach, detach, in_use, interfaces, now_of_port, plugged, profile_at
 from tests.tenants import Tenant
 from tests.worlds import (
     BARE_METAL,
-    a_ddos_profile,
-    a_floating_ip,
     a_network,
     a_port,
     a_security_group,
+    actions_of,
     addresses_of,
     an_instance,
-    driver_of,
+    disturb,
+    groups_of,
     now_of,
     ports_of,
 )
-
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
-TEMPLATE = {"profile_template": 1, "fields": [{"base_field": 11, "field_value": [22]}]}
-
-
-async def attach(tenant: Tenant, instance: Instance, **body: Any) -> httpx.Response:
-    return await tenant.api.post(tenant.path("instances", instance.id, "attach_interface"), json=body)
-
-
-async def detach(tenant: Tenant, instance: Instance, port: Port, ip_address: str | None = None) -> httpx.Response:
-    address = ip_address or (await addresses_of(tenant, port))[0]
-    path = tenant.path("instances", instance.id, "detach_interface")
-    return await tenant.api.post(path, json={"port_id": port.id, "ip_address": address})
-
-
-async def disturb(tenant: Tenant, kind: FaultKind, task_type: str, step: str | None = None) -> None:
-    cloud = tenant.running.cloud
-    fault = Fault(id=cloud.new_id(), kind=kind, task_type=task_type, step=step, message="Loose", created_at=cloud.now())
-    await cloud.db.write(lambda tx: faults.add(tx, fault))
-
-
-async def plugged(tenant: Tenant, instance: Instance) -> Port:
-    """The interface that came last."""
-    return (await ports_of(tenant, instance))[-1]
-
-
-async def now_of_port(tenant: Tenant, port: Port) -> Port | None:
-    async with tenant.running.cloud.db.read() as tx:
-        return await ports.find(tx, port.id)
-
-
-async def now_of_floating(tenant: Tenant, floating_ip: FloatingIP) -> FloatingIP:
-    async with tenant.running.cloud.db.read() as tx:
-        return await floating_ips.TABLE.find_one(tx, "id = :id", id=floating_ip.id) or floating_ip
-
-
-async def profile_at(tenant: Tenant, ip_address: str) -> DdosProfile | None:
-    async with tenant.running.cloud.db.read() as tx:
-        return await ddos_profiles.of_address(tx, 1, ip_address)
-
-
-async def groups_of(tenant: Tenant, port: Port) -> list[str]:
-    async with tenant.running.cloud.db.read() as tx:
-        rows = await tx.all(
-            "SELECT g.name FROM port_security_groups m JOIN security_groups g ON g.id = m.security_group_id"
-            " WHERE m.port_id = :id ORDER BY g.name",
-            id=port.id,
-        )
-    return [row[0] for row in rows]
-
-
-async def in_use(tenant: Tenant, subnet_id: str) -> set[str]:
-    """The addresses of a subnet that are in use."""
-    async with tenant.running.cloud.db.read() as tx:
-        return {row[0] for row in await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet_id)}
-
-
-def interfaces(tenant: Tenant) -> int:
-    return driver_of(tenant.running).counts()[2]
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -193,7 +131,7 @@ async def test_a_failure_leaves_neither_port_nor_address_nor_protection(tenant: 
     task = await tenant.ended(answer.json()["tasks"][0])
 
     after = await now_of(tenant, instance)
-    assert (task["state"], task["error"]) == ("ERROR", "Loose")
+    assert (task["state"], task["error"]) == ("ERROR", "Injected")
     assert await ports_of(tenant, instance) == [only]
     assert (after.task_id, after.status, interfaces(tenant)) == (None, "ACTIVE", before)
     async with tenant.running.cloud.db.read() as tx:
@@ -308,121 +246,6 @@ async def test_many_who_are_plugged_in_at_once_get_different_addresses(tenant: T
     assert len(await in_use(tenant, subnet.id)) == 8
 
 
-async def test_an_interface_is_taken_away_and_its_address_is_free(tenant: Tenant) -> None:
-    instance = await an_instance(tenant)
-    network, (subnet,) = await a_network(tenant)
-    port = await a_port(tenant, subnet, instance)
-    floating = await a_floating_ip(tenant, port)
-    before = interfaces(tenant)
-
-    (address,) = await addresses_of(tenant, port)
-    task = await tenant.finished(await detach(tenant, instance, port))
-
-    alone = await now_of_floating(tenant, floating)
-    assert (task["task_type"], task["created_resources"]) == ("detach_vm_interface", None)
-    assert task["data"] == {"instance_id": instance.id, "port_id": port.id, "ip_address": address}
-    assert await now_of_port(tenant, port) is None
-    assert await in_use(tenant, subnet.id) == set()
-    assert (alone.port_id, alone.fixed_ip_address, alone.status, alone.task_id) == (None, None, "DOWN", None)
-    assert alone.floating_ip_address == floating.floating_ip_address
-    assert interfaces(tenant) == before - 1
-    shown = (await tenant.api.get(tenant.path("instances", instance.id))).json()
-    assert (shown["task_id"], network.name in shown["addresses"]) == (None, False)
-
-
-async def test_the_last_interface_may_go_and_another_come(tenant: Tenant) -> None:
-    instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
-
-    await tenant.finished(await detach(tenant, instance, port))
-    assert await ports_of(tenant, instance) == []
-    await tenant.finished(await attach(tenant, instance))
-    assert len(await ports_of(tenant, instance)) == 1
-
-
-async def test_a_reserved_address_stays_the_tenants(tenant: Tenant) -> None:
-    instance = await an_instance(tenant)
-    reserved = await a_port(tenant)
-    (address,) = await addresses_of(tenant, reserved)
-    profile = await a_ddos_profile(tenant, address)
-    await tenant.finished(await attach(tenant, instance, port_id=reserved.id))
-
-    await tenant.finished(await detach(tenant, instance, reserved))
-
-    after = await now_of_port(tenant, reserved)
-    assert after is not None
-    assert (after.instance_id, after.task_id, after.reserved) == (None, None, True)
-    assert await addresses_of(tenant, reserved) == [address]
-    assert await groups_of(tenant, reserved) == []
-    assert await profile_at(tenant, address) == profile
-
-
-async def test_protection_goes_with_the_address(tenant: Tenant) -> None:
-    instance = await an_instance(tenant)
-    await tenant.finished(await attach(tenant, instance, ddos_profile=TEMPLATE))
-    port = await plugged(tenant, instance)
-    (address,) = await addresses_of(tenant, port)
-
-    await tenant.finished(await detach(tenant, instance, port))
-
-    assert await profile_at(tenant, address) is None
-
-
-@pytest.mark.parametrize("step", ["unplug", "stop protecting"])
-async def test_a_failure_leaves_everything_plugged_in(tenant: Tenant, step: str) -> None:
-    instance = await an_instance(tenant)
-    await tenant.finished(await attach(tenant, instance, ddos_profile=TEMPLATE))
-    port = await plugged(tenant, instance)
-    (address,) = await addresses_of(tenant, port)
-    floating, profile = await a_floating_ip(tenant, port), await profile_at(tenant, address)
-    await disturb(tenant, FaultKind.FAIL, "detach_vm_interface", step)
-    before = interfaces(tenant)
-
-    task = await tenant.ended((await detach(tenant, instance, port)).json()["tasks"][0])
-
-    after, leading, protecting = (
-        await now_of_port(tenant, port),
-        await now_of_floating(tenant, floating),
-        await profile_at(tenant, address),
-    )
-    assert task["error"] == "Loose"
-    assert after is not None
-    assert protecting is not None
-    assert profile is not None
-    assert (after.instance_id, after.task_id, await addresses_of(tenant, port)) == (instance.id, None, [address])
-    assert (leading.port_id, leading.status, leading.task_id) == (port.id, "ACTIVE", None)
-    assert (protecting.id, protecting.status, protecting.task_id) == (profile.id, "Active", None)
-    assert (await now_of(tenant, instance)).task_id is None
-    assert interfaces(tenant) == before
-
-
-async def test_a_wrong_port_or_address_detaches_nothing(tenant: Tenant, stranger: Tenant) -> None:
-    instance, other, theirs = await an_instance(tenant), await an_instance(tenant), await an_instance(stranger)
-    (port,), (elsewhere,), (foreign,) = [await ports_of(each, one) for each, one in
-                                         ((tenant, instance), (tenant, other), (stranger, theirs))]  # fmt: skip
-    path = tenant.path("instances", instance.id, "detach_interface")
-
-    for wrong in (elsewhere.id, foreign.id, UNKNOWN):
-        answer = await tenant.api.post(path, json={"port_id": wrong, "ip_address": "10.0.0.1"})
-        assert (answer.status_code, answer.json()["message"]) == (404, f"Port {wrong} could not be found")
-    for address, complaint in (
-        ("10.9.9.9", f"Port {port.id} has no address 10.9.9.9"),
-        ("nowhere", "value is not a valid IPv4 or IPv6 address"),
-    ):
-        answer = await detach(tenant, instance, port, address)
-        assert (answer.status_code, answer.json()["invalid_fields"]) == (400, {"ip_address": [complaint]})
-    assert (await detach(tenant, theirs, foreign, "10.0.0.1")).status_code == 404
-
-
-async def test_what_leads_there_and_is_held_by_a_task_is_a_conflict(tenant: Tenant) -> None:
-    instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
-    await a_floating_ip(tenant, port, task_id=UNKNOWN)
-
-    assert (await detach(tenant, instance, port)).status_code == 409
-    assert await now_of(tenant, instance) == instance
-
-
 async def test_both_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
@@ -430,8 +253,7 @@ async def test_both_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> Non
     port = await plugged(tenant, instance)
     detached = await tenant.finished(await detach(tenant, instance, port))
 
-    async with tenant.running.cloud.db.read() as tx:
-        lines = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
+    lines = await actions_of(tenant)
     assert [(line.api_group, line.action_type, line.task_id) for line in lines] == [
         ("instance", "attach", attached["id"]),
         ("instance", "detach", detached["id"]),

@@ -9,9 +9,18 @@ import pytest
 from pileus.domain.access import Role
 from pileus.domain.instances import Instance
 from pileus.domain.ports import Port
-from pileus.store import user_actions
 from tests.tenants import Tenant
-from tests.worlds import BARE_METAL, a_network, a_port, a_security_group, an_instance, now_of, ports_of
+from tests.worlds import (
+    BARE_METAL,
+    a_network,
+    a_port,
+    a_security_group,
+    actions_of,
+    an_instance,
+    groups_of,
+    now_of,
+    ports_of,
+)
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -27,17 +36,6 @@ async def take(tenant: Tenant, instance: Instance, **body: Any) -> httpx.Respons
 def on(port: Port | str | None, *names: str) -> dict[str, Any]:
     port_id = port.id if isinstance(port, Port) else port
     return {"ports_security_group_names": [{"port_id": port_id, "security_group_names": list(names)}]}
-
-
-async def groups_of(tenant: Tenant, port: Port) -> list[str]:
-    """The names of the groups that guard a port."""
-    async with tenant.running.cloud.db.read() as tx:
-        rows = await tx.all(
-            "SELECT g.name FROM port_security_groups m JOIN security_groups g ON g.id = m.security_group_id"
-            " WHERE m.port_id = :id ORDER BY g.name",
-            id=port.id,
-        )
-    return [row[0] for row in rows]
 
 
 async def two_ports(tenant: Tenant, **changes: Any) -> tuple[Instance, Port, Port]:
@@ -217,8 +215,7 @@ async def test_a_change_is_in_the_audit_log(tenant: Tenant, change: Any, word: s
 
     await change(tenant, instance, name="web")
 
-    async with tenant.running.cloud.db.read() as tx:
-        (line,) = await user_actions.TABLE.find(tx, "client_id = :id", id=tenant.client_id)
+    (line,) = await actions_of(tenant)
     assert (line.api_group, line.action_type, line.resources[0]["resource_id"]) == ("instance", word, instance.id)
     assert line.action_data == on(None, "web")
 

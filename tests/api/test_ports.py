@@ -6,12 +6,12 @@ import httpx
 import pytest
 
 from pileus.domain.access import Role
-from pileus.domain.faults import Fault, FaultKind
+from pileus.domain.faults import FaultKind
 from pileus.domain.instances import Instance
 from pileus.domain.ports import AddressPair, Port
-from pileus.store import faults, ports, user_actions
+from pileus.store import ports
 from tests.tenants import Tenant
-from tests.worlds import a_network, a_port, a_security_group, an_instance, now_of, ports_of
+from tests.worlds import a_network, a_port, a_security_group, actions_of, an_instance, disturb, now_of, ports_of
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 MAC = "00:16:3e:aa:bb:cc"
@@ -39,13 +39,6 @@ async def now_of_port(tenant: Tenant, port: Port) -> Port:
         found = await ports.find(tx, port.id)
     assert found is not None
     return found
-
-
-async def fail(tenant: Tenant) -> None:
-    cloud = tenant.running.cloud
-    kind, task_type = FaultKind.FAIL, "update_port_allowed_address_pairs"
-    fault = Fault(id=cloud.new_id(), kind=kind, task_type=task_type, message="No filter", created_at=cloud.now())
-    await cloud.db.write(lambda tx: faults.add(tx, fault))
 
 
 async def test_pairs_take_the_place_of_those_before(tenant: Tenant) -> None:
@@ -84,12 +77,12 @@ async def test_a_port_that_is_plugged_in_nowhere_has_pairs_too(tenant: Tenant) -
 async def test_a_failure_leaves_the_pairs_before(tenant: Tenant) -> None:
     pair = AddressPair("10.0.0.9", MAC)
     instance, port = await private_port(tenant, allowed_address_pairs=[pair])
-    await fail(tenant)
+    await disturb(tenant, FaultKind.FAIL, "update_port_allowed_address_pairs")
 
     task = await tenant.ended((await allow(tenant, port)).json()["tasks"][0])
 
     after = await now_of_port(tenant, port)
-    assert task["error"] == "No filter"
+    assert task["error"] == "Injected"
     assert (after.allowed_address_pairs, after.task_id) == ([pair], None)
     assert (await now_of(tenant, instance)).task_id is None
 
@@ -189,8 +182,7 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     await secure(tenant, port, "disable")
     await secure(tenant, port, "enable")
 
-    async with tenant.running.cloud.db.read() as tx:
-        lines = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
+    lines = await actions_of(tenant)
     assert [(line.api_group, line.action_type, line.task_id) for line in lines] == [
         ("port", "update", task["id"]),
         ("port", "disable_portsecurity", None),

@@ -103,8 +103,9 @@ async def test_capacity_is_set_listed_and_lifted(tenant: Tenant) -> None:
     limited = (await tenant.api.get("/_pileus/capacities")).json()
     await tenant.api.put("/_pileus/capacities/1/g2-standard-32-64", json={"servers": None})
 
-    assert limited == [{"region_id": 1, "flavor_id": "g2-standard-32-64", "servers": 2}]
-    assert (await tenant.api.get("/_pileus/capacities")).json() == []
+    limit = {"region_id": 1, "flavor_id": "g2-standard-32-64", "servers": 2}
+    assert limit in limited
+    assert limit not in (await tenant.api.get("/_pileus/capacities")).json()
 
 
 async def test_an_isolated_instance_shows_why(tenant: Tenant) -> None:

@@ -105,7 +105,7 @@ async def test_each_type_has_limits_of_its_own(tenant: Tenant, name: str, iops: 
         ({"source": "image", "image_id": IRONIC, "size": 50}, "image_id"),
         ({"source": "image", "image_id": UBUNTU, "size": None}, "size"),
         ({"source": "image", "image_id": "ubuntu"}, "image_id"),
-        ({"source": "air"}, "source"),
+        ({"source": "air"}, "body"),
         ({"tags": {"a b": "c"}}, "tags"),
         ({"attachment_tag": "a,b"}, "attachment_tag"),
     ],

@@ -95,6 +95,76 @@ def test_bare_metal_does_all_but_suspend_and_resume(action: Action) -> None:
         assert server.moving(action, TASK, LATER).task_id == TASK
 
 
+@pytest.mark.parametrize(
+    ("kind", "task_types"),
+    [
+        ("vm", ["start_vm", "stop_vm", "soft_reboot_vm", "hard_reboot_vm", "suspend_vm", "resume_vm"]),
+        ("baremetal", ["start_bm", "stop_bm", "soft_reboot_bm", "hard_reboot_bm", None, None]),
+        ("gpu", ["start_vm", "stop_vm", "soft_reboot_vm", "hard_reboot_vm", None, None]),
+    ],
+)
+def test_what_an_action_is_called_tells_the_kind_of_server(kind: str, task_types: list[str | None]) -> None:
+    server = an_instance(kind=kind)
+
+    for action, task_type in zip(Action, task_types, strict=True):
+        if task_type is None:
+            with pytest.raises(Conflict, match="cannot be suspended"):
+                server.task_type(action)
+        else:
+            assert server.task_type(action) == task_type
+
+
+CHANGES: dict[str, tuple[Callable[[Instance], Instance], set[str], str | None]] = {
+    "resizing": (lambda before: before.resizing("g1-standard-2-4", TASK, LATER), {"ACTIVE", "SHUTOFF"}, "resize_prep"),
+    "joining": (lambda before: before.joining("g-1", TASK), {"ACTIVE", "SHUTOFF"}, "scheduling"),
+    "plugging": (lambda before: before.plugging(TASK), {"ACTIVE", "SHUTOFF", "PAUSED"}, None),
+}
+
+
+@pytest.mark.parametrize("change", list(CHANGES))
+@pytest.mark.parametrize("status", list(Status))
+def test_a_change_is_possible_in_its_statuses_and_a_conflict_in_all_others(change: str, status: Status) -> None:
+    changed, allowed, task_state = CHANGES[change]
+    before = standing(status.value)
+
+    if status.value not in allowed:
+        with pytest.raises(Conflict, match=f"in status {status}"):
+            changed(before)
+        return
+    after = changed(before)
+
+    assert (after.task_id, after.task_state) == (TASK, task_state)
+
+
+def test_who_is_resized_has_its_new_flavor_at_once_and_says_so() -> None:
+    after = an_instance().resizing("g1-standard-2-4", TASK, LATER)
+
+    assert (after.flavor_id, after.status, after.vm_state) == ("g1-standard-2-4", "RESIZE", "resized")
+
+
+@pytest.mark.parametrize("kind", ["baremetal", "gpu"])
+def test_what_is_no_virtual_machine_is_neither_resized_nor_grouped_nor_guarded(kind: str) -> None:
+    server = an_instance(kind=kind)
+
+    with pytest.raises(Conflict, match="bare metal"):
+        server.resizing("other", TASK, LATER)
+    with pytest.raises(Conflict, match="bare metal"):
+        server.joining("g-1", TASK)
+    with pytest.raises(Conflict, match="bare metal"):
+        server.guardable()
+    assert server.plugging(TASK).task_id == TASK
+
+
+def test_only_members_leave_a_group_and_only_others_join_one() -> None:
+    member, outsider = an_instance(placement_group_id="g-1"), an_instance()
+
+    assert member.leaving(TASK).task_id == TASK
+    with pytest.raises(Conflict, match="is in placement group g-1 already"):
+        member.joining("g-2", TASK)
+    with pytest.raises(Conflict, match="in no placement group"):
+        outsider.leaving(TASK)
+
+
 LOCKED: list[Callable[[Instance], Instance]] = [
     lambda held: held.patched({"name": "other"}),
     lambda held: held.patched({"tags": {"a": "b"}}),
@@ -102,6 +172,9 @@ LOCKED: list[Callable[[Instance], Instance]] = [
     lambda held: held.locked("another"),
     lambda held: held.unlocked(),
     lambda held: held.moving(Action.REBOOT, "another", LATER),
+    lambda held: held.resizing("other", "another", LATER),
+    lambda held: held.joining("g-1", "another"),
+    lambda held: held.plugging("another"),
 ]
 
 

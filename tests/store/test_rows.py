@@ -125,6 +125,16 @@ async def test_saving_what_is_gone_is_told_too(things: Database) -> None:
         await things.write(lambda tx: THINGS.save(tx, FULL, replace(FULL, name="other")))
 
 
+async def test_a_touch_counts_as_a_change_and_writes_nothing_else(things: Database) -> None:
+    await things.write(lambda tx: THINGS.add(tx, FULL))
+
+    touched = await things.write(lambda tx: THINGS.touch(tx, FULL))
+
+    assert touched == replace(FULL, revision=2) == await held(things)
+    with pytest.raises(Stale, match="Thing t-1 was changed by another request"):
+        await things.write(lambda tx: THINGS.touch(tx, FULL))
+
+
 async def test_removing_may_be_repeated(things: Database) -> None:
     await things.write(lambda tx: THINGS.add(tx, FULL))
 

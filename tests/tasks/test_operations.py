@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from pileus.api.application import application
 from pileus.api.call import Cloud
 from pileus.api.observing import Figures
-from pileus.app import Running, catalogue_of, new_id
+from pileus.app import Running, new_id
 from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
 from pileus.drivers.simulated import Simulated
@@ -28,7 +28,7 @@ from pileus.tasks.operation import Created, Do, Operation, Step, Work
 from pileus.tasks.operations import OPERATIONS
 from tests.databases import BACKENDS, database_url
 from tests.tasks.stories import STORIES, Ask
-from tests.tasks.whole import Rows, difference, everything, locks
+from tests.tasks.whole import Rows, difference, everything, locks, wipe
 from tests.tasks.workers import LEASE, Clock, lasting
 from tests.tenants import Tenant, new_tenant
 
@@ -98,12 +98,12 @@ async def idle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 async def stage(idle: Running, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Idle]:
-    """A tenant of the test's own; what a failing test has left undone is nobody else's business."""
+    """A tenant of the test's own, and nothing but the tenant's things."""
     clock: Any = idle.cloud.now
     world = next(path for path in tmp_path_factory.getbasetemp().glob("idle*/simulated.db") if path.exists())
     async with new_tenant(idle) as tenant:
         yield Idle(tenant, clock, world)
-    await idle.cloud.db.write(lambda tx: tx.run("DELETE FROM tasks WHERE state IN ('NEW', 'RUNNING')"))
+    await wipe(idle.cloud.db, world)
 
 
 async def begun(stage: Idle, name: str) -> tuple[Ask, Task]:

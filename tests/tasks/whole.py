@@ -18,6 +18,25 @@ COLUMNS = {
 KEPT = {"tasks", "user_actions", "counters", "schema_versions", "faults", "api_keys"}
 # What tells that something was changed and changed back.
 RESTLESS = {"revision", "updated_at", "changed_at"}
+# What tenants make, those first that stand on others.
+OWNED = (
+    "tasks",
+    "user_actions",
+    "tags",
+    "port_security_groups",
+    "security_group_rules",
+    "security_groups",
+    "addresses",
+    "floating_ips",
+    "ports",
+    "attachments",
+    "snapshots",
+    "volumes",
+    "ddos_profiles",
+    "placement_groups",
+    "instances",
+    "ssh_keys",
+)
 SEEN = {
     "machines": "id, status, vm_state",
     "volumes": "id, size, machine_id",
@@ -45,6 +64,22 @@ async def everything(db: Database, world: Path) -> Rows:
 async def _rows(tx: Tx, table: str, names: list[str]) -> list[tuple[Any, ...]]:
     rows = await tx.all(f"SELECT {', '.join(names)} FROM {table}")
     return sorted((tuple(zip(names, row, strict=True)) for row in rows), key=str)
+
+
+async def wipe(db: Database, world: Path) -> None:
+    """Forget every tenant's things, so that the next look is quick."""
+
+    async def write(tx: Tx) -> None:
+        for table in OWNED:
+            await tx.run(f"DELETE FROM {table}")
+        for table in ("subnets", "networks", "images"):
+            await tx.run(f"DELETE FROM {table} WHERE client_id IS NOT NULL")
+
+    await db.write(write)
+    with sqlite3.connect(world) as connection:
+        for table in SEEN:
+            connection.execute(f"DELETE FROM {table}")
+    connection.close()
 
 
 def difference(before: Rows, after: Rows) -> dict[str, list[Any]]:

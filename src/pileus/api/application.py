@@ -9,7 +9,7 @@ from pileus.api.answers import Answer
 from pileus.api.call import CALL, Call, Cloud
 from pileus.api.observing import Figures, observed
 from pileus.api.requests import Request
-from pileus.api.routes import rehearsal
+from pileus.api.routes import health, rehearsal
 from pileus.drivers.driver import Rehearses
 from pileus.settings import Settings
 
@@ -18,7 +18,11 @@ def application(settings: Settings, cloud: Cloud | None, figures: Figures) -> Li
     """Put the routes together; those of the rehearsal only where the driver can play."""
     playing = cloud is None or isinstance(cloud.driver, Rehearses)
     app = Litestar(
-        route_handlers=[*routes.ROUTES, *([rehearsal.ROUTER] if playing else [])],
+        route_handlers=[
+            *routes.ROUTES,
+            health.metrics(key_required=settings.metrics_key_required),
+            *([rehearsal.ROUTER] if playing else []),
+        ],
         before_request=auth.admit,
         dependencies={
             "call": Provide(provide_call, sync_to_thread=False),

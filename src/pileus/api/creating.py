@@ -1,5 +1,6 @@
 """Making a server: everything that one transaction writes between the order and the task that carries it out."""
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 from msgspec import Struct
@@ -28,18 +29,19 @@ from pileus.store.database import Tx
 
 
 class Wish(Struct, frozen=True, kw_only=True):
-    """A server that is wanted: the order, and the name of an SSH key that it still has to be given."""
+    """A server that is wanted: the name of its SSH key, and what makes an order of it when the key's id is known."""
 
-    order: Order
+    ssh_key_name: str | None
+    order: Callable[[str | None], Order]
     kind: tuple[Kind, ...]
     task_type: str
 
 
 async def create(tx: Tx, call: Call, wish: Wish, task_id: str) -> None:
     """Write a new server and the task that makes it; raises what stands in the way, with nothing written."""
-    order = wish.order
     await projects.open_for(tx, call.place)
-    flavor = _flavor(call, wish)
+    order = wish.order(await _ssh_key_id(tx, call, wish.ssh_key_name))
+    flavor = _flavor(call, order, wish.kind)
     await _room(tx, call, flavor)
     if order.placement_group_id:
         await _group(tx, call, order.placement_group_id)
@@ -52,7 +54,7 @@ async def create(tx: Tx, call: Call, wish: Wish, task_id: str) -> None:
     await call.record(tx, "instance", "create", plan.instance.id, data=_shown(plan, order), task_id=task_id)
 
 
-async def ssh_key_id(tx: Tx, call: Call, name: str | None) -> str | None:
+async def _ssh_key_id(tx: Tx, call: Call, name: str | None) -> str | None:
     """The id of the SSH key of that name; raises NotFound."""
     if not name:
         return None
@@ -62,10 +64,10 @@ async def ssh_key_id(tx: Tx, call: Call, name: str | None) -> str | None:
     return key.id
 
 
-def _flavor(call: Call, wish: Wish) -> Flavor:
-    flavor = call.cloud.catalogue.flavor(wish.order.flavor_id)
-    if flavor is None or flavor.kind not in wish.kind:
-        raise invalid(flavor=f"There is no flavor {wish.order.flavor_id} for this kind of server")
+def _flavor(call: Call, order: Order, kinds: Collection[Kind]) -> Flavor:
+    flavor = call.cloud.catalogue.flavor(order.flavor_id)
+    if flavor is None or flavor.kind not in kinds:
+        raise invalid(flavor=f"There is no flavor {order.flavor_id} for this kind of server")
     return flavor
 
 

@@ -1,6 +1,7 @@
 """How problems look over HTTP: one table, one body."""
 
 import logging
+import re
 from typing import Any
 
 from litestar import Request, Response
@@ -34,6 +35,7 @@ FACES: dict[type[Problem], tuple[int, str]] = {
     TooLarge: (413, "RequestEntityTooLarge"),
     Unavailable: (503, "ServiceUnavailable"),
 }
+MISSING = re.compile(r"Missing required \w+ parameter '(?P<name>[^']*)'")
 INTERNAL = "Internal server error: tell the operator the request_id"
 
 
@@ -54,6 +56,8 @@ def on_validation(request: Request[Any, Any, Any], error: ValidationException) -
     """Answer parameters that the framework could not read."""
     failures = error.extra if isinstance(error.extra, list) else []
     fields = parameter_complaints([{**failure, "key": _asked_as(request, failure)} for failure in failures])
+    if missing := MISSING.match(error.detail):
+        fields = {missing["name"]: ["Field required"]}
     return on_problem(request, Invalid(f"Validation Error: {fields}", fields))
 
 

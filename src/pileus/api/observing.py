@@ -8,7 +8,8 @@ from typing import Any
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 LOG = logging.getLogger("pileus.requests")
 NONE = "(none)"
@@ -51,6 +52,14 @@ class Figures:
         self.commits.inc()
         self.commit_seconds.observe(seconds)
         self.commit_writes.observe(writes)
+
+    def shown(self) -> bytes:
+        """All of it as Prometheus reads it: where several processes count together, what all of them have counted."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # the library says nothing of types
+        return generate_latest(together)
 
 
 def observed(app: ASGIApp, figures: Figures, clock: Callable[[], float] = time.perf_counter) -> ASGIApp:

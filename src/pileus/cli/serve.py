@@ -27,11 +27,11 @@ def serve(given: dict[str, Given]) -> None:
     variable over the file named by --config.
     """
     settings = settled(given)
-    from pileus.server import PortTakenError, run  # noqa: PLC0415  # help and mistakes are told at once, without loading the server
+    from pileus.server import StartError, run  # noqa: PLC0415  # help and mistakes are told at once, without loading the server
 
     try:
         run(settings)
     except SettingError as mistake:
         raise Mistake(str(mistake)) from None
-    except (PortTakenError, OSError) as failure:
+    except StartError as failure:
         raise Failure(str(failure)) from failure

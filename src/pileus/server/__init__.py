@@ -2,6 +2,7 @@
 
 import asyncio
 
+from pileus.drivers.named import named
 from pileus.logs import configure
 from pileus.server.starting import StartError, alone, claim_port, explained
 from pileus.server.workers import supervise
@@ -15,6 +16,7 @@ def run(settings: Settings) -> None:
     configure(settings.log_level, settings.log_format)
     claim_port(settings.host, settings.port)
     with explained(settings), alone(settings) as lock:
+        named(settings.driver)
         if settings.workers > 1:
             asyncio.run(supervise(settings, lock))
             return

@@ -15,10 +15,10 @@ from litestar import Litestar
 from pileus.app import started
 from pileus.logs import configure
 from pileus.server.announcing import announce, answers
-from pileus.server.starting import StartError, explained, stop_signals
+from pileus.server.starting import StartError, address_of, explained, stop_signals
 from pileus.settings import Settings
 
-LOG = logging.getLogger(__name__)
+LOG = logging.getLogger("pileus.server")
 GRACE = 1.5
 """Seconds that requests have to be answered in when the server is to stop."""
 
@@ -57,7 +57,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, only: bool) -> None:
         if serving.done():
             raise StartError(f"The HTTP server has ended by itself: {serving.exception()}")
         ready.cancel()
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]  # the library's own
         await asyncio.wait({serving}, timeout=GRACE)
     LOG.info("Stopped")
 
@@ -66,7 +66,7 @@ def server_of(app: Litestar, settings: Settings) -> Server:
     """An HTTP server for an application; several processes may listen on one port."""
     return Server(
         app,
-        address=settings.host,
+        address=address_of(settings.host),
         port=settings.port,
         interface=Interfaces.ASGINL,
         websockets=False,
@@ -82,7 +82,6 @@ async def _ready(settings: Settings, first_token: str | None, *, only: bool) -> 
     if only:
         announce(settings, first_token)
     # What is there by now stays: the collector need not look at it again.
-    gc.collect()
     gc.freeze()
     LOG.info("Ready")
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pileus.domain.errors import Invalid
+from pileus.drivers.named import UnknownDriver
 from pileus.settings import SettingError, Settings
 from pileus.store.database import NewerDatabase, Unreachable
 
@@ -29,27 +30,42 @@ def explained(settings: Settings) -> Iterator[None]:
         yield
     except Invalid as problem:
         raise SettingError(f"{settings.catalogue}: {problem.message}") from problem
+    except UnknownDriver as problem:
+        raise SettingError(f"--driver: {problem}") from problem
     except NewerDatabase as problem:
         raise StartError(str(problem)) from problem
     except Unreachable as problem:
         raise StartError(f"{problem}: start PostgreSQL, or check --database") from problem
     except sqlite3.Error as problem:
-        raise StartError(f"The files in {settings.data} cannot be used: {problem}: choose another with --data") from problem
+        raise StartError(
+            f"The files in {settings.data} cannot be used: {problem}: choose another with --data"
+        ) from problem
     except OSError as problem:
-        raise StartError(f"{problem.filename}: {problem.strerror}: choose another directory with --data") from problem
+        reason = "it is not a directory" if isinstance(problem, FileExistsError) else problem.strerror
+        raise StartError(f"{problem.filename} cannot be used: {reason}: choose another with --data") from problem
+
+
+def address_of(host: str) -> str:
+    """The address that a host's name stands for."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as problem:
+        raise StartError(f"Cannot listen on {host}: {problem.strerror}: choose another with --host") from problem
+    return str(found[0][4][0])
 
 
 def claim_port(host: str, port: int) -> None:
     """Make sure that nobody listens there, as the server's own socket would share the port silently."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
+    address = address_of(host)
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((address, port))
         except OSError as problem:
             if problem.errno == errno.EADDRINUSE:
                 raise StartError(f"Port {port} on {host} is taken: stop what listens there, or use --port") from problem
-            raise StartError(f"Cannot listen on {host}, port {port}: {problem.strerror}") from problem
+            reason = f"{problem.strerror}: choose another address with --host, or another port with --port"
+            raise StartError(f"Cannot listen on {host}, port {port}: {reason}") from problem
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from pileus.server.announcing import announce, answers
 from pileus.server.starting import stop_signals
 from pileus.settings import Settings
 
-LOG = logging.getLogger(__name__)
+LOG = logging.getLogger("pileus.server")
 COMMAND = (sys.executable, "-m", "pileus.server.process")
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds before a process that has died is started again; doubled each time, unless it has lived long."""

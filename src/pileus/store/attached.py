@@ -52,7 +52,8 @@ CAST((
 (
     SELECT min(d.id)
     FROM ports p LEFT JOIN addresses a ON a.port_id = p.id LEFT JOIN floating_ips f ON f.port_id = p.id
-    JOIN ddos_profiles d ON d.region_id = p.region_id AND d.ip_address IN (a.ip, f.floating_ip_address)
+    JOIN ddos_profiles d ON d.client_id = p.client_id AND d.region_id = p.region_id
+        AND d.ip_address IN (a.ip, f.floating_ip_address)
     WHERE p.instance_id = i.id AND EXISTS (SELECT 1 FROM ddos_profiles)
 )
 """

@@ -5,7 +5,6 @@ from importlib import resources
 from pathlib import Path
 
 from pileus.store.database import Committed, Database, Migration
-from pileus.store.postgres import Postgres
 from pileus.store.sqlite import Sqlite
 
 
@@ -19,6 +18,8 @@ def migrations() -> list[Migration]:
 async def opened(url: str, data: Path, committed: Committed | None = None) -> Database:
     """Open the database of a URL (empty: a SQLite file in `data`), its schema up to date; raises what `migrate` does."""
     if url.startswith(("postgresql://", "postgres://")):
+        from pileus.store.postgres import Postgres  # noqa: PLC0415  # who has SQLite need not load its client
+
         database: Database = Postgres(url, committed)
     else:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  # once, before anybody waits

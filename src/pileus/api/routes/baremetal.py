@@ -5,11 +5,10 @@ from litestar.params import JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.call import Here
-from pileus.api.creating import Wish, create, ssh_key_id
+from pileus.api.creating import Wish, create
 from pileus.api.wire.baremetal import CreateServer
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.instances import Kind
-from pileus.store.database import Tx
 
 
 @post("/cloud/v1/bminstances/{project_id:int}/{region_id:int}", opt=WRITE, status_code=200, tags=["Bare Metal"])
@@ -20,12 +19,8 @@ async def create_server(call: Here, data: JSONBody[CreateServer]) -> TaskIds:
     """
     call.region()
     task_id = call.cloud.new_id()
-
-    async def write(tx: Tx) -> None:
-        order = data.order(await ssh_key_id(tx, call, data.ssh_key_name))
-        await create(tx, call, Wish(order=order, kind=(Kind.BAREMETAL,), task_type="create_bm"), task_id)
-
-    await call.db.write(write)
+    wish = Wish(ssh_key_name=data.ssh_key_name, order=data.order, kind=(Kind.BAREMETAL,), task_type="create_bm")
+    await call.db.write(lambda tx: create(tx, call, wish, task_id))
     call.cloud.nudge()
     return TaskIds(tasks=[task_id])
 

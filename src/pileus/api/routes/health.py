@@ -1,15 +1,26 @@
 """Whether the server lives, is ready, and how it is doing."""
 
+import asyncio
+import logging
+from collections.abc import Awaitable
+
 from litestar import Response, get
 from litestar.di import NamedDependency
-from prometheus_client import generate_latest
+from litestar.handlers import HTTPRouteHandler
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from pileus.api.auth import OPEN
+from pileus.api.auth import OPEN, READ
 from pileus.api.call import Cloud
 from pileus.api.observing import Figures
 from pileus.domain.errors import Unavailable
+from pileus.drivers.driver import Checks, Compute, DriverError
 from pileus.store import tasks
+from pileus.store.database import Database
+
+LOG = logging.getLogger(__name__)
+FINE = "ok"
+PATIENCE = 2.0
+"""Seconds."""
 
 
 @get("/healthz", opt=OPEN, include_in_schema=False)
@@ -20,19 +31,45 @@ async def healthz() -> dict[str, str]:
 
 @get("/readyz", opt=OPEN, include_in_schema=False)
 async def readyz(cloud: NamedDependency[Cloud]) -> dict[str, str | int]:
-    """Answer when the database does; 503 when it does not."""
+    """Answer when the database and the driver do; 503 when one of them does not."""
+    states = {"database": await _state(_database(cloud.db)), "driver": await _state(_driver(cloud.driver))}
+    if any(state != FINE for state in states.values()):
+        raise Unavailable("; ".join(f"{name}: {state}" for name, state in states.items()))
+    async with cloud.db.read() as tx:
+        return {"status": "ready", **states, "tasks_unfinished": await tasks.unfinished(tx)}
+
+
+async def _state(look: Awaitable[None]) -> str:
     try:
-        async with cloud.db.read() as tx:
-            waiting = await tasks.unfinished(tx)
-    except Exception as error:
-        raise Unavailable("The database does not answer") from error
-    return {"status": "ready", "tasks_unfinished": waiting}
+        async with asyncio.timeout(PATIENCE):
+            await look
+    except DriverError as error:
+        return str(error)
+    except Exception:
+        LOG.exception("Not ready")
+        return "does not answer"
+    return FINE
 
 
-@get("/metrics", opt=OPEN, include_in_schema=False)
-async def metrics(figures: NamedDependency[Figures]) -> Response[bytes]:
-    """Figures for Prometheus."""
-    return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
+async def _database(db: Database) -> None:
+    async with db.read() as tx:
+        await tx.one("SELECT 1 FROM clients")
 
 
-ROUTES = [healthz, readyz, metrics]
+async def _driver(driver: Compute) -> None:
+    if isinstance(driver, Checks):
+        await driver.check()
+
+
+def metrics(*, key_required: bool) -> HTTPRouteHandler:
+    """The route of `/metrics`."""
+
+    @get("/metrics", opt=READ if key_required else OPEN, include_in_schema=False)
+    async def show_metrics(figures: NamedDependency[Figures]) -> Response[bytes]:
+        """Figures for Prometheus."""
+        return Response(figures.shown(), media_type=CONTENT_TYPE_LATEST)
+
+    return show_metrics
+
+
+ROUTES = [healthz, readyz]

@@ -5,11 +5,10 @@ from litestar.params import JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.call import Here
-from pileus.api.creating import Wish, create, ssh_key_id
+from pileus.api.creating import Wish, create
 from pileus.api.wire.instance_requests import CreateInstance
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.instances import Kind
-from pileus.store.database import Tx
 
 
 @post("/cloud/v2/instances/{project_id:int}/{region_id:int}", opt=WRITE, status_code=200, tags=["Instances"])
@@ -23,12 +22,10 @@ async def create_instance(call: Here, data: JSONBody[CreateInstance]) -> TaskIds
     """
     call.region()
     task_id = call.cloud.new_id()
-
-    async def write(tx: Tx) -> None:
-        order = data.order(await ssh_key_id(tx, call, data.effective_ssh_key()))
-        await create(tx, call, Wish(order=order, kind=(Kind.VM, Kind.GPU), task_type="create_vm"), task_id)
-
-    await call.db.write(write)
+    wish = Wish(
+        ssh_key_name=data.effective_ssh_key(), order=data.order, kind=(Kind.VM, Kind.GPU), task_type="create_vm"
+    )
+    await call.db.write(lambda tx: create(tx, call, wish, task_id))
     call.cloud.nudge()
     return TaskIds(tasks=[task_id])
 

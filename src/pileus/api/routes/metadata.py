@@ -11,7 +11,7 @@ from pileus.api.auth import READ, WRITE
 from pileus.api.call import Call, Here
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
-from pileus.domain.errors import Conflict, Forbidden, not_found
+from pileus.domain.errors import Conflict, Forbidden, invalid, not_found
 from pileus.domain.places import Place
 from pileus.domain.tags import Tag, Tags, checked, merged, replaced
 from pileus.store import tags
@@ -50,17 +50,23 @@ class Noun(Struct, frozen=True, kw_only=True):
 
 def metadata_routes(noun: Noun) -> list[Any]:
     """The five endpoints of a kind of things."""
-    return [made(noun) for made in (_list, _update, _replace, _show, _delete)]
+    return [*map_routes(noun), _show(noun), _delete(noun)]
 
 
-async def _found(tx: Tx, call: Call, noun: Noun, identity: str, key: str) -> Tag:
+def map_routes(noun: Noun) -> list[Any]:
+    """The three of them that are about all the tags."""
+    return [_list(noun), _update(noun), _replace(noun)]
+
+
+async def one_tag(tx: Tx, call: Call, noun: Noun, identity: str, key: str | None) -> Tag:
+    """One tag of a thing; raises NotFound for the thing or the tag, Invalid where no key is given."""
     its = await tags.of(tx, (await noun.get(tx, call.place, identity)).id)
     if key not in its:
         raise not_found("Tag", key)
     return its[key]
 
 
-async def _change(call: Call, noun: Noun, identity: str, verb: str, decide: Callable[[Tags], Tags]) -> None:
+async def change_tags(call: Call, noun: Noun, identity: str, verb: str, decide: Callable[[Tags], Tags]) -> None:
     """Write what is decided about the tags of a thing that no task holds, and who has decided."""
 
     async def write(tx: Tx) -> None:
@@ -76,12 +82,12 @@ async def _change(call: Call, noun: Noun, identity: str, verb: str, decide: Call
     await call.db.write(write)
 
 
-def _without(key: str, its: Tags) -> Tags:
-    if key not in its:
-        raise not_found("Tag", key)
-    if its[key].read_only:
-        raise Forbidden(f"Tag {key} is read-only")
-    return merged(its, {key: None})
+def without(key: str | None, its: Tags) -> Tags:
+    """The tags but one; raises NotFound, or Forbidden where that one is read-only."""
+    tag = the_tag(its, key)
+    if tag.read_only:
+        raise Forbidden(f"Tag {tag.key} is read-only")
+    return merged(its, {tag.key: None})
 
 
 def _list(noun: Noun) -> Any:
@@ -109,7 +115,7 @@ def _update(noun: Noun) -> Any:
     ) -> None:
         """Set tags, or remove those whose value is null; the others stay. Use PATCH on the thing itself instead."""
         changes = checked(data)
-        await _change(call, noun, identity, "update", lambda its: merged(its, changes))
+        await change_tags(call, noun, identity, "update", lambda its: merged(its, changes))
 
     return update_metadata
 
@@ -128,7 +134,7 @@ def _replace(noun: Noun) -> Any:
     ) -> None:
         """Put these tags in the place of all that are not read-only. Use PATCH on the thing itself instead."""
         new = checked(data)
-        await _change(call, noun, identity, "replace", lambda its: replaced(its, new))
+        await change_tags(call, noun, identity, "replace", lambda its: replaced(its, new))
 
     return replace_metadata
 
@@ -142,11 +148,11 @@ def _show(noun: Noun) -> Any:
         tags=[noun.tag],
     )
     async def get_metadata_item(
-        call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str]
+        call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str | None] = None
     ) -> TagView:
         """Show one tag."""
         async with call.db.read() as tx:
-            return TagView.of(await _found(tx, call, noun, identity, key))
+            return TagView.of(await one_tag(tx, call, noun, identity, key))
 
     return get_metadata_item
 
@@ -161,9 +167,9 @@ def _delete(noun: Noun) -> Any:
         tags=[noun.tag],
     )
     async def delete_metadata_item(
-        call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str]
+        call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str | None] = None
     ) -> None:
         """Remove one tag; a read-only one cannot be removed. Use PATCH on the thing itself instead."""
-        await _change(call, noun, identity, "delete", lambda its: _without(key, its))
+        await change_tags(call, noun, identity, "delete", lambda its: without(key, its))
 
     return delete_metadata_item

@@ -1,0 +1,218 @@
+"""Snapshots of volumes: taken, shown, found, changed and deleted."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from pileus.domain.faults import FaultKind
+from pileus.domain.volumes import Volume
+from pileus.store import faults
+from tests.storage import a_snapshot, a_volume, allow, audited, disturb, snapshots_now
+from tests.tenants import Tenant
+from tests.worlds import an_instance, driver_of
+
+NOTHING = "00000000-0000-4000-8000-000000000000"
+
+
+async def take(tenant: Tenant, volume: Volume, **more: Any) -> httpx.Response:
+    return await tenant.api.post(tenant.path("snapshots"), json={"volume_id": volume.id, "name": "before", **more})
+
+
+async def shown(tenant: Tenant, snapshot_id: str) -> dict[str, Any]:
+    return dict((await tenant.api.get(tenant.path("snapshots", snapshot_id))).json())
+
+
+async def listed(tenant: Tenant, query: str = "") -> list[str]:
+    """The names, oldest first."""
+    answer = (await tenant.api.get(f"{tenant.path('snapshots')}?{query}")).json()
+    assert answer["count"] == len(answer["results"])
+    return [snapshot["name"] for snapshot in reversed(answer["results"])]
+
+
+@pytest.mark.parametrize("attached", [False, True])
+async def test_a_snapshot_is_taken_of_a_volume_in_use_or_not(tenant: Tenant, *, attached: bool) -> None:
+    volume = await a_volume(tenant, await an_instance(tenant) if attached else None)
+
+    task = await tenant.finished(await take(tenant, volume, description="as it was", tags={"a": "b"}))
+
+    (snapshot_id,) = task["created_resources"]["snapshots"]
+    snapshot = await shown(tenant, snapshot_id)
+    assert (task["task_type"], task["data"]["snapshot_id"]) == ("create_snapshot", snapshot_id)
+    assert (snapshot["name"], snapshot["description"], snapshot["size"]) == ("before", "as it was", 10)
+    assert (snapshot["volume_id"], snapshot["status"], snapshot["task_id"]) == (volume.id, "available", None)
+    assert snapshot["creator_task_id"] == task["id"]
+    assert snapshot["tags"] == [{"key": "a", "value": "b", "read_only": False}]
+    assert snapshot["created_at"].endswith("+0000")
+    assert driver_of(tenant.running).snapshots()[snapshot_id] == volume.id
+    view = (await tenant.api.get(tenant.path("volumes", volume.id))).json()
+    assert (view["snapshot_ids"], view["status"]) == ([snapshot_id], "in-use" if attached else "available")
+
+
+async def test_several_can_be_taken_at_once(tenant: Tenant) -> None:
+    volume = await a_volume(tenant)
+
+    answers = await asyncio.gather(*(take(tenant, volume, name=f"take-{at}") for at in range(5)))
+
+    for answer in answers:
+        await tenant.finished(answer)
+    assert {each.status for each in await snapshots_now(tenant, volume)} == {"available"}
+    assert len(await snapshots_now(tenant, volume)) == 5
+
+
+@pytest.mark.parametrize("status", ["creating", "error", "attaching", "error_deleting"])
+async def test_only_a_volume_in_order_is_taken(tenant: Tenant, status: str) -> None:
+    assert (await take(tenant, await a_volume(tenant, status=status))).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "field"), [({"name": "x"}, "name"), ({"name": None}, "name"), ({"volume_id": "v"}, "volume_id"),
+                        ({"tags": {"a": ""}}, "tags"), ({"description": 1}, "description")],
+)  # fmt: skip
+async def test_what_a_snapshot_cannot_be_is_told_by_its_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+    answer = await take(tenant, await a_volume(tenant), **body)
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
+
+
+async def test_of_a_volume_that_is_not_there_no_snapshot_is_taken(tenant: Tenant, stranger: Tenant) -> None:
+    volume = await a_volume(stranger)
+
+    for each in (volume.id, NOTHING):
+        answer = await tenant.api.post(tenant.path("snapshots"), json={"volume_id": each, "name": "before"})
+        assert (answer.status_code, answer.json()["message"]) == (404, f"Volume {each} could not be found")
+
+
+async def test_one_that_fails_leaves_nothing_behind(tenant: Tenant) -> None:
+    volume = await a_volume(tenant)
+    await disturb(tenant, FaultKind.FAIL, "create_snapshot")
+
+    task = await tenant.ended((await take(tenant, volume, tags={"a": "b"})).json()["tasks"][0])
+
+    assert (task["state"], task["created_resources"]) == ("ERROR", None)
+    assert await snapshots_now(tenant, volume) == []
+    assert await listed(tenant) == []
+
+
+@pytest.mark.parametrize(("quota", "limit"), [("volume_snapshots_count", 2), ("volume_snapshots_size", 29)])
+async def test_of_many_who_take_snapshots_at_once_no_more_succeed_than_the_quota_allows(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, quota: str, limit: int
+) -> None:
+    disks = [await a_volume(tenant) for _ in range(6)]
+    allow(tenant, monkeypatch, **{quota: limit})
+
+    answers = await asyncio.gather(*(take(tenant, volume) for volume in disks))
+
+    assert sorted(answer.status_code for answer in answers) == [200] * 2 + [403] * 4
+    (first, *_) = (answer.json() for answer in answers if answer.status_code == 403)
+    assert (first["exception_class"], first["info"]["attribute"]) == ("QuotaLimitExceed", quota)
+    for answer in answers:
+        if answer.status_code == 200:
+            await tenant.finished(answer)
+
+
+async def test_lists_are_of_a_volume_an_instance_or_what_took_them(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    hanging, loose = await a_volume(tenant, instance), await a_volume(tenant)
+    await a_snapshot(tenant, hanging, name="one", created_at=1)
+    await a_snapshot(tenant, loose, name="two", created_at=2, schedule_id="s-1", lifecycle_policy_id=7)
+
+    assert await listed(tenant) == ["one", "two"]
+    assert await listed(tenant, f"volume_id={loose.id}") == ["two"]
+    assert await listed(tenant, f"instance_id={instance.id}") == ["one"]
+    assert await listed(tenant, "schedule_id=s-1") == ["two"]
+    assert await listed(tenant, "lifecycle_policy_id=7") == ["two"]
+    assert await listed(tenant, "lifecycle_policy_id=8") == []
+    assert await listed(tenant, f"volume_id={NOTHING}") == []
+    page = (await tenant.api.get(f"{tenant.path('snapshots')}?limit=1&offset=1")).json()
+    assert (page["count"], [each["name"] for each in page["results"]]) == (2, ["one"])
+
+
+async def test_a_rename_and_tags_are_a_merge_patch(tenant: Tenant) -> None:
+    snapshot = await a_snapshot(tenant, await a_volume(tenant), labels={"a": "1", "b": "2"})
+    path = tenant.path("snapshots", snapshot.id)
+
+    answer = await tenant.api.patch(path, json={"name": "other", "tags": {"a": None, "c": "3"}, "size": 5})
+
+    assert (answer.status_code, answer.json()) == (200, await shown(tenant, snapshot.id))
+    assert (answer.json()["name"], answer.json()["size"]) == ("other", 10)
+    assert {tag["key"]: tag["value"] for tag in answer.json()["tags"]} == {"b": "2", "c": "3"}
+    assert (await tenant.api.patch(path, json={"tags": None})).json()["tags"] == []
+    assert (await tenant.api.patch(path, json={})).json()["name"] == "other"
+    assert (await tenant.api.patch(path, json={"name": "x"})).status_code == 400
+
+
+async def test_a_snapshot_is_deleted_and_its_volume_stays(tenant: Tenant) -> None:
+    volume = await a_volume(tenant)
+    snapshot = await a_snapshot(tenant, volume, labels={"a": "b"})
+
+    task = await tenant.finished(await tenant.api.delete(tenant.path("snapshots", snapshot.id)))
+
+    assert (task["task_type"], task["data"], task["created_resources"]) == (
+        "delete_snapshot",
+        {"snapshot_id": snapshot.id},
+        None,
+    )
+    assert (await tenant.api.get(tenant.path("snapshots", snapshot.id))).status_code == 404
+    assert snapshot.id not in driver_of(tenant.running).snapshots()
+    assert (await tenant.api.get(tenant.path("volumes", volume.id))).json()["snapshot_ids"] == []
+
+
+async def test_a_deletion_that_fails_can_be_asked_for_again(tenant: Tenant) -> None:
+    volume = await a_volume(tenant)
+    path = tenant.path("snapshots", (await a_snapshot(tenant, volume)).id)
+    await disturb(tenant, FaultKind.FAIL, "delete_snapshot")
+
+    task = await tenant.ended((await tenant.api.delete(path)).json()["tasks"][0])
+
+    assert (task["state"], (await tenant.api.get(path)).json()["status"]) == ("ERROR", "error_deleting")
+    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.finished(await tenant.api.delete(path))
+    assert await snapshots_now(tenant, volume) == []
+
+
+async def test_while_a_task_holds_it_a_snapshot_stays_as_it_is(tenant: Tenant) -> None:
+    volume = await a_volume(tenant)
+    await disturb(tenant, FaultKind.HOLD, "create_snapshot")
+
+    answer = await take(tenant, volume)
+
+    (snapshot,) = await snapshots_now(tenant, volume)
+    path = tenant.path("snapshots", snapshot.id)
+    assert (snapshot.status, [snapshot.task_id]) == ("creating", answer.json()["tasks"])
+    assert (await tenant.api.patch(path, json={"name": "other"})).status_code == 409
+    assert (await tenant.api.delete(path)).status_code == 409
+    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.finished(answer)
+
+
+async def test_nobody_sees_anothers_snapshots(tenant: Tenant, stranger: Tenant) -> None:
+    snapshot = await a_snapshot(tenant, await a_volume(tenant))
+
+    assert await listed(stranger) == []
+    assert (await stranger.api.get(stranger.path("snapshots", snapshot.id))).status_code == 404
+    assert (await stranger.api.delete(stranger.path("snapshots", snapshot.id))).status_code == 404
+
+
+async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
+    task = await tenant.finished(await take(tenant, await a_volume(tenant)))
+    path = tenant.path("snapshots", task["created_resources"]["snapshots"][0])
+    await tenant.api.patch(path, json={"name": "other"})
+    await tenant.finished(await tenant.api.delete(path))
+
+    lines = await audited(tenant)
+    assert [(line.api_group, line.action_type) for line in lines] == [
+        ("snapshot", "create"),
+        ("snapshot", "update"),
+        ("snapshot", "delete"),
+    ]
+
+
+async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = await a_snapshot(tenant, await a_volume(tenant), labels={"a": "b"})
+    monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
+
+    view = await shown(tenant, snapshot.id)
+
+    assert (view["metadata"], view["metadata_detailed"]) == ({"a": "b"}, view["tags"])

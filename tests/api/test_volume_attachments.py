@@ -1,0 +1,268 @@
+"""Hanging volumes on instances and taking them off."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from pileus.domain.access import Role
+from pileus.domain.faults import FaultKind
+from pileus.domain.instances import Instance
+from pileus.domain.volumes import Volume
+from pileus.store import attachments, faults
+from tests.storage import a_volume, audited, disturb, volume_now
+from tests.tenants import Tenant
+from tests.worlds import BARE_METAL, an_instance, driver_of, now_of
+
+SHARED = "g1s-shared-1-0.5"
+NOTHING = "00000000-0000-4000-8000-000000000000"
+
+
+async def hang(
+    tenant: Tenant, volume: Volume, instance: Instance, verb: str = "attach", *, version: int = 2, **more: Any
+) -> httpx.Response:
+    path = tenant.path("volumes", volume.id, verb, version=version)
+    return await tenant.api.post(path, json={"instance_id": instance.id, **more})
+
+
+async def view(tenant: Tenant, volume: Volume) -> dict[str, Any]:
+    return dict((await tenant.api.get(tenant.path("volumes", volume.id))).json())
+
+
+async def hung(tenant: Tenant, instance: Instance) -> list[str]:
+    """The ids of the volumes that an instance shows."""
+    shown = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    return [volume["id"] for volume in shown["volumes"]]
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED"])
+async def test_a_volume_is_attached_and_taken_off_again(tenant: Tenant, status: str) -> None:
+    volume, instance = await a_volume(tenant), await an_instance(tenant, status=status)
+
+    task = await tenant.finished(await hang(tenant, volume, instance, attachment_tag="logs"))
+
+    (attachment,) = (await view(tenant, volume))["attachments"]
+    assert (task["task_type"], task["created_resources"]) == ("attach_volume", None)
+    assert task["data"] == {"volume_id": volume.id, "instance_id": instance.id, "attachment_tag": "logs"}
+    assert (attachment["server_id"], attachment["device"]) == (instance.id, "/dev/vdb")
+    assert (await view(tenant, volume))["status"] == "in-use"
+    assert volume.id in await hung(tenant, instance)
+    assert driver_of(tenant.running).volume(volume.id) == (10, "standard", instance.id, None)
+
+    task = await tenant.finished(await hang(tenant, volume, instance, "detach"))
+
+    after = await view(tenant, volume)
+    assert (task["task_type"], task["data"]) == (
+        "detach_volume",
+        {"volume_id": volume.id, "instance_id": instance.id},
+    )
+    assert (after["status"], after["attachments"], after["task_id"]) == ("available", [], None)
+    assert volume.id not in await hung(tenant, instance)
+    assert driver_of(tenant.running).volume(volume.id) == (10, "standard", None, None)
+    assert (await now_of(tenant, instance)).task_id is None
+
+
+async def test_each_volume_gets_the_first_free_device(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    disks = [await a_volume(tenant, name=f"disk-{at}") for at in range(3)]
+    for volume in disks:
+        await tenant.finished(await hang(tenant, volume, instance))
+
+    await tenant.finished(await hang(tenant, disks[0], instance, "detach"))
+    await tenant.finished(await hang(tenant, again := await a_volume(tenant), instance))
+
+    devices = {each.id: (await view(tenant, each))["attachments"] for each in (*disks[1:], again)}
+    assert [found["device"] for (found,) in devices.values()] == ["/dev/vdc", "/dev/vdd", "/dev/vdb"]
+
+
+async def test_the_older_verbs_answer_with_the_volume(tenant: Tenant) -> None:
+    volume, instance = await a_volume(tenant), await an_instance(tenant)
+
+    attached = await hang(tenant, volume, instance, version=1)
+    detached = await hang(tenant, volume, instance, "detach", version=1)
+
+    assert (attached.status_code, attached.json()["status"], attached.json()["task_id"]) == (200, "in-use", None)
+    assert attached.json()["attachments"][0]["server_id"] == instance.id
+    assert (detached.status_code, detached.json()) == (200, await view(tenant, volume))
+    assert detached.json()["status"] == "available"
+
+
+async def test_an_older_verb_answers_with_the_volume_as_it_stands_when_it_takes_too_long(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume, instance = await a_volume(tenant), await an_instance(tenant)
+    await disturb(tenant, FaultKind.HOLD, "attach_volume")
+    monkeypatch.setattr(tenant.running.cloud, "patience", 0.01)
+
+    answer = await hang(tenant, volume, instance, version=1)
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "attaching")
+    assert (await now_of(tenant, instance)).task_id == answer.json()["task_id"]
+
+
+@pytest.mark.parametrize("status", ["creating", "in-use", "error", "error_deleting", "reserved"])
+async def test_only_a_free_volume_is_attached(tenant: Tenant, status: str) -> None:
+    volume, instance = await a_volume(tenant, status=status), await an_instance(tenant)
+
+    answer = await hang(tenant, volume, instance)
+
+    assert (answer.status_code, answer.json()["message"]) == (
+        409,
+        f"Cannot attach volume {volume.id} in status {status}",
+    )
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"flavor_id": BARE_METAL}, {"status": "BUILD"}, {"status": "ERROR"}, {"task_id": NOTHING}, {"status": "RESIZE"}],
+)
+async def test_not_every_instance_takes_volumes(tenant: Tenant, facts: dict[str, Any]) -> None:
+    volume, instance = await a_volume(tenant), await an_instance(tenant, **facts)
+
+    assert (await hang(tenant, volume, instance)).status_code == 409
+    assert await volume_now(tenant, volume) == volume
+    assert await now_of(tenant, instance) == instance
+
+
+@pytest.mark.parametrize("flavor_id", [SHARED, "g1-standard-1-2"])
+async def test_an_ultra_volume_hangs_on_instances_of_shared_flavors_only(tenant: Tenant, flavor_id: str) -> None:
+    volume, instance = await a_volume(tenant, type_name="ultra"), await an_instance(tenant, flavor_id=flavor_id)
+
+    answer = await hang(tenant, volume, instance)
+
+    assert answer.status_code == (200 if flavor_id == SHARED else 409)
+    if flavor_id == SHARED:
+        await tenant.finished(answer)
+
+
+async def test_a_tag_tells_one_attachment_of_an_instance_from_another(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    await tenant.finished(await hang(tenant, await a_volume(tenant), instance, attachment_tag="logs"))
+
+    answer = await hang(tenant, await a_volume(tenant), instance, attachment_tag="logs")
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["attachment_tag"])
+
+
+async def test_nobody_attaches_what_is_anothers(tenant: Tenant, stranger: Tenant) -> None:
+    volume, instance = await a_volume(tenant), await an_instance(stranger)
+
+    theirs = await hang(tenant, volume, instance)
+    mine = await hang(stranger, volume, instance)
+
+    assert (theirs.status_code, theirs.json()["message"]) == (404, f"Instance {instance.id} could not be found")
+    assert (mine.status_code, mine.json()["message"]) == (404, f"Volume {volume.id} could not be found")
+
+
+async def test_a_boot_volume_is_not_taken_off(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    (root,) = await hung(tenant, instance)
+
+    answer = await tenant.api.post(tenant.path("volumes", root, "detach", version=2), json={"instance_id": instance.id})
+
+    assert answer.status_code == 409
+    assert (
+        answer.json()["message"] == f"Volume {root} is the boot volume of instance {instance.id}: it cannot be detached"
+    )
+
+
+async def test_a_volume_is_taken_off_where_it_hangs_only(tenant: Tenant) -> None:
+    instance, other = await an_instance(tenant), await an_instance(tenant)
+    volume, loose = await a_volume(tenant, instance), await a_volume(tenant)
+
+    for each, where in ((volume, other), (loose, instance)):
+        answer = await hang(tenant, each, where, "detach")
+        assert (answer.status_code, answer.json()["message"]) == (
+            409,
+            f"Volume {each.id} is not attached to instance {where.id}",
+        )
+
+
+@pytest.mark.parametrize("verb", ["attach", "detach"])
+async def test_what_fails_leaves_the_volume_where_it_was(tenant: Tenant, verb: str) -> None:
+    instance = await an_instance(tenant)
+    volume = await a_volume(tenant, instance if verb == "detach" else None)
+    before = await view(tenant, volume)
+    await disturb(tenant, FaultKind.FAIL, f"{verb}_volume")
+
+    task = await tenant.ended((await hang(tenant, volume, instance, verb)).json()["tasks"][0])
+
+    after = await view(tenant, volume)
+    assert (task["state"], task["error"]) == ("ERROR", "No disk")
+    assert {**after, "updated_at": ""} == {**before, "updated_at": ""}
+    assert (await now_of(tenant, instance)).task_id is None
+    hangs = driver_of(tenant.running).volume(volume.id)
+    assert hangs == (10, "standard", instance.id if verb == "detach" else None, None)
+
+
+async def test_meanwhile_volume_and_instance_are_locked(tenant: Tenant) -> None:
+    volume, instance = await a_volume(tenant), await an_instance(tenant)
+    await disturb(tenant, FaultKind.HOLD, "attach_volume")
+
+    answer = await hang(tenant, volume, instance)
+
+    held = await view(tenant, volume)
+    assert (held["status"], [held["task_id"]]) == ("attaching", answer.json()["tasks"])
+    assert [(await now_of(tenant, instance)).task_id] == answer.json()["tasks"]
+    assert (await hang(tenant, await a_volume(tenant), instance)).status_code == 409
+    assert (await tenant.api.delete(tenant.path("instances", instance.id))).status_code == 409
+    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.finished(answer)
+
+
+async def test_of_many_who_want_one_volume_at_once_exactly_one_gets_it(tenant: Tenant) -> None:
+    volume = await a_volume(tenant)
+    servers = [await an_instance(tenant) for _ in range(8)]
+
+    answers = await asyncio.gather(*(hang(tenant, volume, server) for server in servers))
+
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
+    (won,) = (server for server, answer in zip(servers, answers, strict=True) if answer.status_code == 200)
+    await tenant.finished(next(answer for answer in answers if answer.status_code == 200))
+    assert [each["server_id"] for each in (await view(tenant, volume))["attachments"]] == [won.id]
+    assert [(await now_of(tenant, server)).task_id for server in servers] == [None] * 8
+    async with tenant.running.cloud.db.read() as tx:
+        assert len(await attachments.TABLE.find(tx, "volume_id = :id", id=volume.id)) == 1
+
+
+async def test_of_extending_and_attaching_at_once_one_is_told_to_wait(tenant: Tenant) -> None:
+    volume, instance = await a_volume(tenant), await an_instance(tenant)
+    await disturb(tenant, FaultKind.HOLD, "extend_volume")
+    await disturb(tenant, FaultKind.HOLD, "attach_volume")
+
+    answers = await asyncio.gather(
+        hang(tenant, volume, instance),
+        tenant.api.post(tenant.path("volumes", volume.id, "extend"), json={"size": 20}),
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.finished(next(answer for answer in answers if answer.status_code == 200))
+    after = await view(tenant, volume)
+    assert (after["size"], after["status"]) in [(10, "in-use"), (20, "available")]
+    assert driver_of(tenant.running).volume(volume.id) in [
+        (10, "standard", instance.id, None),
+        (20, "standard", None, None),
+    ]
+
+
+async def test_both_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
+    volume, instance = await a_volume(tenant), await an_instance(tenant)
+    done = [await tenant.finished(await hang(tenant, volume, instance, verb)) for verb in ("attach", "detach")]
+
+    lines = await audited(tenant)
+    assert [(line.api_group, line.action_type, line.task_id) for line in lines] == [
+        ("volume", "attach", done[0]["id"]),
+        ("volume", "detach", done[1]["id"]),
+    ]
+
+
+async def test_who_may_only_look_may_not_attach(tenant: Tenant) -> None:
+    volume, instance = await a_volume(tenant), await an_instance(tenant)
+
+    for verb in ("attach", "detach"):
+        for version in (1, 2):
+            path = tenant.path("volumes", volume.id, verb, version=version)
+            answer = await tenant.clients[Role.USERS].post(path, json={"instance_id": instance.id})
+            assert answer.status_code == 403

@@ -1,0 +1,88 @@
+"""What volumes and snapshots would cost."""
+
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from pileus.domain.access import Role
+from tests.storage import a_snapshot, a_volume
+from tests.tenants import Tenant
+
+
+async def price(tenant: Tenant, noun: str, **body: Any) -> httpx.Response:
+    return await tenant.api.post(f"/cloud/v1/pricing/{tenant.here}/{noun}", json=body)
+
+
+@pytest.mark.parametrize(
+    ("body", "month"),
+    [
+        ({"source": "new-volume", "size": 10}, 0.9),
+        ({"source": "image", "size": 10, "type_name": "ssd_hiiops"}, 1.5),
+        ({"source": "new-volume", "size": 102400, "type_name": "ultra"}, 30720.0),
+    ],
+)
+async def test_a_volume_costs_by_size_and_type(tenant: Tenant, body: dict[str, Any], month: float) -> None:
+    answer = (await price(tenant, "volumes", **body)).json()
+
+    assert answer["price_per_month"] == answer["price_without_discount_per_month"] == month
+    assert answer["price_per_hour"] == pytest.approx(month / 730, abs=1e-6)
+    assert (answer["currency_code"], answer["price_status"], answer["discount_percent"]) == ("EUR", "show", 0)
+
+
+async def test_one_from_a_snapshot_costs_as_its_volume_unless_it_is_to_be_otherwise(tenant: Tenant) -> None:
+    snapshot = await a_snapshot(tenant, await a_volume(tenant, size=20, type_name="ssd_hiiops"))
+    asked = {"source": "snapshot", "snapshot_id": snapshot.id}
+
+    alike, other = (
+        await price(tenant, "volumes", **asked),
+        await price(tenant, "volumes", **asked, type_name="standard"),
+    )
+
+    assert (alike.json()["price_per_month"], other.json()["price_per_month"]) == (3.0, 1.8)
+
+
+async def test_a_snapshot_costs_by_the_size_of_its_volume(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud, volume = tenant.running.cloud, await a_volume(tenant, size=20)
+    prices = replace(cloud.catalogue.prices, snapshot_per_gib_month=Decimal("0.05"), tax_percent=Decimal(20))
+    monkeypatch.setattr(cloud, "catalogue", replace(cloud.catalogue, prices=prices))
+
+    answer = (await price(tenant, "snapshots", volume_id=volume.id)).json()
+
+    assert (answer["price_per_month"], answer["tax_percent"]) == (1.0, 20.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"source": "new-volume"}, "size"),
+        ({"source": "snapshot"}, "snapshot_id"),
+        ({"source": "air", "size": 1}, "source"),
+        ({"source": "new-volume", "size": 0}, "size"),
+        ({"source": "new-volume", "size": 102401}, "size"),
+        ({"source": "new-volume", "size": 1, "type_name": "gold"}, "type_name"),
+        ({}, "source"),
+    ],
+)
+async def test_what_has_no_price_is_told_by_its_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+    answer = await price(tenant, "volumes", **body)
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
+
+
+async def test_what_is_anothers_has_no_price(tenant: Tenant, stranger: Tenant) -> None:
+    volume = await a_volume(stranger)
+    snapshot = await a_snapshot(stranger, volume)
+
+    assert (await price(tenant, "snapshots", volume_id=volume.id)).status_code == 404
+    assert (await price(tenant, "volumes", source="snapshot", snapshot_id=snapshot.id)).status_code == 404
+
+
+async def test_who_may_only_look_may_ask_for_prices(tenant: Tenant) -> None:
+    path = f"/cloud/v1/pricing/{tenant.here}/volumes"
+
+    answer = await tenant.clients[Role.USERS].post(path, json={"source": "new-volume", "size": 1})
+
+    assert answer.status_code == 200

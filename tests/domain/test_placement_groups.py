@@ -1,0 +1,58 @@
+"""Placement groups: which host a member may stand on, and which is chosen for it."""
+
+from typing import Any
+
+import pytest
+
+from pileus.domain.errors import Conflict
+from pileus.domain.placement_groups import PlacementGroup, placed, stays
+from tests.domain.builders import NOW, TASK
+
+HOSTS = ["h-1", "h-2", "h-3"]
+LOAD = {"h-1": 5, "h-2": 1, "h-3": 2}
+
+
+@pytest.mark.parametrize(
+    ("policy", "taken", "host"),
+    [
+        (None, [], "h-2"),
+        ("affinity", [], "h-2"),
+        ("affinity", ["h-1"], "h-1"),
+        ("affinity", ["gone"], None),
+        ("anti-affinity", ["h-2"], "h-3"),
+        ("anti-affinity", HOSTS, None),
+        ("soft-anti-affinity", ["h-2", "h-3"], "h-1"),
+        ("soft-anti-affinity", HOSTS, "h-2"),
+    ],
+)
+def test_the_host_with_the_least_on_it_is_chosen_of_those_allowed(
+    policy: str | None, taken: list[str], host: str | None
+) -> None:
+    assert placed(HOSTS, LOAD, policy, taken) == host
+
+
+@pytest.mark.parametrize(
+    ("policy", "taken", "may"),
+    [
+        ("affinity", [], True),
+        ("affinity", ["h-1"], True),
+        ("affinity", ["h-2"], False),
+        ("anti-affinity", [], True),
+        ("anti-affinity", ["h-2"], True),
+        ("anti-affinity", ["h-1"], False),
+        ("soft-anti-affinity", ["h-1"], False),
+    ],
+)
+def test_a_new_member_may_stay_where_the_policy_allows_it(policy: str, taken: list[str], *, may: bool) -> None:
+    assert stays("h-1", policy, taken) is may
+    assert not stays(None, policy, taken)
+
+
+def test_nobody_enters_a_group_that_a_task_holds() -> None:
+    facts: dict[str, Any] = {"client_id": 1, "project_id": 1, "region_id": 1, "created_at": NOW}
+    free = PlacementGroup(id="g-1", name="together", policy="affinity", **facts)
+    held = PlacementGroup(id="g-1", name="together", policy="affinity", task_id=TASK, **facts)
+
+    assert free.unlocked() is free
+    with pytest.raises(Conflict, match=f"Placement group g-1 is locked by task {TASK}"):
+        held.unlocked()

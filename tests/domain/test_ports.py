@@ -1,0 +1,125 @@
+"""Ports: as what they may speak, who guards them, and where the next one goes."""
+
+from typing import Any
+
+import pytest
+
+from pileus.domain.errors import Conflict, Invalid, NotFound
+from pileus.domain.networks import Network
+from pileus.domain.orders import InterfaceType, NewInterface
+from pileus.domain.plugging import check_address, pluggable, position, public_address, pulled
+from pileus.domain.ports import AddressPair, AssignedAddress, FloatingIP, Port
+from pileus.domain.security_groups import SecurityGroup, guarded, the_one, unguarded
+from tests.domain.builders import NOW, OWN, TASK, an_instance
+
+MAC = "00:16:3e:00:00:01"
+STAMPS: dict[str, Any] = {**OWN, "updated_at": NOW}
+
+
+def a_port(port_id: str = "p-1", **changes: Any) -> Port:
+    return Port(**{"id": port_id, "network_id": "n-1", "mac_address": MAC, **STAMPS, **changes})
+
+
+def a_group(**changes: Any) -> SecurityGroup:
+    return SecurityGroup(**{"id": "s-1", "name": "web", **STAMPS, **changes})
+
+
+def test_pairs_are_kept_in_one_spelling_with_the_ports_own_address_by_default() -> None:
+    pairs = [AddressPair("2001:DB8:0::1"), AddressPair("10.1.0.0/16", "00:16:3e:00:00:02")]
+
+    after = a_port().speaking_as(pairs, NOW + 1)
+
+    assert after.allowed_address_pairs == [
+        AddressPair("2001:db8::1", MAC),
+        AddressPair("10.1.0.0/16", "00:16:3e:00:00:02"),
+    ]
+    assert after.updated_at == NOW + 1
+
+
+@pytest.mark.parametrize("pairs", [["10.0.0.300"], ["10.0.0.1/16"], ["name"], ["10.0.0.1", "10.0.0.1"]])
+def test_wrong_and_double_pairs_are_refused(pairs: list[str]) -> None:
+    with pytest.raises(Invalid):
+        a_port().speaking_as([AddressPair(ip) for ip in pairs], NOW)
+
+
+def test_what_a_task_holds_is_not_locked_again() -> None:
+    held = a_port().locked(TASK)
+    floating = FloatingIP(id="f-1", floating_ip_address="198.18.0.9", **STAMPS).locked(TASK)
+
+    assert (held.task_id, floating.task_id) == (TASK, TASK)
+    with pytest.raises(Conflict, match=f"Port p-1 is locked by task {TASK}"):
+        held.locked("another")
+    with pytest.raises(Conflict, match=f"Floating IP f-1 is locked by task {TASK}"):
+        floating.locked("another")
+
+
+PORTS = [a_port("p-1"), a_port("p-2"), a_port("p-3", port_security_enabled=False)]
+
+
+def shown(pairs: list[tuple[Port, str]]) -> list[tuple[str, str]]:
+    return [(port.id, name) for port, name in pairs]
+
+
+def test_groups_go_to_the_ports_that_can_be_guarded() -> None:
+    assert shown(guarded(PORTS, [(None, ["web"])])) == [("p-1", "web"), ("p-2", "web")]
+    assert shown(guarded(PORTS, [("p-2", ["web", "ssh"])])) == [("p-2", "web"), ("p-2", "ssh")]
+    assert guarded(PORTS, [("p-3", [])]) == []
+    for asked in ([("p-3", ["web"])], [("nobody", ["web"])]):
+        with pytest.raises((Conflict, NotFound)):
+            guarded(PORTS, asked)
+    with pytest.raises(Conflict, match="any port of the instance"):
+        guarded(PORTS[2:], [(None, ["web"])])
+
+
+def test_groups_are_taken_from_any_port() -> None:
+    assert shown(unguarded(PORTS, [(None, ["web"])])) == [("p-1", "web"), ("p-2", "web"), ("p-3", "web")]
+    with pytest.raises(NotFound, match="Port nobody could not be found"):
+        unguarded(PORTS, [("nobody", ["web"])])
+
+
+def test_a_name_leads_to_one_group_that_is_free() -> None:
+    assert the_one("web", [a_group()]) == a_group()
+    with pytest.raises(NotFound, match="Security group web could not be found"):
+        the_one("web", [])
+    with pytest.raises(Conflict, match="There are 2 security groups named web"):
+        the_one("web", [a_group(), a_group(id="s-2")])
+    with pytest.raises(Conflict, match=f"locked by task {TASK}"):
+        the_one("web", [a_group(task_id=TASK)])
+
+
+def test_the_next_interface_goes_after_the_last() -> None:
+    assert position([]) == 0
+    assert position([a_port(position=4), a_port(position=1)]) == 5
+
+
+def test_the_port_to_unplug_is_one_of_the_instances_with_that_address() -> None:
+    port, lines = a_port("p-2"), [AssignedAddress(subnet_id="s", ip="2001:db8::1", port_id="p-2")]
+
+    assert pulled(PORTS, "p-2") == port
+    check_address(port, lines, "2001:DB8:0::1")
+    with pytest.raises(NotFound, match="Port p-9"):
+        pulled(PORTS, "p-9")
+    for wrong in ("2001:db8::2", "nowhere"):
+        with pytest.raises(Invalid):
+            check_address(port, lines, wrong)
+
+
+def test_only_public_addresses_are_protected_those_of_version_4_first() -> None:
+    network = Network(id="n-1", region_id=1, name="pub_net", external=True, created_at=NOW, updated_at=NOW)
+    private = Network(id="n-2", region_id=1, name="inside", created_at=NOW, updated_at=NOW)
+
+    assert public_address(network, ["2001:db8::1", "198.18.0.9"]) == "198.18.0.9"
+    assert public_address(network, ["2001:db8::1"]) == "2001:db8::1"
+    for other in (private, None):
+        with pytest.raises(Invalid):
+            public_address(other, ["10.0.0.9"])
+
+
+@pytest.mark.parametrize("kind", ["baremetal", "gpu"])
+def test_bare_metal_is_given_private_interfaces_only(kind: str) -> None:
+    external, private = NewInterface(type=InterfaceType.EXTERNAL), NewInterface(type=InterfaceType.ANY_SUBNET)
+
+    assert pluggable(an_instance(kind=kind), private) is private
+    assert pluggable(an_instance(), external) is external
+    with pytest.raises(Invalid):
+        pluggable(an_instance(kind=kind), external)

@@ -1,0 +1,304 @@
+"""The server as a process: how it starts, what it says, how it ends, and how several of it work together."""
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.servers import KEY, Server, free_port, serving, start
+
+HEADERS = {"Authorization": f"APIKey {KEY}"}
+PROJECT = "/cloud/v1/projects/1"
+NO_KEY = {"PILEUS_API_KEY": ""}
+LONGEST = 5.0
+
+
+def said(server: Server) -> str:
+    """What it prints after it has said that it is ready."""
+    assert server.process.stdout is not None
+    lines = []
+    for line in server.process.stdout:
+        lines.append(line)
+        if line.startswith("API reference"):
+            break
+    return "".join(lines)
+
+
+def ended(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A server that cannot start."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PILEUS_")}
+    command = [sys.executable, "-m", "pileus", "serve", *options]
+    return subprocess.run(command, env=kept | variables, capture_output=True, text=True, timeout=30, check=False)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for the world outside; fails after a while."""
+    end = time.monotonic() + LONGEST
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def children(pid: int) -> set[int]:
+    """The processes that a process has started."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.add(int(entry.parent.name))
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of two processes."""
+    with serving(tmp_path_factory.mktemp("two") / "data", "--workers", "2") as server:
+        yield server
+
+
+def test_the_first_start_shows_a_key_once_and_keeps_it_for_its_owner_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    first = start(data, variables=NO_KEY)
+    shown = said(first)
+    (key,) = re.findall(r"^export GCORE_API_KEY=(1_[0-9a-f]{64})$", shown, re.MULTILINE)
+    answer = httpx.get(f"{first.url}{PROJECT}", headers={"Authorization": f"APIKey {key}"})
+    first.stop()
+
+    second = start(data, variables=NO_KEY)
+    again = said(second)
+    second.stop()
+
+    assert f"export GCORE_BASE_URL={first.url}\n" in shown
+    assert "export GCORE_CLOUD_PROJECT_ID=1\nexport GCORE_CLOUD_REGION_ID=1\n" in shown
+    assert f"API reference: {first.url}/schema" in shown
+    assert answer.json()["name"] == "default"
+    file = data / "admin.key"
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (f"{key}\n", 0o600)
+    assert f"export GCORE_API_KEY=$(cat {file})\n" in again
+    assert key not in again
+
+
+def test_a_key_that_was_given_is_not_shown(server: Server, tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as other:
+        assert 'export GCORE_API_KEY="$PILEUS_API_KEY"' in said(other)
+        assert not (tmp_path / "data" / "admin.key").exists()
+    assert KEY not in server.log.read_text()
+
+
+def test_a_directory_has_one_server(server: Server, tmp_path: Path) -> None:
+    data = server.log.with_suffix("")
+
+    by_directory = ended("--data", str(data), "--port", str(free_port()))
+    by_port = ended("--data", str(tmp_path), "--port", server.url.rpartition(":")[2])
+
+    assert by_directory.returncode == by_port.returncode == 1
+    assert by_directory.stderr == (
+        f"pileus: Another server (process {server.process.pid}) works on {data}: stop it, or choose another directory "
+        "with --data\n"
+    )
+    assert by_port.stderr.endswith("is taken: stop what listens there, or use --port\n")
+
+
+def a_file(path: Path) -> list[str]:
+    path.write_text("in the way")
+    return ["--data", str(path)]
+
+
+def no_database(path: Path) -> list[str]:
+    path.mkdir()
+    (path / "pileus.db").write_bytes(b"not a database at all" * 100)
+    return ["--data", str(path)]
+
+
+def a_newer_database(path: Path) -> list[str]:
+    start(path).stop()
+    with sqlite3.connect(path / "pileus.db") as connection:
+        connection.execute("INSERT INTO schema_versions VALUES (9999, 'from the future')")
+    connection.close()
+    return ["--data", str(path)]
+
+
+def a_wrong_catalogue(path: Path) -> list[str]:
+    path.with_suffix(".toml").write_text("flavors = 3")
+    return ["--data", str(path), "--catalogue", str(path.with_suffix(".toml"))]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        (a_file, 1, "it is not a directory: choose another with --data"),
+        (no_database, 1, "file is not a database: choose another with --data"),
+        (a_newer_database, 1, "The database has schema version 9999; this program knows"),
+        (a_wrong_catalogue, 2, "The catalogue is wrong"),
+        (lambda path: ["--data", str(path), "--catalogue", "/nowhere.toml"], 2, "/nowhere.toml: the catalogue cannot"),
+        (lambda path: ["--data", str(path), "--driver", "wishful"], 2, "There is no driver wishful; there is simulated"),
+        (lambda path: ["--data", str(path), "--host", "192.0.2.1"], 1, "choose another address with --host"),
+        (lambda path: ["--data", str(path), "--host", "nowhere.invalid"], 1, "Cannot listen on nowhere.invalid"),
+        (
+            lambda path: ["--data", str(path), "--database", f"postgresql://me:hunter2@127.0.0.1:{free_port()}/x"],
+            1,
+            "Connection refused: start PostgreSQL, or check --database",
+        ),
+    ],
+)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_what_keeps_it_from_starting_is_told_in_one_line(
+    options: Callable[[Path], list[str]], code: int, told: str, workers: str, tmp_path: Path
+) -> None:
+    failed = ended("--port", str(free_port()), "--workers", workers, *options(tmp_path / "data"))
+
+    assert told in failed.stderr
+    assert (failed.returncode, failed.stderr.count("\n"), failed.stdout) == (code, 1, "")
+    assert "hunter2" not in failed.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_stops_cleanly_and_at_once(number: signal.Signals, workers: str, tmp_path: Path) -> None:
+    server = start(tmp_path / "data", "--workers", workers)
+    httpx.get(f"{server.url}{PROJECT}", headers=HEADERS)
+    began = time.monotonic()
+
+    code = server.stop(number)
+
+    assert code == 0
+    assert time.monotonic() - began < 2
+    assert json.loads(server.log.read_text().splitlines()[-1])["event"] == "Stopped"
+
+
+def test_a_request_that_is_under_way_is_answered_before_it_stops(tmp_path: Path) -> None:
+    server = start(tmp_path / "data")
+    body = json.dumps({"name": "slow"}).encode()
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
+        head = f"PATCH {PROJECT} HTTP/1.1\r\nHost: x\r\nAuthorization: APIKey {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body[:5])
+        until(lambda: b"HTTP/1.1 200" in _healthz(server))
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: not _accepts(server))
+        connection.sendall(body[5:])
+        answer = connection.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 ")
+    assert b"x-request-id" in answer
+    assert server.stop() == 0
+
+
+def _healthz(server: Server) -> bytes:
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return connection.recv(4096)
+
+
+def _accepts(server: Server) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_client_that_sends_no_whole_head_is_let_go(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path / "data", "--header-timeout", "0.2") as server,
+        socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=LONGEST) as connection,
+    ):
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHo")
+
+        assert connection.recv(4096) == b""
+
+
+def test_every_line_of_the_log_is_json_with_its_request_and_without_a_key(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--log-level", "debug") as server:
+        answer = httpx.get(f"{server.url}{PROJECT}", headers=HEADERS)
+        httpx.get(f"{server.url}{PROJECT}", headers={"Authorization": "APIKey 7_this-is-not-a-key-of-ours"})
+
+    text = server.log.read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert all({"timestamp", "level", "logger", "event"} <= line.keys() for line in lines)
+    requests = [line for line in lines if line["event"] == "request"]
+    assert all(re.fullmatch("[0-9a-f]{32}", line["request_id"]) for line in requests)
+    (ours,) = [line for line in requests if line["request_id"] == answer.headers["x-request-id"]]
+    assert (ours["method"], ours["path"], ours["status"]) == ("GET", PROJECT, 200)
+    assert KEY not in text
+    assert "this-is-not-a-key-of-ours" not in text
+
+
+def test_text_logs_are_for_people(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--log-format", "text") as server:
+        httpx.get(f"{server.url}{PROJECT}", headers=HEADERS)
+
+    assert re.search(r"\[info +\] request .*path=/cloud/v1/projects/1", server.log.read_text())
+
+
+def test_it_tells_whether_database_and_driver_are_fit(server: Server) -> None:
+    ready = httpx.get(f"{server.url}/readyz").json()
+
+    assert (ready["status"], ready["database"], ready["driver"]) == ("ready", "ok", "ok")
+
+
+def test_figures_may_ask_for_a_key(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--metrics-key-required") as server:
+        without, with_key = httpx.get(f"{server.url}/metrics"), httpx.get(f"{server.url}/metrics", headers=HEADERS)
+
+    assert (without.status_code, with_key.status_code) == (401, 200)
+    assert "pileus_requests_total" in with_key.text
+
+
+def test_two_processes_serve_the_same_data_and_count_together(two: Server) -> None:
+    workers = children(two.process.pid)
+
+    for name in ("one", "two", "three", "four"):
+        changed = httpx.patch(f"{two.url}{PROJECT}", headers=HEADERS, json={"name": name})
+        names = {httpx.get(f"{two.url}{PROJECT}", headers=HEADERS).json()["name"] for _ in range(8)}
+        assert (changed.status_code, names) == (200, {name})
+
+    assert len(workers) == 2
+    counted = httpx.get(f"{two.url}/metrics").text
+    (patches,) = re.findall(r'^pileus_requests_total{method="PATCH",route="[^"]+",status="200"} (\S+)', counted, re.M)
+    assert float(patches) == 4
+
+
+def test_a_process_that_dies_is_started_again(two: Server) -> None:
+    before = children(two.process.pid)
+    victim = min(before)
+
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: len(children(two.process.pid) - {victim}) == 2)
+
+    assert before - {victim} < children(two.process.pid)
+    assert httpx.get(f"{two.url}{PROJECT}", headers=HEADERS).status_code == 200
+    (line,) = [json.loads(line) for line in two.log.read_text().splitlines() if "A worker has ended" in line]
+    assert (line["level"], line["code"]) == ("error", -signal.SIGKILL)
+
+
+def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
+    server = start(tmp_path / "data", "--workers", "2")
+    workers = children(server.process.pid)
+
+    server.stop(signal.SIGKILL)
+    until(lambda: not any(map(is_alive, workers)))
+
+    assert len(workers) == 2
+    with serving(tmp_path / "data") as again:
+        assert httpx.get(f"{again.url}{PROJECT}", headers=HEADERS).status_code == 200
