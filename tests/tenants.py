@@ -45,9 +45,11 @@ class Tenant:
 
     async def ended(self, task_id: str) -> dict[str, Any]:
         """The task when it has finished or failed."""
-        while (task := (await self.api.get(f"/cloud/v1/tasks/{task_id}")).json())["state"] not in ENDED:
+        while True:
+            task = (await self.api.get(f"/cloud/v1/tasks/{task_id}")).json()
+            if task["state"] in ENDED:
+                return dict(task)
             await asyncio.sleep(0.002)
-        return dict(task)
 
     async def finished(self, answer: httpx.Response) -> dict[str, Any]:
         """The one task that an answer names, when it has finished; fails with the task's error."""

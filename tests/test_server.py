@@ -152,7 +152,11 @@ def a_wrong_catalogue(path: Path) -> list[str]:
         (a_newer_database, 1, "The database has schema version 9999; this program knows"),
         (a_wrong_catalogue, 2, "The catalogue is wrong"),
         (lambda path: ["--data", str(path), "--catalogue", "/nowhere.toml"], 2, "/nowhere.toml: the catalogue cannot"),
-        (lambda path: ["--data", str(path), "--driver", "wishful"], 2, "There is no driver wishful; there is simulated"),
+        (
+            lambda path: ["--data", str(path), "--driver", "wishful"],
+            2,
+            "There is no driver wishful; there is simulated",
+        ),
         (lambda path: ["--data", str(path), "--host", "192.0.2.1"], 1, "choose another address with --host"),
         (lambda path: ["--data", str(path), "--host", "nowhere.invalid"], 1, "Cannot listen on nowhere.invalid"),
         (
@@ -191,7 +195,9 @@ def test_a_request_that_is_under_way_is_answered_before_it_stops(tmp_path: Path)
     server = start(tmp_path / "data")
     body = json.dumps({"name": "slow"}).encode()
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
-        head = f"PATCH {PROJECT} HTTP/1.1\r\nHost: x\r\nAuthorization: APIKey {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            f"PATCH {PROJECT} HTTP/1.1\r\nHost: x\r\nAuthorization: APIKey {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
         connection.sendall(head.encode() + body[:5])
         until(lambda: b"HTTP/1.1 200" in _healthz(server))
         server.process.send_signal(signal.SIGTERM)

@@ -77,12 +77,14 @@ def _doors(app: Litestar) -> Iterator[Door]:
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             assert isinstance(route, HTTPRoute)
-            access = str(handler.opt.get("access", "undecided"))
-            for method in sorted(map(str, handler.http_methods)):
-                told = paths.get(route.path_format, {}).get(method.lower(), {}).get("parameters", [])
-                queries = [each["name"] for each in told if each["in"] == "query"]
-                if method in METHODS:
-                    yield Door(method, route.path_format, access, handler, queries)
+            yield from _of_handler(route.path_format, handler, paths.get(route.path_format, {}))
+
+
+def _of_handler(path: str, handler: HTTPRouteHandler, told: dict[str, Any]) -> Iterator[Door]:
+    access = str(handler.opt.get("access", "undecided"))
+    for method in sorted(set(map(str, handler.http_methods)) & set(METHODS)):
+        parameters = told.get(method.lower(), {}).get("parameters", [])
+        yield Door(method, path, access, handler, [each["name"] for each in parameters if each["in"] == "query"])
 
 
 DOORS = sorted(_doors(create(Settings())), key=lambda door: (door.path, door.method))

@@ -1,16 +1,10 @@
 """Making instances: every source of volumes, every type of interface, and what stands in the way."""
 
-import asyncio
-from typing import Any
-
-import httpx
 import pytest
 
-from pileus.domain.places import Place
-from pileus.domain.tags import tagged
-from pileus.domain.volumes import Snapshot, Volume, VolumeStatus
+from pileus.domain.volumes import Snapshot
 from pileus.store import snapshots, tags, volumes
-from pileus.store.database import Tx
+from tests.creations import CREATE, a_volume, counted, failed, fixed, made, ordered
 from tests.orders import METAL, UBUNTU, an_order, boot
 from tests.tenants import Tenant
 from tests.worlds import (
@@ -20,59 +14,9 @@ from tests.worlds import (
     a_port,
     a_security_group,
     addresses_of,
-    driver_of,
     place_of,
     renewed,
 )
-
-CREATE = "create_vm"
-
-
-async def ordered(tenant: Tenant, **changes: Any) -> httpx.Response:
-    return await tenant.api.post(tenant.path("instances", version=2), json=an_order(**changes))
-
-
-async def made(tenant: Tenant, **changes: Any) -> dict[str, Any]:
-    task = await tenant.finished(await ordered(tenant, **changes))
-    (instance_id,) = task["created_resources"]["instances"]
-    return dict((await tenant.api.get(tenant.path("instances", instance_id))).json())
-
-
-async def failed(tenant: Tenant, **changes: Any) -> dict[str, Any]:
-    (task_id,) = (await ordered(tenant, **changes)).json()["tasks"]
-    task = await tenant.ended(task_id)
-    assert task["state"] == "ERROR"
-    return task
-
-
-async def a_volume(tenant: Tenant, **changes: Any) -> Volume:
-    facts = {"name": "data", "size": 20, "status": VolumeStatus.AVAILABLE.value}
-    volume = Volume(**{**renewed(tenant), **facts, **changes})
-
-    async def write(tx: Tx) -> Volume:
-        await tags.add(tx, volumes.KIND, place_of(tenant), volume.id, tagged([("kept", "yes")]))
-        return await volumes.add(tx, volume)
-
-    return await tenant.running.cloud.db.write(write)
-
-
-async def counted(tenant: Tenant) -> dict[str, int]:
-    """How many rows of each kind a tenant has, and things there are in the simulated world."""
-    place: Place = place_of(tenant)
-    tables = ("instances", "volumes", "ports", "floating_ips", "tags")
-    result: dict[str, int] = {}
-    async with tenant.running.cloud.db.read() as tx:
-        for table in tables:
-            row = await tx.one(f"SELECT count(*) FROM {table} WHERE project_id = :id", id=place.project_id)
-            result[table] = row[0] if row else 0
-        row = await tx.one("SELECT count(*) FROM addresses")
-    machines, disks, interfaces = driver_of(tenant.running).counts()[:3]
-    world = {"machines": machines, "disks": disks, "interfaces": interfaces}
-    return {**result, "addresses": row[0] if row else 0, **world}
-
-
-def fixed(view: dict[str, Any]) -> list[str]:
-    return [entry["addr"] for entries in view["addresses"].values() for entry in entries if entry["type"] == "fixed"]
 
 
 async def test_an_instance_is_made_whole(tenant: Tenant) -> None:
@@ -291,161 +235,3 @@ async def test_a_full_anti_affinity_group_fails_and_leaves_nothing(tenant: Tenan
 
     assert "No valid host" in task["error"]
     assert await counted(tenant) == before
-
-
-async def test_no_room_for_a_flavor_is_told(tenant: Tenant) -> None:
-    await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": 0})
-
-    answer = await ordered(tenant, flavor="g2-standard-2-4")
-    await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": None})
-
-    assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
-    assert answer.json()["message"] == "The region 1 has reached the limit of flavor g2-standard-2-4"
-
-
-async def test_a_used_up_quota_is_told_with_its_figures(tenant: Tenant) -> None:
-    limit = tenant.running.cloud.catalogue.quotas["volume_size"]
-    disks = [boot()] + [{"source": "new-volume", "size": 16000}] * (limit // 16000 + 1)
-    before = await counted(tenant)
-
-    answer = await ordered(tenant, volumes=disks)
-
-    info = answer.json()["info"]
-    assert (answer.status_code, answer.json()["exception_class"]) == (403, "QuotaLimitExceed")
-    assert (info["attribute"], info["limit"]) == ("volume_size", limit)
-    assert info["requested_usage"] > limit
-    assert await counted(tenant) == before
-
-
-@pytest.mark.parametrize("step", ["place", "allocate volumes", "spawn", "connect"])
-async def test_a_failure_at_any_step_leaves_nothing_behind(tenant: Tenant, step: str) -> None:
-    taken, existing, reserved = await a_volume(tenant), await a_floating_ip(tenant), await a_port(tenant)
-    _, (subnet,) = await a_network(tenant)
-    await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": CREATE, "step": step, "times": 1})
-    before = await counted(tenant)
-    inside = {"type": "subnet", "network_id": subnet.network_id, "subnet_id": subnet.id}
-    old = {"source": "existing", "existing_floating_id": existing.id}
-    interfaces = [
-        {**inside, "floating_ip": {"source": "new"}},
-        {**inside, "floating_ip": old},
-        {"type": "reserved_fixed_ip", "port_id": reserved.id},
-    ]
-
-    await failed(tenant, volumes=[boot(), {"source": "existing-volume", "volume_id": taken.id}], interfaces=interfaces)
-    left = await counted(tenant)
-    again = await made(
-        tenant, volumes=[boot(), {"source": "existing-volume", "volume_id": taken.id}], interfaces=interfaces
-    )
-
-    assert left["disks"] - before["disks"] in (0, 1)  # the volume that was there before may have come to be
-    assert {**left, "disks": 0} == {**before, "disks": 0}
-    assert again["status"] == "ACTIVE"
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"flavor": "no-such"}, "flavor"),
-        ({"flavor": "bm2-hf-medium"}, "flavor"),
-        ({"interfaces": []}, "interfaces"),
-        ({"volumes": []}, "volumes"),
-        ({"name": "x"}, "name"),
-        ({"name": None, "name_template": None}, "name"),
-        ({"name": "good-name", "name_template": "{ip_octets}"}, "name"),
-        ({"tags": {"a b": "c"}}, "tags"),
-        ({"user_data": "not base64!"}, "user_data"),
-        ({"volumes": [boot(size=1)]}, "size"),
-        ({"volumes": [boot(), boot()]}, "boot_index"),
-        ({"volumes": [boot(type_name="cardboard")]}, "type_name"),
-        ({"interfaces": [{"type": "carrier-pigeon"}]}, "interfaces"),
-    ],
-)
-async def test_a_wrong_order_is_told_where(tenant: Tenant, change: dict[str, Any], field: str) -> None:
-    before = await counted(tenant)
-
-    answer = await ordered(tenant, **change)
-
-    assert answer.status_code == 400
-    assert field in answer.json()["invalid_fields"]
-    assert await counted(tenant) == before
-
-
-async def test_all_that_is_missing_is_told_at_once(tenant: Tenant) -> None:
-    answer = await tenant.api.post(tenant.path("instances", version=2), json={"name": "x"})
-
-    assert set(answer.json()["invalid_fields"]) == {"flavor", "interfaces", "volumes", "name"}
-
-
-async def test_things_of_another_tenant_are_not_there(tenant: Tenant, stranger: Tenant) -> None:
-    network, (subnet,) = await a_network(stranger)
-    volume, port, group = await a_volume(stranger), await a_port(stranger), await a_security_group(stranger)
-    floating, placement = await a_floating_ip(stranger), await a_placement_group(stranger)
-    inside = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}
-    orders: list[dict[str, Any]] = [
-        {"interfaces": [inside]},
-        {"interfaces": [{"type": "any_subnet", "network_id": network.id}]},
-        {"interfaces": [{"type": "reserved_fixed_ip", "port_id": port.id}]},
-        {"interfaces": [{"type": "external", "security_groups": [{"id": group.id}]}]},
-        {"security_groups": [{"id": group.id}]},
-        {"servergroup_id": placement.id},
-        {"volumes": [boot(), {"source": "existing-volume", "volume_id": volume.id}]},
-    ]
-    own, (mine,) = await a_network(tenant)
-    taking = {"source": "existing", "existing_floating_id": floating.id}
-    orders.append({"interfaces": [{**inside, "network_id": own.id, "subnet_id": mine.id, "floating_ip": taking}]})
-
-    answers = [await ordered(tenant, **order) for order in orders]
-
-    assert [answer.status_code for answer in answers] == [404] * len(orders)
-
-
-async def test_what_is_in_use_cannot_be_taken(tenant: Tenant) -> None:
-    taken, port = await a_volume(tenant), await a_port(tenant)
-    network, _ = await a_network(tenant)
-    address = {"type": "any_subnet", "network_id": network.id, "ip_address": "10.0.0.50"}
-    volume = {"source": "existing-volume", "volume_id": taken.id}
-    await made(
-        tenant,
-        volumes=[boot(), volume],
-        interfaces=[address, {"type": "reserved_fixed_ip", "port_id": port.id}],
-    )
-
-    answers = [
-        await ordered(tenant, volumes=[boot(), volume]),
-        await ordered(tenant, interfaces=[address]),
-        await ordered(tenant, interfaces=[{"type": "reserved_fixed_ip", "port_id": port.id}]),
-    ]
-
-    assert [answer.status_code for answer in answers] == [409, 409, 409]
-
-
-async def test_twenty_at_once_have_twenty_addresses(tenant: Tenant) -> None:
-    network, _ = await a_network(tenant, "10.9.0.0/27")
-    interface = {"type": "any_subnet", "network_id": network.id}
-
-    views = await asyncio.gather(*(made(tenant, interfaces=[interface]) for _ in range(20)))
-
-    given = [address for view in views for address in fixed(view)]
-    assert len(given) == 20
-    assert len(set(given)) == 20
-
-
-async def test_a_full_subnet_is_told_and_leaves_nothing(tenant: Tenant) -> None:
-    network, _ = await a_network(tenant, "10.9.0.0/29")
-    interface = {"type": "any_subnet", "network_id": network.id}
-    views = [await made(tenant, interfaces=[interface]) for _ in range(5)]
-    before = await counted(tenant)
-
-    answer = await ordered(tenant, interfaces=[interface])
-
-    assert sorted(address for view in views for address in fixed(view)) == [f"10.9.0.{last}" for last in range(2, 7)]
-    assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
-    assert await counted(tenant) == before
-
-
-async def test_an_unknown_place_is_not_there(tenant: Tenant, stranger: Tenant) -> None:
-    region = await tenant.api.post(f"/cloud/v2/instances/{tenant.project_id}/99", json=an_order())
-    project = await tenant.api.post(f"/cloud/v2/instances/{stranger.project_id}/1", json=an_order())
-
-    assert region.json()["message"] == "Region 99 could not be found"
-    assert project.json()["message"] == f"Project {stranger.project_id} could not be found"

@@ -5,12 +5,20 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.domain.instances import Instance
-from pileus.store import floating_ips, ports, volumes
-from tests.api.test_instance_creation import a_volume, counted, made
+from pileus.store import ddos_profiles, floating_ips, ports, volumes
+from tests.creations import a_volume, counted, made
 from tests.orders import boot
 from tests.tenants import Tenant
-from tests.worlds import a_floating_ip, a_network, a_port, an_instance, place_of, ports_of
+from tests.worlds import (
+    a_ddos_profile,
+    a_floating_ip,
+    a_network,
+    a_port,
+    addresses_of,
+    an_instance,
+    place_of,
+    ports_of,
+)
 
 
 async def deleted(tenant: Tenant, instance_id: str, **query: Any) -> httpx.Response:
@@ -100,6 +108,17 @@ async def test_reserved_addresses_stay_unless_they_are_to_go(tenant: Tenant) -> 
     assert freed == []
 
 
+async def test_the_protection_of_its_addresses_goes_with_them(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    (port,) = await ports_of(tenant, instance)
+    profile = await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0])
+
+    await tenant.finished(await deleted(tenant, instance.id))
+
+    async with tenant.running.cloud.db.read() as tx:
+        assert await ddos_profiles.find(tx, profile.id) is None
+
+
 @pytest.mark.parametrize("parameter", ["volumes", "floatings", "reserved_fixed_ips"])
 async def test_what_is_not_the_instances_cannot_go_with_it(tenant: Tenant, parameter: str) -> None:
     instance, other = await an_instance(tenant), await a_volume(tenant)
@@ -130,9 +149,9 @@ async def test_a_locked_instance_is_not_deleted(tenant: Tenant) -> None:
     assert second.status_code == 409
 
 
-@pytest.mark.parametrize("step", ["remove the machine", "remove volumes"])
+@pytest.mark.parametrize("step", ["remove the machine", "remove volumes", "stop protecting"])
 async def test_a_deletion_that_failed_can_be_asked_again(tenant: Tenant, step: str) -> None:
-    instance: Instance = await an_instance(tenant)
+    instance = await an_instance(tenant)
     await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": "delete_vm", "step": step, "times": 1})
 
     (task_id,) = (await deleted(tenant, instance.id)).json()["tasks"]

@@ -187,9 +187,7 @@ async def test_meanwhile_volume_and_snapshot_are_locked(tenant: Tenant) -> None:
     ],
     ids=["no snapshot", "in use", "failed", "extended since", "snapshot in error", "snapshot held"],
 )
-async def test_not_every_volume_goes_back(
-    tenant: Tenant, facts: dict[str, Any], taken: dict[str, Any] | None
-) -> None:
+async def test_not_every_volume_goes_back(tenant: Tenant, facts: dict[str, Any], taken: dict[str, Any] | None) -> None:
     volume = await a_volume(tenant, **facts)
     if taken is not None:
         await a_snapshot(tenant, volume, **taken)

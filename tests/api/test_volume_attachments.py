@@ -11,7 +11,7 @@ from pileus.domain.faults import FaultKind
 from pileus.domain.instances import Instance
 from pileus.domain.volumes import Volume
 from pileus.store import attachments, faults
-from tests.storage import a_volume, audited, disturb, volume_now
+from tests.storage import a_snapshot, a_volume, audited, disturb, snapshots_now, volume_now
 from tests.tenants import Tenant
 from tests.worlds import BARE_METAL, an_instance, driver_of, now_of
 
@@ -245,6 +245,45 @@ async def test_of_extending_and_attaching_at_once_one_is_told_to_wait(tenant: Te
         (10, "standard", instance.id, None),
         (20, "standard", None, None),
     ]
+
+
+async def test_a_volume_that_goes_with_its_instance_takes_its_snapshots_along(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    going, staying = await a_volume(tenant, instance), await a_volume(tenant, instance)
+    lost, kept = await a_snapshot(tenant, going, labels={"a": "b"}), await a_snapshot(tenant, staying)
+
+    answer = await tenant.api.delete(tenant.path("instances", instance.id), params={"volumes": going.id})
+    await tenant.finished(answer)
+
+    assert (await volume_now(tenant, going), await snapshots_now(tenant, going)) == (None, [])
+    assert await snapshots_now(tenant, staying) == [kept]
+    assert (await view(tenant, staying))["status"] == "available"
+    assert lost.id not in driver_of(tenant.running).snapshots()
+
+
+async def test_an_instance_whose_volume_a_task_holds_is_not_deleted(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    volume = await a_volume(tenant, instance, status="extending", task_id=NOTHING)
+
+    answer = await tenant.api.delete(tenant.path("instances", instance.id))
+
+    assert (answer.status_code, await volume_now(tenant, volume)) == (409, volume)
+    assert await now_of(tenant, instance) == instance
+
+
+async def test_the_volumes_of_an_instance_that_is_being_deleted_are_held(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    volume = await a_volume(tenant, instance)
+    await disturb(tenant, FaultKind.HOLD, "delete_vm")
+
+    answer = await tenant.api.delete(tenant.path("instances", instance.id))
+
+    assert [(await view(tenant, volume))["task_id"]] == answer.json()["tasks"]
+    extending = tenant.path("volumes", volume.id, "extend")
+    assert (await tenant.api.post(extending, json={"size": 20})).status_code == 409
+    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.finished(answer)
+    assert ((await view(tenant, volume))["status"], (await view(tenant, volume))["task_id"]) == ("available", None)
 
 
 async def test_both_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:

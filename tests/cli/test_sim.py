@@ -81,8 +81,8 @@ def test_time_and_operations(sim: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["state", "no-such", "error"], "Machine no-such could not be found"),
-        (["state", "no-such", "dreaming"], "Input should be one of ACTIVE, "),
+        (["state", "no-such", "error"], "Instance no-such could not be found"),
+        (["state", "no-such", "dreaming"], "Instance no-such could not be found"),
         (["isolate", "no-such"], "Instance no-such could not be found"),
         (["isolate", "../faults?"], "could not be found"),
         (["fail", "no_such"], "Unknown task type: use one of "),

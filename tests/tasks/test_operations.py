@@ -18,7 +18,7 @@ from pileus.app import Running, new_id
 from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
 from pileus.drivers.simulated import Simulated
-from pileus.seeding import seed
+from pileus.seeding import catalogue_of, seed
 from pileus.settings import Settings
 from pileus.store import tasks
 from pileus.store.database import Tx

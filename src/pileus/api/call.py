@@ -63,7 +63,7 @@ class Call:
             raise not_found("Region", self.place.region_id)
         return found
 
-    async def start(  # noqa: PLR0913  # each is a fact of its own
+    async def start(  # each is a fact of its own
         self, tx: Tx, task_type: str, task_id: str, args: dict[str, Any], *, data: dict[str, Any] | None = None
     ) -> Task:
         """Write the task that does the long part of a request, in the transaction that locks what it works on."""

@@ -1,9 +1,9 @@
-"""Hanging a volume on an instance: what one transaction writes before the task that does it."""
+"""Hanging a volume on an instance, and letting go of its snapshots: what is written before the task that does it."""
 
 from pileus.api.call import Call
 from pileus.domain.attaching import hung
-from pileus.domain.volumes import Attachment, Volume
-from pileus.store import attachments, instances
+from pileus.domain.volumes import Attachment, Volume, going
+from pileus.store import attachments, instances, snapshots
 from pileus.store.database import Tx
 
 
@@ -22,3 +22,10 @@ async def hang(tx: Tx, call: Call, volume: Volume, instance_id: str, tag: str | 
     )
     await instances.save(tx, instance, instance.locked(task_id))
     return await attachments.add(tx, attachment)
+
+
+async def doom_snapshots(tx: Tx, call: Call, volume_id: str, named: list[str], task_id: str) -> None:
+    """Let the task that deletes a volume hold its snapshots too; raises Invalid if one that is named is not its."""
+    before = await snapshots.of_volume(tx, volume_id)
+    for old, new in zip(before, going(before, named, task_id, call.cloud.now()), strict=True):
+        await snapshots.save(tx, old, new)

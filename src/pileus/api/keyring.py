@@ -1,4 +1,4 @@
-"""Who asks: the caller behind an Authorization header, remembered for a moment so that not every request reads the database.
+"""Who asks: the caller behind an Authorization header, remembered for a moment to spare the database.
 
 A key that this process takes away is shut at once; one that another process takes away, within a second.
 """

@@ -1,12 +1,14 @@
 """Protecting an address against DDoS: the record that begins it, inside the transaction of a request."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pileus.api.call import Call
 from pileus.domain.ddos_profiles import DdosProfile, DdosTemplate
 from pileus.domain.errors import Conflict, invalid
+from pileus.domain.ports import FloatingIP, Port
 from pileus.domain.protection import held
-from pileus.store import counters, ddos_profiles
+from pileus.store import counters, ddos_profiles, ports
 from pileus.store.database import Tx
 
 
@@ -42,3 +44,28 @@ async def protected(  # noqa: PLR0913  # each is a fact of its own
     fresh = held(profile, task_id)
     await ddos_profiles.add(tx, fresh)
     return fresh
+
+
+async def held_of_ports(tx: Tx, going: Iterable[Port], task_id: str) -> list[int]:
+    """Let a task hold the protection of ports' addresses, which goes with them; the profiles' ids."""
+    profiles = []
+    for port in going:
+        for line in await ports.addresses_of(tx, port.id):
+            profiles += await _held(tx, port.client_id, port.region_id, line.ip, task_id)
+    return profiles
+
+
+async def held_of_floating_ips(tx: Tx, going: Iterable[FloatingIP], task_id: str) -> list[int]:
+    """Let a task hold the protection of floating IPs, which goes with them; the profiles' ids."""
+    profiles = []
+    for each in going:
+        profiles += await _held(tx, each.client_id, each.region_id, each.floating_ip_address, task_id)
+    return profiles
+
+
+async def _held(tx: Tx, client_id: int, region_id: int, address: str, task_id: str) -> list[int]:
+    profile = await ddos_profiles.of_address(tx, region_id, address)
+    if profile is None or profile.client_id != client_id:
+        return []
+    await ddos_profiles.save(tx, profile, held(profile, task_id))
+    return [profile.id]

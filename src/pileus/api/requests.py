@@ -1,4 +1,4 @@
-"""The request class: bodies are read once, in bounded time and size, straight into the type that their handler asks for."""
+"""The request class: bodies are read once, in bounded time and size, into the type that their handler asks for."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What must be so before a server starts: its port and its data directory are its own; and how it says what is amiss."""
+"""What must be so before a server starts (its port and data directory are its own), and how it says what is amiss."""
 
 import asyncio
 import errno

@@ -22,7 +22,8 @@ CAST((
 ) AS TEXT),
 CAST((
     SELECT json_group_array(json_array(
-        v.volume_id, v.id, v.instance_id, v.device, v.boot_index, v.delete_on_termination, v.attachment_tag, v.attached_at
+        v.volume_id, v.id, v.instance_id, v.device, v.boot_index, v.delete_on_termination, v.attachment_tag,
+        v.attached_at
     ))
     FROM attachments v WHERE v.instance_id = i.id
 ) AS TEXT),

@@ -27,10 +27,18 @@ DDOS = (
 )
 
 
+EXACTLY = {
+    "i.status =": "status",
+    "i.flavor_id =": "flavor_id",
+    "i.changed_at >=": "since",
+    "i.changed_at <=": "before",
+}
+
+
 class Wanted(Struct, frozen=True, kw_only=True):
     """What a list of instances is narrowed down to; None, False and empty mean that nobody asks."""
 
-    kinds: Sequence[str]
+    kinds: Sequence[str] = ()
     name: str | None = None
     uuid: str | None = None
     ip: str | None = None
@@ -80,7 +88,7 @@ class _Conditions:
         self.add(f"i.id IN ({TAGGED} AND {condition})", kind=KIND, **values)
 
 
-async def page(
+async def page(  # noqa: PLR0913  # each is a fact of its own
     tx: Tx, place: Place, wanted: Wanted, order_by: str, *, limit: int, offset: int
 ) -> tuple[int, list[Instance]]:
     """How many instances there are, and some of them; instances that are equal in the order come by their ids."""
@@ -129,16 +137,11 @@ def _themselves(asked: _Conditions, wanted: Wanted) -> None:
     if wanted.exclude_flavor_prefix is not None:
         like = f"{literal(wanted.exclude_flavor_prefix.lower())}%"
         asked.add("lower(i.flavor_id) NOT LIKE :exclude_flavor ESCAPE '\\'", exclude_flavor=like)
-    if wanted.status is not None:
-        asked.add("i.status = :status", status=wanted.status)
-    if wanted.flavor_id is not None:
-        asked.add("i.flavor_id = :flavor_id", flavor_id=wanted.flavor_id)
     if wanted.isolated:
         asked.add("i.isolated = 1")
-    if wanted.since is not None:
-        asked.add("i.changed_at >= :since", since=wanted.since)
-    if wanted.before is not None:
-        asked.add("i.changed_at <= :before", before=wanted.before)
+    for condition, name in EXACTLY.items():
+        if (value := getattr(wanted, name)) is not None:
+            asked.add(f"{condition} :{name}", **{name: value})
 
 
 def _networks(asked: _Conditions, wanted: Wanted) -> None:

@@ -1,8 +1,8 @@
 """Placement groups and their members."""
 
 from pileus.domain.errors import not_found
-from pileus.domain.places import Place
 from pileus.domain.placement_groups import PlacementGroup
+from pileus.domain.places import Place
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 

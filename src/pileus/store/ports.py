@@ -35,13 +35,6 @@ async def of_instance(tx: Tx, instance_id: str) -> list[Port]:
     return await TABLE.find(tx, "instance_id = :instance_id ORDER BY position, id", instance_id=instance_id)
 
 
-async def with_addresses(tx: Tx, instance_id: str) -> list[tuple[Port, list[str]]]:
-    """An instance's ports with their addresses."""
-    return [
-        (port, [line.ip for line in await addresses_of(tx, port.id)]) for port in await of_instance(tx, instance_id)
-    ]
-
-
 async def addresses_of(tx: Tx, port_id: str) -> list[AssignedAddress]:
     """The lines of the address book that belong to a port."""
     return await ADDRESSES.find(tx, "port_id = :port_id ORDER BY ip", port_id=port_id)

@@ -16,7 +16,7 @@ def migrations() -> list[Migration]:
 
 
 async def opened(url: str, data: Path, committed: Committed | None = None) -> Database:
-    """Open the database of a URL (empty: a SQLite file in `data`), its schema up to date; raises what `migrate` does."""
+    """Open the database of a URL (empty: a SQLite file in `data`) and migrate it; raises what `migrate` does."""
     if url.startswith(("postgresql://", "postgres://")):
         from pileus.store.postgres import Postgres  # noqa: PLC0415  # who has SQLite need not load its client
 

@@ -132,5 +132,6 @@ async def unfinished(tx: Tx) -> int:
 async def take_back(tx: Tx) -> int:
     """End every lease, when those who held them are known to be dead; how many there were."""
     return await tx.run(
-        "UPDATE tasks SET lease_token = NULL, lease_until = 0 WHERE state IN ('NEW', 'RUNNING') AND lease_token IS NOT NULL"
+        "UPDATE tasks SET lease_token = NULL, lease_until = 0"
+        " WHERE state IN ('NEW', 'RUNNING') AND lease_token IS NOT NULL"
     )

@@ -28,6 +28,8 @@ async def _place(work: Work) -> None:
         instance = await held(tx, work)
         group_id = instance.placement_group_id
         group = await placement_groups.find(tx, group_id) if group_id else None
+        if group is not None:
+            await placement_groups.touch(tx, group)
         taken = await placement_groups.hosts_of(tx, group.id, instance.id) if group else []
         load = await placement_groups.load(tx, instance.region_id)
         host = placed(hosts, load, group.policy if group else None, taken)

@@ -1,13 +1,14 @@
 """What tasks about volumes and snapshots work on, and the driver that keeps them."""
 
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
 from pileus.domain.errors import not_found
-from pileus.domain.volumes import Attachment, Snapshot, Volume, VolumeStatus
+from pileus.domain.volumes import Attachment, Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.drivers.driver import Disk, DriverError, Extends, Retypes, Snapshots, Volumes
-from pileus.store import attachments, snapshots, volumes
+from pileus.store import attachments, snapshots, tags, volumes
 from pileus.store.database import Tx
 from pileus.tasks.operation import Work
 
@@ -79,6 +80,26 @@ def described(volume: Volume, attachment: Attachment | None) -> Disk:
         image_id=volume.image_id,
         snapshot_id=volume.snapshot_id,
     )
+
+
+async def destroy_snapshots(work: Work, volume_id: str) -> None:
+    """Destroy a volume's snapshots, and forget each when it is gone."""
+    async with work.db.read() as tx:
+        taken = await snapshots.of_volume(tx, volume_id)
+    for snapshot in taken:
+        await photographer(work).ensure_no_snapshot(snapshot.id)
+        await work.record(partial(_forget, snapshot.id))
+
+
+async def keep_snapshots(tx: Tx, work: Work, volume_id: str) -> None:
+    """Let go of the snapshots that could not be destroyed; they can be deleted again."""
+    for snapshot in await snapshots.of_volume(tx, volume_id):
+        await snapshots.save(tx, snapshot, snapshot.standing(SnapshotStatus.ERROR_DELETING, work.now()))
+
+
+async def _forget(snapshot_id: str, tx: Tx) -> None:
+    await tags.remove(tx, snapshot_id)
+    await snapshots.remove(tx, snapshot_id)
 
 
 async def settled(tx: Tx, work: Work, volume: Volume, **changes: Any) -> None:

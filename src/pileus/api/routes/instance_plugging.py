@@ -9,7 +9,7 @@ from msgspec import to_builtins
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
 from pileus.api.plugging import Plugged, Plugging, plug
-from pileus.api.protecting import protected, template_of
+from pileus.api.protecting import held_of_ports, protected, template_of
 from pileus.api.validation import converted
 from pileus.api.wire.ddos_profiles import NewProfile
 from pileus.api.wire.interfaces import AttachInterface, DetachInterface, inferred
@@ -17,9 +17,9 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.domain import limits
 from pileus.domain.orders import InterfaceType, NewInterface, basket
 from pileus.domain.plugging import check_address, pluggable, position, public_address, pulled
+from pileus.domain.protection import answered
 from pileus.domain.ports import Port
-from pileus.domain.protection import answered, held
-from pileus.store import ddos_profiles, floating_ips, instances, networks, ports, usage
+from pileus.store import floating_ips, instances, networks, ports, usage
 from pileus.store.database import Tx
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
@@ -107,15 +107,7 @@ async def _held(tx: Tx, port: Port, task_id: str) -> list[int]:
     await ports.save(tx, port, port.locked(task_id))
     for floating_ip in await floating_ips.of_port(tx, port.id):
         await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
-    if port.reserved:
-        return []
-    profiles = []
-    for line in await ports.addresses_of(tx, port.id):
-        profile = await ddos_profiles.of_address(tx, port.region_id, line.ip)
-        if profile is not None and profile.client_id == port.client_id:
-            await ddos_profiles.save(tx, profile, held(profile, task_id))
-            profiles.append(profile.id)
-    return profiles
+    return [] if port.reserved else await held_of_ports(tx, [port], task_id)
 
 
 ROUTES = [attach_interface, detach_interface]

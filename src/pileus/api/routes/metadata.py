@@ -60,10 +60,7 @@ def map_routes(noun: Noun) -> list[Any]:
 
 async def one_tag(tx: Tx, call: Call, noun: Noun, identity: str, key: str | None) -> Tag:
     """One tag of a thing; raises NotFound for the thing or the tag, Invalid where no key is given."""
-    its = await tags.of(tx, (await noun.get(tx, call.place, identity)).id)
-    if key not in its:
-        raise not_found("Tag", key)
-    return its[key]
+    return _named(await tags.of(tx, (await noun.get(tx, call.place, identity)).id), key)
 
 
 async def change_tags(call: Call, noun: Noun, identity: str, verb: str, decide: Callable[[Tags], Tags]) -> None:
@@ -84,10 +81,18 @@ async def change_tags(call: Call, noun: Noun, identity: str, verb: str, decide: 
 
 def without(key: str | None, its: Tags) -> Tags:
     """The tags but one; raises NotFound, or Forbidden where that one is read-only."""
-    tag = the_tag(its, key)
+    tag = _named(its, key)
     if tag.read_only:
         raise Forbidden(f"Tag {tag.key} is read-only")
     return merged(its, {tag.key: None})
+
+
+def _named(its: Tags, key: str | None) -> Tag:
+    if key is None:
+        raise invalid(key="Field required")
+    if key not in its:
+        raise not_found("Tag", key)
+    return its[key]
 
 
 def _list(noun: Noun) -> Any:

@@ -5,7 +5,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.call import Call, Here
-from pileus.api.hanging import hang
+from pileus.api.hanging import doom_snapshots, hang
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import Noun, metadata_routes
 from pileus.api.routes.volume_views import show
@@ -20,8 +20,8 @@ from pileus.domain.creation import Making
 from pileus.domain.new_volumes import made
 from pileus.domain.orders import NewVolume, Order
 from pileus.domain.tags import Tag, merged
-from pileus.domain.volumes import Volume, going
-from pileus.store import projects, snapshots, tags, usage, volume_parts, volumes
+from pileus.domain.volumes import Volume
+from pileus.store import projects, tags, usage, volume_parts, volumes
 from pileus.store.database import Tx
 
 ALL = "/cloud/v1/volumes/{project_id:int}/{region_id:int}"
@@ -136,7 +136,7 @@ async def delete_volume(call: Here, volume_id: FromPath[str], snapshots: FromQue
     async def write(tx: Tx) -> None:
         before = await volumes.get(tx, call.place, volume_id)
         await volumes.save(tx, before, before.deleting(task_id, call.cloud.now()))
-        await _doomed(tx, call, volume_id, named, task_id)
+        await doom_snapshots(tx, call, volume_id, named, task_id)
         args = {"volume_id": volume_id}
         await call.start(tx, "delete_volume", task_id, args)
         await call.record(tx, "volume", "delete", volume_id, task_id=task_id, name=before.name)
@@ -164,13 +164,6 @@ async def _planned(tx: Tx, call: Call, ordered: NewVolume, task_id: str) -> tupl
     asked = {"volume_count": 1, "volume_size": volume.size}
     limits.check(catalogue.quotas, await usage.held(tx, place, catalogue), asked)
     return volume, its
-
-
-async def _doomed(tx: Tx, call: Call, volume_id: str, named: list[str], task_id: str) -> None:
-    """Let the task hold the volume's snapshots too."""
-    before = await snapshots.of_volume(tx, volume_id)
-    for old, new in zip(before, going(before, named, task_id, call.cloud.now()), strict=True):
-        await snapshots.save(tx, old, new)
 
 
 ROUTES = [list_volumes, create_volume, get_volume, update_volume, delete_volume, *metadata_routes(NOUN)]

@@ -1,0 +1,175 @@
+"""What stands in the way of making an instance, and that nothing is left of one that failed."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.creations import CREATE, a_volume, counted, failed, fixed, made, ordered
+from tests.orders import an_order, boot
+from tests.tenants import Tenant
+from tests.worlds import (
+    a_floating_ip,
+    a_network,
+    a_placement_group,
+    a_port,
+    a_security_group,
+)
+
+
+async def test_no_room_for_a_flavor_is_told(tenant: Tenant) -> None:
+    await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": 0})
+
+    answer = await ordered(tenant, flavor="g2-standard-2-4")
+    await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": None})
+
+    assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
+    assert answer.json()["message"] == "The region 1 has reached the limit of flavor g2-standard-2-4"
+
+
+async def test_a_used_up_quota_is_told_with_its_figures(tenant: Tenant) -> None:
+    limit = tenant.running.cloud.catalogue.quotas["volume_size"]
+    disks = [boot()] + [{"source": "new-volume", "size": 16000}] * (limit // 16000 + 1)
+    before = await counted(tenant)
+
+    answer = await ordered(tenant, volumes=disks)
+
+    info = answer.json()["info"]
+    assert (answer.status_code, answer.json()["exception_class"]) == (403, "QuotaLimitExceed")
+    assert (info["attribute"], info["limit"]) == ("volume_size", limit)
+    assert info["requested_usage"] > limit
+    assert await counted(tenant) == before
+
+
+@pytest.mark.parametrize("step", ["place", "allocate volumes", "spawn", "connect"])
+async def test_a_failure_at_any_step_leaves_nothing_behind(tenant: Tenant, step: str) -> None:
+    taken, existing, reserved = await a_volume(tenant), await a_floating_ip(tenant), await a_port(tenant)
+    _, (subnet,) = await a_network(tenant)
+    await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": CREATE, "step": step, "times": 1})
+    before = await counted(tenant)
+    inside = {"type": "subnet", "network_id": subnet.network_id, "subnet_id": subnet.id}
+    old = {"source": "existing", "existing_floating_id": existing.id}
+    interfaces = [
+        {**inside, "floating_ip": {"source": "new"}},
+        {**inside, "floating_ip": old},
+        {"type": "reserved_fixed_ip", "port_id": reserved.id},
+    ]
+
+    await failed(tenant, volumes=[boot(), {"source": "existing-volume", "volume_id": taken.id}], interfaces=interfaces)
+    left = await counted(tenant)
+    again = await made(
+        tenant, volumes=[boot(), {"source": "existing-volume", "volume_id": taken.id}], interfaces=interfaces
+    )
+
+    assert left["disks"] - before["disks"] in (0, 1)  # the volume that was there before may have come to be
+    assert {**left, "disks": 0} == {**before, "disks": 0}
+    assert again["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"flavor": "no-such"}, "flavor"),
+        ({"flavor": "bm2-hf-medium"}, "flavor"),
+        ({"interfaces": []}, "interfaces"),
+        ({"volumes": []}, "volumes"),
+        ({"name": "x"}, "name"),
+        ({"name": None, "name_template": None}, "name"),
+        ({"name": "good-name", "name_template": "{ip_octets}"}, "name"),
+        ({"tags": {"a b": "c"}}, "tags"),
+        ({"user_data": "not base64!"}, "user_data"),
+        ({"volumes": [boot(size=1)]}, "size"),
+        ({"volumes": [boot(), boot()]}, "boot_index"),
+        ({"volumes": [boot(type_name="cardboard")]}, "type_name"),
+        ({"interfaces": [{"type": "carrier-pigeon"}]}, "interfaces"),
+    ],
+)
+async def test_a_wrong_order_is_told_where(tenant: Tenant, change: dict[str, Any], field: str) -> None:
+    before = await counted(tenant)
+
+    answer = await ordered(tenant, **change)
+
+    assert answer.status_code == 400
+    assert field in answer.json()["invalid_fields"]
+    assert await counted(tenant) == before
+
+
+async def test_all_that_is_missing_is_told_at_once(tenant: Tenant) -> None:
+    answer = await tenant.api.post(tenant.path("instances", version=2), json={"name": "x"})
+
+    assert set(answer.json()["invalid_fields"]) == {"flavor", "interfaces", "volumes", "name"}
+
+
+async def test_things_of_another_tenant_are_not_there(tenant: Tenant, stranger: Tenant) -> None:
+    network, (subnet,) = await a_network(stranger)
+    volume, port, group = await a_volume(stranger), await a_port(stranger), await a_security_group(stranger)
+    floating, placement = await a_floating_ip(stranger), await a_placement_group(stranger)
+    inside = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}
+    orders: list[dict[str, Any]] = [
+        {"interfaces": [inside]},
+        {"interfaces": [{"type": "any_subnet", "network_id": network.id}]},
+        {"interfaces": [{"type": "reserved_fixed_ip", "port_id": port.id}]},
+        {"interfaces": [{"type": "external", "security_groups": [{"id": group.id}]}]},
+        {"security_groups": [{"id": group.id}]},
+        {"servergroup_id": placement.id},
+        {"volumes": [boot(), {"source": "existing-volume", "volume_id": volume.id}]},
+    ]
+    own, (mine,) = await a_network(tenant)
+    taking = {"source": "existing", "existing_floating_id": floating.id}
+    orders.append({"interfaces": [{**inside, "network_id": own.id, "subnet_id": mine.id, "floating_ip": taking}]})
+
+    answers = [await ordered(tenant, **order) for order in orders]
+
+    assert [answer.status_code for answer in answers] == [404] * len(orders)
+
+
+async def test_what_is_in_use_cannot_be_taken(tenant: Tenant) -> None:
+    taken, port = await a_volume(tenant), await a_port(tenant)
+    network, _ = await a_network(tenant)
+    address = {"type": "any_subnet", "network_id": network.id, "ip_address": "10.0.0.50"}
+    volume = {"source": "existing-volume", "volume_id": taken.id}
+    await made(
+        tenant,
+        volumes=[boot(), volume],
+        interfaces=[address, {"type": "reserved_fixed_ip", "port_id": port.id}],
+    )
+
+    answers = [
+        await ordered(tenant, volumes=[boot(), volume]),
+        await ordered(tenant, interfaces=[address]),
+        await ordered(tenant, interfaces=[{"type": "reserved_fixed_ip", "port_id": port.id}]),
+    ]
+
+    assert [answer.status_code for answer in answers] == [409, 409, 409]
+
+
+async def test_twenty_at_once_have_twenty_addresses(tenant: Tenant) -> None:
+    network, _ = await a_network(tenant, "10.9.0.0/27")
+    interface = {"type": "any_subnet", "network_id": network.id}
+
+    views = await asyncio.gather(*(made(tenant, interfaces=[interface]) for _ in range(20)))
+
+    given = [address for view in views for address in fixed(view)]
+    assert len(given) == 20
+    assert len(set(given)) == 20
+
+
+async def test_a_full_subnet_is_told_and_leaves_nothing(tenant: Tenant) -> None:
+    network, _ = await a_network(tenant, "10.9.0.0/29")
+    interface = {"type": "any_subnet", "network_id": network.id}
+    views = [await made(tenant, interfaces=[interface]) for _ in range(5)]
+    before = await counted(tenant)
+
+    answer = await ordered(tenant, interfaces=[interface])
+
+    assert sorted(address for view in views for address in fixed(view)) == [f"10.9.0.{last}" for last in range(2, 7)]
+    assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
+    assert await counted(tenant) == before
+
+
+async def test_an_unknown_place_is_not_there(tenant: Tenant, stranger: Tenant) -> None:
+    region = await tenant.api.post(f"/cloud/v2/instances/{tenant.project_id}/99", json=an_order())
+    project = await tenant.api.post(f"/cloud/v2/instances/{stranger.project_id}/1", json=an_order())
+
+    assert region.json()["message"] == "Region 99 could not be found"
+    assert project.json()["message"] == f"Project {stranger.project_id} could not be found"

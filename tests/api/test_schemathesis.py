@@ -1,0 +1,106 @@
+"""Requests made up from our own description of the API: no route stumbles, and every answer is as described."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from pileus.api.reference import document
+from pileus.app import create, started
+from pileus.settings import Settings
+from pileus.store import capacities, faults
+from pileus.store.database import Tx
+from tests.api.strangers import Ids, ids_of
+from tests.databases import BACKENDS, database_url
+from tests.tenants import REGION, Tenant, new_tenant
+from tests.worlds import driver_of
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+EXAMPLES = 10
+SCHEMA = schemathesis.openapi.from_dict(document(create(Settings())))
+OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
+
+
+class World:
+    """An application in an event loop of its own, and a tenant for each test."""
+
+    def __init__(self, data: Path, url: str) -> None:
+        self._runner = asyncio.Runner()
+        self._opened = AsyncExitStack()
+        self.running = self.run(self._opened.enter_async_context(started(Settings(data=data, database=url))))
+
+    def run(self, work: Any) -> Any:
+        """Wait for something."""
+        return self._runner.run(work)
+
+    async def tenant(self) -> tuple[Tenant, Ids]:
+        """A tenant with one of everything."""
+        tenant = await self._opened.enter_async_context(new_tenant(self.running))
+        return tenant, await ids_of(tenant)
+
+    def tidy(self) -> None:
+        """Take back what was to go wrong."""
+
+        async def write(tx: Tx) -> None:
+            await faults.clear(tx)
+            for region_id, flavor_id, _ in await capacities.every(tx):
+                await capacities.set_limit(tx, region_id, flavor_id, None)
+
+        self.run(self.running.cloud.db.write(write))
+        driver_of(self.running).set_time("instant")
+
+    def close(self) -> None:
+        """Stop."""
+        self.run(self._opened.aclose())
+        self._runner.close()
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An application on each database."""
+    with database_url(request.param) as url:
+        opened = World(tmp_path_factory.mktemp("made-up"), url)
+        yield opened
+        opened.close()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda found: found.label)
+def test_no_made_up_request_makes_a_route_stumble(world: World, operation: Any) -> None:
+    tenant, ids = world.run(world.tenant())
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(), real=st.booleans())
+    def ask(case: Any, real: bool) -> None:  # noqa: FBT001
+        known = ids.values if real else {"project_id": tenant.project_id, "region_id": REGION}
+        case.path_parameters.update({name: known[name] for name in case.path_parameters if name in known})
+        asked = case.as_transport_kwargs(base_url="http://pileus.test")
+        headers = {**asked.pop("headers", {}), "authorization": tenant.api.headers["authorization"]}
+        answer = world.run(tenant.api.request(**_sent(asked), headers=headers))
+        case.validate_response(answer, checks=CHECKS)
+
+    ask()
+    world.tidy()
+
+
+def _sent(asked: dict[str, Any]) -> dict[str, Any]:
+    """What the made-up request says, in our client's words."""
+    return {name: asked[name] for name in ("method", "url", "params", "json") if asked.get(name) is not None}

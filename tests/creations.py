@@ -1,0 +1,66 @@
+"""Making instances in tests, and counting what there is."""
+
+from typing import Any
+
+import httpx
+
+from pileus.domain.tags import tagged
+from pileus.domain.volumes import Volume, VolumeStatus
+from pileus.store import tags, volumes
+from pileus.store.database import Tx
+from tests.orders import an_order
+from tests.tenants import Tenant
+from tests.worlds import (
+    driver_of,
+    place_of,
+    renewed,
+)
+
+CREATE = "create_vm"
+
+
+async def ordered(tenant: Tenant, **changes: Any) -> httpx.Response:
+    return await tenant.api.post(tenant.path("instances", version=2), json=an_order(**changes))
+
+
+async def made(tenant: Tenant, **changes: Any) -> dict[str, Any]:
+    task = await tenant.finished(await ordered(tenant, **changes))
+    (instance_id,) = task["created_resources"]["instances"]
+    return dict((await tenant.api.get(tenant.path("instances", instance_id))).json())
+
+
+async def failed(tenant: Tenant, **changes: Any) -> dict[str, Any]:
+    (task_id,) = (await ordered(tenant, **changes)).json()["tasks"]
+    task = await tenant.ended(task_id)
+    assert task["state"] == "ERROR"
+    return task
+
+
+async def a_volume(tenant: Tenant, **changes: Any) -> Volume:
+    facts = {"name": "data", "size": 20, "status": VolumeStatus.AVAILABLE.value}
+    volume = Volume(**{**renewed(tenant), **facts, **changes})
+
+    async def write(tx: Tx) -> Volume:
+        await tags.add(tx, volumes.KIND, place_of(tenant), volume.id, tagged([("kept", "yes")]))
+        return await volumes.add(tx, volume)
+
+    return await tenant.running.cloud.db.write(write)
+
+
+async def counted(tenant: Tenant) -> dict[str, int]:
+    """How many rows of each kind a tenant has, and things there are in the simulated world."""
+    place = place_of(tenant)
+    tables = ("instances", "volumes", "ports", "floating_ips", "tags")
+    result: dict[str, int] = {}
+    async with tenant.running.cloud.db.read() as tx:
+        for table in tables:
+            row = await tx.one(f"SELECT count(*) FROM {table} WHERE project_id = :id", id=place.project_id)
+            result[table] = row[0] if row else 0
+        row = await tx.one("SELECT count(*) FROM addresses")
+    machines, disks, interfaces = driver_of(tenant.running).counts()[:3]
+    world = {"machines": machines, "disks": disks, "interfaces": interfaces}
+    return {**result, "addresses": row[0] if row else 0, **world}
+
+
+def fixed(view: dict[str, Any]) -> list[str]:
+    return [entry["addr"] for entries in view["addresses"].values() for entry in entries if entry["type"] == "fixed"]
