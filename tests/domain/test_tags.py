@@ -88,6 +88,11 @@ def test_blanks_at_the_ends_are_stripped(sent: dict[str, str | None], kept: dict
     assert checked(sent) == kept
 
 
+def test_two_spellings_of_one_key_are_refused_as_chance_would_choose() -> None:
+    with pytest.raises(Invalid, match="differ by more than blanks"):
+        checked({"a": "1", " a": "2"})
+
+
 @pytest.mark.parametrize("key", ["", " ", "a b", "a=b", "=", "a\tb", "a\n", "\na", "a\u00a0b", "a\u2028", "k" * 256])
 @pytest.mark.parametrize("value", ["v", None])
 def test_a_bad_key_is_refused(key: str, value: str | None) -> None:

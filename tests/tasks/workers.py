@@ -1,6 +1,6 @@
 """Engines for tests: with a clock that is set by hand, and operations that keep a journal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import count
@@ -11,7 +11,7 @@ from pileus.domain.tasks import Task
 from pileus.drivers.driver import DriverError
 from pileus.drivers.simulated import Simulated
 from pileus.store import counters, tasks
-from pileus.store.database import Database, T, Tx
+from pileus.store.database import Database, Migration, T, Tx
 from pileus.store.database import Work as Change
 from pileus.tasks.engine import Engine
 from pileus.tasks.operation import Created, Do, Operation, Step, Work
@@ -101,10 +101,11 @@ class Journal:
 
 @dataclass(slots=True)
 class Flaky:
-    """A database that is away for so many writes."""
+    """A database that is away for so many writes, or looks."""
 
     db: Database
     failures: int = 0
+    blind: int = 0
 
     async def write(self, work: Change[T]) -> T:
         """Write, or not."""
@@ -114,8 +115,23 @@ class Flaky:
         return await self.db.write(work)
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
-        """Read."""
+        """Read, or not."""
+        if self.blind:
+            self.blind -= 1
+            raise ConnectionError("The database is away")
         return self.db.read()
+
+    def scan(self) -> AbstractAsyncContextManager[Tx]:
+        """Scan."""
+        return self.db.scan()
+
+    async def migrate(self, migrations: Sequence[Migration]) -> None:
+        """Migrate."""
+        await self.db.migrate(migrations)
+
+    async def close(self) -> None:
+        """Close."""
+        await self.db.close()
 
 
 @dataclass(slots=True)

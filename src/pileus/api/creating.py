@@ -47,7 +47,7 @@ async def create(tx: Tx, call: Call, wish: Wish, task_id: str) -> None:
         await _group(tx, call, order.placement_group_id)
     making = Making(place=call.place, task_id=task_id, now=call.cloud.now(), new_id=call.cloud.new_id)
     plan = planned(order, flavor, await found(tx, call.cloud.catalogue, call.place, order), making)
-    used = await usage.of_place(tx, call.place, call.cloud.catalogue)
+    used = await usage.held(tx, call.place, call.cloud.catalogue)
     limits.check(call.cloud.catalogue.quotas, used, limits.requested(plan.basket(order, flavor)))
     plan, plugged = await _written(tx, call, plan, order, task_id)
     await call.start(tx, wish.task_type, task_id, _args(plan, plugged), data=_shown(plan, order))

@@ -10,28 +10,31 @@ from pileus.store.rows import listed
 
 async def of(tx: Tx, resource_id: str) -> dict[str, Tag]:
     """The tags of a resource, ordered by key."""
-    rows = await tx.all("SELECT key, value, read_only FROM tags WHERE resource_id = :id ORDER BY key", id=resource_id)
-    return {key: Tag(key, value, bool(read_only)) for key, value, read_only in rows}
+    rows = await tx.all("SELECT key, value, read_only FROM tags WHERE resource_id = :id", id=resource_id)
+    # Not by the database, whose alphabet may be another.
+    return {key: Tag(key, value, bool(read_only)) for key, value, read_only in sorted(rows)}
 
 
 async def of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[Tag]]:
     """The tags of many resources, ordered by key."""
     marks, values = listed("id", ids)
     found: dict[str, list[Tag]] = {resource_id: [] for resource_id in ids}
-    for resource_id, key, value, read_only in await tx.all(
-        f"SELECT resource_id, key, value, read_only FROM tags WHERE resource_id IN ({marks}) ORDER BY key",  # noqa: S608
+    rows = await tx.all(
+        f"SELECT key, value, read_only, resource_id FROM tags WHERE resource_id IN ({marks})",  # noqa: S608
         **values,
-    ):
+    )
+    for key, value, read_only, resource_id in sorted(rows):
         found[resource_id].append(Tag(key, value, bool(read_only)))
     return found
 
 
 async def save(tx: Tx, kind: str, place: Place, resource_id: str, before: Tags, after: Tags) -> None:  # noqa: PLR0913, PLR0917  # each is a fact of its own
-    """Write the difference between two states of a resource's tags."""
-    for key in before.keys() - after.keys():
-        await tx.run("DELETE FROM tags WHERE resource_id = :id AND key = :key", id=resource_id, key=key)
-    for key, tag in after.items():
-        if before.get(key) != tag:
+    """Write the difference between two states of a resource's tags, in an order that keeps writers from deadlocks."""
+    for key in sorted(before.keys() | after.keys()):
+        tag = after.get(key)
+        if tag is None:
+            await tx.run("DELETE FROM tags WHERE resource_id = :id AND key = :key", id=resource_id, key=key)
+        elif before.get(key) != tag:
             await _put(tx, kind, place, resource_id, tag)
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.tasks import Task
 from pileus.drivers.driver import DriverError
 from pileus.store import faults
-from pileus.store.database import Database
+from pileus.store.database import Database, Tx
 
 LOOK_AGAIN = 0.05
 """Seconds between looks whether a held task may go on."""
@@ -25,9 +26,13 @@ class Faults:
         while any(fault.kind == FaultKind.HOLD for fault in await self._striking(task, step, first=first)):
             await self._sleep(LOOK_AGAIN)
         for fault in await self._striking(task, step, first=first):
-            await self._db.write(lambda tx, fault=fault: faults.used(tx, fault))  # type: ignore[misc]
-            raise DriverError(fault.message or f"Failure injected at step {step!r}", retryable=False)
+            if fault.kind == FaultKind.FAIL and await self._db.write(partial(_used, fault)):
+                raise DriverError(fault.message or f"Failure injected at step {step!r}", retryable=False)
 
     async def _striking(self, task: Task, step: str, *, first: bool) -> list[Fault]:
         async with self._db.read() as tx:
             return [fault for fault in await faults.every(tx) if fault.strikes(task.task_type, step, first=first)]
+
+
+async def _used(fault: Fault, tx: Tx) -> bool:
+    return await faults.used(tx, fault)

@@ -58,7 +58,7 @@ async def _afford(tx: Tx, call: Call, instance: Instance, flavor: Flavor) -> Non
     """Hold what the flavor needs more against the tenant's quotas; raises QuotaExceeded."""
     catalogue = call.cloud.catalogue
     more = resizing.growth(catalogue.flavor(instance.flavor_id), flavor)
-    limits.check(catalogue.quotas, await usage.of_place(tx, call.place, catalogue), more)
+    limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), more)
 
 
 ROUTES = [change_flavor]

@@ -17,8 +17,8 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.domain import limits
 from pileus.domain.orders import InterfaceType, NewInterface, basket
 from pileus.domain.plugging import check_address, pluggable, position, public_address, pulled
-from pileus.domain.protection import answered
 from pileus.domain.ports import Port
+from pileus.domain.protection import answered
 from pileus.store import floating_ips, instances, networks, ports, usage
 from pileus.store.database import Tx
 
@@ -81,7 +81,7 @@ async def _plugged(tx: Tx, call: Call, instance_id: str, order: NewInterface, ta
     """Make the port, if the tenant's quotas allow it."""
     catalogue = call.cloud.catalogue
     asked = limits.requested(basket(None, [], [order]))
-    limits.check(catalogue.quotas, await usage.of_place(tx, call.place, catalogue), asked)
+    limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), asked)
     plugging = Plugging(
         place=call.place,
         catalogue=catalogue,

@@ -1,0 +1,1 @@
+"""Measurements, as ratios against a floor of the same run: machines are noisy, ratios less so."""

@@ -1,0 +1,88 @@
+"""Volumes and snapshots of the simulated cloud: each verb names an end state, and can be said twice."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pileus.drivers.driver import Disk, DriverError, Extends, Machine, Retypes, Snapshots, Volumes
+from pileus.drivers.simulated import Simulated
+
+DISK = Disk(id="v-1", size=10, type_name="standard")
+MACHINE = Machine(id="m-1", name="web", flavor_id="g1-standard-1-2", vcpus=1, ram=2048)
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[Simulated]:
+    world = Simulated(tmp_path / "world.db")
+    yield world
+    world.close()
+
+
+def test_it_can_do_all_that_volumes_need(driver: Simulated) -> None:
+    assert all(isinstance(driver, ability) for ability in (Volumes, Extends, Retypes, Snapshots))
+
+
+async def test_a_volumes_life_said_twice(driver: Simulated) -> None:
+    await driver.ensure_running(MACHINE)
+    for _ in range(2):
+        await driver.ensure_volume(DISK)
+    for _ in range(2):
+        await driver.ensure_attached("m-1", DISK)
+        await driver.ensure_size("v-1", 20)
+        await driver.ensure_type("v-1", "ssd_hiiops")
+    assert driver.volume("v-1") == (20, "ssd_hiiops", "m-1", None)
+
+    for _ in range(2):
+        await driver.ensure_detached("m-1", "v-1")
+    assert driver.volume("v-1") == (20, "ssd_hiiops", None, None)
+
+    for _ in range(2):
+        await driver.ensure_no_volume("v-1")
+    assert driver.volume("v-1") is None
+
+
+async def test_a_snapshots_life_said_twice(driver: Simulated) -> None:
+    await driver.ensure_volume(DISK)
+    for _ in range(2):
+        await driver.ensure_snapshot("s-1", "v-1")
+        await driver.ensure_reverted("v-1", "s-1", "request")
+    assert driver.snapshots() == {"s-1": "v-1"}
+    assert driver.volume("v-1") == (10, "standard", None, "request")
+
+    for _ in range(2):
+        await driver.ensure_no_snapshot("s-1")
+    assert driver.snapshots() == {}
+
+
+async def test_what_is_not_there_is_told_at_once(driver: Simulated) -> None:
+    await driver.ensure_volume(DISK)
+
+    for failing in (
+        driver.ensure_size("v-2", 20),
+        driver.ensure_type("v-2", "cold"),
+        driver.ensure_snapshot("s-1", "v-2"),
+        driver.ensure_reverted("v-1", "s-1", "request"),
+        driver.ensure_attached("m-1", Disk(id="v-2", size=1, type_name="standard")),
+    ):
+        with pytest.raises(DriverError, match="does not exist") as failure:
+            await failing
+        assert not failure.value.retryable
+
+
+async def test_each_change_takes_its_time_and_what_is_so_already_takes_none(tmp_path: Path) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    driver = Simulated(tmp_path / "world.db", realistic=True, sleep=sleep)
+    for _ in range(2):
+        await driver.ensure_volume(DISK)
+        await driver.ensure_size("v-1", 20)
+        await driver.ensure_type("v-1", "ssd_hiiops")
+        await driver.ensure_snapshot("s-1", "v-1")
+        await driver.ensure_reverted("v-1", "s-1", "request")
+    driver.close()
+
+    assert slept == [5.0, 4.0, 6.0, 5.0, 6.0]
