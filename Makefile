@@ -38,10 +38,12 @@ check: $(VENV)/.dev ## Check format, lint, types, rooms, and that the documents'
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_rooms.py tests/docs
 
-bench: $(VENV)/.dev ## Measure: floor, GET, PATCH, list, start-up, memory
+bench: $(VENV)/.dev ## Measure: floor, GET, PATCH, lists, start-up, memory (needs wrk)
+	@scripts/need wrk
 	$(BIN)/python -m bench
 
-bench-million: $(VENV)/.dev ## Measure with a million instances
+bench-million: $(VENV)/.dev ## Measure with a million instances (needs wrk)
+	@scripts/need wrk
 	$(BIN)/python -m bench --million
 
 docs: $(VENV)/.run ## Write again the pages that come from the program itself

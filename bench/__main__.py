@@ -13,11 +13,11 @@ from rich.table import Table
 from bench import load
 from bench.load import Load
 from bench.population import fill, instance_id
-from bench.servers import KEY, floor, pileus
+from bench.servers import KEY, floor, free_port, pileus
 from pileus.app import catalogue_of
 from pileus.settings import Settings
 
-PORT = 18_080
+PORT = free_port()
 ROUNDS, SECONDS = 3, 4.0
 SMALL, LARGE = 1_000, 1_000_000
 HEADERS = {"Authorization": f"APIKey {KEY}"}
@@ -59,11 +59,15 @@ def small(folder: Path) -> None:
             ratio = found.rate / floors[method].rate
             table.add_row(method, f"{found.rate:,.0f}", f"{spread:.0f} %", f"{ratio:.2f}", f"≥ {goal}")
         for limit in (100, SMALL):
-            found, spread = median_of(lambda n=limit: load.path(server.url, f"{ALL}?limit={n}", seconds=2, connections=4))  # type: ignore[misc]
+            found, spread = median_of(
+                lambda n=limit: load.path(server.url, f"{ALL}?limit={n}", seconds=2, connections=4)
+            )  # type: ignore[misc]
             ratio = found.rate / floors["GET"].rate
             table.add_row(f"list of {limit}", f"{found.rate:,.1f}", f"{spread:.0f} %", f"{ratio:.4f}", "")
     Console().print(table)
-    Console().print(f"start to ready: {started:.2f} s (goal ≤ 1 s); idle memory: {memory / 1024:.0f} MiB (goal ≤ 100 MiB)")
+    Console().print(
+        f"start to ready: {started:.2f} s (goal ≤ 1 s); idle memory: {memory / 1024:.0f} MiB (goal ≤ 100 MiB)"
+    )
 
 
 def large(folder: Path) -> None:
@@ -77,9 +81,17 @@ def large(folder: Path) -> None:
             for method in ("GET", "PATCH"):
                 measured = load.instances(server.url, ids, method, seconds=8, connections=1)
                 found[method, count] = measured.median
-            for what, query in (("page by tag", "?tag_key_value={%22serial%22:%22serial-3%22}"), ("first page of 10", "?limit=10")):
+            for what, query in (
+                ("page by tag", "?tag_key_value={%22serial%22:%22serial-3%22}"),
+                ("first page of 10", "?limit=10"),
+            ):
                 found[what, count] = load.path(server.url, ALL + query, seconds=4, connections=1).median
-    for what, goal in (("GET", "ratio ≤ 1.3"), ("PATCH", "ratio ≤ 1.3"), ("page by tag", "≤ 20 ms"), ("first page of 10", "")):
+    for what, goal in (
+        ("GET", "ratio ≤ 1.3"),
+        ("PATCH", "ratio ≤ 1.3"),
+        ("page by tag", "≤ 20 ms"),
+        ("first page of 10", ""),
+    ):
         few, many = found[what, SMALL], found[what, LARGE]
         table.add_row(what, f"{few:.2f}", f"{many:.2f}", f"{many / few:.2f}", goal)
     Console().print(table)

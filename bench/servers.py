@@ -1,6 +1,7 @@
 """The servers that are measured: Pileus itself, and the floor, which is its stack with nothing behind it."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,13 @@ from pileus.settings import Settings
 KEY = "1_a-key-for-measuring-0123456789"
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 PATIENCE = 30.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,9 @@ def pileus(data: Path, port: int, *options: str) -> Iterator[Measured]:
 @contextmanager
 def floor(body: Path, port: int) -> Iterator[Measured]:
     """The floor: it reads the same requests and answers canned bytes."""
-    with _running([sys.executable, "-m", "bench.servers", str(body), str(port)], port, path="/cloud/v1/instances/1/1/x") as one:
+    with _running(
+        [sys.executable, "-m", "bench.servers", str(body), str(port)], port, path="/cloud/v1/instances/1/1/x"
+    ) as one:
         yield one
 
 
@@ -108,4 +118,3 @@ if __name__ == "__main__":
     import uvloop
 
     uvloop.run(_serve(Path(sys.argv[1]).read_bytes(), int(sys.argv[2])))
-

@@ -281,7 +281,8 @@ def test_two_processes_serve_the_same_data_and_count_together(two: Server) -> No
 
     assert len(workers) == 2
     counted = httpx.get(f"{two.url}/metrics").text
-    (patches,) = re.findall(r'^pileus_requests_total{method="PATCH",route="[^"]+",status="200"} (\S+)', counted, re.M)
+    line = r'^pileus_requests_total{method="PATCH",route="[^"]+",status="200"} (\S+)'
+    (patches,) = re.findall(line, counted, re.MULTILINE)
     assert float(patches) == 4
 
 

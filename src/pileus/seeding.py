@@ -37,7 +37,7 @@ async def furnished(
 ) -> AsyncIterator[Home]:
     """Open the database with all that belongs in it; if it is `only` ours, what a predecessor held is free again."""
     catalogue = catalogue_of(settings)
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  # once, before anybody waits
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     db = await opened(settings.database, settings.data, committed)
     try:
         token = await seed(db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000)
@@ -91,10 +91,15 @@ async def _first_key(tx: Tx, data: Path, now: int) -> str:
     number = await keys.next_number(tx)
     token = new_token(number)
     await keys.add(tx, _administrator(number, token, now))
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open(os.open(data / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: ASYNC230, PTH123  # once, tiny, with its mode from the start
-        file.write(token + "\n")
+    _keep(token, data)
     return token
+
+
+def _keep(token: str, data: Path) -> None:
+    """Write the key down for its owner's eyes alone, from the first moment on."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with os.fdopen(os.open(data / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(token + "\n")
 
 
 async def _given_key(tx: Tx, token: str, now: int) -> None:

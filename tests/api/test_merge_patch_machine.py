@@ -19,7 +19,6 @@ from hypothesis.stateful import (
 )
 
 from pileus.app import started
-from pileus.domain.instances import Instance
 from pileus.settings import Settings
 from pileus.store import instances, user_actions
 from pileus.store.database import Tx
@@ -83,7 +82,7 @@ class Patches(RuleBasedStateMachine):
     def make(self, labels: dict[str, str]) -> None:
         """Begin with an instance."""
         self.tags = dict(labels)
-        self.instance: Instance = self.world.run(an_instance(self.world.tenant, labels=labels))
+        self.instance = self.world.run(an_instance(self.world.tenant, labels=labels))
         self.path = self.world.tenant.path("instances", self.instance.id)
 
     def patch(self, body: Any) -> int:
@@ -183,8 +182,8 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 
 
 def test_merge_patch_does_what_a_dictionary_does(world: World) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it so
-        lambda: Patches(world),
+    run_state_machine_as_test(
+        lambda: Patches(world),  # type: ignore[arg-type]  # whatever makes a machine will do
         settings=settings(
             max_examples=30,
             stateful_step_count=25,

@@ -14,7 +14,7 @@ LOOK_AGAIN = 0.01
 
 async def answers(settings: Settings) -> None:
     """Return when the server answers that it is ready."""
-    while not await _is_ready(settings.host, settings.port):
+    while not await _is_ready(settings.host, settings.port):  # noqa: ASYNC110  # only asking tells
         await asyncio.sleep(LOOK_AGAIN)
 
 

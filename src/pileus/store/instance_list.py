@@ -62,11 +62,21 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class _Conditions:
-    """The conditions of one list, with their values."""
+    """The conditions of one list, with their values.
+
+    SQLite would walk all instances of a project by the list's index even where a tag or an address leaves few of them.
+    The `+ 0` keeps it from that index, so that it starts from what the tag or address leads to.
+    """
 
     def __init__(self, place: Place) -> None:
-        self.all = ["i.project_id = :project_id", "i.region_id = :region_id"]
+        self.all: list[str] = []
         self.values: dict[str, Any] = {"project_id": place.project_id, "region_id": place.region_id}
+        self._few = False
+
+    def __str__(self) -> str:
+        plain = "" if not self._few else " + 0"
+        here = f"i.project_id{plain} = :project_id AND i.region_id{plain} = :region_id"
+        return " AND ".join((here, *self.all))
 
     def add(self, condition: str, **values: Any) -> None:
         """Ask for one more."""
@@ -82,10 +92,12 @@ class _Conditions:
         """Ask for something of an instance's ports."""
         inner = f"{PORTS.format(joins=joins)} AND p.instance_id IS NOT NULL AND {condition}"
         self.add(f"i.id {'NOT ' if negated else ''}IN ({inner})", **values)
+        self._few = self._few or not negated
 
     def tagged(self, condition: str, **values: Any) -> None:
         """Ask for a tag."""
         self.add(f"i.id IN ({TAGGED} AND {condition})", kind=KIND, **values)
+        self._few = True
 
 
 async def page(  # noqa: PLR0913  # each is a fact of its own
@@ -94,11 +106,9 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     """How many instances there are, and some of them; instances that are equal in the order come by their ids."""
     asked = _asked(place, wanted)
     column, _, direction = order_by.partition(".")
-    # The plus keeps the planner from walking all instances in order when a tag or an address leaves only a few of them.
-    key = ORDERS[column] if len(asked.all) <= PLAIN else f"{ORDERS[column]}{'' if column != 'created' else ' + 0'}"
     rows = await tx.all(
-        f"SELECT {TABLE.of('i')} FROM instances i WHERE {' AND '.join(asked.all)}"  # noqa: S608  # our own words
-        f" ORDER BY {key} {direction}, i.id {direction} LIMIT :limit OFFSET :offset",
+        f"SELECT {TABLE.of('i')} FROM instances i WHERE {asked}"  # noqa: S608  # our own words
+        f" ORDER BY {ORDERS[column]} {direction}, i.id {direction} LIMIT :limit OFFSET :offset",
         **asked.values,
         limit=limit,
         offset=offset,
@@ -106,12 +116,8 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     found = TABLE.records(rows)
     if len(found) < limit and (found or offset == 0):
         return offset + len(found), found
-    counted = await tx.one(f"SELECT count(*) FROM instances i WHERE {' AND '.join(asked.all)}", **asked.values)  # noqa: S608
+    counted = await tx.one(f"SELECT count(*) FROM instances i WHERE {asked}", **asked.values)  # noqa: S608
     return (int(counted[0]) if counted else 0), found
-
-
-PLAIN = 3
-"""Conditions of a list that nobody narrows down: project, region and kind."""
 
 
 def _asked(place: Place, wanted: Wanted) -> _Conditions:
