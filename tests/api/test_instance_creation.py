@@ -1,9 +1,15 @@
 """Making instances: every source of volumes, every type of interface, and what stands in the way."""
 
+import asyncio
+from typing import Any
+
+import httpx
+import msgspec
 import pytest
 
 from pileus.domain.volumes import Snapshot
 from pileus.store import snapshots, tags, volumes
+from pileus.tasks.create_instance import STEPS
 from tests.creations import CREATE, a_volume, counted, failed, fixed, made, ordered
 from tests.orders import METAL, UBUNTU, an_order, boot
 from tests.tenants import Tenant
@@ -52,6 +58,42 @@ async def test_the_task_names_what_it_has_made_and_hides_secrets(tenant: Tenant)
         row = await tx.one("SELECT boot FROM instances WHERE id = :id", id=made_things["instances"][0])
     assert row is not None
     assert secret not in row[0]
+
+
+async def held_at(tenant: Tenant, answer: httpx.Response, step: int) -> dict[str, Any]:
+    """The instance that is being made, when its task has come as far as a step."""
+    (task_id,) = answer.json()["tasks"]
+    while True:
+        async with tenant.running.cloud.db.read() as tx:
+            row = await tx.one("SELECT step, args FROM tasks WHERE id = :id", id=task_id)
+        assert row is not None
+        if row[0] == step:
+            instance_id = msgspec.json.decode(row[1])["instance_id"]
+            return dict((await tenant.api.get(tenant.path("instances", instance_id))).json())
+        await asyncio.sleep(0.002)
+
+
+@pytest.mark.parametrize(
+    ("step", "task_state"),
+    [
+        ("place", "scheduling"),
+        ("allocate volumes", "block_device_mapping"),
+        ("spawn", "spawning"),
+        ("connect", "networking"),
+    ],
+)
+async def test_while_it_is_made_it_is_shown_and_held(tenant: Tenant, step: str, task_state: str) -> None:
+    await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": CREATE, "step": step})
+
+    answer = await ordered(tenant)
+    held = await held_at(tenant, answer, [each.name for each in STEPS].index(step))
+    refused = await tenant.api.patch(tenant.path("instances", held["id"]), json={"name": "too-early"})
+    await tenant.api.delete("/_pileus/faults")
+    await tenant.finished(answer)
+
+    assert (held["status"], held["vm_state"], held["task_state"]) == ("BUILD", "building", task_state)
+    assert [held["task_id"]] == answer.json()["tasks"]
+    assert refused.status_code == 409
 
 
 async def test_the_official_sdk_makes_one(tenant: Tenant) -> None:
@@ -172,11 +214,12 @@ async def test_security_groups_are_the_interfaces_own_or_the_instances(tenant: T
     assert empty["security_groups"] == [{"name": "default"}]
 
 
-async def test_the_ssh_key_is_named_and_shown_by_its_id(tenant: Tenant) -> None:
+@pytest.mark.parametrize("field", ["ssh_key_name", "keypair_name"])
+async def test_the_ssh_key_is_named_and_shown_by_its_id(tenant: Tenant, field: str) -> None:
     key = (await tenant.api.post(f"/cloud/v1/ssh_keys/{tenant.project_id}", json={"name": "laptop"})).json()
 
-    view = await made(tenant, ssh_key_name="laptop")
-    missing = await ordered(tenant, ssh_key_name="nobodys")
+    view = await made(tenant, **{field: "laptop"})
+    missing = await ordered(tenant, **{field: "nobodys"})
 
     assert view["ssh_key_name"] == key["id"]
     assert (missing.status_code, missing.json()["exception_class"]) == (404, "NotFoundError")

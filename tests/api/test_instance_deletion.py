@@ -10,10 +10,12 @@ from tests.creations import a_volume, counted, made
 from tests.orders import boot
 from tests.tenants import Tenant
 from tests.worlds import (
+    BARE_METAL,
     a_ddos_profile,
     a_floating_ip,
     a_network,
     a_port,
+    actions_of,
     addresses_of,
     an_instance,
     place_of,
@@ -40,6 +42,37 @@ async def test_a_deleted_instance_is_not_there_any_more(tenant: Tenant) -> None:
     assert (task["task_type"], task["data"]["instance_uuid"]) == ("delete_vm", instance.id)
     assert task["created_resources"] is None
     assert (answer.status_code, answer.json()["message"]) == (404, f"Instance {instance.id} could not be found")
+
+
+@pytest.mark.parametrize("status", ["ERROR", "SHUTOFF", "SUSPENDED", "PAUSED", "BUILD", "UNKNOWN"])
+async def test_an_instance_is_deleted_whatever_its_status(tenant: Tenant, status: str) -> None:
+    instance = await an_instance(tenant, status=status)
+
+    await tenant.finished(await deleted(tenant, instance.id))
+
+    assert (await tenant.api.get(tenant.path("instances", instance.id))).status_code == 404
+
+
+async def test_a_bare_metal_server_is_deleted_by_a_task_of_its_own(tenant: Tenant) -> None:
+    before = await counted(tenant)
+    instance = await an_instance(tenant, flavor_id=BARE_METAL)
+
+    task = await tenant.finished(await deleted(tenant, instance.id))
+
+    assert (task["task_type"], task["data"]["instance_uuid"]) == ("delete_bm", instance.id)
+    assert await counted(tenant) == before
+
+
+async def test_making_and_deleting_are_in_the_audit_log(tenant: Tenant) -> None:
+    view = await made(tenant, username="me", password="Sup3r-secret")
+
+    task = await tenant.finished(await deleted(tenant, view["id"], delete_floatings=True))
+
+    lines = await actions_of(tenant)
+    assert [(line.api_group, line.action_type) for line in lines] == [("instance", "create"), ("instance", "delete")]
+    assert all(line.resources[0]["resource_id"] == view["id"] for line in lines)
+    assert lines[1].task_id == task["id"]
+    assert "Sup3r-secret" not in str(lines)
 
 
 async def test_the_official_sdk_deletes_one(tenant: Tenant) -> None:

@@ -154,6 +154,40 @@ async def test_twenty_at_once_have_twenty_addresses(tenant: Tenant) -> None:
     assert len(set(given)) == 20
 
 
+@pytest.mark.parametrize("table", ["networks", "subnets", "security_groups"])
+async def test_what_a_task_holds_is_not_used(tenant: Tenant, table: str) -> None:
+    view = await made(tenant)
+    network, (subnet,) = await a_network(tenant)
+    inside = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}
+    async with tenant.running.cloud.db.read() as tx:
+        row = await tx.one("SELECT id FROM security_groups WHERE project_id = :id", id=tenant.project_id)
+    assert row is not None
+    held = {"networks": network.id, "subnets": subnet.id, "security_groups": row[0]}[table]
+    await tenant.running.cloud.db.write(
+        lambda tx: tx.run(f"UPDATE {table} SET task_id = 'a-task' WHERE id = :id", id=held)
+    )
+    before = await counted(tenant)
+
+    answer = await ordered(tenant, interfaces=[{**inside, "security_groups": [{"id": row[0]}]}])
+
+    assert (answer.status_code, answer.json()["exception_class"]) == (409, "ConflictError")
+    assert "is locked by task a-task" in answer.json()["message"]
+    assert await counted(tenant) == before
+    assert view["security_groups"] == [{"name": "default"}]
+
+
+async def test_another_subnet_is_used_instead_of_one_that_a_task_holds(tenant: Tenant) -> None:
+    network, (wide, narrow) = await a_network(tenant, "10.0.0.0/24", "10.0.1.0/28")
+    await tenant.running.cloud.db.write(
+        lambda tx: tx.run("UPDATE subnets SET task_id = 'a-task' WHERE id = :id", id=wide.id)
+    )
+
+    view = await made(tenant, interfaces=[{"type": "any_subnet", "network_id": network.id}])
+
+    (entry,) = view["addresses"]["inside"]
+    assert narrow.holds(entry["addr"])
+
+
 async def test_a_full_subnet_is_told_and_leaves_nothing(tenant: Tenant) -> None:
     network, _ = await a_network(tenant, "10.9.0.0/29")
     interface = {"type": "any_subnet", "network_id": network.id}

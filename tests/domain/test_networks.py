@@ -5,10 +5,11 @@ from ipaddress import ip_address, ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from pileus.domain.errors import Invalid, NoCapacity
-from pileus.domain.networks import Subnet, next_free, normal, widest
-from tests.domain.builders import a_subnet
+from pileus.domain.errors import Conflict, Invalid, NoCapacity
+from pileus.domain.networks import Network, Subnet, following, next_free, normal, several, starting_point, widest
+from tests.domain.builders import NOW, TASK, a_subnet
 
 SMALL = ["10.0.0.0/30", "10.0.0.0/29", "10.9.8.16/28", "192.168.7.0/27", "2001:db8::/125", "2001:db8::10/124"]
 
@@ -130,6 +131,18 @@ def test_what_is_no_address_is_told(text: str) -> None:
         a_subnet().holds(text)
 
 
+@given(small_subnets(), st.data())
+def test_the_following_addresses_go_round_and_leave_out_what_is_not_given(subnet: Subnet, data: st.DataObject) -> None:
+    there = hosts(subnet)
+    after = starting_point(subnet, data.draw(st.text(max_size=3)))
+    count = data.draw(st.integers(1, 40))
+
+    near = following(subnet, after, count)
+
+    later = [host for host in there if int(ip_address(host)) > int(ip_address(after))]
+    assert near == [*later, *(host for host in there if host not in later)][:count]
+
+
 FOUR, FOUR_TOO, SIX = a_subnet("10.0.0.0/24"), a_subnet("10.0.1.0/25"), a_subnet("2001:db8::/64")
 
 
@@ -164,3 +177,32 @@ def test_a_family_that_the_network_has_not_is_refused(family: str) -> None:
         widest([(FOUR, 0)], family)
 
     assert refused.value.fields == {"ip_family": ["The network has no IPv6 subnet"]}
+
+
+@pytest.mark.parametrize(
+    ("subnets", "family", "choice"),
+    [
+        ([FOUR, SIX], "ipv4", False),
+        ([FOUR, SIX], "dual", False),
+        ([FOUR, FOUR_TOO, SIX], "ipv4", True),
+        ([FOUR, FOUR_TOO, SIX], None, True),
+        ([FOUR, FOUR_TOO, SIX], "dual", True),
+        ([FOUR, FOUR_TOO, SIX], "ipv6", False),
+        ([], "ipv4", False),
+    ],
+)
+def test_there_is_a_choice_where_a_version_has_several_subnets(
+    subnets: list[Subnet], family: str | None, *, choice: bool
+) -> None:
+    assert several(subnets, family) is choice
+
+
+def test_what_a_task_holds_is_locked() -> None:
+    network = Network(id="n-1", region_id=1, name="inside", created_at=NOW, updated_at=NOW)
+
+    assert network.unlocked() is network
+    assert FOUR.unlocked() is FOUR
+    with pytest.raises(Conflict, match=f"Network n-1 is locked by task {TASK}"):
+        replace(network, task_id=TASK).unlocked()
+    with pytest.raises(Conflict, match=f"Subnet {FOUR.id} is locked by task {TASK}"):
+        replace(FOUR, task_id=TASK).unlocked()

@@ -10,7 +10,8 @@ from pileus.api.plugging import Plugged, Plugging, plug
 from pileus.api.sources import found
 from pileus.domain import limits
 from pileus.domain.creation import Making, Plan, planned
-from pileus.domain.errors import Conflict, NoCapacity, NotFound, invalid
+from pileus.domain.disks import Found
+from pileus.domain.errors import NoCapacity, NotFound, invalid
 from pileus.domain.flavors import Flavor
 from pileus.domain.instances import Kind
 from pileus.domain.orders import Order
@@ -44,12 +45,14 @@ async def create(tx: Tx, call: Call, wish: Wish, task_id: str) -> None:
     flavor = _flavor(call, order, wish.kind)
     await _room(tx, call, flavor)
     if order.placement_group_id:
-        await _group(tx, call, order.placement_group_id)
+        (await placement_groups.get(tx, call.place, order.placement_group_id)).unlocked()
     making = Making(place=call.place, task_id=task_id, now=call.cloud.now(), new_id=call.cloud.new_id)
-    plan = planned(order, flavor, await found(tx, call.cloud.catalogue, call.place, order), making)
+    there = await found(tx, call.cloud.catalogue, call.place, order)
+    plan = planned(order, flavor, there, making)
     used = await usage.held(tx, call.place, call.cloud.catalogue)
     limits.check(call.cloud.catalogue.quotas, used, limits.requested(plan.basket(order, flavor)))
     plan, plugged = await _written(tx, call, plan, order, task_id)
+    await _volumes(tx, call, plan, there)
     await call.start(tx, wish.task_type, task_id, _args(plan, plugged), data=_shown(plan, order))
     await call.record(tx, "instance", "create", plan.instance.id, data=_shown(plan, order), task_id=task_id)
 
@@ -77,12 +80,6 @@ async def _room(tx: Tx, call: Call, flavor: Flavor) -> None:
         raise NoCapacity(f"The region {call.place.region_id} has reached the limit of flavor {flavor.id}")
 
 
-async def _group(tx: Tx, call: Call, group_id: str) -> None:
-    group = await placement_groups.get(tx, call.place, group_id)
-    if group.task_id is not None:
-        raise Conflict(f"Placement group {group_id} is locked by task {group.task_id}")
-
-
 async def _written(tx: Tx, call: Call, plan: Plan, order: Order, task_id: str) -> tuple[Plan, list[Plugged]]:
     """Insert the records: the instance first, which others refer to, its name when its addresses are known."""
     template = plan.instance
@@ -102,16 +99,14 @@ async def _written(tx: Tx, call: Call, plan: Plan, order: Order, task_id: str) -
     plan = plan.named([ip for each in plugged for ip in each.addresses])
     await instances.save(tx, template, plan.instance)
     await tags.add(tx, instances.KIND, call.place, plan.instance.id, plan.tags[plan.instance.id])
-    await _volumes(tx, call, plan)
     return plan, plugged
 
 
-async def _volumes(tx: Tx, call: Call, plan: Plan) -> None:
+async def _volumes(tx: Tx, call: Call, plan: Plan, there: Found) -> None:
     for volume in plan.volumes:
         await volumes.add(tx, volume)
     for taken in plan.taken:
-        before = await volumes.get(tx, call.place, taken.id)
-        await volumes.save(tx, before, taken)
+        await volumes.save(tx, there.volumes[taken.id], taken)
     for volume in (*plan.volumes, *plan.taken):
         before_tags = await tags.of(tx, volume.id)
         await tags.save(tx, volumes.KIND, call.place, volume.id, before_tags, plan.tags[volume.id])

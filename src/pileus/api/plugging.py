@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import Conflict, NotFound, invalid, not_found
-from pileus.domain.networks import VERSIONS, Network, Subnet, widest
+from pileus.domain.networks import VERSIONS, Network, Subnet, several, widest
 from pileus.domain.orders import FloatingChoice, InterfaceType, NewInterface
 from pileus.domain.places import Place
 from pileus.domain.ports import FloatingIP, Port, mac_address
@@ -85,12 +85,12 @@ async def _external(tx: Tx, plugging: Plugging, interface: NewInterface) -> tupl
 
 
 async def _any_subnet(tx: Tx, plugging: Plugging, interface: NewInterface) -> tuple[Network, list[Subnet]]:
-    network = _steady(await networks.get(tx, plugging.place, interface.network_id or ""))
+    network = (await networks.get(tx, plugging.place, interface.network_id or "")).unlocked()
     if interface.ip_address is None:
         return network, await _widest(tx, network.id, interface.ip_family)
     for subnet in await subnets.of_network(tx, network.id):
         if _belongs(interface.ip_address, subnet):
-            return network, [subnet]
+            return network, [subnet.unlocked()]
     raise invalid(ip_address=f"Network {network.id} has no subnet with address {interface.ip_address}")
 
 
@@ -99,12 +99,12 @@ async def _subnet(tx: Tx, plugging: Plugging, interface: NewInterface) -> tuple[
     if subnet is None:
         raise not_found("Subnet", interface.subnet_id)
     try:
-        network = _steady(await networks.get(tx, plugging.place, subnet.network_id))
+        network = await networks.get(tx, plugging.place, subnet.network_id)
     except NotFound:
         raise not_found("Subnet", interface.subnet_id) from None
     if interface.network_id not in (None, network.id):
         raise invalid(subnet_id=f"Subnet {subnet.id} is not one of network {interface.network_id}")
-    return network, [subnet]
+    return network.unlocked(), [subnet.unlocked()]
 
 
 RANGES = {
@@ -135,14 +135,16 @@ async def _reserved(tx: Tx, plugging: Plugging, interface: NewInterface, positio
 
 async def _widest(tx: Tx, network_id: str, family: str) -> list[Subnet]:
     """The subnets to take addresses of, the fullest last; raises Invalid or NoCapacity."""
-    used = await addresses.in_use(tx, network_id)
-    return widest([(each, used.get(each.id, 0)) for each in await subnets.of_network(tx, network_id)], family)
+    ranges = [each for each in await subnets.of_network(tx, network_id) if each.task_id is None]
+    used = await addresses.in_use(tx, network_id) if several(ranges, family) else {}
+    return widest([(each, used.get(each.id, 0)) for each in ranges], family)
 
 
 async def _groups(tx: Tx, plugging: Plugging, group_ids: Sequence[str]) -> list[str]:
     """The groups named, or else the project's default one, made when it is first needed."""
     if group_ids:
-        return [(await security_groups.get(tx, plugging.place, group_id)).id for group_id in dict.fromkeys(group_ids)]
+        named = [await security_groups.get(tx, plugging.place, group_id) for group_id in dict.fromkeys(group_ids)]
+        return [group.unlocked().id for group in named]
     found = await security_groups.default(tx, plugging.place)
     if found is None:
         found = await security_groups.add(tx, *default_group(plugging.place, plugging.new_id, plugging.now))
@@ -182,13 +184,6 @@ async def _new_floating(tx: Tx, plugging: Plugging, port_id: str, fixed: str) ->
     await floating_ips.add(tx, floating_ip)
     ip = await addresses.allocate(tx, subnet, floating_ip_id=floating_ip_id)
     return await floating_ips.save(tx, floating_ip, replace(floating_ip, floating_ip_address=ip))
-
-
-def _steady(network: Network) -> Network:
-    """The network, unless a task works on it."""
-    if network.task_id is not None:
-        raise Conflict(f"Network {network.id} is locked by task {network.task_id}")
-    return network
 
 
 def _belongs(ip: str, subnet: Subnet) -> bool:

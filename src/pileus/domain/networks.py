@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from msgspec import Struct, field
 
-from pileus.domain.errors import NoCapacity, invalid
+from pileus.domain.errors import Conflict, NoCapacity, invalid
 
 VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dual": (4, 6)}
 
@@ -36,6 +36,12 @@ class Network(Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     revision: int = 1
+
+    def unlocked(self) -> "Network":
+        """Itself if no task holds it; raises Conflict."""
+        if self.task_id is not None:
+            raise Conflict(f"Network {self.id} is locked by task {self.task_id}: try again when the task has finished")
+        return self
 
 
 class Route(Struct, frozen=True):
@@ -66,19 +72,25 @@ class Subnet(Struct, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
+    def unlocked(self) -> "Subnet":
+        """Itself if no task holds it; raises Conflict."""
+        if self.task_id is not None:
+            raise Conflict(f"Subnet {self.id} is locked by task {self.task_id}: try again when the task has finished")
+        return self
+
     @property
     def total(self) -> int:
         """How many addresses it can give."""
         network = ip_network(self.cidr)
-        kept = {address for address in self._kept(network) if address in network}
+        kept = {address for address in self.kept(network) if address in network}
         return network.num_addresses - len(kept)
 
     def holds(self, ip: str) -> bool:
         """Whether `ip` is one that it may give to a port; raises ValueError for what is no address."""
         address, network = ip_address(ip), ip_network(self.cidr)
-        return address in network and address not in self._kept(network)
+        return address in network and address not in self.kept(network)
 
-    def _kept(self, network: Cidr) -> set[Address]:
+    def kept(self, network: Cidr) -> set[Address]:
         """The addresses that no port gets: both edges and the gateway."""
         gateway = () if self.gateway_ip is None else (ip_address(self.gateway_ip),)
         return {network.network_address, network.broadcast_address, *gateway}
@@ -97,6 +109,12 @@ def next_free(subnet: Subnet, used: Container[str], after: str | None = None) ->
         if address != gateway and text not in used:
             return text
     return None
+
+
+def several(subnets: Iterable[Subnet], family: str | None = "ipv4") -> bool:
+    """Whether there is more than one subnet to choose from, so that it matters how full each is."""
+    there = [subnet.ip_version for subnet in subnets]
+    return any(there.count(version) > 1 for version in VERSIONS[family or "ipv4"])
 
 
 def widest(subnets: Iterable[tuple[Subnet, int]], family: str | None = "ipv4") -> list[Subnet]:
@@ -135,5 +153,6 @@ def starting_point(subnet: Subnet, seed: str) -> str:
 
 def following(subnet: Subnet, after: str, count: int) -> list[str]:
     """The next addresses that a subnet could give, counted on from one and then from the start."""
-    found = (str(address) for address in _from(ip_network(subnet.cidr), after))
-    return list(islice((ip for ip in found if subnet.holds(ip)), count))
+    network = ip_network(subnet.cidr)
+    kept = subnet.kept(network)
+    return [str(each) for each in islice((each for each in _from(network, after) if each not in kept), count)]

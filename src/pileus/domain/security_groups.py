@@ -31,6 +31,12 @@ class SecurityGroup(Struct, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
+    def unlocked(self) -> "SecurityGroup":
+        """Itself if no task holds it; raises Conflict."""
+        if self.task_id is not None:
+            raise Conflict(f"Security group {self.name} is locked by task {self.task_id}")
+        return self
+
 
 class SecurityGroupRule(Struct, frozen=True, kw_only=True):
     """What may pass; None in a field means any."""
@@ -76,9 +82,7 @@ def the_one(name: str, found: Sequence[SecurityGroup]) -> SecurityGroup:
         raise not_found("Security group", name)
     if len(found) > 1:
         raise Conflict(f"There are {len(found)} security groups named {name}: give them different names")
-    if found[0].task_id is not None:
-        raise Conflict(f"Security group {name} is locked by task {found[0].task_id}")
-    return found[0]
+    return found[0].unlocked()
 
 
 def _aimed(ports: Sequence[Port], port_id: str | None) -> Sequence[Port]:

@@ -1,5 +1,6 @@
 """The address book: which addresses of a subnet are in use, and by which port or floating IP."""
 
+
 from pileus.domain.errors import Conflict, NoCapacity, invalid
 from pileus.domain.networks import Subnet, following, next_free, normal, starting_point
 from pileus.domain.ports import AssignedAddress
@@ -7,18 +8,24 @@ from pileus.store import ports
 from pileus.store.database import Tx
 from pileus.store.rows import listed
 
-AT_ONCE = 16
-"""Addresses that are looked at together: more than that in a row are rarely all taken."""
+WINDOWS = (16, 512)
+"""How many addresses in a row are looked at together: a few are rarely all taken, many only when a subnet is full."""
 
 
 async def allocate(
-    tx: Tx, subnet: Subnet, *, port_id: str | None = None, floating_ip_id: str | None = None, wanted: str | None = None
+    tx: Tx,
+    subnet: Subnet,
+    *,
+    port_id: str | None = None,
+    floating_ip_id: str | None = None,
+    wanted: str | None = None,
 ) -> str:
     """Give an address of a subnet to a port or floating IP: the one that is wanted, or any that is free.
 
     Raises Invalid for one that the subnet cannot give, Conflict for one in use, NoCapacity when all are.
     """
-    ip = await _free(tx, subnet, port_id or floating_ip_id or "") if wanted is None else await _this(tx, subnet, wanted)
+    seed = port_id or floating_ip_id or ""
+    ip = await _free(tx, subnet, seed) if wanted is None else await _this(tx, subnet, wanted)
     line = AssignedAddress(subnet_id=subnet.id, ip=ip, port_id=port_id, floating_ip_id=floating_ip_id)
     await ports.assign(tx, line)
     return ip
@@ -34,6 +41,11 @@ async def in_use(tx: Tx, network_id: str) -> dict[str, int]:
         network_id=network_id,
     )
     return {subnet_id: int(count) for subnet_id, count in rows}
+
+
+async def is_taken(tx: Tx, subnet: Subnet, ip: str) -> bool:
+    """Whether an address of a subnet is in use."""
+    return bool(await _taken(tx, subnet, [ip]))
 
 
 async def free(tx: Tx, floating_ip_id: str) -> None:
@@ -54,13 +66,14 @@ async def _this(tx: Tx, subnet: Subnet, wanted: str) -> str:
 
 
 async def _free(tx: Tx, subnet: Subnet, seed: str) -> str:
-    near = following(subnet, starting_point(subnet, seed), AT_ONCE)
-    taken = await _taken(tx, subnet, near)
-    for ip in near:
-        if ip not in taken:
-            return ip
+    start = starting_point(subnet, seed)
+    for window in WINDOWS:
+        near = following(subnet, start, window)
+        taken = await _taken(tx, subnet, near)
+        if (found := next((ip for ip in near if ip not in taken), None)) is not None:
+            return found
     rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet.id)
-    found = next_free(subnet, {row[0] for row in rows})
+    found = next_free(subnet, {row[0] for row in rows}, start)
     if found is None:
         raise NoCapacity(f"Subnet {subnet.id} ({subnet.cidr}) has no free address")
     return found

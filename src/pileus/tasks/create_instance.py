@@ -63,6 +63,7 @@ async def _release(work: Work) -> None:
 
 async def _spawn(work: Work) -> None:
     await work.driver.ensure_running(await machine_of(work))
+    await work.record(partial(_at, work, "networking"))
 
 
 async def _remove(work: Work) -> None:

@@ -1,0 +1,167 @@
+"""The address book: nothing is given twice, all that is free is given, and big subnets are not read whole."""
+
+import asyncio
+import random
+from collections import Counter
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from pileus.domain.errors import Conflict, Invalid, NoCapacity
+from pileus.domain.networks import Network, Subnet
+from pileus.domain.ports import AssignedAddress, FloatingIP, Port, mac_address
+from pileus.domain.projects import Project
+from pileus.store import addresses, clients, floating_ips, networks, ports, projects, subnets
+from pileus.store.database import Database, Tx
+from tests.store.test_rows import Spy
+
+OWN: dict[str, Any] = {"client_id": 1, "project_id": 1, "region_id": 1, "created_at": 0, "updated_at": 0}
+
+
+def a_subnet(cidr: str) -> Subnet:
+    version = 6 if ":" in cidr else 4
+    return Subnet(**OWN, id=cidr, network_id="n-1", name="range", cidr=cidr, ip_version=version)
+
+
+SMALL, WIDE, VAST = a_subnet("10.0.0.0/29"), a_subnet("10.1.0.0/20"), a_subnet("2001:db8::/64")
+
+
+@pytest.fixture
+async def book(db: Database) -> Database:
+    """A network with subnets of which no address is given."""
+
+    async def write(tx: Tx) -> None:
+        await clients.add(tx, 1, "one", 0)
+        await projects.add(tx, Project(id=1, client_id=1, name="p-1", created_at=0))
+        await networks.add(tx, Network(**OWN, id="n-1", name="inside"))
+        for subnet in (SMALL, WIDE, VAST):
+            await subnets.add(tx, subnet)
+
+    await db.write(write)
+    return db
+
+
+async def given(db: Database, port_id: str, subnet: Subnet = SMALL, wanted: str | None = None) -> str:
+    """The address that a new port is given."""
+
+    async def write(tx: Tx) -> str:
+        await ports.add(tx, Port(**OWN, id=port_id, network_id="n-1", mac_address=mac_address(port_id)))
+        return await addresses.allocate(tx, subnet, port_id=port_id, wanted=wanted)
+
+    return await db.write(write)
+
+
+async def fill(db: Database, subnet: Subnet, ips: list[str]) -> None:
+    async def write(tx: Tx) -> None:
+        for ip in ips:
+            await ports.assign(tx, AssignedAddress(subnet_id=subnet.id, ip=ip))
+
+    await db.write(write)
+
+
+def hosts(subnet: Subnet) -> list[str]:
+    """All that a subnet can give, in any order but the same each time."""
+    every = [str(host) for host in ip_network(subnet.cidr).hosts()]
+    random.Random(7).shuffle(every)  # noqa: S311  # no secret
+    return every
+
+
+async def test_each_address_is_given_once_until_there_is_none(book: Database) -> None:
+    got = [await given(book, f"p-{number}") for number in range(6)]
+
+    assert sorted(got) == sorted(hosts(SMALL))
+    with pytest.raises(NoCapacity, match=r"Subnet 10\.0\.0\.0/29 .* has no free address"):
+        await given(book, "one-too-many")
+    async with book.read() as tx:
+        assert await ports.find(tx, "one-too-many") is None
+
+
+async def test_many_at_once_are_given_different_addresses(book: Database) -> None:
+    got = await asyncio.gather(*(given(book, f"p-{number}", WIDE) for number in range(60)))
+
+    assert len(set(got)) == 60
+    assert all(WIDE.holds(ip) for ip in got)
+
+
+async def test_many_at_once_share_the_last_addresses(book: Database) -> None:
+    answers = await asyncio.gather(*(given(book, f"p-{number}") for number in range(10)), return_exceptions=True)
+
+    kinds = Counter(type(answer) for answer in answers)
+    assert kinds == {str: 6, NoCapacity: 4}
+    assert sorted(answer for answer in answers if isinstance(answer, str)) == sorted(hosts(SMALL))
+
+
+async def test_the_address_of_a_port_that_is_gone_is_given_again(book: Database) -> None:
+    got = {f"p-{number}": await given(book, f"p-{number}") for number in range(6)}
+
+    await book.write(lambda tx: ports.remove(tx, "p-3"))
+
+    assert await given(book, "next") == got["p-3"]
+
+
+async def test_the_address_of_a_floating_ip_that_is_gone_is_given_again(book: Database) -> None:
+    async def floating(tx: Tx) -> str:
+        await floating_ips.add(tx, FloatingIP(**OWN, id="f-1", floating_ip_address=""))
+        return await addresses.allocate(tx, SMALL, floating_ip_id="f-1")
+
+    ip = await book.write(floating)
+    with pytest.raises(Conflict, match=f"Address {ip} of subnet {SMALL.id} is in use"):
+        await given(book, "early", wanted=ip)
+
+    await book.write(lambda tx: floating_ips.remove(tx, "f-1"))
+
+    assert await given(book, "late", wanted=ip) == ip
+
+
+@pytest.mark.parametrize("ip", ["10.0.0.0", "10.0.0.7", "10.0.1.1", "2001:db8::1", "ten", ""])
+async def test_what_a_subnet_cannot_give_is_refused(book: Database, ip: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        await given(book, "p-1", wanted=ip)
+
+    assert list(refused.value.fields) == ["ip_address"]
+
+
+async def test_an_address_is_one_however_it_is_spelt(book: Database) -> None:
+    assert await given(book, "p-1", VAST, wanted="2001:DB8:0::00AA") == "2001:db8::aa"
+    with pytest.raises(Conflict, match="is in use"):
+        await given(book, "p-2", VAST, wanted="2001:db8:0:0::aa")
+
+
+async def test_a_vast_subnet_gives_at_once(book: Database) -> None:
+    got = {await given(book, f"p-{number}", VAST) for number in range(20)}
+
+    assert len(got) == 20
+    assert all(VAST.holds(ip) for ip in got)
+
+
+async def test_a_subnet_that_is_nearly_full_is_not_read_whole(book: Database) -> None:
+    every = hosts(WIDE)
+    await fill(book, WIDE, every[: len(every) * 92 // 100])
+
+    async def write(tx: Tx) -> list[str]:
+        spy = Spy(tx)
+        got = [await addresses.allocate(spy, WIDE) for _ in range(20)]
+        assert all(" IN (" in said for said in spy.said if said.startswith("SELECT"))
+        return got
+
+    assert len(set(await book.write(write))) == 20
+
+
+async def test_the_last_addresses_of_a_big_subnet_are_found(book: Database) -> None:
+    every = hosts(WIDE)
+    await fill(book, WIDE, every[3:])
+
+    got = await asyncio.gather(*(given(book, f"p-{number}", WIDE) for number in range(3)))
+
+    assert sorted(got) == sorted(every[:3])
+    with pytest.raises(NoCapacity):
+        await given(book, "one-too-many", WIDE)
+
+
+async def test_it_is_counted_how_many_are_in_use(book: Database) -> None:
+    for number in range(4):
+        await given(book, f"p-{number}", (SMALL, SMALL, SMALL, VAST)[number])
+
+    async with book.read() as tx:
+        assert await addresses.in_use(tx, "n-1") == {SMALL.id: 3, WIDE.id: 0, VAST.id: 1}
