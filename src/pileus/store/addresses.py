@@ -1,6 +1,5 @@
 """The address book: which addresses of a subnet are in use, and by which port or floating IP."""
 
-
 from pileus.domain.errors import Conflict, NoCapacity, invalid
 from pileus.domain.networks import Subnet, following, next_free, normal, starting_point
 from pileus.domain.ports import AssignedAddress
@@ -41,11 +40,6 @@ async def in_use(tx: Tx, network_id: str) -> dict[str, int]:
         network_id=network_id,
     )
     return {subnet_id: int(count) for subnet_id, count in rows}
-
-
-async def is_taken(tx: Tx, subnet: Subnet, ip: str) -> bool:
-    """Whether an address of a subnet is in use."""
-    return bool(await _taken(tx, subnet, [ip]))
 
 
 async def free(tx: Tx, floating_ip_id: str) -> None:
