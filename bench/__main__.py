@@ -20,6 +20,7 @@ from pileus.settings import Settings
 PORT = free_port()
 ROUNDS, SECONDS = 3, 4.0
 SMALL, LARGE = 1_000, 1_000_000
+CONSOLE = Console(width=120)
 HEADERS = {"Authorization": f"APIKey {KEY}"}
 ONE = "/cloud/v1/instances/1/1/"
 ALL = "/cloud/v1/instances/1/1"
@@ -64,8 +65,8 @@ def small(folder: Path) -> None:
             )  # type: ignore[misc]
             ratio = found.rate / floors["GET"].rate
             table.add_row(f"list of {limit}", f"{found.rate:,.1f}", f"{spread:.0f} %", f"{ratio:.4f}", "")
-    Console().print(table)
-    Console().print(
+    CONSOLE.print(table)
+    CONSOLE.print(
         f"start to ready: {started:.2f} s (goal ≤ 1 s); idle memory: {memory / 1024:.0f} MiB (goal ≤ 100 MiB)"
     )
 
@@ -94,7 +95,7 @@ def large(folder: Path) -> None:
     ):
         few, many = found[what, SMALL], found[what, LARGE]
         table.add_row(what, f"{few:.2f}", f"{many:.2f}", f"{many / few:.2f}", goal)
-    Console().print(table)
+    CONSOLE.print(table)
 
 
 if __name__ == "__main__":
