@@ -36,6 +36,7 @@ from pileus.store import (
 )
 from pileus.store.database import Tx
 from pileus.store.rows import Table
+from pileus.tasks.wiring import range_of, segment
 from tests.tenants import REGION, Tenant
 
 SYSTEM_TAGS = {"os_distro": "ubuntu", "os_type": "linux", "os_version": "22.04"}
@@ -116,6 +117,9 @@ async def a_network(tenant: Tenant, *cidrs: str, **changes: Any) -> tuple[Networ
             await subnets.add(tx, subnet)
 
     await tenant.running.cloud.db.write(write)
+    await driver_of(tenant.running).ensure_network(segment(network))
+    for subnet in ranges:
+        await driver_of(tenant.running).ensure_subnet(range_of(subnet))
     return network, ranges
 
 

@@ -10,7 +10,8 @@ from pileus.store.rows import Table
 from tests.storage import a_snapshot, a_volume
 from tests.tasks.workers import a_task
 from tests.tenants import REGION, Tenant
-from tests.worlds import a_ddos_profile, a_port, a_security_group, addresses_of, an_instance, owned, renewed
+from tests.wiring import a_router
+from tests.worlds import a_ddos_profile, a_network, a_port, a_security_group, addresses_of, an_instance, owned, renewed
 
 SECRET = "only-its-owner-knows"
 NOTHING = "00000000-0000-4000-8000-000000000000"
@@ -20,9 +21,12 @@ THINGS = (
     "image_id",
     "instance_id",
     "keypair_id",
+    "network_id",
     "port_id",
+    "router_id",
     "snapshot_id",
     "ssh_key_id",
+    "subnet_id",
     "task_id",
     "volume_id",
 )
@@ -65,11 +69,15 @@ async def ids_of(tenant: Tenant) -> Ids:
     await db.write(lambda tx: images.TABLE.add(tx, image))
     await db.write(lambda tx: tasks.add(tx, task))
     port = await a_port(tenant, name=SECRET)
+    network, (subnet,) = await a_network(tenant, name=SECRET)
     found = {
         "project_id": tenant.project_id,
         "region_id": REGION,
         "instance_id": instance.id,
         "port_id": port.id,
+        "network_id": network.id,
+        "subnet_id": subnet.id,
+        "router_id": (await a_router(tenant, subnet, name=SECRET)).id,
         "group_id": (await a_security_group(tenant, SECRET)).id,
         "task_id": task.id,
         "ssh_key_id": key.id,

@@ -1,7 +1,6 @@
 """How each operation comes about: what stands there before, and the request that begins it. One story a task type."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -12,7 +11,10 @@ from pileus.domain.security_groups import default_group
 from pileus.store import security_groups
 from pileus.store.database import Tx
 from tests.storage import a_snapshot, a_volume, snapshots_now
+from tests.tasks.network_stories import NETWORK_STORIES
+from tests.tasks.telling import Ask, Path, Story, asking
 from tests.tenants import REGION, Tenant
+from tests.wiring import a_router
 from tests.worlds import (
     BARE_METAL,
     a_ddos_profile,
@@ -27,28 +29,9 @@ from tests.worlds import (
     ports_of,
 )
 
-Path = str
-Ask = Callable[[Tenant], Awaitable[httpx.Response]]
 UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
 UBUNTU_BARE = image_id(REGION, "ubuntu-22.04-x64-ironic")
 PROTECTION = {"profile_template": 1, "fields": [{"base_field": 11, "field_value": [443]}]}
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """`begin` lets things stand and tells the request; what is `lasting` cannot be undone, only asked for again."""
-
-    begin: Callable[[Tenant], Awaitable[Ask]]
-    lasting: bool = False
-
-
-def asking(method: str, path: Path, body: Any = None) -> Ask:
-    """A request of the tenant's."""
-
-    async def ask(tenant: Tenant) -> httpx.Response:
-        return await tenant.api.request(method, path, json=body)
-
-    return ask
 
 
 def acting(action: str, *, status: str = "ACTIVE", **changes: Any) -> Story:
@@ -120,7 +103,8 @@ async def _delete_project(tenant: Tenant) -> Ask:
     project_id = (await tenant.api.post("/cloud/v1/projects", json={"name": "short-lived"})).json()["id"]
     here, tenant.project_id = tenant.project_id, project_id
     await an_instance(tenant)
-    await a_network(tenant)
+    _, (subnet,) = await a_network(tenant)
+    await a_router(tenant, subnet)
     tenant.project_id = here
     return asking("DELETE", f"/cloud/v1/projects/{project_id}")
 
@@ -313,6 +297,7 @@ STORIES: dict[str, Story] = {
     "delete_volume": Story(_delete_volume, lasting=True),
     "create_snapshot": Story(_create_snapshot),
     "delete_snapshot": Story(_delete_snapshot, lasting=True),
+    **NETWORK_STORIES,
     "update_port_allowed_address_pairs": Story(_update_port),
     "put_into_server_group": Story(_put_into_group),
     "remove_from_server_group": Story(_remove_from_group),

@@ -1,19 +1,32 @@
 """Networks and their subnets, and which address is given next."""
 
 import hashlib
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
+from typing import TypedDict
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict, NoCapacity, invalid
+from pileus.domain.errors import Conflict, Forbidden, NoCapacity, invalid
+from pileus.domain.places import Place
 
 VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dual": (4, 6)}
+MTU = {"vlan": 1500, "vxlan": 1450}
+SEGMENTS = {"vlan": range(1, 4095), "vxlan": range(1, 2**24)}
+"""The numbers that tell a region's networks of one type apart on the wire."""
 
 Address = IPv4Address | IPv6Address
 Cidr = IPv4Network | IPv6Network
+
+
+class NetworkPatch(TypedDict, total=False):
+    """A merge patch of a network: a key that is absent is left alone."""
+
+    name: str
+    tags: Mapping[str, str | None] | None
 
 
 class Network(Struct, frozen=True, kw_only=True):
@@ -42,6 +55,20 @@ class Network(Struct, frozen=True, kw_only=True):
         if self.task_id is not None:
             raise Conflict(f"Network {self.id} is locked by task {self.task_id}: try again when the task has finished")
         return self
+
+    def owned(self, place: Place) -> "Network":
+        """Itself if it is a place's own; raises Forbidden for one that is only lent to it."""
+        if (self.client_id, self.project_id) != (place.client_id, place.project_id):
+            raise Forbidden(f"Network {self.id} is not the project's own: it can be used, but not changed")
+        return self
+
+    def locked(self, task_id: str) -> "Network":
+        """Let a task hold it; raises Conflict if one does."""
+        return replace(self.unlocked(), task_id=task_id)
+
+    def patched(self, patch: NetworkPatch, now: int) -> "Network":
+        """Apply the record's part of a merge patch (`tags.merged` does the other)."""
+        return replace(self, name=patch.get("name", self.name), updated_at=now)
 
 
 class Route(Struct, frozen=True):
@@ -77,6 +104,10 @@ class Subnet(Struct, frozen=True, kw_only=True):
         if self.task_id is not None:
             raise Conflict(f"Subnet {self.id} is locked by task {self.task_id}: try again when the task has finished")
         return self
+
+    def locked(self, task_id: str) -> "Subnet":
+        """Let a task hold it; raises Conflict if one does."""
+        return replace(self.unlocked(), task_id=task_id)
 
     @property
     def total(self) -> int:
@@ -142,6 +173,13 @@ def _from(network: Cidr, after: str | None) -> Iterator[Address]:
     start = min(max(int(ip_address(after)) + 1, first), last + 1) if after else first
     yield from (kind(number) for number in range(start, last + 1))
     yield from (kind(number) for number in range(first, start))
+
+
+def segments(network_type: str, seed: str) -> Iterator[int]:
+    """Every number that a network of a type can have, beginning anywhere, but at the same for the same seed."""
+    numbers = SEGMENTS[network_type]
+    start = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % len(numbers)
+    return chain(numbers[start:], numbers[:start])
 
 
 def starting_point(subnet: Subnet, seed: str) -> str:

@@ -70,6 +70,7 @@ class AssignedAddress(Struct, frozen=True, kw_only=True):
     ip: str
     port_id: str | None = None
     floating_ip_id: str | None = None
+    router_port_id: str | None = None
 
 
 class FloatingIP(Struct, frozen=True, kw_only=True):

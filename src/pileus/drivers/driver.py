@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.instances import Boot
+from pileus.domain.networks import Route
 from pileus.domain.ports import AddressPair
 
 
@@ -66,6 +67,39 @@ class Machine(Struct, frozen=True, kw_only=True):
     nics: list[Nic] = field(default_factory=list)
     ssh_public_key: str | None = None
     boot: Boot = field(default_factory=Boot)
+
+
+class Segment(Struct, frozen=True, kw_only=True):
+    """A network as a driver sees it; `segmentation_id` tells those of one type in a region apart."""
+
+    id: str
+    name: str
+    region_id: int
+    type: str
+    mtu: int
+    segmentation_id: int | None = None
+
+
+class Range(Struct, frozen=True, kw_only=True):
+    """A subnet as a driver sees it: what it tells the machines on it, if it tells them anything (`enable_dhcp`)."""
+
+    id: str
+    network_id: str
+    cidr: str
+    gateway_ip: str | None = None
+    enable_dhcp: bool = True
+    dns_nameservers: list[str] = field(default_factory=list)
+    host_routes: list[Route] = field(default_factory=list)
+
+
+class Crossing(Struct, frozen=True, kw_only=True):
+    """A router as a driver sees it; `outside` is its way out: what is behind it speaks as it if it `translates`."""
+
+    id: str
+    name: str
+    routes: list[Route] = field(default_factory=list)
+    outside: Nic | None = None
+    translates: bool = True
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -193,6 +227,40 @@ class Networks(Protocol):
         """Give a machine an interface, or make the one that it has as it is to be."""
 
     async def ensure_unplugged(self, machine_id: str, port_id: str) -> None:
+        """Take it away."""
+
+
+@runtime_checkable
+class Segments(Protocol):
+    """Makes networks; external ones are there without its doing."""
+
+    async def ensure_network(self, segment: Segment) -> None:
+        """Make a network, or make the one that is there as it is to be."""
+
+    async def ensure_no_network(self, network_id: str) -> None:
+        """Take it away, and its subnets."""
+
+    async def ensure_subnet(self, subnet: Range) -> None:
+        """Make a subnet of a network, or make the one that is there as it is to be."""
+
+    async def ensure_no_subnet(self, subnet_id: str) -> None:
+        """Take it away."""
+
+
+@runtime_checkable
+class Routers(Protocol):
+    """Joins networks."""
+
+    async def ensure_router(self, crossing: Crossing) -> None:
+        """Make a router, or make the one that is there as it is to be; what it joins stays joined."""
+
+    async def ensure_no_router(self, router_id: str) -> None:
+        """Take it away, and what joins it."""
+
+    async def ensure_joined(self, router_id: str, nic: Nic) -> None:
+        """Let a router have an interface."""
+
+    async def ensure_parted(self, router_id: str, port_id: str) -> None:
         """Take it away."""
 
 

@@ -15,12 +15,13 @@ import msgspec
 
 from pileus.domain.instances import Status
 from pileus.drivers.driver import Console, DriverError, Machine, Nic, Sample, Seen, Setup
+from pileus.drivers.simulated_networks import Wiring
 from pileus.drivers.simulated_storage import Storage
 
 CONSOLES = {"spice-html5": "spice", "novnc": "vnc"}
 
 
-class Simulated(Storage):
+class Simulated(Storage, Wiring):
     """The driver: all that there is in `driver.py`."""
 
     def __init__(

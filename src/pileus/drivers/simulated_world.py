@@ -17,12 +17,16 @@ CREATE TABLE IF NOT EXISTS interfaces (port_id TEXT PRIMARY KEY, machine_id TEXT
 CREATE TABLE IF NOT EXISTS protections (
     region_id INTEGER NOT NULL, ip_address TEXT NOT NULL, active INTEGER NOT NULL, PRIMARY KEY (region_id, ip_address)
 );
+CREATE TABLE IF NOT EXISTS networks (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS subnets (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS routers (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS router_ports (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 SECONDS = {
     "create": 15.0, "delete": 15.0, "start": 5.0, "stop": 8.0, "suspend": 6.0, "restart": 7.0, "resize": 20.0,
     "migrate": 12.0, "volume": 5.0, "attach": 3.0, "extend": 4.0, "retype": 6.0, "snapshot": 5.0, "revert": 6.0,
-    "plug": 2.0, "protect": 4.0,
+    "plug": 2.0, "protect": 4.0, "network": 4.0, "subnet": 4.0, "router": 3.0, "join": 2.0,
 }  # fmt: skip
 """How long things take in realistic time."""
 IS_SET = "SELECT 1 FROM settings WHERE name = 'time'"

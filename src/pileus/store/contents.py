@@ -4,23 +4,27 @@ from pileus.domain.errors import Conflict
 from pileus.store.database import Row, Tx
 
 LOCKABLE = (
-    "instances", "volumes", "snapshots", "images", "networks", "subnets", "ports", "floating_ips", "security_groups",
-    "placement_groups", "ddos_profiles",
+    "instances", "volumes", "snapshots", "images", "networks", "subnets", "routers", "ports", "floating_ips",
+    "security_groups", "placement_groups", "ddos_profiles",
 )  # fmt: skip
 """Tables of things that belong to a project and that a task can hold."""
 
 PORTS = "port_id IN (SELECT id FROM ports WHERE project_id = :project_id)"
 FLOATING_IPS = "floating_ip_id IN (SELECT id FROM floating_ips WHERE project_id = :project_id)"
+ROUTERS = "router_id IN (SELECT id FROM routers WHERE project_id = :project_id)"
+ROUTER_PORTS = f"router_port_id IN (SELECT id FROM router_ports WHERE {ROUTERS})"  # noqa: S608  # names of our own
 GROUPS = "security_group_id IN (SELECT id FROM security_groups WHERE project_id = :project_id)"
 VOLUMES = "volume_id IN (SELECT id FROM volumes WHERE project_id = :project_id)"
 OWN = "project_id = :project_id"
 REMOVED = {
     "attachments": VOLUMES,
-    "addresses": f"{PORTS} OR {FLOATING_IPS}",
+    "addresses": f"{PORTS} OR {FLOATING_IPS} OR {ROUTER_PORTS}",
+    "router_ports": ROUTERS,
     "port_security_groups": f"{PORTS} OR {GROUPS}",
     "security_group_rules": GROUPS,
     **dict.fromkeys(("floating_ips", "ports", "security_groups", "snapshots", "volumes", "instances"), OWN),
-    **dict.fromkeys(("subnets", "networks", "images", "placement_groups", "ddos_profiles", "ssh_keys", "tags"), OWN),
+    **dict.fromkeys(("subnets", "routers", "networks", "images", "placement_groups", "ddos_profiles"), OWN),
+    **dict.fromkeys(("ssh_keys", "tags"), OWN),
 }
 """Tables in the order in which they can be emptied of a project, and what of them is the project's."""
 

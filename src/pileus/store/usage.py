@@ -15,11 +15,14 @@ SELECT
     (SELECT count(*) FROM floating_ips WHERE {OWN}),
     (SELECT count(*) FROM ports WHERE {OWN} AND network_id IN (SELECT id FROM networks WHERE external = 1)),
     (SELECT count(*) FROM placement_groups WHERE {OWN}),
-    (SELECT count(*) FROM security_groups WHERE {OWN})
+    (SELECT count(*) FROM security_groups WHERE {OWN}),
+    (SELECT count(*) FROM networks WHERE {OWN}),
+    (SELECT count(*) FROM subnets WHERE {OWN}),
+    (SELECT count(*) FROM routers WHERE {OWN})
 """  # noqa: S608  # our own words
 NAMES = (
     "volume_count", "volume_size", "volume_snapshots_count", "volume_snapshots_size", "floating_count",
-    "external_ip_count", "servergroup_count", "firewall_count",
+    "external_ip_count", "servergroup_count", "firewall_count", "network_count", "subnet_count", "router_count",
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 Arguments: `project_id`. What is gone does not come back: when a step fails the project stays, with what is left of it,
 and can be deleted again. Servers that have lost their machine, and volumes and snapshots whose removal had begun, then
-show that they are in error; addresses that have lost their protection, that it is off.
+show that they are in error; addresses that have lost their protection, that it is off. Networks and routers come back.
 """
 
 from functools import partial
@@ -14,6 +14,7 @@ from pileus.domain.volumes import SnapshotStatus, VolumeStatus
 from pileus.drivers.driver import Protects, Snapshots, Volumes
 from pileus.store import contents, ddos_profiles, instances, projects
 from pileus.store.database import Tx
+from pileus.tasks import project_networks
 from pileus.tasks.operation import Created, Operation, Step, Work
 
 
@@ -88,6 +89,8 @@ STEPS = (
     Step("remove servers", _machines),
     Step("remove snapshots", _snapshots),
     Step("remove volumes", _volumes),
+    Step("remove routers", project_networks.remove_routers, undo=project_networks.make_routers),
+    Step("remove networks", project_networks.remove_networks, undo=project_networks.make_networks),
     Step("remove protection", _protection),
 )
 DELETE_PROJECT = Operation("delete_project", STEPS, _done, _failed)

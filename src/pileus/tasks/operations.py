@@ -5,11 +5,17 @@ from collections.abc import Mapping
 from pileus.tasks.attach_interface import ATTACH_INTERFACE
 from pileus.tasks.attach_volume import ATTACH_VOLUME
 from pileus.tasks.create_instance import CREATE_INSTANCE
+from pileus.tasks.create_network import CREATE_NETWORK
+from pileus.tasks.create_router import CREATE_ROUTER
 from pileus.tasks.create_snapshot import CREATE_SNAPSHOT
+from pileus.tasks.create_subnet import CREATE_SUBNET
 from pileus.tasks.create_volume import CREATE_VOLUME
 from pileus.tasks.delete_instance import DELETE_INSTANCE
+from pileus.tasks.delete_network import DELETE_NETWORK
 from pileus.tasks.delete_project import DELETE_PROJECT
+from pileus.tasks.delete_router import DELETE_ROUTER
 from pileus.tasks.delete_snapshot import DELETE_SNAPSHOT
+from pileus.tasks.delete_subnet import DELETE_SUBNET
 from pileus.tasks.delete_volume import DELETE_VOLUME
 from pileus.tasks.detach_interface import DETACH_INTERFACE
 from pileus.tasks.detach_volume import DETACH_VOLUME
@@ -22,7 +28,10 @@ from pileus.tasks.remove_from_placement_group import REMOVE_FROM_PLACEMENT_GROUP
 from pileus.tasks.resize_instance import RESIZE_INSTANCE
 from pileus.tasks.retype_volume import RETYPE_VOLUME
 from pileus.tasks.revert_volume import REVERT_VOLUME
+from pileus.tasks.update_network import UPDATE_NETWORK
 from pileus.tasks.update_port import UPDATE_PORT
+from pileus.tasks.update_router import UPDATE_ROUTER
+from pileus.tasks.update_subnet import UPDATE_SUBNET
 
 EVERY: tuple[Operation, ...] = (
     *CREATE_INSTANCE,
@@ -45,5 +54,14 @@ EVERY: tuple[Operation, ...] = (
     EXTEND_VOLUME,
     RETYPE_VOLUME,
     REVERT_VOLUME,
+    CREATE_NETWORK,
+    UPDATE_NETWORK,
+    DELETE_NETWORK,
+    CREATE_SUBNET,
+    UPDATE_SUBNET,
+    DELETE_SUBNET,
+    CREATE_ROUTER,
+    UPDATE_ROUTER,
+    DELETE_ROUTER,
 )
 OPERATIONS: Mapping[str, Operation] = {operation.task_type: operation for operation in EVERY}

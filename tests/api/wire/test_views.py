@@ -11,13 +11,14 @@ from pileus.api.wire.flavors import ListedFlavor, PricedFlavor
 from pileus.api.wire.floating_ips import FloatingIPView
 from pileus.api.wire.images import ImageView
 from pileus.api.wire.metrics import DiskMetrics, MetricsView
-from pileus.api.wire.networks import NetworkDetails, SubnetView
+from pileus.api.wire.networks import NetworkDetails
 from pileus.api.wire.paging import Page
 from pileus.api.wire.ports import InterfaceView
 from pileus.api.wire.prices import InstancePrice, ItemPrice
 from pileus.api.wire.projects import ProjectView
 from pileus.api.wire.regions import RegionView
 from pileus.api.wire.ssh_keys import CreatedSSHKeyView, SSHKeyView
+from pileus.api.wire.subnets import SubnetView
 from pileus.api.wire.tags import shown
 from pileus.api.wire.tasks import TaskIds, TaskView
 from pileus.api.wire.user_actions import UserActionView

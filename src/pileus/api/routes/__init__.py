@@ -2,6 +2,7 @@
 
 from pileus.api.routes import (
     app_templates,
+    available_networks,
     baremetal,
     ddos_profiles,
     flavors,
@@ -20,11 +21,14 @@ from pileus.api.routes import (
     instance_prices,
     instance_security_groups,
     instances,
+    networks,
     ports,
     projects,
     regions,
+    routers,
     snapshots,
     ssh_keys,
+    subnets,
     tasks,
     user_actions,
     volume_actions,
@@ -64,4 +68,8 @@ ROUTES = [
     *instance_list.ROUTES,
     *instance_metadata.ROUTES,
     *instance_prices.ROUTES,
+    *networks.ROUTES,
+    *available_networks.ROUTES,
+    *subnets.ROUTES,
+    *routers.ROUTES,
 ]

@@ -2,8 +2,9 @@
 
 from pileus.api.call import Call
 from pileus.api.wire.floating_ips import FloatingIPView
-from pileus.api.wire.networks import NetworkDetails, SubnetView
+from pileus.api.wire.networks import NetworkDetails
 from pileus.api.wire.ports import InterfaceView
+from pileus.api.wire.subnets import SubnetView
 from pileus.domain.errors import not_found
 from pileus.domain.ports import Port
 from pileus.store import addresses, floating_ips, networks, ports, subnets, tags

@@ -46,6 +46,8 @@ class Noun(Struct, frozen=True, kw_only=True):
     """In the audit log."""
     get: Callable[[Tx, Place, str], Awaitable[Lockable]]
     """Finds one; raises NotFound."""
+    own: Callable[[Tx, Place, str], Awaitable[Lockable]] | None = None
+    """Finds one that may be changed, where there are others that may only be looked at; raises Forbidden for them."""
 
 
 def metadata_routes(noun: Noun) -> list[Any]:
@@ -67,7 +69,7 @@ async def change_tags(call: Call, noun: Noun, identity: str, verb: str, decide: 
     """Write what is decided about the tags of a thing that no task holds, and who has decided."""
 
     async def write(tx: Tx) -> None:
-        thing = await noun.get(tx, call.place, identity)
+        thing = await (noun.own or noun.get)(tx, call.place, identity)
         if thing.task_id is not None:
             raise Conflict(f"{noun.name} {thing.id} is locked by task {thing.task_id}: try again when it has finished")
         before = await tags.of(tx, thing.id)

@@ -1,83 +1,23 @@
-"""Networks and their subnets as an interface shows them."""
+"""Networks as the API shows them, by themselves or with their subnets, and the bodies that make and change them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from pileus.api.wire.tags import TagView, shown
+from pileus.api.wire.constraints import Name
+from pileus.api.wire.subnets import SubnetView
+from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
 from pileus.api.wire.times import offset
-from pileus.domain.networks import Network, Route, Subnet
-from pileus.domain.tags import Tag
+from pileus.domain.networks import Network, NetworkPatch, Subnet
+from pileus.domain.tags import Tag, checked
+
+NetworkType = Literal["vlan", "vxlan"]
+NetworkOrder = Literal["created_at.asc", "created_at.desc", "name.asc", "name.desc", "priority.desc"]
+OwnedBy = Literal["any", "project"]
 
 
-class RouteView(Struct, kw_only=True):
-    """A route that hosts are told."""
-
-    destination: str
-    nexthop: str
-
-    @classmethod
-    def of(cls, route: Route) -> "RouteView":
-        """Show a route."""
-        return cls(destination=route.destination, nexthop=route.nexthop)
-
-
-class SubnetView(Struct, kw_only=True):
-    """A subnet; `available_ips` is null where it was not counted."""
-
-    id: str
-    name: str
-    network_id: str
-    cidr: str
-    ip_version: int
-    gateway_ip: str | None
-    enable_dhcp: bool
-    dns_nameservers: list[str] | None
-    host_routes: list[RouteView] | None
-    has_router: bool
-    available_ips: int | None
-    total_ips: int | None
-    tags: list[TagView]
-    project_id: int
-    region: str
-    region_id: int
-    task_id: str | None
-    creator_task_id: str | None
-    created_at: str
-    updated_at: str
-
-    @classmethod
-    def of(
-        cls, subnet: Subnet, tags: Iterable[Tag], region_name: str, project_id: int, available: int | None = None
-    ) -> "SubnetView":
-        """Show a subnet; one that belongs to nobody appears as the caller's project's own."""
-        return cls(
-            id=subnet.id,
-            name=subnet.name,
-            network_id=subnet.network_id,
-            cidr=subnet.cidr,
-            ip_version=subnet.ip_version,
-            gateway_ip=subnet.gateway_ip,
-            enable_dhcp=subnet.enable_dhcp,
-            dns_nameservers=subnet.dns_nameservers or [],
-            host_routes=[RouteView.of(route) for route in subnet.host_routes],
-            has_router=False,
-            available_ips=available,
-            total_ips=subnet.total,
-            tags=shown(tags),
-            project_id=subnet.project_id or project_id,
-            region=region_name,
-            region_id=subnet.region_id,
-            task_id=subnet.task_id,
-            creator_task_id=subnet.creator_task_id,
-            created_at=offset(subnet.created_at),
-            updated_at=offset(subnet.updated_at),
-        )
-
-
-class NetworkDetails(Struct, kw_only=True):
-    """A network with its subnets."""
-
+class _NetworkView(Struct, kw_only=True):
     id: str
     name: str
     type: str
@@ -87,7 +27,6 @@ class NetworkDetails(Struct, kw_only=True):
     shared: bool
     default: bool | None
     port_security_enabled: bool
-    subnets: list[SubnetView]
     tags: list[TagView]
     project_id: int | None
     region: str
@@ -97,26 +36,110 @@ class NetworkDetails(Struct, kw_only=True):
     created_at: str
     updated_at: str
 
+
+class NetworkView(_NetworkView, kw_only=True):
+    """A network with the ids of its subnets; `task_id` is the task that holds it now."""
+
+    subnets: list[str]
+
     @classmethod
-    def of(cls, network: Network, subnets: list[SubnetView], tags: Iterable[Tag], region_name: str) -> "NetworkDetails":
+    def of(cls, network: Network, subnets: Iterable[Subnet], tags: Iterable[Tag], region_name: str) -> "NetworkView":
+        """Show a network."""
+        return cls(subnets=[subnet.id for subnet in subnets], **_facts(network, tags, region_name))
+
+
+class LegacyNetworkView(NetworkView, kw_only=True):
+    """A network with the second name that older clients read."""
+
+    metadata: list[TagView]
+
+    @classmethod
+    def of(
+        cls, network: Network, subnets: Iterable[Subnet], tags: Iterable[Tag], region_name: str
+    ) -> "LegacyNetworkView":
+        """Show a network under both sets of names."""
+        facts = _facts(network, tags, region_name)
+        return cls(subnets=[subnet.id for subnet in subnets], metadata=facts["tags"], **facts)
+
+
+class NetworkDetails(_NetworkView, kw_only=True):
+    """A network with its subnets."""
+
+    subnets: Sequence[SubnetView]
+
+    @classmethod
+    def of(
+        cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
+    ) -> "NetworkDetails":
         """Show a network with its subnets."""
-        return cls(
-            id=network.id,
-            name=network.name,
-            type=network.type,
-            mtu=network.mtu,
-            segmentation_id=network.segmentation_id,
-            external=network.external,
-            shared=network.shared,
-            default=network.is_default,
-            port_security_enabled=network.port_security_enabled,
-            subnets=subnets,
-            tags=shown(tags),
-            project_id=network.project_id,
-            region=region_name,
-            region_id=network.region_id,
-            task_id=network.task_id,
-            creator_task_id=network.creator_task_id,
-            created_at=offset(network.created_at),
-            updated_at=offset(network.updated_at),
-        )
+        return cls(subnets=subnets, **_facts(network, tags, region_name))
+
+
+class LegacyNetworkDetails(NetworkDetails, kw_only=True):
+    """A network with its subnets, and the second name that older clients read."""
+
+    metadata: list[TagView]
+
+    @classmethod
+    def of(
+        cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
+    ) -> "LegacyNetworkDetails":
+        """Show a network with its subnets under both sets of names."""
+        facts = _facts(network, tags, region_name)
+        return cls(subnets=subnets, metadata=facts["tags"], **facts)
+
+
+class PortWithInstance(Struct, kw_only=True):
+    """A port in a network, and the instance that it belongs to."""
+
+    id: str
+    instance_id: str
+    instance_name: str
+
+
+class CreateNetwork(Struct, kw_only=True):
+    """A network to make, and a router that leads out of it unless `create_router` is false."""
+
+    name: Name
+    create_router: bool = True
+    type: NetworkType = "vxlan"
+    tags: NewTags | None = None
+    metadata: NewTags | None = None
+
+
+class UpdateNetwork(Struct, kw_only=True):
+    """A JSON merge patch (RFC 7386) of a network: what is absent stays; tags may be null."""
+
+    name: Name | UnsetType = UNSET
+    tags: TagChanges | UnsetType | None = UNSET
+
+    def patch(self) -> NetworkPatch:
+        """Keep the fields that were sent, tags checked; raises Invalid."""
+        patch = NetworkPatch()
+        if self.name is not UNSET:
+            patch["name"] = self.name
+        if self.tags is not UNSET:
+            patch["tags"] = None if self.tags is None else checked(self.tags)
+        return patch
+
+
+def _facts(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str, Any]:
+    return {
+        "id": network.id,
+        "name": network.name,
+        "type": network.type,
+        "mtu": network.mtu,
+        "segmentation_id": network.segmentation_id,
+        "external": network.external,
+        "shared": network.shared,
+        "default": network.is_default,
+        "port_security_enabled": network.port_security_enabled,
+        "tags": shown(tags),
+        "project_id": network.project_id,
+        "region": region_name,
+        "region_id": network.region_id,
+        "task_id": network.task_id,
+        "creator_task_id": network.creator_task_id,
+        "created_at": offset(network.created_at),
+        "updated_at": offset(network.updated_at),
+    }

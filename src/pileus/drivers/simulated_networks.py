@@ -1,0 +1,73 @@
+"""Networks, subnets and routers of the simulated cloud."""
+
+import msgspec
+from msgspec import Struct
+
+from pileus.drivers.driver import Crossing, DriverError, Nic, Range, Segment
+from pileus.drivers.simulated_world import World
+
+
+class Wiring(World):
+    """The part that keeps them: Segments and Routers."""
+
+    async def ensure_network(self, segment: Segment) -> None:
+        """Make a network, or change it."""
+        await self._let("networks", segment.id, None, segment, "network")
+
+    async def ensure_no_network(self, network_id: str) -> None:
+        """Remove a network with its subnets."""
+        self._db.execute("DELETE FROM subnets WHERE parent = ?", (network_id,))
+        self._db.execute("DELETE FROM networks WHERE id = ?", (network_id,))
+
+    async def ensure_subnet(self, subnet: Range) -> None:
+        """Make a subnet, or change it."""
+        self._must("networks", subnet.network_id)
+        await self._let("subnets", subnet.id, subnet.network_id, subnet, "subnet")
+
+    async def ensure_no_subnet(self, subnet_id: str) -> None:
+        """Remove a subnet."""
+        self._db.execute("DELETE FROM subnets WHERE id = ?", (subnet_id,))
+
+    async def ensure_router(self, crossing: Crossing) -> None:
+        """Make a router, or change it."""
+        await self._let("routers", crossing.id, None, crossing, "router")
+
+    async def ensure_no_router(self, router_id: str) -> None:
+        """Remove a router with its interfaces."""
+        self._db.execute("DELETE FROM router_ports WHERE parent = ?", (router_id,))
+        self._db.execute("DELETE FROM routers WHERE id = ?", (router_id,))
+
+    async def ensure_joined(self, router_id: str, nic: Nic) -> None:
+        """Give a router an interface."""
+        self._must("routers", router_id)
+        await self._let("router_ports", nic.port_id, router_id, nic, "join")
+
+    async def ensure_parted(self, router_id: str, port_id: str) -> None:
+        """Take an interface from a router."""
+        self._db.execute("DELETE FROM router_ports WHERE id = ? AND parent = ?", (port_id, router_id))
+
+    def network(self, network_id: str) -> tuple[Segment, dict[str, Range]] | None:
+        """A network and its subnets, as they were last told of; None without it."""
+        row = self._db.execute("SELECT facts FROM networks WHERE id = ?", (network_id,)).fetchone()
+        rows = self._db.execute("SELECT id, facts FROM subnets WHERE parent = ?", (network_id,)).fetchall()
+        subnets = {subnet_id: msgspec.json.decode(facts, type=Range) for subnet_id, facts in rows}
+        return None if row is None else (msgspec.json.decode(row[0], type=Segment), subnets)
+
+    def router(self, router_id: str) -> tuple[Crossing, dict[str, Nic]] | None:
+        """A router and its interfaces, as they were last told of; None without it."""
+        row = self._db.execute("SELECT facts FROM routers WHERE id = ?", (router_id,)).fetchone()
+        rows = self._db.execute("SELECT id, facts FROM router_ports WHERE parent = ?", (router_id,)).fetchall()
+        nics = {port_id: msgspec.json.decode(facts, type=Nic) for port_id, facts in rows}
+        return None if row is None else (msgspec.json.decode(row[0], type=Crossing), nics)
+
+    async def _let(self, table: str, identity: str, parent: str | None, thing: Struct, what: str) -> None:
+        """Let a thing be as it is told; it takes its time if it was not so."""
+        facts = msgspec.json.encode(thing).decode()
+        row = self._db.execute(f"SELECT facts FROM {table} WHERE id = ?", (identity,)).fetchone()  # noqa: S608
+        if row is None or row[0] != facts:
+            await self._take(what)
+            self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (identity, parent, facts))  # noqa: S608
+
+    def _must(self, table: str, identity: str) -> None:
+        if self._db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (identity,)).fetchone() is None:  # noqa: S608
+            raise DriverError(f"{table[:-1].capitalize()} {identity} does not exist", retryable=False)

@@ -1,0 +1,50 @@
+"""The networks and routers of a project that is being deleted: taken away, or brought back if it stays."""
+
+from pileus.drivers.driver import Routers, Segments
+from pileus.store import contents, networks, router_ports, routers, subnets
+from pileus.tasks.operation import Work
+from pileus.tasks.wiring import crossing, inside, join, range_of, segment
+
+
+async def remove_routers(work: Work) -> None:
+    """Take every router away."""
+    if isinstance(work.driver, Routers):
+        for router_id in await _ids(work, "routers"):
+            await work.driver.ensure_no_router(router_id)
+
+
+async def make_routers(work: Work) -> None:
+    """Bring them back, with all that they join."""
+    if not isinstance(work.driver, Routers):
+        return
+    async with work.db.scan() as tx:
+        found = await routers.TABLE.find(tx, contents.OWN, project_id=work.task.args["project_id"])
+        legs = await router_ports.of_each(tx, [router.id for router in found])
+    for router in found:
+        await work.driver.ensure_router(crossing(router, legs[router.id]))
+        await join(work, inside(legs[router.id]))
+
+
+async def remove_networks(work: Work) -> None:
+    """Take every network away."""
+    if isinstance(work.driver, Segments):
+        for network_id in await _ids(work, "networks"):
+            await work.driver.ensure_no_network(network_id)
+
+
+async def make_networks(work: Work) -> None:
+    """Bring them back, with their subnets."""
+    if not isinstance(work.driver, Segments):
+        return
+    async with work.db.scan() as tx:
+        found = await networks.TABLE.find(tx, contents.OWN, project_id=work.task.args["project_id"])
+        ranges = await subnets.of_each(tx, [network.id for network in found])
+    for network in found:
+        await work.driver.ensure_network(segment(network))
+        for subnet in ranges[network.id]:
+            await work.driver.ensure_subnet(range_of(subnet))
+
+
+async def _ids(work: Work, table: str) -> list[str]:
+    async with work.db.scan() as tx:
+        return await contents.ids(tx, table, work.task.args["project_id"])
