@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from pileus.store.contents import REMOVED
 from pileus.store.database import Database, Tx
 from pileus.store.sqlite import Sqlite
 
@@ -18,31 +19,15 @@ COLUMNS = {
 KEPT = {"tasks", "user_actions", "counters", "schema_versions", "faults", "api_keys"}
 # What tells that something was changed and changed back.
 RESTLESS = {"revision", "updated_at", "changed_at"}
-# What tenants make, those first that stand on others.
-OWNED = (
-    "tasks",
-    "user_actions",
-    "tags",
-    "port_security_groups",
-    "security_group_rules",
-    "security_groups",
-    "addresses",
-    "floating_ips",
-    "ports",
-    "attachments",
-    "snapshots",
-    "volumes",
-    "ddos_profiles",
-    "placement_groups",
-    "instances",
-    "ssh_keys",
-)
+# What others than tenants have too.
+SHARED = {"subnets", "networks", "images"}
 SEEN = {
     "machines": "id, status, vm_state",
     "volumes": "id, size, machine_id",
     "snapshots": "id",
     "interfaces": "port_id, machine_id",
     "protections": "region_id, ip_address, active",
+    **dict.fromkeys(("networks", "subnets", "routers", "router_ports"), "id, parent, facts"),
 }
 
 
@@ -70,10 +55,8 @@ async def wipe(db: Database, world: Path) -> None:
     """Forget every tenant's things, so that the next look is quick."""
 
     async def write(tx: Tx) -> None:
-        for table in OWNED:
-            await tx.run(f"DELETE FROM {table}")
-        for table in ("subnets", "networks", "images"):
-            await tx.run(f"DELETE FROM {table} WHERE client_id IS NOT NULL")
+        for table in ("tasks", "user_actions", *REMOVED):
+            await tx.run(f"DELETE FROM {table}" + (" WHERE client_id IS NOT NULL" if table in SHARED else ""))
 
     await db.write(write)
     with sqlite3.connect(world) as connection:
