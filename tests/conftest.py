@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from pileus.app import Running, started
@@ -11,7 +10,7 @@ from pileus.settings import Settings
 from pileus.store import faults
 from pileus.store.database import Database
 from pileus.store.schema import opened
-from tests.databases import BACKENDS, database_url
+from tests.databases import BACKENDS, database_url, empty
 from tests.servers import Server, serving
 from tests.tenants import Tenant, new_tenant
 
@@ -56,16 +55,14 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture
 def postgres(postgres_server: str) -> str:
-    """That database, emptied: quicker than a new one."""
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS public CASCADE")
-        connection.execute("CREATE SCHEMA public")
+    """That database with nothing in it but its schema, if it has had one: quicker than a new one."""
+    empty(postgres_server)
     return postgres_server
 
 
 @pytest.fixture(params=BACKENDS)
 def url(request: pytest.FixtureRequest) -> str:
-    """Where an empty database is; the file has no address."""
+    """Where a database without any rows is; the file has no address."""
     return str(request.getfixturevalue("postgres")) if request.param == "postgres" else ""
 
 

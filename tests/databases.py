@@ -9,6 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from pileus.store.schema import migrations
+
 SERVER = os.environ.get("PILEUS_TEST_POSTGRES", "")
 BACKENDS = ("sqlite", "postgres")
 
@@ -28,3 +30,15 @@ def database_url(backend: str) -> Iterator[str]:
             yield urlunsplit(urlsplit(SERVER)._replace(path=f"/{name}"))
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def empty(url: str) -> None:
+    """Delete every row but those that tell the schema's version, and every table that is not the schema's."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        known = "".join(sql for _, _, sql in migrations())
+        for (table,) in found:
+            verb = "DELETE FROM" if f"CREATE TABLE {table} " in known else "DROP TABLE"
+            if table != "schema_versions":
+                connection.execute(f'{verb} "{table}"')

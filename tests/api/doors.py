@@ -42,6 +42,9 @@ class Door:
     queries: list[str] = field(default_factory=list)
     """The names of the parameters in the query."""
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def name(self) -> str:
         """What it is called in tests."""

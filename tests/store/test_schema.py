@@ -1,6 +1,7 @@
 """Migrations: the way to today's schema, on both databases."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from pileus.store.database import Database, Migration, NewerDatabase
 from pileus.store.postgres import Postgres
 from pileus.store.schema import migrations, opened
 from pileus.store.sqlite import Sqlite
+from tests.databases import BACKENDS, database_url
 
 FUTURE = (9000, "future", "CREATE TABLE futures (id BIGINT PRIMARY KEY);\n\nCREATE INDEX by_id ON futures (id);\n")
 BROKEN = (9001, "broken", "CREATE TABLE half (id BIGINT PRIMARY KEY);\n\nCREATE TABEL oops (id BIGINT);\n")
@@ -23,6 +25,13 @@ INDEXES = {
     Postgres: "SELECT tablename, indexname FROM pg_indexes i WHERE schemaname = 'public' AND NOT EXISTS "
     "(SELECT 1 FROM pg_constraint c WHERE c.conname = i.indexname) ORDER BY 1, 2",
 }
+
+
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where a database without any tables is; the file has no address."""
+    with database_url(request.param) as address:
+        yield address
 
 
 def made(url: str, folder: Path) -> Database:

@@ -1,66 +1,98 @@
 """All there is, in the database and in the simulated world: to see what an operation has left behind."""
 
+import json
 import sqlite3
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pileus.store.contents import REMOVED
 from pileus.store.database import Database, Tx
 from pileus.store.sqlite import Sqlite
 
-Rows = dict[str, list[tuple[Any, ...]]]
-COLUMNS = {
-    True: "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
-    "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
-    False: "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'",
-}
+Row = tuple[tuple[str, Any], ...]
+Rows = dict[str, list[Row]]
+Columns = dict[str, list[str]]
+IN_FILE = (
+    "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+    "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid"
+)
+ON_SERVER = (
+    "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' "
+    "ORDER BY table_name, ordinal_position"
+)
 # What only ever grows, or is not an operation's business.
-KEPT = {"tasks", "user_actions", "counters", "schema_versions", "faults", "api_keys"}
-# What tells that something was changed and changed back.
-RESTLESS = {"revision", "updated_at", "changed_at"}
-# What others than tenants have too.
-SHARED = {"subnets", "networks", "images"}
-SEEN = {
-    "machines": "id, status, vm_state",
-    "volumes": "id, size, machine_id",
-    "snapshots": "id",
-    "interfaces": "port_id, machine_id",
-    "protections": "region_id, ip_address, active",
-    **dict.fromkeys(("networks", "subnets", "routers", "router_ports"), "id, parent, facts"),
-}
+GROWING = {"tasks", "user_actions", "counters", "schema_versions", "faults", "api_keys"}
+# What tells that something was changed and changed back, or for which request.
+RESTLESS = {"revision", "updated_at", "changed_at", "restarted_for", "reverted_for"}
+# What a machine was last told of itself, more or less of which is told by each step.
+SPECIFIED = {"machine"}
+# Who there is, and what stays whoever comes.
+STANDING = {"clients", "users", "projects", "counters", "schema_versions", "api_keys", "faults"}
 
 
 async def everything(db: Database, world: Path) -> Rows:
     """Every row of every table that matters, and everything that the simulated world holds."""
+    columns = _settled(await _columns(db), GROWING)
+    # One statement: it is asked often.
+    parts = [
+        f"SELECT '{table}', CAST(json_array({', '.join(names)}) AS TEXT) FROM {table}"
+        for table, names in columns.items()
+    ]
+    found: Rows = {table: [] for table in columns}
     async with db.read() as tx:
-        columns: dict[str, list[str]] = {}
-        for table, column in sorted(map(tuple, await tx.all(COLUMNS[isinstance(db, Sqlite)]))):
-            if table not in KEPT and column not in RESTLESS:
-                columns.setdefault(table, []).append(column)
-        found = {table: await _rows(tx, table, names) for table, names in columns.items()}
+        for table, values in await tx.all(" UNION ALL ".join(parts)):
+            found[table].append(tuple(zip(columns[table], json.loads(values), strict=True)))
+    return found | _simulated(world)
+
+
+def _simulated(world: Path) -> Rows:
     with sqlite3.connect(world) as connection:
-        for table, names in SEEN.items():
-            found[f"simulated {table}"] = sorted(connection.execute(f"SELECT {names} FROM {table}"), key=str)
+        columns = _settled(_grouped(connection.execute(IN_FILE).fetchall()), {"settings"})
+        found = {
+            f"simulated {table}": [
+                tuple(zip(names, row, strict=True))
+                for row in connection.execute(f"SELECT {', '.join(names)} FROM {table}")
+            ]
+            for table, names in columns.items()
+        }
     connection.close()
     return found
 
 
-async def _rows(tx: Tx, table: str, names: list[str]) -> list[tuple[Any, ...]]:
-    rows = await tx.all(f"SELECT {', '.join(names)} FROM {table}")
-    return sorted((tuple(zip(names, row, strict=True)) for row in rows), key=str)
+async def _columns(db: Database) -> Columns:
+    async with db.read() as tx:
+        return _grouped(await tx.all(IN_FILE if isinstance(db, Sqlite) else ON_SERVER))
+
+
+def _grouped(rows: Any) -> Columns:
+    columns: Columns = {}
+    for table, column in rows:
+        columns.setdefault(table, []).append(column)
+    return columns
+
+
+def _settled(columns: Columns, without: set[str]) -> Columns:
+    hidden = RESTLESS | SPECIFIED
+    return {
+        table: [name for name in names if name not in hidden]
+        for table, names in columns.items()
+        if table not in without
+    }
 
 
 async def wipe(db: Database, world: Path) -> None:
     """Forget every tenant's things, so that the next look is quick."""
+    columns = await _columns(db)
 
     async def write(tx: Tx) -> None:
-        for table in ("tasks", "user_actions", *REMOVED):
-            await tx.run(f"DELETE FROM {table}" + (" WHERE client_id IS NOT NULL" if table in SHARED else ""))
+        deferred = "PRAGMA defer_foreign_keys = ON", "SET LOCAL session_replication_role = replica"
+        await tx.run(deferred[not isinstance(db, Sqlite)])
+        for table, names in columns.items():
+            if table not in STANDING:
+                await tx.run(f"DELETE FROM {table}" + (" WHERE client_id IS NOT NULL" if "client_id" in names else ""))
 
     await db.write(write)
     with sqlite3.connect(world) as connection:
-        for table in SEEN:
+        for table in _settled(_grouped(connection.execute(IN_FILE).fetchall()), {"settings"}):
             connection.execute(f"DELETE FROM {table}")
     connection.close()
 
@@ -69,22 +101,17 @@ def difference(before: Rows, after: Rows) -> dict[str, list[Any]]:
     """What is there now and was not, and the other way round."""
     changes = {}
     for table in after:
-        gone, come = Counter(before[table]), Counter(after[table])
-        if gone != come:
-            changes[table] = [("gone", row) for row in gone - come] + [("new", row) for row in come - gone]
+        gone, come = set(before[table]) - set(after[table]), set(after[table]) - set(before[table])
+        if gone or come:
+            changes[table] = [*(("gone", row) for row in gone), *(("new", row) for row in come)]
     return changes
 
 
-def locks(rows: Rows, client_id: int) -> list[tuple[str, Any]]:
+def locks(rows: Rows, client_id: int) -> list[tuple[str, dict[str, Any]]]:
     """Whatever of a tenant's is still held by a task."""
-    named = [(table, dict_of(row)) for table, found in rows.items() for row in found]
     return [
-        (table, row)
-        for table, row in named
-        if row.get("client_id") == client_id and (row.get("task_id") or row.get("task_state"))
+        (table, named)
+        for table, found in rows.items()
+        for named in map(dict, found)
+        if named.get("client_id") == client_id and (named.get("task_id") or named.get("task_state"))
     ]
-
-
-def dict_of(row: tuple[Any, ...]) -> dict[str, Any]:
-    """A row as a map, if it has names."""
-    return {each[0]: each[1] for each in row if isinstance(each, tuple)}
