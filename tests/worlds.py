@@ -7,17 +7,18 @@ from msgspec.structs import replace
 from pileus.app import Running
 from pileus.domain.ddos_profiles import DdosProfile
 from pileus.domain.faults import Fault, FaultKind
+from pileus.domain.floating_ips import FloatingIP
 from pileus.domain.images import Image
 from pileus.domain.instances import VM_STATES, Instance, Kind, Status
 from pileus.domain.networks import Network, Subnet, next_free
 from pileus.domain.placement_groups import PlacementGroup
 from pileus.domain.places import Place
-from pileus.domain.ports import AssignedAddress, FloatingIP, Port, mac_address
+from pileus.domain.ports import AssignedAddress, Port, mac_address
 from pileus.domain.security_groups import SecurityGroup
 from pileus.domain.tags import tagged
 from pileus.domain.user_actions import UserAction
 from pileus.domain.volumes import Attachment, Volume, VolumeStatus, device
-from pileus.drivers.driver import Disk, Machine, Nic
+from pileus.drivers.driver import Disk, Leading, Machine, Nic
 from pileus.drivers.simulated import Simulated
 from pileus.store import (
     attachments,
@@ -36,6 +37,7 @@ from pileus.store import (
 )
 from pileus.store.database import Tx
 from pileus.store.rows import Table
+from pileus.tasks.machines import nic_of
 from pileus.tasks.wiring import range_of, segment
 from tests.tenants import REGION, Tenant
 
@@ -150,7 +152,17 @@ async def a_floating_ip(tenant: Tenant, port: Port | None = None, **changes: Any
         await ports.assign(tx, AssignedAddress(subnet_id=subnet.id, ip=ip, floating_ip_id=floating.id))
         return floating
 
-    return await tenant.running.cloud.db.write(write)
+    floating = await tenant.running.cloud.db.write(write)
+    if floating.port_id and floating.fixed_ip_address:
+        leading = Leading(
+            id=floating.id,
+            region_id=floating.region_id,
+            ip_address=floating.floating_ip_address,
+            port_id=floating.port_id,
+            fixed_ip_address=floating.fixed_ip_address,
+        )
+        await driver_of(tenant.running).ensure_leading(leading)
+    return floating
 
 
 async def a_security_group(tenant: Tenant, name: str = "web", *guarded: Port, **changes: Any) -> SecurityGroup:
@@ -291,8 +303,7 @@ async def _boot_volume(tx: Tx, tenant: Tenant, instance: Instance, image: Image)
 
 async def _nic(running: Running, port: Port) -> Nic:
     async with running.cloud.db.read() as tx:
-        addresses = [line.ip for line in await ports.addresses_of(tx, port.id)]
-    return Nic(port_id=port.id, network_id=port.network_id, mac_address=port.mac_address, addresses=addresses)
+        return await nic_of(tx, port)
 
 
 async def _machine(running: Running, instance: Instance) -> None:

@@ -11,12 +11,23 @@ from tests.storage import a_snapshot, a_volume
 from tests.tasks.workers import a_task
 from tests.tenants import REGION, Tenant
 from tests.wiring import a_router
-from tests.worlds import a_ddos_profile, a_network, a_port, a_security_group, addresses_of, an_instance, owned, renewed
+from tests.worlds import (
+    a_ddos_profile,
+    a_floating_ip,
+    a_network,
+    a_port,
+    a_security_group,
+    addresses_of,
+    an_instance,
+    owned,
+    renewed,
+)
 
 SECRET = "only-its-owner-knows"
 NOTHING = "00000000-0000-4000-8000-000000000000"
 THINGS = (
     "fault_id",
+    "floating_ip_id",
     "group_id",
     "image_id",
     "instance_id",
@@ -78,6 +89,7 @@ async def ids_of(tenant: Tenant) -> Ids:
         "network_id": network.id,
         "subnet_id": subnet.id,
         "router_id": (await a_router(tenant, subnet, name=SECRET)).id,
+        "floating_ip_id": (await a_floating_ip(tenant)).id,
         "group_id": (await a_security_group(tenant, SECRET)).id,
         "task_id": task.id,
         "ssh_key_id": key.id,

@@ -3,7 +3,7 @@
 import pytest
 
 from pileus.domain.faults import FaultKind
-from pileus.domain.ports import FloatingIP
+from pileus.domain.floating_ips import FloatingIP
 from pileus.store import floating_ips
 from tests.api.plugs import TEMPLATE, UNKNOWN, attach, detach, in_use, interfaces, now_of_port, plugged, profile_at
 from tests.tenants import Tenant

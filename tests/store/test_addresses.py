@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pileus.domain.errors import Conflict, Invalid, NoCapacity
+from pileus.domain.floating_ips import FloatingIP
 from pileus.domain.networks import Network, Subnet
-from pileus.domain.ports import AssignedAddress, FloatingIP, Port, mac_address
+from pileus.domain.ports import AssignedAddress, Port, mac_address
 from pileus.domain.projects import Project
 from pileus.store import addresses, clients, floating_ips, networks, ports, projects, subnets
 from pileus.store.database import Database, Tx

@@ -11,6 +11,7 @@ from pileus.domain.security_groups import default_group
 from pileus.store import security_groups
 from pileus.store.database import Tx
 from tests.storage import a_snapshot, a_volume, snapshots_now
+from tests.tasks.address_stories import ADDRESS_STORIES
 from tests.tasks.network_stories import NETWORK_STORIES
 from tests.tasks.telling import Ask, Path, Story, asking
 from tests.tenants import REGION, Tenant
@@ -298,6 +299,7 @@ STORIES: dict[str, Story] = {
     "create_snapshot": Story(_create_snapshot),
     "delete_snapshot": Story(_delete_snapshot, lasting=True),
     **NETWORK_STORIES,
+    **ADDRESS_STORIES,
     "update_port_allowed_address_pairs": Story(_update_port),
     "put_into_server_group": Story(_put_into_group),
     "remove_from_server_group": Story(_remove_from_group),

@@ -38,7 +38,7 @@ PLACES = [(name, at) for name in NAMES for at in range(len(OPERATIONS[name].step
 # What leaves everything as it was, once it is done.
 INVISIBLE = {"soft_reboot_vm", "soft_reboot_bm", "hard_reboot_vm", "hard_reboot_bm", "revert_volume"}
 # What makes something new, and may be asked for again meanwhile.
-REPEATABLE = {"create_vm", "create_bm", "create_snapshot", "create_network", "create_subnet", "create_router"}
+REPEATABLE = {name for name in NAMES if name.startswith("create_")} - {"create_ddos_profile"}
 Bend = Callable[[Step], Step]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pileus.api.call import Call
 from pileus.domain import routers as rules
 from pileus.domain.errors import Conflict, invalid
-from pileus.domain.networks import Subnet, several, widest
+from pileus.domain.networks import Subnet
 from pileus.domain.ports import mac_address
 from pileus.domain.routers import Leg, Router, RouterPort, RouterStatus
 from pileus.domain.subnets import address
@@ -38,8 +38,7 @@ async def lead_out(tx: Tx, call: Call, router: Router, network_id: str) -> Route
     ranges = await subnets.of_network(tx, network_id)
     # What is translated is IPv4; only a network without it is led into by IPv6.
     family = "ipv4" if any(each.ip_version == 4 for each in ranges) else "ipv6"  # noqa: PLR2004  # the protocol's number
-    used = await addresses.in_use(tx, network_id) if several(ranges, family) else {}
-    (subnet,) = widest([(each, used.get(each.id, 0)) for each in ranges], family)
+    (subnet,) = await subnets.roomiest(tx, network_id, family)
     port = await _port(tx, call, router, network_id, gateway=True)
     await addresses.allocate(tx, subnet, router_port_id=port.id)
     return port

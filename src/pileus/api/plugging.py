@@ -10,12 +10,15 @@ from ipaddress import ip_address
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pileus.api.floating import aim, new_floating_ip
 from pileus.domain.catalogue import Catalogue
+from pileus.domain.creation import Making
 from pileus.domain.errors import Conflict, NotFound, invalid, not_found
-from pileus.domain.networks import VERSIONS, Network, Subnet, several, widest
+from pileus.domain.floating_ips import FloatingIP
+from pileus.domain.networks import VERSIONS, Network, Subnet
 from pileus.domain.orders import FloatingChoice, InterfaceType, NewInterface
 from pileus.domain.places import Place
-from pileus.domain.ports import FloatingIP, Port, mac_address
+from pileus.domain.ports import Port, mac_address
 from pileus.domain.security_groups import default_group
 from pileus.store import addresses, floating_ips, networks, ports, security_groups, subnets
 from pileus.store.database import Tx
@@ -26,10 +29,15 @@ class Plugging(Struct, frozen=True, kw_only=True):
 
     place: Place
     catalogue: Catalogue
-    instance_id: str
+    instance_id: str | None = None
     task_id: str
     now: int
     new_id: Callable[[], str]
+
+    @property
+    def making(self) -> Making:
+        """What new records have in common."""
+        return Making(place=self.place, task_id=self.task_id, now=self.now, new_id=self.new_id)
 
 
 class Plugged(Struct, frozen=True, kw_only=True):
@@ -58,6 +66,15 @@ async def plug(tx: Tx, plugging: Plugging, interface: NewInterface, group_ids: S
     return Plugged(port=port, addresses=given, floating_ip=floating_ip, new_floating_ip=new)
 
 
+async def reserve(tx: Tx, plugging: Plugging, interface: NewInterface, *, is_vip: bool) -> Port:
+    """Make a port without an instance, for its addresses; raises Invalid, NotFound, Conflict or NoCapacity."""
+    network, ranges = await RANGES[interface.type](tx, plugging, interface)
+    alone = replace(_port(plugging, network, interface, 0), reserved=True, is_vip=is_vip)
+    port = await ports.add(tx, alone)
+    given = [await addresses.allocate(tx, each, port_id=port.id, wanted=interface.ip_address) for each in ranges]
+    return await ports.save(tx, port, port.reserving(given))
+
+
 def _port(plugging: Plugging, network: Network, interface: NewInterface, position: int) -> Port:
     port_id, place = plugging.new_id(), plugging.place
     return Port(
@@ -81,13 +98,13 @@ def _port(plugging: Plugging, network: Network, interface: NewInterface, positio
 
 async def _external(tx: Tx, plugging: Plugging, interface: NewInterface) -> tuple[Network, list[Subnet]]:
     network = await networks.get(tx, plugging.place, plugging.catalogue.external_network_id(plugging.place.region_id))
-    return network, await _widest(tx, network.id, interface.ip_family)
+    return network, await subnets.roomiest(tx, network.id, interface.ip_family)
 
 
 async def _any_subnet(tx: Tx, plugging: Plugging, interface: NewInterface) -> tuple[Network, list[Subnet]]:
     network = (await networks.get(tx, plugging.place, interface.network_id or "")).unlocked()
     if interface.ip_address is None:
-        return network, await _widest(tx, network.id, interface.ip_family)
+        return network, await subnets.roomiest(tx, network.id, interface.ip_family)
     for subnet in await subnets.of_network(tx, network.id):
         if _belongs(interface.ip_address, subnet):
             return network, [subnet.unlocked()]
@@ -133,13 +150,6 @@ async def _reserved(tx: Tx, plugging: Plugging, interface: NewInterface, positio
     return port, [line.ip for line in await ports.addresses_of(tx, port.id)]
 
 
-async def _widest(tx: Tx, network_id: str, family: str) -> list[Subnet]:
-    """The subnets to take addresses of, the fullest last; raises Invalid or NoCapacity."""
-    ranges = [each for each in await subnets.of_network(tx, network_id) if each.task_id is None]
-    used = await addresses.in_use(tx, network_id) if several(ranges, family) else {}
-    return widest([(each, used.get(each.id, 0)) for each in ranges], family)
-
-
 async def _groups(tx: Tx, plugging: Plugging, group_ids: Sequence[str]) -> list[str]:
     """The groups named, or else the project's default one, made when it is first needed."""
     if group_ids:
@@ -155,35 +165,14 @@ async def _floating(tx: Tx, plugging: Plugging, choice: FloatingChoice, port: Po
     fixed = next((ip for ip in given if ip_address(ip).version in VERSIONS["ipv4"]), None)
     if fixed is None:
         raise invalid(floating_ip="A floating IP needs an interface with an IPv4 address")
+    target = await aim(tx, port, fixed)
     if choice.existing_id is None:
-        return await _new_floating(tx, plugging, port.id, fixed)
+        return await new_floating_ip(tx, plugging.catalogue, plugging.making, target)
     before = await floating_ips.get(tx, plugging.place, choice.existing_id)
     if before.task_id is not None or before.port_id is not None:
         raise Conflict(f"Floating IP {before.id} is in use")
-    after = replace(before, port_id=port.id, fixed_ip_address=fixed, task_id=plugging.task_id, updated_at=plugging.now)
+    after = replace(before.leading(target, plugging.now), status=before.status, task_id=plugging.task_id)
     return await floating_ips.save(tx, before, after)
-
-
-async def _new_floating(tx: Tx, plugging: Plugging, port_id: str, fixed: str) -> FloatingIP:
-    network_id = plugging.catalogue.external_network_id(plugging.place.region_id)
-    (subnet,) = await _widest(tx, network_id, "ipv4")
-    floating_ip_id, place = plugging.new_id(), plugging.place
-    floating_ip = FloatingIP(
-        id=floating_ip_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-        floating_ip_address="",
-        port_id=port_id,
-        fixed_ip_address=fixed,
-        task_id=plugging.task_id,
-        creator_task_id=plugging.task_id,
-        created_at=plugging.now,
-        updated_at=plugging.now,
-    )
-    await floating_ips.add(tx, floating_ip)
-    ip = await addresses.allocate(tx, subnet, floating_ip_id=floating_ip_id)
-    return await floating_ips.save(tx, floating_ip, replace(floating_ip, floating_ip_address=ip))
 
 
 def _belongs(ip: str, subnet: Subnet) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 from pileus.api.call import Call
 from pileus.domain.ddos_profiles import DdosProfile, DdosTemplate
 from pileus.domain.errors import Conflict, invalid
-from pileus.domain.ports import FloatingIP, Port
+from pileus.domain.floating_ips import FloatingIP
+from pileus.domain.ports import Port
 from pileus.domain.protection import held
 from pileus.store import counters, ddos_profiles, ports
 from pileus.store.database import Tx

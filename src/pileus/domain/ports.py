@@ -1,4 +1,4 @@
-"""Ports: where an instance meets a network; floating IPs; MAC addresses."""
+"""Ports: where an instance meets a network; MAC addresses."""
 
 import hashlib
 from collections.abc import Iterable
@@ -41,6 +41,10 @@ class Port(Struct, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
+    def reserving(self, addresses: Iterable[str]) -> "Port":
+        """Keep these addresses, with or without an instance, under the name that such ports have."""
+        return replace(self, reserved=True, name=f"reserved_fixed_ip_{next(iter(addresses), '')}")
+
     def speaking_as(self, pairs: Iterable[AddressPair], now: int) -> "Port":
         """Let it speak as other addresses too; a pair without a MAC address has the port's own. Raises Invalid."""
         allowed = [AddressPair(_range(pair.ip_address), pair.mac_address or self.mac_address) for pair in pairs]
@@ -71,33 +75,6 @@ class AssignedAddress(Struct, frozen=True, kw_only=True):
     port_id: str | None = None
     floating_ip_id: str | None = None
     router_port_id: str | None = None
-
-
-class FloatingIP(Struct, frozen=True, kw_only=True):
-    """A public address that can move between ports."""
-
-    id: str
-    client_id: int
-    project_id: int
-    region_id: int
-    floating_ip_address: str
-    port_id: str | None = None
-    fixed_ip_address: str | None = None
-    router_id: str | None = None
-    status: str = "DOWN"
-    task_id: str | None = None
-    creator_task_id: str | None = None
-    created_at: int
-    updated_at: int
-    revision: int = 1
-
-    def locked(self, task_id: str) -> "FloatingIP":
-        """Let a task hold it; raises Conflict if one does."""
-        if self.task_id is not None:
-            raise Conflict(
-                f"Floating IP {self.id} is locked by task {self.task_id}: try again when the task has finished"
-            )
-        return replace(self, task_id=task_id)
 
 
 def mac_address(port_id: str) -> str:

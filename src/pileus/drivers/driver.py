@@ -102,6 +102,16 @@ class Crossing(Struct, frozen=True, kw_only=True):
     translates: bool = True
 
 
+class Leading(Struct, frozen=True, kw_only=True):
+    """A floating IP as a driver sees it: what is sent to `ip_address` goes on to `fixed_ip_address` of a port."""
+
+    id: str
+    region_id: int
+    ip_address: str
+    port_id: str
+    fixed_ip_address: str
+
+
 class Seen(Struct, frozen=True, kw_only=True):
     """A machine as the driver finds it: a status of `domain.instances.Status`, perhaps with a vm_state of its own."""
 
@@ -262,6 +272,17 @@ class Routers(Protocol):
 
     async def ensure_parted(self, router_id: str, port_id: str) -> None:
         """Take it away."""
+
+
+@runtime_checkable
+class FloatingIPs(Protocol):
+    """Lets public addresses lead to ports."""
+
+    async def ensure_leading(self, leading: Leading) -> None:
+        """Let a floating IP lead there, and nowhere else."""
+
+    async def ensure_not_leading(self, floating_ip_id: str) -> None:
+        """Let it lead nowhere."""
 
 
 @runtime_checkable

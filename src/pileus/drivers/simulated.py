@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.domain.instances import Status
-from pileus.drivers.driver import Console, DriverError, Machine, Nic, Sample, Seen, Setup
+from pileus.drivers.driver import Console, DriverError, Machine, Sample, Seen, Setup
 from pileus.drivers.simulated_networks import Wiring
 from pileus.drivers.simulated_storage import Storage
 
@@ -85,7 +85,7 @@ class Simulated(Storage, Wiring):
             return
         await self._take("delete")
         self._db.execute("UPDATE volumes SET machine_id = NULL WHERE machine_id = ?", (machine_id,))
-        self._db.execute("DELETE FROM interfaces WHERE machine_id = ?", (machine_id,))
+        self._db.execute("DELETE FROM nics WHERE parent = ?", (machine_id,))
         self._db.execute("DELETE FROM machines WHERE id = ?", (machine_id,))
 
     async def observe(self) -> AsyncIterator[Seen]:
@@ -94,16 +94,6 @@ class Simulated(Storage, Wiring):
             "SELECT id, status, vm_state FROM machines ORDER BY id"
         ).fetchall():
             yield Seen(machine_id=machine_id, status=status, vm_state=vm_state)
-
-    async def ensure_plugged(self, machine_id: str, nic: Nic) -> None:
-        """Plug an interface in."""
-        if self._db.execute("SELECT 1 FROM interfaces WHERE port_id = ?", (nic.port_id,)).fetchone() is None:
-            await self._take("plug")
-            self._db.execute("INSERT OR IGNORE INTO interfaces VALUES (?, ?)", (nic.port_id, machine_id))
-
-    async def ensure_unplugged(self, machine_id: str, port_id: str) -> None:
-        """Pull an interface out."""
-        self._db.execute("DELETE FROM interfaces WHERE port_id = ? AND machine_id = ?", (port_id, machine_id))
 
     async def ensure_protected(self, region_id: int, ip_address: str, *, active: bool) -> None:
         """Protect an address."""
@@ -160,7 +150,7 @@ class Simulated(Storage, Wiring):
     def counts(self) -> tuple[int, int, int]:
         """How many machines, volumes and interfaces there are."""
         row: tuple[int, int, int] = self._db.execute(
-            "SELECT (SELECT count(*) FROM machines), (SELECT count(*) FROM volumes), (SELECT count(*) FROM interfaces)"
+            "SELECT (SELECT count(*) FROM machines), (SELECT count(*) FROM volumes), (SELECT count(*) FROM nics)"
         ).fetchone()
         return row
 

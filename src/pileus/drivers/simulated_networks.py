@@ -1,14 +1,22 @@
-"""Networks, subnets and routers of the simulated cloud."""
+"""Networks, subnets, routers and floating IPs of the simulated cloud."""
 
 import msgspec
 from msgspec import Struct
 
-from pileus.drivers.driver import Crossing, DriverError, Nic, Range, Segment
+from pileus.drivers.driver import Crossing, DriverError, Leading, Nic, Range, Segment
 from pileus.drivers.simulated_world import World
 
 
 class Wiring(World):
-    """The part that keeps them: Segments and Routers."""
+    """The part that keeps them: Networks, Segments, Routers and FloatingIPs."""
+
+    async def ensure_plugged(self, machine_id: str, nic: Nic) -> None:
+        """Give a machine an interface, or change it."""
+        await self._let("nics", nic.port_id, machine_id, nic, "plug")
+
+    async def ensure_unplugged(self, machine_id: str, port_id: str) -> None:
+        """Take an interface from a machine."""
+        self._db.execute("DELETE FROM nics WHERE id = ? AND parent = ?", (port_id, machine_id))
 
     async def ensure_network(self, segment: Segment) -> None:
         """Make a network, or change it."""
@@ -45,6 +53,24 @@ class Wiring(World):
     async def ensure_parted(self, router_id: str, port_id: str) -> None:
         """Take an interface from a router."""
         self._db.execute("DELETE FROM router_ports WHERE id = ? AND parent = ?", (port_id, router_id))
+
+    async def ensure_leading(self, leading: Leading) -> None:
+        """Let a floating IP lead to a port."""
+        await self._let("floating_ips", leading.id, leading.port_id, leading, "lead")
+
+    async def ensure_not_leading(self, floating_ip_id: str) -> None:
+        """Let a floating IP lead nowhere."""
+        self._db.execute("DELETE FROM floating_ips WHERE id = ?", (floating_ip_id,))
+
+    def nic(self, port_id: str) -> Nic | None:
+        """An interface of a machine, as it was last told of; None without it."""
+        row = self._db.execute("SELECT facts FROM nics WHERE id = ?", (port_id,)).fetchone()
+        return None if row is None else msgspec.json.decode(row[0], type=Nic)
+
+    def leading(self, floating_ip_id: str) -> Leading | None:
+        """Where a floating IP leads, or None."""
+        row = self._db.execute("SELECT facts FROM floating_ips WHERE id = ?", (floating_ip_id,)).fetchone()
+        return None if row is None else msgspec.json.decode(row[0], type=Leading)
 
     def network(self, network_id: str) -> tuple[Segment, dict[str, Range]] | None:
         """A network and its subnets, as they were last told of; None without it."""

@@ -1,21 +1,36 @@
 """Floating IPs."""
 
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
 from pileus.domain.errors import not_found
+from pileus.domain.floating_ips import FloatingIP
 from pileus.domain.places import Place
-from pileus.domain.ports import FloatingIP
-from pileus.store import addresses, tags
+from pileus.store import addresses, pages, tags
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 KIND = "floating_ip"
 TABLE = Table("floating_ips", FloatingIP)
+HERE = "client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What a list of floating IPs is narrowed down to; None, False and empty mean that nobody asks."""
+
+    port_ids: Sequence[str] | None = None
+    status: str | None = None
+    tag_keys: Sequence[str] | None = None
+    tag_pairs: Mapping[str, str] | None = None
+    free: bool = False
 
 
 async def get(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
     """One floating IP of a place; raises NotFound."""
     found = await TABLE.find_one(
         tx,
-        "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id",
+        f"id = :id AND {HERE}",
         id=floating_ip_id,
         client_id=place.client_id,
         project_id=place.project_id,
@@ -29,6 +44,24 @@ async def get(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
 async def find(tx: Tx, floating_ip_id: str) -> FloatingIP | None:
     """One floating IP, whoever has it."""
     return await TABLE.find_one(tx, "id = :id", id=floating_ip_id)
+
+
+async def at(tx: Tx, port_id: str, fixed_ip_address: str) -> FloatingIP | None:
+    """The one that leads to an address of a port, or None."""
+    where = "port_id = :port_id AND fixed_ip_address = :ip"
+    return await TABLE.find_one(tx, where, port_id=port_id, ip=fixed_ip_address)
+
+
+async def page(  # each is a fact of its own
+    tx: Tx, place: Place, wanted: Wanted, *, limit: int, offset: int
+) -> tuple[int, list[FloatingIP]]:
+    """How many floating IPs a place has, and some of them, the oldest first."""
+    here = {"client_id": place.client_id, "project_id": place.project_id, "region_id": place.region_id}
+    where = pages.Where(HERE, **here).among("port_id", wanted.port_ids).equal("status", wanted.status)
+    where.tagged(KIND, wanted.tag_keys, wanted.tag_pairs)
+    if wanted.free:
+        where.also("port_id IS NULL")
+    return await pages.page(tx, TABLE, where, pages.ordered("created_at.asc"), limit=limit, offset=offset)
 
 
 async def of_port(tx: Tx, port_id: str) -> list[FloatingIP]:

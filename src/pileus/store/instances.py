@@ -19,6 +19,7 @@ HERE = "id = :id AND client_id = :client_id AND project_id = :project_id AND reg
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {HERE}"  # noqa: S608  # names of our own
 WHOLE = f"SELECT {TABLE.of('i')}, {parts.COLUMNS} FROM instances i WHERE {HERE}"  # noqa: S608
 ATTACHED = f"SELECT i.id, {parts.COLUMNS} FROM instances i WHERE i.id IN "  # noqa: S608
+OF_PORTS = f"SELECT p.id, {TABLE.of('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"  # noqa: S608
 AT_ONCE = 500
 """Ids in one statement."""
 
@@ -46,6 +47,16 @@ async def whole(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, Attac
 async def find(tx: Tx, instance_id: str) -> Instance | None:
     """One instance, whoever has it."""
     return await TABLE.find_one(tx, "id = :id", id=instance_id)
+
+
+async def of_ports(tx: Tx, port_ids: Sequence[str]) -> dict[str, Instance]:
+    """The instances that ports belong to, by the ports' ids."""
+    found: dict[str, Instance] = {}
+    for start in range(0, len(port_ids), AT_ONCE):
+        marks, values = listed("id", port_ids[start : start + AT_ONCE])
+        rows = await tx.all(f"{OF_PORTS} ({marks})", **values)
+        found |= {row[0]: TABLE.record(row[1:]) for row in rows}
+    return found
 
 
 async def standing_of(tx: Tx, instance_id: str) -> tuple[str, str] | None:

@@ -65,6 +65,15 @@ async def find(tx: Tx, network_id: str) -> Network | None:
     return await TABLE.find_one(tx, "id = :id", id=network_id)
 
 
+async def of_floating_ip(tx: Tx, floating_ip_id: str) -> tuple[str, str]:
+    """The subnet and the network of a floating IP's address, by id; raises NotFound."""
+    sql = "SELECT s.id, s.network_id FROM addresses a JOIN subnets s ON s.id = a.subnet_id WHERE a.floating_ip_id = :id"
+    row = await tx.one(sql, id=floating_ip_id)
+    if row is None:
+        raise not_found("Floating IP", floating_ip_id)
+    return str(row[0]), str(row[1])
+
+
 async def add(tx: Tx, network: Network) -> Network:
     """Insert a network."""
     return await TABLE.add(tx, network)

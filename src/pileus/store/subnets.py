@@ -7,10 +7,10 @@ from typing import Any
 from msgspec import Struct
 
 from pileus.domain.errors import not_found
-from pileus.domain.networks import Subnet
+from pileus.domain.networks import Subnet, several, widest
 from pileus.domain.places import Place
 from pileus.store import networks, pages
-from pileus.store.addresses import in_use_each
+from pileus.store.addresses import in_use, in_use_each
 from pileus.store.database import Tx
 from pileus.store.rows import Table, listed
 
@@ -133,3 +133,13 @@ KEYS: Mapping[str, Callable[[Counted], Any]] = {
     "total_ips": lambda counted: counted[0].total,
     "available_ips": lambda counted: counted[0].total - counted[1],
 }
+
+
+async def roomiest(tx: Tx, network_id: str, family: str) -> list[Subnet]:
+    """The subnets of a network to take addresses of, one for each IP version of a family: those with the most left.
+
+    Raises Invalid or NoCapacity.
+    """
+    ranges = [each for each in await of_network(tx, network_id) if each.task_id is None]
+    used = await in_use(tx, network_id) if several(ranges, family) else {}
+    return widest([(each, used.get(each.id, 0)) for each in ranges], family)

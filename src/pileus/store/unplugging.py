@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
+from pileus.domain.floating_ips import Target
 from pileus.domain.ports import Port
 from pileus.store import floating_ips, ports, security_groups
 from pileus.store.database import Tx
@@ -18,10 +19,7 @@ async def unplug(tx: Tx, port: Port, now: int, *, lost: Collection[str] = (), fr
         if floating_ip.id in lost:
             await floating_ips.remove(tx, floating_ip.id)
         else:
-            alone = replace(
-                floating_ip, port_id=None, fixed_ip_address=None, status="DOWN", task_id=None, updated_at=now
-            )
-            await floating_ips.save(tx, floating_ip, alone)
+            await floating_ips.save(tx, floating_ip, floating_ip.leading(Target(), now))
     if port.reserved and port.id not in freed:
         await security_groups.unguard_wholly(tx, port.id)
         await ports.save(

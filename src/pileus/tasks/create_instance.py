@@ -8,6 +8,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from pileus.domain.floating_ips import FloatingIP
 from pileus.domain.instances import Boot, Status
 from pileus.domain.placement_groups import placed
 from pileus.domain.tasks import created
@@ -16,6 +17,7 @@ from pileus.drivers.driver import DriverError, Hosts, Networks, Volumes
 from pileus.store import attachments, floating_ips, instances, placement_groups, ports, volumes
 from pileus.store.database import Tx
 from pileus.tasks.dismantling import dismantle
+from pileus.tasks.leading import lead_all, mislead_all
 from pileus.tasks.machines import held, machine_of
 from pileus.tasks.operation import Created, Operation, Step, Work
 
@@ -78,9 +80,16 @@ async def _connect(work: Work) -> None:
     if isinstance(work.driver, Networks):
         for nic in machine.nics:
             await work.driver.ensure_plugged(machine.id, nic)
+    await lead_all(work, await _leading(work))
+
+
+async def _leading(work: Work) -> list[FloatingIP]:
+    async with work.db.read() as tx:
+        return await floating_ips.of_instance(tx, work.task.args["instance_id"])
 
 
 async def _disconnect(work: Work) -> None:
+    await mislead_all(work, await _leading(work))
     machine = await machine_of(work)
     if isinstance(work.driver, Networks):
         for nic in machine.nics:
@@ -105,8 +114,7 @@ async def _done(tx: Tx, work: Work) -> Created | None:
     for port in await ports.of_instance(tx, instance.id):
         await ports.save(tx, port, replace(port, task_id=None))
     for floating_ip in await floating_ips.of_instance(tx, instance.id):
-        leading = replace(floating_ip, status="ACTIVE", task_id=None, updated_at=now)
-        await floating_ips.save(tx, floating_ip, leading)
+        await floating_ips.save(tx, floating_ip, floating_ip.leading(floating_ip.target, now))
     return created(
         instances=[instance.id], volumes=args["volumes"], floatingips=args["floating_ips"], ports=args["ports"]
     )

@@ -7,12 +7,14 @@ error, and can be deleted again.
 
 from msgspec.structs import replace
 
+from pileus.domain.floating_ips import FloatingIP
 from pileus.domain.instances import Status
 from pileus.drivers.driver import Volumes
-from pileus.store import attachments, instances, volumes
+from pileus.store import attachments, floating_ips, instances, volumes
 from pileus.store.database import Tx
 from pileus.tasks import protection
 from pileus.tasks.dismantling import dismantle
+from pileus.tasks.leading import lead_all, mislead_all
 from pileus.tasks.machines import held
 from pileus.tasks.operation import Created, Operation, Step, Work
 from pileus.tasks.storage import destroy_snapshots, keep_snapshots
@@ -20,6 +22,19 @@ from pileus.tasks.storage import destroy_snapshots, keep_snapshots
 
 async def _machine(work: Work) -> None:
     await work.driver.ensure_gone(work.task.args["instance_id"])
+
+
+async def _mislead(work: Work) -> None:
+    await mislead_all(work, await _leading(work))
+
+
+async def _lead(work: Work) -> None:
+    await lead_all(work, await _leading(work))
+
+
+async def _leading(work: Work) -> list[FloatingIP]:
+    async with work.db.read() as tx:
+        return await floating_ips.of_instance(tx, work.task.args["instance_id"])
 
 
 async def _volumes(work: Work) -> None:
@@ -49,12 +64,15 @@ async def _failed(tx: Tx, work: Work) -> None:
     await instances.save(tx, instance, instance.standing(Status.ERROR, work.now()).released())
     for _, volume in await attachments.with_volumes(tx, instance.id):
         await volumes.save(tx, volume, replace(volume, task_id=None))
+    for floating_ip in await floating_ips.of_instance(tx, instance.id):
+        await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
     for volume_id in work.task.args["volumes"]:
         await keep_snapshots(tx, work, volume_id)
 
 
 STEPS = (
     Step("remove the machine", _machine),
+    Step("stop leading there", _mislead, undo=_lead),
     Step("remove volumes", _volumes),
     Step("stop protecting", protection.take_away),
 )

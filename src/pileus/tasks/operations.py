@@ -4,12 +4,15 @@ from collections.abc import Mapping
 
 from pileus.tasks.attach_interface import ATTACH_INTERFACE
 from pileus.tasks.attach_volume import ATTACH_VOLUME
+from pileus.tasks.convert_address import CONVERT_ADDRESS
+from pileus.tasks.create_fip import CREATE_FIP
 from pileus.tasks.create_instance import CREATE_INSTANCE
 from pileus.tasks.create_network import CREATE_NETWORK
 from pileus.tasks.create_router import CREATE_ROUTER
 from pileus.tasks.create_snapshot import CREATE_SNAPSHOT
 from pileus.tasks.create_subnet import CREATE_SUBNET
 from pileus.tasks.create_volume import CREATE_VOLUME
+from pileus.tasks.delete_fip import DELETE_FIP
 from pileus.tasks.delete_instance import DELETE_INSTANCE
 from pileus.tasks.delete_network import DELETE_NETWORK
 from pileus.tasks.delete_project import DELETE_PROJECT
@@ -25,9 +28,11 @@ from pileus.tasks.operation import Operation
 from pileus.tasks.protect_address import PROTECT_ADDRESS
 from pileus.tasks.put_into_placement_group import PUT_INTO_PLACEMENT_GROUP
 from pileus.tasks.remove_from_placement_group import REMOVE_FROM_PLACEMENT_GROUP
+from pileus.tasks.reserved_fixed_ips import RESERVED_FIXED_IPS
 from pileus.tasks.resize_instance import RESIZE_INSTANCE
 from pileus.tasks.retype_volume import RETYPE_VOLUME
 from pileus.tasks.revert_volume import REVERT_VOLUME
+from pileus.tasks.update_floating_ip import UPDATE_FLOATING_IP
 from pileus.tasks.update_network import UPDATE_NETWORK
 from pileus.tasks.update_port import UPDATE_PORT
 from pileus.tasks.update_router import UPDATE_ROUTER
@@ -40,6 +45,11 @@ EVERY: tuple[Operation, ...] = (
     *ATTACH_INTERFACE,
     DETACH_INTERFACE,
     UPDATE_PORT,
+    CREATE_FIP,
+    UPDATE_FLOATING_IP,
+    DELETE_FIP,
+    *RESERVED_FIXED_IPS,
+    *CONVERT_ADDRESS,
     *PROTECT_ADDRESS,
     RESIZE_INSTANCE,
     PUT_INTO_PLACEMENT_GROUP,

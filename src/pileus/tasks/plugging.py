@@ -3,8 +3,9 @@
 from pileus.domain.errors import not_found
 from pileus.domain.ports import Port
 from pileus.drivers.driver import DriverError, Networks
-from pileus.store import ports
+from pileus.store import floating_ips, ports
 from pileus.store.database import Tx
+from pileus.tasks.leading import lead_all, mislead_all
 from pileus.tasks.machines import nic_of
 from pileus.tasks.operation import Work
 
@@ -18,14 +19,19 @@ async def held_port(tx: Tx, work: Work) -> Port:
 
 
 async def plug_in(work: Work) -> None:
-    """Give the machine its interface."""
+    """Give the machine its interface, and let floating IPs lead there."""
     async with work.db.read() as tx:
         nic = await nic_of(tx, await held_port(tx, work))
+        leading = await floating_ips.of_port(tx, nic.port_id)
     await _networks(work).ensure_plugged(work.task.args["instance_id"], nic)
+    await lead_all(work, leading)
 
 
 async def pull_out(work: Work) -> None:
-    """Take the interface away."""
+    """Take the interface away, and what leads there."""
+    async with work.db.read() as tx:
+        leading = await floating_ips.of_port(tx, work.task.args["port_id"])
+    await mislead_all(work, leading)
     await _networks(work).ensure_unplugged(work.task.args["instance_id"], work.task.args["port_id"])
 
 

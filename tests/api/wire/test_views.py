@@ -24,10 +24,11 @@ from pileus.api.wire.tasks import TaskIds, TaskView
 from pileus.api.wire.user_actions import UserActionView
 from pileus.domain.app_templates import AppConfig, AppTemplate
 from pileus.domain.flavors import Flavor
+from pileus.domain.floating_ips import FloatingIP
 from pileus.domain.images import Image
 from pileus.domain.networks import Network, Route, Subnet
 from pileus.domain.places import Caller
-from pileus.domain.ports import AddressPair, AssignedAddress, FloatingIP, Port
+from pileus.domain.ports import AddressPair, AssignedAddress, Port
 from pileus.domain.prices import Preview, Price
 from pileus.domain.projects import Project
 from pileus.domain.regions import Coordinate, Region

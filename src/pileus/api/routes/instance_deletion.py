@@ -60,7 +60,7 @@ async def _delete(call: Call, instance_id: str, named: Going, *, every_floating_
         await instances.save(tx, before, before.locked(task_id, "deleting"))
         going = Going(
             volumes=await _volumes(tx, call, instance_id, named.volumes, task_id),
-            floating_ips=await _floating_ips(tx, instance_id, named.floating_ips, every=every_floating_ip),
+            floating_ips=await _floating_ips(tx, instance_id, named.floating_ips, task_id, every=every_floating_ip),
             ports=await _reserved(tx, instance_id, named.ports),
         )
         await _begin(tx, call, before, going, await _profiles(tx, instance_id, going, task_id), task_id)
@@ -99,8 +99,11 @@ async def _volumes(tx: Tx, call: Call, instance_id: str, named: list[str], task_
     return lost
 
 
-async def _floating_ips(tx: Tx, instance_id: str, named: list[str], *, every: bool) -> list[str]:
-    leading = [floating_ip.id for floating_ip in await floating_ips.of_instance(tx, instance_id)]
+async def _floating_ips(tx: Tx, instance_id: str, named: list[str], task_id: str, *, every: bool) -> list[str]:
+    found = await floating_ips.of_instance(tx, instance_id)
+    for floating_ip in found:
+        await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
+    leading = [floating_ip.id for floating_ip in found]
     _all_of("floatings", named, leading)
     return leading if every else named
 

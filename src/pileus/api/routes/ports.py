@@ -7,6 +7,7 @@ from msgspec import to_builtins
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
 from pileus.api.routes.interface_views import interface
+from pileus.api.speaking import let_speak
 from pileus.api.wire.ports import AllowAddressPairs, InterfaceView
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import Conflict
@@ -28,17 +29,8 @@ async def allow_address_pairs(call: Here, port_id: FromPath[str], data: JSONBody
     async def write(tx: Tx) -> None:
         before = await ports.get(tx, call.place, port_id)
         await _private(tx, before)
-        after = before.locked(task_id).speaking_as(
-            (each.pair() for each in data.allowed_address_pairs), call.cloud.now()
-        )
-        await ports.save(tx, before, after)
-        if before.instance_id is not None:
-            instance = await instances.get(tx, call.place, before.instance_id)
-            await instances.save(tx, instance, instance.locked(task_id))
-        pairs = to_builtins(before.allowed_address_pairs)
-        args = {"port_id": port_id, "instance_id": before.instance_id, "before": pairs}
-        await call.start(tx, "update_port_allowed_address_pairs", task_id, args, data={"port_id": port_id})
-        await call.record(tx, "port", "update", port_id, data=to_builtins(data), task_id=task_id)
+        pairs = (each.pair() for each in data.allowed_address_pairs)
+        await let_speak(tx, call, before, pairs, task_id, to_builtins(data))
 
     await call.db.write(write)
     call.cloud.nudge()

@@ -1,13 +1,18 @@
-"""Floating IPs as the API shows them."""
+"""Floating IPs as the API shows them, and the bodies that make and move them."""
 
 from collections.abc import Iterable
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from pileus.api.wire.tags import TagView, shown
+from pileus.api.wire.constraints import Uuid
+from pileus.api.wire.instances import InstanceView
+from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
 from pileus.api.wire.times import offset
-from pileus.domain.ports import FloatingIP
-from pileus.domain.tags import Tag
+from pileus.domain.floating_ips import FloatingIP, FloatingIPPatch
+from pileus.domain.tags import Tag, checked
+
+Status = Literal["ACTIVE", "DOWN", "ERROR"]
 
 
 class FloatingIPView(Struct, kw_only=True):
@@ -47,3 +52,61 @@ class FloatingIPView(Struct, kw_only=True):
             created_at=offset(floating.created_at),
             updated_at=offset(floating.updated_at),
         )
+
+
+class ListedFloatingIP(FloatingIPView, kw_only=True):
+    """A public address with the instance that it leads to; there are no load balancers here."""
+
+    instance: InstanceView | None
+    loadbalancer: None
+
+
+class CreateFloatingIP(Struct, kw_only=True):
+    """A floating IP to make, and where it is to lead."""
+
+    port_id: Uuid | None = None
+    fixed_ip_address: str | None = None
+    tags: NewTags | None = None
+    metadata: NewTags | None = None
+
+
+class UpdateFloatingIP(Struct, kw_only=True):
+    """A JSON merge patch (RFC 7386): a port of null is none, a port alone means its first IPv4 address."""
+
+    port_id: Uuid | UnsetType | None = UNSET
+    fixed_ip_address: str | UnsetType | None = UNSET
+    tags: TagChanges | UnsetType | None = UNSET
+
+    def patch(self) -> FloatingIPPatch:
+        """Keep the fields that were sent, tags checked; raises Invalid."""
+        patch = UpdateFloatingIPTags(tags=self.tags).patch()
+        if self.port_id is not UNSET:
+            patch["port_id"] = self.port_id
+        if self.fixed_ip_address is not UNSET:
+            patch["fixed_ip_address"] = self.fixed_ip_address
+        return patch
+
+
+class UpdateFloatingIPTags(Struct, kw_only=True):
+    """A JSON merge patch (RFC 7386) of tags alone."""
+
+    tags: TagChanges | UnsetType | None = UNSET
+
+    def patch(self) -> FloatingIPPatch:
+        """Keep the field if it was sent, tags checked; raises Invalid."""
+        if self.tags is UNSET:
+            return FloatingIPPatch()
+        return FloatingIPPatch(tags=None if self.tags is None else checked(self.tags))
+
+
+class AssignFloatingIP(Struct, kw_only=True):
+    """The port that a floating IP is to lead to."""
+
+    port_id: Uuid
+    fixed_ip_address: str | None = None
+
+
+class PriceFloatingIPs(Struct, kw_only=True):
+    """Floating IPs to be priced."""
+
+    count: Annotated[int, Meta(ge=1, le=1000)]

@@ -1,0 +1,61 @@
+"""Floating IPs: what one transaction writes when one is made, or aimed at a port."""
+
+from pileus.domain.catalogue import Catalogue
+from pileus.domain.creation import Making
+from pileus.domain.errors import Conflict
+from pileus.domain.floating_ips import FloatingIP, Target, aimed_at
+from pileus.domain.places import Place
+from pileus.domain.ports import Port
+from pileus.store import addresses, floating_ips, instances, networks, ports, routers, subnets
+from pileus.store.database import Tx
+
+
+async def new_floating_ip(tx: Tx, catalogue: Catalogue, making: Making, target: Target) -> FloatingIP:
+    """Write a new floating IP with an address of the region's external network; raises NoCapacity.
+
+    It leads to its target from the start, but is DOWN until its task has told the driver.
+    """
+    (subnet,) = await subnets.roomiest(tx, catalogue.external_network_id(making.place.region_id), "ipv4")
+    place = making.place
+    floating_ip = FloatingIP(
+        id=making.new_id(),
+        client_id=place.client_id,
+        project_id=place.project_id,
+        region_id=place.region_id,
+        floating_ip_address="",
+        port_id=target.port_id,
+        fixed_ip_address=target.fixed_ip_address,
+        router_id=target.router_id,
+        task_id=making.task_id,
+        creator_task_id=making.task_id,
+        created_at=making.now,
+        updated_at=making.now,
+    )
+    await floating_ips.add(tx, floating_ip)
+    ip = await addresses.allocate(tx, subnet, floating_ip_id=floating_ip.id)
+    return await floating_ips.save(tx, floating_ip, floating_ip.at(ip))
+
+
+async def target_of(tx: Tx, place: Place, port_id: str | None, fixed_ip_address: str | None) -> Target:
+    """Where a floating IP is to lead: to a private address of a port that nothing holds and none leads to yet.
+
+    Raises NotFound, Invalid or Conflict.
+    """
+    if port_id is None:
+        return Target()
+    port = (await ports.get(tx, place, port_id)).unlocked()
+    if port.instance_id is not None:
+        (await instances.get(tx, place, port.instance_id)).unlocked()
+    network = await networks.find(tx, port.network_id)
+    if network is None or network.external:
+        raise Conflict(f"Port {port.id} is in a public network: it needs no floating IP")
+    return await aim(tx, port, fixed_ip_address)
+
+
+async def aim(tx: Tx, port: Port, fixed_ip_address: str | None) -> Target:
+    """Aim at an address of a port, the first IPv4 one unless it is named; raises Invalid or Conflict."""
+    line = aimed_at(port, await ports.addresses_of(tx, port.id), fixed_ip_address)
+    if other := await floating_ips.at(tx, port.id, line.ip):
+        raise Conflict(f"Floating IP {other.id} leads to address {line.ip} of port {port.id} already")
+    router = await routers.leading_out(tx, line.subnet_id)
+    return Target(port.id, line.ip, router.id if router else None)

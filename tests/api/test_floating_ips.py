@@ -1,0 +1,221 @@
+"""Floating IPs: made, moved between ports, listed with what they lead to, and freed."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pileus.domain.faults import FaultKind
+from pileus.domain.ports import Port
+from pileus.store import faults
+from tests.storage import allow
+from tests.tasks.address_stories import an_inner_port
+from tests.tenants import REGION, Tenant
+from tests.wiring import a_router
+from tests.worlds import a_floating_ip, a_network, a_port, addresses_of, an_instance, disturb, driver_of
+
+
+async def a_new_one(tenant: Tenant, **body: Any) -> dict[str, Any]:
+    task = await tenant.finished(await tenant.api.post(tenant.path("floatingips"), json=body))
+    return await seen(tenant, task["created_resources"]["floatingips"][0])
+
+
+async def seen(tenant: Tenant, floating_ip_id: str) -> dict[str, Any]:
+    answer = await tenant.api.get(tenant.path("floatingips", floating_ip_id))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def shown_on(tenant: Tenant, port: Port) -> list[str]:
+    """The addresses that an instance shows as floating."""
+    instance = (await tenant.api.get(tenant.path("instances", port.instance_id or ""))).json()
+    return [each["addr"] for group in instance["addresses"].values() for each in group if each["type"] == "floating"]
+
+
+async def test_one_is_made_alone_and_one_that_leads_to_a_port(tenant: Tenant) -> None:
+    _, (subnet,) = await a_network(tenant)
+    port = await a_port(tenant, subnet, await an_instance(tenant))
+    router = await a_router(tenant, subnet)
+
+    alone = await a_new_one(tenant, tags={"a": "b"})
+    leading = await a_new_one(tenant, port_id=port.id)
+
+    assert (alone["status"], alone["port_id"], alone["fixed_ip_address"]) == ("DOWN", None, None)
+    assert (alone["tags"][0]["key"], alone["task_id"], alone["created_at"][-5:]) == ("a", None, "+0000")
+    assert (leading["status"], leading["port_id"], leading["router_id"]) == ("ACTIVE", port.id, router.id)
+    assert [leading["fixed_ip_address"]] == await addresses_of(tenant, port)
+    assert await shown_on(tenant, port) == [leading["floating_ip_address"]]
+    told = driver_of(tenant.running).leading(leading["id"])
+    assert told is not None
+    assert (told.port_id, told.ip_address) == (port.id, leading["floating_ip_address"])
+    assert driver_of(tenant.running).leading(alone["id"]) is None
+
+
+async def test_an_address_is_never_given_twice(tenant: Tenant, stranger: Tenant) -> None:
+    made = await asyncio.gather(*(a_new_one(each) for each in (tenant, stranger) for _ in range(8)))
+
+    assert len({each["floating_ip_address"] for each in made}) == 16
+
+
+async def test_of_many_that_want_one_port_one_has_it(tenant: Tenant) -> None:
+    port = await an_inner_port(tenant)
+    path = [tenant.path("floatingips", (await a_floating_ip(tenant)).id, version=2) for _ in range(4)]
+
+    answers = await asyncio.gather(*(tenant.api.patch(each, json={"port_id": port.id}) for each in path))
+    for answer in answers:
+        for task_id in answer.json().get("tasks", []):
+            await tenant.ended(task_id)
+
+    found = (await tenant.api.get(tenant.path("floatingips"), params={"port_ids": [port.id]})).json()["results"]
+    assert len(found) == 1
+    assert await shown_on(tenant, port) == [found[0]["floating_ip_address"]]
+    led = [driver_of(tenant.running).leading(each.rsplit("/", 1)[1]) for each in path]
+    assert [each.id for each in led if each] == [found[0]["id"]]
+
+
+async def test_the_quota_is_kept(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    allow(tenant, monkeypatch, floating_count=2)
+
+    answers = await asyncio.gather(*(tenant.api.post(tenant.path("floatingips"), json={}) for _ in range(4)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 403, 403]
+
+
+async def test_one_moves_stays_and_leads_nowhere(tenant: Tenant) -> None:
+    one, other = await an_inner_port(tenant), await an_inner_port(tenant)
+    floating_ip = await a_floating_ip(tenant, one)
+    path = tenant.path("floatingips", floating_ip.id, version=2)
+
+    assert (await tenant.api.patch(path, json={"port_id": one.id})).json() == {"tasks": []}
+    assert (await tenant.api.patch(path, json={"tags": {"x": None}})).json() == {"tasks": []}
+    task = await tenant.finished(await tenant.api.patch(path, json={"port_id": other.id, "tags": {"a": "b"}}))
+    assert (task["task_type"], task["data"]["floating_ip_id"]) == ("update_floating_ip", floating_ip.id)
+    assert (await shown_on(tenant, one), await shown_on(tenant, other)) == ([], [floating_ip.floating_ip_address])
+    assert (await seen(tenant, floating_ip.id))["tags"][0]["key"] == "a"
+
+    await tenant.finished(await tenant.api.patch(path, json={"port_id": None}))
+    view = await seen(tenant, floating_ip.id)
+    assert (view["status"], view["port_id"], view["fixed_ip_address"]) == ("DOWN", None, None)
+    assert driver_of(tenant.running).leading(floating_ip.id) is None
+    assert (await tenant.api.patch(path, json={"port_id": None})).json() == {"tasks": []}
+
+
+async def test_what_cannot_be_led_to_is_told(tenant: Tenant, stranger: Tenant) -> None:
+    port = await an_inner_port(tenant)
+    public = await a_port(tenant, None, await an_instance(tenant))
+    theirs = await an_inner_port(stranger)
+    await a_floating_ip(tenant, port)
+    path = tenant.path("floatingips")
+
+    for body, status, told in (
+        ({"port_id": public.id}, 409, "public network"),
+        ({"port_id": theirs.id}, 404, "could not be found"),
+        ({"port_id": port.id}, 409, "already"),
+        ({"port_id": port.id, "fixed_ip_address": "10.9.9.9"}, 400, "fixed_ip_address"),
+        ({"port_id": "no"}, 400, "port_id"),
+    ):
+        answer = await tenant.api.post(path, json=body)
+        assert (answer.status_code, told in answer.text) == (status, True), answer.text
+
+
+async def test_a_move_that_fails_leaves_it_where_it_was(tenant: Tenant) -> None:
+    one, other = await an_inner_port(tenant), await an_inner_port(tenant)
+    floating_ip = await a_floating_ip(tenant, one)
+    before = await seen(tenant, floating_ip.id)
+    await disturb(tenant, FaultKind.FAIL, "update_floating_ip")
+
+    answer = await tenant.api.patch(tenant.path("floatingips", floating_ip.id, version=2), json={"port_id": other.id})
+
+    assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
+    assert await seen(tenant, floating_ip.id) == before
+    told = driver_of(tenant.running).leading(floating_ip.id)
+    assert told is not None
+    assert told.port_id == one.id
+
+
+async def test_a_port_that_goes_meanwhile_is_not_led_to(tenant: Tenant) -> None:
+    port = await an_inner_port(tenant)
+    floating_ip = await a_floating_ip(tenant)
+    await disturb(tenant, FaultKind.HOLD, "update_floating_ip")
+
+    answer = await tenant.api.patch(tenant.path("floatingips", floating_ip.id, version=2), json={"port_id": port.id})
+    locked = await tenant.api.delete(tenant.path("floatingips", floating_ip.id))
+    await tenant.finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
+    await tenant.running.cloud.db.write(faults.clear)
+
+    assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
+    assert locked.status_code == 409
+    assert (await seen(tenant, floating_ip.id))["port_id"] is None
+    assert driver_of(tenant.running).leading(floating_ip.id) is None
+
+
+async def test_older_clients_assign_and_unassign(tenant: Tenant) -> None:
+    port, floating_ip = await an_inner_port(tenant), await a_floating_ip(tenant)
+    path = tenant.path("floatingips", floating_ip.id)
+
+    assigned = await tenant.api.post(f"{path}/assign", json={"port_id": port.id})
+    listed = (await tenant.api.get(tenant.path("availablefloatingips"))).json()
+    unassigned = await tenant.api.post(f"{path}/unassign")
+
+    assert (assigned.json()["port_id"], assigned.json()["status"]) == (port.id, "ACTIVE")
+    assert (unassigned.json()["port_id"], unassigned.json()["status"]) == (None, "DOWN")
+    assert listed == {"count": 0, "results": []}
+    tagged = await tenant.api.patch(path, json={"tags": {"a": "b"}})
+    assert tagged.json()["tags"][0]["key"] == "a"
+
+
+async def test_lists_tell_what_they_lead_to(tenant: Tenant, stranger: Tenant) -> None:
+    port = await an_inner_port(tenant)
+    leading, alone = await a_floating_ip(tenant, port), await a_floating_ip(tenant)
+    await a_floating_ip(stranger)
+    await tenant.api.patch(tenant.path("floatingips", alone.id), json={"tags": {"env": "test"}})
+
+    async def ids(**query: Any) -> set[str]:
+        answer = (await tenant.api.get(tenant.path("floatingips"), params=query)).json()
+        return {each["id"] for each in answer["results"]}
+
+    (with_instance,) = (await tenant.api.get(tenant.path("floatingips"), params={"status": "ACTIVE"})).json()["results"]
+    assert (with_instance["id"], with_instance["instance"]["id"]) == (leading.id, port.instance_id)
+    assert with_instance["loadbalancer"] is None
+    assert await ids() == {leading.id, alone.id}
+    assert await ids(port_ids=[port.id]) == {leading.id}
+    assert await ids(tag_key=["env"]) == await ids(tag_key_value='{"env": "test"}') == {alone.id}
+
+
+async def test_a_deleted_one_frees_its_address(tenant: Tenant) -> None:
+    port = await an_inner_port(tenant)
+    floating_ip = await a_floating_ip(tenant, port)
+
+    task = await tenant.finished(await tenant.api.delete(tenant.path("floatingips", floating_ip.id)))
+
+    assert (task["task_type"], await shown_on(tenant, port)) == ("delete_fip", [])
+    assert (await tenant.api.get(tenant.path("floatingips", floating_ip.id))).status_code == 404
+    async with tenant.running.cloud.db.read() as tx:
+        assert await tx.all("SELECT 1 FROM addresses WHERE ip = :ip", ip=floating_ip.floating_ip_address) == []
+
+
+async def test_an_instance_that_goes_is_led_to_no_more(tenant: Tenant) -> None:
+    port = await an_inner_port(tenant)
+    floating_ip = await a_floating_ip(tenant, port)
+
+    await tenant.finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
+
+    assert (await seen(tenant, floating_ip.id))["status"] == "DOWN"
+    assert driver_of(tenant.running).leading(floating_ip.id) is None
+
+
+async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:
+    port, fips = await an_inner_port(tenant), tenant.sdk.cloud.floating_ips
+    where: Any = {"project_id": tenant.project_id, "region_id": REGION, "polling_interval_seconds": 0}
+
+    made = await fips.create_and_poll(**where)
+    moved = await fips.update_and_poll(floating_ip_id=made.id, port_id=port.id, **where)
+    same = await fips.update_and_poll(floating_ip_id=made.id, port_id=port.id, **where)
+    del where["polling_interval_seconds"]
+
+    assert (moved.port_id, same.port_id) == (port.id, port.id)
+    assert [each.id async for each in fips.list(**where)] == [made.id]
+    assert (await tenant.api.post(f"/cloud/v1/pricing/{tenant.here}/floating_ips", json={"count": 2})).json()[
+        "price_per_month"
+    ] > 0
+    await fips.delete(floating_ip_id=made.id, **where)

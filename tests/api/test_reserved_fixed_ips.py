@@ -1,0 +1,223 @@
+"""Reserved fixed IPs and virtual IPs: kept, shared, converted and freed."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pileus.domain.ports import Port
+from tests.storage import allow
+from tests.tenants import REGION, Tenant
+from tests.worlds import a_floating_ip, a_network, a_port, addresses_of, an_instance, driver_of
+
+ALL = "reserved_fixed_ips"
+
+
+async def reserved(tenant: Tenant, **body: Any) -> dict[str, Any]:
+    task = await tenant.finished(await tenant.api.post(tenant.path(ALL), json=body))
+    return await seen(tenant, task["created_resources"]["ports"][0])
+
+
+async def seen(tenant: Tenant, port_id: str) -> dict[str, Any]:
+    answer = await tenant.api.get(tenant.path(ALL, port_id))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def connected(tenant: Tenant, port_id: str) -> list[str]:
+    answer = (await tenant.api.get(tenant.path(ALL, port_id, "connected_devices"))).json()
+    return [each["port_id"] for each in answer["results"]]
+
+
+async def several(tenant: Tenant, subnet: Any, number: int) -> list[Port]:
+    return [await a_port(tenant, subnet, await an_instance(tenant)) for _ in range(number)]
+
+
+async def test_an_address_of_each_kind_is_kept(tenant: Tenant) -> None:
+    network, (subnet, six) = await a_network(tenant, "10.0.0.0/24", "fd00:1::/64")
+
+    public = await reserved(tenant, type="external")
+    inner = await reserved(tenant, type="subnet", subnet_id=subnet.id)
+    both = await reserved(tenant, type="any_subnet", network_id=network.id, ip_family="dual", is_vip=True)
+    named = await reserved(tenant, type="ip_address", network_id=network.id, ip_address="10.0.0.77")
+
+    assert (public["is_external"], public["is_vip"], public["status"]) == (True, False, "DOWN")
+    assert public["name"] == f"reserved_fixed_ip_{public['fixed_ip_address']}"
+    assert public["reservation"] == {"status": "available", "resource_id": None, "resource_type": None}
+    assert (inner["subnet_id"], inner["network"]["id"], inner["is_external"]) == (subnet.id, network.id, False)
+    assert (both["subnet_id"], both["subnet_v6_id"], both["is_vip"]) == (subnet.id, six.id, True)
+    assert both["fixed_ipv6_address"].startswith("fd00:1::")
+    assert (named["fixed_ip_address"], named["task_id"]) == ("10.0.0.77", None)
+
+
+async def test_what_cannot_be_kept_is_told(tenant: Tenant, stranger: Tenant) -> None:
+    network, _ = await a_network(tenant)
+    theirs, (subnet,) = await a_network(stranger)
+    await reserved(tenant, type="ip_address", network_id=network.id, ip_address="10.0.0.77")
+
+    for body, status in (
+        ({"type": "ip_address", "network_id": network.id, "ip_address": "10.0.0.77"}, 409),
+        ({"type": "ip_address", "network_id": network.id, "ip_address": "10.1.0.77"}, 400),
+        ({"type": "ip_address", "network_id": network.id, "ip_address": "ten"}, 400),
+        ({"type": "subnet", "subnet_id": subnet.id}, 404),
+        ({"type": "any_subnet", "network_id": theirs.id}, 404),
+        ({"type": "any_subnet", "network_id": network.id, "ip_family": "ipv6"}, 400),
+        ({"type": "sea"}, 400),
+        ({}, 400),
+    ):
+        answer = await tenant.api.post(tenant.path(ALL), json=body)
+        assert answer.status_code == status, answer.text
+
+
+async def test_one_address_asked_for_by_many_is_given_once(tenant: Tenant) -> None:
+    network, _ = await a_network(tenant)
+    body = {"type": "ip_address", "network_id": network.id, "ip_address": "10.0.0.9"}
+
+    answers = await asyncio.gather(*(tenant.api.post(tenant.path(ALL), json=body) for _ in range(6)))
+
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 5
+
+
+async def test_the_quota_of_public_addresses_is_kept(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    allow(tenant, monkeypatch, external_ip_count=1)
+
+    answers = await asyncio.gather(*(tenant.api.post(tenant.path(ALL), json={"type": "external"}) for _ in range(3)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 403, 403]
+
+
+async def test_the_address_of_an_instance_is_kept_when_it_goes(tenant: Tenant) -> None:
+    _, (subnet,) = await a_network(tenant)
+    (port,) = await several(tenant, subnet, 1)
+    before = await addresses_of(tenant, port)
+
+    kept = await reserved(tenant, type="port", port_id=port.id)
+    again = await tenant.api.post(tenant.path(ALL), json={"type": "port", "port_id": port.id})
+    refused = await tenant.api.delete(tenant.path(ALL, port.id))
+    await tenant.finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
+
+    use = {"resource_id": port.instance_id, "resource_type": "instance"}
+    assert (kept["reservation"], kept["attachments"]) == ({"status": "attached", **use}, [use])
+    assert (again.status_code, refused.status_code) == (409, 409)
+    after = await seen(tenant, port.id)
+    assert ([after["fixed_ip_address"]], after["reservation"]["status"]) == (before, "available")
+
+
+async def test_lists_are_narrowed_down_and_ordered_by_number(tenant: Tenant, stranger: Tenant) -> None:
+    network, _ = await a_network(tenant)
+    for last in (9, 10, 77):
+        await reserved(tenant, type="ip_address", network_id=network.id, ip_address=f"10.0.0.{last}", is_vip=last == 77)
+    public = (await reserved(tenant, type="external"))["fixed_ip_address"]
+    await reserved(stranger, type="external")
+
+    async def listed(**query: Any) -> list[str]:
+        answer = (await tenant.api.get(tenant.path(ALL), params=query)).json()
+        return [each["fixed_ip_address"] for each in answer["results"]]
+
+    assert await listed(internal_only=True) == ["10.0.0.9", "10.0.0.10", "10.0.0.77"]
+    assert await listed(internal_only=True, order_by="fixed_ip_address.desc", limit=1, offset=1) == ["10.0.0.10"]
+    assert (await listed(external_only=True), await listed(vip_only=True)) == ([public], ["10.0.0.77"])
+    assert await listed(ip_address="0.0.1") == ["10.0.0.10"]
+    assert len(await listed(available_only=True, order_by="name.asc")) == 4
+    assert await listed(device_id="nobody") == []
+    assert (await tenant.api.get(tenant.path(ALL), params={"order_by": "size.asc"})).status_code == 400
+
+
+async def test_several_instances_share_a_virtual_ip(tenant: Tenant) -> None:
+    network, (subnet,) = await a_network(tenant)
+    one, two, three = await several(tenant, subnet, 3)
+    vip = await reserved(tenant, type="any_subnet", network_id=network.id, is_vip=True)
+    path = tenant.path(ALL, vip["port_id"])
+
+    free = (await tenant.api.get(f"{path}/available_devices")).json()
+    put = await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [one.id, two.id]})
+    await tenant.api.patch(f"{path}/connected_devices", json={"port_ids": [three.id]})
+
+    assert {each["port_id"] for each in free["results"]} == {one.id, two.id, three.id}
+    assert {each["instance_id"] for each in put.json()["results"]} == {one.instance_id, two.instance_id}
+    assert set(await connected(tenant, vip["port_id"])) == {one.id, two.id, three.id}
+    assert {each["resource_id"] for each in (await seen(tenant, vip["port_id"]))["attachments"]} == {
+        one.instance_id, two.instance_id, three.instance_id
+    }  # fmt: skip
+    nic = driver_of(tenant.running).nic(one.id)
+    assert nic is not None
+    assert [pair.ip_address for pair in nic.pairs] == [vip["fixed_ip_address"]]
+
+    await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [two.id]})
+    assert await connected(tenant, vip["port_id"]) == [two.id]
+    assert (await tenant.api.patch(path, json={"is_vip": False})).status_code == 409
+    assert (await tenant.api.delete(path)).status_code == 409
+    await tenant.api.put(f"{path}/connected_devices", json={"port_ids": []})
+    assert (await tenant.api.patch(path, json={"is_vip": False})).json()["is_vip"] is False
+    await tenant.finished(await tenant.api.delete(path))
+    assert (await tenant.api.get(path)).status_code == 404
+
+
+async def test_only_ports_of_instances_in_its_network_can_share_it(tenant: Tenant, stranger: Tenant) -> None:
+    network, (subnet,) = await a_network(tenant)
+    plain = await reserved(tenant, type="subnet", subnet_id=subnet.id)
+    vip = await reserved(tenant, type="any_subnet", network_id=network.id, is_vip=True)
+    elsewhere = await a_port(tenant, None, await an_instance(tenant))
+    theirs = await a_port(stranger, None, await an_instance(stranger))
+    (mine,) = await several(tenant, subnet, 1)
+
+    async def asked(port_id: str, device: str) -> int:
+        path = tenant.path(ALL, port_id, "connected_devices")
+        return (await tenant.api.patch(path, json={"port_ids": [device]})).status_code
+
+    assert await asked(vip["port_id"], elsewhere.id) == 400
+    assert await asked(vip["port_id"], theirs.id) == 404
+    assert await asked(plain["port_id"], mine.id) == 409
+
+
+async def test_a_public_address_is_converted_there_and_back(tenant: Tenant) -> None:
+    floating_ip = await a_floating_ip(tenant)
+    body = {"target_type": "reserved_fixed_ip"}
+
+    task = await tenant.finished(
+        await tenant.api.post(tenant.path("floatingips", floating_ip.id, "convert"), json=body)
+    )
+    (port_id,) = task["created_resources"]["ports"]
+    kept = await seen(tenant, port_id)
+    back = await tenant.finished(
+        await tenant.api.post(tenant.path(ALL, port_id, "convert"), json={"target_type": "floating_ip"})
+    )
+
+    assert (kept["fixed_ip_address"], kept["is_external"]) == (floating_ip.floating_ip_address, True)
+    (new_id,) = back["created_resources"]["floatingips"]
+    view = (await tenant.api.get(tenant.path("floatingips", new_id))).json()
+    assert (view["floating_ip_address"], view["status"]) == (floating_ip.floating_ip_address, "DOWN")
+    assert (await tenant.api.get(tenant.path(ALL, port_id))).status_code == 404
+    _, (subnet,) = await a_network(tenant)
+    inner = await reserved(tenant, type="subnet", subnet_id=subnet.id)
+    refused = await tenant.api.post(tenant.path(ALL, inner["port_id"], "convert"), json={"target_type": "floating_ip"})
+    assert refused.status_code == 409
+
+
+async def test_private_addresses_cost_nothing(tenant: Tenant) -> None:
+    network, _ = await a_network(tenant)
+    path = f"/cloud/v1/pricing/{tenant.here}/{ALL}"
+
+    public = (await tenant.api.post(path, json={"type": "external"})).json()
+    inner = (await tenant.api.post(path, json={"type": "any_subnet", "network_id": network.id})).json()
+
+    assert public["price_per_hour"] > 0 == inner["price_per_hour"]
+
+
+async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:
+    _, (subnet,) = await a_network(tenant)
+    (port,) = await several(tenant, subnet, 1)
+    kept = tenant.sdk.cloud.reserved_fixed_ips
+    where: Any = {"project_id": tenant.project_id, "region_id": REGION}
+
+    made = await kept.create_and_poll(
+        type="subnet", subnet_id=subnet.id, is_vip=True, polling_interval_seconds=0, **where
+    )
+    candidates = await kept.vip.candidate_ports.list(port_id=made.port_id, **where)
+    shared = await kept.vip.connected_ports.add(port_id=made.port_id, port_ids=[port.id], **where)
+    alone = await kept.vip.connected_ports.replace(port_id=made.port_id, port_ids=[], **where)
+    plain = await kept.vip.toggle(port_id=made.port_id, is_vip=False, **where)
+
+    assert [each.port_id for each in candidates.results] == [port.id]
+    assert ([each.port_id for each in shared.results], alone.count, plain.is_vip) == ([port.id], 0, False)
+    assert [each.port_id async for each in kept.list(**where)] == [made.port_id]
