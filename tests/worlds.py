@@ -15,10 +15,11 @@ from pileus.domain.placement_groups import PlacementGroup
 from pileus.domain.places import Place
 from pileus.domain.ports import AssignedAddress, Port, mac_address
 from pileus.domain.security_groups import SecurityGroup
+from pileus.domain.security_rules import NewRule, SecurityGroupRule, fresh
 from pileus.domain.tags import tagged
 from pileus.domain.user_actions import UserAction
 from pileus.domain.volumes import Attachment, Volume, VolumeStatus, device
-from pileus.drivers.driver import Disk, Leading, Machine, Nic
+from pileus.drivers.driver import Disk, Firewall, Leading, Machine, Nic
 from pileus.drivers.simulated import Simulated
 from pileus.store import (
     attachments,
@@ -179,7 +180,23 @@ async def a_security_group(tenant: Tenant, name: str = "web", *guarded: Port, **
             )
 
     await tenant.running.cloud.db.write(write)
+    await driver_of(tenant.running).ensure_firewall(Firewall(id=group.id, name=group.name))
+    for port in guarded:
+        if port.instance_id:
+            await driver_of(tenant.running).ensure_plugged(port.instance_id, await _nic(tenant.running, port))
     return group
+
+
+async def a_rule(tenant: Tenant, group: SecurityGroup, **changes: Any) -> SecurityGroupRule:
+    """A rule of a security group: SSH comes in."""
+    says = {"direction": "ingress", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22, **changes}
+    rule = fresh(group.id, NewRule(**says), tenant.running.cloud.new_id(), tenant.running.cloud.now())
+    async with tenant.running.cloud.db.read() as tx:
+        there = await security_groups.rules_of(tx, group.id)
+    await tenant.running.cloud.db.write(lambda tx: security_groups.save_rules(tx, group.id, [*there, rule]))
+    told = Firewall(id=group.id, name=group.name, rules=[each.rule for each in (*there, rule)])
+    await driver_of(tenant.running).ensure_firewall(told)
+    return rule
 
 
 async def a_placement_group(tenant: Tenant, policy: str = "anti-affinity", **changes: Any) -> PlacementGroup:

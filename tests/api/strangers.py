@@ -15,7 +15,9 @@ from tests.worlds import (
     a_ddos_profile,
     a_floating_ip,
     a_network,
+    a_placement_group,
     a_port,
+    a_rule,
     a_security_group,
     addresses_of,
     an_instance,
@@ -35,6 +37,8 @@ THINGS = (
     "network_id",
     "port_id",
     "router_id",
+    "rule_id",
+    "servergroup_id",
     "snapshot_id",
     "ssh_key_id",
     "subnet_id",
@@ -52,6 +56,8 @@ class Ids:
 
     def of(self, path: str, parameter: str) -> Any:
         """The value of a parameter; a new kind of thing has to be made up in this module first."""
+        if parameter == "group_id" and "/servergroups/" in path:
+            parameter = "servergroup_id"
         assert parameter in self.values, f"say in {__name__} what {parameter} is in {path}"
         return self.values[parameter]
 
@@ -90,7 +96,9 @@ async def ids_of(tenant: Tenant) -> Ids:
         "subnet_id": subnet.id,
         "router_id": (await a_router(tenant, subnet, name=SECRET)).id,
         "floating_ip_id": (await a_floating_ip(tenant)).id,
-        "group_id": (await a_security_group(tenant, SECRET)).id,
+        "group_id": (group := await a_security_group(tenant, SECRET)).id,
+        "rule_id": (await a_rule(tenant, group)).id,
+        "servergroup_id": (await a_placement_group(tenant, name=SECRET)).id,
         "task_id": task.id,
         "ssh_key_id": key.id,
         "keypair_id": key.id,

@@ -120,5 +120,5 @@ def _unnamed(door: Door, answer: httpx.Response, ids: Ids) -> tuple[int, dict[st
     """An answer but for what the stranger has said and what differs every time."""
     told = answer.json()
     for name in door.named:
-        told["message"] = told["message"].replace(f" {ids.values[name]} ", " <id> ")
+        told["message"] = told["message"].replace(f" {ids.of(door.path, name)} ", " <id> ")
     return answer.status_code, {**told, "request_id": ""}

@@ -7,11 +7,11 @@ import httpx
 
 from pileus.domain.catalogue import image_id
 from pileus.domain.ports import AddressPair
-from pileus.domain.security_groups import default_group
+from pileus.drivers.driver import Firewall
 from pileus.store import security_groups
-from pileus.store.database import Tx
 from tests.storage import a_snapshot, a_volume, snapshots_now
 from tests.tasks.address_stories import ADDRESS_STORIES
+from tests.tasks.guard_stories import GUARD_STORIES
 from tests.tasks.network_stories import NETWORK_STORIES
 from tests.tasks.telling import Ask, Path, Story, asking
 from tests.tenants import REGION, Tenant
@@ -47,13 +47,12 @@ def acting(action: str, *, status: str = "ACTIVE", **changes: Any) -> Story:
 
 async def _default_group(tenant: Tenant) -> None:
     """The group that the first server of a project would bring about, and that outlasts it."""
-    cloud, place = tenant.running.cloud, place_of(tenant)
-
-    async def write(tx: Tx) -> None:
-        if await security_groups.default(tx, place) is None:
-            await security_groups.add(tx, *default_group(place, cloud.new_id, cloud.now()))
-
-    await cloud.db.write(write)
+    await tenant.api.get(tenant.path("securitygroups"))
+    async with tenant.running.cloud.db.read() as tx:
+        group = await security_groups.default(tx, place_of(tenant))
+        assert group is not None
+        told = [rule.rule for rule in await security_groups.rules_of(tx, group.id)]
+    await driver_of(tenant.running).ensure_firewall(Firewall(id=group.id, name=group.name, rules=told))
 
 
 async def _create_vm(tenant: Tenant) -> Ask:
@@ -300,6 +299,7 @@ STORIES: dict[str, Story] = {
     "delete_snapshot": Story(_delete_snapshot, lasting=True),
     **NETWORK_STORIES,
     **ADDRESS_STORIES,
+    **GUARD_STORIES,
     "update_port_allowed_address_pairs": Story(_update_port),
     "put_into_server_group": Story(_put_into_group),
     "remove_from_server_group": Story(_remove_from_group),

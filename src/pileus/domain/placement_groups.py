@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict
 
@@ -34,6 +35,10 @@ class PlacementGroup(Struct, frozen=True, kw_only=True):
         if self.task_id is not None:
             raise Conflict(f"Placement group {self.id} is locked by task {self.task_id}")
         return self
+
+    def locked(self, task_id: str) -> "PlacementGroup":
+        """Let a task hold it; raises Conflict if one does."""
+        return replace(self.unlocked(), task_id=task_id)
 
 
 def placed(hosts: Sequence[str], load: Mapping[str, int], policy: str | None, taken: Collection[str]) -> str | None:

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.places import Place
 from pileus.domain.ports import Port
+from pileus.domain.security_rules import NewRule, SecurityGroupRule, ruled
 
 Asked = Iterable[tuple[str | None, Sequence[str]]]
 """Names of security groups for a port, or for all ports where it is None."""
@@ -37,23 +39,29 @@ class SecurityGroup(Struct, frozen=True, kw_only=True):
             raise Conflict(f"Security group {self.name} is locked by task {self.task_id}")
         return self
 
+    def locked(self, task_id: str) -> "SecurityGroup":
+        """Let a task hold it; raises Conflict if one does."""
+        return replace(self.unlocked(), task_id=task_id)
 
-class SecurityGroupRule(Struct, frozen=True, kw_only=True):
-    """What may pass; None in a field means any."""
+    def removable(self, ports: int, referring: str | None) -> "SecurityGroup":
+        """Itself if it can go, given how many ports it guards and a group that speaks of it; raises Conflict."""
+        if self.is_default:
+            raise Conflict(f"Security group {self.name} is the project's default one: it stays")
+        if ports:
+            raise Conflict(f"Security group {self.name} is in use: it guards {ports} port{'s' * (ports > 1)}")
+        if referring is not None:
+            raise Conflict(f"Security group {self.name} is in use: a rule of security group {referring} speaks of it")
+        return self.unlocked()
 
-    id: str
-    security_group_id: str
-    direction: str
-    ethertype: str | None = "IPv4"
-    protocol: str | None = None
-    port_range_min: int | None = None
-    port_range_max: int | None = None
-    remote_ip_prefix: str | None = None
-    remote_group_id: str | None = None
-    description: str | None = None
-    created_at: int
-    updated_at: int
-    revision: int = 1
+
+def template(group: SecurityGroup) -> list[NewRule]:
+    """The rules that a group has unless others are given: everything goes out; into the default one, some comes in."""
+    rules = DEFAULT_RULES if group.is_default else (("egress", None, None),)
+    return [
+        NewRule(direction=direction, ethertype=ethertype, protocol=protocol, port_range_min=port, port_range_max=port)
+        for direction, protocol, port in rules
+        for ethertype in ("IPv4", "IPv6")
+    ]
 
 
 def guarded(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]:
@@ -94,32 +102,24 @@ def _aimed(ports: Sequence[Port], port_id: str | None) -> Sequence[Port]:
     raise not_found("Port", port_id)
 
 
-def default_group(place: Place, new_id: Callable[[], str], now: int) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
-    """A project's first group: ping, SSH and RDP come in, everything goes out."""
-    group = SecurityGroup(
+def new_group(  # noqa: PLR0913  # each is a fact of its own
+    place: Place, new_id: Callable[[], str], now: int, name: str, *, description: str = "", is_default: bool = False
+) -> SecurityGroup:
+    """A group without rules."""
+    return SecurityGroup(
         id=new_id(),
         client_id=place.client_id,
         project_id=place.project_id,
         region_id=place.region_id,
-        name="default",
-        description="Default security group",
-        is_default=True,
+        name=name,
+        description=description,
+        is_default=is_default,
         created_at=now,
         updated_at=now,
     )
-    rules = [
-        SecurityGroupRule(
-            id=new_id(),
-            security_group_id=group.id,
-            direction=direction,
-            ethertype=ethertype,
-            protocol=protocol,
-            port_range_min=port,
-            port_range_max=port,
-            created_at=now,
-            updated_at=now,
-        )
-        for direction, protocol, port in DEFAULT_RULES
-        for ethertype in ("IPv4", "IPv6")
-    ]
-    return group, rules
+
+
+def default_group(place: Place, new_id: Callable[[], str], now: int) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
+    """A project's first group, with the rules that it has at first."""
+    group = new_group(place, new_id, now, "default", description="Default security group", is_default=True)
+    return group, ruled(group.id, template(group), [], new_id, now)

@@ -13,6 +13,7 @@ from pileus.domain.catalogue import Catalogue
 from pileus.domain.instances import Boot
 from pileus.domain.networks import Route
 from pileus.domain.ports import AddressPair
+from pileus.domain.security_rules import NewRule
 
 
 class DriverError(Exception):
@@ -52,6 +53,8 @@ class Nic(Struct, frozen=True, kw_only=True):
     addresses: list[str]
     pairs: list[AddressPair] = field(default_factory=list)
     secured: bool = True
+    groups: list[str] = field(default_factory=list)
+    """The ids of the security groups whose rules say what may pass."""
 
 
 class Machine(Struct, frozen=True, kw_only=True):
@@ -100,6 +103,14 @@ class Crossing(Struct, frozen=True, kw_only=True):
     routes: list[Route] = field(default_factory=list)
     outside: Nic | None = None
     translates: bool = True
+
+
+class Firewall(Struct, frozen=True, kw_only=True):
+    """A security group as a driver sees it: what no rule lets pass is stopped, at every interface in the group."""
+
+    id: str
+    name: str
+    rules: list[NewRule] = field(default_factory=list)
 
 
 class Leading(Struct, frozen=True, kw_only=True):
@@ -271,6 +282,17 @@ class Routers(Protocol):
         """Let a router have an interface."""
 
     async def ensure_parted(self, router_id: str, port_id: str) -> None:
+        """Take it away."""
+
+
+@runtime_checkable
+class Firewalls(Protocol):
+    """Lets security groups guard interfaces."""
+
+    async def ensure_firewall(self, firewall: Firewall) -> None:
+        """Let a security group have exactly these rules, at every interface that is in it."""
+
+    async def ensure_no_firewall(self, group_id: str) -> None:
         """Take it away."""
 
 

@@ -3,12 +3,12 @@
 import msgspec
 from msgspec import Struct
 
-from pileus.drivers.driver import Crossing, DriverError, Leading, Nic, Range, Segment
+from pileus.drivers.driver import Crossing, DriverError, Firewall, Leading, Nic, Range, Segment
 from pileus.drivers.simulated_world import World
 
 
 class Wiring(World):
-    """The part that keeps them: Networks, Segments, Routers and FloatingIPs."""
+    """The part that keeps them: Networks, Segments, Routers, FloatingIPs and Firewalls."""
 
     async def ensure_plugged(self, machine_id: str, nic: Nic) -> None:
         """Give a machine an interface, or change it."""
@@ -54,6 +54,14 @@ class Wiring(World):
         """Take an interface from a router."""
         self._db.execute("DELETE FROM router_ports WHERE id = ? AND parent = ?", (port_id, router_id))
 
+    async def ensure_firewall(self, firewall: Firewall) -> None:
+        """Make a security group, or change it."""
+        await self._let("firewalls", firewall.id, None, firewall, "firewall")
+
+    async def ensure_no_firewall(self, group_id: str) -> None:
+        """Remove a security group."""
+        self._db.execute("DELETE FROM firewalls WHERE id = ?", (group_id,))
+
     async def ensure_leading(self, leading: Leading) -> None:
         """Let a floating IP lead to a port."""
         await self._let("floating_ips", leading.id, leading.port_id, leading, "lead")
@@ -61,6 +69,11 @@ class Wiring(World):
     async def ensure_not_leading(self, floating_ip_id: str) -> None:
         """Let a floating IP lead nowhere."""
         self._db.execute("DELETE FROM floating_ips WHERE id = ?", (floating_ip_id,))
+
+    def firewall(self, group_id: str) -> Firewall | None:
+        """A security group as it was last told of; None without it."""
+        row = self._db.execute("SELECT facts FROM firewalls WHERE id = ?", (group_id,)).fetchone()
+        return None if row is None else msgspec.json.decode(row[0], type=Firewall)
 
     def nic(self, port_id: str) -> Nic | None:
         """An interface of a machine, as it was last told of; None without it."""

@@ -1,10 +1,13 @@
 """Placement groups and their members."""
 
+from collections.abc import Sequence
+
 from pileus.domain.errors import not_found
 from pileus.domain.placement_groups import PlacementGroup
 from pileus.domain.places import Place
+from pileus.store import pages
 from pileus.store.database import Tx
-from pileus.store.rows import Table
+from pileus.store.rows import Table, listed
 
 TABLE = Table("placement_groups", PlacementGroup)
 
@@ -27,6 +30,50 @@ async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
 async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
     """One group, whoever has it."""
     return await TABLE.find_one(tx, "id = :id", id=group_id)
+
+
+async def page(tx: Tx, place: Place, *, limit: int, offset: int) -> tuple[int, list[PlacementGroup]]:
+    """How many groups a place has, and some of them, the oldest first."""
+    where = pages.Where(
+        "client_id = :client_id AND project_id = :project_id AND region_id = :region_id",
+        client_id=place.client_id,
+        project_id=place.project_id,
+        region_id=place.region_id,
+    )
+    return await pages.page(tx, TABLE, where, pages.ordered("created_at.asc"), limit=limit, offset=offset)
+
+
+async def members_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """The members of groups: their ids and names, the oldest first."""
+    found: dict[str, list[tuple[str, str]]] = {group_id: [] for group_id in ids}
+    marks, values = listed("id", ids)
+    rows = await tx.all(
+        "SELECT placement_group_id, id, name FROM instances"  # noqa: S608  # our own words
+        f" WHERE placement_group_id IN ({marks}) ORDER BY created_at, id",
+        **values,
+    )
+    for group_id, instance_id, name in rows:
+        found[group_id].append((instance_id, name))
+    return found
+
+
+async def add(tx: Tx, group: PlacementGroup) -> PlacementGroup:
+    """Insert a group."""
+    return await TABLE.add(tx, group)
+
+
+async def save(tx: Tx, before: PlacementGroup, after: PlacementGroup) -> PlacementGroup:
+    """Write what changed; raises Stale."""
+    return await TABLE.save(tx, before, after)
+
+
+async def remove(tx: Tx, group_id: str) -> None:
+    """Delete a group; its members are in none any more."""
+    await tx.run(
+        "UPDATE instances SET placement_group_id = NULL, revision = revision + 1 WHERE placement_group_id = :id",
+        id=group_id,
+    )
+    await TABLE.remove(tx, group_id)
 
 
 async def touch(tx: Tx, group: PlacementGroup) -> PlacementGroup:

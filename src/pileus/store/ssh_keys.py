@@ -1,13 +1,14 @@
 """SSH keys; one that is not shared is there for its own user only."""
 
 from pileus.domain.errors import Conflict, not_found
-from pileus.domain.places import Place
+from pileus.domain.places import Caller, Place
 from pileus.domain.ssh_keys import SSHKey
 from pileus.store import pages
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("ssh_keys", SSHKey)
+ANYWHERE = "client_id = :client_id AND (shared_in_project = 1 OR user_id = :user_id)"
 VISIBLE = "client_id = :client_id AND project_id = :project_id AND (shared_in_project = 1 OR user_id = :user_id)"
 
 
@@ -21,6 +22,26 @@ async def get(tx: Tx, place: Place, user_id: int, key_id: str) -> SSHKey:
     if found is None:
         raise not_found("SSH key", key_id)
     return found
+
+
+async def get_anywhere(tx: Tx, caller: Caller, key_id: str) -> SSHKey:
+    """One key that a user may see, in any project; raises NotFound."""
+    found = await TABLE.find_one(tx, f"id = :id AND {ANYWHERE}", id=key_id, **_asking(caller))
+    if found is None:
+        raise not_found("SSH key", key_id)
+    return found
+
+
+async def anywhere(tx: Tx, caller: Caller, *, project_id: int | None, user_id: int | None) -> list[SSHKey]:
+    """The keys that a user may see, in all projects or in one, the latest first; those of one user, if named."""
+    where = pages.Where(ANYWHERE, **_asking(caller)).equal("project_id", project_id)
+    if user_id is not None:
+        where.also("user_id = :owner", owner=user_id)
+    return await TABLE.find(tx, f"{where} ORDER BY {pages.ordered('created_at.desc')}", **where.values)
+
+
+def _asking(caller: Caller) -> dict[str, int]:
+    return {"client_id": caller.client_id, "user_id": caller.user_id}
 
 
 async def named(tx: Tx, place: Place, user_id: int, name: str) -> SSHKey | None:

@@ -17,6 +17,7 @@ from pileus.drivers.driver import DriverError, Hosts, Networks, Volumes
 from pileus.store import attachments, floating_ips, instances, placement_groups, ports, volumes
 from pileus.store.database import Tx
 from pileus.tasks.dismantling import dismantle
+from pileus.tasks.firewalls import introduce
 from pileus.tasks.leading import lead_all, mislead_all
 from pileus.tasks.machines import held, machine_of
 from pileus.tasks.operation import Created, Operation, Step, Work
@@ -78,6 +79,7 @@ async def _connect(work: Work) -> None:
         for disk in machine.disks:
             await work.driver.ensure_attached(machine.id, disk)
     if isinstance(work.driver, Networks):
+        await introduce(work, dict.fromkeys(group for nic in machine.nics for group in nic.groups))
         for nic in machine.nics:
             await work.driver.ensure_plugged(machine.id, nic)
     await lead_all(work, await _leading(work))

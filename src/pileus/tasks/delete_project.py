@@ -89,6 +89,7 @@ STEPS = (
     Step("remove servers", _machines),
     Step("remove snapshots", _snapshots),
     Step("remove volumes", _volumes),
+    Step("remove security groups", project_networks.remove_guards, undo=project_networks.make_guards),
     Step("remove routers", project_networks.remove_routers, undo=project_networks.make_routers),
     Step("remove networks", project_networks.remove_networks, undo=project_networks.make_networks),
     Step("remove protection", _protection),

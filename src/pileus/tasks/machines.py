@@ -4,7 +4,7 @@ from pileus.domain.errors import not_found
 from pileus.domain.instances import Instance
 from pileus.domain.ports import Port
 from pileus.drivers.driver import Disk, Machine, Nic
-from pileus.store import attachments, instances, ports, ssh_keys
+from pileus.store import attachments, instances, ports, security_groups, ssh_keys
 from pileus.store.database import Tx
 from pileus.tasks.operation import Work
 
@@ -73,4 +73,5 @@ async def nic_of(tx: Tx, port: Port) -> Nic:
         addresses=[line.ip for line in await ports.addresses_of(tx, port.id)],
         pairs=port.allowed_address_pairs,
         secured=port.port_security_enabled,
+        groups=[group.id for group in await security_groups.of_port(tx, port.id)],
     )

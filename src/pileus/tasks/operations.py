@@ -15,6 +15,7 @@ from pileus.tasks.create_volume import CREATE_VOLUME
 from pileus.tasks.delete_fip import DELETE_FIP
 from pileus.tasks.delete_instance import DELETE_INSTANCE
 from pileus.tasks.delete_network import DELETE_NETWORK
+from pileus.tasks.delete_placement_group import DELETE_PLACEMENT_GROUP
 from pileus.tasks.delete_project import DELETE_PROJECT
 from pileus.tasks.delete_router import DELETE_ROUTER
 from pileus.tasks.delete_snapshot import DELETE_SNAPSHOT
@@ -32,6 +33,8 @@ from pileus.tasks.reserved_fixed_ips import RESERVED_FIXED_IPS
 from pileus.tasks.resize_instance import RESIZE_INSTANCE
 from pileus.tasks.retype_volume import RETYPE_VOLUME
 from pileus.tasks.revert_volume import REVERT_VOLUME
+from pileus.tasks.secure_ports import SECURE_PORTS
+from pileus.tasks.security_groups import SECURITY_GROUPS
 from pileus.tasks.update_floating_ip import UPDATE_FLOATING_IP
 from pileus.tasks.update_network import UPDATE_NETWORK
 from pileus.tasks.update_port import UPDATE_PORT
@@ -45,6 +48,8 @@ EVERY: tuple[Operation, ...] = (
     *ATTACH_INTERFACE,
     DETACH_INTERFACE,
     UPDATE_PORT,
+    SECURE_PORTS,
+    *SECURITY_GROUPS,
     CREATE_FIP,
     UPDATE_FLOATING_IP,
     DELETE_FIP,
@@ -54,6 +59,7 @@ EVERY: tuple[Operation, ...] = (
     RESIZE_INSTANCE,
     PUT_INTO_PLACEMENT_GROUP,
     REMOVE_FROM_PLACEMENT_GROUP,
+    DELETE_PLACEMENT_GROUP,
     DELETE_PROJECT,
     ATTACH_VOLUME,
     CREATE_SNAPSHOT,

@@ -5,6 +5,7 @@ from pileus.domain.ports import Port
 from pileus.drivers.driver import DriverError, Networks
 from pileus.store import floating_ips, ports
 from pileus.store.database import Tx
+from pileus.tasks.firewalls import introduce
 from pileus.tasks.leading import lead_all, mislead_all
 from pileus.tasks.machines import nic_of
 from pileus.tasks.operation import Work
@@ -23,6 +24,7 @@ async def plug_in(work: Work) -> None:
     async with work.db.read() as tx:
         nic = await nic_of(tx, await held_port(tx, work))
         leading = await floating_ips.of_port(tx, nic.port_id)
+    await introduce(work, nic.groups)
     await _networks(work).ensure_plugged(work.task.args["instance_id"], nic)
     await lead_all(work, leading)
 

@@ -1,7 +1,11 @@
-"""The networks and routers of a project that is being deleted: taken away, or brought back if it stays."""
+"""Networks, routers, floating IPs and security groups of a project that is being deleted.
 
-from pileus.drivers.driver import Routers, Segments
-from pileus.store import contents, networks, router_ports, routers, subnets
+They are taken away, or brought back if it stays.
+"""
+
+from pileus.drivers.driver import Firewalls, FloatingIPs, Routers, Segments
+from pileus.store import contents, networks, router_ports, routers, security_groups, subnets
+from pileus.tasks.firewalls import let_guard
 from pileus.tasks.operation import Work
 from pileus.tasks.wiring import crossing, inside, join, range_of, segment
 
@@ -43,6 +47,25 @@ async def make_networks(work: Work) -> None:
         await work.driver.ensure_network(segment(network))
         for subnet in ranges[network.id]:
             await work.driver.ensure_subnet(range_of(subnet))
+
+
+async def remove_guards(work: Work) -> None:
+    """Take every security group away, and let every floating IP lead nowhere."""
+    if isinstance(work.driver, FloatingIPs):
+        for floating_ip_id in await _ids(work, "floating_ips"):
+            await work.driver.ensure_not_leading(floating_ip_id)
+    if isinstance(work.driver, Firewalls):
+        for group_id in await _ids(work, "security_groups"):
+            await work.driver.ensure_no_firewall(group_id)
+
+
+async def make_guards(work: Work) -> None:
+    """Bring security groups back; the machines that floating IPs led to are gone."""
+    async with work.db.scan() as tx:
+        found = await security_groups.TABLE.find(tx, contents.OWN, project_id=work.task.args["project_id"])
+        rules = await security_groups.rules_of_each(tx, [group.id for group in found])
+    for group in found:
+        await let_guard(work, group, rules[group.id])
 
 
 async def _ids(work: Work, table: str) -> list[str]:

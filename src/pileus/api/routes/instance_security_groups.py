@@ -5,6 +5,7 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
+from pileus.api.guarding import tell_ports, waited
 from pileus.api.wire.instance_requests import ChangeSecurityGroups
 from pileus.domain.errors import not_found
 from pileus.domain.security_groups import guarded, the_one, unguarded
@@ -23,15 +24,15 @@ async def add_security_group(call: Here, instance_id: FromPath[str], data: JSONB
     """
     asked = data.by_port()
 
-    async def write(tx: Tx) -> None:
+    async def write(tx: Tx) -> str:
         instance = await instances.get(tx, call.place, instance_id)
         await instances.touch(tx, instance.unlocked().guardable())
         for port, name in guarded(await ports.of_instance(tx, instance_id), asked):
             group = the_one(name, await security_groups.named(tx, call.place, name))
             await security_groups.guard(tx, port.id, [group.id])
-        await _record(tx, call, "attach", instance_id, data)
+        return await _record(tx, call, "attach", instance_id, data)
 
-    await call.db.write(write)
+    await waited(call, await call.db.write(write))
 
 
 @post(f"{ONE}/delsecuritygroup", opt=WRITE, status_code=204, tags=["Instances"])
@@ -42,7 +43,7 @@ async def remove_security_group(call: Here, instance_id: FromPath[str], data: JS
     """
     asked = data.by_port()
 
-    async def write(tx: Tx) -> None:
+    async def write(tx: Tx) -> str:
         instance = await instances.get(tx, call.place, instance_id)
         await instances.touch(tx, instance.unlocked())
         for port, name in unguarded(await ports.of_instance(tx, instance_id), asked):
@@ -50,14 +51,16 @@ async def remove_security_group(call: Here, instance_id: FromPath[str], data: JS
             if not groups:
                 raise not_found("Security group", name)
             await security_groups.unguard(tx, port.id, [group.id for group in groups])
-        await _record(tx, call, "detach", instance_id, data)
+        return await _record(tx, call, "detach", instance_id, data)
 
-    await call.db.write(write)
+    await waited(call, await call.db.write(write))
 
 
-async def _record(tx: Tx, call: Call, action: str, instance_id: str, data: ChangeSecurityGroups) -> None:
+async def _record(tx: Tx, call: Call, action: str, instance_id: str, data: ChangeSecurityGroups) -> str:
+    """Write a line of the audit log, and the task that tells the instance's interfaces; the task's id."""
     changes = [{"port_id": port_id, "security_group_names": list(names)} for port_id, names in data.by_port()]
     await call.record(tx, "instance", action, instance_id, data={"ports_security_group_names": changes})
+    return await tell_ports(tx, call, [port.id for port in await ports.of_instance(tx, instance_id)])
 
 
 ROUTES = [add_security_group, remove_security_group]

@@ -6,6 +6,7 @@ from msgspec import to_builtins
 
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
+from pileus.api.guarding import tell_ports, waited
 from pileus.api.routes.interface_views import interface
 from pileus.api.speaking import let_speak
 from pileus.api.wire.ports import AllowAddressPairs, InterfaceView
@@ -50,7 +51,7 @@ async def disable_port_security(call: Here, port_id: FromPath[str]) -> Interface
 
 
 async def _secured(call: Call, port_id: str, *, enabled: bool) -> InterfaceView:
-    async def write(tx: Tx) -> InterfaceView:
+    async def write(tx: Tx) -> tuple[InterfaceView, str]:
         before = await ports.get(tx, call.place, port_id)
         if before.instance_id is not None:
             instance = await instances.get(tx, call.place, before.instance_id)
@@ -59,9 +60,11 @@ async def _secured(call: Call, port_id: str, *, enabled: bool) -> InterfaceView:
         if not enabled:
             await security_groups.unguard_wholly(tx, port_id)
         await call.record(tx, "port", "enable_portsecurity" if enabled else "disable_portsecurity", port_id)
-        return await interface(tx, call, after)
+        return await interface(tx, call, after), await tell_ports(tx, call, [port_id])
 
-    return await call.db.write(write)
+    view, task_id = await call.db.write(write)
+    await waited(call, task_id)
+    return view
 
 
 async def _private(tx: Tx, port: Port) -> None:

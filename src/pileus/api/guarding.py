@@ -1,0 +1,114 @@
+"""Security groups: what one transaction writes before the task that tells the driver."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct, to_builtins
+
+from pileus.api.call import Call
+from pileus.domain import limits
+from pileus.domain.security_groups import SecurityGroup, default_group, new_group, template
+from pileus.domain.security_rules import NewRule, SecurityGroupRule, ruled
+from pileus.domain.tags import Tags, merged
+from pileus.store import projects, security_groups, tags, usage
+from pileus.store.database import Tx
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What is to become of a group; None means that it stays, `tags` are a merge patch."""
+
+    name: str | None = None
+    description: str | None = None
+    rules: Sequence[SecurityGroupRule] | None = None
+    tags: Any = None
+    retag: bool = False
+
+
+async def default_there(call: Call) -> None:
+    """Make the default group of a place, if it has none yet."""
+    async with call.db.read() as tx:
+        if await security_groups.default(tx, call.place) is not None:
+            return
+
+    async def write(tx: Tx) -> None:
+        await projects.present(tx, call.place)
+        if await security_groups.default(tx, call.place) is None:
+            await security_groups.add(tx, *default_group(call.place, call.cloud.new_id, call.cloud.now()))
+
+    await call.db.write(write)
+
+
+async def create(  # noqa: PLR0913  # each is a fact of its own
+    tx: Tx, call: Call, task_id: str, *, name: str, description: str, rules: Iterable[NewRule] | None, its: Tags
+) -> SecurityGroup:
+    """Write a new group, held by the task that makes it; raises Invalid, Conflict or QuotaExceeded."""
+    await projects.open_for(tx, call.place)
+    catalogue, new_id, now = call.cloud.catalogue, call.cloud.new_id, call.cloud.now()
+    limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), {"firewall_count": 1})
+    group = new_group(call.place, new_id, now, name, description=description).locked(task_id)
+    wanted = template(group) if rules is None else list(rules)
+    records = ruled(group.id, wanted, [], new_id, now)
+    await referred(tx, call, records)
+    await security_groups.add(tx, group, records)
+    await tags.add(tx, security_groups.KIND, call.place, group.id, its)
+    told = {"name": name, "description": description, "rules": to_builtins(wanted)}
+    await call.start(tx, "create_security_group", task_id, {"group_id": group.id}, data={"group_id": group.id, **told})
+    await call.record(tx, "securitygroup", "create", group.id, data=told, task_id=task_id)
+    return group
+
+
+async def change(  # noqa: PLR0913  # each is a fact of its own
+    tx: Tx, call: Call, group: SecurityGroup, wanted: Change, *, task_type: str = "update_security_group", new: str = ""
+) -> str | None:
+    """Lock a group and write down the task that changes it; its id, or None where nothing would change."""
+    group = group.unlocked()
+    args = await _changing(tx, call, group, wanted)
+    if not args:
+        return None
+    task_id = call.cloud.new_id()
+    await security_groups.save(tx, group, group.locked(task_id))
+    args |= {"group_id": group.id, **({"created": new} if new else {})}
+    await call.start(tx, task_type, task_id, args, data={"group_id": group.id})
+    told = {name: value for name, value in args.items() if name != "group_id"}
+    await call.record(tx, "securitygroup", "update", group.id, data=told, task_id=task_id, name=group.name)
+    return task_id
+
+
+async def _changing(tx: Tx, call: Call, group: SecurityGroup, wanted: Change) -> dict[str, Any]:
+    args: dict[str, Any] = {}
+    for name in ("name", "description"):
+        if getattr(wanted, name) not in (None, getattr(group, name)):
+            args[name] = getattr(wanted, name)
+    if wanted.rules is not None:
+        there = await security_groups.rules_of(tx, group.id)
+        await referred(tx, call, wanted.rules)
+        if {rule.id: rule.rule for rule in there} != {rule.id: rule.rule for rule in wanted.rules}:
+            args["rules"] = to_builtins(wanted.rules)
+    if wanted.retag:
+        old = await tags.of(tx, group.id)
+        if merged(old, wanted.tags) != old:
+            args["tags"] = wanted.tags
+    return args
+
+
+async def referred(tx: Tx, call: Call, rules: Iterable[SecurityGroupRule]) -> None:
+    """Return if every group that rules speak of is one of the place's; raises NotFound."""
+    for group_id in {rule.remote_group_id for rule in rules if rule.remote_group_id}:
+        if all(rule.security_group_id != group_id for rule in rules):
+            await security_groups.get(tx, call.place, group_id)
+
+
+async def tell_ports(tx: Tx, call: Call, port_ids: Sequence[str]) -> str:
+    """Write down the task that tells interfaces which groups guard them by now; its id."""
+    task_id = call.cloud.new_id()
+    args = {"port_ids": list(port_ids)}
+    await call.start(tx, "update_port", task_id, args, data=args)
+    return task_id
+
+
+async def waited(call: Call, task_id: str | None) -> bool:
+    """Wait until a task has ended, or for as long as a request can; whether it has."""
+    if task_id is None:
+        return True
+    call.cloud.nudge()
+    return await call.cloud.endings.wait(call.db, task_id, call.cloud.patience)

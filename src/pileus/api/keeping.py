@@ -1,0 +1,73 @@
+"""Keeping, sharing and forgetting SSH keys, by whichever of their names a client calls them."""
+
+from msgspec.structs import replace
+
+from pileus.api.call import Call
+from pileus.domain import limits
+from pileus.domain.places import Place
+from pileus.domain.ssh_keys import SSHKey, fingerprint
+from pileus.store import projects, ssh_keys
+from pileus.store.database import Tx
+
+
+async def keep(
+    call: Call, place: Place, name: str, public_key: str | None, *, shared: bool
+) -> tuple[SSHKey, str | None]:
+    """Keep a key in a place's project, and tell the private half of a pair that was made for it.
+
+    Raises Invalid, NotFound, Conflict or QuotaExceeded.
+    """
+    private, public = _halves(public_key)
+    key = SSHKey(
+        id=call.cloud.new_id(),
+        client_id=place.client_id,
+        project_id=place.project_id,
+        user_id=call.caller.user_id,
+        name=name,
+        public_key=public,
+        fingerprint=fingerprint(public),
+        shared_in_project=shared,
+        created_at=call.cloud.now(),
+    )
+
+    async def write(tx: Tx) -> None:
+        await projects.open_for(tx, place)
+        await ssh_keys.name_free(tx, place, key.name)
+        used = {"keypair_count": await ssh_keys.count(tx, key.client_id)}
+        limits.check(call.cloud.catalogue.quotas, used, {"keypair_count": 1})
+        await ssh_keys.add(tx, key)
+        await call.record(tx, "ssh_key", "create", key.id, name=key.name)
+
+    await call.db.write(write)
+    return key, private
+
+
+async def share(call: Call, key_id: str, *, shared: bool) -> SSHKey:
+    """Share a key in its project, or keep it for its owner alone; raises NotFound."""
+
+    async def write(tx: Tx) -> SSHKey:
+        before = await ssh_keys.get(tx, call.place, call.caller.user_id, key_id)
+        after = await ssh_keys.save(tx, before, replace(before, shared_in_project=shared))
+        await call.record(tx, "ssh_key", "update", before.id, data={"shared_in_project": shared}, name=before.name)
+        return after
+
+    return await call.db.write(write)
+
+
+async def forget(call: Call, key_id: str) -> None:
+    """Delete a key; raises NotFound."""
+
+    async def write(tx: Tx) -> None:
+        key = await ssh_keys.get(tx, call.place, call.caller.user_id, key_id)
+        await ssh_keys.remove(tx, key.id)
+        await call.record(tx, "ssh_key", "delete", key.id, name=key.name)
+
+    await call.db.write(write)
+
+
+def _halves(public_key: str | None) -> tuple[str | None, str]:
+    if public_key is not None:
+        return None, public_key.strip()
+    from pileus.api.key_pairs import new_pair  # noqa: PLC0415  # no start of the server waits for what few requests need
+
+    return new_pair()

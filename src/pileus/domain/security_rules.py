@@ -1,0 +1,139 @@
+"""Rules of security groups: what a rule may say, and which rules a group has after a change."""
+
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import ip_network
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pileus.domain.errors import Conflict, invalid, not_found
+
+MOST = 250
+"""Rules in one group."""
+WITH_PORTS = frozenset({"tcp", "udp", "udplite", "sctp", "dccp"})
+WITH_TYPES = frozenset({"icmp", "ipv6-icmp"})
+"""Protocols whose `port_range_min` is a type of messages and `port_range_max` a code."""
+LARGEST_TYPE = 255
+VERSIONS = {4: "IPv4", 6: "IPv6"}
+
+
+class SecurityGroupRule(Struct, frozen=True, kw_only=True):
+    """What may pass; None in a field means any."""
+
+    id: str
+    security_group_id: str
+    direction: str
+    ethertype: str | None = "IPv4"
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+    description: str | None = None
+    created_at: int
+    updated_at: int
+    revision: int = 1
+
+    @property
+    def rule(self) -> "NewRule":
+        """What it says."""
+        return NewRule(**{name: getattr(self, name) for name in NewRule.__struct_fields__})
+
+
+class NewRule(Struct, frozen=True, kw_only=True):
+    """What a rule says, before it is one of a group."""
+
+    direction: str
+    ethertype: str | None = "IPv4"
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+    description: str | None = None
+
+
+def checked(rule: NewRule) -> NewRule:
+    """A rule in the one spelling that records use; raises Invalid for what makes no sense."""
+    rule = replace(rule, protocol=None if rule.protocol == "any" else rule.protocol)
+    _ports(rule)
+    if rule.remote_ip_prefix is None:
+        return rule
+    if rule.remote_group_id is not None:
+        raise invalid(remote_group_id="Give either remote_group_id or remote_ip_prefix, not both")
+    try:
+        prefix = ip_network(rule.remote_ip_prefix)
+    except ValueError:
+        raise invalid(remote_ip_prefix="value is not a valid IPv4 or IPv6 network") from None
+    if VERSIONS[prefix.version] != (rule.ethertype or VERSIONS[prefix.version]):
+        raise invalid(remote_ip_prefix=f"The range is one of IPv{prefix.version}, the rule is about {rule.ethertype}")
+    return replace(rule, remote_ip_prefix=str(prefix))
+
+
+def _ports(rule: NewRule) -> None:
+    lowest, highest = rule.port_range_min, rule.port_range_max
+    if lowest is None and highest is None:
+        return
+    if rule.protocol in WITH_TYPES:
+        if lowest is None or max(lowest, highest or 0) > LARGEST_TYPE:
+            raise invalid(port_range_min=f"For {rule.protocol} it is a type, and port_range_max a code, up to 255")
+    elif rule.protocol not in WITH_PORTS:
+        raise invalid(port_range_min=f"Protocol {rule.protocol or 'any'} has no ports")
+    elif lowest is None or highest is None or lowest > highest:
+        raise invalid(port_range_min="Give both port_range_min and port_range_max, the smaller one first")
+
+
+def ruled(
+    group_id: str, wanted: Iterable[NewRule], there: Sequence[SecurityGroupRule], new_id: Callable[[], str], now: int
+) -> list[SecurityGroupRule]:
+    """The rules of a group that is to have exactly those wanted; what is there already keeps its id.
+
+    Raises Invalid for a rule that makes no sense and for too many, Conflict for one that is given twice.
+    """
+    rules = [checked(rule) for rule in wanted]
+    if len(rules) > MOST:
+        raise invalid(rules=f"A security group has at most {MOST} rules")
+    for at, rule in enumerate(rules):
+        if any(alike(rule, other) for other in rules[:at]):
+            raise Conflict(f"Two rules say the same: {said(rule)}")
+    known = {rule.rule: rule for rule in there}
+    return [known.get(rule) or _record(group_id, rule, new_id(), now) for rule in rules]
+
+
+def alike(one: NewRule, other: NewRule) -> bool:
+    """Whether two rules say the same, whatever they are described as."""
+    return replace(one, description=None) == replace(other, description=None)
+
+
+def added(rules: Sequence[SecurityGroupRule], rule: SecurityGroupRule) -> list[SecurityGroupRule]:
+    """The rules with one more; raises Conflict if one says the same, Invalid if there are too many."""
+    if any(alike(rule.rule, other.rule) for other in rules):
+        raise Conflict(f"Security group rule already exists: {said(rule.rule)}")
+    if len(rules) >= MOST:
+        raise invalid(rules=f"A security group has at most {MOST} rules")
+    return [*rules, rule]
+
+
+def without(rules: Sequence[SecurityGroupRule], rule_id: str) -> list[SecurityGroupRule]:
+    """The rules but one; raises NotFound."""
+    left = [rule for rule in rules if rule.id != rule_id]
+    if len(left) == len(rules):
+        raise not_found("Security group rule", rule_id)
+    return left
+
+
+def said(rule: NewRule) -> str:
+    """A rule in few words."""
+    ports = f" {rule.port_range_min}-{rule.port_range_max}" if rule.port_range_min is not None else ""
+    remote = rule.remote_ip_prefix or rule.remote_group_id or "anywhere"
+    return f"{rule.direction} {rule.ethertype or 'any'} {rule.protocol or 'any'}{ports} {remote}"
+
+
+def _record(group_id: str, rule: NewRule, rule_id: str, now: int) -> SecurityGroupRule:
+    facts = {name: getattr(rule, name) for name in NewRule.__struct_fields__}
+    return SecurityGroupRule(id=rule_id, security_group_id=group_id, created_at=now, updated_at=now, **facts)
+
+
+def fresh(group_id: str, rule: NewRule, rule_id: str, now: int) -> SecurityGroupRule:
+    """A new rule of a group; raises Invalid."""
+    return _record(group_id, checked(rule), rule_id, now)

@@ -1,0 +1,29 @@
+"""delete_servergroup: let a placement group's members stand by themselves. Arguments: `servergroup_id`."""
+
+from msgspec.structs import replace
+
+from pileus.domain.errors import not_found
+from pileus.domain.placement_groups import PlacementGroup
+from pileus.store import placement_groups
+from pileus.store.database import Tx
+from pileus.tasks.operation import Created, Operation, Work
+
+
+async def _group(tx: Tx, work: Work) -> PlacementGroup:
+    group = await placement_groups.find(tx, work.task.args["servergroup_id"])
+    if group is None:
+        raise not_found("Placement group", work.task.args["servergroup_id"])
+    return group
+
+
+async def _done(tx: Tx, work: Work) -> Created | None:
+    await placement_groups.remove(tx, (await _group(tx, work)).id)
+    return None
+
+
+async def _failed(tx: Tx, work: Work) -> None:
+    group = await _group(tx, work)
+    await placement_groups.save(tx, group, replace(group, task_id=None))
+
+
+DELETE_PLACEMENT_GROUP = Operation("delete_servergroup", (), _done, _failed)

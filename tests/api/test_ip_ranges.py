@@ -1,0 +1,15 @@
+"""The addresses from which the cloud speaks to the world."""
+
+from ipaddress import ip_address, ip_network
+
+from tests.tenants import Tenant
+from tests.worlds import addresses_of, an_instance, ports_of
+
+
+async def test_every_public_address_is_in_one_of_the_ranges(tenant: Tenant) -> None:
+    (port,) = await ports_of(tenant, await an_instance(tenant))
+
+    ranges = (await tenant.sdk.cloud.ip_ranges.list()).ranges
+
+    for address in await addresses_of(tenant, port):
+        assert any(ip_address(address) in ip_network(each) for each in ranges)

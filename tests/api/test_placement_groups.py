@@ -1,0 +1,63 @@
+"""Placement groups: made, listed with their members, and deleted without them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.storage import allow
+from tests.tenants import REGION, Tenant
+from tests.worlds import a_placement_group, an_instance
+
+NOUN = "servergroups"
+
+
+async def test_a_group_is_made_and_shows_its_members(tenant: Tenant) -> None:
+    made = (await tenant.api.post(tenant.path(NOUN), json={"name": "apart", "policy": "anti-affinity"})).json()
+    instance = await an_instance(tenant, name="member", placement_group_id=made["servergroup_id"])
+
+    view = (await tenant.api.get(tenant.path(NOUN, made["servergroup_id"]))).json()
+
+    assert made["instances"] == []
+    assert view == {**made, "instances": [{"instance_id": instance.id, "instance_name": "member"}]}
+    assert (view["policy"], view["project_id"], view["region_id"]) == ("anti-affinity", tenant.project_id, REGION)
+
+
+@pytest.mark.parametrize("body", [{"name": "x", "policy": "affinity"}, {"name": "apart", "policy": "far"}, {}])
+async def test_what_a_group_cannot_be_is_told(tenant: Tenant, body: dict[str, Any]) -> None:
+    answer = await tenant.api.post(tenant.path(NOUN), json=body)
+
+    assert (answer.status_code, answer.json()["exception_class"]) == (400, "ValidationError")
+
+
+async def test_the_quota_is_kept(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    allow(tenant, monkeypatch, servergroup_count=1)
+    body = {"name": "apart", "policy": "affinity"}
+
+    answers = await asyncio.gather(*(tenant.api.post(tenant.path(NOUN), json=body) for _ in range(3)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 403, 403]
+
+
+async def test_members_outlive_their_group(tenant: Tenant) -> None:
+    group = await a_placement_group(tenant)
+    instance = await an_instance(tenant, placement_group_id=group.id)
+
+    task = await tenant.finished(await tenant.api.delete(tenant.path(NOUN, group.id)))
+
+    assert (task["task_type"], task["data"]["servergroup_id"]) == ("delete_servergroup", group.id)
+    assert (await tenant.api.get(tenant.path(NOUN, group.id))).status_code == 404
+    refused = await tenant.api.post(tenant.path("instances", instance.id, "remove_from_servergroup"))
+    assert refused.status_code == 409
+
+
+async def test_the_official_sdk_speaks_to_them(tenant: Tenant, stranger: Tenant) -> None:
+    await a_placement_group(stranger)
+    groups = tenant.sdk.cloud.placement_groups
+    where: Any = {"project_id": tenant.project_id, "region_id": REGION}
+
+    made = await groups.create(name="together", policy="affinity", **where)
+    shown = await groups.get(group_id=made.servergroup_id, **where)
+
+    assert (shown.name, [each.name for each in (await groups.list(**where)).results]) == ("together", ["together"])
+    await groups.delete(group_id=made.servergroup_id, **where)

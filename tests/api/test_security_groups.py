@@ -1,0 +1,299 @@
+"""Security groups: made, changed, copied, reverted and deleted, and told to the driver at every turn."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pileus.domain.faults import FaultKind
+from pileus.store import faults
+from tests.storage import allow
+from tests.tasks.guard_stories import PING, SSH
+from tests.tenants import REGION, Tenant
+from tests.worlds import a_rule, a_security_group, an_instance, disturb, driver_of, ports_of
+
+OLDER, NEWER = "securitygroups", "security_groups"
+
+
+async def made(tenant: Tenant, **body: Any) -> dict[str, Any]:
+    """A group made by its task."""
+    answer = await tenant.api.post(tenant.path(NEWER, version=2), json={"name": "fresh", **body})
+    task = await tenant.finished(answer)
+    return await seen(tenant, task["created_resources"]["security_groups"][0])
+
+
+async def seen(tenant: Tenant, group_id: str) -> dict[str, Any]:
+    answer = await tenant.api.get(tenant.path(OLDER, group_id))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def told(tenant: Tenant, group_id: str) -> list[tuple[str, str | None]]:
+    """Direction and protocol of the rules that the driver knows."""
+    firewall = driver_of(tenant.running).firewall(group_id)
+    assert firewall is not None
+    return sorted((rule.direction, rule.protocol) for rule in firewall.rules)
+
+
+def rules(view: dict[str, Any]) -> list[tuple[str, str | None]]:
+    return sorted((rule["direction"], rule["protocol"]) for rule in view["security_group_rules"])
+
+
+async def test_a_group_is_made_with_its_rules_and_told(tenant: Tenant) -> None:
+    view = await made(tenant, description="for web", rules=[SSH, PING], tags={"a": "b"})
+
+    assert (view["name"], view["description"], view["tags_v2"][0]["key"]) == ("fresh", "for web", "a")
+    assert rules(view) == told(tenant, view["id"]) == [("ingress", "icmp"), ("ingress", "tcp")]
+    assert view["created_at"][-5:] == "+0000"
+
+
+async def test_without_rules_everything_goes_out_and_with_none_nothing_passes(tenant: Tenant) -> None:
+    usual, closed = await made(tenant), await made(tenant, rules=[])
+
+    assert (rules(usual), rules(closed)) == ([("egress", None), ("egress", None)], [])
+    assert {rule["ethertype"] for rule in usual["security_group_rules"]} == {"IPv4", "IPv6"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
+        ({"port_range_min": 22, "port_range_max": 22}, "port_range_min"),
+        ({"protocol": "tcp", "port_range_min": 23, "port_range_max": 22}, "port_range_min"),
+        ({"protocol": "tcp", "port_range_min": 22}, "port_range_min"),
+        ({"protocol": "icmp", "port_range_min": 300}, "port_range_min"),
+        ({"remote_ip_prefix": "10.0.0.1/8"}, "remote_ip_prefix"),
+        ({"remote_ip_prefix": "fd00::/8"}, "remote_ip_prefix"),
+        ({"protocol": "http"}, "protocol"),
+        ({"direction": "up"}, "direction"),
+        ({"port_range_max": 70000}, "port_range_max"),
+    ],
+)
+async def test_a_rule_that_makes_no_sense_is_refused(tenant: Tenant, rule: dict[str, Any], field: str) -> None:
+    body = {"name": "fresh", "rules": [{"direction": "ingress", **rule}]}
+
+    answer = await tenant.api.post(tenant.path(NEWER, version=2), json=body)
+
+    assert (answer.status_code, field in str(answer.json()["invalid_fields"])) == (400, True), answer.text
+
+
+async def test_rules_are_not_said_twice_nor_of_strangers_groups(tenant: Tenant, stranger: Tenant) -> None:
+    theirs = await a_security_group(stranger)
+    path = tenant.path(NEWER, version=2)
+
+    twice = await tenant.api.post(path, json={"name": "fresh", "rules": [SSH, SSH]})
+    foreign = await tenant.api.post(
+        path, json={"name": "fresh", "rules": [{"direction": "ingress", "remote_group_id": theirs.id}]}
+    )
+
+    assert (twice.status_code, foreign.status_code) == (409, 404)
+
+
+async def test_a_group_is_made_so_and_rules_that_stay_keep_their_ids(tenant: Tenant) -> None:
+    view = await made(tenant, rules=[SSH, PING])
+    path = tenant.path(NEWER, view["id"], version=2)
+    kept = {rule["protocol"]: rule["id"] for rule in view["security_group_rules"]}
+    web = {"direction": "ingress", "protocol": "tcp", "port_range_min": 80, "port_range_max": 80}
+
+    task = await tenant.finished(
+        await tenant.api.patch(path, json={"name": "other", "rules": [PING, web], "tags": {"a": "b"}})
+    )
+
+    after = await seen(tenant, view["id"])
+    assert (task["task_type"], after["name"], after["tags_v2"][0]["key"]) == ("update_security_group", "other", "a")
+    assert kept["icmp"] in {rule["id"] for rule in after["security_group_rules"]}
+    assert kept["tcp"] not in {rule["id"] for rule in after["security_group_rules"]}
+    assert told(tenant, view["id"]) == rules(after)
+    for same in ({}, {"name": "other"}, {"rules": [web, PING]}, {"tags": {"a": "b"}}):
+        assert (await tenant.api.patch(path, json=same)).json() == {"tasks": []}
+    await tenant.finished(await tenant.api.patch(path, json={"tags": None, "rules": []}))
+    assert (await seen(tenant, view["id"]))["tags_v2"] == told(tenant, view["id"]) == []
+
+
+async def test_a_change_that_fails_leaves_rules_as_they_were(tenant: Tenant) -> None:
+    view = await made(tenant, rules=[SSH])
+    await disturb(tenant, FaultKind.FAIL, "update_security_group")
+
+    answer = await tenant.api.patch(tenant.path(NEWER, view["id"], version=2), json={"rules": []})
+
+    assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
+    after = await seen(tenant, view["id"])
+    assert (rules(after), told(tenant, view["id"])) == (rules(view), rules(view))
+
+
+async def test_while_a_task_holds_it_a_group_stays_as_it_is(tenant: Tenant) -> None:
+    view = await made(tenant)
+    await disturb(tenant, FaultKind.HOLD, "update_security_group")
+    path = tenant.path(NEWER, view["id"], version=2)
+
+    answer = await tenant.api.patch(path, json={"rules": []})
+    refused = [
+        await tenant.api.patch(path, json={"name": "third"}),
+        await tenant.api.post(f"{path}/rules", json=SSH),
+        await tenant.api.delete(tenant.path(OLDER, view["id"])),
+    ]
+
+    assert [each.status_code for each in refused] == [409] * 3
+    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.finished(answer)
+
+
+async def test_single_rules_come_and_go(tenant: Tenant) -> None:
+    view = await made(tenant, rules=[])
+    path = tenant.path(NEWER, view["id"], "rules", version=2)
+
+    task = await tenant.finished(await tenant.api.post(path, json=SSH))
+    again = await tenant.api.post(path, json=SSH)
+    (rule_id,) = task["created_resources"]["security_group_rules"]
+    with_rule = told(tenant, view["id"])
+    gone = await tenant.finished(await tenant.api.delete(f"{path}/{rule_id}"))
+
+    assert (task["task_type"], gone["task_type"]) == ("create_security_group_rule", "delete_security_group_rule")
+    assert (again.status_code, with_rule) == (409, [("ingress", "tcp")])
+    assert (await tenant.api.delete(f"{path}/{rule_id}")).status_code == 404
+    assert rules(await seen(tenant, view["id"])) == told(tenant, view["id"]) == []
+
+
+async def test_rules_added_at_once_all_stay(tenant: Tenant) -> None:
+    view = await made(tenant, rules=[])
+    path = tenant.path(OLDER, view["id"], "rules")
+
+    async def add(port: int) -> None:
+        body = {**SSH, "port_range_min": port, "port_range_max": port}
+        while (await tenant.api.post(path, json=body)).status_code == 409:  # noqa: ASYNC110  # as clients do
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(add(port) for port in range(1, 6)))
+
+    found = {rule["port_range_min"] for rule in (await seen(tenant, view["id"]))["security_group_rules"]}
+    assert found == set(range(1, 6))
+    assert len(told(tenant, view["id"])) == 5
+
+
+async def test_older_clients_make_and_change_groups_at_once(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    body = {"security_group": {"name": "web", "security_group_rules": [SSH]}, "instances": [instance.id]}
+
+    view = (await tenant.api.post(tenant.path(OLDER), json=body)).json()
+    (port,) = await ports_of(tenant, instance)
+    nic = driver_of(tenant.running).nic(port.id)
+    assert nic is not None
+    assert nic.groups == [view["id"]]
+    (ssh,) = view["security_group_rules"]
+    changes = [{"action": "create", **PING}, {"action": "delete", "security_group_rule_id": ssh["id"]}]
+    path = tenant.path(OLDER, view["id"])
+    patched = (await tenant.api.patch(path, json={"name": "web2", "changed_rules": changes})).json()
+    assert (patched["name"], rules(patched)) == ("web2", [("ingress", "icmp")])
+    (ping,) = patched["security_group_rules"]
+    rule_path = tenant.path("securitygrouprules", ping["id"])
+    replaced = (await tenant.api.put(rule_path, json={"direction": "egress", "protocol": "any"})).json()
+    assert (replaced["direction"], replaced["protocol"]) == ("egress", None)
+    dropped = await tenant.api.delete(tenant.path("securitygrouprules", replaced["id"]))
+    assert (dropped.status_code, told(tenant, view["id"])) == (204, [])
+
+
+async def test_a_copy_has_the_same_rules_and_reverting_gives_the_usual_ones(tenant: Tenant) -> None:
+    view = await made(tenant, description="first", rules=[SSH])
+    path = tenant.path(OLDER, view["id"])
+
+    copy = (await tenant.api.post(f"{path}/copy", json={"name": "second"})).json()
+    reverted = (await tenant.api.post(f"{path}/revert")).json()
+
+    assert (copy["name"], copy["description"], rules(copy)) == ("second", "first", [("ingress", "tcp")])
+    assert rules(reverted) == told(tenant, view["id"]) == [("egress", None), ("egress", None)]
+
+
+async def test_each_project_has_a_default_group_that_stays(tenant: Tenant) -> None:
+    (default,) = (await tenant.api.get(tenant.path(OLDER))).json()["results"]
+    path = tenant.path(OLDER, default["id"])
+
+    refused = await tenant.api.delete(path)
+    await tenant.finished(await tenant.api.patch(tenant.path(NEWER, default["id"], version=2), json={"rules": []}))
+    reverted = (await tenant.api.post(f"{path}/revert")).json()
+
+    assert (default["name"], refused.status_code) == ("default", 409)
+    assert {rule["port_range_min"] for rule in reverted["security_group_rules"]} == {None, 22, 3389}
+
+
+async def test_a_group_in_use_stays(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    (port,) = await ports_of(tenant, instance)
+    group, other = await a_security_group(tenant, "web", port), await a_security_group(tenant, "other")
+    await a_rule(tenant, other, remote_group_id=group.id)
+    path = tenant.path(OLDER, group.id)
+
+    guarding = await tenant.api.delete(path)
+    await tenant.api.post(tenant.path("instances", instance.id, "delsecuritygroup"), json={"name": "web"})
+    spoken_of = await tenant.api.delete(path)
+    other_gone = await tenant.api.delete(tenant.path(OLDER, other.id))
+    gone = await tenant.api.delete(path)
+
+    assert (guarding.status_code, spoken_of.status_code) == (409, 409)
+    assert ("guards 1 port" in guarding.text, "speaks of it" in spoken_of.text) == (True, True)
+    assert (other_gone.status_code, gone.status_code) == (204, 204)
+    assert driver_of(tenant.running).firewall(group.id) is None
+
+
+async def test_a_deletion_that_fails_is_told(tenant: Tenant) -> None:
+    group = await a_security_group(tenant)
+    await disturb(tenant, FaultKind.FAIL, "delete_security_group")
+
+    answer = await tenant.api.delete(tenant.path(OLDER, group.id))
+
+    assert (answer.status_code, "was not deleted" in answer.text) == (409, True)
+    assert driver_of(tenant.running).firewall(group.id) is not None
+
+
+async def test_the_driver_hears_which_groups_guard_an_instance(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    (port,) = await ports_of(tenant, instance)
+    group = await a_security_group(tenant, "web")
+    path = tenant.path("instances", instance.id)
+
+    def groups() -> list[str]:
+        nic = driver_of(tenant.running).nic(port.id)
+        assert nic is not None
+        return nic.groups
+
+    await tenant.api.post(f"{path}/addsecuritygroup", json={"name": "web"})
+    added = groups()
+    await tenant.api.post(tenant.path("ports", port.id, "disable_port_security"))
+    nic = driver_of(tenant.running).nic(port.id)
+
+    assert added == [group.id]
+    assert nic is not None
+    assert (nic.groups, nic.secured) == ([], False)
+
+
+async def test_lists_and_quotas(tenant: Tenant, stranger: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    await a_security_group(stranger)
+    for number in range(3):
+        await made(tenant, name=f"group {number}", tags={"env": str(number)})
+
+    async def names(**query: Any) -> list[str]:
+        answer = (await tenant.api.get(tenant.path(OLDER), params=query)).json()
+        return [each["name"] for each in answer["results"]]
+
+    assert set(await names()) == {"default", "group 0", "group 1", "group 2"}
+    assert await names(name="group 1") == ["group 1"]
+    assert await names(tag_key_value='{"env": "2"}') == ["group 2"]
+    assert len(await names(tag_key=["env"])) == 3
+    allow(tenant, monkeypatch, firewall_count=5)
+    body = {"name": "more"}
+    answers = await asyncio.gather(*(tenant.api.post(tenant.path(NEWER, version=2), json=body) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [200, 403, 403]
+
+
+async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:
+    groups = tenant.sdk.cloud.security_groups
+    where: Any = {"project_id": tenant.project_id, "region_id": REGION}
+    poll: Any = {**where, "polling_interval_seconds": 0}
+
+    group = await groups.create_and_poll(name="web", rules=[{"direction": "ingress", "protocol": "tcp"}], **poll)
+    renamed = await groups.update_and_poll(group_id=group.id, name="other", **poll)
+    copy = await groups.copy(group_id=group.id, name="copy", **where)
+    reverted = await groups.revert_to_default(group_id=copy.id, **where)
+    listed = [each.name async for each in groups.list(**where)]
+    await groups.delete(group_id=copy.id, **where)
+
+    assert (renamed.name, len(reverted.security_group_rules or [])) == ("other", 2)
+    assert set(listed) == {"default", "other", "copy"}
