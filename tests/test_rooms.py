@@ -28,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "domain": set(),
     "store": {"domain"},
     "drivers": {"domain"},
-    "tasks": {"domain", "store", "drivers.driver"},
+    "tasks": {"domain", "store", "drivers.driver", "drivers.images"},
     "api": {"domain", "store", "tasks", "drivers.driver"},
     "console": {"settings"},
     "cli": {"settings"},

@@ -16,7 +16,7 @@ from pileus.api.call import Cloud
 from pileus.api.observing import Figures
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
-from pileus.drivers.driver import Compute, Maker, Setup
+from pileus.drivers.driver import Compute, Fetching, Maker, Setup
 from pileus.drivers.named import named
 from pileus.key_room import KeyRoom
 from pileus.seeding import catalogue_of, furnished, seed
@@ -57,7 +57,12 @@ def new_id() -> str:
 def driver_of(settings: Settings, catalogue: Catalogue) -> Compute:
     """What runs the machines; raises UnknownDriver."""
     maker: Maker = named(settings.driver).load()
-    return maker.made(Setup(settings.data, catalogue, realistic=settings.simulated_time == "realistic"))
+    fetching = Fetching(
+        largest=settings.image_limit << 30, seconds=settings.image_timeout, anywhere=settings.image_sources == "any"
+    )
+    return maker.made(
+        Setup(settings.data, catalogue, realistic=settings.simulated_time == "realistic", fetching=fetching)
+    )
 
 
 def create(settings: Settings, running: Running | None = None) -> Litestar:

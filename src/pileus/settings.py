@@ -135,6 +135,19 @@ class Settings(Struct, frozen=True, kw_only=True):
         ),
     ] = 30
 
+    image_sources: Annotated[
+        Literal["public", "any"],
+        about(
+            LIMITS,
+            "Where tenants may let images be fetched from: public addresses only, or any that the server can reach but "
+            "link-local ones, which opens the server's own network to them.",
+        ),
+    ] = "public"
+    image_limit: Annotated[int, about(LIMITS, "The largest image that is fetched, in GiB.", ge=1, le=65536)] = 64
+    image_timeout: Annotated[
+        float, about(LIMITS, "After how many seconds fetching an image is given up.", gt=0, le=86400)
+    ] = 3600
+
     def __repr__(self) -> str:
         """Show everything but secrets."""
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.shown().items())})"

@@ -20,6 +20,7 @@ from pileus.drivers.driver import (
     Disk,
     DriverError,
     Extends,
+    Fetching,
     Hosts,
     Machine,
     Metrics,
@@ -32,10 +33,15 @@ from pileus.drivers.driver import (
     Snapshots,
     Volumes,
 )
+from pileus.drivers.images import Images, ImageSource
 from pileus.drivers.simulated import Simulated
+from tests.image_server import CHECKSUM, RAW, image_url
 
 Made = Callable[[], Any]
-DRIVERS: dict[str, Callable[[Path], Any]] = {"simulated": lambda folder: Simulated(folder / "simulated.db")}
+ANYWHERE = Fetching(anywhere=True)
+DRIVERS: dict[str, Callable[[Path], Any]] = {
+    "simulated": lambda folder: Simulated(folder / "simulated.db", fetching=ANYWHERE),
+}
 SECRET = "a-password-nobody-may-find"
 HOUR = 3_600_000_000
 
@@ -250,6 +256,24 @@ async def test_snapshots_are_taken_reverted_to_and_destroyed(driver: Compute) ->
     ):
         with pytest.raises(DriverError):
             await verb
+
+
+async def test_images_are_kept_of_volumes_and_of_what_an_address_leads_to(driver: Compute) -> None:
+    keeper, gallery, disk = able(driver, Volumes), able(driver, Images), a_disk()
+    await keeper.ensure_volume(disk)
+    told: list[int] = []
+
+    async def fetched(size: int, _: int | None) -> None:
+        told.append(size)
+
+    for source in (ImageSource(volume_id=disk.id), ImageSource(url=image_url())):
+        first = await gallery.ensure_image("image-1", source, fetched)
+        assert await gallery.ensure_image("image-1", source, fetched) == first
+        await twice(gallery.ensure_no_image, "image-1")
+    assert (first.size, first.disk_format, first.checksum, told[-1]) == (len(RAW), "raw", CHECKSUM, len(RAW))
+    for source in (ImageSource(volume_id="nobody"), ImageSource(url=image_url("missing"))):
+        with pytest.raises(DriverError):
+            await gallery.ensure_image("image-2", source, fetched)
 
 
 async def test_interfaces_are_plugged_in_and_pulled_out(driver: Compute) -> None:

@@ -12,6 +12,7 @@ from pileus.store import security_groups
 from tests.storage import a_snapshot, a_volume, snapshots_now
 from tests.tasks.address_stories import ADDRESS_STORIES
 from tests.tasks.guard_stories import GUARD_STORIES
+from tests.tasks.image_stories import IMAGE_STORIES
 from tests.tasks.network_stories import NETWORK_STORIES
 from tests.tasks.telling import Ask, Path, Story, asking
 from tests.tenants import REGION, Tenant
@@ -300,6 +301,7 @@ STORIES: dict[str, Story] = {
     **NETWORK_STORIES,
     **ADDRESS_STORIES,
     **GUARD_STORIES,
+    **IMAGE_STORIES,
     "update_port_allowed_address_pairs": Story(_update_port),
     "put_into_server_group": Story(_put_into_group),
     "remove_from_server_group": Story(_remove_from_group),

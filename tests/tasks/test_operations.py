@@ -17,6 +17,7 @@ from pileus.api.observing import Figures
 from pileus.app import Running, new_id
 from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
+from pileus.drivers.driver import Fetching
 from pileus.drivers.simulated import Simulated
 from pileus.seeding import catalogue_of, seed
 from pileus.settings import Settings
@@ -40,7 +41,8 @@ INVISIBLE = {"soft_reboot_vm", "soft_reboot_bm", "hard_reboot_vm", "hard_reboot_
 # What tells how things stand, whatever comes in between.
 HOLDING_NOTHING = {"update_port"}
 # What makes something new, and may be asked for again meanwhile.
-REPEATABLE = HOLDING_NOTHING | {name for name in NAMES if name.startswith("create_")} - {"create_ddos_profile"}
+REPEATABLE = HOLDING_NOTHING | {name for name in NAMES if name.startswith("create_")} | {"download_image"}
+REPEATABLE -= {"create_ddos_profile", "create_image"}
 Bend = Callable[[Step], Step]
 
 
@@ -90,7 +92,7 @@ async def idle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     """A cloud whose engine does not run by itself, on each database."""
     data, clock, catalogue = tmp_path_factory.mktemp("idle"), Clock(), catalogue_of(Settings())
     with database_url(request.param) as url:
-        db, driver = await opened(url, data), Simulated(data / "simulated.db")
+        db, driver = await opened(url, data), Simulated(data / "simulated.db", fetching=Fetching(anywhere=True))
         await seed(db, catalogue, given_key="", data=data, now=clock())
         cloud = Cloud(db, catalogue, clock, new_id, lambda: None, driver, patience=0)
         engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_id, lease=LEASE)

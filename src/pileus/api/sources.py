@@ -32,6 +32,8 @@ async def found(tx: Tx, catalogue: Catalogue, place: Place, order: Order) -> Fou
 async def _images(tx: Tx, place: Place, wanted: list[str], made: list[Volume]) -> dict[str, Image]:
     """The images wanted, and those behind volumes as far as they still are there."""
     result = {each: await images.get(tx, place, each) for each in wanted}
+    for one in result.values():
+        await images.used(tx, one)
     for volume in made:
         if volume.image_id and volume.image_id not in result and (image := await images.find(tx, volume.image_id)):
             result[image.id] = image

@@ -51,6 +51,7 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     floating_ip_per_hour: Decimal = Decimal(0)
     external_ip_per_hour: Decimal = Decimal(0)
     snapshot_per_gib_month: Decimal = Decimal(0)
+    image_per_gib_month: Decimal = Decimal(0)
     ddos_profile_per_hour: Decimal = Decimal(0)
     egress_virtual_per_gb: Decimal = Decimal(0)
     egress_baremetal_per_gb: Decimal = Decimal(0)

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.flavors import Flavor
+from pileus.domain.images import GIB
 from pileus.domain.instances import Kind
 from pileus.domain.orders import Basket
 
@@ -77,6 +78,11 @@ def of_volume(catalogue: Catalogue, size: int, type_name: str) -> Price:
 def of_snapshot(catalogue: Catalogue, size: int) -> Price:
     """What a snapshot of a volume of `size` GiB costs."""
     return Price(size * catalogue.prices.snapshot_per_gib_month)
+
+
+def of_image(catalogue: Catalogue, size: int) -> Price:
+    """What it costs to keep an image of `size` bytes."""
+    return Price(size * catalogue.prices.image_per_gib_month / GIB)
 
 
 def of_floating_ip(catalogue: Catalogue) -> Price:

@@ -28,6 +28,7 @@ class VolumeStatus(StrEnum):
     EXTENDING = "extending"
     RETYPING = "retyping"
     REVERTING = "reverting"
+    UPLOADING = "uploading"
     DELETING = "deleting"
     ERROR = "error"
     ERROR_DELETING = "error_deleting"
@@ -155,6 +156,13 @@ class Volume(Struct, frozen=True, kw_only=True):
         if self.unlocked().status not in IN_ORDER:
             raise Conflict(f"Cannot take a snapshot of volume {self.id} in status {self.status}")
         return self
+
+    def uploading(self, task_id: str, now: int) -> "Volume":
+        """Be copied into an image, in use or not; raises Conflict if nothing can boot from it."""
+        held = self._entering("make an image of", IN_ORDER, VolumeStatus.UPLOADING, task_id, now)
+        if not self.bootable:
+            raise Conflict(f"Volume {self.id} is not bootable: no image can be made of it")
+        return held
 
     def _entering(
         self, verb: str, allowed: frozenset[VolumeStatus], meanwhile: VolumeStatus, task_id: str, now: int

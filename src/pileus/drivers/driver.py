@@ -1,6 +1,7 @@
 """What a driver does. Every verb names an end state, so that saying it twice does no harm.
 
-`Compute` is all that a driver must do; the other Protocols are abilities that are found by `isinstance`.
+`Compute` is all that a driver must do; the other Protocols, here and in `images.py`, are abilities that are found by
+`isinstance`.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -24,12 +25,24 @@ class DriverError(Exception):
         self.retryable = retryable
 
 
+class Fetching(Struct, frozen=True, kw_only=True):
+    """What may be fetched for tenants: at most `largest` bytes in `seconds`, and only from public addresses.
+
+    `anywhere` lets it come from any address but those that are local to a link, where clouds keep their secrets.
+    """
+
+    largest: int = 64 << 30
+    seconds: float = 3600
+    anywhere: bool = False
+
+
 class Setup(Struct, frozen=True):
     """What a driver is made from: the server's data directory, what the operator offers, and how much time to take."""
 
     data: Path
     catalogue: Catalogue
     realistic: bool = False
+    fetching: Fetching = Fetching()
 
 
 class Disk(Struct, frozen=True, kw_only=True):

@@ -14,14 +14,15 @@ from pathlib import Path
 import msgspec
 
 from pileus.domain.instances import Status
-from pileus.drivers.driver import Console, DriverError, Machine, Sample, Seen, Setup
+from pileus.drivers.driver import Console, DriverError, Fetching, Machine, Sample, Seen, Setup
+from pileus.drivers.simulated_images import Pictures
 from pileus.drivers.simulated_networks import Wiring
 from pileus.drivers.simulated_storage import Storage
 
 CONSOLES = {"spice-html5": "spice", "novnc": "vnc"}
 
 
-class Simulated(Storage, Wiring):
+class Simulated(Storage, Wiring, Pictures):
     """The driver: all that there is in `driver.py`."""
 
     def __init__(
@@ -31,14 +32,17 @@ class Simulated(Storage, Wiring):
         hosts: int = 8,
         realistic: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        fetching: Fetching | None = None,
     ) -> None:
         super().__init__(file, realistic=realistic, sleep=sleep)
+        self._fetching = fetching or Fetching()
         self._hosts = [f"sim-{number:02}" for number in range(1, hosts + 1)]
 
     @classmethod
     def made(cls, setup: Setup) -> "Simulated":
         """Make it with the hosts of the catalogue; what it knows is in a file of the data directory."""
-        return cls(setup.data / "simulated.db", hosts=setup.catalogue.servers.count, realistic=setup.realistic)
+        file, hosts = setup.data / "simulated.db", setup.catalogue.servers.count
+        return cls(file, hosts=hosts, realistic=setup.realistic, fetching=setup.fetching)
 
     async def check(self) -> None:
         """Look into the file."""

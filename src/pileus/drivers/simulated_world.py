@@ -13,6 +13,9 @@ CREATE TABLE IF NOT EXISTS volumes (
     id TEXT PRIMARY KEY, size INTEGER NOT NULL, type_name TEXT NOT NULL, machine_id TEXT, reverted_for TEXT
 );
 CREATE TABLE IF NOT EXISTS snapshots (id TEXT PRIMARY KEY, volume_id TEXT NOT NULL, size INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS images (
+    id TEXT PRIMARY KEY, size INTEGER NOT NULL, virtual_size INTEGER NOT NULL, disk_format TEXT NOT NULL, checksum TEXT
+);
 CREATE TABLE IF NOT EXISTS nics (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS protections (
     region_id INTEGER NOT NULL, ip_address TEXT NOT NULL, active INTEGER NOT NULL, PRIMARY KEY (region_id, ip_address)
@@ -29,7 +32,7 @@ SECONDS = {
     "create": 15.0, "delete": 15.0, "start": 5.0, "stop": 8.0, "suspend": 6.0, "restart": 7.0, "resize": 20.0,
     "migrate": 12.0, "volume": 5.0, "attach": 3.0, "extend": 4.0, "retype": 6.0, "snapshot": 5.0, "revert": 6.0,
     "plug": 2.0, "protect": 4.0, "network": 4.0, "subnet": 4.0, "router": 3.0, "join": 2.0, "lead": 2.0,
-    "firewall": 1.0,
+    "firewall": 1.0, "image": 20.0,
 }  # fmt: skip
 """How long things take in realistic time."""
 IS_SET = "SELECT 1 FROM settings WHERE name = 'time'"

@@ -1,17 +1,20 @@
 """delete_project: take away everything that is in a project, then the project.
 
 Arguments: `project_id`. What is gone does not come back: when a step fails the project stays, with what is left of it,
-and can be deleted again. Servers that have lost their machine, and volumes and snapshots whose removal had begun, then
-show that they are in error; addresses that have lost their protection, that it is off. Networks and routers come back.
+and can be deleted again. Servers that have lost their machine, and volumes, images and snapshots whose removal had
+begun, then show that they are in error; addresses that have lost their protection, that it is off. Networks and routers
+come back.
 """
 
 from functools import partial
 
 from msgspec.structs import replace
 
+from pileus.domain.images import ImageStatus
 from pileus.domain.instances import Status
 from pileus.domain.volumes import SnapshotStatus, VolumeStatus
 from pileus.drivers.driver import Protects, Snapshots, Volumes
+from pileus.drivers.images import Images
 from pileus.store import contents, ddos_profiles, instances, projects
 from pileus.store.database import Tx
 from pileus.tasks import project_networks
@@ -38,6 +41,14 @@ async def _volumes(work: Work) -> None:
     for volume_id in await _ids(work, "volumes"):
         await work.record(partial(contents.stand, "volumes", volume_id, VolumeStatus.DELETING))
         await work.driver.ensure_no_volume(volume_id)
+
+
+async def _images(work: Work) -> None:
+    if not isinstance(work.driver, Images):
+        return
+    for image_id in await _ids(work, "images"):
+        await work.record(partial(contents.stand, "images", image_id, ImageStatus.DELETING))
+        await work.driver.ensure_no_image(image_id)
 
 
 async def _protection(work: Work) -> None:
@@ -79,6 +90,7 @@ async def _failed(tx: Tx, work: Work) -> None:
     for instance in await instances.TABLE.find(tx, f"{contents.OWN} AND status = 'DELETED'", project_id=project_id):
         await instances.save(tx, instance, instance.standing(Status.ERROR, work.now()))
     await contents.stand_all("volumes", project_id, VolumeStatus.DELETING, VolumeStatus.ERROR_DELETING, tx)
+    await contents.stand_all("images", project_id, ImageStatus.DELETING, ImageStatus.ERROR, tx)
     await contents.stand_all("snapshots", project_id, SnapshotStatus.DELETING, SnapshotStatus.ERROR_DELETING, tx)
     await contents.unlock(tx, project_id, work.task.id)
     project = await projects.known(tx, project_id)
@@ -90,6 +102,7 @@ STEPS = (
     Step("remove snapshots", _snapshots),
     Step("remove volumes", _volumes),
     Step("remove security groups", project_networks.remove_guards, undo=project_networks.make_guards),
+    Step("remove images", _images),
     Step("remove routers", project_networks.remove_routers, undo=project_networks.make_routers),
     Step("remove networks", project_networks.remove_networks, undo=project_networks.make_networks),
     Step("remove protection", _protection),

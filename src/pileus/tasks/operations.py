@@ -6,6 +6,7 @@ from pileus.tasks.attach_interface import ATTACH_INTERFACE
 from pileus.tasks.attach_volume import ATTACH_VOLUME
 from pileus.tasks.convert_address import CONVERT_ADDRESS
 from pileus.tasks.create_fip import CREATE_FIP
+from pileus.tasks.create_image import CREATE_IMAGE, DOWNLOAD_IMAGE
 from pileus.tasks.create_instance import CREATE_INSTANCE
 from pileus.tasks.create_network import CREATE_NETWORK
 from pileus.tasks.create_router import CREATE_ROUTER
@@ -13,6 +14,7 @@ from pileus.tasks.create_snapshot import CREATE_SNAPSHOT
 from pileus.tasks.create_subnet import CREATE_SUBNET
 from pileus.tasks.create_volume import CREATE_VOLUME
 from pileus.tasks.delete_fip import DELETE_FIP
+from pileus.tasks.delete_image import DELETE_IMAGE
 from pileus.tasks.delete_instance import DELETE_INSTANCE
 from pileus.tasks.delete_network import DELETE_NETWORK
 from pileus.tasks.delete_placement_group import DELETE_PLACEMENT_GROUP
@@ -61,6 +63,9 @@ EVERY: tuple[Operation, ...] = (
     REMOVE_FROM_PLACEMENT_GROUP,
     DELETE_PLACEMENT_GROUP,
     DELETE_PROJECT,
+    CREATE_IMAGE,
+    DOWNLOAD_IMAGE,
+    DELETE_IMAGE,
     ATTACH_VOLUME,
     CREATE_SNAPSHOT,
     CREATE_VOLUME,

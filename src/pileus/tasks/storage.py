@@ -6,9 +6,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from pileus.domain.errors import not_found
+from pileus.domain.images import Image
 from pileus.domain.volumes import Attachment, Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.drivers.driver import Disk, DriverError, Extends, Retypes, Snapshots, Volumes
-from pileus.store import attachments, snapshots, tags, volumes
+from pileus.drivers.images import Images
+from pileus.store import attachments, images, snapshots, tags, volumes
 from pileus.store.database import Tx
 from pileus.tasks.operation import Work
 
@@ -41,6 +43,13 @@ def photographer(work: Work) -> Snapshots:
     return work.driver
 
 
+def gallery(work: Work) -> Images:
+    """The driver, if it keeps images; raises DriverError."""
+    if not isinstance(work.driver, Images):
+        raise _unable("keeps no images")
+    return work.driver
+
+
 def _unable(what: str) -> DriverError:
     return DriverError(f"This cloud's driver {what}", retryable=False)
 
@@ -59,6 +68,14 @@ async def snapshot_of(tx: Tx, work: Work) -> Snapshot:
     if snapshot is None:
         raise not_found("Snapshot", work.task.args["snapshot_id"])
     return snapshot
+
+
+async def image_of(tx: Tx, work: Work) -> Image:
+    """The image that the task is about; raises NotFound."""
+    image = await images.find(tx, work.task.args["image_id"])
+    if image is None:
+        raise not_found("Image", work.task.args["image_id"])
+    return image
 
 
 async def disk_of(work: Work) -> Disk:

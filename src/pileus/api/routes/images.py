@@ -1,75 +1,31 @@
-"""Images that servers are made from: the catalogue's and a project's own."""
+"""Images: look at one, and change or delete one of the project's own."""
 
-from collections.abc import Iterable
-from typing import Literal
+from litestar import delete, get, patch
+from litestar.params import FromPath, FromQuery, JSONBody
 
-from litestar import get
-from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, FromQuery
-from msgspec.structs import replace
-
-from pileus.api.auth import READ
-from pileus.api.call import Call, Here
-from pileus.api.paging import Limit, Offset
+from pileus.api.auth import READ, WRITE
+from pileus.api.call import Here
+from pileus.api.routes.image_views import show
+from pileus.api.routes.metadata import Noun, metadata_routes
+from pileus.api.wire.image_requests import UpdateImage
 from pileus.api.wire.images import ImageView
-from pileus.api.wire.paging import Page
-from pileus.api.wire.tags import pairs
-from pileus.domain.images import Image
-from pileus.domain.tags import Tag
+from pileus.api.wire.tasks import TaskIds
+from pileus.domain.errors import Conflict
+from pileus.domain.tags import merged
 from pileus.store import images, projects, tags
-from pileus.store.images import Wanted
+from pileus.store.database import Tx
 
-ALL = "/cloud/v1/images/{project_id:int}/{region_id:int}"
-ONE = f"{ALL}/{{image_id:str}}"
-
-
-def wanted_images(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    visibility: FromQuery[Literal["private", "public", "shared"] | None] = None,
-    private: FromQuery[str | None] = None,
-    name: FromQuery[str | None] = None,
-    architecture: FromQuery[Literal["aarch64", "x86_64"] | None] = None,
-    os_distro: FromQuery[str | None] = None,
-    os_version: FromQuery[str | None] = None,
-    tag_key: FromQuery[list[str] | None] = None,
-    tag_key_value: FromQuery[str | None] = None,
-) -> Wanted:
-    """Gather the filters of a list of images."""
-    return Wanted(
-        visibility=visibility,
-        private=private is not None,
-        name=name,
-        architecture=architecture,
-        os_distro=os_distro,
-        os_version=os_version,
-        tag_keys=tag_key,
-        tag_pairs=pairs(tag_key_value),
-    )
-
-
-FILTERED = {"wanted": Provide(wanted_images, sync_to_thread=False)}
-
-
-@get(ALL, opt=READ, dependencies=FILTERED, tags=["Images"])
-async def list_images(
-    call: Here,
-    wanted: NamedDependency[Wanted],
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002  # a parameter of the operation
-    limit: Limit = 1000,
-    offset: Offset = 0,
-) -> Page[ImageView]:
-    """List the images for virtual machines: the public ones, and the project's own.
-
-    `private`, with any value, leaves only the project's own. `name` is a part of the name; it, `os_distro` and
-    `os_version` may be in letters of any case. `tag_key` and `tag_key_value` (a map as JSON) ask for all of their tags.
-    """
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.present(tx, call.place)
-        virtual = replace(wanted, baremetal=False)
-        count, found = await images.page(tx, place, virtual, limit=limit, offset=offset)
-        its = await tags.of_each(tx, [image.id for image in found])
-    results = [show(call, image, its[image.id], with_prices=include_prices) for image in found]
-    return Page(count=count, results=results)
+ONE = "/cloud/v1/images/{project_id:int}/{region_id:int}/{image_id:str}"
+NOUN = Noun(
+    path=ONE,
+    parameter="image_id",
+    tag="Images",
+    name="Image",
+    kind=images.KIND,
+    group="image",
+    get=images.get,
+    own=images.owned,
+)
 
 
 @get(ONE, opt=READ, tags=["Images"])
@@ -80,13 +36,47 @@ async def get_image(call: Here, image_id: FromPath[str], include_prices: FromQue
         return show(call, image, (await tags.of(tx, image.id)).values(), with_prices=include_prices)
 
 
-def show(call: Call, image: Image, its: Iterable[Tag], *, with_prices: bool) -> ImageView:
-    """Show an image; the catalogue has no prices of images, so keeping one costs nothing."""
-    view = ImageView.of(image, its, call.region().display_name, call.place.project_id)
-    if not with_prices:
-        return view
-    free = {"price_per_hour": 0.0, "price_per_month": 0.0}
-    return replace(view, currency_code=call.cloud.catalogue.currency, price_status="show", **free)
+@patch(ONE, opt=WRITE, tags=["Images"])
+async def update_image(call: Here, image_id: FromPath[str], data: JSONBody[UpdateImage]) -> ImageView:
+    """Change an image of the project's own: its name, what it says of itself, and its tags, by JSON merge patch.
+
+    A tag with a value is set, a tag with null is removed, tags not named stay. Unlike elsewhere `"tags": null` is not
+    taken. While a task holds the image the answer is 409; a public image cannot be changed: 403.
+    """
+    change = data.patch()
+
+    async def write(tx: Tx) -> ImageView:
+        before = await images.owned(tx, call.place, image_id)
+        after = await images.save(tx, before, before.patched(change, call.cloud.now()))
+        old = await tags.of(tx, image_id)
+        new = merged(old, change.get("tags", {}))
+        await tags.save(tx, images.KIND, call.place, image_id, old, new)
+        await call.record(tx, "image", "update", image_id, data=dict(change), name=after.name)
+        return show(call, after, [new[key] for key in sorted(new)], with_prices=False)
+
+    return await call.db.write(write)
 
 
-ROUTES = [list_images, get_image]
+@delete(ONE, opt=WRITE, status_code=200, tags=["Images"])
+async def delete_image(call: Here, image_id: FromPath[str]) -> TaskIds:
+    """Delete an image of the project's own. Volumes and servers that were made from it stay.
+
+    The answer is 409 while something is being made from it, and for an image of `cow_format` as long as there are
+    volumes that were. A public image cannot be deleted: 403.
+    """
+    task_id = call.cloud.new_id()
+
+    async def write(tx: Tx) -> None:
+        before = await images.owned(tx, call.place, image_id)
+        await images.save(tx, before, before.deleting(task_id, call.cloud.now()))
+        if user := await images.needed_by(tx, before):
+            raise Conflict(f"Image {image_id} is in use by {user}")
+        await call.start(tx, "delete_image", task_id, {"image_id": image_id})
+        await call.record(tx, "image", "delete", image_id, task_id=task_id, name=before.name)
+
+    await call.db.write(write)
+    call.cloud.nudge()
+    return TaskIds(tasks=[task_id])
+
+
+ROUTES = [get_image, update_image, delete_image, *metadata_routes(NOUN)]

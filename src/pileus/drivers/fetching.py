@@ -1,0 +1,183 @@
+"""Fetches what tenants name by an address, within bounds: how much, how long, and from where.
+
+A tenant must not reach through the server what only the server can reach. So every name is resolved here, each address
+that it has is judged, and the connection is made to one that was judged, not to the name once more; each redirect is
+judged in the same way. Settings of proxies are not looked at.
+"""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+import httpx
+from msgspec import Struct
+
+from pileus.drivers.driver import DriverError, Fetching
+from pileus.drivers.image_formats import HEAD
+from pileus.drivers.images import Fetched
+
+SCHEMES = ("http", "https")
+REDIRECTS = 5
+IDLE = 30.0
+"""Seconds without a byte after which a server is given up."""
+CHUNK = 1 << 20
+BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Answers after which another try may help."""
+TRANSLATED = IPv6Network("64:ff9b::/96")
+"""Addresses of IPv4, as networks of IPv6 alone write them."""
+DIGESTS = ("Repr-Digest", "Content-Digest", "Digest")
+
+Address = IPv4Address | IPv6Address
+
+
+class Fetch(Struct, frozen=True, kw_only=True):
+    """What has come: how much, its SHA-256 as hex digits, and its first bytes."""
+
+    size: int
+    checksum: str
+    head: bytes
+
+
+async def fetch(url: str, bounds: Fetching, fetched: Fetched) -> Fetch:
+    """Fetch all that is at an address; raises DriverError, which says what was wrong."""
+    try:
+        async with asyncio.timeout(bounds.seconds), _answered(url, bounds) as answer:
+            return await _read(answer, bounds, fetched)
+    except TimeoutError:
+        raise DriverError(f"The image was not there after {bounds.seconds:g} seconds", retryable=False) from None
+    except httpx.InvalidURL as problem:
+        raise DriverError(f"The image's address is wrong: {problem}", retryable=False) from problem
+    except httpx.HTTPError as problem:
+        told = str(problem) or type(problem).__name__
+        raise DriverError(f"The image could not be fetched: {told}", retryable=True) from problem
+
+
+@asynccontextmanager
+async def _answered(url: str, bounds: Fetching) -> AsyncIterator[httpx.Response]:
+    """The answer that has the image, at the end of all redirects."""
+    timeout = httpx.Timeout(IDLE)
+    async with httpx.AsyncClient(trust_env=False, timeout=timeout, follow_redirects=False) as client:
+        target = httpx.URL(url)
+        for _ in range(REDIRECTS + 1):
+            answer = await _asked(client, target, bounds)
+            try:
+                if not answer.has_redirect_location:
+                    yield _good(answer)
+                    return
+                target = _followed(target, answer.headers["Location"])
+            finally:
+                await answer.aclose()
+    raise DriverError(f"The image's address leads on and on: more than {REDIRECTS} redirects", retryable=False)
+
+
+async def _asked(client: httpx.AsyncClient, target: httpx.URL, bounds: Fetching) -> httpx.Response:
+    """The answer of the first of a name's addresses that can be reached; its certificate has to be the name's."""
+    host = target.raw_host.decode("ascii")
+    headers = {"Host": target.netloc.decode("ascii"), "Accept-Encoding": "identity"}
+    unreached: httpx.ConnectError | None = None
+    for address in await _addresses(target, bounds):
+        there = target.copy_with(host=str(address))
+        request = client.build_request("GET", there, headers=headers, extensions={"sni_hostname": host})
+        try:
+            return await client.send(request, stream=True)
+        except httpx.ConnectError as problem:
+            unreached = problem
+    raise unreached or DriverError(f"{host} has no address", retryable=True)
+
+
+async def _addresses(target: httpx.URL, bounds: Fetching) -> list[Address]:
+    """Where a name leads; raises DriverError if any of it is not to be reached."""
+    if target.scheme not in SCHEMES or not target.host:
+        raise DriverError("Images are fetched by http and https only", retryable=False)
+    port = target.port or (443 if target.scheme == "https" else 80)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(target.host, port, type=socket.SOCK_STREAM)
+    except OSError as problem:
+        raise DriverError(f"The name {target.host} leads nowhere", retryable=True) from problem
+    addresses = [ip_address(str(entry[4][0])) for entry in found]
+    if any(not _reachable(address, bounds) for address in addresses):
+        raise DriverError(f"Images are not fetched from {target.host}: it is not a public address", retryable=False)
+    return list(dict.fromkeys(addresses))
+
+
+def _reachable(address: Address, bounds: Fetching) -> bool:
+    """Whether tenants may reach an address through the server, by all that is written in it."""
+    meant = [address, *_inside(address)]
+    if bounds.anywhere:
+        return not any(each.is_link_local or each.is_multicast for each in meant)
+    return all(each.is_global and not each.is_multicast for each in meant)
+
+
+def _inside(address: Address) -> list[Address]:
+    """The address of IPv4 that one of IPv6 stands for."""
+    if isinstance(address, IPv4Address):
+        return []
+    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in TRANSLATED:
+        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    return [each for each in found if each is not None]
+
+
+def _followed(before: httpx.URL, location: str) -> httpx.URL:
+    """Where a redirect leads; raises DriverError where it would give up what protects the way."""
+    after = before.join(location)
+    if after.scheme not in SCHEMES or (before.scheme == "https" and after.scheme != "https"):
+        raise DriverError(f"Redirects from {before.scheme} to {after.scheme} are not followed", retryable=False)
+    return after.copy_with(userinfo=b"", fragment=None)
+
+
+def _good(answer: httpx.Response) -> httpx.Response:
+    """The answer itself, if an image can be read from it; raises DriverError."""
+    if answer.status_code != httpx.codes.OK:
+        told = f"The image's server answered {answer.status_code} {answer.reason_phrase}"
+        raise DriverError(told, retryable=answer.status_code in BUSY)
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise DriverError("The image's server sends it encoded", retryable=False)
+    if answer.headers.get("Content-Type", "").startswith("text/html"):
+        raise DriverError("There is a web page at the image's address, not an image", retryable=False)
+    return answer
+
+
+async def _read(answer: httpx.Response, bounds: Fetching, fetched: Fetched) -> Fetch:
+    """Read to the end; the library sees to it that all comes that was announced."""
+    total = int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
+    size, head, digest = 0, b"", hashlib.sha256()
+    _small_enough(total or 0, bounds)
+    async for chunk in answer.aiter_raw(CHUNK):
+        size += len(chunk)
+        _small_enough(size, bounds)
+        head += chunk[: HEAD - len(head)]
+        digest.update(chunk)
+        await fetched(size, total)
+    if size == 0:
+        raise DriverError("The image is empty", retryable=False)
+    if (announced := _announced(answer.headers)) not in (None, digest.hexdigest()):
+        raise DriverError(f"The image has not the checksum that its server tells: {announced}", retryable=True)
+    return Fetch(size=size, checksum=digest.hexdigest(), head=head)
+
+
+def _small_enough(size: int, bounds: Fetching) -> None:
+    if size > bounds.largest:
+        raise DriverError(f"The image is larger than {bounds.largest} bytes", retryable=False)
+
+
+def _announced(headers: httpx.Headers) -> str | None:
+    """The SHA-256 that a server tells (RFC 9530, or RFC 3230 before it), as hex digits."""
+    for name in DIGESTS:
+        for each in headers.get(name, "").split(","):
+            algorithm, _, value = each.strip().partition("=")
+            if algorithm.lower() == "sha-256":
+                return _hex(value.strip(":"))
+    return None
+
+
+def _hex(text: str) -> str | None:
+    try:
+        return base64.b64decode(text, validate=True).hex()
+    except binascii.Error:
+        return None
