@@ -30,6 +30,9 @@ EXAMPLES = {
     "legacy_fields": ("1", True),
     "body_limit": ("65536", 65536),
     "header_timeout": ("0.5", 0.5),
+    "image_sources": ("any", "any"),
+    "image_limit": ("100", 100),
+    "image_timeout": ("60.5", 60.5),
 }
 every_setting = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 

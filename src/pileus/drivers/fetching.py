@@ -59,19 +59,24 @@ async def fetch(url: str, bounds: Fetching, fetched: Fetched) -> Fetch:
 
 @asynccontextmanager
 async def _answered(url: str, bounds: Fetching) -> AsyncIterator[httpx.Response]:
-    """The answer that has the image, at the end of all redirects."""
+    """The answer that has the image."""
     timeout = httpx.Timeout(IDLE)
     async with httpx.AsyncClient(trust_env=False, timeout=timeout, follow_redirects=False) as client:
-        target = httpx.URL(url)
-        for _ in range(REDIRECTS + 1):
-            answer = await _asked(client, target, bounds)
-            try:
-                if not answer.has_redirect_location:
-                    yield _good(answer)
-                    return
-                target = _followed(target, answer.headers["Location"])
-            finally:
-                await answer.aclose()
+        answer = await _last(client, httpx.URL(url), bounds)
+        try:
+            yield _good(answer)
+        finally:
+            await answer.aclose()
+
+
+async def _last(client: httpx.AsyncClient, target: httpx.URL, bounds: Fetching) -> httpx.Response:
+    """The answer at the end of all redirects."""
+    for _ in range(REDIRECTS + 1):
+        answer = await _asked(client, target, bounds)
+        if not answer.has_redirect_location:
+            return answer
+        await answer.aclose()
+        target = _followed(target, answer.headers["Location"])
     raise DriverError(f"The image's address leads on and on: more than {REDIRECTS} redirects", retryable=False)
 
 
