@@ -23,6 +23,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Where the least that a type takes is not yet right.
 BODIES: dict[str, Any] = {
     "PUT /_pileus/machines/{instance_id}": {"status": "ERROR"},
+    "POST /cloud/v1/downloadimage/{project_id}/{region_id}": {"name": "fetched", "url": "https://images.example.org/x"},
     "POST /cloud/v1/ddos/profiles/{project_id}/{region_id}": {"ip_address": "203.0.113.9", "profile_template": 1},
     "PATCH /cloud/v1/ddos/profiles/{project_id}/{region_id}/{profile_id}": {
         "ip_address": "203.0.113.9",
