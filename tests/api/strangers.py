@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pileus.domain.images import Image
+from pileus.domain.quotas import LimitRequest, QuotaThreshold
 from pileus.domain.ssh_keys import SSHKey
-from pileus.store import images, tasks
+from pileus.store import counters, images, quotas, tasks
+from pileus.store.database import Tx
 from pileus.store.rows import Table
 from tests.storage import a_snapshot, a_volume
 from tests.tasks.workers import a_task
@@ -68,7 +70,14 @@ class Ids:
 
 def ids_of_nothing() -> Ids:
     """Ids of what has never been."""
-    numbers = {"project_id": 7_000_000, "region_id": REGION, "blackhole_id": 7_000_000, "profile_id": 8_000_000}
+    numbers = {
+        "project_id": 7_000_000,
+        "region_id": REGION,
+        "blackhole_id": 7_000_000,
+        "profile_id": 8_000_000,
+        "client_id": 7_000_000,
+        "request_id": 7_000_000,
+    }
     return Ids({**dict.fromkeys(THINGS, NOTHING), **numbers, **PUBLIC})
 
 
@@ -100,6 +109,8 @@ async def ids_of(tenant: Tenant) -> Ids:
         "rule_id": (await a_rule(tenant, group)).id,
         "servergroup_id": (await a_placement_group(tenant, name=SECRET)).id,
         "task_id": task.id,
+        "client_id": tenant.client_id,
+        "request_id": await a_limit_request(tenant),
         "ssh_key_id": key.id,
         "keypair_id": key.id,
         "image_id": image.id,
@@ -129,3 +140,16 @@ def _ssh_key(tenant: Tenant) -> SSHKey:
 
 def _image(tenant: Tenant) -> Image:
     return Image(**renewed(tenant), name=SECRET, size=1, os_distro="debian", os_version="12", visibility="private")
+
+
+async def a_limit_request(tenant: Tenant) -> int:
+    """A wish for other limits; its number."""
+
+    async def write(tx: Tx) -> LimitRequest:
+        facts: dict[str, Any] = {"created_at": 0, "updated_at": 0, "requested_limits": {}}
+        number = await counters.following(tx, "limit_requests")
+        request = LimitRequest(id=number, client_id=tenant.client_id, description=SECRET, **facts)
+        await quotas.save_threshold(tx, None, QuotaThreshold(client_id=tenant.client_id, threshold=80))
+        return await quotas.add_request(tx, request)
+
+    return (await tenant.running.cloud.db.write(write)).id

@@ -32,6 +32,7 @@ EVERYBODYS = (
     "/_pileus/capacities",
     "/_pileus/time",
     "/_pileus/blackholes",
+    "/_pileus/quotas",
 )
 REFUSED = [(door, role) for door in LOCKED for role in Role if door.access not in ALLOWED[role]]
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from pileus.api.call import Call
 from pileus.api.plugging import Plugged, Plugging, plug
+from pileus.api.quotas import within_quotas
 from pileus.api.sources import found
 from pileus.domain import limits
 from pileus.domain.creation import Making, Plan, planned
@@ -23,7 +24,6 @@ from pileus.store import (
     projects,
     ssh_keys,
     tags,
-    usage,
     volumes,
 )
 from pileus.store.database import Tx
@@ -49,8 +49,7 @@ async def create(tx: Tx, call: Call, wish: Wish, task_id: str) -> None:
     making = Making(place=call.place, task_id=task_id, now=call.cloud.now(), new_id=call.cloud.new_id)
     there = await found(tx, call.cloud.catalogue, call.place, order)
     plan = planned(order, flavor, there, making)
-    used = await usage.held(tx, call.place, call.cloud.catalogue)
-    limits.check(call.cloud.catalogue.quotas, used, limits.requested(plan.basket(order, flavor)))
+    await within_quotas(tx, call, limits.requested(plan.basket(order, flavor)))
     plan, plugged = await _written(tx, call, plan, order, task_id)
     await _volumes(tx, call, plan, there)
     await call.start(tx, wish.task_type, task_id, _args(plan, plugged), data=_shown(plan, order))

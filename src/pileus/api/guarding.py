@@ -6,11 +6,11 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from pileus.api.call import Call
-from pileus.domain import limits
+from pileus.api.quotas import within_quotas
 from pileus.domain.security_groups import SecurityGroup, default_group, new_group, template
 from pileus.domain.security_rules import NewRule, SecurityGroupRule, ruled
 from pileus.domain.tags import Tags, merged
-from pileus.store import projects, security_groups, tags, usage
+from pileus.store import projects, security_groups, tags
 from pileus.store.database import Tx
 
 
@@ -43,8 +43,8 @@ async def create(  # noqa: PLR0913  # each is a fact of its own
 ) -> SecurityGroup:
     """Write a new group, held by the task that makes it; raises Invalid, Conflict or QuotaExceeded."""
     await projects.open_for(tx, call.place)
-    catalogue, new_id, now = call.cloud.catalogue, call.cloud.new_id, call.cloud.now()
-    limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), {"firewall_count": 1})
+    new_id, now = call.cloud.new_id, call.cloud.now()
+    await within_quotas(tx, call, {"firewall_count": 1})
     group = new_group(call.place, new_id, now, name, description=description).locked(task_id)
     wanted = template(group) if rules is None else list(rules)
     records = ruled(group.id, wanted, [], new_id, now)

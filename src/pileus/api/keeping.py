@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from pileus.api.call import Call
-from pileus.domain import limits
+from pileus.api.quotas import within_global_quotas
 from pileus.domain.places import Place
 from pileus.domain.ssh_keys import SSHKey, fingerprint
 from pileus.store import projects, ssh_keys
@@ -33,8 +33,7 @@ async def keep(
     async def write(tx: Tx) -> None:
         await projects.open_for(tx, place)
         await ssh_keys.name_free(tx, place, key.name)
-        used = {"keypair_count": await ssh_keys.count(tx, key.client_id)}
-        limits.check(call.cloud.catalogue.quotas, used, {"keypair_count": 1})
+        await within_global_quotas(tx, call, {"keypair_count": 1})
         await ssh_keys.add(tx, key)
         await call.record(tx, "ssh_key", "create", key.id, name=key.name)
 

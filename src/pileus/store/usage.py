@@ -41,7 +41,27 @@ async def of_place(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]
     return used | dict(zip(NAMES, map(int, row or ()), strict=False))
 
 
+async def of_client(tx: Tx, client_id: int) -> dict[str, int]:
+    """What a tenant uses of what is counted in all regions together."""
+    row = await tx.one(
+        "SELECT (SELECT count(*) FROM ssh_keys WHERE client_id = :client_id),"
+        " (SELECT count(*) FROM projects WHERE client_id = :client_id AND deleted_at IS NULL)",
+        client_id=client_id,
+    )
+    return dict(zip(("keypair_count", "project_count"), map(int, row or ()), strict=False))
+
+
 async def held(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
-    """The same, for who is about to use more: whoever asks so next waits for this transaction's end."""
-    await tx.run("UPDATE clients SET name = name WHERE id = :client_id", client_id=place.client_id)
+    """What a place's tenant uses, for who is about to use more: who asks so next waits for this transaction's end."""
+    await _hold(tx, place.client_id)
     return await of_place(tx, place, catalogue)
+
+
+async def held_of_client(tx: Tx, client_id: int) -> dict[str, int]:
+    """The same of what is counted in all regions together."""
+    await _hold(tx, client_id)
+    return await of_client(tx, client_id)
+
+
+async def _hold(tx: Tx, client_id: int) -> None:
+    await tx.run("UPDATE clients SET name = name WHERE id = :client_id", client_id=client_id)

@@ -12,7 +12,7 @@ from pileus.domain import limits
 from pileus.domain.images import ImageStatus, whole_gib
 from pileus.domain.tasks import created
 from pileus.drivers.images import Fetched, ImageSource, KeptImage
-from pileus.store import images, tags, tasks, usage
+from pileus.store import images, quotas, tags, tasks, usage
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, Work
 from pileus.tasks.storage import gallery, image_of, settled, volume_of
@@ -37,11 +37,12 @@ async def _listener(work: Work) -> Fetched:
     """Ends the fetching of what the quota has no room for, and lets the task tell how far it has come."""
     async with work.db.read() as tx:
         used = await usage.of_place(tx, work.task.place, work.catalogue)
+        allowed = await quotas.limits_of(tx, work.task.place, work.catalogue)
     told = 0
 
     async def fetched(size: int, total: int | None) -> None:
         nonlocal told
-        limits.check(work.catalogue.quotas, used, {"image_size": max(size, total or 0)})
+        limits.check(allowed, used, {"image_size": max(size, total or 0)})
         if work.now() - told >= OFTEN:
             told = work.now()
             await work.record(partial(_tell, work, downloaded=size, total=total))
@@ -79,7 +80,8 @@ async def _kept(work: Work, kept: KeptImage, tx: Tx) -> None:
 async def _done(tx: Tx, work: Work) -> Created | None:
     image, size = await image_of(tx, work), work.task.data["size"]
     used = await usage.held(tx, work.task.place, work.catalogue)
-    limits.check(work.catalogue.quotas, used, {"image_size": size - (image.size or 0)})
+    allowed = await quotas.limits_of(tx, work.task.place, work.catalogue)
+    limits.check(allowed, used, {"image_size": size - (image.size or 0)})
     await images.save(tx, image, replace(image.standing(ImageStatus.ACTIVE, work.now()), size=size))
     await _let_go(tx, work)
     return created(images=[image.id])

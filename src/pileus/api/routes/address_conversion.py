@@ -5,6 +5,7 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.call import Call, Here
+from pileus.api.quotas import within_quotas
 from pileus.api.wire.floating_ips import PriceFloatingIPs
 from pileus.api.wire.prices import ItemPrice
 from pileus.api.wire.reserved_fixed_ips import (
@@ -14,10 +15,10 @@ from pileus.api.wire.reserved_fixed_ips import (
     ReserveExternal,
 )
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain import limits, prices
+from pileus.domain import prices
 from pileus.domain.errors import Conflict
 from pileus.domain.prices import Price
-from pileus.store import floating_ips, ports, projects, reserved_fixed_ips, usage
+from pileus.store import floating_ips, ports, projects, reserved_fixed_ips
 from pileus.store.database import Tx
 
 PLACE = "{project_id:int}/{region_id:int}"
@@ -48,7 +49,7 @@ async def convert_floating_ip(call: Here, floating_ip_id: FromPath[str], data: J
         await floating_ips.save(tx, before, before.locked(task_id))
         if before.port_id is not None:
             raise Conflict(f"Floating IP {before.id} leads to port {before.port_id}: unassign it first")
-        await _within_quota(tx, call, "external_ip_count")
+        await within_quotas(tx, call, {"external_ip_count": 1})
         args = {"floating_ip_id": before.id, "new_id": new_id}
         await call.start(tx, "convert_floating_ip", task_id, args, data={"floating_ip_id": before.id})
         told = {"target_type": data.target_type}
@@ -71,7 +72,7 @@ async def convert_reserved_fixed_ip(
         if not before.network.external or before.address(4) is None or before.address(6) is not None:
             raise Conflict(f"Reserved fixed IP {port_id} is not a public IPv4 address alone")
         await ports.save(tx, before.port, before.port.locked(task_id))
-        await _within_quota(tx, call, "floating_count")
+        await within_quotas(tx, call, {"floating_count": 1})
         args = {"port_id": port_id, "new_id": new_id}
         await call.start(tx, "convert_reserved_fixed_ip", task_id, args, data={"port_id": port_id})
         told = {"target_type": data.target_type}
@@ -80,11 +81,6 @@ async def convert_reserved_fixed_ip(
     await call.db.write(write)
     call.cloud.nudge()
     return TaskIds(tasks=[task_id])
-
-
-async def _within_quota(tx: Tx, call: Call, quota: str) -> None:
-    catalogue = call.cloud.catalogue
-    limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), {quota: 1})
 
 
 async def _priced(call: Call, price: Price) -> ItemPrice:

@@ -9,6 +9,7 @@ from pileus.api.call import Call, Here
 from pileus.api.floating import new_floating_ip, target_of
 from pileus.api.paging import Limit, Offset
 from pileus.api.protecting import held_of_floating_ips
+from pileus.api.quotas import within_quotas
 from pileus.api.routes.floating_ip_views import show_each, show_floating_ip, show_listed
 from pileus.api.routes.metadata import Noun, metadata_routes
 from pileus.api.wire.floating_ips import (
@@ -23,11 +24,10 @@ from pileus.api.wire.floating_ips import (
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import pairs
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain import limits
 from pileus.domain.creation import Making
 from pileus.domain.floating_ips import FloatingIP, FloatingIPPatch, Target
 from pileus.domain.tags import checked, merged, tagged
-from pileus.store import floating_ips, projects, tags, usage
+from pileus.store import floating_ips, projects, tags
 from pileus.store.database import Tx
 
 PLACE = "floatingips/{project_id:int}/{region_id:int}"
@@ -91,7 +91,7 @@ async def create_floating_ip(call: Here, data: JSONBody[CreateFloatingIP]) -> Ta
     async def write(tx: Tx) -> None:
         await projects.open_for(tx, call.place)
         catalogue = call.cloud.catalogue
-        limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), {"floating_count": 1})
+        await within_quotas(tx, call, {"floating_count": 1})
         target = await target_of(tx, call.place, data.port_id, data.fixed_ip_address)
         making = Making(place=call.place, task_id=task_id, now=call.cloud.now(), new_id=call.cloud.new_id)
         fresh = await new_floating_ip(tx, catalogue, making, target)

@@ -8,14 +8,15 @@ from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.call import Call, Here
+from pileus.api.quotas import within_quotas
 from pileus.api.wire.image_requests import CreateImage, DownloadImage, PriceImage
 from pileus.api.wire.prices import ItemPrice
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain import limits, prices
+from pileus.domain import prices
 from pileus.domain.images import GIB, Image, ImageStatus
 from pileus.domain.tags import checked, tagged
 from pileus.domain.volumes import Volume
-from pileus.store import images, projects, tags, usage, volumes
+from pileus.store import images, projects, tags, volumes
 from pileus.store.database import Tx
 
 HERE = "{project_id:int}/{region_id:int}"
@@ -128,9 +129,9 @@ async def _begun(  # noqa: PLR0913, PLR0917  # each is a fact of its own
     tx: Tx, call: Call, image: Image, data: CreateImage | DownloadImage, task_type: str, source: dict[str, Any]
 ) -> None:
     """Write a new image and the task that makes it; an address, which may have a secret in it, is told to nobody."""
-    catalogue, task_id = call.cloud.catalogue, image.task_id or ""
+    task_id = image.task_id or ""
     asked = {"image_count": 1, "image_size": image.size or 0}
-    limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), asked)
+    await within_quotas(tx, call, asked)
     await images.add(tx, image)
     its = tagged(checked(data.tags or {}).items())
     await tags.add(tx, images.KIND, call.place, image.id, its)

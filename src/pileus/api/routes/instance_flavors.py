@@ -5,13 +5,14 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
+from pileus.api.quotas import within_quotas
 from pileus.api.wire.flavors import ChangeFlavor
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain import limits, resizing
+from pileus.domain import resizing
 from pileus.domain.errors import NoCapacity
 from pileus.domain.flavors import Flavor
 from pileus.domain.instances import Instance
-from pileus.store import attachments, capacities, images, instances, usage
+from pileus.store import attachments, capacities, images, instances
 from pileus.store.database import Tx
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
@@ -58,7 +59,7 @@ async def _afford(tx: Tx, call: Call, instance: Instance, flavor: Flavor) -> Non
     """Hold what the flavor needs more against the tenant's quotas; raises QuotaExceeded."""
     catalogue = call.cloud.catalogue
     more = resizing.growth(catalogue.flavor(instance.flavor_id), flavor)
-    limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), more)
+    await within_quotas(tx, call, more)
 
 
 ROUTES = [change_flavor]

@@ -10,6 +10,7 @@ from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
 from pileus.api.plugging import Plugged, Plugging, plug
 from pileus.api.protecting import held_of_ports, protected, template_of
+from pileus.api.quotas import within_quotas
 from pileus.api.validation import converted
 from pileus.api.wire.ddos_profiles import NewProfile
 from pileus.api.wire.interfaces import AttachInterface, DetachInterface, inferred
@@ -19,7 +20,7 @@ from pileus.domain.orders import InterfaceType, NewInterface, basket
 from pileus.domain.plugging import check_address, pluggable, position, public_address, pulled
 from pileus.domain.ports import Port
 from pileus.domain.protection import answered
-from pileus.store import floating_ips, instances, networks, ports, usage
+from pileus.store import floating_ips, instances, networks, ports
 from pileus.store.database import Tx
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
@@ -81,7 +82,7 @@ async def _plugged(tx: Tx, call: Call, instance_id: str, order: NewInterface, ta
     """Make the port, if the tenant's quotas allow it."""
     catalogue = call.cloud.catalogue
     asked = limits.requested(basket(None, [], [order]))
-    limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), asked)
+    await within_quotas(tx, call, asked)
     plugging = Plugging(
         place=call.place,
         catalogue=catalogue,

@@ -14,7 +14,7 @@ from pileus.domain import limits, prices
 from pileus.domain.errors import invalid
 from pileus.domain.flavors import Flavor
 from pileus.domain.orders import Basket, Disk, FloatingChoice, InterfaceType, NewInterface, basket
-from pileus.store import attachments, instances, projects, snapshots, usage
+from pileus.store import attachments, instances, projects, quotas, snapshots, usage
 from pileus.store.database import Tx
 
 DEFAULT_SIZE = 10
@@ -64,7 +64,8 @@ async def check_instance_limits(call: Here, data: JSONBody[CheckLimits]) -> Exce
         await projects.present(tx, call.place)
         wanted = basket(flavor, await _disks(tx, call, data.volumes), interfaces, count)
         used = await usage.of_place(tx, call.place, call.cloud.catalogue)
-    return limits.exceeded(call.cloud.catalogue.quotas, used, limits.requested(wanted))
+        allowed = await quotas.limits_of(tx, call.place, call.cloud.catalogue)
+    return limits.exceeded(allowed, used, limits.requested(wanted))
 
 
 def _flavor(call: Call, flavor_id: str) -> Flavor:

@@ -9,6 +9,7 @@ from pileus.api.auth import READ, WRITE
 from pileus.api.call import Call, Here
 from pileus.api.joining import blank, lead_out, untravelled
 from pileus.api.paging import Limit, Offset
+from pileus.api.quotas import within_quotas
 from pileus.api.routes.metadata import Noun, metadata_routes
 from pileus.api.routes.network_views import show_network, show_networks
 from pileus.api.wire.networks import (
@@ -23,12 +24,11 @@ from pileus.api.wire.networks import (
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import pairs
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain import limits
 from pileus.domain.errors import Conflict
 from pileus.domain.networks import MTU, Network, NetworkPatch
 from pileus.domain.routers import Router, name_with, unused
 from pileus.domain.tags import checked, merged, tagged
-from pileus.store import networks, projects, router_ports, routers, subnets, tags, usage
+from pileus.store import networks, projects, router_ports, routers, subnets, tags
 from pileus.store.database import Tx
 
 PLACE = "networks/{project_id:int}/{region_id:int}"
@@ -86,7 +86,7 @@ async def create_network(call: Here, data: JSONBody[CreateNetwork]) -> TaskIds:
 
     async def write(tx: Tx) -> None:
         await projects.open_for(tx, call.place)
-        await _within_quotas(tx, call, data)
+        await within_quotas(tx, call, {"network_count": 1, "router_count": int(data.create_router)})
         network = await networks.add(tx, await _planned(tx, call, data, task_id))
         await tags.add(tx, networks.KIND, call.place, network.id, its)
         router_id = await _with_router(tx, call, network, task_id) if data.create_router else None
@@ -159,12 +159,6 @@ async def list_network_ports(call: Here, network_id: FromPath[str]) -> Page[Port
         found = await networks.ports_with_instances(tx, call.place, network.id)
     results = [PortWithInstance(id=port, instance_id=instance, instance_name=name) for port, instance, name in found]
     return Page(count=len(results), results=results)
-
-
-async def _within_quotas(tx: Tx, call: Call, data: CreateNetwork) -> None:
-    catalogue = call.cloud.catalogue
-    asked = {"network_count": 1, "router_count": int(data.create_router)}
-    limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), asked)
 
 
 async def _planned(tx: Tx, call: Call, data: CreateNetwork, task_id: str) -> Network:

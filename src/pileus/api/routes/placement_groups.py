@@ -7,12 +7,12 @@ from msgspec import to_builtins
 from pileus.api.auth import READ, WRITE
 from pileus.api.call import Here
 from pileus.api.paging import Limit, Offset
+from pileus.api.quotas import within_quotas
 from pileus.api.wire.paging import Page
 from pileus.api.wire.placement_groups import CreatePlacementGroup, PlacementGroupView
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain import limits
 from pileus.domain.placement_groups import PlacementGroup
-from pileus.store import placement_groups, projects, usage
+from pileus.store import placement_groups, projects
 from pileus.store.database import Tx
 
 ALL = "/cloud/v1/servergroups/{project_id:int}/{region_id:int}"
@@ -49,9 +49,8 @@ async def create_placement_group(call: Here, data: JSONBody[CreatePlacementGroup
     )
 
     async def write(tx: Tx) -> None:
-        catalogue = call.cloud.catalogue
         await projects.open_for(tx, place)
-        limits.check(catalogue.quotas, await usage.held(tx, place, catalogue), {"servergroup_count": 1})
+        await within_quotas(tx, call, {"servergroup_count": 1})
         await placement_groups.add(tx, group)
         await call.record(tx, "servergroup", "create", group.id, data=to_builtins(data))
 

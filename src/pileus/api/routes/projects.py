@@ -9,10 +9,10 @@ from litestar.params import FromQuery, JSONBody
 from pileus.api.auth import ADMINISTER, READ
 from pileus.api.call import Here
 from pileus.api.paging import Limit, Offset
+from pileus.api.quotas import within_global_quotas
 from pileus.api.wire.paging import Page
 from pileus.api.wire.projects import CreateProject, ProjectView, UpdateProject
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain import limits
 from pileus.domain.places import Place
 from pileus.domain.projects import Project
 from pileus.store import contents, counters, projects
@@ -49,11 +49,11 @@ async def list_projects(  # noqa: PLR0913, PLR0917  # each is a parameter of the
 @post(ALL, opt=ADMINISTER, tags=["Projects"], status_code=201)
 async def create_project(call: Here, data: JSONBody[CreateProject]) -> ProjectView:
     """Make a project; no other project of yours may have its name."""
-    client_id, quotas = call.caller.client_id, call.cloud.catalogue.quotas
+    client_id = call.caller.client_id
 
     async def write(tx: Tx) -> ProjectView:
         await projects.name_free(tx, client_id, data.name)
-        limits.check(quotas, {"project_count": await projects.count(tx, client_id)}, {"project_count": 1})
+        await within_global_quotas(tx, call, {"project_count": 1})
         made = Project(
             id=await counters.following(tx, "projects"),
             client_id=client_id,

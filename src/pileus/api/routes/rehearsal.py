@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pileus.api.auth import ADMINISTER
 from pileus.api.call import Call, Here
 from pileus.api.paging import Id
+from pileus.api.routes import allowing
 from pileus.domain.ddos_profiles import BlackholePort
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.faults import Fault
@@ -223,7 +224,7 @@ ROUTER = Router(
     "/_pileus",
     route_handlers=[
         list_operations, list_faults, add_fault, delete_fault, delete_faults, list_capacities, set_capacity,
-        set_machine_state, set_time, set_isolation, add_blackhole, end_blackhole,
+        set_machine_state, set_time, set_isolation, add_blackhole, end_blackhole, *allowing.HANDLERS,
     ],
     tags=["Rehearsal"],
 )  # fmt: skip

@@ -9,6 +9,7 @@ from pileus.api.call import Call, Here
 from pileus.api.paging import Limit, Offset
 from pileus.api.plugging import Plugging, reserve
 from pileus.api.protecting import held_of_ports
+from pileus.api.quotas import within_quotas
 from pileus.api.routes.reserved_fixed_ip_views import show_reserved
 from pileus.api.wire.paging import Page
 from pileus.api.wire.reserved_fixed_ips import (
@@ -20,12 +21,11 @@ from pileus.api.wire.reserved_fixed_ips import (
     UpdateReservedFixedIP,
 )
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain import limits
 from pileus.domain.errors import Conflict
 from pileus.domain.orders import InterfaceType
 from pileus.domain.ports import Port
 from pileus.domain.reserved_fixed_ips import Wanted, listed
-from pileus.store import floating_ips, instances, ports, projects, reserved_fixed_ips, usage
+from pileus.store import floating_ips, instances, ports, projects, reserved_fixed_ips
 from pileus.store.database import Tx
 
 ALL = "/cloud/v1/reserved_fixed_ips/{project_id:int}/{region_id:int}"
@@ -138,7 +138,7 @@ async def _made(tx: Tx, call: Call, data: NewAddress, task_id: str) -> Port:
     """Write a new port with its addresses, if the quotas allow it."""
     interface, catalogue = data.interface(), call.cloud.catalogue
     asked = {"external_ip_count": int(interface.type == InterfaceType.EXTERNAL)}
-    limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), asked)
+    await within_quotas(tx, call, asked)
     plugging = Plugging(
         place=call.place, catalogue=catalogue, task_id=task_id, now=call.cloud.now(), new_id=call.cloud.new_id
     )

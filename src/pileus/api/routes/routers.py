@@ -12,6 +12,7 @@ from pileus.api.auth import READ, WRITE
 from pileus.api.call import Call, Here
 from pileus.api.joining import blank, join, lead_out, leave, untravelled, within_reach
 from pileus.api.paging import Limit, Offset
+from pileus.api.quotas import within_quotas
 from pileus.api.routes.network_views import show_router, show_routers
 from pileus.api.wire.paging import Page
 from pileus.api.wire.routers import (
@@ -23,9 +24,8 @@ from pileus.api.wire.routers import (
     UpdateRouterAndWait,
 )
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain import limits
 from pileus.domain.routers import Router, RouterPatch
-from pileus.store import projects, router_ports, routers, subnets, usage
+from pileus.store import projects, router_ports, routers, subnets
 from pileus.store.database import Tx
 
 PLACE = "routers/{project_id:int}/{region_id:int}"
@@ -57,8 +57,7 @@ async def create_router(call: Here, data: JSONBody[CreateRouter]) -> TaskIds:
 
     async def write(tx: Tx) -> None:
         await projects.open_for(tx, call.place)
-        catalogue = call.cloud.catalogue
-        limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), {"router_count": 1})
+        await within_quotas(tx, call, {"router_count": 1})
         router = await _led_out(tx, call, replace(blank(call, data.name, task_id), routes=ways), data)
         for interface in data.interfaces or ():
             await _attached(tx, call, router, interface.subnet_id)

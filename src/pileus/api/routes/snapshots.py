@@ -6,16 +6,16 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from pileus.api.auth import READ, WRITE
 from pileus.api.call import Call, Here
 from pileus.api.paging import Id, Limit, Offset
+from pileus.api.quotas import within_quotas
 from pileus.api.routes.volume_views import show_snapshot
 from pileus.api.wire.paging import Page
 from pileus.api.wire.snapshots import CreateSnapshot, SnapshotView
 from pileus.api.wire.tags import TagChanges
 from pileus.api.wire.tasks import TaskIds
 from pileus.api.wire.volume_requests import UpdateVolume
-from pileus.domain import limits
 from pileus.domain.tags import checked, merged, replaced, tagged
 from pileus.domain.volumes import Snapshot, SnapshotStatus, Volume
-from pileus.store import projects, snapshots, tags, usage, volumes
+from pileus.store import projects, snapshots, tags, volumes
 from pileus.store.database import Tx
 
 ALL = "/cloud/v1/snapshots/{project_id:int}/{region_id:int}"
@@ -57,7 +57,7 @@ async def create_snapshot(call: Here, data: JSONBody[CreateSnapshot]) -> TaskIds
         await projects.open_for(tx, call.place)
         volume = (await volumes.get(tx, call.place, data.volume_id)).photographed()
         await volumes.unchanged(tx, volume)
-        await _within_quotas(tx, call, volume)
+        await within_quotas(tx, call, {"volume_snapshots_count": 1, "volume_snapshots_size": volume.size})
         snapshot = await snapshots.add(tx, _taken(call, volume, data, task_id))
         await tags.add(tx, snapshots.KIND, call.place, snapshot.id, its)
         args = {"snapshot_id": snapshot.id, "volume_id": volume.id}
@@ -130,12 +130,6 @@ async def delete_snapshot(call: Here, snapshot_id: FromPath[str]) -> TaskIds:
     await call.db.write(write)
     call.cloud.nudge()
     return TaskIds(tasks=[task_id])
-
-
-async def _within_quotas(tx: Tx, call: Call, volume: Volume) -> None:
-    catalogue = call.cloud.catalogue
-    asked = {"volume_snapshots_count": 1, "volume_snapshots_size": volume.size}
-    limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), asked)
 
 
 def _taken(call: Call, volume: Volume, data: CreateSnapshot, task_id: str) -> Snapshot:

@@ -8,6 +8,7 @@ from pileus.api.auth import READ, WRITE
 from pileus.api.call import Call, Here
 from pileus.api.joining import join
 from pileus.api.paging import Limit, Offset
+from pileus.api.quotas import within_quotas
 from pileus.api.routes.metadata import Noun, metadata_routes
 from pileus.api.routes.network_views import show_subnet, show_subnets
 from pileus.api.wire.networks import OwnedBy
@@ -15,7 +16,6 @@ from pileus.api.wire.paging import Page
 from pileus.api.wire.subnets import CreateSubnet, SubnetOrder, SubnetView, UpdateSubnet
 from pileus.api.wire.tags import pairs
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain import limits
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.creation import Making
 from pileus.domain.errors import Conflict, invalid
@@ -23,7 +23,7 @@ from pileus.domain.networks import Subnet
 from pileus.domain.routers import Router, unused
 from pileus.domain.subnets import SubnetPatch, patched, planned, tells_the_same
 from pileus.domain.tags import checked, merged, tagged
-from pileus.store import addresses, networks, projects, routers, subnets, tags, usage
+from pileus.store import addresses, networks, projects, routers, subnets, tags
 from pileus.store.database import Tx
 
 ALL = "/cloud/v1/subnets/{project_id:int}/{region_id:int}"
@@ -157,7 +157,7 @@ async def _added(tx: Tx, call: Call, data: CreateSubnet, task_id: str) -> Subnet
     """Write a new subnet, if it can be and the quotas allow it."""
     network = (await networks.owned(tx, call.place, data.network_id)).unlocked()
     catalogue, place = call.cloud.catalogue, call.place
-    limits.check(catalogue.quotas, await usage.held(tx, place, catalogue), {"subnet_count": 1})
+    await within_quotas(tx, call, {"subnet_count": 1})
     making = Making(place=place, task_id=task_id, now=call.cloud.now(), new_id=call.cloud.new_id)
     others = await subnets.of_network(tx, network.id)
     subnet = planned(data.wanted(_nameservers(catalogue, data)), network, others, making)

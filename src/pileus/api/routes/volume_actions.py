@@ -5,13 +5,13 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.call import Here
+from pileus.api.quotas import within_quotas
 from pileus.api.routes.volume_attachments import after
 from pileus.api.routes.volume_views import show
 from pileus.api.wire.tasks import TaskIds
 from pileus.api.wire.volume_requests import ExtendVolume, RetypeVolume
 from pileus.api.wire.volume_views import VolumeView
-from pileus.domain import limits
-from pileus.store import snapshots, usage, volume_parts, volumes
+from pileus.store import snapshots, volume_parts, volumes
 from pileus.store.database import Tx
 
 ONE = "/cloud/v1/volumes/{project_id:int}/{region_id:int}/{volume_id:str}"
@@ -30,7 +30,7 @@ async def extend_volume(call: Here, volume_id: FromPath[str], data: JSONBody[Ext
         volume_type = catalogue.volume_type(before.type_name)
         after = before.extending(data.size, volume_type, task_id, call.cloud.now())
         more = {"volume_size": after.size - before.size}
-        limits.check(catalogue.quotas, await usage.held(tx, call.place, catalogue), more)
+        await within_quotas(tx, call, more)
         await volumes.save(tx, before, after)
         shown = {"volume_id": volume_id, "size": data.size}
         await call.start(tx, "extend_volume", task_id, {"volume_id": volume_id, "size": before.size}, data=shown)

@@ -7,6 +7,7 @@ from pileus.api.auth import READ, WRITE
 from pileus.api.call import Call, Here
 from pileus.api.hanging import doom_snapshots, hang
 from pileus.api.paging import Limit, Offset
+from pileus.api.quotas import within_quotas
 from pileus.api.routes.metadata import Noun, metadata_routes
 from pileus.api.routes.volume_views import show
 from pileus.api.sources import found
@@ -15,13 +16,12 @@ from pileus.api.wire.tags import pairs
 from pileus.api.wire.tasks import TaskIds
 from pileus.api.wire.volume_requests import CreateVolume, UpdateVolume
 from pileus.api.wire.volume_views import VolumeView
-from pileus.domain import limits
 from pileus.domain.creation import Making
 from pileus.domain.new_volumes import made
 from pileus.domain.orders import NewVolume, Order
 from pileus.domain.tags import Tag, merged
 from pileus.domain.volumes import Volume
-from pileus.store import projects, tags, usage, volume_parts, volumes
+from pileus.store import projects, tags, volume_parts, volumes
 from pileus.store.database import Tx
 
 ALL = "/cloud/v1/volumes/{project_id:int}/{region_id:int}"
@@ -162,7 +162,7 @@ async def _planned(tx: Tx, call: Call, ordered: NewVolume, task_id: str) -> tupl
     making = Making(place=place, task_id=task_id, now=call.cloud.now(), new_id=call.cloud.new_id)
     volume, its = made(ordered, sources, making)
     asked = {"volume_count": 1, "volume_size": volume.size}
-    limits.check(catalogue.quotas, await usage.held(tx, place, catalogue), asked)
+    await within_quotas(tx, call, asked)
     return volume, its
 
 
