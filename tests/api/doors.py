@@ -21,7 +21,12 @@ PARAMETER = re.compile(r"{(\w+)}")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 # Where the least that a type takes is not yet right.
+PERIOD = {"time_from": "2026-01-01T00:00:00Z", "time_to": "2026-01-02T00:00:00Z"}
 BODIES: dict[str, Any] = {
+    "POST /cloud/v1/cost_report/totals": PERIOD,
+    "POST /cloud/v1/cost_report/resources": PERIOD,
+    "POST /cloud/v1/reservation_cost_report/totals": PERIOD,
+    "POST /cloud/v1/usage_report": PERIOD,
     "PUT /_pileus/machines/{instance_id}": {"status": "ERROR"},
     "POST /cloud/v1/downloadimage/{project_id}/{region_id}": {"name": "fetched", "url": "https://images.example.org/x"},
     "POST /cloud/v1/ddos/profiles/{project_id}/{region_id}": {"ip_address": "203.0.113.9", "profile_template": 1},

@@ -261,7 +261,11 @@ async def test_every_table_of_a_projects_things_is_emptied_and_locked(tenant: Te
             COLUMNS["sqlite" if tenant.running.cloud.db.__class__.__name__ == "Sqlite" else "postgres"]
         )
     held_by_tasks = {table for table, column in columns if column == "task_id"}
-    owned_by_projects = {table for table, column in columns if column == "project_id"} - {"tasks", "user_actions"}
+    owned_by_projects = {table for table, column in columns if column == "project_id"} - {
+        "tasks",
+        "user_actions",
+        "usage_records",
+    }
 
     assert owned_by_projects - set(contents.REMOVED) == set()
     assert (owned_by_projects & held_by_tasks) - set(contents.LOCKABLE) == set()

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.images import Image, ImageStatus
 from pileus.domain.places import Place
-from pileus.store import pages
+from pileus.store import metering, pages
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -81,7 +81,9 @@ async def add(tx: Tx, image: Image) -> Image:
 
 
 async def save(tx: Tx, before: Image, after: Image) -> Image:
-    """Write what changed; raises Stale."""
+    """Write what changed, and what was used until then if it cost something else; raises Stale."""
+    if before.size != after.size:
+        await metering.ended(tx, [before], after.updated_at)
     return await TABLE.save(tx, before, after)
 
 

@@ -9,7 +9,7 @@ from pileus.domain.errors import not_found
 from pileus.domain.instances import Instance
 from pileus.domain.places import Place
 from pileus.store import attached as parts
-from pileus.store import ddos_profiles
+from pileus.store import ddos_profiles, metering
 from pileus.store.database import Row, Tx
 from pileus.store.rows import Table, listed
 
@@ -71,7 +71,9 @@ async def add(tx: Tx, instance: Instance) -> Instance:
 
 
 async def save(tx: Tx, before: Instance, after: Instance) -> Instance:
-    """Write what changed; raises Stale."""
+    """Write what changed, and what was used until then if it cost something else; raises Stale."""
+    if before.flavor_id != after.flavor_id:
+        await metering.ended(tx, [before], after.changed_at)
     return await TABLE.save(tx, before, after)
 
 

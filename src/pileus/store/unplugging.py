@@ -6,17 +6,21 @@ from msgspec.structs import replace
 
 from pileus.domain.floating_ips import Target
 from pileus.domain.ports import Port
-from pileus.store import floating_ips, ports, security_groups
+from pileus.store import floating_ips, metering, networks, ports, security_groups
 from pileus.store.database import Tx
 
 
-async def unplug(tx: Tx, port: Port, now: int, *, lost: Collection[str] = (), freed: Collection[str] = ()) -> None:
+async def unplug(  # noqa: PLR0913  # each is a fact of its own
+    tx: Tx, port: Port, now: int, *, lost: Collection[str] = (), freed: Collection[str] = (), lived: bool = True
+) -> None:
     """Remove a port, or leave a reserved one to itself; floating IPs lead nowhere then.
 
-    Floating IPs in `lost` and reserved ports in `freed` go too, and their addresses with them.
+    Floating IPs in `lost` and reserved ports in `freed` go too, and their addresses with them. What has not `lived` was
+    never used.
     """
     for floating_ip in await floating_ips.of_port(tx, port.id):
         if floating_ip.id in lost:
+            await metering.ended(tx, [floating_ip] if lived else [], now)
             await floating_ips.remove(tx, floating_ip.id)
         else:
             await floating_ips.save(tx, floating_ip, floating_ip.leading(Target(), now))
@@ -26,4 +30,6 @@ async def unplug(tx: Tx, port: Port, now: int, *, lost: Collection[str] = (), fr
             tx, port, replace(port, instance_id=None, position=0, interface_name=None, task_id=None, updated_at=now)
         )
     else:
+        network = await networks.find(tx, port.network_id)
+        await metering.ended(tx, [port] if lived and network and network.external else [], now)
         await ports.remove(tx, port.id)

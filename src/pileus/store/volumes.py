@@ -7,7 +7,7 @@ from msgspec import Struct
 from pileus.domain.errors import Stale, not_found
 from pileus.domain.places import Place
 from pileus.domain.volumes import Volume
-from pileus.store import pages
+from pileus.store import metering, pages
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -71,7 +71,9 @@ async def add(tx: Tx, volume: Volume) -> Volume:
 
 
 async def save(tx: Tx, before: Volume, after: Volume) -> Volume:
-    """Write what changed; raises Stale."""
+    """Write what changed, and what was used until then if it cost something else; raises Stale."""
+    if before.size != after.size or before.type_name != after.type_name:
+        await metering.ended(tx, [before], after.updated_at)
     return await TABLE.save(tx, before, after)
 
 

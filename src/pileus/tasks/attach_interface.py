@@ -26,7 +26,7 @@ async def _done(tx: Tx, work: Work) -> Created | None:
 async def _failed(tx: Tx, work: Work) -> None:
     instance, port = await held(tx, work), await held_port(tx, work)
     await protection.forget(tx, work)
-    await unplug(tx, port, work.now())
+    await unplug(tx, port, work.now(), lived=False)
     await instances.save(tx, instance, instance.released())
 
 

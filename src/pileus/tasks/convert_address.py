@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from pileus.domain.floating_ips import FloatingIP
 from pileus.domain.ports import AssignedAddress, Port, mac_address
 from pileus.domain.tasks import created
-from pileus.store import floating_ips, networks, ports
+from pileus.store import floating_ips, metering, networks, ports
 from pileus.store.database import Tx
 from pileus.tasks.leading import floating_ip_of
 from pileus.tasks.operation import Created, Operation, Work
@@ -19,6 +19,7 @@ from pileus.tasks.plugging import held_port
 async def _reserved(tx: Tx, work: Work) -> Created | None:
     floating_ip, now = await floating_ip_of(tx, work), work.now()
     subnet_id, network_id = await networks.of_floating_ip(tx, floating_ip.id)
+    await metering.ended(tx, [floating_ip], now)
     await floating_ips.remove(tx, floating_ip.id)
     port = Port(
         id=work.task.args["new_id"],
@@ -45,6 +46,7 @@ async def _floating_kept(tx: Tx, work: Work) -> None:
 async def _floating(tx: Tx, work: Work) -> Created | None:
     port, now = await held_port(tx, work), work.now()
     (line,) = await ports.addresses_of(tx, port.id)
+    await metering.ended(tx, [port], now)
     await ports.remove(tx, port.id)
     floating_ip = FloatingIP(
         id=work.task.args["new_id"],

@@ -6,7 +6,7 @@ Arguments: `floating_ip_id`; `profiles`, the protection against DDoS that goes w
 from msgspec.structs import replace
 
 from pileus.domain.floating_ips import Target
-from pileus.store import floating_ips
+from pileus.store import floating_ips, metering
 from pileus.store.database import Tx
 from pileus.tasks import protection
 from pileus.tasks.leading import floating_ip_of, lead
@@ -27,7 +27,9 @@ async def _lead(work: Work) -> None:
 
 async def _done(tx: Tx, work: Work) -> Created | None:
     await protection.forget(tx, work)
-    await floating_ips.remove(tx, (await floating_ip_of(tx, work)).id)
+    floating_ip = await floating_ip_of(tx, work)
+    await metering.ended(tx, [floating_ip], work.now())
+    await floating_ips.remove(tx, floating_ip.id)
     return None
 
 

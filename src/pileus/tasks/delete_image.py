@@ -4,7 +4,7 @@ Arguments: `image_id`.
 """
 
 from pileus.domain.images import ImageStatus
-from pileus.store import images, tags
+from pileus.store import images, metering, tags
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, Work
 from pileus.tasks.storage import gallery, image_of
@@ -15,6 +15,7 @@ async def _destroy(work: Work) -> None:
 
 
 async def _done(tx: Tx, work: Work) -> Created | None:
+    await metering.ended(tx, [await image_of(tx, work)], work.now())
     await tags.remove(tx, work.task.args["image_id"])
     await images.remove(tx, work.task.args["image_id"])
     return None

@@ -15,7 +15,7 @@ from pileus.domain.instances import Status
 from pileus.domain.volumes import SnapshotStatus, VolumeStatus
 from pileus.drivers.driver import Protects, Snapshots, Volumes
 from pileus.drivers.images import Images
-from pileus.store import contents, ddos_profiles, instances, projects
+from pileus.store import contents, ddos_profiles, instances, metering, projects
 from pileus.store.database import Tx
 from pileus.tasks import project_networks
 from pileus.tasks.operation import Created, Operation, Step, Work
@@ -79,6 +79,7 @@ async def _unprotected(profile_id: int, tx: Tx) -> None:
 async def _done(tx: Tx, work: Work) -> Created | None:
     project_id = work.task.args["project_id"]
     await contents.check(tx, project_id, work.task.id)
+    await metering.project_ended(tx, project_id, work.now())
     await contents.remove(tx, project_id)
     project = await projects.known(tx, project_id)
     await projects.save(tx, project, project.left(work.now()))

@@ -4,7 +4,7 @@ Arguments: `snapshot_id`.
 """
 
 from pileus.domain.volumes import SnapshotStatus
-from pileus.store import snapshots, tags
+from pileus.store import metering, snapshots, tags
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, Work
 from pileus.tasks.storage import photographer, snapshot_of
@@ -15,6 +15,7 @@ async def _destroy(work: Work) -> None:
 
 
 async def _done(tx: Tx, work: Work) -> Created | None:
+    await metering.ended(tx, [await snapshot_of(tx, work)], work.now())
     await tags.remove(tx, work.task.args["snapshot_id"])
     await snapshots.remove(tx, work.task.args["snapshot_id"])
     return None

@@ -5,7 +5,7 @@ be deleted again.
 """
 
 from pileus.domain.volumes import VolumeStatus
-from pileus.store import tags, volumes
+from pileus.store import metering, tags, volumes
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, Work
 from pileus.tasks.storage import destroy_snapshots, keep_snapshots, keeper, volume_of
@@ -20,6 +20,7 @@ async def _destroy(work: Work) -> None:
 
 
 async def _done(tx: Tx, work: Work) -> Created | None:
+    await metering.ended(tx, [await volume_of(tx, work)], work.now())
     await tags.remove(tx, work.task.args["volume_id"])
     await volumes.remove(tx, work.task.args["volume_id"])
     return None

@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from pileus.domain.instances import Instance
+from pileus.domain.instances import Instance, Status
 from pileus.domain.volumes import VolumeStatus
-from pileus.store import attachments, instances, ports, tags, volumes
+from pileus.store import attachments, instances, metering, ports, tags, volumes
 from pileus.store.database import Tx
 from pileus.store.unplugging import unplug
 
@@ -21,15 +21,18 @@ async def dismantle(  # noqa: PLR0913  # what goes with it, each kind by itself
     port_ids: Collection[str],
 ) -> None:
     """Remove an instance with the volumes, floating IPs and reserved ports named; what else it had is free again."""
+    lived = instance.status != Status.BUILD
     for attachment, volume in await attachments.with_volumes(tx, instance.id):
         await attachments.remove(tx, attachment.volume_id)
         if volume.id in volume_ids:
+            await metering.ended(tx, [volume], now)
             await tags.remove(tx, volume.id)
             await volumes.remove(tx, volume.id)
         else:
             free = replace(volume, status=VolumeStatus.AVAILABLE.value, task_id=None, updated_at=now)
             await volumes.save(tx, volume, free)
     for port in await ports.of_instance(tx, instance.id):
-        await unplug(tx, port, now, lost=floating_ip_ids, freed=port_ids)
+        await unplug(tx, port, now, lost=floating_ip_ids, freed=port_ids, lived=lived)
+    await metering.ended(tx, [instance], now)
     await tags.remove(tx, instance.id)
     await instances.remove(tx, instance.id)

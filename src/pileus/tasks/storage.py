@@ -10,7 +10,7 @@ from pileus.domain.images import Image
 from pileus.domain.volumes import Attachment, Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.drivers.driver import Disk, DriverError, Extends, Retypes, Snapshots, Volumes
 from pileus.drivers.images import Images
-from pileus.store import attachments, images, snapshots, tags, volumes
+from pileus.store import attachments, images, metering, snapshots, tags, volumes
 from pileus.store.database import Tx
 from pileus.tasks.operation import Work
 
@@ -105,7 +105,7 @@ async def destroy_snapshots(work: Work, volume_id: str) -> None:
         taken = await snapshots.of_volume(tx, volume_id)
     for snapshot in taken:
         await photographer(work).ensure_no_snapshot(snapshot.id)
-        await work.record(partial(_forget, snapshot.id))
+        await work.record(partial(_forget, work, snapshot))
 
 
 async def keep_snapshots(tx: Tx, work: Work, volume_id: str) -> None:
@@ -114,9 +114,10 @@ async def keep_snapshots(tx: Tx, work: Work, volume_id: str) -> None:
         await snapshots.save(tx, snapshot, snapshot.standing(SnapshotStatus.ERROR_DELETING, work.now()))
 
 
-async def _forget(snapshot_id: str, tx: Tx) -> None:
-    await tags.remove(tx, snapshot_id)
-    await snapshots.remove(tx, snapshot_id)
+async def _forget(work: Work, snapshot: Snapshot, tx: Tx) -> None:
+    await metering.ended(tx, [snapshot], work.now())
+    await tags.remove(tx, snapshot.id)
+    await snapshots.remove(tx, snapshot.id)
 
 
 async def settled(tx: Tx, work: Work, volume: Volume, **changes: Any) -> None:
