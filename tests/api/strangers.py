@@ -14,6 +14,7 @@ from tests.tasks.workers import a_task
 from tests.tenants import REGION, Tenant
 from tests.wiring import a_router
 from tests.worlds import (
+    BARE_METAL,
     a_ddos_profile,
     a_floating_ip,
     a_network,
@@ -38,6 +39,7 @@ THINGS = (
     "keypair_id",
     "network_id",
     "port_id",
+    "server_id",
     "router_id",
     "rule_id",
     "servergroup_id",
@@ -101,6 +103,7 @@ async def ids_of(tenant: Tenant) -> Ids:
         "region_id": REGION,
         "instance_id": instance.id,
         "port_id": port.id,
+        "server_id": (await an_instance(tenant, name=SECRET, flavor_id=BARE_METAL)).id,
         "network_id": network.id,
         "subnet_id": subnet.id,
         "router_id": (await a_router(tenant, subnet, name=SECRET)).id,

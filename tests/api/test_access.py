@@ -16,13 +16,18 @@ from tests.tenants import Tenant, client_of
 
 TABLE = Path(__file__).with_name("access.txt")
 ROLES = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
-GRIPPING = {"GET /cloud/v1/instances/{project_id}/{region_id}/{instance_id}/get_console"}
+GRIPPING = {
+    "GET /cloud/v1/instances/{project_id}/{region_id}/{instance_id}/get_console",
+    "GET /cloud/v3/baremetal/{project_id}/{region_id}/{server_id}/get_console",
+}
 """What only looks at things, but hands them over to whoever does."""
 MISSING = "Authentication credentials were not provided."
 
 # What is nobody's: what the catalogue says, and what only the operator of the simulated cloud has.
 EVERYBODYS = (
     "/cloud/v1/regions",
+    "/cloud/v1/bmflavors/{region_id}",
+    "/cloud/v2/bmcapacity/{region_id}",
     "/cloud/v1/ddos/accessibility",
     "/cloud/v1/ddos/profile-templates",
     "/cloud/v1/ddos/region_coverage",

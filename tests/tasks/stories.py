@@ -84,6 +84,7 @@ async def _create_bm(tenant: Tenant) -> Ask:
         "flavor": BARE_METAL,
         "interfaces": [{"type": "external"}],
         "image_id": UBUNTU_BARE,
+        "ddos_profile": PROTECTION,
     }
     return asking("POST", tenant.path("bminstances"), order)
 
@@ -97,7 +98,13 @@ async def _delete_vm(tenant: Tenant) -> Ask:
 
 async def _delete_bm(tenant: Tenant) -> Ask:
     instance = await an_instance(tenant, flavor_id=BARE_METAL)
-    return asking("DELETE", tenant.path("instances", instance.id))
+    return asking("DELETE", tenant.path("bminstances", instance.id))
+
+
+async def _rebuild_bm(tenant: Tenant) -> Ask:
+    instance = await an_instance(tenant, flavor_id=BARE_METAL, status="SHUTOFF")
+    body = {"image_id": UBUNTU_BARE, "user_data": "aGVsbG8="}
+    return asking("POST", tenant.path("bminstances", instance.id, "rebuild"), body)
 
 
 async def _delete_project(tenant: Tenant) -> Ask:
@@ -285,6 +292,7 @@ STORIES: dict[str, Story] = {
     "delete_vm": Story(_delete_vm, lasting=True),
     "delete_bm": Story(_delete_bm, lasting=True),
     "delete_project": Story(_delete_project, lasting=True),
+    "rebuild_bm": Story(_rebuild_bm, lasting=True),
     "resize_vm": Story(_resize_vm),
     "attach_vm_interface": Story(_attach_interface),
     "attach_vm_to_reserved_fixed_ip": Story(_attach_reserved),

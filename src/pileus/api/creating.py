@@ -8,7 +8,9 @@ from msgspec import Struct
 from pileus.api.call import Call
 from pileus.api.plugging import Plugged, Plugging, plug
 from pileus.api.quotas import within_quotas
+from pileus.api.shielding import shielded
 from pileus.api.sources import found
+from pileus.api.wire.ddos_profiles import NewProfile
 from pileus.domain import limits
 from pileus.domain.creation import Making, Plan, planned
 from pileus.domain.disks import Found
@@ -36,6 +38,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     order: Callable[[str | None], Order]
     kind: tuple[Kind, ...]
     task_type: str
+    protection: NewProfile | None = None
 
 
 async def create(tx: Tx, call: Call, wish: Wish, task_id: str) -> None:
@@ -52,7 +55,9 @@ async def create(tx: Tx, call: Call, wish: Wish, task_id: str) -> None:
     await within_quotas(tx, call, limits.requested(plan.basket(order, flavor)))
     plan, plugged = await _written(tx, call, plan, order, task_id)
     await _volumes(tx, call, plan, there)
-    await call.start(tx, wish.task_type, task_id, _args(plan, plugged), data=_shown(plan, order))
+    profiles = [await shielded(tx, call, plugged, wish.protection, task_id)] if wish.protection else []
+    args = _args(plan, plugged) | {"profiles": profiles}
+    await call.start(tx, wish.task_type, task_id, args, data=_shown(plan, order))
     await call.record(tx, "instance", "create", plan.instance.id, data=_shown(plan, order), task_id=task_id)
 
 
@@ -90,6 +95,7 @@ async def _written(tx: Tx, call: Call, plan: Plan, order: Order, task_id: str) -
         task_id=task_id,
         now=template.created_at,
         new_id=call.cloud.new_id,
+        guarded=template.virtual,
     )
     plugged = [
         await plug(tx, plugging, interface, order.groups_of(interface), position)

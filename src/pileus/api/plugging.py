@@ -33,6 +33,8 @@ class Plugging(Struct, frozen=True, kw_only=True):
     task_id: str
     now: int
     new_id: Callable[[], str]
+    guarded: bool = True
+    """Whether security groups can guard it: bare metal they cannot."""
 
     @property
     def making(self) -> Making:
@@ -57,7 +59,7 @@ async def plug(tx: Tx, plugging: Plugging, interface: NewInterface, group_ids: S
         network, ranges = await RANGES[interface.type](tx, plugging, interface)
         port = await ports.add(tx, _port(plugging, network, interface, position))
         given = [await addresses.allocate(tx, each, port_id=port.id, wanted=interface.ip_address) for each in ranges]
-    if port.port_security_enabled:
+    if port.port_security_enabled and plugging.guarded:
         await security_groups.guard(tx, port.id, await _groups(tx, plugging, group_ids))
     if interface.floating_ip is None:
         return Plugged(port=port, addresses=given)
@@ -87,7 +89,7 @@ def _port(plugging: Plugging, network: Network, interface: NewInterface, positio
         position=position,
         interface_name=interface.interface_name,
         mac_address=mac_address(port_id),
-        port_security_enabled=network.port_security_enabled,
+        port_security_enabled=network.port_security_enabled and plugging.guarded,
         port_group=interface.port_group,
         task_id=plugging.task_id,
         creator_task_id=plugging.task_id,

@@ -155,7 +155,7 @@ def _instance(order: Order, flavor: Flavor, image: Image | None, name: str, maki
         task_state="scheduling",
         task_id=making.task_id,
         creator_task_id=making.task_id,
-        ssh_key_id=_ssh_key_id(order, image),
+        ssh_key_id=fitting_key(order.ssh_key_id, image),
         placement_group_id=order.placement_group_id,
         boot=_boot(order, windows=(image.os_type if image else flavor.os_type) == "windows"),
         created_at=making.now,
@@ -163,13 +163,14 @@ def _instance(order: Order, flavor: Flavor, image: Image | None, name: str, maki
     )
 
 
-def _ssh_key_id(order: Order, image: Image | None) -> str | None:
+def fitting_key(ssh_key_id: str | None, image: Image | None) -> str | None:
+    """The SSH key itself if an image takes it, or can do without one; raises Invalid."""
     rule = image.ssh_key if image else None
-    if rule == "required" and order.ssh_key_id is None:
+    if rule == "required" and ssh_key_id is None:
         raise invalid(ssh_key_name="Field required")
-    if rule == "deny" and order.ssh_key_id is not None:
+    if rule == "deny" and ssh_key_id is not None:
         raise invalid(ssh_key_name=f"Image {image.name if image else ''} takes no SSH key")
-    return order.ssh_key_id
+    return ssh_key_id
 
 
 def _boot(order: Order, *, windows: bool) -> Boot:
@@ -179,24 +180,28 @@ def _boot(order: Order, *, windows: bool) -> Boot:
     if order.username and not order.password:
         raise invalid(password="Field required")  # noqa: S106  # a complaint
     user_data = None if order.password and not windows else order.user_data or None
-    if user_data is not None:
-        _base64(user_data)
-    return Boot(user_data=user_data, username=order.username or None, password=order.password or None)
+    return Boot(user_data=encoded(user_data), username=order.username or None, password=order.password or None)
 
 
-def _base64(user_data: str) -> None:
+def encoded(user_data: str | None) -> str | None:
+    """The user data themselves if they are text in base64; raises Invalid."""
     try:
-        b64decode("".join(user_data.split()), validate=True)
+        b64decode("".join((user_data or "").split()), validate=True)
     except (binascii.Error, ValueError):
         raise invalid(user_data="Input should be text in base64") from None
+    return user_data
+
+
+def image_tags(image: Image) -> dict[str, str]:
+    """What the system's tags tell of the image on a server."""
+    told = {"image_id": image.id, "image_name": image.name}
+    return told | {"os_distro": image.os_distro, "os_type": image.os_type, "os_version": image.os_version}
 
 
 def _system_tags(boot: ServerDisk | None, making: Making) -> dict[str, str]:
     tags = {"task_id": making.task_id}
     if boot is not None and boot.image is not None:
-        image = boot.image
-        tags |= {"image_id": image.id, "image_name": image.name}
-        tags |= {"os_distro": image.os_distro, "os_type": image.os_type, "os_version": image.os_version}
+        tags |= image_tags(boot.image)
     if boot is not None and boot.snapshot is not None:
         tags |= {"snapshot_id": boot.snapshot.id, "snapshot_name": boot.snapshot.name}
     return tags

@@ -118,6 +118,7 @@ METAL_TASKS: Mapping[Action, str] = {
 SETTLED = frozenset({Status.ACTIVE, Status.SHUTOFF})
 """Where an instance can be made into another, or be moved."""
 PLUGGABLE = SETTLED | {Status.PAUSED}
+REBUILDABLE = SETTLED | {Status.ERROR}
 
 
 class Boot(Struct, frozen=True, kw_only=True):
@@ -212,6 +213,14 @@ class Instance(Struct, frozen=True, kw_only=True):
             raise Conflict(f"Cannot resize instance {self.id} in status {self.status}")
         held = self.locked(task_id, "resize_prep").standing(Status.RESIZE, now)
         return replace(held, flavor_id=flavor_id)
+
+    def rebuilding(self, boot: Boot, task_id: str, now: int) -> "Instance":
+        """Have an image installed anew, held by a task; raises Conflict where that is not possible now."""
+        if self.virtual:
+            raise Conflict(f"Cannot rebuild instance {self.id}: only bare metal servers can be rebuilt")
+        if self.unlocked().status not in REBUILDABLE:
+            raise Conflict(f"Cannot rebuild instance {self.id} in status {self.status}")
+        return replace(self.locked(task_id, "rebuilding").standing(Status.REBUILD, now), boot=boot)
 
     def plugging(self, task_id: str) -> "Instance":
         """Be held by the task that gives or takes an interface; raises Conflict where that is not possible now."""

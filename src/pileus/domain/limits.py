@@ -51,6 +51,15 @@ def check(limits: Mapping[str, int], usage: Mapping[str, int], asked: Mapping[st
         )
 
 
+def possible(
+    limits: Mapping[str, int], usage: Mapping[str, int], each: Mapping[str, int], room: int | None
+) -> int | None:
+    """How many more things that count so much each there can be, by quotas and by the room left; None for no end."""
+    left = [(limits[name] - usage.get(name, 0)) // number for name, number in each.items() if number and name in limits]
+    bounds = left if room is None else [*left, room]
+    return max(0, min(bounds)) if bounds else None
+
+
 def _over(limits: Mapping[str, int], usage: Mapping[str, int], asked: Mapping[str, int]) -> list[str]:
     return [
         name

@@ -71,7 +71,10 @@ class Nic(Struct, frozen=True, kw_only=True):
 
 
 class Machine(Struct, frozen=True, kw_only=True):
-    """A server to be: its size (`ram` in MiB), what hangs on it and what it is told at its first boot."""
+    """A server to be: its size (`ram` in MiB), what hangs on it and what it is told at its first boot.
+
+    One with disks of its own has the image `image_id` installed on them.
+    """
 
     id: str
     name: str
@@ -79,6 +82,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     vcpus: int
     ram: int
     host: str | None = None
+    image_id: str | None = None
     disks: list[Disk] = field(default_factory=list)
     nics: list[Nic] = field(default_factory=list)
     ssh_public_key: str | None = None
@@ -334,6 +338,14 @@ class Migrates(Protocol):
 
     async def ensure_on_host(self, machine: Machine) -> None:
         """Let a machine be on the host that it names; it runs, or not, as before."""
+
+
+@runtime_checkable
+class Rebuilds(Protocol):
+    """Installs images on servers with disks of their own."""
+
+    async def ensure_rebuilt(self, machine: Machine, request: str) -> None:
+        """Install the machine's image anew and run it, once for a `request`; nothing stays of what was on it."""
 
 
 @runtime_checkable

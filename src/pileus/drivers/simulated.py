@@ -19,7 +19,7 @@ from pileus.drivers.simulated_images import Pictures
 from pileus.drivers.simulated_networks import Wiring
 from pileus.drivers.simulated_storage import Storage
 
-CONSOLES = {"spice-html5": "spice", "novnc": "vnc"}
+CONSOLES = {"spice-html5": "spice", "novnc": "vnc", "vnc": "vnc", "serial": "serial"}
 
 
 class Simulated(Storage, Wiring, Pictures):
@@ -75,6 +75,15 @@ class Simulated(Storage, Wiring, Pictures):
         await self._take("restart" if not hard else "start")
         self._keep(machine, Status.ACTIVE)
         self._db.execute("UPDATE machines SET restarted_for = ? WHERE id = ?", (request, machine.id))
+
+    async def ensure_rebuilt(self, machine: Machine, request: str) -> None:
+        """Rebuild a machine once a request."""
+        self._known(machine.id)
+        row = self._db.execute("SELECT restarted_for FROM machines WHERE id = ?", (machine.id,)).fetchone()
+        if row[0] != request:
+            await self._take("create")
+            self._keep(machine, Status.ACTIVE)
+            self._db.execute("UPDATE machines SET restarted_for = ? WHERE id = ?", (request, machine.id))
 
     async def ensure_sized(self, machine: Machine) -> None:
         """Change a machine's size."""

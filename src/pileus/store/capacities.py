@@ -24,6 +24,19 @@ async def set_limit(tx: Tx, region_id: int, flavor_id: str, servers: int | None)
         )
 
 
+async def left(tx: Tx, region_id: int) -> dict[str, int]:
+    """How many more servers there is room for, of each flavor whose room has an end; nobody waits for it."""
+    rows = await tx.all(
+        """
+        SELECT c.flavor_id, c.servers - (
+            SELECT count(*) FROM instances i WHERE i.region_id = c.region_id AND i.flavor_id = c.flavor_id
+        ) FROM capacities c WHERE c.region_id = :region_id
+        """,
+        region_id=region_id,
+    )
+    return {flavor_id: int(servers) for flavor_id, servers in rows}
+
+
 async def room(tx: Tx, region_id: int, flavor_id: str) -> int | None:
     """How many more servers of a flavor fit in; None for no end. Who asks next waits for this transaction's end."""
     limit = await tx.one(

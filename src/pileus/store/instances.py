@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from pileus.domain.attached import Attached
 from pileus.domain.errors import not_found
-from pileus.domain.instances import Instance
+from pileus.domain.instances import Instance, Kind
 from pileus.domain.places import Place
 from pileus.store import attached as parts
 from pileus.store import ddos_profiles, metering
@@ -42,6 +42,23 @@ async def whole(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, Attac
     if row is None:
         raise not_found("Instance", instance_id)
     return TABLE.record(row[: -parts.WIDTH]), await _one(tx, row[-parts.WIDTH :])
+
+
+async def server(tx: Tx, place: Place, instance_id: str) -> Instance:
+    """One bare metal server of a place; raises NotFound, for any other instance too."""
+    return _metal(await get(tx, place, instance_id))
+
+
+async def whole_server(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, Attached]:
+    """One bare metal server with what it shows of other tables; raises NotFound, for any other instance too."""
+    found, hanging = await whole(tx, place, instance_id)
+    return _metal(found), hanging
+
+
+def _metal(instance: Instance) -> Instance:
+    if instance.kind != Kind.BAREMETAL:
+        raise not_found("Instance", instance.id)
+    return instance
 
 
 async def find(tx: Tx, instance_id: str) -> Instance | None:

@@ -1,7 +1,8 @@
 """create_vm and create_bm: from the records of a new instance to a machine that runs.
 
 Arguments: `instance_id`; what was made for it and goes with it if it fails: `volumes`, `floating_ips`; and `ports`, to
-be told among what was created. A failure leaves nothing behind.
+be told among what was created; `profiles`, the protection of a bare metal server's public address, if that was asked
+for. A failure leaves nothing behind.
 """
 
 from functools import partial
@@ -16,6 +17,7 @@ from pileus.domain.volumes import VolumeStatus
 from pileus.drivers.driver import DriverError, Hosts, Networks, Volumes
 from pileus.store import attachments, floating_ips, instances, placement_groups, ports, volumes
 from pileus.store.database import Tx
+from pileus.tasks import protection
 from pileus.tasks.dismantling import dismantle
 from pileus.tasks.firewalls import introduce
 from pileus.tasks.leading import lead_all, mislead_all
@@ -117,6 +119,7 @@ async def _done(tx: Tx, work: Work) -> Created | None:
         await ports.save(tx, port, replace(port, task_id=None))
     for floating_ip in await floating_ips.of_instance(tx, instance.id):
         await floating_ips.save(tx, floating_ip, floating_ip.leading(floating_ip.target, now))
+    await protection.settle(tx, work)
     return created(
         instances=[instance.id], volumes=args["volumes"], floatingips=args["floating_ips"], ports=args["ports"]
     )
@@ -125,6 +128,7 @@ async def _done(tx: Tx, work: Work) -> Created | None:
 async def _failed(tx: Tx, work: Work) -> None:
     args, instance = work.task.args, await held(tx, work)
     new = {"volume_ids": args["volumes"], "floating_ip_ids": args["floating_ips"], "port_ids": ()}
+    await protection.forget(tx, work)
     await dismantle(tx, instance, work.now(), **new)
 
 
@@ -134,4 +138,8 @@ STEPS = (
     Step("spawn", _spawn, undo=_remove),
     Step("connect", _connect, undo=_disconnect),
 )
-CREATE_INSTANCE = tuple(Operation(task_type, STEPS, _done, _failed) for task_type in ("create_vm", "create_bm"))
+PROTECTED = Step("protect", protection.protect, undo=protection.take_away)
+CREATE_INSTANCE = (
+    Operation("create_vm", STEPS, _done, _failed),
+    Operation("create_bm", (*STEPS, PROTECTED), _done, _failed),
+)

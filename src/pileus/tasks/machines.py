@@ -4,7 +4,7 @@ from pileus.domain.errors import not_found
 from pileus.domain.instances import Instance
 from pileus.domain.ports import Port
 from pileus.drivers.driver import Disk, Machine, Nic
-from pileus.store import attachments, instances, ports, security_groups, ssh_keys
+from pileus.store import attachments, instances, ports, security_groups, ssh_keys, tags
 from pileus.store.database import Tx
 from pileus.tasks.operation import Work
 
@@ -36,11 +36,18 @@ async def _described(tx: Tx, work: Work, instance: Instance, flavor_id: str) -> 
         vcpus=flavor.vcpus,
         ram=flavor.ram,
         host=instance.host,
+        image_id=await _installed(tx, instance),
         disks=await disks_of(tx, instance.id),
         nics=await nics_of(tx, instance.id),
         ssh_public_key=key.public_key if key else None,
         boot=instance.boot,
     )
+
+
+async def _installed(tx: Tx, instance: Instance) -> str | None:
+    """The image on a server that has no volumes."""
+    tag = None if instance.virtual else (await tags.of(tx, instance.id)).get("image_id")
+    return tag.value if tag else None
 
 
 async def disks_of(tx: Tx, instance_id: str) -> list[Disk]:

@@ -30,6 +30,7 @@ from pileus.tasks.move_instance import MOVE_INSTANCE
 from pileus.tasks.operation import Operation
 from pileus.tasks.protect_address import PROTECT_ADDRESS
 from pileus.tasks.put_into_placement_group import PUT_INTO_PLACEMENT_GROUP
+from pileus.tasks.rebuild_server import REBUILD_SERVER
 from pileus.tasks.remove_from_placement_group import REMOVE_FROM_PLACEMENT_GROUP
 from pileus.tasks.reserved_fixed_ips import RESERVED_FIXED_IPS
 from pileus.tasks.resize_instance import RESIZE_INSTANCE
@@ -59,6 +60,7 @@ EVERY: tuple[Operation, ...] = (
     *CONVERT_ADDRESS,
     *PROTECT_ADDRESS,
     RESIZE_INSTANCE,
+    REBUILD_SERVER,
     PUT_INTO_PLACEMENT_GROUP,
     REMOVE_FROM_PLACEMENT_GROUP,
     DELETE_PLACEMENT_GROUP,

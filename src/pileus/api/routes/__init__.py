@@ -5,6 +5,8 @@ from pileus.api.routes import (
     app_templates,
     available_networks,
     baremetal,
+    baremetal_actions,
+    baremetal_flavors,
     ddos_profiles,
     flavors,
     floating_ips,
@@ -53,6 +55,8 @@ from pileus.api.routes import (
 
 ROUTES = [
     *baremetal.ROUTES,
+    *baremetal_actions.ROUTES,
+    *baremetal_flavors.ROUTES,
     *health.ROUTES,
     *instances.ROUTES,
     *instance_actions.ROUTES,

@@ -1,5 +1,7 @@
 """An instance's power: the action, answered with its task, and the six older verbs that wait for its end."""
 
+from collections.abc import Awaitable, Callable
+
 from litestar import post
 from litestar.params import FromPath, JSONBody
 from msgspec.structs import replace
@@ -11,12 +13,14 @@ from pileus.api.wire.instance_requests import ActOnInstance, StartInstance
 from pileus.api.wire.instances import InstanceView
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.instances import Action, Instance
+from pileus.domain.places import Place
 from pileus.domain.protection import held
 from pileus.store import ddos_profiles, instances
 from pileus.store.database import Tx
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 ONE_V2 = "/cloud/v2/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
+Find = Callable[[Tx, Place, str], Awaitable[Instance]]
 AS_USUAL = StartInstance()
 
 
@@ -71,12 +75,14 @@ async def resume_instance(call: Here, instance_id: FromPath[str]) -> InstanceVie
     return await _after(call, instance_id, Action.RESUME)
 
 
-async def moved(call: Call, instance_id: str, action: Action, *, activate: bool = False) -> str:
-    """Lock the instance and write down the task that does the action; its id."""
+async def moved(
+    call: Call, instance_id: str, action: Action, *, activate: bool = False, find: Find = instances.get
+) -> str:
+    """Lock the instance that is found and write down the task that does the action; its id."""
     task_id = call.cloud.new_id()
 
     async def write(tx: Tx) -> None:
-        before = await instances.get(tx, call.place, instance_id)
+        before = await find(tx, call.place, instance_id)
         await instances.save(tx, before, before.moving(action, task_id, call.cloud.now()))
         profiles = await _held_profiles(tx, before, task_id) if activate else []
         shown = {"instance_id": instance_id}

@@ -28,16 +28,7 @@ async def get_instance_console(
     call: Here, instance_id: FromPath[str], console_type: FromQuery[str | None] = None
 ) -> RemoteConsoleView:
     """Open the screen of a running instance; the answer's address is good for a while, for whoever has it."""
-    instance = (await _instance(call, instance_id)).unlocked()
-    if not isinstance(call.cloud.driver, Consoles):
-        raise Unavailable("This cloud has no consoles")
-    try:
-        console = await call.cloud.driver.console(instance.id, console_type)
-    except DriverError as error:
-        raise (Conflict(str(error)) if error.retryable else invalid(console_type=str(error))) from error
-    return RemoteConsoleView(
-        remote_console=RemoteConsole(url=console.url, type=console.type, protocol=console.protocol)
-    )
+    return await opened(call, await _instance(call, instance_id), console_type)
 
 
 @post(f"{ONE}/metrics", opt=READ, status_code=200, tags=["Instances"])
@@ -71,6 +62,20 @@ async def get_available_names(call: Here) -> AvailableNames:
         allowed_name_win_templates=None,
         allowed_bm_name_templates=None,
         allowed_bm_name_win_templates=None,
+    )
+
+
+async def opened(call: Call, instance: Instance, console_type: str | None) -> RemoteConsoleView:
+    """A console of an instance that no task holds; raises Conflict, Invalid or Unavailable."""
+    instance.unlocked()
+    if not isinstance(call.cloud.driver, Consoles):
+        raise Unavailable("This cloud has no consoles")
+    try:
+        console = await call.cloud.driver.console(instance.id, console_type)
+    except DriverError as error:
+        raise (Conflict(str(error)) if error.retryable else invalid(console_type=str(error))) from error
+    return RemoteConsoleView(
+        remote_console=RemoteConsole(url=console.url, type=console.type, protocol=console.protocol)
     )
 
 

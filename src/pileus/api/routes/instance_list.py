@@ -46,7 +46,7 @@ async def list_instances(  # noqa: PLR0913, PLR0917  # each is a parameter of th
     async with call.db.scan() as tx:
         place = await projects.present(tx, call.place)
         count, found = await instance_list.page(tx, place, wanted, order_by, limit=limit, offset=offset)
-        return Page(count=count, results=await _shown(tx, call, found, names=with_interfaces_name, ddos=with_ddos))
+        return Page(count=count, results=await shown(tx, call, found, names=with_interfaces_name, ddos=with_ddos))
 
 
 @get(OF_GROUP, opt=READ, tags=["Instances"])
@@ -56,14 +56,16 @@ async def list_security_group_instances(call: Here, group_id: FromPath[str]) -> 
     async with call.db.scan() as tx:
         await security_groups.get(tx, call.place, group_id)
         count, found = await instance_list.page(tx, call.place, wanted, "created.desc", limit=1000, offset=0)
-        return Page(count=count, results=await _shown(tx, call, found, names=False, ddos=False))
+        return Page(count=count, results=await shown(tx, call, found, names=False, ddos=False))
 
 
-async def _shown(tx: Tx, call: Call, found: Sequence[Instance], *, names: bool, ddos: bool) -> list[InstanceView]:
+async def shown(  # noqa: PLR0913  # what may be left out of a view
+    tx: Tx, call: Call, found: Sequence[Instance], *, names: bool, ddos: bool, detail: bool = False
+) -> list[InstanceView]:
     """Show instances as lists do."""
     hanging = await instances.attached_to(tx, [instance.id for instance in found])
     return [
-        show(call.cloud, each, hanging[each.id], detail=False, with_interface_names=names, with_ddos=ddos)
+        show(call.cloud, each, hanging[each.id], detail=detail, with_interface_names=names, with_ddos=ddos)
         for each in found
     ]
 

@@ -9,18 +9,17 @@ from msgspec import to_builtins
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
 from pileus.api.plugging import Plugged, Plugging, plug
-from pileus.api.protecting import held_of_ports, protected, template_of
+from pileus.api.protecting import held_of_ports
 from pileus.api.quotas import within_quotas
+from pileus.api.shielding import shielded
 from pileus.api.validation import converted
-from pileus.api.wire.ddos_profiles import NewProfile
 from pileus.api.wire.interfaces import AttachInterface, DetachInterface, inferred
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain import limits
 from pileus.domain.orders import InterfaceType, NewInterface, basket
-from pileus.domain.plugging import check_address, pluggable, position, public_address, pulled
+from pileus.domain.plugging import check_address, pluggable, position, pulled
 from pileus.domain.ports import Port
-from pileus.domain.protection import answered
-from pileus.store import floating_ips, instances, networks, ports
+from pileus.store import floating_ips, instances, ports
 from pileus.store.database import Tx
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
@@ -42,7 +41,7 @@ async def attach_interface(call: Here, instance_id: FromPath[str], data: JSONBod
         order = pluggable(before, body.ordered())
         await instances.save(tx, before, before.plugging(task_id))
         plugged = await _plugged(tx, call, instance_id, order, task_id)
-        profiles = [await _protected(tx, call, plugged, body.ddos_profile, task_id)] if body.ddos_profile else []
+        profiles = [await shielded(tx, call, [plugged], body.ddos_profile, task_id)] if body.ddos_profile else []
         reserved = order.type == InterfaceType.RESERVED_FIXED_IP
         task_type = "attach_vm_to_reserved_fixed_ip" if reserved else "attach_vm_interface"
         shown = {"instance_id": instance_id, "port_id": plugged.port.id}
@@ -92,15 +91,6 @@ async def _plugged(tx: Tx, call: Call, instance_id: str, order: NewInterface, ta
         new_id=call.cloud.new_id,
     )
     return await plug(tx, plugging, order, order.security_group_ids, position(await ports.of_instance(tx, instance_id)))
-
-
-async def _protected(tx: Tx, call: Call, plugged: Plugged, wish: NewProfile, task_id: str) -> int:
-    """Write the protection of the new address; its id."""
-    address = public_address(await networks.find(tx, plugged.port.network_id), plugged.addresses)
-    template = template_of(call, wish.profile_template)
-    fields = answered(template, wish.answers())
-    profile = await protected(tx, call, address, template=template, fields=fields, task_id=task_id)
-    return profile.id
 
 
 async def _held(tx: Tx, port: Port, task_id: str) -> list[int]:

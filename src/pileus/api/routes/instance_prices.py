@@ -56,6 +56,11 @@ async def get_instance_price(call: Here, instance_id: FromPath[str]) -> ItemPric
 )
 async def check_instance_limits(call: Here, data: JSONBody[CheckLimits]) -> ExceededQuotas:
     """Tell which quotas instances would exceed, with what is asked, the limit and what is in use; `{}` if none."""
+    return await exceeded(call, data)
+
+
+async def exceeded(call: Call, data: CheckLimits) -> ExceededQuotas:
+    """Hold what servers would need against the quotas; raises Invalid or NotFound."""
     call.region()
     flavor = None if data.flavor is None else _flavor(call, data.flavor)
     interfaces = [_counted(each.type, new=_is_new(each.floating_ip)) for each in data.interfaces]

@@ -5,10 +5,12 @@ from litestar.params import FromPath, JSONBody
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Here
+from pileus.api.call import Call, Here
 from pileus.api.routes.instance_views import show
 from pileus.api.wire.instance_requests import UpdateInstance
 from pileus.api.wire.instances import InstanceView
+from pileus.domain.attached import Attached
+from pileus.domain.instances import Instance, InstancePatch
 from pileus.domain.tags import merged
 from pileus.store import instances, tags
 from pileus.store.database import Tx
@@ -33,17 +35,24 @@ async def update_instance(call: Here, instance_id: FromPath[str], data: JSONBody
     change = data.patch()
 
     async def write(tx: Tx) -> InstanceView:
-        before, attached = await instances.whole(tx, call.place, instance_id)
-        after = await instances.save(tx, before, before.patched(change))
-        if "tags" in change:
-            old = {tag.key: tag for tag in attached.tags}
-            new = merged(old, change["tags"])
-            await tags.save(tx, instances.KIND, call.place, instance_id, old, new)
-            attached = replace(attached, tags=[new[key] for key in sorted(new)])
-        await call.record(tx, "instance", "update", instance_id, data=dict(change))
-        return show(call.cloud, after, attached)
+        return show(call.cloud, *await changed(tx, call, await instances.whole(tx, call.place, instance_id), change))
 
     return await call.db.write(write)
+
+
+async def changed(
+    tx: Tx, call: Call, found: tuple[Instance, Attached], change: InstancePatch
+) -> tuple[Instance, Attached]:
+    """Write a merge patch of an instance and its tags, and who has made it."""
+    before, attached = found
+    after = await instances.save(tx, before, before.patched(change))
+    if "tags" in change:
+        old = {tag.key: tag for tag in attached.tags}
+        new = merged(old, change["tags"])
+        await tags.save(tx, instances.KIND, call.place, before.id, old, new)
+        attached = replace(attached, tags=[new[key] for key in sorted(new)])
+    await call.record(tx, "instance", "update", before.id, data=dict(change))
+    return after, attached
 
 
 ROUTES = [get_instance, update_instance]

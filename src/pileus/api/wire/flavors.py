@@ -104,6 +104,31 @@ class PricedFlavor(ListedFlavor, kw_only=True):
         )
 
 
+PRICE = ("currency_code", "price_per_hour", "price_per_month", "price_status")
+
+
+class ServerFlavor(ListedFlavor, kw_only=True):
+    """A flavor of bare metal servers; room and price are shown to those who ask."""
+
+    resource_class: str | None
+    capacity: int | UnsetType | None = UNSET
+    reserved_capacity: int | UnsetType | None = UNSET
+    currency_code: str | UnsetType | None = UNSET
+    price_per_hour: float | UnsetType | None = UNSET
+    price_per_month: float | UnsetType | None = UNSET
+    price_status: str | UnsetType | None = UNSET
+
+    @classmethod
+    def of(cls, flavor: Flavor) -> "ServerFlavor":
+        """Show a flavor."""
+        return cls(**structs.asdict(ListedFlavor.of(flavor)), resource_class=flavor.resource_class or flavor.id)
+
+    def priced(self, flavor: Flavor, currency_code: str) -> "ServerFlavor":
+        """Show what it costs, too."""
+        shown = PricedFlavor.priced(flavor, currency_code)
+        return structs.replace(self, **{name: getattr(shown, name) for name in PRICE})
+
+
 class ChangeFlavor(Struct, kw_only=True):
     """The flavor to change an instance to."""
 

@@ -1,0 +1,24 @@
+"""Protecting the public address of a server while it is made, or while it gets an interface."""
+
+from collections.abc import Sequence
+
+from pileus.api.call import Call
+from pileus.api.plugging import Plugged
+from pileus.api.protecting import protected, template_of
+from pileus.api.wire.ddos_profiles import NewProfile
+from pileus.domain.plugging import public_address
+from pileus.domain.protection import answered
+from pileus.store import networks
+from pileus.store.database import Tx
+
+
+async def shielded(tx: Tx, call: Call, plugged: Sequence[Plugged], wish: NewProfile, task_id: str) -> int:
+    """Write the protection of the first public address, held by the task that makes it true; the profile's id.
+
+    Raises Invalid where there is no public address, or Conflict if it is protected already.
+    """
+    found = [(await networks.find(tx, each.port.network_id), each.addresses) for each in plugged]
+    network, given = next((each for each in found if each[0] and each[0].external), found[0])
+    template = template_of(call, wish.profile_template)
+    fields, address = answered(template, wish.answers()), public_address(network, given)
+    return (await protected(tx, call, address, template=template, fields=fields, task_id=task_id)).id
