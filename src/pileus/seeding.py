@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from pileus.domain.access import Role
-from pileus.domain.catalogue import Catalogue, parsed
+from pileus.domain.catalogue import Catalogue, Remembering, parsed
 from pileus.domain.keys import ApiKey, digest, key_id
+from pileus.domain.networks import Subnet
+from pileus.domain.offered import check_ranges
 from pileus.domain.projects import Project
 from pileus.settings import SettingError, Settings
-from pileus.store import clients, counters, images, keys, networks, projects, subnets, tasks
+from pileus.store import clients, counters, images, keys, networks, offered, projects, subnets, tasks
 from pileus.store.database import Committed, Database, Tx
 from pileus.store.schema import opened
 
@@ -43,7 +47,7 @@ async def furnished(
         token = await seed(db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000)
         if only and not settings.database:
             await db.write(tasks.take_back)
-        yield Home(db, catalogue, token)
+        yield Home(db, await _remembering(db, catalogue), token)
     finally:
         await db.close()
 
@@ -73,6 +77,7 @@ async def seed(db: Database, catalogue: Catalogue, *, given_key: str, data: Path
             token = given_key or await _first_key(tx, data, now)
         if given_key:
             await _given_key(tx, given_key, now)
+        await offered.remember(tx, catalogue.flavors)
         for region in catalogue.regions:
             await _offer(tx, catalogue, region.id, now)
         return token
@@ -124,11 +129,25 @@ def _administrator(number: int, token: str, now: int) -> ApiKey:
 
 
 async def _offer(tx: Tx, catalogue: Catalogue, region_id: int, now: int) -> None:
-    for image in catalogue.image_records(region_id, now):
-        await images.put(tx, image)
-    for network, ranges in catalogue.network_records(region_id, now):
-        if await networks.find(tx, network.id) is None:
-            await networks.add(tx, network)
-        for subnet in ranges:
-            if await subnets.find(tx, subnet.id) is None:
-                await subnets.add(tx, subnet)
+    """Bring what a region offers up to date; raises Invalid where that would take from tenants what they use."""
+    found = catalogue.network_records(region_id, now)
+    ranges = [subnet for _, its in found for subnet in its]
+    occupied = {each.id: (each, await offered.in_use(tx, each.id)) for each in await _touched(tx, region_id, ranges)}
+    check_ranges(ranges, occupied)
+    await offered.follow(tx, images.TABLE, region_id, catalogue.image_records(region_id, now))
+    await offered.follow(tx, networks.TABLE, region_id, [network for network, _ in found])
+    await offered.follow(tx, subnets.TABLE, region_id, ranges)
+
+
+async def _touched(tx: Tx, region_id: int, ranges: list[Subnet]) -> list[Subnet]:
+    """The subnets in use that are to change or go: the others' many addresses need not be looked at."""
+    same = {(subnet.id, subnet.cidr, subnet.gateway_ip) for subnet in ranges}
+    used = await offered.occupied(tx, region_id)
+    return [subnet for subnet in used if (subnet.id, subnet.cidr, subnet.gateway_ip) not in same]
+
+
+async def _remembering(db: Database, catalogue: Catalogue) -> Catalogue:
+    """The catalogue, which knows also the flavors that it had before."""
+    async with db.read() as tx:
+        known = await offered.remembered(tx)
+    return Remembering(**asdict(catalogue), former_flavors={flavor.id: flavor for flavor in known})

@@ -26,7 +26,7 @@ RESTLESS = {"revision", "updated_at", "changed_at", "restarted_for", "reverted_f
 # What a machine was last told of itself, more or less of which is told by each step.
 SPECIFIED = {"machine"}
 # Who there is, and what stays whoever comes.
-STANDING = {"clients", "users", "projects", "counters", "schema_versions", "api_keys", "faults"}
+STANDING = {"clients", "flavors", "users", "projects", "counters", "schema_versions", "api_keys", "faults"}
 
 
 async def everything(db: Database, world: Path) -> Rows:

@@ -72,7 +72,7 @@ async def _ssh_key_id(tx: Tx, call: Call, name: str | None) -> str | None:
 
 
 def _flavor(call: Call, order: Order, kinds: Collection[Kind]) -> Flavor:
-    flavor = call.cloud.catalogue.flavor(order.flavor_id)
+    flavor = call.cloud.catalogue.offered_flavor(order.flavor_id)
     if flavor is None or flavor.kind not in kinds:
         raise invalid(flavor=f"There is no flavor {order.flavor_id} for this kind of server")
     return flavor

@@ -125,7 +125,11 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
         return self._regions.get(region_id)
 
     def flavor(self, flavor_id: str) -> Flavor | None:
-        """The flavor of that name."""
+        """The flavor of that name, offered still or not."""
+        return self.offered_flavor(flavor_id)
+
+    def offered_flavor(self, flavor_id: str) -> Flavor | None:
+        """The flavor of that name, if new servers can have it."""
         return self._flavors.get(flavor_id)
 
     def volume_type(self, name: str) -> VolumeType | None:
@@ -185,6 +189,16 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
     @cached_property
     def _ddos_templates(self) -> dict[int, DdosTemplate]:
         return {template.id: template for template in self.ddos_templates}
+
+
+class Remembering(Catalogue, frozen=True, kw_only=True, dict=True):
+    """A catalogue that knows also the flavors that it has no more: servers may still have them."""
+
+    former_flavors: dict[str, Flavor]
+
+    def flavor(self, flavor_id: str) -> Flavor | None:
+        """The flavor of that name, offered still or not."""
+        return self.offered_flavor(flavor_id) or self.former_flavors.get(flavor_id)
 
 
 def parsed(text: str) -> Catalogue:

@@ -44,6 +44,8 @@ class Network(Struct, frozen=True, kw_only=True):
     shared: bool = False
     is_default: bool = False
     port_security_enabled: bool = True
+    retired: bool = False
+    """Whether the catalogue offers it no more."""
     task_id: str | None = None
     creator_task_id: str | None = None
     created_at: int
@@ -93,6 +95,8 @@ class Subnet(Struct, frozen=True, kw_only=True):
     enable_dhcp: bool = True
     dns_nameservers: list[str] | None = None
     host_routes: list[Route] = field(default_factory=list)
+    retired: bool = False
+    """Whether the catalogue offers it no more, so that it gives no new addresses."""
     task_id: str | None = None
     creator_task_id: str | None = None
     created_at: int

@@ -31,6 +31,8 @@ async def allocate(  # noqa: PLR0913  # each is a fact of its own
 
     Raises Invalid for one that the subnet cannot give, Conflict for one in use, NoCapacity when all are.
     """
+    if subnet.retired:
+        raise Conflict(f"Subnet {subnet.id} gives no new addresses: it is not offered any more")
     seed = port_id or floating_ip_id or router_port_id or ""
     ip = await _free(tx, subnet, seed) if wanted is None else await _this(tx, subnet, wanted)
     line = AssignedAddress(

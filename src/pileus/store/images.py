@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.images import Image, ImageStatus
@@ -111,13 +110,3 @@ async def needed_by(tx: Tx, image: Image) -> str | None:
         if row := await tx.one(statement, image_id=image.id, **here):
             return f"{noun} {row[0]}"
     return None
-
-
-async def put(tx: Tx, image: Image) -> None:
-    """Write a public image of the catalogue: insert it, or bring the one that is there up to date."""
-    found = await TABLE.find_one(tx, "id = :id", id=image.id)
-    if found is None:
-        await TABLE.add(tx, image)
-        return
-    same = replace(image, created_at=found.created_at, updated_at=found.updated_at, revision=found.revision)
-    await TABLE.save(tx, found, same if same == found else replace(same, updated_at=image.updated_at))

@@ -39,7 +39,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
         """The same as a condition."""
         here = {"client_id": place.client_id, "project_id": place.project_id, "region_id": place.region_id}
         where = pages.Where(OWN if self.own else VISIBLE, **here).equal("id", self.network_id)
-        where.equal("name", self.name).equal("type", self.network_type)
+        where.also("retired = 0").equal("name", self.name).equal("type", self.network_type)
         where.equal("external", None if self.external is None else int(self.external))
         where.equal("shared", None if self.shared is None else int(self.shared))
         return where.tagged(KIND, self.tag_keys, self.tag_pairs)

@@ -34,6 +34,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
         """The same as a condition."""
         here = {"client_id": place.client_id, "project_id": place.project_id, "region_id": place.region_id}
         where = pages.Where(networks.OWN if self.own else USABLE, **here).equal("network_id", self.network_id)
+        where.also("retired = 0")
         return where.tagged(KIND, self.tag_keys, self.tag_pairs)
 
 
@@ -140,6 +141,6 @@ async def roomiest(tx: Tx, network_id: str, family: str) -> list[Subnet]:
 
     Raises Invalid or NoCapacity.
     """
-    ranges = [each for each in await of_network(tx, network_id) if each.task_id is None]
+    ranges = [each for each in await of_network(tx, network_id) if each.task_id is None and not each.retired]
     used = await in_use(tx, network_id) if several(ranges, family) else {}
     return widest([(each, used.get(each.id, 0)) for each in ranges], family)

@@ -29,7 +29,7 @@ async def change_flavor(call: Here, instance_id: FromPath[str], data: JSONBody[C
 
     async def write(tx: Tx) -> None:
         before = (await instances.get(tx, call.place, instance_id)).unlocked()
-        flavor = resizing.chosen(before, call.cloud.catalogue.flavor(data.flavor_id), data.flavor_id)
+        flavor = resizing.chosen(before, call.cloud.catalogue.offered_flavor(data.flavor_id), data.flavor_id)
         after = before.resizing(flavor.id, task_id, call.cloud.now())
         await _check(tx, call, before, flavor)
         await _afford(tx, call, before, flavor)

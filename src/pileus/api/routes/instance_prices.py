@@ -74,7 +74,7 @@ async def exceeded(call: Call, data: CheckLimits) -> ExceededQuotas:
 
 
 def _flavor(call: Call, flavor_id: str) -> Flavor:
-    flavor = call.cloud.catalogue.flavor(flavor_id)
+    flavor = call.cloud.catalogue.offered_flavor(flavor_id)
     if flavor is None:
         raise invalid(flavor=f"There is no flavor {flavor_id}")
     return flavor
