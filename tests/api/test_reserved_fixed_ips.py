@@ -194,6 +194,29 @@ async def test_a_public_address_is_converted_there_and_back(tenant: Tenant) -> N
     assert refused.status_code == 409
 
 
+@pytest.mark.parametrize(
+    ("noun", "other", "quota"),
+    [
+        ("floatingips", "reserved_fixed_ips", "external_ip_count"),
+        ("reserved_fixed_ips", "floatingips", "floating_count"),
+    ],
+)
+async def test_conversions_under_way_count_against_the_quota(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, noun: str, other: str, quota: str
+) -> None:
+    things = [(await (a_floating_ip if noun == "floatingips" else a_port)(tenant)).id for _ in range(4)]
+    allow(tenant, monkeypatch, **{quota: 1})
+    body = {"target_type": "reserved_fixed_ip" if noun == "floatingips" else "floating_ip"}
+
+    answers = await asyncio.gather(*(tenant.api.post(tenant.path(noun, each, "convert"), json=body) for each in things))
+    for answer in answers:
+        for task_id in answer.json().get("tasks", []):
+            await tenant.ended(task_id)
+
+    assert sorted(answer.status_code for answer in answers) == [200, 403, 403, 403]
+    assert (await tenant.api.get(tenant.path(other))).json()["count"] == 1
+
+
 async def test_private_addresses_cost_nothing(tenant: Tenant) -> None:
     network, _ = await a_network(tenant)
     path = f"/cloud/v1/pricing/{tenant.here}/{ALL}"

@@ -11,6 +11,7 @@ from tests.tenants import REGION, Tenant
 from tests.wiring import a_router, in_use, legs_of, listed, made, outside_of, router_now, seen
 from tests.worlds import a_network, disturb, driver_of
 
+NOTHING = "00000000-0000-4000-8000-000000000000"
 ROUTE = {"destination": "10.9.0.0/16", "nexthop": "10.0.0.7"}
 
 
@@ -35,6 +36,7 @@ async def test_a_router_is_made_with_interfaces_routes_and_a_way_out(tenant: Ten
     [
         ({"routes": [ROUTE]}, 400, "in no subnet of the router"),
         ({"external_gateway_info": {"type": "manual"}}, 400, "Field required"),
+        ({"external_gateway_info": {"type": "manual", "network_id": NOTHING}}, 404, "could not be found"),
         ({"interfaces": [{"subnet_id": "00000000-0000-4000-8000-000000000000"}]}, 404, "could not be found"),
         ({"name": "x"}, 400, "name"),
         ({"routes": [{"destination": "ten", "nexthop": "10.0.0.7"}]}, 400, "destination"),

@@ -1,11 +1,10 @@
 """What every driver does, whatever is behind it: each verb names an end state, and saying it twice does no harm.
 
-A driver takes part by a line in DRIVERS. What it has no ability for is passed over.
+A driver takes part by a line in `conformance.py`. What it has no ability for is passed over.
 """
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from pileus.drivers.driver import (
     Disk,
     DriverError,
     Extends,
-    Fetching,
     Hosts,
     Machine,
     Metrics,
@@ -34,44 +32,11 @@ from pileus.drivers.driver import (
     Volumes,
 )
 from pileus.drivers.images import Images, ImageSource
-from pileus.drivers.simulated import Simulated
+from tests.drivers.conformance import Made, able, twice
 from tests.image_server import CHECKSUM, RAW, image_url
 
-Made = Callable[[], Any]
-ANYWHERE = Fetching(anywhere=True)
-DRIVERS: dict[str, Callable[[Path], Any]] = {
-    "simulated": lambda folder: Simulated(folder / "simulated.db", fetching=ANYWHERE),
-}
 SECRET = "a-password-nobody-may-find"
 HOUR = 3_600_000_000
-
-
-@pytest.fixture(params=sorted(DRIVERS))
-def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Made]:
-    """Makes the driver, as often as the control plane is started."""
-    opened: list[Any] = []
-
-    def make() -> Any:
-        opened.append(DRIVERS[request.param](tmp_path))
-        return opened[-1]
-
-    yield make
-    for driver in opened:
-        driver.close()
-
-
-@pytest.fixture
-def driver(made: Made) -> Compute:
-    """The driver."""
-    found: Compute = made()
-    return found
-
-
-def able(driver: Compute, ability: Any) -> Any:
-    """The driver as one that has an ability; skips the test where it has it not."""
-    if not isinstance(driver, ability):
-        pytest.skip(f"has not the ability {ability.__name__}")
-    return driver
 
 
 def a_machine(**changes: Any) -> Machine:
@@ -85,11 +50,6 @@ def a_disk(**changes: Any) -> Disk:
 
 async def seen(driver: Compute) -> dict[str, str]:
     return {machine.machine_id: machine.status async for machine in driver.observe()}
-
-
-async def twice(verb: Callable[..., Awaitable[None]], *values: Any, **named: Any) -> None:
-    await verb(*values, **named)
-    await verb(*values, **named)
 
 
 async def bring(driver: Compute, machine: Machine, status: str) -> None:

@@ -5,6 +5,8 @@ from pileus.domain.places import Place
 from pileus.store.database import Tx
 
 OWN = "project_id IN (SELECT id FROM projects WHERE client_id = :client_id) AND region_id = :region_id"
+COMING = "state IN ('NEW', 'RUNNING')"
+"""What a conversion is to bring counts from the moment that it is asked for."""
 INSTANCES = f"SELECT flavor_id, count(*) FROM instances WHERE {OWN} GROUP BY flavor_id"  # noqa: S608  # our own words
 REST = f"""
 SELECT
@@ -12,8 +14,10 @@ SELECT
     (SELECT coalesce(sum(size), 0) FROM volumes WHERE {OWN}),
     (SELECT count(*) FROM snapshots WHERE {OWN}),
     (SELECT coalesce(sum(size), 0) FROM snapshots WHERE {OWN}),
-    (SELECT count(*) FROM floating_ips WHERE {OWN}),
-    (SELECT count(*) FROM ports WHERE {OWN} AND network_id IN (SELECT id FROM networks WHERE external = 1)),
+    (SELECT count(*) FROM floating_ips WHERE {OWN}) + (SELECT count(*) FROM tasks WHERE {COMING} AND {OWN}
+        AND task_type = 'convert_reserved_fixed_ip'),
+    (SELECT count(*) FROM ports WHERE {OWN} AND network_id IN (SELECT id FROM networks WHERE external = 1))
+        + (SELECT count(*) FROM tasks WHERE {COMING} AND {OWN} AND task_type = 'convert_floating_ip'),
     (SELECT count(*) FROM placement_groups WHERE {OWN}),
     (SELECT count(*) FROM security_groups WHERE {OWN}),
     (SELECT count(*) FROM networks WHERE {OWN}),

@@ -71,9 +71,7 @@ async def create_reserved_fixed_ip(call: Here, data: JSONBody[CreateReservedFixe
     async def write(tx: Tx) -> None:
         await projects.open_for(tx, call.place)
         made = not isinstance(data, ReservePort)
-        port = await (
-            _kept(tx, call, data, task_id) if isinstance(data, ReservePort) else _made(tx, call, data, task_id)
-        )
+        port = await _reserved(tx, call, data, task_id)
         told = to_builtins(data)
         args = {"port_id": port.id, "made": made}
         await call.start(tx, "create_reserved_fixed_ip", task_id, args, data={"port_id": port.id, **told})

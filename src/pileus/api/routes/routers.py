@@ -25,7 +25,7 @@ from pileus.api.wire.routers import (
 )
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.routers import Router, RouterPatch
-from pileus.store import projects, router_ports, routers, subnets
+from pileus.store import networks, projects, router_ports, routers, subnets
 from pileus.store.database import Tx
 
 PLACE = "routers/{project_id:int}/{region_id:int}"
@@ -155,6 +155,7 @@ async def _led_out(tx: Tx, call: Call, router: Router, data: CreateRouter) -> Ro
     if gateway is None:
         return await routers.add(tx, router)
     outside = gateway.network(call.cloud.catalogue.external_network_id(call.place.region_id))
+    await networks.get(tx, call.place, outside)
     leading = replace(router, external_network_id=outside, enable_snat=gateway.enable_snat)
     await routers.add(tx, leading)
     await lead_out(tx, call, leading, outside)
