@@ -94,8 +94,8 @@ async def delete_notification_threshold(call: Here, client_id: FromPath[int]) ->
     await call.db.write(write)
 
 
-@post(REQUESTS, opt=WRITE, status_code=201, tags=["Quotas"])
-async def create_limit_request(call: Here, data: JSONBody[CreateLimitRequest]) -> Response[bytes]:
+@post(REQUESTS, opt=WRITE, status_code=201, media_type="text/plain", tags=["Quotas"])
+async def create_limit_request(call: Here, data: JSONBody[CreateLimitRequest]) -> Response[str]:
     """Ask the operator for other limits, and say why; they hold when the request is `done`."""
     wished = data.requested_limits.by_region()
     for region_id in map(int, wished):
@@ -115,7 +115,7 @@ async def create_limit_request(call: Here, data: JSONBody[CreateLimitRequest]) -
         await call.record(tx, "quota_limit_request", "create", request.id, data=to_builtins(data))
 
     await call.db.write(write)
-    return Response(b"")
+    return Response("")
 
 
 @get(REQUESTS, opt=READ, tags=["Quotas"])
