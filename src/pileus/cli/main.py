@@ -13,6 +13,7 @@ SECTIONS = {
         "serve": "pileus.cli.serve:serve",
         "demo": "pileus.cli.demo:demo",
         "settings": "pileus.cli.settings:settings",
+        "catalog": "pileus.cli.catalog:catalog",
     },
     "Operate": {
         "keys": "pileus.cli.keys:keys",
