@@ -79,6 +79,13 @@ class Call:
         )
         return await tasks.add(tx, task)
 
+    async def ended(self, task_id: str | None) -> bool:
+        """Wait until a task has ended, or for as long as a request can; whether it has. No task has ended already."""
+        if task_id is None:
+            return True
+        self.cloud.nudge()
+        return await self.cloud.endings.wait(self.db, task_id, self.cloud.patience)
+
     async def record(  # noqa: PLR0913
         self,
         tx: Tx,

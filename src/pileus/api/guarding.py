@@ -104,11 +104,3 @@ async def tell_ports(tx: Tx, call: Call, port_ids: Sequence[str]) -> str:
     args = {"port_ids": list(port_ids)}
     await call.start(tx, "update_port", task_id, args, data=args)
     return task_id
-
-
-async def waited(call: Call, task_id: str | None) -> bool:
-    """Wait until a task has ended, or for as long as a request can; whether it has."""
-    if task_id is None:
-        return True
-    call.cloud.nudge()
-    return await call.cloud.endings.wait(call.db, task_id, call.cloud.patience)

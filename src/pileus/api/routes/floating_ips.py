@@ -213,9 +213,7 @@ async def _retagged(tx: Tx, before: FloatingIP, change: FloatingIPPatch) -> bool
 
 async def _after(call: Call, floating_ip_id: str, task_id: str | None) -> FloatingIPView:
     """The floating IP when a task has ended, or as it stands when that takes too long."""
-    if task_id is not None:
-        call.cloud.nudge()
-        await call.cloud.endings.wait(call.db, task_id, call.cloud.patience)
+    await call.ended(task_id)
     return await _shown(call, floating_ip_id)
 
 

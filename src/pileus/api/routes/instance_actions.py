@@ -106,7 +106,7 @@ async def _held_profiles(tx: Tx, instance: Instance, task_id: str) -> list[int]:
 async def _after(call: Call, instance_id: str, action: Action, *, activate: bool = False) -> InstanceView:
     """The instance when the task has ended, or as it stands when that takes too long."""
     task_id = await moved(call, instance_id, action, activate=activate)
-    await call.cloud.endings.wait(call.db, task_id, call.cloud.patience)
+    await call.ended(task_id)
     async with call.db.read() as tx:
         return show(call.cloud, *await instances.whole(tx, call.place, instance_id))
 

@@ -5,7 +5,7 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
-from pileus.api.guarding import tell_ports, waited
+from pileus.api.guarding import tell_ports
 from pileus.api.wire.instance_requests import ChangeSecurityGroups
 from pileus.domain.errors import not_found
 from pileus.domain.security_groups import guarded, the_one, unguarded
@@ -32,7 +32,7 @@ async def add_security_group(call: Here, instance_id: FromPath[str], data: JSONB
             await security_groups.guard(tx, port.id, [group.id])
         return await _record(tx, call, "attach", instance_id, data)
 
-    await waited(call, await call.db.write(write))
+    await call.ended(await call.db.write(write))
 
 
 @post(f"{ONE}/delsecuritygroup", opt=WRITE, status_code=204, tags=["Instances"])
@@ -53,7 +53,7 @@ async def remove_security_group(call: Here, instance_id: FromPath[str], data: JS
             await security_groups.unguard(tx, port.id, [group.id for group in groups])
         return await _record(tx, call, "detach", instance_id, data)
 
-    await waited(call, await call.db.write(write))
+    await call.ended(await call.db.write(write))
 
 
 async def _record(tx: Tx, call: Call, action: str, instance_id: str, data: ChangeSecurityGroups) -> str:

@@ -121,8 +121,7 @@ async def update_network(call: Here, network_id: FromPath[str], data: JSONBody[U
 @patch(ONE, opt=WRITE, deprecated=True, tags=["Networks"])
 async def update_network_and_wait(call: Here, network_id: FromPath[str], data: JSONBody[UpdateNetwork]) -> NetworkView:
     """Rename a network or change its tags, and answer with it afterwards. Use version 2 instead."""
-    if task_id := await _changed(call, network_id, data.patch()):
-        await call.cloud.endings.wait(call.db, task_id, call.cloud.patience)
+    await call.ended(await _changed(call, network_id, data.patch()))
     async with call.db.read() as tx:
         return await show_network(tx, call, await networks.get(tx, call.place, network_id))
 

@@ -5,7 +5,7 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
-from pileus.api.guarding import Change, change, create, tell_ports, waited
+from pileus.api.guarding import Change, change, create, tell_ports
 from pileus.api.routes.security_group_views import show_group
 from pileus.api.wire.security_groups import CreateOlderGroup, DropRule, SecurityGroupView, UpdateOlderGroup
 from pileus.domain.security_rules import SecurityGroupRule, added, fresh, without
@@ -32,7 +32,7 @@ async def create_group_at_once(call: Here, data: JSONBody[CreateOlderGroup]) -> 
 
     made, told = await call.db.write(write)
     for each in (task_id, *told):
-        await waited(call, each)
+        await call.ended(each)
     return await show_group(call, made)
 
 
@@ -49,7 +49,7 @@ async def update_group_at_once(
         its = checked(data.tags) if data.tags else None
         return await change(tx, call, group, Change(name=data.name, rules=rules, tags=its, retag=bool(retag)))
 
-    await waited(call, await call.db.write(write))
+    await call.ended(await call.db.write(write))
     return await show_group(call, group_id)
 
 

@@ -6,7 +6,7 @@ from msgspec import to_builtins
 
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
-from pileus.api.guarding import tell_ports, waited
+from pileus.api.guarding import tell_ports
 from pileus.api.routes.interface_views import interface
 from pileus.api.speaking import let_speak
 from pileus.api.wire.ports import AllowAddressPairs, InterfaceView
@@ -63,7 +63,7 @@ async def _secured(call: Call, port_id: str, *, enabled: bool) -> InterfaceView:
         return await interface(tx, call, after), await tell_ports(tx, call, [port_id])
 
     view, task_id = await call.db.write(write)
-    await waited(call, task_id)
+    await call.ended(task_id)
     return view
 
 

@@ -215,9 +215,7 @@ async def _started(  # noqa: PLR0913  # each is a fact of its own
 
 async def _after(call: Call, router_id: str, task_id: str | None) -> RouterView:
     """The router when a task has ended, or as it stands when that takes too long."""
-    if task_id is not None:
-        call.cloud.nudge()
-        await call.cloud.endings.wait(call.db, task_id, call.cloud.patience)
+    await call.ended(task_id)
     async with call.db.read() as tx:
         return await show_router(tx, call, await routers.get(tx, call.place, router_id))
 

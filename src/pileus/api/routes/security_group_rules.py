@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
-from pileus.api.guarding import Change, change, waited
+from pileus.api.guarding import Change, change
 from pileus.api.wire.security_groups import Rule, SecurityGroupRuleView
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.security_rules import SecurityGroupRule, added, fresh, without
@@ -41,7 +41,7 @@ async def delete_security_group_rule(call: Here, group_id: FromPath[str], rule_i
 async def add_security_group_rule(call: Here, group_id: FromPath[str], data: JSONBody[Rule]) -> SecurityGroupRuleView:
     """Give a security group one more rule, and answer with it. Use version 2 instead."""
     rule, task_id = await _added(call, group_id, data)
-    await waited(call, task_id)
+    await call.ended(task_id)
     return SecurityGroupRuleView.of(rule)
 
 
@@ -53,7 +53,7 @@ async def replace_security_group_rule(
     old = await _found(call, rule_id)
     new = fresh(old.security_group_id, data.rule(), call.cloud.new_id(), call.cloud.now())
     task_id = await _edited(call, old.security_group_id, lambda there: added(without(there, rule_id), new))
-    await waited(call, task_id)
+    await call.ended(task_id)
     return SecurityGroupRuleView.of(new)
 
 
@@ -62,7 +62,7 @@ async def drop_security_group_rule(call: Here, rule_id: FromPath[str]) -> None:
     """Take a rule from its security group. Use version 2 instead."""
     group_id = (await _found(call, rule_id)).security_group_id
     task_id = await _edited(call, group_id, lambda there: without(there, rule_id), "delete_security_group_rule")
-    await waited(call, task_id)
+    await call.ended(task_id)
 
 
 async def _found(call: Call, rule_id: str) -> SecurityGroupRule:

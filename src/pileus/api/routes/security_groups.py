@@ -5,7 +5,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.call import Call, Here
-from pileus.api.guarding import Change, change, create, default_there, waited
+from pileus.api.guarding import Change, change, create, default_there
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import Noun, metadata_routes
 from pileus.api.routes.security_group_views import show_group, show_groups
@@ -124,7 +124,7 @@ async def copy_security_group(
         return made.id
 
     made = await call.db.write(write)
-    await waited(call, task_id)
+    await call.ended(task_id)
     return await show_group(call, made)
 
 
@@ -138,7 +138,7 @@ async def revert_security_group(call: Here, group_id: FromPath[str]) -> Security
         rules = ruled(group_id, template(group), there, call.cloud.new_id, call.cloud.now())
         return await change(tx, call, group, Change(rules=rules))
 
-    await waited(call, await call.db.write(write))
+    await call.ended(await call.db.write(write))
     return await show_group(call, group_id)
 
 
@@ -158,7 +158,7 @@ async def delete_security_group(call: Here, group_id: FromPath[str]) -> None:
         await call.record(tx, "securitygroup", "delete", group_id, task_id=task_id, name=group.name)
 
     await call.db.write(write)
-    if await waited(call, task_id):
+    if await call.ended(task_id):
         await _gone(call, group_id, task_id)
 
 

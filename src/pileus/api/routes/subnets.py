@@ -123,8 +123,7 @@ async def update_subnet(call: Here, subnet_id: FromPath[str], data: JSONBody[Upd
 
     if done := await call.db.write(write):
         return done
-    call.cloud.nudge()
-    await call.cloud.endings.wait(call.db, task_id, call.cloud.patience)
+    await call.ended(task_id)
     async with call.db.read() as tx:
         return await show_subnet(tx, call, await subnets.get(tx, call.place, subnet_id))
 

@@ -69,10 +69,8 @@ async def _connect(call: Call, port_id: str, data: DevicePorts, *, keep: bool) -
         await call.record(tx, "vip_ip_addresses", "update", port_id, data=to_builtins(data), name=vip.port.name)
         return started
 
-    started = await call.db.write(write)
-    call.cloud.nudge()
-    for task_id in started:
-        await call.cloud.endings.wait(call.db, task_id, call.cloud.patience)
+    for task_id in await call.db.write(write):
+        await call.ended(task_id)
     async with call.db.read() as tx:
         vip = await reserved_fixed_ips.get(tx, call.place, port_id)
         return await _page(tx, call, vip, await _connected(tx, call, vip))

@@ -48,7 +48,7 @@ async def detach_volume_and_wait(call: Here, volume_id: FromPath[str], data: JSO
 
 async def after(call: Call, volume_id: str, task_id: str) -> VolumeView:
     """The volume when the task has ended, or as it stands when that takes too long."""
-    await call.cloud.endings.wait(call.db, task_id, call.cloud.patience)
+    await call.ended(task_id)
     async with call.db.read() as tx:
         volume = await volumes.get(tx, call.place, volume_id)
         return show(call.cloud, volume, await volume_parts.of(tx, volume))
