@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from pileus.domain.ddos_profiles import BlackholePort, DdosProfile
-from pileus.domain.errors import not_found
 from pileus.domain.places import Place
+from pileus.store import placed
 from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
 from pileus.store.rows import Table, listed
 
 TABLE = Table("ddos_profiles", DdosProfile)
@@ -60,17 +61,7 @@ async def end_blackhole(tx: Tx, blackhole_id: int, alarm_state: str, now: int) -
 
 async def get(tx: Tx, place: Place, profile_id: int) -> DdosProfile:
     """One profile of a place; raises NotFound."""
-    found = await TABLE.find_one(
-        tx,
-        "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id",
-        id=profile_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
-    if found is None:
-        raise not_found("DDoS profile", profile_id)
-    return found
+    return await placed.get(tx, TABLE, "DDoS profile", place, profile_id)
 
 
 async def find(tx: Tx, profile_id: int) -> DdosProfile | None:
@@ -80,13 +71,7 @@ async def find(tx: Tx, profile_id: int) -> DdosProfile | None:
 
 async def of_place(tx: Tx, place: Place) -> list[DdosProfile]:
     """Every profile of a project in a region."""
-    return await TABLE.find(
-        tx,
-        "client_id = :client_id AND project_id = :project_id AND region_id = :region_id ORDER BY id",
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
+    return await TABLE.find(tx, f"{HERE} ORDER BY id", **here(place))
 
 
 async def of_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfile | None:
@@ -106,9 +91,7 @@ async def may_protect(tx: Tx, place: Place, ip_address: str) -> bool:
             AND f.region_id = :region_id
         """,
         ip=ip_address,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        **here(place),
     )
     return row is not None
 

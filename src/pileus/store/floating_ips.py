@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from pileus.domain.errors import not_found
 from pileus.domain.floating_ips import FloatingIP
 from pileus.domain.places import Place
-from pileus.store import addresses, pages, tags
+from pileus.store import addresses, pages, placed, tags
 from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
 from pileus.store.rows import Table
 
 KIND = "floating_ip"
 TABLE = Table("floating_ips", FloatingIP)
-HERE = "client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -28,17 +27,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 async def get(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
     """One floating IP of a place; raises NotFound."""
-    found = await TABLE.find_one(
-        tx,
-        f"id = :id AND {HERE}",
-        id=floating_ip_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
-    if found is None:
-        raise not_found("Floating IP", floating_ip_id)
-    return found
+    return await placed.get(tx, TABLE, "Floating IP", place, floating_ip_id)
 
 
 async def find(tx: Tx, floating_ip_id: str) -> FloatingIP | None:
@@ -52,12 +41,9 @@ async def at(tx: Tx, port_id: str, fixed_ip_address: str) -> FloatingIP | None:
     return await TABLE.find_one(tx, where, port_id=port_id, ip=fixed_ip_address)
 
 
-async def page(  # each is a fact of its own
-    tx: Tx, place: Place, wanted: Wanted, *, limit: int, offset: int
-) -> tuple[int, list[FloatingIP]]:
+async def page(tx: Tx, place: Place, wanted: Wanted, *, limit: int, offset: int) -> tuple[int, list[FloatingIP]]:
     """How many floating IPs a place has, and some of them, the oldest first."""
-    here = {"client_id": place.client_id, "project_id": place.project_id, "region_id": place.region_id}
-    where = pages.Where(HERE, **here).among("port_id", wanted.port_ids).equal("status", wanted.status)
+    where = pages.Where(HERE, **here(place)).among("port_id", wanted.port_ids).equal("status", wanted.status)
     where.tagged(KIND, wanted.tag_keys, wanted.tag_pairs)
     if wanted.free:
         where.also("port_id IS NULL")

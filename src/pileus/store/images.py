@@ -9,12 +9,12 @@ from pileus.domain.images import Image, ImageStatus
 from pileus.domain.places import Place
 from pileus.store import metering, pages
 from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
 from pileus.store.rows import Table
 
 KIND = "image"
 TABLE = Table("images", Image)
-OWN = "region_id = :region_id AND client_id = :client_id AND project_id = :project_id"
-VISIBLE = f"(visibility = 'public' AND retired = 0 AND region_id = :region_id) OR ({OWN})"
+VISIBLE = f"(visibility = 'public' AND retired = 0 AND region_id = :region_id) OR ({HERE})"
 INSTALLING = (
     "status IN ('BUILD', 'REBUILD')"
     " AND id IN (SELECT resource_id FROM tags WHERE key = 'image_id' AND value = :image_id AND read_only = 1)"
@@ -38,7 +38,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> pages.Where:
         """The same as a condition."""
-        where = pages.Where(OWN if self.own else VISIBLE, **_seen_from(place))
+        where = pages.Where(HERE if self.own else VISIBLE, **here(place))
         where.equal("is_baremetal", None if self.baremetal is None else int(self.baremetal))
         if self.private:
             where.also("visibility = 'private'")
@@ -47,13 +47,9 @@ class Wanted(Struct, frozen=True, kw_only=True):
         return where.tagged(KIND, self.tag_keys, self.tag_pairs)
 
 
-def _seen_from(place: Place) -> dict[str, int]:
-    return {"region_id": place.region_id, "client_id": place.client_id, "project_id": place.project_id}
-
-
 async def get(tx: Tx, place: Place, image_id: str) -> Image:
     """One image that a place may use; raises NotFound."""
-    found = await TABLE.find_one(tx, f"id = :id AND ({VISIBLE})", id=image_id, **_seen_from(place))
+    found = await TABLE.find_one(tx, f"id = :id AND ({VISIBLE})", id=image_id, **here(place))
     if found is None:
         raise not_found("Image", image_id)
     return found
@@ -103,8 +99,8 @@ async def needed_by(tx: Tx, image: Image) -> str | None:
     made = "" if image.cow_format else " AND status = 'creating'"
     here = {"region_id": image.region_id, "client_id": image.client_id, "project_id": image.project_id}
     statements = {
-        "volume": f"SELECT id FROM volumes WHERE {OWN} AND image_id = :image_id{made} LIMIT 1",  # noqa: S608
-        "instance": f"SELECT id FROM instances WHERE {OWN} AND {INSTALLING} LIMIT 1",  # noqa: S608
+        "volume": f"SELECT id FROM volumes WHERE {HERE} AND image_id = :image_id{made} LIMIT 1",  # noqa: S608
+        "instance": f"SELECT id FROM instances WHERE {HERE} AND {INSTALLING} LIMIT 1",  # noqa: S608
     }
     for noun, statement in statements.items():
         if row := await tx.one(statement, image_id=image.id, **here):

@@ -10,6 +10,7 @@ from pileus.domain.networks import Network, segments
 from pileus.domain.places import Place
 from pileus.store import pages
 from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
 from pileus.store.rows import Table, listed
 
 KIND = "network"
@@ -18,7 +19,6 @@ VISIBLE = (
     "region_id = :region_id AND (external = 1 OR shared = 1 OR (client_id = :client_id AND project_id = :project_id))"
 )
 
-OWN = "region_id = :region_id AND client_id = :client_id AND project_id = :project_id"
 AT_ONCE = 16
 """Numbers of segments that are looked at together: they are rarely all taken."""
 
@@ -37,8 +37,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> pages.Where:
         """The same as a condition."""
-        here = {"client_id": place.client_id, "project_id": place.project_id, "region_id": place.region_id}
-        where = pages.Where(OWN if self.own else VISIBLE, **here).equal("id", self.network_id)
+        where = pages.Where(HERE if self.own else VISIBLE, **here(place)).equal("id", self.network_id)
         where.also("retired = 0").equal("name", self.name).equal("type", self.network_type)
         where.equal("external", None if self.external is None else int(self.external))
         where.equal("shared", None if self.shared is None else int(self.shared))
@@ -51,9 +50,7 @@ async def get(tx: Tx, place: Place, network_id: str) -> Network:
         tx,
         f"id = :id AND {VISIBLE}",
         id=network_id,
-        region_id=place.region_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
+        **here(place),
     )
     if found is None:
         raise not_found("Network", network_id)

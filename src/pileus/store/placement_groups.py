@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from pileus.domain.errors import not_found
 from pileus.domain.placement_groups import PlacementGroup
 from pileus.domain.places import Place
-from pileus.store import pages
+from pileus.store import pages, placed
 from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
 from pileus.store.rows import Table, listed
 
 TABLE = Table("placement_groups", PlacementGroup)
@@ -14,17 +14,7 @@ TABLE = Table("placement_groups", PlacementGroup)
 
 async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
     """One group of a place; raises NotFound."""
-    found = await TABLE.find_one(
-        tx,
-        "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id",
-        id=group_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
-    if found is None:
-        raise not_found("Placement group", group_id)
-    return found
+    return await placed.get(tx, TABLE, "Placement group", place, group_id)
 
 
 async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
@@ -34,12 +24,7 @@ async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
 
 async def page(tx: Tx, place: Place, *, limit: int, offset: int) -> tuple[int, list[PlacementGroup]]:
     """How many groups a place has, and some of them, the oldest first."""
-    where = pages.Where(
-        "client_id = :client_id AND project_id = :project_id AND region_id = :region_id",
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
+    where = pages.Where(HERE, **here(place))
     return await pages.page(tx, TABLE, where, pages.ordered("created_at.asc"), limit=limit, offset=offset)
 
 

@@ -1,8 +1,8 @@
 """Ports, and the address book that says which addresses they have."""
 
-from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.domain.ports import AssignedAddress, Port
+from pileus.store import placed
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -12,17 +12,7 @@ ADDRESSES = Table("addresses", AssignedAddress, key="ip")
 
 async def get(tx: Tx, place: Place, port_id: str) -> Port:
     """One port of a place; raises NotFound."""
-    found = await TABLE.find_one(
-        tx,
-        "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id",
-        id=port_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
-    if found is None:
-        raise not_found("Port", port_id)
-    return found
+    return await placed.get(tx, TABLE, "Port", place, port_id)
 
 
 async def find(tx: Tx, port_id: str) -> Port | None:

@@ -9,14 +9,13 @@ from pileus.domain.ports import AssignedAddress, Port
 from pileus.domain.reserved_fixed_ips import ReservedFixedIP, connected
 from pileus.store import networks, ports
 from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
 from pileus.store.rows import listed
-
-HERE = "client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 
 
 async def get(tx: Tx, place: Place, port_id: str) -> ReservedFixedIP:
     """One of a place; raises NotFound."""
-    port = await ports.TABLE.find_one(tx, f"id = :id AND reserved = 1 AND {HERE}", id=port_id, **_here(place))
+    port = await ports.TABLE.find_one(tx, f"id = :id AND reserved = 1 AND {HERE}", id=port_id, **here(place))
     if port is None:
         raise not_found("Reserved fixed IP", port_id)
     (found,) = await _whole(tx, place, [port])
@@ -25,13 +24,13 @@ async def get(tx: Tx, place: Place, port_id: str) -> ReservedFixedIP:
 
 async def every(tx: Tx, place: Place) -> list[ReservedFixedIP]:
     """All that a place has: quotas keep them few."""
-    return await _whole(tx, place, await ports.TABLE.find(tx, f"reserved = 1 AND {HERE}", **_here(place)))
+    return await _whole(tx, place, await ports.TABLE.find(tx, f"reserved = 1 AND {HERE}", **here(place)))
 
 
 async def neighbours(tx: Tx, place: Place, network_id: str) -> list[Port]:
     """The ports of a place's instances in a network, but for reserved virtual IPs."""
     where = f"{HERE} AND network_id = :network_id AND instance_id IS NOT NULL ORDER BY created_at, id"
-    return await ports.TABLE.find(tx, where, network_id=network_id, **_here(place))
+    return await ports.TABLE.find(tx, where, network_id=network_id, **here(place))
 
 
 async def addresses_of_each(tx: Tx, port_ids: Sequence[str]) -> dict[str, list[AssignedAddress]]:
@@ -66,7 +65,3 @@ def _used(one: ReservedFixedIP, near: Iterable[Port]) -> ReservedFixedIP:
     sharing = [port.instance_id for port in near if port.instance_id and connected(one, port)]
     used = list(dict.fromkeys([*own, *(sharing if one.port.is_vip else [])]))
     return ReservedFixedIP(port=one.port, network=one.network, addresses=one.addresses, instance_ids=used)
-
-
-def _here(place: Place) -> dict[str, int]:
-    return {"client_id": place.client_id, "project_id": place.project_id, "region_id": place.region_id}

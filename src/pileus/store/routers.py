@@ -1,14 +1,13 @@
 """Routers, and the way through them."""
 
-from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.domain.routers import Router
-from pileus.store import pages
+from pileus.store import pages, placed
 from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
 from pileus.store.rows import Table
 
 TABLE = Table("routers", Router)
-HERE = "client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 JOINS = """
 SELECT p.router_id FROM router_ports p JOIN addresses a ON a.router_port_id = p.id
 WHERE p.gateway = 0 AND a.subnet_id = :subnet_id
@@ -24,17 +23,7 @@ WHERE p.router_id = :router_id AND p.gateway = 0
 
 async def get(tx: Tx, place: Place, router_id: str) -> Router:
     """One router of a place; raises NotFound."""
-    found = await TABLE.find_one(
-        tx,
-        f"id = :id AND {HERE}",
-        id=router_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
-    if found is None:
-        raise not_found("Router", router_id)
-    return found
+    return await placed.get(tx, TABLE, "Router", place, router_id)
 
 
 async def find(tx: Tx, router_id: str) -> Router | None:
@@ -70,8 +59,7 @@ async def passing(tx: Tx, router_id: str, subnet_id: str | None = None) -> str |
 
 async def page(tx: Tx, place: Place, name: str | None, *, limit: int, offset: int) -> tuple[int, list[Router]]:
     """How many routers a place has, and some of them, the latest first."""
-    here = {"client_id": place.client_id, "project_id": place.project_id, "region_id": place.region_id}
-    where = pages.Where(HERE, **here).equal("name", name)
+    where = pages.Where(HERE, **here(place)).equal("name", name)
     return await pages.page(tx, TABLE, where, pages.ordered("created_at.desc"), limit=limit, offset=offset)
 
 

@@ -6,8 +6,9 @@ from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.domain.security_groups import SecurityGroup
 from pileus.domain.security_rules import SecurityGroupRule
-from pileus.store import pages, tags
+from pileus.store import pages, placed, tags
 from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
 from pileus.store.rows import Table, listed
 
 KIND = "security_group"
@@ -17,15 +18,7 @@ RULES = Table("security_group_rules", SecurityGroupRule)
 
 async def named(tx: Tx, place: Place, name: str) -> list[SecurityGroup]:
     """The groups of a place that have a name, oldest first."""
-    return await TABLE.find(
-        tx,
-        "client_id = :client_id AND project_id = :project_id AND region_id = :region_id AND name = :name"
-        " ORDER BY created_at, id",
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-        name=name,
-    )
+    return await TABLE.find(tx, f"{HERE} AND name = :name ORDER BY created_at, id", name=name, **here(place))
 
 
 async def guard(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
@@ -58,28 +51,12 @@ async def unguard_wholly(tx: Tx, port_id: str) -> None:
 
 async def get(tx: Tx, place: Place, group_id: str) -> SecurityGroup:
     """One group of a place; raises NotFound."""
-    found = await TABLE.find_one(
-        tx,
-        "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id",
-        id=group_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
-    if found is None:
-        raise not_found("Security group", group_id)
-    return found
+    return await placed.get(tx, TABLE, "Security group", place, group_id)
 
 
 async def default(tx: Tx, place: Place) -> SecurityGroup | None:
     """A place's default group, if it has been made."""
-    return await TABLE.find_one(
-        tx,
-        "client_id = :client_id AND project_id = :project_id AND region_id = :region_id AND is_default = 1",
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
+    return await TABLE.find_one(tx, f"{HERE} AND is_default = 1", **here(place))
 
 
 async def add(tx: Tx, group: SecurityGroup, rules: Iterable[SecurityGroupRule] = ()) -> SecurityGroup:
@@ -116,13 +93,7 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     offset: int,
 ) -> tuple[int, list[SecurityGroup]]:
     """How many groups a place has, and some of them, the oldest first."""
-    where = pages.Where(
-        "client_id = :client_id AND project_id = :project_id AND region_id = :region_id",
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
-    where.equal("name", name).tagged(KIND, tag_keys, tag_pairs)
+    where = pages.Where(HERE, **here(place)).equal("name", name).tagged(KIND, tag_keys, tag_pairs)
     return await pages.page(tx, TABLE, where, pages.ordered("created_at.asc"), limit=limit, offset=offset)
 
 

@@ -2,16 +2,15 @@
 
 from msgspec import Struct
 
-from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.domain.volumes import Snapshot
-from pileus.store import pages
+from pileus.store import pages, placed
 from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
 from pileus.store.rows import Table
 
 KIND = "snapshot"
 TABLE = Table("snapshots", Snapshot)
-HERE = "client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 OF_INSTANCE = "volume_id IN (SELECT volume_id FROM attachments WHERE instance_id = :instance_id)"
 
 
@@ -25,25 +24,14 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> pages.Where:
         """The same as a condition."""
-        here = {"client_id": place.client_id, "project_id": place.project_id, "region_id": place.region_id}
-        where = pages.Where(HERE, **here).equal("volume_id", self.volume_id)
+        where = pages.Where(HERE, **here(place)).equal("volume_id", self.volume_id)
         where.equal("schedule_id", self.schedule_id).equal("lifecycle_policy_id", self.lifecycle_policy_id)
         return where if self.instance_id is None else where.also(OF_INSTANCE, instance_id=self.instance_id)
 
 
 async def get(tx: Tx, place: Place, snapshot_id: str) -> Snapshot:
     """One snapshot of a place; raises NotFound."""
-    found = await TABLE.find_one(
-        tx,
-        "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id",
-        id=snapshot_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
-    if found is None:
-        raise not_found("Snapshot", snapshot_id)
-    return found
+    return await placed.get(tx, TABLE, "Snapshot", place, snapshot_id)
 
 
 async def add(tx: Tx, snapshot: Snapshot) -> Snapshot:

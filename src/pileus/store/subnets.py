@@ -12,6 +12,7 @@ from pileus.domain.places import Place
 from pileus.store import networks, pages
 from pileus.store.addresses import in_use, in_use_each
 from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
 from pileus.store.rows import Table, listed
 
 KIND = "subnet"
@@ -32,8 +33,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> pages.Where:
         """The same as a condition."""
-        here = {"client_id": place.client_id, "project_id": place.project_id, "region_id": place.region_id}
-        where = pages.Where(networks.OWN if self.own else USABLE, **here).equal("network_id", self.network_id)
+        where = pages.Where(HERE if self.own else USABLE, **here(place)).equal("network_id", self.network_id)
         where.also("retired = 0")
         return where.tagged(KIND, self.tag_keys, self.tag_pairs)
 
@@ -44,9 +44,7 @@ async def get(tx: Tx, place: Place, subnet_id: str) -> Subnet:
         tx,
         f"id = :id AND {USABLE}",
         id=subnet_id,
-        region_id=place.region_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
+        **here(place),
     )
     if found is None:
         raise not_found("Subnet", subnet_id)

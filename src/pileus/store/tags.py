@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pileus.domain.places import Place
-from pileus.domain.tags import Tag, Tags
+from pileus.domain.tags import Tag, TagPatch, Tags, merged
 from pileus.store.database import Tx
 from pileus.store.rows import listed
 
@@ -36,6 +36,16 @@ async def save(tx: Tx, kind: str, place: Place, resource_id: str, before: Tags, 
             await tx.run("DELETE FROM tags WHERE resource_id = :id AND key = :key", id=resource_id, key=key)
         elif before.get(key) != tag:
             await _put(tx, kind, place, resource_id, tag)
+
+
+async def patch(  # each is a fact of its own
+    tx: Tx, kind: str, place: Place, resource_id: str, changes: TagPatch | None
+) -> Tags:
+    """Apply a JSON merge patch to a resource's tags; what they are then."""
+    before = await of(tx, resource_id)
+    after = merged(before, changes)
+    await save(tx, kind, place, resource_id, before, after)
+    return after
 
 
 async def add(tx: Tx, kind: str, place: Place, resource_id: str, tags: Tags) -> None:

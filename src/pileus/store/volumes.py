@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from pileus.domain.errors import Stale, not_found
+from pileus.domain.errors import Stale
 from pileus.domain.places import Place
 from pileus.domain.volumes import Volume
-from pileus.store import metering, pages
+from pileus.store import metering, pages, placed
 from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
 from pileus.store.rows import Table
 
 KIND = "volume"
 TABLE = Table("volumes", Volume)
-HERE = "client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 HANGS = "EXISTS (SELECT 1 FROM attachments a WHERE a.volume_id = volumes.id{more})"
 IN_CLUSTER = f"{pages.TAGGED}'{KIND}' AND key = 'cluster_id' AND value = :cluster_id)"
 
@@ -32,9 +32,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> pages.Where:
         """The same as a condition."""
-        where = pages.Where(
-            HERE, client_id=place.client_id, project_id=place.project_id, region_id=place.region_id
-        ).equal("bootable", None if self.bootable is None else int(self.bootable))
+        where = pages.Where(HERE, **here(place))
+        where.equal("bootable", None if self.bootable is None else int(self.bootable))
         if self.has_attachments is not None:
             where.also(("" if self.has_attachments else "NOT ") + HANGS.format(more=""))
         if self.instance_id is not None:
@@ -47,17 +46,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 async def get(tx: Tx, place: Place, volume_id: str) -> Volume:
     """One volume of a place; raises NotFound."""
-    found = await TABLE.find_one(
-        tx,
-        "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id",
-        id=volume_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
-    if found is None:
-        raise not_found("Volume", volume_id)
-    return found
+    return await placed.get(tx, TABLE, "Volume", place, volume_id)
 
 
 async def find(tx: Tx, volume_id: str) -> Volume | None:

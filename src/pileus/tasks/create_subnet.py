@@ -5,35 +5,11 @@ Arguments: `subnet_id`. A failure leaves nothing behind.
 
 from msgspec.structs import replace
 
-from pileus.domain.routers import Leg
 from pileus.domain.tasks import created
-from pileus.store import router_ports, subnets
+from pileus.store import subnets
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, Work
-from pileus.tasks.wiring import forget_subnet, join, part, range_of, subnet_of, weaver
-
-
-async def _make(work: Work) -> None:
-    async with work.db.read() as tx:
-        subnet = await subnet_of(tx, work)
-    await weaver(work).ensure_subnet(range_of(subnet))
-
-
-async def _remove(work: Work) -> None:
-    await weaver(work).ensure_no_subnet(work.task.args["subnet_id"])
-
-
-async def _join(work: Work) -> None:
-    await join(work, await _legs(work))
-
-
-async def _part(work: Work) -> None:
-    await part(work, await _legs(work))
-
-
-async def _legs(work: Work) -> list[Leg]:
-    async with work.db.read() as tx:
-        return await router_ports.on_subnet(tx, work.task.args["subnet_id"])
+from pileus.tasks.wiring import forget_subnet, join_subnet, make_subnet, part_subnet, remove_subnet, subnet_of
 
 
 async def _done(tx: Tx, work: Work) -> Created | None:
@@ -46,5 +22,5 @@ async def _failed(tx: Tx, work: Work) -> None:
     await forget_subnet(tx, await subnet_of(tx, work))
 
 
-STEPS = (Step("make the subnet", _make, undo=_remove), Step("join it", _join, undo=_part))
+STEPS = (Step("make the subnet", make_subnet, undo=remove_subnet), Step("join it", join_subnet, undo=part_subnet))
 CREATE_SUBNET = Operation("create_subnet", STEPS, _done, _failed)

@@ -2,18 +2,15 @@
 
 from msgspec.structs import replace
 
-from pileus.domain.errors import not_found
 from pileus.domain.placement_groups import PlacementGroup
 from pileus.store import placement_groups
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Work
+from pileus.tasks.subjects import subject
 
 
 async def _group(tx: Tx, work: Work) -> PlacementGroup:
-    group = await placement_groups.find(tx, work.task.args["servergroup_id"])
-    if group is None:
-        raise not_found("Placement group", work.task.args["servergroup_id"])
-    return group
+    return await subject(tx, work, "servergroup_id", "Placement group", placement_groups.find)
 
 
 async def _done(tx: Tx, work: Work) -> Created | None:

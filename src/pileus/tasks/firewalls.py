@@ -2,21 +2,18 @@
 
 from collections.abc import Iterable
 
-from pileus.domain.errors import not_found
 from pileus.domain.security_groups import SecurityGroup
 from pileus.domain.security_rules import SecurityGroupRule
 from pileus.drivers.driver import Firewall, Firewalls
 from pileus.store import security_groups
 from pileus.store.database import Tx
 from pileus.tasks.operation import Work
+from pileus.tasks.subjects import subject
 
 
 async def group_of(tx: Tx, work: Work) -> SecurityGroup:
     """The security group that the task is about; raises NotFound."""
-    group = await security_groups.find(tx, work.task.args["group_id"])
-    if group is None:
-        raise not_found("Security group", work.task.args["group_id"])
-    return group
+    return await subject(tx, work, "group_id", "Security group", security_groups.find)
 
 
 async def let_guard(work: Work, group: SecurityGroup, rules: Iterable[SecurityGroupRule]) -> None:

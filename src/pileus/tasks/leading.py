@@ -2,20 +2,17 @@
 
 from collections.abc import Iterable
 
-from pileus.domain.errors import not_found
 from pileus.domain.floating_ips import FloatingIP, Target
 from pileus.drivers.driver import DriverError, FloatingIPs, Leading
 from pileus.store import floating_ips
 from pileus.store.database import Tx
 from pileus.tasks.operation import Work
+from pileus.tasks.subjects import subject
 
 
 async def floating_ip_of(tx: Tx, work: Work) -> FloatingIP:
     """The floating IP that the task is about; raises NotFound."""
-    found = await floating_ips.find(tx, work.task.args["floating_ip_id"])
-    if found is None:
-        raise not_found("Floating IP", work.task.args["floating_ip_id"])
-    return found
+    return await subject(tx, work, "floating_ip_id", "Floating IP", floating_ips.find)
 
 
 async def lead(work: Work, floating_ip: FloatingIP, target: Target) -> None:

@@ -7,14 +7,12 @@ from pileus.drivers.driver import Disk, Machine, Nic
 from pileus.store import attachments, instances, ports, security_groups, ssh_keys, tags
 from pileus.store.database import Tx
 from pileus.tasks.operation import Work
+from pileus.tasks.subjects import subject
 
 
 async def held(tx: Tx, work: Work) -> Instance:
     """The instance that the task is about; raises NotFound."""
-    instance = await instances.find(tx, work.task.args["instance_id"])
-    if instance is None:
-        raise not_found("Instance", work.task.args["instance_id"])
-    return instance
+    return await subject(tx, work, "instance_id", "Instance", instances.find)
 
 
 async def machine_of(work: Work, flavor_id: str | None = None) -> Machine:

@@ -1,6 +1,5 @@
 """A machine's plug in a port: what tasks about one interface have in common, by `instance_id` and `port_id`."""
 
-from pileus.domain.errors import not_found
 from pileus.domain.ports import Port
 from pileus.drivers.driver import DriverError, Networks
 from pileus.store import floating_ips, ports
@@ -9,14 +8,12 @@ from pileus.tasks.firewalls import introduce
 from pileus.tasks.leading import lead_all, mislead_all
 from pileus.tasks.machines import nic_of
 from pileus.tasks.operation import Work
+from pileus.tasks.subjects import subject
 
 
 async def held_port(tx: Tx, work: Work) -> Port:
     """The port that the task is about; raises NotFound."""
-    port = await ports.find(tx, work.task.args["port_id"])
-    if port is None:
-        raise not_found("Port", work.task.args["port_id"])
-    return port
+    return await subject(tx, work, "port_id", "Port", ports.find)
 
 
 async def plug_in(work: Work) -> None:

@@ -6,20 +6,17 @@ Arguments: `profile_id`, and for what can be undone `before`: the profile as it 
 import msgspec
 
 from pileus.domain.ddos_profiles import DdosProfile
-from pileus.domain.errors import not_found
 from pileus.domain.protection import settled
 from pileus.domain.tasks import created
 from pileus.drivers.driver import DriverError, Protects
 from pileus.store import ddos_profiles
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, Work
+from pileus.tasks.subjects import subject
 
 
 async def _held(tx: Tx, work: Work) -> DdosProfile:
-    profile = await ddos_profiles.find(tx, work.task.args["profile_id"])
-    if profile is None:
-        raise not_found("DDoS profile", work.task.args["profile_id"])
-    return profile
+    return await subject(tx, work, "profile_id", "DDoS profile", ddos_profiles.find)
 
 
 def _before(work: Work) -> DdosProfile | None:

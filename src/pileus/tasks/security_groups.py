@@ -8,7 +8,6 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from pileus.domain.security_rules import SecurityGroupRule
-from pileus.domain.tags import merged
 from pileus.domain.tasks import created
 from pileus.store import security_groups, tags
 from pileus.store.database import Tx
@@ -41,8 +40,7 @@ async def _changed(tx: Tx, work: Work) -> Created | None:
     if "rules" in args:
         await security_groups.save_rules(tx, group.id, convert(args["rules"], list[SecurityGroupRule]))
     if "tags" in args:
-        old = await tags.of(tx, group.id)
-        await tags.save(tx, security_groups.KIND, work.task.place, group.id, old, merged(old, args["tags"]))
+        await tags.patch(tx, security_groups.KIND, work.task.place, group.id, args["tags"])
     after = replace(
         group,
         name=args.get("name", group.name),

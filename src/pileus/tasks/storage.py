@@ -5,7 +5,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pileus.domain.errors import not_found
 from pileus.domain.images import Image
 from pileus.domain.volumes import Attachment, Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.drivers.driver import Disk, DriverError, Extends, Retypes, Snapshots, Volumes
@@ -13,6 +12,7 @@ from pileus.drivers.images import Images
 from pileus.store import attachments, images, metering, snapshots, tags, volumes
 from pileus.store.database import Tx
 from pileus.tasks.operation import Work
+from pileus.tasks.subjects import subject
 
 
 def keeper(work: Work) -> Volumes:
@@ -56,26 +56,17 @@ def _unable(what: str) -> DriverError:
 
 async def volume_of(tx: Tx, work: Work) -> Volume:
     """The volume that the task is about; raises NotFound."""
-    volume = await volumes.find(tx, work.task.args["volume_id"])
-    if volume is None:
-        raise not_found("Volume", work.task.args["volume_id"])
-    return volume
+    return await subject(tx, work, "volume_id", "Volume", volumes.find)
 
 
 async def snapshot_of(tx: Tx, work: Work) -> Snapshot:
     """The snapshot that the task is about; raises NotFound."""
-    snapshot = await snapshots.find(tx, work.task.args["snapshot_id"])
-    if snapshot is None:
-        raise not_found("Snapshot", work.task.args["snapshot_id"])
-    return snapshot
+    return await subject(tx, work, "snapshot_id", "Snapshot", snapshots.find)
 
 
 async def image_of(tx: Tx, work: Work) -> Image:
     """The image that the task is about; raises NotFound."""
-    image = await images.find(tx, work.task.args["image_id"])
-    if image is None:
-        raise not_found("Image", work.task.args["image_id"])
-    return image
+    return await subject(tx, work, "image_id", "Image", images.find)
 
 
 async def disk_of(work: Work) -> Disk:

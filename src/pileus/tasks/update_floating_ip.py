@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.floating_ips import FloatingIP, Target
-from pileus.domain.tags import merged
 from pileus.store import floating_ips, ports, tags
 from pileus.store.database import Tx
 from pileus.tasks.leading import floating_ip_of, lead
@@ -39,9 +38,7 @@ async def _done(tx: Tx, work: Work) -> Created | None:
     await _still_there(tx, floating_ip, target)
     await floating_ips.save(tx, floating_ip, floating_ip.leading(target, work.now()))
     if "tags" in work.task.args:
-        old = await tags.of(tx, floating_ip.id)
-        place = work.task.place
-        await tags.save(tx, floating_ips.KIND, place, floating_ip.id, old, merged(old, work.task.args["tags"]))
+        await tags.patch(tx, floating_ips.KIND, work.task.place, floating_ip.id, work.task.args["tags"])
     return None
 
 

@@ -7,7 +7,6 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from pileus.domain.networks import Network, NetworkPatch
-from pileus.domain.tags import merged
 from pileus.store import networks, tags
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, Work
@@ -36,8 +35,7 @@ async def _done(tx: Tx, work: Work) -> Created | None:
     network, patch = await network_of(tx, work), _patch(work)
     await networks.save(tx, network, replace(network.patched(patch, work.now()), task_id=None))
     if "tags" in patch:
-        before = await tags.of(tx, network.id)
-        await tags.save(tx, networks.KIND, work.task.place, network.id, before, merged(before, patch["tags"]))
+        await tags.patch(tx, networks.KIND, work.task.place, network.id, patch["tags"])
     return None
 
 

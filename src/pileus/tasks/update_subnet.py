@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from pileus.domain.errors import Conflict
 from pileus.domain.networks import Subnet
 from pileus.domain.subnets import SubnetPatch, patched
-from pileus.domain.tags import merged
 from pileus.store import addresses, subnets, tags
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, Work
@@ -41,8 +40,7 @@ async def _done(tx: Tx, work: Work) -> Created | None:
         raise Conflict(f"Address {after.gateway_ip} of subnet {subnet.id} is in use again")
     await subnets.save(tx, subnet, replace(after, task_id=None))
     if "tags" in patch:
-        before = await tags.of(tx, subnet.id)
-        await tags.save(tx, subnets.KIND, work.task.place, subnet.id, before, merged(before, patch["tags"]))
+        await tags.patch(tx, subnets.KIND, work.task.place, subnet.id, patch["tags"])
     return None
 
 

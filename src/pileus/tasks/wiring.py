@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from pileus.domain.errors import not_found
 from pileus.domain.networks import Network, Subnet
 from pileus.domain.routers import Leg, Router, unused
 from pileus.drivers.driver import Crossing, DriverError, Nic, Range, Routers, Segment, Segments
 from pileus.store import networks, router_ports, routers, subnets, tags
 from pileus.store.database import Tx
 from pileus.tasks.operation import Work
+from pileus.tasks.subjects import subject
 
 
 def weaver(work: Work) -> Segments:
@@ -27,26 +27,17 @@ def joiner(work: Work) -> Routers:
 
 async def network_of(tx: Tx, work: Work) -> Network:
     """The network that the task is about; raises NotFound."""
-    network = await networks.find(tx, work.task.args["network_id"])
-    if network is None:
-        raise not_found("Network", work.task.args["network_id"])
-    return network
+    return await subject(tx, work, "network_id", "Network", networks.find)
 
 
 async def subnet_of(tx: Tx, work: Work) -> Subnet:
     """The subnet that the task is about; raises NotFound."""
-    subnet = await subnets.find(tx, work.task.args["subnet_id"])
-    if subnet is None:
-        raise not_found("Subnet", work.task.args["subnet_id"])
-    return subnet
+    return await subject(tx, work, "subnet_id", "Subnet", subnets.find)
 
 
 async def router_of(tx: Tx, work: Work) -> Router:
     """The router that the task is about; raises NotFound."""
-    router = await routers.find(tx, work.task.args["router_id"])
-    if router is None:
-        raise not_found("Router", work.task.args["router_id"])
-    return router
+    return await subject(tx, work, "router_id", "Router", routers.find)
 
 
 def segment(network: Network) -> Segment:
@@ -101,6 +92,33 @@ def crossing(router: Router, legs: Iterable[Leg]) -> Crossing:
 def inside(legs: Iterable[Leg]) -> list[Leg]:
     """The ports that join subnets."""
     return [leg for leg in legs if not leg.port.gateway]
+
+
+async def make_subnet(work: Work) -> None:
+    """Bring the task's subnet about, alone."""
+    async with work.db.read() as tx:
+        subnet = await subnet_of(tx, work)
+    await weaver(work).ensure_subnet(range_of(subnet))
+
+
+async def remove_subnet(work: Work) -> None:
+    """Take the task's subnet away."""
+    await weaver(work).ensure_no_subnet(work.task.args["subnet_id"])
+
+
+async def join_subnet(work: Work) -> None:
+    """Let the routers that join the task's subnet have their ports there."""
+    await join(work, await _legs(work))
+
+
+async def part_subnet(work: Work) -> None:
+    """Take these ports from the routers."""
+    await part(work, await _legs(work))
+
+
+async def _legs(work: Work) -> list[Leg]:
+    async with work.db.read() as tx:
+        return await router_ports.on_subnet(tx, work.task.args["subnet_id"])
 
 
 async def make_router(work: Work) -> None:

@@ -132,8 +132,7 @@ async def update_floating_ip_tags(
         before = (await floating_ips.get(tx, call.place, floating_ip_id)).unlocked()
         change = data.patch()
         if "tags" in change:
-            old = await tags.of(tx, before.id)
-            await tags.save(tx, floating_ips.KIND, call.place, before.id, old, merged(old, change["tags"]))
+            await tags.patch(tx, floating_ips.KIND, call.place, before.id, change["tags"])
         await call.record(tx, "floating_ip", "update", before.id, data=to_builtins(change))
         return await show_floating_ip(tx, call, before)
 
@@ -190,7 +189,9 @@ async def _changed(call: Call, floating_ip_id: str, change: FloatingIPPatch, ver
         await call.record(tx, "floating_ip", verb, before.id, data=told, task_id=task_id)
         return task_id
 
-    return await call.db.write(write)
+    started = await call.db.write(write)
+    call.cloud.nudge()
+    return started
 
 
 async def _aimed(tx: Tx, call: Call, before: FloatingIP, change: FloatingIPPatch) -> Target | None:

@@ -11,7 +11,6 @@ from pileus.api.wire.image_requests import UpdateImage
 from pileus.api.wire.images import ImageView
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import Conflict
-from pileus.domain.tags import merged
 from pileus.store import images, projects, tags
 from pileus.store.database import Tx
 
@@ -48,9 +47,7 @@ async def update_image(call: Here, image_id: FromPath[str], data: JSONBody[Updat
     async def write(tx: Tx) -> ImageView:
         before = await images.owned(tx, call.place, image_id)
         after = await images.save(tx, before, before.patched(change, call.cloud.now()))
-        old = await tags.of(tx, image_id)
-        new = merged(old, change.get("tags", {}))
-        await tags.save(tx, images.KIND, call.place, image_id, old, new)
+        new = await tags.patch(tx, images.KIND, call.place, image_id, change.get("tags", {}))
         await call.record(tx, "image", "update", image_id, data=dict(change), name=after.name)
         return show(call, after, [new[key] for key in sorted(new)], with_prices=False)
 

@@ -180,7 +180,9 @@ async def _changed(call: Call, router_id: str, change: RouterPatch) -> str | Non
         await within_reach(tx, before.patched(kept), but=old)
         return await _started(tx, call, before, to_builtins(kept), patch=kept, new=new, old=old)
 
-    return await call.db.write(write)
+    started = await call.db.write(write)
+    call.cloud.nudge()
+    return started
 
 
 async def _redirected(tx: Tx, call: Call, router: Router, change: RouterPatch) -> tuple[list[str], list[str]]:

@@ -13,7 +13,7 @@ from pileus.api.wire.snapshots import CreateSnapshot, SnapshotView
 from pileus.api.wire.tags import TagChanges
 from pileus.api.wire.tasks import TaskIds
 from pileus.api.wire.volume_requests import UpdateVolume
-from pileus.domain.tags import checked, merged, replaced, tagged
+from pileus.domain.tags import checked, replaced, tagged
 from pileus.domain.volumes import Snapshot, SnapshotStatus, Volume
 from pileus.store import projects, snapshots, tags, volumes
 from pileus.store.database import Tx
@@ -90,9 +90,7 @@ async def update_snapshot(call: Here, snapshot_id: FromPath[str], data: JSONBody
     async def write(tx: Tx) -> SnapshotView:
         before = await snapshots.get(tx, call.place, snapshot_id)
         after = await snapshots.save(tx, before, before.patched(change, call.cloud.now()))
-        old = await tags.of(tx, snapshot_id)
-        new = merged(old, change["tags"]) if "tags" in change else old
-        await tags.save(tx, snapshots.KIND, call.place, snapshot_id, old, new)
+        new = await tags.patch(tx, snapshots.KIND, call.place, snapshot_id, change.get("tags", {}))
         await call.record(tx, "snapshot", "update", snapshot_id, data=dict(change), name=after.name)
         return show_snapshot(call.cloud, after, [new[key] for key in sorted(new)])
 

@@ -22,7 +22,7 @@ from pileus.domain.errors import Conflict, invalid
 from pileus.domain.networks import Subnet
 from pileus.domain.routers import Router, unused
 from pileus.domain.subnets import SubnetPatch, patched, planned, tells_the_same
-from pileus.domain.tags import checked, merged, tagged
+from pileus.domain.tags import checked, tagged
 from pileus.store import addresses, networks, projects, routers, subnets, tags
 from pileus.store.database import Tx
 
@@ -195,8 +195,7 @@ async def _gateway_free(tx: Tx, before: Subnet, after: Subnet) -> None:
 async def _saved(tx: Tx, call: Call, before: Subnet, after: Subnet, change: SubnetPatch) -> Subnet:
     """Write a subnet's new name and tags."""
     if "tags" in change:
-        old = await tags.of(tx, before.id)
-        await tags.save(tx, subnets.KIND, call.place, before.id, old, merged(old, change["tags"]))
+        await tags.patch(tx, subnets.KIND, call.place, before.id, change["tags"])
     return await subnets.save(tx, before, after)
 
 

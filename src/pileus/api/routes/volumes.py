@@ -19,7 +19,7 @@ from pileus.api.wire.volume_views import VolumeView
 from pileus.domain.creation import Making
 from pileus.domain.new_volumes import made
 from pileus.domain.orders import NewVolume, Order
-from pileus.domain.tags import Tag, merged
+from pileus.domain.tags import Tag
 from pileus.domain.volumes import Volume
 from pileus.store import projects, tags, volume_parts, volumes
 from pileus.store.database import Tx
@@ -117,8 +117,7 @@ async def update_volume(call: Here, volume_id: FromPath[str], data: JSONBody[Upd
         before = await volumes.get(tx, call.place, volume_id)
         after = await volumes.save(tx, before, before.patched(change, call.cloud.now()))
         if "tags" in change:
-            old = await tags.of(tx, volume_id)
-            await tags.save(tx, volumes.KIND, call.place, volume_id, old, merged(old, change["tags"]))
+            await tags.patch(tx, volumes.KIND, call.place, volume_id, change["tags"])
         await call.record(tx, "volume", "update", volume_id, data=dict(change), name=after.name)
         return show(call.cloud, after, await volume_parts.of(tx, after))
 

@@ -1,0 +1,19 @@
+"""What a task is about: the records that its arguments name."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from pileus.domain.errors import not_found
+from pileus.store.database import Tx
+from pileus.tasks.operation import Work
+
+R = TypeVar("R")
+
+
+async def subject(tx: Tx, work: Work, argument: str, noun: str, find: Callable[[Tx, Any], Awaitable[R | None]]) -> R:
+    """The record whose id is an argument of the task; raises NotFound."""
+    identity = work.task.args[argument]
+    found = await find(tx, identity)
+    if found is None:
+        raise not_found(noun, identity)
+    return found
