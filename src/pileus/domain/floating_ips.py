@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict, invalid
+from pileus.domain.errors import invalid
+from pileus.domain.locks import Lockable
 from pileus.domain.networks import normal
 from pileus.domain.ports import AssignedAddress, Port
 
@@ -36,10 +37,11 @@ class FloatingIPPatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-class FloatingIP(Struct, frozen=True, kw_only=True):
+class FloatingIP(Lockable, frozen=True, kw_only=True):
     """A public address that can move between ports."""
 
-    id: str
+    NOUN: ClassVar[str] = "Floating IP"
+
     client_id: int
     project_id: int
     region_id: int
@@ -48,7 +50,6 @@ class FloatingIP(Struct, frozen=True, kw_only=True):
     fixed_ip_address: str | None = None
     router_id: str | None = None
     status: str = FloatingIPStatus.DOWN
-    task_id: str | None = None
     creator_task_id: str | None = None
     created_at: int
     updated_at: int
@@ -58,18 +59,6 @@ class FloatingIP(Struct, frozen=True, kw_only=True):
     def target(self) -> Target:
         """Where it leads."""
         return Target(self.port_id, self.fixed_ip_address, self.router_id)
-
-    def unlocked(self) -> "FloatingIP":
-        """Itself if no task holds it; raises Conflict."""
-        if self.task_id is not None:
-            raise Conflict(
-                f"Floating IP {self.id} is locked by task {self.task_id}: try again when the task has finished"
-            )
-        return self
-
-    def locked(self, task_id: str) -> "FloatingIP":
-        """Let a task hold it; raises Conflict if one does."""
-        return replace(self.unlocked(), task_id=task_id)
 
     def at(self, ip: str) -> "FloatingIP":
         """Have an address."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict, Forbidden
+from pileus.domain.errors import Forbidden
+from pileus.domain.locks import Lockable
 from pileus.domain.places import Place
 
 GIB = 1 << 30
@@ -35,13 +35,14 @@ class ImagePatch(TypedDict, total=False):
     tags: Mapping[str, str | None]
 
 
-class Image(Struct, frozen=True, kw_only=True):
+class Image(Lockable, frozen=True, kw_only=True):
     """One image; `size` in bytes, `min_disk` in GiB, `min_ram` in MiB; public ones have no tenant.
 
     Volumes go on needing one of `cow_format` when they have been made. The catalogue offers a `retired` one no more.
     """
 
-    id: str
+    NOUN: ClassVar[str] = "Image"
+
     client_id: int | None = None
     project_id: int | None = None
     region_id: int
@@ -65,7 +66,6 @@ class Image(Struct, frozen=True, kw_only=True):
     hw_firmware_type: str | None = None
     hw_machine_type: str | None = None
     retired: bool = False
-    task_id: str | None = None
     creator_task_id: str | None = None
     created_at: int
     updated_at: int
@@ -75,12 +75,6 @@ class Image(Struct, frozen=True, kw_only=True):
         """Itself if it is a place's own; raises Forbidden for a public one."""
         if (self.client_id, self.project_id) != (place.client_id, place.project_id):
             raise Forbidden(f"Image {self.id} is not the project's own: it can be used, but not changed")
-        return self
-
-    def unlocked(self) -> "Image":
-        """Itself if no task holds it; raises Conflict."""
-        if self.task_id is not None:
-            raise Conflict(f"Image {self.id} is locked by task {self.task_id}: try again when the task has finished")
         return self
 
     def patched(self, patch: ImagePatch, now: int) -> "Image":

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypedDict
+from typing import ClassVar, Self, TypedDict
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict
+from pileus.domain.locks import Lockable
 from pileus.domain.places import Place
 
 
@@ -136,10 +137,11 @@ class InstancePatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-class Instance(Struct, frozen=True, kw_only=True):
+class Instance(Lockable, frozen=True, kw_only=True):
     """One server as the control plane knows it; times in microseconds since 1970."""
 
-    id: str
+    NOUN: ClassVar[str] = "Instance"
+
     client_id: int
     project_id: int
     region_id: int
@@ -150,7 +152,6 @@ class Instance(Struct, frozen=True, kw_only=True):
     status: str = Status.BUILD
     vm_state: str = "building"
     task_state: str | None = None
-    task_id: str | None = None
     creator_task_id: str | None = None
     ssh_key_id: str | None = None
     placement_group_id: str | None = None
@@ -172,18 +173,12 @@ class Instance(Struct, frozen=True, kw_only=True):
         """Whether it is a virtual machine: bare metal and GPU servers are not."""
         return self.kind == Kind.VM
 
-    def unlocked(self) -> "Instance":
-        """Itself if no task holds it; raises Conflict."""
-        if self.task_id is not None:
-            raise Conflict(f"Instance {self.id} is locked by task {self.task_id}: try again when the task has finished")
-        return self
-
     def patched(self, patch: InstancePatch) -> "Instance":
         """Apply the record's part of a merge patch (`tags.merged` does the other); raises Conflict while locked."""
         self.unlocked()
         return replace(self, name=patch["name"]) if "name" in patch else self
 
-    def locked(self, task_id: str, task_state: str | None = None) -> "Instance":
+    def locked(self, task_id: str, task_state: str | None = None) -> Self:
         """Let a task hold it; raises Conflict if one does."""
         return replace(self.unlocked(), task_id=task_id, task_state=task_state)
 

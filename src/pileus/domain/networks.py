@@ -5,12 +5,13 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import chain, islice
 from operator import itemgetter
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict, Forbidden, NoCapacity, invalid
+from pileus.domain.errors import Forbidden, NoCapacity, invalid
+from pileus.domain.locks import Lockable
 from pileus.domain.places import Place
 
 VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dual": (4, 6)}
@@ -29,10 +30,11 @@ class NetworkPatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-class Network(Struct, frozen=True, kw_only=True):
+class Network(Lockable, frozen=True, kw_only=True):
     """A layer-2 network; an external one belongs to nobody and is seen by all."""
 
-    id: str
+    NOUN: ClassVar[str] = "Network"
+
     client_id: int | None = None
     project_id: int | None = None
     region_id: int
@@ -46,27 +48,16 @@ class Network(Struct, frozen=True, kw_only=True):
     port_security_enabled: bool = True
     retired: bool = False
     """Whether the catalogue offers it no more."""
-    task_id: str | None = None
     creator_task_id: str | None = None
     created_at: int
     updated_at: int
     revision: int = 1
-
-    def unlocked(self) -> "Network":
-        """Itself if no task holds it; raises Conflict."""
-        if self.task_id is not None:
-            raise Conflict(f"Network {self.id} is locked by task {self.task_id}: try again when the task has finished")
-        return self
 
     def owned(self, place: Place) -> "Network":
         """Itself if it is a place's own; raises Forbidden for one that is only lent to it."""
         if (self.client_id, self.project_id) != (place.client_id, place.project_id):
             raise Forbidden(f"Network {self.id} is not the project's own: it can be used, but not changed")
         return self
-
-    def locked(self, task_id: str) -> "Network":
-        """Let a task hold it; raises Conflict if one does."""
-        return replace(self.unlocked(), task_id=task_id)
 
     def patched(self, patch: NetworkPatch, now: int) -> "Network":
         """Apply the record's part of a merge patch (`tags.merged` does the other)."""
@@ -80,10 +71,11 @@ class Route(Struct, frozen=True):
     nexthop: str
 
 
-class Subnet(Struct, frozen=True, kw_only=True):
+class Subnet(Lockable, frozen=True, kw_only=True):
     """A range of addresses of a network; `dns_nameservers` None means the provider's."""
 
-    id: str
+    NOUN: ClassVar[str] = "Subnet"
+
     client_id: int | None = None
     project_id: int | None = None
     region_id: int
@@ -97,21 +89,10 @@ class Subnet(Struct, frozen=True, kw_only=True):
     host_routes: list[Route] = field(default_factory=list)
     retired: bool = False
     """Whether the catalogue offers it no more, so that it gives no new addresses."""
-    task_id: str | None = None
     creator_task_id: str | None = None
     created_at: int
     updated_at: int
     revision: int = 1
-
-    def unlocked(self) -> "Subnet":
-        """Itself if no task holds it; raises Conflict."""
-        if self.task_id is not None:
-            raise Conflict(f"Subnet {self.id} is locked by task {self.task_id}: try again when the task has finished")
-        return self
-
-    def locked(self, task_id: str) -> "Subnet":
-        """Let a task hold it; raises Conflict if one does."""
-        return replace(self.unlocked(), task_id=task_id)
 
     @property
     def total(self) -> int:

@@ -2,11 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
-
-from msgspec import Struct
-from msgspec.structs import replace
+from typing import ClassVar, Self
 
 from pileus.domain.errors import Conflict
+from pileus.domain.locks import Lockable
 
 
 class Policy(StrEnum):
@@ -17,28 +16,24 @@ class Policy(StrEnum):
     SOFT_ANTI_AFFINITY = "soft-anti-affinity"
 
 
-class PlacementGroup(Struct, frozen=True, kw_only=True):
+class PlacementGroup(Lockable, frozen=True, kw_only=True):
     """A group; its policy never changes."""
 
-    id: str
+    NOUN: ClassVar[str] = "Placement group"
+
     client_id: int
     project_id: int
     region_id: int
     name: str
     policy: str
-    task_id: str | None = None
     created_at: int
     revision: int = 1
 
-    def unlocked(self) -> "PlacementGroup":
+    def unlocked(self) -> Self:
         """Itself if no task holds it; raises Conflict."""
         if self.task_id is not None:
             raise Conflict(f"Placement group {self.id} is locked by task {self.task_id}")
         return self
-
-    def locked(self, task_id: str) -> "PlacementGroup":
-        """Let a task hold it; raises Conflict if one does."""
-        return replace(self.unlocked(), task_id=task_id)
 
 
 def placed(hosts: Sequence[str], load: Mapping[str, int], policy: str | None, taken: Collection[str]) -> str | None:

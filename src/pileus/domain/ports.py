@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
+from typing import ClassVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict, invalid
+from pileus.domain.errors import invalid
+from pileus.domain.locks import Lockable
 
 
 class AddressPair(Struct, frozen=True):
@@ -17,10 +19,11 @@ class AddressPair(Struct, frozen=True):
     mac_address: str | None = None
 
 
-class Port(Struct, frozen=True, kw_only=True):
+class Port(Lockable, frozen=True, kw_only=True):
     """An interface; a `reserved` one lives on without an instance (a reserved fixed IP)."""
 
-    id: str
+    NOUN: ClassVar[str] = "Port"
+
     client_id: int
     project_id: int
     region_id: int
@@ -35,7 +38,6 @@ class Port(Struct, frozen=True, kw_only=True):
     port_group: int = 0
     reserved: bool = False
     is_vip: bool = False
-    task_id: str | None = None
     creator_task_id: str | None = None
     created_at: int
     updated_at: int
@@ -55,16 +57,6 @@ class Port(Struct, frozen=True, kw_only=True):
     def secured(self, now: int, *, enabled: bool) -> "Port":
         """Turn its port security on or off."""
         return replace(self, port_security_enabled=enabled, updated_at=now)
-
-    def locked(self, task_id: str) -> "Port":
-        """Let a task hold it; raises Conflict if one does."""
-        return replace(self.unlocked(), task_id=task_id)
-
-    def unlocked(self) -> "Port":
-        """Itself if no task holds it; raises Conflict."""
-        if self.task_id is not None:
-            raise Conflict(f"Port {self.id} is locked by task {self.task_id}: try again when the task has finished")
-        return self
 
 
 class AssignedAddress(Struct, frozen=True, kw_only=True):

@@ -3,12 +3,13 @@
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
-from typing import TypedDict, cast
+from typing import ClassVar, TypedDict, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict, invalid
+from pileus.domain.locks import Lockable
 from pileus.domain.networks import Network, Route, Subnet
 from pileus.domain.ports import AssignedAddress
 from pileus.domain.subnets import overlaps
@@ -33,10 +34,11 @@ class RouterPatch(TypedDict, total=False):
     enable_snat: bool
 
 
-class Router(Struct, frozen=True, kw_only=True):
+class Router(Lockable, frozen=True, kw_only=True):
     """A router; `network_id` is the network that it was made with, `external_network_id` the one that it leads to."""
 
-    id: str
+    NOUN: ClassVar[str] = "Router"
+
     client_id: int
     project_id: int
     region_id: int
@@ -46,21 +48,10 @@ class Router(Struct, frozen=True, kw_only=True):
     enable_snat: bool = True
     routes: list[Route] = field(default_factory=list)
     status: str = RouterStatus.BUILD
-    task_id: str | None = None
     creator_task_id: str | None = None
     created_at: int
     updated_at: int
     revision: int = 1
-
-    def unlocked(self) -> "Router":
-        """Itself if no task holds it; raises Conflict."""
-        if self.task_id is not None:
-            raise Conflict(f"Router {self.id} is locked by task {self.task_id}: try again when the task has finished")
-        return self
-
-    def locked(self, task_id: str) -> "Router":
-        """Let a task hold it; raises Conflict if one does."""
-        return replace(self.unlocked(), task_id=task_id)
 
     def ready(self, now: int) -> "Router":
         """Stand in order, held by no task."""

@@ -1,11 +1,10 @@
 """Security groups: the rules that ports are guarded by."""
 
 from collections.abc import Callable, Iterable, Sequence
-
-from msgspec import Struct
-from msgspec.structs import replace
+from typing import ClassVar, Self
 
 from pileus.domain.errors import Conflict, not_found
+from pileus.domain.locks import Lockable
 from pileus.domain.places import Place
 from pileus.domain.ports import Port
 from pileus.domain.security_rules import NewRule, SecurityGroupRule, ruled
@@ -17,31 +16,27 @@ DEFAULT_RULES = (("ingress", "icmp", None), ("ingress", "tcp", 22), ("ingress", 
 """Direction, protocol and port."""
 
 
-class SecurityGroup(Struct, frozen=True, kw_only=True):
+class SecurityGroup(Lockable, frozen=True, kw_only=True):
     """A named set of rules; each project has a default one in each region."""
 
-    id: str
+    NOUN: ClassVar[str] = "Security group"
+
     client_id: int
     project_id: int
     region_id: int
     name: str
     description: str = ""
     is_default: bool = False
-    task_id: str | None = None
     creator_task_id: str | None = None
     created_at: int
     updated_at: int
     revision: int = 1
 
-    def unlocked(self) -> "SecurityGroup":
+    def unlocked(self) -> Self:
         """Itself if no task holds it; raises Conflict."""
         if self.task_id is not None:
             raise Conflict(f"Security group {self.name} is locked by task {self.task_id}")
         return self
-
-    def locked(self, task_id: str) -> "SecurityGroup":
-        """Let a task hold it; raises Conflict if one does."""
-        return replace(self.unlocked(), task_id=task_id)
 
     def removable(self, ports: int, referring: str | None) -> "SecurityGroup":
         """Itself if it can go, given how many ports it guards and a group that speaks of it; raises Conflict."""

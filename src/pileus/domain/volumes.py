@@ -6,12 +6,13 @@ Sizes are in GiB.
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict, Invalid, invalid
+from pileus.domain.locks import Lockable
 from pileus.domain.places import Place
 from pileus.domain.volume_types import VolumeType
 
@@ -59,10 +60,11 @@ class VolumePatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-class Volume(Struct, frozen=True, kw_only=True):
+class Volume(Lockable, frozen=True, kw_only=True):
     """A block device of `size` GiB; `image_id` is the image on it, also where it came through a snapshot."""
 
-    id: str
+    NOUN: ClassVar[str] = "Volume"
+
     client_id: int
     project_id: int
     region_id: int
@@ -74,7 +76,6 @@ class Volume(Struct, frozen=True, kw_only=True):
     image_id: str | None = None
     snapshot_id: str | None = None
     apptemplate_id: str | None = None
-    task_id: str | None = None
     creator_task_id: str | None = None
     created_at: int
     updated_at: int
@@ -84,12 +85,6 @@ class Volume(Struct, frozen=True, kw_only=True):
     def place(self) -> Place:
         """Whose it is and where."""
         return Place(self.client_id, self.project_id, self.region_id)
-
-    def unlocked(self) -> "Volume":
-        """Itself if no task holds it; raises Conflict."""
-        if self.task_id is not None:
-            raise Conflict(f"Volume {self.id} is locked by task {self.task_id}: try again when the task has finished")
-        return self
 
     def patched(self, patch: VolumePatch, now: int) -> "Volume":
         """Apply the record's part of a merge patch (`tags.merged` does the other); raises Conflict while locked."""
@@ -185,10 +180,11 @@ class Attachment(Struct, frozen=True, kw_only=True):
     attached_at: int
 
 
-class Snapshot(Struct, frozen=True, kw_only=True):
+class Snapshot(Lockable, frozen=True, kw_only=True):
     """A volume as it was at a moment; `schedule_id` and `lifecycle_policy_id` say what took it, if nobody asked."""
 
-    id: str
+    NOUN: ClassVar[str] = "Snapshot"
+
     client_id: int
     project_id: int
     region_id: int
@@ -199,7 +195,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     status: str = "available"
     schedule_id: str | None = None
     lifecycle_policy_id: int | None = None
-    task_id: str | None = None
     creator_task_id: str | None = None
     created_at: int
     updated_at: int
@@ -209,12 +204,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     def place(self) -> Place:
         """Whose it is and where."""
         return Place(self.client_id, self.project_id, self.region_id)
-
-    def unlocked(self) -> "Snapshot":
-        """Itself if no task holds it; raises Conflict."""
-        if self.task_id is not None:
-            raise Conflict(f"Snapshot {self.id} is locked by task {self.task_id}: try again when the task has finished")
-        return self
 
     def patched(self, patch: VolumePatch, now: int) -> "Snapshot":
         """Apply the record's part of a merge patch; raises Conflict while locked."""
