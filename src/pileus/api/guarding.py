@@ -3,25 +3,24 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct, field, to_builtins
 
 from pileus.api.call import Call
 from pileus.api.quotas import within_quotas
 from pileus.domain.security_groups import SecurityGroup, default_group, new_group, template
 from pileus.domain.security_rules import NewRule, SecurityGroupRule, ruled
-from pileus.domain.tags import Tags, merged
+from pileus.domain.tags import TagPatch, Tags, merged
 from pileus.store import projects, security_groups, tags
 from pileus.store.database import Tx
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """What is to become of a group; None means that it stays, `tags` are a merge patch."""
+    """What is to become of a group: None, and `{}` of `tags`, let it stay; tags of None take all of them away."""
 
     name: str | None = None
     description: str | None = None
     rules: Sequence[SecurityGroupRule] | None = None
-    tags: Any = None
-    retag: bool = False
+    tags: TagPatch | None = field(default_factory=dict)
 
 
 async def default_there(call: Call) -> None:
@@ -84,10 +83,9 @@ async def _changing(tx: Tx, call: Call, group: SecurityGroup, wanted: Change) ->
         await referred(tx, call, wanted.rules)
         if {rule.id: rule.rule for rule in there} != {rule.id: rule.rule for rule in wanted.rules}:
             args["rules"] = to_builtins(wanted.rules)
-    if wanted.retag:
+    if wanted.tags != {}:
         old = await tags.of(tx, group.id)
-        if merged(old, wanted.tags) != old:
-            args["tags"] = wanted.tags
+        args |= {"tags": wanted.tags} if merged(old, wanted.tags) != old else {}
     return args
 
 

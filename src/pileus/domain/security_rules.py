@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_network
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,11 +18,9 @@ LARGEST_TYPE = 255
 VERSIONS = {4: "IPv4", 6: "IPv6"}
 
 
-class SecurityGroupRule(Struct, frozen=True, kw_only=True):
+class NewRule(Struct, frozen=True, kw_only=True):
     """What may pass; None in a field means any."""
 
-    id: str
-    security_group_id: str
     direction: str
     ethertype: str | None = "IPv4"
     protocol: str | None = None
@@ -30,27 +29,26 @@ class SecurityGroupRule(Struct, frozen=True, kw_only=True):
     remote_ip_prefix: str | None = None
     remote_group_id: str | None = None
     description: str | None = None
+
+
+class SecurityGroupRule(NewRule, frozen=True, kw_only=True):
+    """A rule of a group."""
+
+    id: str
+    security_group_id: str
     created_at: int
     updated_at: int
     revision: int = 1
 
     @property
-    def rule(self) -> "NewRule":
+    def rule(self) -> NewRule:
         """What it says."""
-        return NewRule(**{name: getattr(self, name) for name in NewRule.__struct_fields__})
+        return NewRule(**said_by(self))
 
 
-class NewRule(Struct, frozen=True, kw_only=True):
-    """What a rule says, before it is one of a group."""
-
-    direction: str
-    ethertype: str | None = "IPv4"
-    protocol: str | None = None
-    port_range_min: int | None = None
-    port_range_max: int | None = None
-    remote_ip_prefix: str | None = None
-    remote_group_id: str | None = None
-    description: str | None = None
+def said_by(rule: NewRule) -> dict[str, Any]:
+    """What a rule says, by the names of fields."""
+    return {name: getattr(rule, name) for name in NewRule.__struct_fields__}
 
 
 def checked(rule: NewRule) -> NewRule:
@@ -97,7 +95,7 @@ def ruled(
         if any(alike(rule, other) for other in rules[:at]):
             raise Conflict(f"Two rules say the same: {said(rule)}")
     known = {rule.rule: rule for rule in there}
-    return [known.get(rule) or _record(group_id, rule, new_id(), now) for rule in rules]
+    return [known.get(rule) or fresh(group_id, rule, new_id(), now) for rule in rules]
 
 
 def alike(one: NewRule, other: NewRule) -> bool:
@@ -129,11 +127,7 @@ def said(rule: NewRule) -> str:
     return f"{rule.direction} {rule.ethertype or 'any'} {rule.protocol or 'any'}{ports} {remote}"
 
 
-def _record(group_id: str, rule: NewRule, rule_id: str, now: int) -> SecurityGroupRule:
-    facts = {name: getattr(rule, name) for name in NewRule.__struct_fields__}
-    return SecurityGroupRule(id=rule_id, security_group_id=group_id, created_at=now, updated_at=now, **facts)
-
-
 def fresh(group_id: str, rule: NewRule, rule_id: str, now: int) -> SecurityGroupRule:
     """A new rule of a group; raises Invalid."""
-    return _record(group_id, checked(rule), rule_id, now)
+    facts = said_by(checked(rule))
+    return SecurityGroupRule(id=rule_id, security_group_id=group_id, created_at=now, updated_at=now, **facts)

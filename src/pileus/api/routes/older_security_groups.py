@@ -45,9 +45,7 @@ async def update_group_at_once(
     async def write(tx: Tx) -> str | None:
         group = await security_groups.get(tx, call.place, group_id)
         rules = _edited(call, group_id, await security_groups.rules_of(tx, group_id), data)
-        retag = data.tags or data.tags is None
-        its = checked(data.tags) if data.tags else None
-        return await change(tx, call, group, Change(name=data.name, rules=rules, tags=its, retag=bool(retag)))
+        return await change(tx, call, group, Change(name=data.name, rules=rules, tags=data.retagging()))
 
     await call.ended(await call.db.write(write))
     return await show_group(call, group_id)

@@ -100,9 +100,7 @@ async def update_security_group(call: Here, group_id: FromPath[str], data: JSONB
             there = await security_groups.rules_of(tx, group_id)
             wanted = [rule.rule() for rule in data.rules]
             rules = ruled(group_id, wanted, there, call.cloud.new_id, call.cloud.now())
-        retag = data.tags or data.tags is None
-        its = checked(data.tags) if data.tags else None
-        wish = Change(name=data.name, description=data.description, rules=rules, tags=its, retag=bool(retag))
+        wish = Change(name=data.name, description=data.description, rules=rules, tags=data.retagging())
         return await change(tx, call, group, wish)
 
     task_id = await call.db.write(write)

@@ -9,8 +9,8 @@ from pileus.api.wire.constraints import Description, Name, Uuid
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
 from pileus.api.wire.times import offset
 from pileus.domain.security_groups import SecurityGroup
-from pileus.domain.security_rules import MOST, NewRule, SecurityGroupRule
-from pileus.domain.tags import Tag
+from pileus.domain.security_rules import MOST, NewRule, SecurityGroupRule, said_by
+from pileus.domain.tags import Tag, checked
 
 Direction = Literal["egress", "ingress"]
 Ethertype = Literal["IPv4", "IPv6"]
@@ -41,14 +41,13 @@ class SecurityGroupRuleView(Struct, kw_only=True):
     @classmethod
     def of(cls, rule: SecurityGroupRule) -> "SecurityGroupRuleView":
         """Show a rule."""
-        facts = {name: getattr(rule, name) for name in NewRule.__struct_fields__}
         return cls(
             id=rule.id,
             security_group_id=rule.security_group_id,
             revision_number=rule.revision,
             created_at=offset(rule.created_at),
             updated_at=offset(rule.updated_at),
-            **facts,
+            **said_by(rule),
         )
 
 
@@ -133,13 +132,20 @@ class CreateSecurityGroup(Struct, kw_only=True):
     tags: NewTags | None = None
 
 
-class UpdateSecurityGroup(Struct, kw_only=True):
+class _UpdateGroup(Struct, kw_only=True):
+    name: Name | None = None
+    tags: TagChanges | UnsetType | None = UNSET
+
+    def retagging(self) -> dict[str, str | None] | None:
+        """The merge patch of the tags, checked; raises Invalid."""
+        return None if self.tags is None else checked(self.tags or {})
+
+
+class UpdateSecurityGroup(_UpdateGroup, kw_only=True):
     """What a security group is to be: what is absent stays; `rules` are all that it is to have."""
 
-    name: Name | None = None
     description: str | None = None
     rules: Rules | None = None
-    tags: TagChanges | UnsetType | None = UNSET
 
 
 class OlderGroup(Struct, kw_only=True):
@@ -169,12 +175,10 @@ class DropRule(Struct, kw_only=True, tag_field="action", tag="delete"):
     security_group_rule_id: Uuid
 
 
-class UpdateOlderGroup(Struct, kw_only=True):
+class UpdateOlderGroup(_UpdateGroup, kw_only=True):
     """What is to change of a security group, as older clients say it: rule by rule."""
 
-    name: Name | None = None
     changed_rules: Annotated[list[AddRule | DropRule], Meta(max_length=2 * MOST)] = field(default_factory=list)
-    tags: TagChanges | UnsetType | None = UNSET
 
 
 class CopySecurityGroup(Struct, kw_only=True):
