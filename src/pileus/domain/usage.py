@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from pileus.domain import prices
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import invalid
+from pileus.domain.images import GIB
 from pileus.domain.prices import HOURS_PER_MONTH, Price
 
 MINUTE = 60_000_000
 DAY = 24 * 60 * MINUTE
 LONGEST = 31
 """Days that a report can be about."""
-GIB = 1 << 30
 PLACES = Decimal("0.00001")
 
 
@@ -64,6 +64,11 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
         return replace(self, started_at=start, ended_at=end) if start < end else None
 
     @property
+    def shown(self) -> dict[str, Any]:
+        """All that can be asked of it, by the names that reports have for it."""
+        return {"uuid": self.resource_id, "type": self.type, "last_name": self.name, **self.facts}
+
+    @property
     def value(self) -> Decimal:
         """What is paid for: minutes, or minutes times GiB."""
         minutes = Decimal(self.ended_at - self.started_at) / MINUTE
@@ -79,17 +84,20 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
 
     def _price(self, catalogue: Catalogue) -> Price | None:
         """The price of one unit over a month."""
-        if self.type in {ResourceType.INSTANCE, ResourceType.BAREMETAL}:
-            flavor = catalogue.flavor(self.facts["flavor"])
-            return prices.of_flavor(flavor) if flavor else None
-        if self.type == ResourceType.VOLUME:
-            return prices.of_volume(catalogue, 1, self.facts["volume_type"])
-        return {
-            ResourceType.SNAPSHOT: prices.of_snapshot(catalogue, 1),
-            ResourceType.IMAGE: prices.of_image(catalogue, GIB),
-            ResourceType.FLOATING_IP: prices.of_floating_ip(catalogue),
-            ResourceType.EXTERNAL_IP: prices.of_external_ip(catalogue),
-        }[ResourceType(self.type)]
+        match ResourceType(self.type):
+            case ResourceType.INSTANCE | ResourceType.BAREMETAL:
+                flavor = catalogue.flavor(self.facts["flavor"])
+                return prices.of_flavor(flavor) if flavor else None
+            case ResourceType.VOLUME:
+                return prices.of_volume(catalogue, 1, self.facts["volume_type"])
+            case ResourceType.SNAPSHOT:
+                return prices.of_snapshot(catalogue, 1)
+            case ResourceType.IMAGE:
+                return prices.of_image(catalogue, GIB)
+            case ResourceType.FLOATING_IP:
+                return prices.of_floating_ip(catalogue)
+            case ResourceType.EXTERNAL_IP:
+                return prices.of_external_ip(catalogue)
 
 
 class Window(Struct, frozen=True):
@@ -117,12 +125,6 @@ class Line(Struct, frozen=True, kw_only=True):
     cost: Decimal | None
     first_seen: int
     last_seen: int
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """All that can be asked of it, as text."""
-        its = self.record
-        return {"uuid": its.resource_id, "type": its.type, "last_name": its.name, **its.facts}
 
 
 def lines(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[Line]:
@@ -225,10 +227,7 @@ class Filter(Struct, frozen=True, kw_only=True):
         return all(found) if self.all_tags else any(found)
 
     def _has(self, record: UsageRecord) -> bool:
-        if self.field is None:
-            return True
-        facts = {"uuid": record.resource_id, "type": record.type, "last_name": record.name, **record.facts}
-        return str(facts.get(self.field)) in self.values
+        return self.field is None or str(record.shown.get(self.field)) in self.values
 
 
 def rounded(amount: Decimal, *, rounding: bool) -> float:

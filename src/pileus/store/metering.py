@@ -19,6 +19,9 @@ from pileus.store.rows import Table, listed
 
 Metered = Instance | Volume | Snapshot | Image | FloatingIP | Port
 TABLE = Table("usage_records", UsageRecord, key="resource_id")
+PUBLIC = "network_id IN (SELECT id FROM networks WHERE external = 1)"
+"""Private addresses cost nothing."""
+PUBLIC_LINES = f"SELECT port_id, ip, subnet_id FROM addresses WHERE port_id IN (SELECT id FROM ports WHERE {PUBLIC})"  # noqa: S608
 AT_ONCE = 500
 UNBORN = {
     Status.BUILD.value, VolumeStatus.CREATING.value, SnapshotStatus.CREATING.value, ImageStatus.QUEUED.value,
@@ -26,15 +29,15 @@ UNBORN = {
 }  # fmt: skip
 """What is not there yet is not paid for."""
 OWN = "project_id IN (SELECT id FROM projects WHERE client_id = :client_id) AND created_at < :until"
-PUBLIC = "network_id IN (SELECT id FROM networks WHERE external = 1)"
-LIVE: dict[str, tuple[Table[Any], str]] = {
-    "instances": (Table("instances", Instance), OWN),
-    "volumes": (Table("volumes", Volume), OWN),
-    "snapshots": (Table("snapshots", Snapshot), OWN),
-    "images": (Table("images", Image), OWN),
-    "floating_ips": (Table("floating_ips", FloatingIP), OWN),
-    "ports": (Table("ports", Port), f"{OWN} AND {PUBLIC}"),
-}
+LIVE: tuple[tuple[Table[Any], str], ...] = (
+    (Table("instances", Instance), "1 = 1"),
+    (Table("volumes", Volume), "1 = 1"),
+    (Table("snapshots", Snapshot), "1 = 1"),
+    (Table("images", Image), "1 = 1"),
+    (Table("floating_ips", FloatingIP), "1 = 1"),
+    (Table("ports", Port), PUBLIC),
+)
+"""What is paid for, and which of it."""
 
 
 async def ended(tx: Tx, things: Sequence[Metered], now: int) -> None:
@@ -46,17 +49,16 @@ async def ended(tx: Tx, things: Sequence[Metered], now: int) -> None:
 
 async def project_ended(tx: Tx, project_id: int, now: int) -> None:
     """The same for all that is in a project."""
-    for table, where in LIVE.values():
-        condition = where.replace(OWN, "project_id = :project_id")
-        await ended(tx, await table.find(tx, condition, project_id=project_id), now)
+    for table, paid in LIVE:
+        await ended(tx, await table.find(tx, f"project_id = :project_id AND {paid}", project_id=project_id), now)
 
 
 async def over(tx: Tx, client_id: int, window: Window, now: int) -> list[UsageRecord]:
     """All that a tenant has used in a window, cut to it."""
     where = "client_id = :client_id AND ended_at > :since AND started_at < :until"
     found = await TABLE.find(tx, where, client_id=client_id, since=window.start, until=window.end)
-    for table, condition in LIVE.values():
-        alive = await table.find(tx, condition, client_id=client_id, until=window.end)
+    for table, paid in LIVE:
+        alive = await table.find(tx, f"{OWN} AND {paid}", client_id=client_id, until=window.end)
         found += await _measured(tx, [thing for thing in alive if _lives(thing)], now)
     return [cut for record in found if (cut := record.within(window)) is not None]
 
@@ -75,16 +77,16 @@ async def _measured(tx: Tx, things: Sequence[Metered], now: int) -> list[UsageRe
 
 
 async def _some(tx: Tx, things: Sequence[Metered], now: int) -> list[UsageRecord]:
-    ids = [thing.id for thing in things]
-    its, since = await tags.of_each(tx, ids), await _since(tx, ids)
     around = await _around(tx, things)
+    told = [(thing, found) for thing in things if (found := _facts(thing, around)) is not None]
+    ids = [thing.id for thing, _ in told]
+    if not ids:
+        return []
+    its, since = await tags.of_each(tx, ids), await _since(tx, ids)
     records = []
-    for thing in things:
-        told = _facts(thing, around)
-        if told is not None:
-            type_, facts = told
-            labels = {tag.key: tag.value for tag in its[thing.id]}
-            records.append(_record(thing, type_, facts, labels, max(since.get(thing.id, 0), thing.created_at), now))
+    for thing, (type_, facts) in told:
+        labels = {tag.key: tag.value for tag in its[thing.id]}
+        records.append(_record(thing, type_, facts, labels, max(since.get(thing.id, 0), thing.created_at), now))
     return records
 
 
@@ -108,9 +110,7 @@ async def _around(tx: Tx, things: Iterable[Metered]) -> dict[str, Any]:
         **await _pairs(
             tx, "SELECT id, type_name FROM volumes WHERE id", _ids(known, Snapshot, lambda it: it.volume_id), "type of "
         ),
-        **await _lines(
-            tx, "SELECT port_id, ip, subnet_id FROM addresses WHERE port_id", _ids(known, Port, lambda it: it.id)
-        ),
+        **await _lines(tx, f"{PUBLIC_LINES} AND port_id", _ids(known, Port, lambda it: it.id)),
     }
 
 
@@ -124,6 +124,8 @@ async def _pairs(tx: Tx, select: str, ids: Sequence[str], prefix: str = "") -> d
 
 
 async def _lines(tx: Tx, select: str, ids: Sequence[str]) -> dict[str, Any]:
+    if not ids:
+        return {}
     marks, values = listed("id", ids)
     rows = sorted(await tx.all(f"{select} IN ({marks})", **values), key=lambda row: (":" in row[1], row[1]))
     found: dict[str, Any] = {}
@@ -133,7 +135,7 @@ async def _lines(tx: Tx, select: str, ids: Sequence[str]) -> dict[str, Any]:
 
 
 def _facts(thing: Metered, around: dict[str, Any]) -> tuple[ResourceType, dict[str, Any]] | None:
-    """The type of a thing in reports, and what they show of it; None for a port without an address."""
+    """The type of a thing in reports, and what they show of it; None for a port without a public address."""
     match thing:
         case Instance():
             virtual = thing.kind == Kind.VM

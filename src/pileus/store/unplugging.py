@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from pileus.domain.floating_ips import Target
 from pileus.domain.ports import Port
-from pileus.store import floating_ips, metering, networks, ports, security_groups
+from pileus.store import floating_ips, metering, ports, security_groups
 from pileus.store.database import Tx
 
 
@@ -30,6 +30,5 @@ async def unplug(  # noqa: PLR0913  # each is a fact of its own
             tx, port, replace(port, instance_id=None, position=0, interface_name=None, task_id=None, updated_at=now)
         )
     else:
-        network = await networks.find(tx, port.network_id)
-        await metering.ended(tx, [port] if lived and network and network.external else [], now)
+        await metering.ended(tx, [port] if lived else [], now)
         await ports.remove(tx, port.id)

@@ -64,7 +64,7 @@ async def report_cost_of_resources(call: Here, data: JSONBody[ResourcesRequest])
 @post("/cloud/v1/reservation_cost_report/totals", opt=READ, status_code=200, tags=["Cost Reports"])
 async def report_reservation_costs(call: Here, data: JSONBody[ReservationReportRequest]) -> CostReport | Response[str]:
     """Tell what reserved things have cost beyond their reservation. There are no reservations here: nothing has."""
-    ReportRequest(time_from=data.time_from, time_to=data.time_to).window(call.cloud.now())
+    data.window(call.cloud.now())
     if data.response_format == "csv_totals":
         return _table([])
     return CostReport(count=0, price_status="show", results=[])
@@ -84,7 +84,7 @@ async def report_usage(call: Here, data: JSONBody[ListedReportRequest]) -> Usage
 
 async def _used(call: Call, data: ReportRequest) -> list[UsageRecord]:
     now = call.cloud.now()
-    window, wanted = data.window(now), data.wanted()
+    window, wanted = data.window(now, last_day=data.enable_last_day), data.wanted()
     async with call.db.scan() as tx:
         found = await metering.over(tx, call.caller.client_id, window, now)
     return [record for record in found if wanted.holds(record)]

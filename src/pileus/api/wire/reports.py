@@ -47,36 +47,34 @@ class SchemaFilter(Struct, kw_only=True):
     values: list[str]
 
 
-class ReservationReportRequest(Struct, kw_only=True):
-    """What a report of reserved things is to be about; there are no reservations here."""
-
+class _Request(Struct, kw_only=True):
     time_from: str
     time_to: str
     regions: list[Number] = field(default_factory=list)
     types: list[TypeName] | None = None
     schema_filter: SchemaFilter | None = None
-    response_format: Literal["csv_totals", "json"] = "json"
-    rounding: bool = True
 
-
-class ReportRequest(Struct, kw_only=True):
-    """What a report is to be about: whole days (UTC), at most 31; the last one only with `enable_last_day`."""
-
-    time_from: str
-    time_to: str
-    enable_last_day: bool = False
-    projects: list[Number] | None = None
-    regions: list[Number] = field(default_factory=list)
-    types: list[TypeName] | None = None
-    tags: TagsFilter | None = None
-    schema_filter: SchemaFilter | None = None
-
-    def window(self, now: int) -> Window:
+    def window(self, now: int, *, last_day: bool = False) -> Window:
         """The time that is reported; raises Invalid."""
         start, end = earliest("time_from", self.time_from), earliest("time_to", self.time_to)
         if start is None or end is None:
             raise invalid(time_from="Field required")
-        return window(start, end, now, last_day=self.enable_last_day)
+        return window(start, end, now, last_day=last_day)
+
+
+class ReservationReportRequest(_Request, kw_only=True):
+    """What a report of reserved things is to be about; there are no reservations here."""
+
+    response_format: Literal["csv_totals", "json"] = "json"
+    rounding: bool = True
+
+
+class ReportRequest(_Request, kw_only=True):
+    """What a report is to be about: whole days (UTC), at most 31; the last one only with `enable_last_day`."""
+
+    enable_last_day: bool = False
+    projects: list[Number] | None = None
+    tags: TagsFilter | None = None
 
     def wanted(self) -> Filter:
         """What is asked for, in the rules' words."""
