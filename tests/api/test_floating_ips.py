@@ -11,19 +11,13 @@ from pileus.store import faults
 from tests.storage import allow
 from tests.tasks.address_stories import an_inner_port
 from tests.tenants import REGION, Tenant
-from tests.wiring import a_router
+from tests.wiring import a_router, seen
 from tests.worlds import a_floating_ip, a_network, a_port, addresses_of, an_instance, disturb, driver_of
 
 
 async def a_new_one(tenant: Tenant, **body: Any) -> dict[str, Any]:
     task = await tenant.finished(await tenant.api.post(tenant.path("floatingips"), json=body))
-    return await seen(tenant, task["created_resources"]["floatingips"][0])
-
-
-async def seen(tenant: Tenant, floating_ip_id: str) -> dict[str, Any]:
-    answer = await tenant.api.get(tenant.path("floatingips", floating_ip_id))
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
+    return await seen(tenant, "floatingips", task["created_resources"]["floatingips"][0])
 
 
 async def shown_on(tenant: Tenant, port: Port) -> list[str]:
@@ -91,10 +85,10 @@ async def test_one_moves_stays_and_leads_nowhere(tenant: Tenant) -> None:
     task = await tenant.finished(await tenant.api.patch(path, json={"port_id": other.id, "tags": {"a": "b"}}))
     assert (task["task_type"], task["data"]["floating_ip_id"]) == ("update_floating_ip", floating_ip.id)
     assert (await shown_on(tenant, one), await shown_on(tenant, other)) == ([], [floating_ip.floating_ip_address])
-    assert (await seen(tenant, floating_ip.id))["tags"][0]["key"] == "a"
+    assert (await seen(tenant, "floatingips", floating_ip.id))["tags"][0]["key"] == "a"
 
     await tenant.finished(await tenant.api.patch(path, json={"port_id": None}))
-    view = await seen(tenant, floating_ip.id)
+    view = await seen(tenant, "floatingips", floating_ip.id)
     assert (view["status"], view["port_id"], view["fixed_ip_address"]) == ("DOWN", None, None)
     assert driver_of(tenant.running).leading(floating_ip.id) is None
     assert (await tenant.api.patch(path, json={"port_id": None})).json() == {"tasks": []}
@@ -121,13 +115,13 @@ async def test_what_cannot_be_led_to_is_told(tenant: Tenant, stranger: Tenant) -
 async def test_a_move_that_fails_leaves_it_where_it_was(tenant: Tenant) -> None:
     one, other = await an_inner_port(tenant), await an_inner_port(tenant)
     floating_ip = await a_floating_ip(tenant, one)
-    before = await seen(tenant, floating_ip.id)
+    before = await seen(tenant, "floatingips", floating_ip.id)
     await disturb(tenant, FaultKind.FAIL, "update_floating_ip")
 
     answer = await tenant.api.patch(tenant.path("floatingips", floating_ip.id, version=2), json={"port_id": other.id})
 
     assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
-    assert await seen(tenant, floating_ip.id) == before
+    assert await seen(tenant, "floatingips", floating_ip.id) == before
     told = driver_of(tenant.running).leading(floating_ip.id)
     assert told is not None
     assert told.port_id == one.id
@@ -145,7 +139,7 @@ async def test_a_port_that_goes_meanwhile_is_not_led_to(tenant: Tenant) -> None:
 
     assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
     assert locked.status_code == 409
-    assert (await seen(tenant, floating_ip.id))["port_id"] is None
+    assert (await seen(tenant, "floatingips", floating_ip.id))["port_id"] is None
     assert driver_of(tenant.running).leading(floating_ip.id) is None
 
 
@@ -200,7 +194,7 @@ async def test_an_instance_that_goes_is_led_to_no_more(tenant: Tenant) -> None:
 
     await tenant.finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
 
-    assert (await seen(tenant, floating_ip.id))["status"] == "DOWN"
+    assert (await seen(tenant, "floatingips", floating_ip.id))["status"] == "DOWN"
     assert driver_of(tenant.running).leading(floating_ip.id) is None
 
 

@@ -8,6 +8,7 @@ import pytest
 from pileus.domain.ports import Port
 from tests.storage import allow
 from tests.tenants import REGION, Tenant
+from tests.wiring import seen
 from tests.worlds import a_floating_ip, a_network, a_port, addresses_of, an_instance, driver_of
 
 ALL = "reserved_fixed_ips"
@@ -15,13 +16,7 @@ ALL = "reserved_fixed_ips"
 
 async def reserved(tenant: Tenant, **body: Any) -> dict[str, Any]:
     task = await tenant.finished(await tenant.api.post(tenant.path(ALL), json=body))
-    return await seen(tenant, task["created_resources"]["ports"][0])
-
-
-async def seen(tenant: Tenant, port_id: str) -> dict[str, Any]:
-    answer = await tenant.api.get(tenant.path(ALL, port_id))
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
+    return await seen(tenant, ALL, task["created_resources"]["ports"][0])
 
 
 async def connected(tenant: Tenant, port_id: str) -> list[str]:
@@ -99,7 +94,7 @@ async def test_the_address_of_an_instance_is_kept_when_it_goes(tenant: Tenant) -
     use = {"resource_id": port.instance_id, "resource_type": "instance"}
     assert (kept["reservation"], kept["attachments"]) == ({"status": "attached", **use}, [use])
     assert (again.status_code, refused.status_code) == (409, 409)
-    after = await seen(tenant, port.id)
+    after = await seen(tenant, ALL, port.id)
     assert ([after["fixed_ip_address"]], after["reservation"]["status"]) == (before, "available")
 
 
@@ -136,7 +131,7 @@ async def test_several_instances_share_a_virtual_ip(tenant: Tenant) -> None:
     assert {each["port_id"] for each in free["results"]} == {one.id, two.id, three.id}
     assert {each["instance_id"] for each in put.json()["results"]} == {one.instance_id, two.instance_id}
     assert set(await connected(tenant, vip["port_id"])) == {one.id, two.id, three.id}
-    assert {each["resource_id"] for each in (await seen(tenant, vip["port_id"]))["attachments"]} == {
+    assert {each["resource_id"] for each in (await seen(tenant, ALL, vip["port_id"]))["attachments"]} == {
         one.instance_id, two.instance_id, three.instance_id
     }  # fmt: skip
     nic = driver_of(tenant.running).nic(one.id)
@@ -178,7 +173,7 @@ async def test_a_public_address_is_converted_there_and_back(tenant: Tenant) -> N
         await tenant.api.post(tenant.path("floatingips", floating_ip.id, "convert"), json=body)
     )
     (port_id,) = task["created_resources"]["ports"]
-    kept = await seen(tenant, port_id)
+    kept = await seen(tenant, ALL, port_id)
     back = await tenant.finished(
         await tenant.api.post(tenant.path(ALL, port_id, "convert"), json={"target_type": "floating_ip"})
     )

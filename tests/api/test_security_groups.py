@@ -10,6 +10,7 @@ from pileus.store import faults
 from tests.storage import allow
 from tests.tasks.guard_stories import PING, SSH
 from tests.tenants import REGION, Tenant
+from tests.wiring import seen
 from tests.worlds import a_rule, a_security_group, an_instance, disturb, driver_of, ports_of
 
 OLDER, NEWER = "securitygroups", "security_groups"
@@ -19,13 +20,7 @@ async def made(tenant: Tenant, **body: Any) -> dict[str, Any]:
     """A group made by its task."""
     answer = await tenant.api.post(tenant.path(NEWER, version=2), json={"name": "fresh", **body})
     task = await tenant.finished(answer)
-    return await seen(tenant, task["created_resources"]["security_groups"][0])
-
-
-async def seen(tenant: Tenant, group_id: str) -> dict[str, Any]:
-    answer = await tenant.api.get(tenant.path(OLDER, group_id))
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
+    return await seen(tenant, OLDER, task["created_resources"]["security_groups"][0])
 
 
 def told(tenant: Tenant, group_id: str) -> list[tuple[str, str | None]]:
@@ -98,7 +93,7 @@ async def test_a_group_is_made_so_and_rules_that_stay_keep_their_ids(tenant: Ten
         await tenant.api.patch(path, json={"name": "other", "rules": [PING, web], "tags": {"a": "b"}})
     )
 
-    after = await seen(tenant, view["id"])
+    after = await seen(tenant, OLDER, view["id"])
     assert (task["task_type"], after["name"], after["tags_v2"][0]["key"]) == ("update_security_group", "other", "a")
     assert kept["icmp"] in {rule["id"] for rule in after["security_group_rules"]}
     assert kept["tcp"] not in {rule["id"] for rule in after["security_group_rules"]}
@@ -106,7 +101,7 @@ async def test_a_group_is_made_so_and_rules_that_stay_keep_their_ids(tenant: Ten
     for same in ({}, {"name": "other"}, {"rules": [web, PING]}, {"tags": {"a": "b"}}):
         assert (await tenant.api.patch(path, json=same)).json() == {"tasks": []}
     await tenant.finished(await tenant.api.patch(path, json={"tags": None, "rules": []}))
-    assert (await seen(tenant, view["id"]))["tags_v2"] == told(tenant, view["id"]) == []
+    assert (await seen(tenant, OLDER, view["id"]))["tags_v2"] == told(tenant, view["id"]) == []
 
 
 async def test_a_change_that_fails_leaves_rules_as_they_were(tenant: Tenant) -> None:
@@ -116,7 +111,7 @@ async def test_a_change_that_fails_leaves_rules_as_they_were(tenant: Tenant) -> 
     answer = await tenant.api.patch(tenant.path(NEWER, view["id"], version=2), json={"rules": []})
 
     assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
-    after = await seen(tenant, view["id"])
+    after = await seen(tenant, OLDER, view["id"])
     assert (rules(after), told(tenant, view["id"])) == (rules(view), rules(view))
 
 
@@ -150,7 +145,7 @@ async def test_single_rules_come_and_go(tenant: Tenant) -> None:
     assert (task["task_type"], gone["task_type"]) == ("create_security_group_rule", "delete_security_group_rule")
     assert (again.status_code, with_rule) == (409, [("ingress", "tcp")])
     assert (await tenant.api.delete(f"{path}/{rule_id}")).status_code == 404
-    assert rules(await seen(tenant, view["id"])) == told(tenant, view["id"]) == []
+    assert rules(await seen(tenant, OLDER, view["id"])) == told(tenant, view["id"]) == []
 
 
 async def test_rules_added_at_once_all_stay(tenant: Tenant) -> None:
@@ -164,7 +159,7 @@ async def test_rules_added_at_once_all_stay(tenant: Tenant) -> None:
 
     await asyncio.gather(*(add(port) for port in range(1, 6)))
 
-    found = {rule["port_range_min"] for rule in (await seen(tenant, view["id"]))["security_group_rules"]}
+    found = {rule["port_range_min"] for rule in (await seen(tenant, OLDER, view["id"]))["security_group_rules"]}
     assert found == set(range(1, 6))
     assert len(told(tenant, view["id"])) == 5
 

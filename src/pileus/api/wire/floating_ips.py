@@ -7,8 +7,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pileus.api.wire.constraints import Uuid
 from pileus.api.wire.instances import InstanceView
+from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
-from pileus.api.wire.times import offset
 from pileus.domain.floating_ips import FloatingIP, FloatingIPPatch
 from pileus.domain.tags import Tag, checked
 
@@ -44,13 +44,7 @@ class FloatingIPView(Struct, kw_only=True):
             router_id=floating.router_id,
             status=floating.status,
             tags=shown(tags),
-            project_id=floating.project_id,
-            region=region_name,
-            region_id=floating.region_id,
-            task_id=floating.task_id,
-            creator_task_id=floating.creator_task_id,
-            created_at=offset(floating.created_at),
-            updated_at=offset(floating.updated_at),
+            **placed(floating, region_name),
         )
 
 

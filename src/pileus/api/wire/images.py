@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import TagView, shown
-from pileus.api.wire.times import offset
 from pileus.domain.images import Image
 from pileus.domain.tags import Tag
 
@@ -77,11 +77,5 @@ class ImageView(Struct, kw_only=True):
             price_per_hour=None,
             price_per_month=None,
             price_status=None,
-            project_id=image.project_id or project_id,
-            region=region_name,
-            region_id=image.region_id,
-            task_id=image.task_id,
-            creator_task_id=image.creator_task_id,
-            created_at=offset(image.created_at),
-            updated_at=offset(image.updated_at),
+            **placed(image, region_name, project_id),
         )

@@ -6,9 +6,9 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from pileus.api.wire.constraints import Name
+from pileus.api.wire.placed import placed
 from pileus.api.wire.subnets import SubnetView
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
-from pileus.api.wire.times import offset
 from pileus.domain.networks import Network, NetworkPatch, Subnet
 from pileus.domain.tags import Tag, checked
 
@@ -135,11 +135,5 @@ def _facts(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str,
         "default": network.is_default,
         "port_security_enabled": network.port_security_enabled,
         "tags": shown(tags),
-        "project_id": network.project_id,
-        "region": region_name,
-        "region_id": network.region_id,
-        "task_id": network.task_id,
-        "creator_task_id": network.creator_task_id,
-        "created_at": offset(network.created_at),
-        "updated_at": offset(network.updated_at),
+        **placed(network, region_name),
     }

@@ -7,9 +7,9 @@ from msgspec import Struct, field
 
 from pileus.api.wire.constraints import IpFamily, Uuid
 from pileus.api.wire.networks import NetworkView
+from pileus.api.wire.placed import placed
 from pileus.api.wire.ports import AddressPairView
 from pileus.api.wire.subnets import SubnetView
-from pileus.api.wire.times import offset
 from pileus.domain.instances import Instance
 from pileus.domain.orders import InterfaceType, NewInterface
 from pileus.domain.ports import AssignedAddress, Port
@@ -81,13 +81,7 @@ class ReservedFixedIPView(Struct, kw_only=True):
             reservation=_reservation(one),
             attachments=used,
             allowed_address_pairs=[AddressPairView.of(pair) for pair in port.allowed_address_pairs],
-            project_id=port.project_id,
-            region=region_name,
-            region_id=port.region_id,
-            task_id=port.task_id,
-            creator_task_id=port.creator_task_id,
-            created_at=offset(port.created_at),
-            updated_at=offset(port.updated_at),
+            **placed(port, region_name),
         )
 
 

@@ -6,9 +6,9 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from pileus.api.wire.constraints import Name, Uuid
+from pileus.api.wire.placed import placed
 from pileus.api.wire.ports import IpAssignment
 from pileus.api.wire.subnets import RouteIn, RouteView
-from pileus.api.wire.times import offset
 from pileus.domain.errors import invalid
 from pileus.domain.networks import Route
 from pileus.domain.ports import AssignedAddress
@@ -62,13 +62,7 @@ class RouterView(Struct, kw_only=True):
             external_gateway_info=_gateway(router, legs),
             interfaces=[_interface(leg) for leg in legs if not leg.port.gateway],
             routes=[RouteView.of(route) for route in router.routes],
-            project_id=router.project_id,
-            region=region_name,
-            region_id=router.region_id,
-            task_id=router.task_id,
-            creator_task_id=router.creator_task_id,
-            created_at=offset(router.created_at),
-            updated_at=offset(router.updated_at),
+            **placed(router, region_name),
         )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from pileus.api.wire.constraints import Name, Uuid
+from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import NewTags, TagView, shown
-from pileus.api.wire.times import offset
 from pileus.domain.tags import Tag
 from pileus.domain.volumes import Snapshot
 
@@ -40,13 +40,7 @@ class SnapshotView(Struct, kw_only=True):
             size=snapshot.size,
             volume_id=snapshot.volume_id,
             tags=shown(tags),
-            region=region_name,
-            region_id=snapshot.region_id,
-            project_id=snapshot.project_id,
-            task_id=snapshot.task_id,
-            creator_task_id=snapshot.creator_task_id,
-            created_at=offset(snapshot.created_at),
-            updated_at=offset(snapshot.updated_at),
+            **placed(snapshot, region_name),
         )
 
 

@@ -6,8 +6,8 @@ from typing import Literal, cast
 from msgspec import UNSET, Struct, UnsetType
 
 from pileus.api.wire.constraints import Name, Uuid
+from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
-from pileus.api.wire.times import offset
 from pileus.domain.networks import Route, Subnet
 from pileus.domain.subnets import NewSubnet, SubnetPatch
 from pileus.domain.tags import Tag, checked
@@ -86,13 +86,7 @@ class SubnetView(Struct, kw_only=True):
             available_ips=None if available is None else _count(available),
             total_ips=_count(subnet.total),
             tags=shown(tags),
-            project_id=subnet.project_id or project_id,
-            region=region_name,
-            region_id=subnet.region_id,
-            task_id=subnet.task_id,
-            creator_task_id=subnet.creator_task_id,
-            created_at=offset(subnet.created_at),
-            updated_at=offset(subnet.updated_at),
+            **placed(subnet, region_name, project_id),
         )
 
 

@@ -2,6 +2,7 @@
 
 from msgspec import Struct, field
 
+from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import TagView, shown
 from pileus.api.wire.times import offset
 from pileus.domain.images import Image
@@ -99,13 +100,7 @@ class VolumeView(Struct, kw_only=True):
             snapshot_ids=parts.snapshot_ids,
             volume_image_metadata=_image(volume.image_id, parts.image),
             tags=shown(parts.tags),
-            region=region_name,
-            region_id=volume.region_id,
-            project_id=volume.project_id,
-            task_id=volume.task_id,
-            creator_task_id=volume.creator_task_id,
-            created_at=offset(volume.created_at),
-            updated_at=offset(volume.updated_at),
+            **placed(volume, region_name),
         )
 
 
