@@ -7,14 +7,16 @@ from msgspec.structs import replace
 
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.instances import Instance
+from pileus.domain.lifecycle_policies import LifecyclePolicy
+from pileus.domain.schedules import Interval, Schedule
 from pileus.domain.tags import tagged
 from pileus.domain.user_actions import UserAction
 from pileus.domain.volumes import Attachment, Snapshot, Volume, VolumeStatus, device
 from pileus.drivers.driver import Disk
-from pileus.store import attachments, faults, snapshots, tags, user_actions, volumes
+from pileus.store import attachments, faults, lifecycle_policies, schedules, snapshots, tags, user_actions, volumes
 from pileus.store.database import Tx
 from tests.tenants import Tenant
-from tests.worlds import driver_of, place_of, renewed
+from tests.worlds import driver_of, owned, place_of, renewed
 
 
 async def a_volume(
@@ -52,6 +54,20 @@ async def a_snapshot(
     await tenant.running.cloud.db.write(write)
     await driver_of(tenant.running).ensure_snapshot(snapshot.id, volume.id)
     return snapshot
+
+
+async def a_lifecycle_policy(tenant: Tenant, name: str = "nightly") -> tuple[int, str]:
+    """A lifecycle policy with a schedule that does not run; the ids of both."""
+    facts = {**owned(tenant), "user_id": tenant.client_id}
+
+    async def write(tx: Tx) -> int:
+        policy_id = await lifecycle_policies.next_id(tx)
+        policy = LifecyclePolicy(**{**facts, "id": policy_id, "name": name, "updated_at": 0})
+        schedule = Schedule(**facts, lifecycle_policy_id=policy_id, timing=Interval(weeks=1), next_at=None)
+        await schedules.add(tx, schedule)
+        return (await lifecycle_policies.add(tx, policy)).id
+
+    return await tenant.running.cloud.db.write(write), facts["id"]
 
 
 async def disturb(tenant: Tenant, kind: FaultKind, task_type: str, step: str | None = None) -> None:

@@ -3,10 +3,11 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from litestar import Litestar
 from prometheus_client import CollectorRegistry
@@ -21,13 +22,13 @@ from pileus.drivers.named import named
 from pileus.key_room import KeyRoom
 from pileus.seeding import catalogue_of, furnished, seed
 from pileus.settings import Settings
-from pileus.store.database import Database
 from pileus.store.schema import opened
 from pileus.tasks.endings import Endings
 from pileus.tasks.engine import Ended, Engine
 from pileus.tasks.interference import Faults
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconcile import keep_reconciled
+from pileus.tasks.scheduling import Scheduler
 
 VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
@@ -93,7 +94,8 @@ async def started(settings: Settings, *, only: bool = False) -> AsyncIterator[Ru
             db, catalogue, now, new_id, engine.nudge, driver, legacy_fields=settings.legacy_fields, endings=endings
         )
         app = application(settings, cloud, figures)
-        async with _working(engine, db, driver):
+        scheduler = Scheduler(db, catalogue, now, new_id, engine.nudge)
+        async with _working(engine.run(), keep_reconciled(db, driver, now), scheduler.run()):
             yield Running(app, cloud, engine, driver, home.first_token)
 
 
@@ -122,8 +124,8 @@ def _teller(figures: Figures, endings: Endings) -> Ended:
 
 
 @asynccontextmanager
-async def _working(engine: Engine, db: Database, driver: Compute) -> AsyncIterator[None]:
-    working = [asyncio.create_task(engine.run()), asyncio.create_task(keep_reconciled(db, driver, now))]
+async def _working(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    working = [asyncio.create_task(each) for each in work]
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from pileus.domain.ssh_keys import SSHKey
 from pileus.store import counters, images, quotas, tasks
 from pileus.store.database import Tx
 from pileus.store.rows import Table
-from tests.storage import a_snapshot, a_volume
+from tests.storage import a_lifecycle_policy, a_snapshot, a_volume
 from tests.tasks.workers import a_task
 from tests.tenants import REGION, Tenant
 from tests.wiring import a_router
@@ -42,6 +42,7 @@ THINGS = (
     "server_id",
     "router_id",
     "rule_id",
+    "schedule_id",
     "servergroup_id",
     "snapshot_id",
     "ssh_key_id",
@@ -76,6 +77,7 @@ def ids_of_nothing() -> Ids:
         "project_id": 7_000_000,
         "region_id": REGION,
         "blackhole_id": 7_000_000,
+        "policy_id": 7_000_000,
         "profile_id": 8_000_000,
         "client_id": 7_000_000,
         "request_id": 7_000_000,
@@ -98,7 +100,10 @@ async def ids_of(tenant: Tenant) -> Ids:
     await db.write(lambda tx: tasks.add(tx, task))
     port = await a_port(tenant, name=SECRET)
     network, (subnet,) = await a_network(tenant, name=SECRET)
+    policy_id, schedule_id = await a_lifecycle_policy(tenant, name=SECRET)
     found = {
+        "policy_id": policy_id,
+        "schedule_id": schedule_id,
         "project_id": tenant.project_id,
         "region_id": REGION,
         "instance_id": instance.id,

@@ -10,6 +10,7 @@ from pileus.domain.volumes import Snapshot
 from pileus.store import contents, faults, images, snapshots, volumes
 from pileus.tasks.delete_project import STEPS
 from tests.api.test_projects import ALL, deleted, made, names, refusal
+from tests.storage import a_lifecycle_policy
 from tests.tenants import REGION, Tenant
 from tests.wiring import a_router
 from tests.worlds import (
@@ -52,6 +53,7 @@ async def furnished(tenant: Tenant) -> None:
     await a_floating_ip(tenant, inner)
     await a_ddos_profile(tenant, (await addresses_of(tenant, (await ports_of(tenant, instance))[0]))[0])
     await a_placement_group(tenant)
+    await a_lifecycle_policy(tenant)
     await tenant.api.post(f"/cloud/v1/ssh_keys/{tenant.project_id}", json={"name": "key"})
     image = Image(**renewed(tenant), name="mine", os_distro="debian", os_version="12")
     await tenant.running.cloud.db.write(lambda tx: images.TABLE.add(tx, image))

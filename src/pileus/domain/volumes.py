@@ -181,7 +181,10 @@ class Attachment(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Lockable, frozen=True, kw_only=True):
-    """A volume as it was at a moment; `schedule_id` and `lifecycle_policy_id` say what took it, if nobody asked."""
+    """A volume as it was at a moment.
+
+    `schedule_id` and `lifecycle_policy_id` say what took it, if nobody asked; it is deleted at `expires_at`.
+    """
 
     NOUN: ClassVar[str] = "Snapshot"
 
@@ -195,10 +198,32 @@ class Snapshot(Lockable, frozen=True, kw_only=True):
     status: str = "available"
     schedule_id: str | None = None
     lifecycle_policy_id: int | None = None
+    expires_at: int | None = None
     creator_task_id: str | None = None
     created_at: int
     updated_at: int
     revision: int = 1
+
+    @classmethod
+    def of(  # noqa: PLR0913  # each is a fact of its own
+        cls, volume: Volume, snapshot_id: str, name: str, task_id: str, now: int, *, description: str | None = None
+    ) -> "Snapshot":
+        """One that a task is to take of a volume."""
+        return cls(
+            id=snapshot_id,
+            client_id=volume.client_id,
+            project_id=volume.project_id,
+            region_id=volume.region_id,
+            volume_id=volume.id,
+            name=name,
+            description=description,
+            size=volume.size,
+            status=SnapshotStatus.CREATING.value,
+            task_id=task_id,
+            creator_task_id=task_id,
+            created_at=now,
+            updated_at=now,
+        )
 
     @property
     def place(self) -> Place:

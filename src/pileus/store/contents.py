@@ -17,14 +17,14 @@ GROUPS = "security_group_id IN (SELECT id FROM security_groups WHERE project_id 
 VOLUMES = "volume_id IN (SELECT id FROM volumes WHERE project_id = :project_id)"
 OWN = "project_id = :project_id"
 REMOVED = {
-    "attachments": VOLUMES,
+    **dict.fromkeys(("attachments", "policy_volumes", "due_snapshots"), VOLUMES),
     "addresses": f"{PORTS} OR {FLOATING_IPS} OR {ROUTER_PORTS}",
     "router_ports": ROUTERS,
     "port_security_groups": f"{PORTS} OR {GROUPS}",
     "security_group_rules": GROUPS,
     **dict.fromkeys(("floating_ips", "ports", "security_groups", "snapshots", "volumes", "instances"), OWN),
     **dict.fromkeys(("subnets", "routers", "networks", "images", "placement_groups", "ddos_profiles"), OWN),
-    **dict.fromkeys(("ssh_keys", "tags"), OWN),
+    **dict.fromkeys(("ssh_keys", "tags", "schedules", "lifecycle_policies"), OWN),
 }
 """Tables in the order in which they can be emptied of a project, and what of them is the project's."""
 

@@ -24,12 +24,13 @@ SELECT
     (SELECT count(*) FROM subnets WHERE {OWN}),
     (SELECT count(*) FROM routers WHERE {OWN}),
     (SELECT count(*) FROM images WHERE {OWN}),
-    (SELECT coalesce(sum(size), 0) FROM images WHERE {OWN})
+    (SELECT coalesce(sum(size), 0) FROM images WHERE {OWN}),
+    (SELECT count(*) FROM schedules WHERE {OWN})
 """  # noqa: S608  # our own words
 NAMES = (
     "volume_count", "volume_size", "volume_snapshots_count", "volume_snapshots_size", "floating_count",
     "external_ip_count", "servergroup_count", "firewall_count", "network_count", "subnet_count", "router_count",
-    "image_count", "image_size",
+    "image_count", "image_size", "snapshot_schedule_count",
 )  # fmt: skip
 
 

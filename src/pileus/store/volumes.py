@@ -67,7 +67,9 @@ async def save(tx: Tx, before: Volume, after: Volume) -> Volume:
 
 
 async def remove(tx: Tx, volume_id: str) -> None:
-    """Delete a volume's own row."""
+    """Delete a volume's own row; it is in no lifecycle policy any more."""
+    for table in ("policy_volumes", "due_snapshots"):
+        await tx.run(f"DELETE FROM {table} WHERE volume_id = :id", id=volume_id)  # noqa: S608  # names of our own
     await TABLE.remove(tx, volume_id)
 
 

@@ -1,11 +1,12 @@
 """create_snapshot: keep what a volume holds now, in use or not; a failure leaves nothing behind.
 
-Arguments: `snapshot_id`, `volume_id`.
+Arguments: `snapshot_id`, `volume_id`; `schedule_id` and `lifecycle_policy_id` where a schedule has started it. Where
+that has more snapshots of the volume than it keeps, the oldest end.
 """
 
 from pileus.domain.tasks import created
 from pileus.domain.volumes import SnapshotStatus
-from pileus.store import snapshots, tags
+from pileus.store import schedules, snapshots, tags
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, Work
 from pileus.tasks.storage import photographer, snapshot_of
@@ -22,6 +23,9 @@ async def _destroy(work: Work) -> None:
 async def _done(tx: Tx, work: Work) -> Created | None:
     snapshot = await snapshot_of(tx, work)
     await snapshots.save(tx, snapshot, snapshot.standing(SnapshotStatus.AVAILABLE, work.now()))
+    schedule = await schedules.find(tx, snapshot.schedule_id) if snapshot.schedule_id else None
+    if schedule is not None:
+        await schedules.expire_surplus(tx, schedule, snapshot.volume_id, work.now())
     return created(snapshots=[snapshot.id])
 
 

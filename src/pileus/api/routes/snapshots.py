@@ -4,7 +4,7 @@ from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Call, Here
+from pileus.api.call import Here
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.quotas import within_quotas
 from pileus.api.routes.volume_views import show_snapshot
@@ -14,7 +14,7 @@ from pileus.api.wire.tags import TagChanges
 from pileus.api.wire.tasks import TaskIds
 from pileus.api.wire.volume_requests import UpdateVolume
 from pileus.domain.tags import checked, replaced, tagged
-from pileus.domain.volumes import Snapshot, SnapshotStatus, Volume
+from pileus.domain.volumes import Snapshot
 from pileus.store import projects, snapshots, tags, volumes
 from pileus.store.database import Tx
 
@@ -58,7 +58,9 @@ async def create_snapshot(call: Here, data: JSONBody[CreateSnapshot]) -> TaskIds
         volume = (await volumes.get(tx, call.place, data.volume_id)).photographed()
         await volumes.unchanged(tx, volume)
         await within_quotas(tx, call, {"volume_snapshots_count": 1, "volume_snapshots_size": volume.size})
-        snapshot = await snapshots.add(tx, _taken(call, volume, data, task_id))
+        identity, now = call.cloud.new_id(), call.cloud.now()
+        taken = Snapshot.of(volume, identity, data.name, task_id, now, description=data.description)
+        snapshot = await snapshots.add(tx, taken)
         await tags.add(tx, snapshots.KIND, call.place, snapshot.id, its)
         args = {"snapshot_id": snapshot.id, "volume_id": volume.id}
         told = {"name": snapshot.name, "volume_id": volume.id}
@@ -128,25 +130,6 @@ async def delete_snapshot(call: Here, snapshot_id: FromPath[str]) -> TaskIds:
     await call.db.write(write)
     call.cloud.nudge()
     return TaskIds(tasks=[task_id])
-
-
-def _taken(call: Call, volume: Volume, data: CreateSnapshot, task_id: str) -> Snapshot:
-    now = call.cloud.now()
-    return Snapshot(
-        id=call.cloud.new_id(),
-        client_id=volume.client_id,
-        project_id=volume.project_id,
-        region_id=volume.region_id,
-        volume_id=volume.id,
-        name=data.name,
-        description=data.description,
-        size=volume.size,
-        status=SnapshotStatus.CREATING.value,
-        task_id=task_id,
-        creator_task_id=task_id,
-        created_at=now,
-        updated_at=now,
-    )
 
 
 ROUTES = [

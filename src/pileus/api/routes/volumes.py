@@ -1,5 +1,7 @@
 """Volumes: list, make, look at, change and delete them."""
 
+from collections.abc import Iterable
+
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
@@ -21,7 +23,7 @@ from pileus.domain.new_volumes import made
 from pileus.domain.orders import NewVolume, Order
 from pileus.domain.tags import Tag
 from pileus.domain.volumes import Volume
-from pileus.store import projects, tags, volume_parts, volumes
+from pileus.store import lifecycle_policies, projects, tags, volume_parts, volumes
 from pileus.store.database import Tx
 
 ALL = "/cloud/v1/volumes/{project_id:int}/{region_id:int}"
@@ -74,7 +76,8 @@ async def create_volume(call: Here, data: JSONBody[CreateVolume]) -> TaskIds:
 
     One from a snapshot has its size, and the type of its volume unless `type_name` says otherwise; only types that take
     snapshots can. With `instance_id_to_attach_to` it is attached in the same task, under `attachment_tag` if that is
-    given. A task that fails leaves nothing behind.
+    given; `lifecycle_policy_ids` put it into policies, which take snapshots of it. A task that fails leaves nothing
+    behind.
     """
     call.region()
     task_id, ordered, instance_id = call.cloud.new_id(), data.ordered(), data.instance_id_to_attach_to or None
@@ -84,6 +87,7 @@ async def create_volume(call: Here, data: JSONBody[CreateVolume]) -> TaskIds:
         volume, its = await _planned(tx, call, ordered, task_id)
         await volumes.add(tx, volume)
         await tags.add(tx, volumes.KIND, call.place, volume.id, its)
+        await _scheduled(tx, call, volume, data.lifecycle_policy_ids or [])
         if instance_id:
             await hang(tx, call, volume, instance_id, ordered.attachment_tag, task_id)
         args = {"volume_id": volume.id, "instance_id": instance_id}
@@ -163,6 +167,13 @@ async def _planned(tx: Tx, call: Call, ordered: NewVolume, task_id: str) -> tupl
     asked = {"volume_count": 1, "volume_size": volume.size}
     await within_quotas(tx, call, asked)
     return volume, its
+
+
+async def _scheduled(tx: Tx, call: Call, volume: Volume, policy_ids: Iterable[int]) -> None:
+    """Put a volume into lifecycle policies; raises NotFound."""
+    for policy_id in dict.fromkeys(policy_ids):
+        policy = await lifecycle_policies.get(tx, call.place, policy_id)
+        await lifecycle_policies.include(tx, policy.id, [volume.id])
 
 
 ROUTES = [list_volumes, create_volume, get_volume, update_volume, delete_volume, *metadata_routes(NOUN)]

@@ -59,9 +59,9 @@ class ItemPrice(Struct, kw_only=True):
         return cls(
             currency_code=currency_code,
             price_status="hide" if price is None else "show",
-            price_per_hour=_hourly(price),
-            price_per_month=_monthly(price),
-            price_without_discount_per_month=_monthly(price),
+            price_per_hour=hourly(price),
+            price_per_month=monthly(price),
+            price_without_discount_per_month=monthly(price),
             discount_percent=0,
             tax_percent=float(tax_percent),
         )
@@ -130,21 +130,21 @@ class InstancePrice(Struct, kw_only=True):
             currency_code=currency_code,
             price_status="hide" if total is None else "show",
             per_hour=InstancePriceParts(
-                flavor=_hourly(preview.flavor),
-                external_ip=_hourly(preview.external_ip),
-                floating_ip=_hourly(preview.floating_ip),
-                volumes=VolumesPrice.of({name: _hourly(price) for name, price in preview.volumes.items()}),
+                flavor=hourly(preview.flavor),
+                external_ip=hourly(preview.external_ip),
+                floating_ip=hourly(preview.floating_ip),
+                volumes=VolumesPrice.of({name: hourly(price) for name, price in preview.volumes.items()}),
             ),
             per_month=InstancePriceParts(
-                flavor=_monthly(preview.flavor),
-                external_ip=_monthly(preview.external_ip),
-                floating_ip=_monthly(preview.floating_ip),
-                volumes=VolumesPrice.of({name: _monthly(price) for name, price in preview.volumes.items()}),
+                flavor=monthly(preview.flavor),
+                external_ip=monthly(preview.external_ip),
+                floating_ip=monthly(preview.floating_ip),
+                volumes=VolumesPrice.of({name: monthly(price) for name, price in preview.volumes.items()}),
             ),
             per_gb=TrafficPrice(egress_traffic_baremetal=_number(baremetal), egress_traffic_virtual=_number(virtual)),
-            total_price_per_hour=_hourly(total),
-            total_price_per_month=_monthly(total),
-            price_without_discount_per_month=_monthly(total),
+            total_price_per_hour=hourly(total),
+            total_price_per_month=monthly(total),
+            price_without_discount_per_month=monthly(total),
             discount_percent="0",
             discount_details=[],
             tax_percent=float(tax_percent),
@@ -152,11 +152,13 @@ class InstancePrice(Struct, kw_only=True):
         )
 
 
-def _hourly(price: Price | None) -> float | None:
+def hourly(price: Price | None) -> float | None:
+    """What is shown of a price by the hour."""
     return _number(None if price is None else price.per_hour)
 
 
-def _monthly(price: Price | None) -> float | None:
+def monthly(price: Price | None) -> float | None:
+    """What is shown of a price by the month."""
     return _number(None if price is None else price.per_month)
 
 

@@ -1,6 +1,8 @@
 """What clients send about volumes. An absent field is UNSET where absence and null differ, else None."""
 
-from msgspec import UNSET, Struct, UnsetType
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pileus.api.wire.constraints import AttachmentTag, Name, RetypableVolumeType, Size, Uuid, VolumeType
 from pileus.api.wire.tags import NewTags, TagChanges
@@ -9,12 +11,14 @@ from pileus.domain.orders import Source
 from pileus.domain.tags import checked
 from pileus.domain.volumes import VolumePatch
 
+PolicyId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
 
 class _CreateVolume(Struct, kw_only=True, tag_field="source"):
     name: Name
     instance_id_to_attach_to: str | None = None
     attachment_tag: AttachmentTag | None = None
-    lifecycle_policy_ids: list[int] | None = None
+    lifecycle_policy_ids: Annotated[list[PolicyId], Meta(max_length=100)] | None = None
     tags: NewTags | None = None
     metadata: NewTags | None = None
 

@@ -1,0 +1,60 @@
+"""What requests about lifecycle policies have in common: showing one, and putting schedules and volumes into it."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import asdict
+
+from pileus.api.call import Call
+from pileus.api.quotas import within_quotas
+from pileus.api.wire.lifecycle_policies import LifecyclePolicyView
+from pileus.api.wire.schedules import CreateSchedule
+from pileus.domain.errors import invalid
+from pileus.domain.lifecycle_policies import LifecyclePolicy
+from pileus.domain.schedules import MOST_SCHEDULES, Schedule
+from pileus.store import lifecycle_policies, schedules, volumes
+from pileus.store.database import Tx
+
+
+async def shown(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicyView:
+    """A policy with all that is in it."""
+    return (await all_shown(tx, [policy]))[0]
+
+
+async def all_shown(tx: Tx, policies: Sequence[LifecyclePolicy]) -> list[LifecyclePolicyView]:
+    """Policies with all that is in them."""
+    ids = [policy.id for policy in policies]
+    theirs, hung = await schedules.of_each(tx, ids), await lifecycle_policies.volumes_of_each(tx, ids)
+    return [LifecyclePolicyView.of(policy, theirs[policy.id], hung[policy.id]) for policy in policies]
+
+
+async def add_schedules(tx: Tx, call: Call, policy: LifecyclePolicy, asked: Sequence[CreateSchedule]) -> None:
+    """Put new schedules into a policy; raises Invalid for too many and for what cannot be kept, or QuotaExceeded."""
+    if len(await schedules.of_policy(tx, policy.id)) + len(asked) > MOST_SCHEDULES:
+        raise invalid(schedules=f"A policy has at most {MOST_SCHEDULES} schedules")
+    await within_quotas(tx, call, {"snapshot_schedule_count": len(asked)})
+    for wanted in asked:
+        schedule = _new(call, policy, wanted)
+        await schedules.add(tx, schedule.waiting(schedule.created_at) if policy.is_active else schedule)
+
+
+async def add_volumes(tx: Tx, call: Call, policy: LifecyclePolicy, volume_ids: Iterable[str]) -> None:
+    """Put volumes of the same place into a policy; raises NotFound."""
+    named = sorted(set(volume_ids))
+    for volume_id in named:
+        await volumes.get(tx, call.place, volume_id)
+    await lifecycle_policies.include(tx, policy.id, named)
+
+
+def _new(call: Call, policy: LifecyclePolicy, wanted: CreateSchedule) -> Schedule:
+    now = call.cloud.now()
+    return Schedule(
+        **asdict(wanted.asked(now)),
+        id=call.cloud.new_id(),
+        client_id=policy.client_id,
+        project_id=policy.project_id,
+        region_id=policy.region_id,
+        user_id=call.caller.user_id,
+        lifecycle_policy_id=policy.id,
+        next_at=None,
+        created_at=now,
+    )

@@ -1,0 +1,141 @@
+"""When schedules come, what they are called, and what cannot be kept."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pileus.domain.errors import Invalid
+from pileus.domain.schedules import MINUTE, UNITS, Cron, Interval, NewSchedule, Schedule, Span, most_kept, retimed
+from tests.domain.builders import NOW, a_volume
+
+MONDAY = "2026-11-23T10:17:30+00:00"
+
+
+def at(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp()) * 1_000_000
+
+
+def told(moment: int | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def a_schedule(**changes: Any) -> Schedule:
+    places = {"client_id": 1, "project_id": 1, "region_id": 1, "user_id": 1, "lifecycle_policy_id": 7}
+    facts = {"id": "s-1", "timing": Interval(hours=1), "next_at": NOW, "created_at": NOW}
+    return Schedule(**{**places, **facts, **changes})
+
+
+@pytest.mark.parametrize(
+    ("cron", "moment"),
+    [
+        (Cron(minute="30"), "2026-11-23 10:30:00"),
+        (Cron(hour="0, 20", minute="30"), "2026-11-23 20:30:00"),
+        (Cron(hour="3"), "2026-11-24 03:00:00"),
+        (Cron(day_of_week="sun"), "2026-11-29 00:00:00"),
+        (Cron(day="last"), "2026-11-30 00:00:00"),
+        (Cron(week="53"), "2026-12-28 00:00:00"),
+        (Cron(month="2", day="29", hour="4"), "2028-02-29 04:00:00"),
+        (Cron(minute="*/20"), "2026-11-23 10:20:00"),
+        (Cron(hour="3", timezone="Asia/Kolkata"), "2026-11-23 21:30:00"),
+        (Cron(month="7", day="1", hour="12", timezone="Europe/Luxembourg"), "2027-07-01 10:00:00"),
+    ],
+)
+def test_a_calendar_says_when_it_comes(cron: Cron, moment: str) -> None:
+    cron.check()
+
+    assert told(cron.following(NOW, at(MONDAY))) == moment
+
+
+def test_a_moment_that_has_come_is_followed_by_the_next() -> None:
+    cron, moment = Cron(hour="12"), at("2026-11-23T12:00:00+00:00")
+
+    assert told(cron.following(moment, moment)) == "2026-11-24 12:00:00"
+    assert told(cron.following(moment, moment - 1)) == "2026-11-23 12:00:00"
+
+
+@pytest.mark.parametrize("day", ["2027-03-27", "2027-10-30"])
+def test_no_day_is_left_out_where_clocks_are_changed(day: str) -> None:
+    """In Luxembourg they leave out 02:30 on 28 March 2027, and show it twice on 31 October 2027."""
+    cron, now, days = Cron(hour="2", minute="30", timezone="Europe/Luxembourg"), at(f"{day}T00:00:00+00:00"), set()
+
+    for _ in range(5):
+        now = cron.following(now, now) or 0
+        days.add(str(told(now))[:10])
+
+    first = datetime.fromisoformat(day)
+    assert {str(first + timedelta(days=number))[:10] for number in range(4)} <= days
+
+
+def test_an_interval_keeps_its_beat_whatever_passes_meanwhile() -> None:
+    hourly = Interval(hours=1)
+
+    assert hourly.following(NOW, NOW) == NOW + 60 * MINUTE
+    assert hourly.following(NOW, NOW + 60 * MINUTE) == NOW + 120 * MINUTE
+    assert hourly.following(NOW, NOW + 1000 * MINUTE) == NOW + 1020 * MINUTE
+    assert Interval(weeks=1, days=1, hours=1, minutes=1).length == sum(UNITS.values())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"timing": Cron()}, "minute"),
+        ({"timing": Cron(timezone="UTC")}, "minute"),
+        ({"timing": Cron(minute="60")}, "minute"),
+        ({"timing": Cron(hour="noon")}, "hour"),
+        ({"timing": Cron(day_of_week="monday")}, "day_of_week"),
+        ({"timing": Cron(month="*/0")}, "month"),
+        ({"timing": Cron(minute="1", timezone="Moon/Base")}, "timezone"),
+        ({"timing": Cron(minute="1", timezone="../etc/passwd")}, "timezone"),
+        ({"timing": Cron(minute="1", timezone="Europe")}, "timezone"),
+        ({"timing": Cron(minute="1", timezone="\0")}, "timezone"),
+        ({"timing": Cron(minute="1", timezone="x" * 5000)}, "timezone"),
+        ({"timing": Cron(month="2", day="30")}, "type"),
+        ({"timing": Interval()}, "minutes"),
+        ({"timing": Interval(minutes=0)}, "minutes"),
+        ({"timing": Interval(hours=2, minutes=-1)}, "minutes"),
+        ({"timing": Interval(weeks=10**9)}, "minutes"),
+        ({"timing": Interval(hours=1), "retention_time": Span()}, "retention_time"),
+        ({"timing": Interval(hours=1), "resource_name_template": "of {volume}"}, "resource_name_template"),
+    ],
+)
+def test_what_cannot_be_kept_is_told_by_its_field(wrong: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        NewSchedule(**wrong).checked(NOW)
+
+    assert list(refused.value.fields) == [field]
+
+
+def test_names_are_filled_in_and_cut() -> None:
+    template = "{volume_id} {schedule_id} {lifecycle_policy_id} {datetime_utc} {local_datetime} as {is"
+    schedule = a_schedule(timing=Cron(hour="1", timezone="Asia/Tokyo"), resource_name_template=template)
+
+    name = schedule.name_of(a_volume(id="v-1"), at(MONDAY))
+
+    assert name == "v-1 s-1 7 2026-11-23 10:17:30 2026-11-23 19:17:30 as {is"
+    long = a_schedule(resource_name_template="{volume_id}" * 10)
+    assert len(long.name_of(a_volume(id="v" * 36), NOW)) == 255
+
+
+def test_a_patch_changes_what_it_names_and_another_type_starts_from_nothing() -> None:
+    before = a_schedule(timing=Cron(hour="1", minute="5"))
+
+    same = before.changed({"max_quantity": 9}, {}, NOW)
+    later = before.changed({}, {"hour": "2"}, at(MONDAY))
+    other = before.changed({}, {"type": "interval", "days": 1}, NOW)
+
+    assert (same.max_quantity, same.timing, same.next_at) == (9, before.timing, NOW)
+    assert (later.timing, told(later.next_at)) == (Cron(hour="2", minute="5"), "2026-11-24 02:05:00")
+    assert (other.timing, other.next_at) == (Interval(days=1), NOW + UNITS["days"])
+    assert a_schedule(next_at=None).changed({}, {"hours": 2}, NOW).next_at is None
+
+
+def test_a_patch_with_fields_of_the_other_type_is_refused() -> None:
+    with pytest.raises(Invalid) as refused:
+        retimed(Cron(hour="1"), {"days": 1})
+
+    assert refused.value.fields == {"days": ["A schedule of type cron has no such field"]}
+
+
+def test_what_schedules_keep_adds_up() -> None:
+    assert most_kept([a_schedule(max_quantity=3), a_schedule(max_quantity=4)]) == 7
