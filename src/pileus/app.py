@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from pileus.tasks.interference import Faults
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconcile import keep_reconciled
 from pileus.tasks.scheduling import Scheduler
+from pileus.tasks.stopping import PATIENCE, stopped
 
 VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
@@ -129,8 +130,5 @@ async def _working(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in working:
-            task.cancel()
-        for task in working:
-            with suppress(asyncio.CancelledError):
-                await task
+        # The engine has to have the time to tell its own work again.
+        await stopped(*working, patience=3 * PATIENCE)

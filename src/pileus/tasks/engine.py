@@ -21,6 +21,7 @@ from pileus.drivers.driver import Compute, DriverError
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.tasks.operation import LeaseLostError, Operation, Work
+from pileus.tasks.stopping import stopped
 
 LOG = logging.getLogger(__name__)
 AT_ONCE = 32
@@ -74,10 +75,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Stop what is being performed; its tasks wait for whoever claims them next."""
-        working = list(self._working)
-        for performing in working:
-            performing.cancel()
-        await asyncio.gather(*working, return_exceptions=True)
+        await stopped(*self._working)
 
     async def settle(self) -> None:
         """Perform every task that is waiting, one after the other."""
