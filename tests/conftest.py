@@ -20,7 +20,9 @@ async def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     """A cloud in this process, with its engine at work, on each database."""
     data: Path = tmp_path_factory.mktemp("data")
     with database_url(request.param) as url:
-        async with started(Settings(data=data, database=url, log_level="error", image_sources="any")) as cloud:
+        async with started(
+            Settings(data=data, database=url, log_level="error", image_sources="any", subscribers="any")
+        ) as cloud:
             yield cloud
 
 

@@ -31,6 +31,7 @@ EXAMPLES = {
     "body_limit": ("65536", 65536),
     "header_timeout": ("0.5", 0.5),
     "image_sources": ("any", "any"),
+    "subscribers": ("any", "any"),
     "image_limit": ("100", 100),
     "image_timeout": ("60.5", 60.5),
 }

@@ -15,14 +15,17 @@ from prometheus_client import CollectorRegistry
 from pileus.api.application import application
 from pileus.api.call import Cloud
 from pileus.api.observing import Figures
+from pileus.api.wire.user_actions import written
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
 from pileus.drivers.driver import Compute, Fetching, Maker, Setup
 from pileus.drivers.named import named
+from pileus.drivers.notifying import Messenger
 from pileus.key_room import KeyRoom
 from pileus.seeding import catalogue_of, furnished, seed
 from pileus.settings import Settings
 from pileus.store.schema import opened
+from pileus.tasks.deliveries import Deliverer
 from pileus.tasks.endings import Endings
 from pileus.tasks.engine import Ended, Engine
 from pileus.tasks.interference import Faults
@@ -91,12 +94,22 @@ async def started(settings: Settings, *, only: bool = False) -> AsyncIterator[Ru
             interference=Faults(db),
             ended=_teller(figures, endings),
         )
+        notifier = Messenger(anywhere=settings.subscribers == "any")
         cloud = Cloud(
-            db, catalogue, now, new_id, engine.nudge, driver, legacy_fields=settings.legacy_fields, endings=endings
+            db,
+            catalogue,
+            now,
+            new_id,
+            engine.nudge,
+            driver,
+            notifier,
+            legacy_fields=settings.legacy_fields,
+            endings=endings,
         )
         app = application(settings, cloud, figures)
         scheduler = Scheduler(db, catalogue, now, new_id, engine.nudge)
-        async with _working(engine.run(), keep_reconciled(db, driver, now), scheduler.run()):
+        deliverer = Deliverer(db, notifier, written, now)
+        async with _working(engine.run(), keep_reconciled(db, driver, now), scheduler.run(), deliverer.run()):
             yield Running(app, cloud, engine, driver, home.first_token)
 
 

@@ -143,6 +143,14 @@ class Settings(Struct, frozen=True, kw_only=True):
             "link-local ones, which opens the server's own network to them.",
         ),
     ] = "public"
+    subscribers: Annotated[
+        Literal["public", "any"],
+        about(
+            LIMITS,
+            "Where tenants may let the audit log be sent: to public addresses only, or to any that the server can "
+            "reach but link-local ones, which opens the server's own network to them.",
+        ),
+    ] = "public"
     image_limit: Annotated[int, about(LIMITS, "The largest image that is fetched, in GiB.", ge=1, le=65536)] = 64
     image_timeout: Annotated[
         float, about(LIMITS, "After how many seconds fetching an image is given up.", gt=0, le=86400)

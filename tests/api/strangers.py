@@ -78,6 +78,7 @@ def ids_of_nothing() -> Ids:
         "region_id": REGION,
         "blackhole_id": 7_000_000,
         "policy_id": 7_000_000,
+        "subscription_id": 7_000_000,
         "profile_id": 8_000_000,
         "client_id": 7_000_000,
         "request_id": 7_000_000,

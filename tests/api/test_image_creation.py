@@ -79,7 +79,7 @@ async def test_the_task_tells_how_much_has_come_and_its_checksum_but_not_the_add
     [
         ("missing", "The image's server answered 404 Not Found"),
         ("backed", "The image is not whole: it refers to another file"),
-        ("to/http://169.254.169.254/x", "Images are not fetched from 169.254.169.254: it is not a public address"),
+        ("to/http://169.254.169.254/x", "Images are not fetched from there: 169.254.169.254 is not a public address"),
     ],
 )
 async def test_what_cannot_be_fetched_leaves_nothing_behind(tenant: Tenant, path: str, error: str) -> None:

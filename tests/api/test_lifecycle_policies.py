@@ -262,6 +262,16 @@ async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:
     listed = await policies.list(**where)
     await policies.delete(made.id, **where)
 
+    told = await tenant.sdk.cloud.audit_logs.list(order_by="asc")
+    assert [(line.api_group, line.action_type) for line in told.results] == [
+        ("lifecycle_policy", "create"),
+        ("snapshot_schedule", "create"),
+        ("lifecycle_policy_volume_member", "create"),
+        ("lifecycle_policy", "update"),
+        ("snapshot_schedule", "delete"),
+        ("lifecycle_policy_volume_member", "delete"),
+        ("lifecycle_policy", "delete"),
+    ]
     assert [schedule.type for schedule in added.schedules] == ["cron", "interval"]
     assert [each.volume_id for each in hung.volumes] == [volume.id]
     assert (usage.max_volume_snapshot_count_usage, renamed.status) == (2, "paused")

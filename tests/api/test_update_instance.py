@@ -1,6 +1,7 @@
 """Update instance: every sentence of its promise, at the route, on both databases."""
 
 import asyncio
+import dataclasses
 import json
 from typing import Any
 
@@ -11,7 +12,6 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from pileus.api.application import application
-from pileus.api.call import Cloud
 from pileus.api.observing import Figures
 from pileus.domain.instances import Instance
 from pileus.domain.user_actions import UserAction
@@ -256,7 +256,7 @@ async def test_every_change_is_written_to_the_audit_log(tenant: Tenant) -> None:
 async def test_without_its_line_in_the_audit_log_a_change_is_not_made(tenant: Tenant) -> None:
     """The ids of the log's lines run out: every write of one fails."""
     cloud, instance = tenant.running.cloud, await an_instance(tenant, labels=LABELS)
-    broken = Cloud(cloud.db, cloud.catalogue, cloud.now, lambda: "always-the-same", cloud.nudge, cloud.driver)
+    broken = dataclasses.replace(cloud, new_id=lambda: "always-the-same")
     async with client_of(application(Settings(), broken, Figures(CollectorRegistry())), tenant) as api:
         path = tenant.path("instances", instance.id)
         assert (await api.patch(path, json={})).status_code in (200, 409)
@@ -275,7 +275,7 @@ def client_of(app: Litestar, tenant: Tenant) -> httpx.AsyncClient:
 
 async def test_older_names_are_added_where_the_operator_wants_them(tenant: Tenant) -> None:
     instance, cloud = await an_instance(tenant, labels=LABELS), tenant.running.cloud
-    older = Cloud(cloud.db, cloud.catalogue, cloud.now, cloud.new_id, cloud.nudge, cloud.driver, legacy_fields=True)
+    older = dataclasses.replace(cloud, legacy_fields=True)
     async with client_of(application(Settings(), older, Figures(CollectorRegistry())), tenant) as api:
         answer = (await api.patch(tenant.path("instances", instance.id), json={"name": "old-1"})).json()
 

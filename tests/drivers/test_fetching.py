@@ -107,7 +107,7 @@ async def test_a_redirect_is_judged_as_the_first_address_is(monkeypatch: pytest.
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, *_, **__: [(2, 1, 6, "", (_led(host), port))])
     problem = await refused(HTTPS, Fetching())
 
-    assert "not fetched from 10.0.0.1" in str(problem)
+    assert "10.0.0.1 is not a public address" in str(problem)
     assert asked == ["https://8.8.8.8/x"]
 
 

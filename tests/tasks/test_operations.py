@@ -18,6 +18,7 @@ from pileus.app import Running, new_id
 from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
 from pileus.drivers.driver import Fetching
+from pileus.drivers.notifying import Messenger
 from pileus.drivers.simulated import Simulated
 from pileus.seeding import catalogue_of, seed
 from pileus.settings import Settings
@@ -94,7 +95,7 @@ async def idle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     with database_url(request.param) as url:
         db, driver = await opened(url, data), Simulated(data / "simulated.db", fetching=Fetching(anywhere=True))
         await seed(db, catalogue, given_key="", data=data, now=clock())
-        cloud = Cloud(db, catalogue, clock, new_id, lambda: None, driver, patience=0)
+        cloud = Cloud(db, catalogue, clock, new_id, lambda: None, driver, Messenger(), patience=0)
         engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_id, lease=LEASE)
         yield Running(application(Settings(), cloud, Figures(CollectorRegistry())), cloud, engine, driver, None)
         await db.close()

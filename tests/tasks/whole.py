@@ -20,7 +20,7 @@ ON_SERVER = (
     "ORDER BY table_name, ordinal_position"
 )
 # What only ever grows, or is not an operation's business.
-GROWING = {"usage_records", "tasks", "user_actions", "counters", "schema_versions", "faults", "api_keys"}
+GROWING = {"usage_records", "deliveries", "tasks", "user_actions", "counters", "schema_versions", "faults", "api_keys"}
 # What tells that something was changed and changed back, or for which request.
 RESTLESS = {"revision", "updated_at", "changed_at", "restarted_for", "reverted_for"}
 # What a machine was last told of itself, more or less of which is told by each step.

@@ -15,6 +15,7 @@ from pileus.domain.regions import Region
 from pileus.domain.tasks import Task, new_task
 from pileus.domain.user_actions import done_by
 from pileus.drivers.driver import Compute
+from pileus.drivers.subscribers import Notifier
 from pileus.store import tasks, user_actions
 from pileus.store.database import Database, Tx
 from pileus.tasks.endings import Endings
@@ -30,6 +31,7 @@ class Cloud:
     new_id: Callable[[], str]
     nudge: Callable[[], None]
     driver: Compute
+    notifier: Notifier
     legacy_fields: bool = False
     endings: Endings = field(default_factory=Endings)
     patience: float = 25.0

@@ -8,7 +8,7 @@ from pileus.domain.places import Caller
 
 
 class UserAction(Struct, frozen=True, kw_only=True):
-    """One line of the audit log, written in the transaction of the change itself."""
+    """One line of the audit log, written in the transaction of the change; `acknowledged` by all its subscribers."""
 
     id: str
     client_id: int
@@ -25,6 +25,7 @@ class UserAction(Struct, frozen=True, kw_only=True):
     source_user_ip: str | None
     user_agent: str | None
     created_at: int
+    acknowledged: bool = False
 
 
 def done_by(  # noqa: PLR0913  # each is a fact of its own

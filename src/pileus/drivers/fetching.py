@@ -1,18 +1,15 @@
 """Fetches what tenants name by an address, within bounds: how much, how long, and from where.
 
-A tenant must not reach through the server what only the server can reach. So every name is resolved here, each address
-that it has is judged, and the connection is made to one that was judged, not to the name once more; each redirect is
-judged in the same way. Settings of proxies are not looked at.
+Where tenants may go is said in `reaching.py`; each redirect is judged in the same way. Settings of proxies are not
+looked at.
 """
 
 import asyncio
 import base64
 import binascii
 import hashlib
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import httpx
 from msgspec import Struct
@@ -20,6 +17,7 @@ from msgspec import Struct
 from pileus.drivers.driver import DriverError, Fetching
 from pileus.drivers.image_formats import HEAD
 from pileus.drivers.images import Fetched
+from pileus.drivers.reaching import Address, NotPublic, UnknownName, addresses
 
 SCHEMES = ("http", "https")
 REDIRECTS = 5
@@ -28,11 +26,7 @@ IDLE = 30.0
 CHUNK = 1 << 20
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers after which another try may help."""
-TRANSLATED = IPv6Network("64:ff9b::/96")
-"""Addresses of IPv4, as networks of IPv6 alone write them."""
 DIGESTS = ("Repr-Digest", "Content-Digest", "Digest")
-
-Address = IPv4Address | IPv6Address
 
 
 class Fetch(Struct, frozen=True, kw_only=True):
@@ -101,31 +95,11 @@ async def _addresses(target: httpx.URL, bounds: Fetching) -> list[Address]:
         raise DriverError("Images are fetched by http and https only", retryable=False)
     port = target.port or (443 if target.scheme == "https" else 80)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(target.host, port, type=socket.SOCK_STREAM)
-    except OSError as problem:
-        raise DriverError(f"The name {target.host} leads nowhere", retryable=True) from problem
-    addresses = [ip_address(str(entry[4][0])) for entry in found]
-    if any(not _reachable(address, bounds) for address in addresses):
-        raise DriverError(f"Images are not fetched from {target.host}: it is not a public address", retryable=False)
-    return list(dict.fromkeys(addresses))
-
-
-def _reachable(address: Address, bounds: Fetching) -> bool:
-    """Whether tenants may reach an address through the server, by all that is written in it."""
-    meant = [address, *_inside(address)]
-    if bounds.anywhere:
-        return not any(each.is_link_local or each.is_multicast for each in meant)
-    return all(each.is_global and not each.is_multicast for each in meant)
-
-
-def _inside(address: Address) -> list[Address]:
-    """The address of IPv4 that one of IPv6 stands for."""
-    if isinstance(address, IPv4Address):
-        return []
-    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in TRANSLATED:
-        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
-    return [each for each in found if each is not None]
+        return await addresses(target.host, port, anywhere=bounds.anywhere)
+    except UnknownName as problem:
+        raise DriverError(str(problem), retryable=True) from problem
+    except NotPublic as problem:
+        raise DriverError(f"Images are not fetched from there: {problem}", retryable=False) from problem
 
 
 def _followed(before: httpx.URL, location: str) -> httpx.URL:

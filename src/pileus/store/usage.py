@@ -2,6 +2,7 @@
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.places import Place
+from pileus.store import clients
 from pileus.store.database import Tx
 
 OWN = "project_id IN (SELECT id FROM projects WHERE client_id = :client_id) AND region_id = :region_id"
@@ -58,15 +59,11 @@ async def of_client(tx: Tx, client_id: int) -> dict[str, int]:
 
 async def held(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
     """What a place's tenant uses, for who is about to use more: who asks so next waits for this transaction's end."""
-    await _hold(tx, place.client_id)
+    await clients.hold(tx, place.client_id)
     return await of_place(tx, place, catalogue)
 
 
 async def held_of_client(tx: Tx, client_id: int) -> dict[str, int]:
     """The same of what is counted in all regions together."""
-    await _hold(tx, client_id)
+    await clients.hold(tx, client_id)
     return await of_client(tx, client_id)
-
-
-async def _hold(tx: Tx, client_id: int) -> None:
-    await tx.run("UPDATE clients SET name = name WHERE id = :client_id", client_id=client_id)

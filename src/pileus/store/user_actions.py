@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from pileus.domain.user_actions import UserAction
-from pileus.store import pages
+from pileus.store import pages, subscriptions
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -58,5 +58,6 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
 
 
 async def add(tx: Tx, action: UserAction) -> None:
-    """Write a line, in the transaction of the change it tells of."""
+    """Write a line, in the transaction of the change it tells of, and that it is to be sent to who has subscribed."""
     await TABLE.add(tx, action)
+    await subscriptions.owe(tx, action)

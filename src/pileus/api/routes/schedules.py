@@ -6,7 +6,6 @@ from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.call import Here
-from pileus.api.routes.lifecycle_policies import GROUP
 from pileus.api.routes.lifecycle_policies import ONE as POLICY
 from pileus.api.scheduling import add_schedules, add_volumes, shown
 from pileus.api.wire.lifecycle_policies import AddSchedules, LifecyclePolicyView, PolicyVolumes, RemoveSchedules
@@ -16,6 +15,7 @@ from pileus.domain.errors import not_found
 from pileus.store import lifecycle_policies, schedules
 from pileus.store.database import Tx
 
+MEMBER = "lifecycle_policy_volume_member"
 ONE = "/cloud/v1/schedule/{project_id:int}/{region_id:int}/{schedule_id:str}"
 
 
@@ -53,7 +53,7 @@ async def add_schedules_to_policy(
     async def write(tx: Tx) -> LifecyclePolicyView:
         policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
         await add_schedules(tx, call, policy, data.schedules)
-        await call.record(tx, GROUP, "add_schedules", policy_id, data=to_builtins(data), name=policy.name)
+        await call.record(tx, "snapshot_schedule", "create", policy_id, data=to_builtins(data), name=policy.name)
         return await shown(tx, policy)
 
     return await call.db.write(write)
@@ -72,7 +72,7 @@ async def remove_schedules_from_policy(
             if schedule_id not in its:
                 raise not_found("Schedule", schedule_id)
             await schedules.remove(tx, schedule_id)
-        await call.record(tx, GROUP, "remove_schedules", policy_id, data=to_builtins(data), name=policy.name)
+        await call.record(tx, "snapshot_schedule", "delete", policy_id, data=to_builtins(data), name=policy.name)
         return await shown(tx, policy)
 
     return await call.db.write(write)
@@ -87,7 +87,7 @@ async def add_volumes_to_policy(
     async def write(tx: Tx) -> LifecyclePolicyView:
         policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
         await add_volumes(tx, call, policy, data.volume_ids)
-        await call.record(tx, GROUP, "add_volumes", policy_id, data=to_builtins(data), name=policy.name)
+        await call.record(tx, MEMBER, "create", policy_id, data=to_builtins(data), name=policy.name)
         return await shown(tx, policy)
 
     return await call.db.write(write)
@@ -102,7 +102,7 @@ async def remove_volumes_from_policy(
     async def write(tx: Tx) -> LifecyclePolicyView:
         policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
         await lifecycle_policies.exclude(tx, policy_id, data.volume_ids)
-        await call.record(tx, GROUP, "remove_volumes", policy_id, data=to_builtins(data), name=policy.name)
+        await call.record(tx, MEMBER, "delete", policy_id, data=to_builtins(data), name=policy.name)
         return await shown(tx, policy)
 
     return await call.db.write(write)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from pileus.api.wire.times import colon_offset
@@ -51,7 +52,12 @@ class UserActionView(Struct, kw_only=True):
             source_user_ip=action.source_user_ip,
             user_agent=action.user_agent,
             issued_by_user_id=None,
-            acknowledged=False,
+            acknowledged=action.acknowledged,
             is_complete=True,
             total_price=None,
         )
+
+
+def written(action: UserAction) -> bytes:
+    """A line as subscribers get it."""
+    return msgspec.json.encode(UserActionView.of(action))

@@ -1,0 +1,118 @@
+"""Takes messages to the subscribers of tenants, by HTTP or by AMQP, within bounds: how long, and to where."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+
+from pileus.domain.subscriptions import Queue, Target, Webhook
+from pileus.drivers.reaching import Address, NotPublic, UnknownName, addresses
+from pileus.drivers.subscribers import NotSentError
+
+SECONDS = 10.0
+"""For one message, all in all."""
+PORTS = {"http": 80, "https": 443, "amqp": 5672, "amqps": 5671}
+PERSISTENT, IPV6 = 2, 6
+LATER = frozenset({401, 403, 404, 408, 425, 429})
+"""Refusals that may pass; others of 400 to 499 mean the message itself."""
+
+
+def signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
+    """What proves that a message is ours and whole, as the Standard Webhooks specification has it."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    digest = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Messenger:
+    """By HTTP and AMQP; `anywhere` lets tenants name addresses that are not public."""
+
+    anywhere: bool = False
+    seconds: float = SECONDS
+
+    async def send(self, target: Target, message_id: str, body: bytes, now: int) -> None:
+        """Send one message; raises NotSentError."""
+        text = target.url if isinstance(target, Webhook) else target.connection_string
+        try:
+            async with asyncio.timeout(self.seconds):
+                there = await self._there(urlsplit(text))
+                if isinstance(target, Webhook):
+                    await _post(target, there, message_id, body, str(now // 1_000_000))
+                else:
+                    await _publish(target, there, message_id, body)
+        except TimeoutError:
+            raise NotSentError(f"It took more than {self.seconds:g} seconds") from None
+
+    async def _there(self, parts: SplitResult) -> Address:
+        """The address to connect to; the first that a name has."""
+        try:
+            found = await addresses(parts.hostname or "", parts.port or PORTS[parts.scheme], anywhere=self.anywhere)
+        except (UnknownName, NotPublic) as problem:
+            raise NotSentError(str(problem)) from problem
+        return found[0]
+
+
+async def _post(target: Webhook, there: Address, message_id: str, body: bytes, timestamp: str) -> None:
+    url = httpx.URL(target.url)
+    headers = {
+        "Host": url.netloc.decode("ascii"),
+        "Content-Type": "application/json",
+        "User-Agent": "Pileus",
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": signature(target.auth_header_value, message_id, timestamp, body),
+        target.auth_header_name: target.auth_header_value,
+    }
+    extensions = {"sni_hostname": url.raw_host.decode("ascii")}
+    try:
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=None) as client:  # noqa: S113
+            request = client.build_request(
+                "POST", url.copy_with(host=str(there)), content=body, headers=headers, extensions=extensions
+            )
+            # What it says is of no interest, however much it says.
+            answer = await client.send(request, stream=True)
+            await answer.aclose()
+    except httpx.HTTPError as problem:
+        raise NotSentError(str(problem) or type(problem).__name__) from problem
+    if not answer.is_success:
+        refused = answer.is_client_error and answer.status_code not in LATER
+        raise NotSentError(f"The subscriber answered {answer.status_code}", refused=refused)
+
+
+async def _publish(target: Queue, there: Address, message_id: str, body: bytes) -> None:
+    # Few servers have such subscribers: the others need not wait for the library.
+    import aiormq  # noqa: PLC0415
+
+    properties = aiormq.spec.Basic.Properties(
+        content_type="application/json", message_id=message_id, app_id="Pileus", delivery_mode=PERSISTENT
+    )
+    parts = urlsplit(target.connection_string)
+    name: dict[str, Any] = {"server_hostname": parts.hostname} if parts.scheme == "amqps" else {}
+    connection = aiormq.Connection(_broker(parts, there), **name)
+    try:
+        await connection.connect()
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        await channel.basic_publish(
+            body,
+            exchange=target.exchange or "",
+            routing_key=target.routing_key or "",
+            properties=properties,
+            mandatory=True,
+        )
+    except (aiormq.AMQPError, OSError, ValueError) as problem:
+        raise NotSentError(str(problem) or type(problem).__name__) from problem
+    finally:
+        await connection.close()
+
+
+def _broker(parts: SplitResult, there: Address) -> str:
+    """The connection string, with an address in the place of the name; a certificate has to be the name's."""
+    who = parts.netloc.rpartition("@")[0] or "guest:guest"
+    host = f"[{there}]" if there.version == IPV6 else str(there)
+    return f"{parts.scheme}://{who}@{host}:{parts.port or PORTS[parts.scheme]}{parts.path}"

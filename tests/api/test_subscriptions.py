@@ -1,0 +1,174 @@
+"""Subscriptions to the audit log: made, shown without their secrets, served, and ended."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pileus.domain.access import Role
+from tests.brokers import arrived, broker, listening
+from tests.subscribers import address, posted, refuse
+from tests.tenants import Tenant
+
+ROOT = "/cloud/v1/user_actions"
+SECRET = "Bearer hunter2"
+PATIENCE = 20
+
+
+@pytest.fixture(scope="module")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with broker(tmp_path_factory.mktemp("rabbit")) as connection_string:
+        yield connection_string
+
+
+def a_hook(url: str) -> dict[str, str]:
+    return {"url": url, "auth_header_name": "Authorization", "auth_header_value": SECRET}
+
+
+async def subscribe(tenant: Tenant, path: str) -> str:
+    """Subscribe at a path of the tenant's own; the path."""
+    own = f"/{tenant.running.cloud.new_id()}{path}"
+    answer = await tenant.api.post(f"{ROOT}/subscribe", json=a_hook(address(own)))
+    assert (answer.status_code, answer.content) == (204, b""), answer.text
+    return own
+
+
+async def rename(tenant: Tenant, name: str) -> None:
+    path = f"/cloud/v1/projects/{tenant.project_id}"
+    assert (await tenant.api.patch(path, json={"name": name})).status_code == 200
+
+
+async def lines(tenant: Tenant) -> list[dict[str, Any]]:
+    return list((await tenant.api.get(f"{ROOT}?order_by=asc")).json()["results"])
+
+
+async def test_every_new_line_is_posted_and_then_acknowledged(tenant: Tenant, stranger: Tenant) -> None:
+    await rename(tenant, "before")
+    own = await subscribe(tenant, "/lines")
+    refuse(own, 503)
+    for name in ("first", "second"):
+        await rename(tenant, name)
+    await rename(stranger, "strange")
+
+    async with asyncio.timeout(PATIENCE):
+        while not all(line["acknowledged"] for line in (await lines(tenant))[1:]):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    told = await lines(tenant)
+    assert [line["acknowledged"] for line in told] == [False, True, True]
+    assert [json.loads(message.body) for message in posted(own)] == [
+        {**line, "acknowledged": False} for line in told[1:]
+    ]
+    assert [message.headers["webhook-id"] for message in posted(own)] == [line["id"] for line in told[1:]]
+    assert {message.headers["authorization"] for message in posted(own)} == {SECRET}
+
+
+async def test_secrets_are_not_shown_again(tenant: Tenant) -> None:
+    await subscribe(tenant, "/shown")
+    queue = {"connection_string": "amqps://me:hunter2@mq.example.org:5671/cloud", "routing_key": "audit"}
+    await tenant.api.post(f"{ROOT}/subscribe_amqp", json=queue)
+
+    hooks = (await tenant.api.get(f"{ROOT}/subscriptions_list")).json()
+    queues = (await tenant.api.get(f"{ROOT}/amqp_subscriptions_list")).json()
+
+    assert hooks["count"] == queues["count"] == 1
+    assert (hooks["results"][0]["auth_header_value"], hooks["results"][0]["auth_header_name"]) == (
+        "********",
+        "Authorization",
+    )
+    (shown,) = queues["results"]
+    assert shown["connection_string"] == "amqps://me:********@mq.example.org:5671/cloud"
+    assert (shown["exchange"], shown["routing_key"], shown["receive_child_client_events"]) == (None, "audit", False)
+    assert (await tenant.api.get(f"{ROOT}/amqp_subscriptions/{shown['id']}")).json() == shown
+
+
+async def test_an_address_has_one_subscription_and_a_tenant_not_too_many(tenant: Tenant) -> None:
+    for _ in range(2):
+        await subscribe(tenant, "/one")
+    more = await asyncio.gather(
+        *(tenant.api.post(f"{ROOT}/subscribe", json=a_hook(address(f"/{number}"))) for number in range(12))
+    )
+
+    assert sorted(answer.status_code for answer in more) == [204] * 9 + [409] * 3
+    assert (await tenant.api.get(f"{ROOT}/subscriptions_list?limit=3&offset=8")).json()["count"] == 10
+    assert (await tenant.api.post(f"{ROOT}/unsubscribe")).status_code == 204
+    assert (await tenant.api.get(f"{ROOT}/subscriptions_list")).json() == {"count": 0, "results": []}
+
+
+async def test_nothing_is_posted_any_more_when_a_subscription_has_ended(tenant: Tenant) -> None:
+    own = await subscribe(tenant, "/ended")
+    await tenant.api.post(f"{ROOT}/unsubscribe")
+    await rename(tenant, "later")
+
+    await asyncio.sleep(1)
+
+    assert posted(own) == []
+
+
+async def test_lines_are_published_to_a_broker(tenant: Tenant, rabbit: str) -> None:
+    queue = f"lines-{tenant.client_id}"
+    async with listening(rabbit, queue) as channel:
+        body = {"connection_string": rabbit, "routing_key": queue}
+        tried = await tenant.api.post(f"{ROOT}/subscribe_amqp_test", json=body)
+        test = await arrived(channel, queue)
+        subscribed = await tenant.api.post(f"{ROOT}/subscribe_amqp", json=body)
+        await rename(tenant, "told")
+        message = await arrived(channel, queue)
+
+    assert (tried.status_code, subscribed.status_code) == (204, 204)
+    assert json.loads(test.body)["test"] is True
+    assert json.loads(message.body)["action_data"] == {"name": "told"}
+
+
+async def test_another_broker_can_be_named(tenant: Tenant, stranger: Tenant, rabbit: str) -> None:
+    await tenant.api.post(f"{ROOT}/subscribe_amqp", json={"connection_string": "amqp://127.0.0.1:1/"})
+    (before,) = (await tenant.api.get(f"{ROOT}/amqp_subscriptions_list")).json()["results"]
+    path, queue = f"{ROOT}/amqp_subscriptions/{before['id']}", f"other-{tenant.client_id}"
+    await rename(tenant, "told")
+    changes = {"connection_string": rabbit, "routing_key": queue, "receive_child_client_events": True}
+    async with listening(rabbit, queue) as channel:
+        strange = await stranger.api.patch(path, json=changes)
+        wrong = await tenant.api.patch(path, json={"connection_string": "amqp://me:********@mq/"})
+        after = (await tenant.api.patch(path, json=changes)).json()
+        same = (await tenant.api.patch(path, json={})).json()
+        message = await arrived(channel, queue)
+
+    assert (strange.status_code, wrong.status_code) == (404, 400)
+    assert (after["routing_key"], after["receive_child_client_events"]) == (queue, True)
+    assert after == same
+    assert json.loads(message.body)["action_data"] == {"name": "told"}
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "field"),
+    [
+        ("subscribe", {"url": "ftp://example.org"}, "url"),
+        ("subscribe", {"url": "http://"}, "url"),
+        ("subscribe", {"url": "http://[/"}, "url"),
+        ("subscribe", {"url": "http://example.org/a b"}, "url"),
+        ("subscribe", {"auth_header_name": "Not a name"}, "auth_header_name"),
+        ("subscribe", {"auth_header_name": "Content-Length"}, "auth_header_name"),
+        ("subscribe", {"auth_header_name": "Webhook-Signature"}, "auth_header_name"),
+        ("subscribe", {"auth_header_value": "a\r\nX: y"}, "auth_header_value"),
+        ("subscribe", {"auth_header_value": "ü"}, "auth_header_value"),
+        ("subscribe_amqp", {"connection_string": "http://example.org"}, "connection_string"),
+        ("subscribe_amqp", {"connection_string": "amqp://mq/?cafile=/etc/passwd"}, "connection_string"),
+        ("subscribe_amqp_test", {"connection_string": "amqp://127.0.0.1:1/"}, "connection_string"),
+        ("subscribe_amqp_test", {"connection_string": "amqp://mq:99999/"}, "connection_string"),
+    ],
+)
+async def test_what_cannot_be_reached_is_told(tenant: Tenant, path: str, changes: dict[str, str], field: str) -> None:
+    body = {**(a_hook("http://example.org/") if path == "subscribe" else {}), **changes}
+
+    answer = await tenant.api.post(f"{ROOT}/{path}", json=body)
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
+
+
+async def test_only_administrators_subscribe(tenant: Tenant) -> None:
+    for role in (Role.ENGINEERS, Role.USERS):
+        for path in ("subscribe", "unsubscribe", "unsubscribe_amqp"):
+            answer = await tenant.clients[role].post(f"{ROOT}/{path}", json=a_hook(address("/")))
+            assert answer.status_code == 403
