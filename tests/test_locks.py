@@ -24,7 +24,7 @@ def test_all_that_the_project_names_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"]
 
-    run = names(project["project"]["dependencies"] + project["project"]["optional-dependencies"]["demo"])
+    run = names(project["project"]["dependencies"] + project["project"]["optional-dependencies"]["sdk"])
     assert run | names(groups["build"]) <= pins(RUN).keys()
     assert names([one for one in groups["dev"] if isinstance(one, str)]) <= pins(DEV).keys()
 

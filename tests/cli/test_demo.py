@@ -32,7 +32,7 @@ def test_what_is_shown_is_what_is_called() -> None:
 def test_without_the_sdk_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gcore", None)
 
-    with pytest.raises(Failure, match=r"pip install 'pileus\[demo\]'") as caught:
+    with pytest.raises(Failure, match=r"pip install 'pileus\[sdk\]'") as caught:
         client_of(Trial("http://127.0.0.1:1", "1_any-secret"))
 
     assert caught.value.message == MISSING

@@ -16,7 +16,7 @@ from rich.text import Text
 from pileus.cli.teaching import Command, Failure
 from pileus.cli.trial import Trial, trial
 
-MISSING = "the demo needs the official SDK of the Gcore API: pip install 'pileus[demo]'"
+MISSING = "the demo needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
 MARGIN = (0, 0, 0, 4)
 EXAMPLES = (
     ("The whole life of an instance", "pileus demo"),

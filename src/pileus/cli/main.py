@@ -3,6 +3,7 @@
 import click
 
 from pileus import __version__
+from pileus.cli.nouns import NOUNS
 from pileus.cli.options import help_for
 from pileus.cli.teaching import Group, write_table
 from pileus.settings import SETTINGS
@@ -15,6 +16,7 @@ SECTIONS = {
         "settings": "pileus.cli.settings:settings",
         "catalog": "pileus.cli.catalog:catalog",
     },
+    "Use": {word: f"pileus.cli.groups:{word}" for word in NOUNS} | {"completion": "pileus.cli.completion:completion"},
     "Operate": {
         "keys": "pileus.cli.keys:keys",
         "sim": "pileus.cli.sim:sim",
@@ -28,6 +30,7 @@ EXAMPLES = (
         "PILEUS_DATABASE=postgresql://… pileus serve --host 0.0.0.0 --workers 4",
     ),
     ("From a file of settings", "pileus serve --config pileus.toml"),
+    ("What there is on it", "pileus instances list"),
     ("A key for a pipeline, good for 30 days", "pileus keys create pipeline --role Engineers --expires 30"),
     ("Let the next instance that is made fail, to test how a client takes it", "pileus sim fail create_vm"),
 )

@@ -111,7 +111,7 @@ class Group(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each section's commands with a line on each."""
-        told: Mapping[str, Iterable[str]] = self.sections or {"Commands": self.commands}
+        told: Mapping[str, Iterable[str]] = self.sections or {"Commands": self.list_commands(ctx)}
         sections = {
             heading: [(name, one.get_short_help_str(90)) for name in names if (one := self.get_command(ctx, name))]
             for heading, names in told.items()

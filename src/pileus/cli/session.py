@@ -1,0 +1,78 @@
+"""A client of a cloud, the official one; whatever goes wrong is a line that says what to do next."""
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+from pileus.cli.teaching import Failure, Mistake
+
+MISSING = "this needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
+NO_KEY = "no API key: set GCORE_API_KEY as `pileus serve` prints it, or give one with --key"
+
+
+class Session:
+    """The official client, told where the cloud is and who asks; what is not given it takes from the environment."""
+
+    def __init__(self, url: str, key: str | None, project: int | None, region: int | None) -> None:
+        self.url = url.rstrip("/")
+        if not key:
+            raise Mistake(NO_KEY)
+        self._sdk = sdk()
+        self.client = self._sdk.Gcore(
+            api_key=key, base_url=self.url, cloud_project_id=project, cloud_region_id=region, max_retries=1
+        )
+
+    def call(self, path: str, **arguments: Any) -> Any:
+        """Call a method of the client's cloud, such as `instances.list`; raises Failure or Mistake."""
+        return self.guarded(lambda: attrgetter(path)(self.client.cloud)(**arguments))
+
+    def guarded(self, work: Callable[[], Any]) -> Any:
+        """Do something with the client; raises Failure or Mistake."""
+        try:
+            return work()
+        except self._sdk.APIConnectionError as problem:
+            raise Failure(
+                f"nothing answers at {self.url} ({problem.__cause__ or problem}): start it with `pileus serve`, or "
+                "name another by --url"
+            ) from None
+        except self._sdk.AuthenticationError:
+            raise Failure(
+                "the key is not accepted: take the one that `pileus serve` printed, or `pileus keys create` one"
+            ) from None
+        except self._sdk.APIStatusError as problem:
+            raise Failure(_told(problem)) from None
+        except (TypeError, ValueError) as problem:
+            # So the client says which of its parameters go together.
+            raise Mistake(" ".join(str(problem).split())) from None
+
+    def every(self, path: str, **arguments: Any) -> list[Any]:
+        """All things of a list, page after page."""
+        found = self.call(path, **arguments)
+        return list(self.guarded(lambda: list(_each(found))))
+
+
+def sdk() -> Any:
+    """The official SDK; raises Failure where it is not installed."""
+    try:
+        import gcore  # noqa: PLC0415  # an extra: that it is missing is told in one line
+    except ImportError:
+        raise Failure(MISSING) from None
+    return gcore
+
+
+def _each(found: Any) -> Any:
+    # A page goes on to those that follow; a list without pages has all in its results.
+    return found if hasattr(found, "iter_pages") else found.results
+
+
+def _told(problem: Any) -> str:
+    """The answer's own words, with the fields that are wrong."""
+    body = problem.body if isinstance(problem.body, dict) else {}
+    fields = body.get("invalid_fields")
+    if isinstance(fields, dict) and fields:
+        return "; ".join(f"{name}: {', '.join(map(str, _several(texts)))}" for name, texts in fields.items())
+    return str(body.get("message") or f"answered {problem.status_code}; is this a Pileus server?")
+
+
+def _several(texts: Any) -> list[Any]:
+    return texts if isinstance(texts, list) else [texts]

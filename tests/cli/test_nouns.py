@@ -1,0 +1,172 @@
+"""The nouns of the API as commands, against a real server and through the official client."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from pileus.cli import waiting
+from pileus.cli.trial import Trial
+from tests.cli.conftest import Run
+
+BOOT = "source=image,image_id={image},size=10,boot_index=0,delete_on_termination=true"
+FAST = 0.01
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "EVERY", FAST)
+
+
+@pytest.fixture
+def use(run: Run, lent: Trial, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command of a noun against the server."""
+    monkeypatch.setenv("GCORE_BASE_URL", lent.url)
+    monkeypatch.setenv("GCORE_API_KEY", lent.key)
+    return run
+
+
+def told(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def instance(use: Run) -> Iterator[str]:
+    """The name of an instance that runs."""
+    image = told(use("images", "list", "-o", "json"))[0]["id"]
+    order = ("--name", "web", "--flavor", "g1-standard-1-2", "--interfaces", "type=external", "--tags", "env=prod")
+    made = use("instances", "create", *order, "--volumes", BOOT.format(image=image), "--wait", "-o", "json")
+    (instance_id,) = told(made)[0]["created_resources"]["instances"]
+    yield "web"
+    assert use("instances", "delete", instance_id, "--wait").exit_code == 0
+
+
+def test_an_instance_is_listed_shown_changed_and_acted_on_by_its_name(use: Run, instance: str) -> None:
+    listed = use("instances", "list").stdout
+    shown = told(use("instances", "show", instance, "-o", "json"))
+    changed = told(use("instances", "update", instance, "--tags", "a=b", "--tags", "env-", "-o", "json"))
+    stopped = use("instances", "stop", instance, "--wait")
+    after = told(use("instances", "show", instance, "-o", "json"))
+
+    assert all(word in listed for word in ("id", "web", "ACTIVE", "g1-standard-1-2", "pub_net: ", "env=prod"))
+    assert "image_name" not in listed
+    assert shown["status"] == "ACTIVE"
+    assert {tag["key"]: tag["value"] for tag in changed["tags"] if not tag["read_only"]} == {"a": "b"}
+    assert "stop_vm" in stopped.stdout
+    assert after["status"] == "SHUTOFF"
+
+
+def test_what_is_made_can_be_waited_for_or_not(use: Run) -> None:
+    order = ("volumes", "create", "--name", "data", "--size", "1", "--source", "new-volume")
+
+    started = use(*order)
+    waited = use(*order, "--wait")
+    (volume, other) = told(use("volumes", "list", "-o", "json", "--name-part", "data"))
+    twice = use("volumes", "show", "data")
+    for each in (volume, other):
+        use("volumes", "delete", each["id"], "--wait")
+
+    assert started.stdout.startswith("Task ")
+    assert f"pileus tasks show {started.stdout.split()[1]}" in started.stdout
+    assert "create_volume" in waited.stdout
+    assert "FINISHED" in waited.stdout
+    assert (twice.exit_code, "2 things are called data: say which by its id" in twice.stderr) == (2, True)
+
+
+def test_a_task_that_fails_is_a_failure(use: Run) -> None:
+    use("sim", "fail", "create_volume", "--message", "no room")
+    failed = use("volumes", "create", "--name", "data", "--size", "1", "--source", "new-volume", "--wait")
+
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert failed.stderr.endswith("(create_volume) failed: no room\n")
+
+
+def test_whoever_stops_waiting_is_told_where_to_look(use: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    use("sim", "hold", "create_volume")
+    monkeypatch.setattr(waiting.wait, "__defaults__", (interrupt,))
+    left = use("volumes", "create", "--name", "data", "--size", "1", "--source", "new-volume", "--wait")
+    use("sim", "release", "--all")
+
+    assert left.exit_code == 130
+    assert left.stderr.lstrip().startswith("Not waiting any more; the work goes on: pileus tasks show ")
+
+
+def test_programs_get_json_or_yaml(use: Run) -> None:
+    assert told(use("regions", "list", "--output", "json"))[0]["display_name"] == "Local"
+    assert "display_name: Local" in use("regions", "list", "--output", "yaml").stdout
+    assert "display name" in use("regions", "show").stdout
+    assert told(use("placement-groups", "list", "-o", "json")) == []
+    assert use("placement-groups", "list").stdout == "Nothing.\n"
+
+
+def test_things_with_parts_are_made_of_keys_and_values(use: Run) -> None:
+    schedule = "type=cron,hour=3,max_quantity=7"
+    order = ("--name", "nightly", "--action", "volume_snapshot", "--schedules", schedule)
+
+    made = told(use("snapshot-schedules", "create", *order, "-o", "json"))
+    as_json = told(use("snapshot-schedules", "create", *order[:-1], '[{"type": "interval", "days": 1}]', "-o", "json"))
+    for each in (made, as_json):
+        use("snapshot-schedules", "delete", str(each["id"]))
+
+    assert (made["schedules"][0]["hour"], made["schedules"][0]["max_quantity"]) == ("3", 7)
+    assert as_json["schedules"][0]["days"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "code"),
+    [
+        (("instances", "show", "nope"), "nothing is called nope: `pileus instances list` shows what there is", 2),
+        (("instances", "show", "3d5e0000-0000-4000-8000-000000000000"), "could not be found", 1),
+        (("volumes", "create", "--name", "x", "--source", "new-volume"), "Missing required arguments", 2),
+        (
+            ("volumes", "create", "--name", "x", "--size", "1", "--source", "new-volume"),
+            "name: String should match pattern",
+            1,
+        ),
+        (("instances", "update", "x", "--tags", "=b"), "'=b' is neither KEY=VALUE, which sets a tag, nor KEY-", 2),
+        (("instances", "list", "--tag-key-value", "{"), "tag_key_value", 1),
+        (("snapshot-schedules", "create", "--name", "x", "--schedules", "[1"), "is not JSON", 2),
+        (("snapshot-schedules", "create", "--name", "x", "--schedules", "cron"), "'cron' is not KEY=VALUE", 2),
+        (("projects", "list", "--key", "9_not-a-key-0123456789"), "the key is not accepted", 1),
+        (("projects", "list", "--url", "http://127.0.0.1:1"), "nothing answers at http://127.0.0.1:1", 1),
+    ],
+)
+def test_a_mistake_is_told_in_a_line(use: Run, arguments: tuple[str, ...], told: str, code: int) -> None:
+    failed = use(*arguments)
+
+    assert (failed.exit_code, failed.stdout) == (code, "")
+    assert told in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_without_a_key_it_is_told_where_to_get_one(run: Run) -> None:
+    failed = run("instances", "list")
+
+    assert failed.exit_code == 2
+    assert failed.stderr == (
+        "pileus: no API key: set GCORE_API_KEY as `pileus serve` prints it, or give one with --key\n"
+    )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete(run: Run, shell: str) -> None:
+    told = run("completion", shell).stdout
+
+    assert "_PILEUS_COMPLETE" in told
+    assert f"pileus completion {shell} >" in told.splitlines()[-1]
+
+
+def test_ids_are_completed_with_their_names(use: Run, instance: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_PILEUS_COMPLETE", "zsh_complete")
+    monkeypatch.setenv("COMP_WORDS", "pileus instances show w")
+    monkeypatch.setenv("COMP_CWORD", "3")
+
+    offered = use().stdout.splitlines()
+
+    assert (offered[0], offered[2]) == ("plain", instance)
