@@ -27,6 +27,27 @@ request = function()
   return wrk.format("{method}", "/cloud/v1/instances/1/1/" .. id, nil, body)
 end
 """
+MIXED = """
+local ids, doomed = {{}}, {{}}
+for id in io.lines("{ids}") do ids[#ids + 1] = id end
+for id in io.lines("{doomed}") do doomed[#doomed + 1] = id end
+local n, gone = 0, 0
+local order = [[{order}]]
+wrk.headers["Authorization"] = "APIKey {key}"
+wrk.headers["Content-Type"] = "application/json"
+request = function()
+  n = n + 1
+  local one = "/cloud/v1/instances/1/1/" .. ids[(n * 7919) % #ids + 1]
+  local turn = n % 20
+  if turn < 14 then return wrk.format("GET", one) end
+  if turn < 18 then
+    return wrk.format("PATCH", one, nil, string.format('{{"tags":{{"k%d":"v%d"}}}}', n % 5, n))
+  end
+  if turn == 18 then return wrk.format("POST", "/cloud/v2/instances/1/1", nil, order) end
+  gone = gone + 1
+  return wrk.format("DELETE", "/cloud/v1/instances/1/1/" .. doomed[gone])
+end
+"""
 CHANGE = """string.format('{"tags":{"k%d":"v%d"}}', n % 5, n)"""
 
 
@@ -46,6 +67,16 @@ def instances(url: str, ids: list[str], method: str, *, seconds: float, connecti
         body = CHANGE if method == "PATCH" else "nil"
         script.write_text(SCRIPT.format(ids=listed, key=KEY, method=method, body=body))
         return _wrk(url, seconds, connections, "-s", str(script))
+
+
+def mixed(url: str, ids: list[str], doomed: list[str], order: str, *, seconds: float) -> Load:
+    """70 % GET, 20 % PATCH, 5 % each create and delete; each of the `doomed` is deleted once."""
+    with tempfile.TemporaryDirectory() as folder:
+        listed, leaving, script = Path(folder) / "ids", Path(folder) / "doomed", Path(folder) / "script.lua"
+        listed.write_text("\n".join(ids) + "\n")
+        leaving.write_text("\n".join(doomed) + "\n")
+        script.write_text(MIXED.format(ids=listed, doomed=leaving, key=KEY, order=order))
+        return _wrk(url, seconds, CONNECTIONS, "-s", str(script))
 
 
 def path(url: str, where: str, *, seconds: float, connections: int = CONNECTIONS) -> Load:

@@ -1,20 +1,33 @@
 """Fills a database with instances, each with a volume, a port, an address and five tags, quickly."""
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from pileus.domain.catalogue import Catalogue
+from pileus.domain.catalogue import Catalogue, image_id
+from pileus.domain.limits import QUOTAS
+from pileus.domain.quotas import GLOBAL
 
 TAGS = ("env", "team", "app", "tier", "serial")
 AT_ONCE = 20_000
+ENDLESS = [(name, 2_000_000_000) for name in sorted(QUOTAS - GLOBAL)]
+"""Limits that nothing here comes near."""
 BEGINNING = 1_700_000_000_000_000
 
 
 def instance_id(number: int) -> str:
     """The id of the nth instance."""
     return str(uuid.UUID(int=number + 1, version=4))
+
+
+def order() -> str:
+    """The body that makes one more."""
+    volume = {"source": "image", "image_id": image_id(1, "ubuntu-22.04-x64"), "size": 10, "boot_index": 0}
+    return json.dumps(
+        {"name": "more", "flavor": "g1-standard-1-2", "interfaces": [{"type": "external"}], "volumes": [volume]}
+    )
 
 
 def fill(data: Path, catalogue: Catalogue, count: int) -> None:
@@ -28,6 +41,7 @@ def fill(data: Path, catalogue: Catalogue, count: int) -> None:
                 marks = ", ".join(f":{name}" for name in rows[0])
                 db.executemany(f"INSERT INTO {table} ({', '.join(rows[0])}) VALUES ({marks})", rows)  # noqa: S608
             db.commit()
+        db.executemany("INSERT INTO quota_limits (client_id, region_id, name, value) VALUES (1, 1, ?, ?)", ENDLESS)
         db.execute("PRAGMA optimize")
 
 

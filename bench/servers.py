@@ -11,19 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from litestar import Litestar, get, patch
+from litestar import Litestar, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from prometheus_client import CollectorRegistry
 
 from pileus.api.answers import Answer
 from pileus.api.observing import Figures, observed
 from pileus.api.requests import Request
-from pileus.api.wire.instance_requests import UpdateInstance
+from pileus.api.wire.instance_requests import CreateInstance, UpdateInstance
 from pileus.server.process import server_of
 from pileus.settings import Settings
 
 KEY = "1_a-key-for-measuring-0123456789"
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
+MANY = "/cloud/v2/instances/{project_id:int}/{region_id:int}"
+TASKS = b'{"tasks":["00000000-0000-4000-8000-000000000000"]}'
 PATIENCE = 30.0
 
 
@@ -89,7 +91,7 @@ def _answers(url: str) -> bool:
 
 
 def floor_of(body: bytes) -> Litestar:
-    """Pileus' own stack around two handlers that do nothing."""
+    """Pileus' own stack around handlers that do nothing."""
     canned = type("Canned", (Answer,), {})
 
     @get(ONE)
@@ -105,7 +107,19 @@ def floor_of(body: bytes) -> Litestar:
     ) -> Answer[bytes]:
         return canned(body, media_type="application/octet-stream")
 
-    app = Litestar([read, change], request_class=Request, openapi_config=None, logging_config=None)
+    @post(MANY, status_code=200)
+    async def create(
+        project_id: FromPath[int],  # noqa: ARG001
+        region_id: FromPath[int],  # noqa: ARG001
+        data: JSONBody[CreateInstance],  # noqa: ARG001
+    ) -> Answer[bytes]:
+        return canned(TASKS, media_type="application/json")
+
+    @delete(ONE, status_code=200)
+    async def remove(project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]) -> Answer[bytes]:  # noqa: ARG001
+        return canned(TASKS, media_type="application/json")
+
+    app = Litestar([read, change, create, remove], request_class=Request, openapi_config=None, logging_config=None)
     app.asgi_handler = observed(app.asgi_handler, Figures(CollectorRegistry()))
     return app
 

@@ -14,6 +14,7 @@ import httpx
 import psycopg
 import pytest
 
+from pileus.store.contents import LOCKABLE
 from tests.databases import BACKENDS, database_url
 from tests.orders import an_order, boot
 from tests.servers import KEY, Server, start
@@ -22,7 +23,13 @@ ROUNDS = 3
 KEYS = tuple(f"counter-{number}" for number in range(6))
 CREATORS = 3
 ALL = "/cloud/v1/instances/1/1"
-LOCKED = ("instances", "volumes", "ports", "floating_ips", "networks", "subnets", "security_groups", "placement_groups")
+# What else is made and deleted meanwhile, and under which name its task tells of it.
+THINGS: dict[str, tuple[dict[str, Any], str]] = {
+    "volumes": ({"name": "data", "source": "new-volume", "size": 1}, "volumes"),
+    "floatingips": ({}, "floatingips"),
+    "reserved_fixed_ips": ({"type": "external"}, "ports"),
+    "networks": ({"name": "inside", "create_router": False}, "networks"),
+}
 TASKS_LEFT = "SELECT count(*) FROM tasks WHERE state IN ('NEW', 'RUNNING')"
 ENDED = ("FINISHED", "ERROR")
 
@@ -36,6 +43,8 @@ class Ledger:
     counters: dict[str, int] = field(default_factory=dict)
     creations: list[str] = field(default_factory=list)
     deletions: dict[str, str] = field(default_factory=dict)
+    made: list[tuple[str, str]] = field(default_factory=list)
+    gone: set[tuple[str, str]] = field(default_factory=set)
     enough: asyncio.Event = field(default_factory=asyncio.Event)
     wanted: int = 0
 
@@ -123,6 +132,21 @@ async def create_on(client: httpx.AsyncClient, ledger: Ledger) -> None:
             ledger.deletions[instance_id] = answer.json()["tasks"][0]
 
 
+async def make_on(client: httpx.AsyncClient, ledger: Ledger, noun: str) -> None:
+    """Make things of a kind, and delete every second one again."""
+    body, kind = THINGS[noun]
+    while True:
+        answer = await client.post(f"/cloud/v1/{noun}/1/1", json=body)
+        assert answer.status_code == 200, answer.text
+        ledger.made += [(noun, task_id) for task_id in answer.json()["tasks"]]
+        ledger.count()
+        if len(ledger.made) % 2:
+            (thing_id,) = (await finished(client, answer))["created_resources"][kind]
+            answer = await client.delete(f"/cloud/v1/{noun}/1/1/{thing_id}")
+            assert answer.status_code == 200, answer.text
+            ledger.gone.add((noun, str(thing_id)))
+
+
 async def storm(server: Server, ledger: Ledger, counting: str) -> None:
     """Change things from many sides until enough was acknowledged, then kill the server."""
     ledger.enough.clear()
@@ -130,6 +154,7 @@ async def storm(server: Server, ledger: Ledger, counting: str) -> None:
     async with client_of(server) as client, asyncio.TaskGroup() as group:
         work = [patch_on(client, ledger, counting, key) for key in KEYS]
         work += [create_on(client, ledger) for _ in range(CREATORS)]
+        work += [make_on(client, ledger, noun) for noun in THINGS]
         running = [group.create_task(_until_it_dies(each)) for each in work]
         waiting = asyncio.create_task(ledger.enough.wait())
         await asyncio.wait({waiting, *running}, return_when=asyncio.FIRST_COMPLETED)
@@ -150,7 +175,7 @@ async def no_task_is_left(place: Place, held: int) -> None:
 
 def check_locks(place: Place) -> None:
     """A lock is held by a task that goes on."""
-    for table in LOCKED:
+    for table in LOCKABLE:
         orphans = place.rows(
             f"SELECT id, task_id FROM {table} WHERE task_id IS NOT NULL"
             " AND task_id NOT IN (SELECT id FROM tasks WHERE state IN ('NEW', 'RUNNING'))"
@@ -159,26 +184,28 @@ def check_locks(place: Place) -> None:
 
 
 def check_addresses(place: Place) -> None:
-    """Every port of a server has an address of its own, and every address a port of a server."""
+    """Every port and floating IP has an address of its own, and every address one of them."""
     given = place.rows(
-        "SELECT a.ip, a.port_id FROM addresses a JOIN subnets s ON s.id = a.subnet_id WHERE s.ip_version = 4"
+        "SELECT a.ip, coalesce(a.port_id, a.floating_ip_id) FROM addresses a JOIN subnets s ON s.id = a.subnet_id"
+        " WHERE s.ip_version = 4"
     )
+    owners = place.rows("SELECT id FROM ports UNION ALL SELECT id FROM floating_ips")
     plugged = place.rows("SELECT p.id FROM ports p JOIN instances i ON i.id = p.instance_id")
     instances = place.rows("SELECT id FROM instances")
 
     assert len({ip for ip, _ in given}) == len(given)
-    assert sorted(port_id for _, port_id in given) == sorted(port_id for (port_id,) in plugged)
+    assert sorted(owner for _, owner in given) == sorted(owner for (owner,) in owners)
     assert len(plugged) == len(instances)
-    assert place.rows("SELECT id FROM ports WHERE instance_id IS NULL") == []
-    assert place.rows("SELECT id FROM volumes WHERE id NOT IN (SELECT volume_id FROM attachments)") == []
+    assert place.rows("SELECT id FROM ports WHERE instance_id IS NULL AND reserved = 0") == []
 
 
 def check_world(place: Place) -> None:
-    """The machines that run are those that there are records of."""
+    """The machines, volumes and networks that there are in the world are those that there are records of."""
     with closing(sqlite3.connect(place.data / "simulated.db")) as world:
-        machines = world.execute("SELECT id FROM machines").fetchall()
-
-    assert sorted(machines) == sorted(map(tuple, place.rows("SELECT id FROM instances")))
+        for there, here in (("machines", "instances"), ("volumes", "volumes"), ("networks", "networks")):
+            known = place.rows(f"SELECT id FROM {here} WHERE project_id IS NOT NULL")
+            found = world.execute(f"SELECT id FROM {there}").fetchall()
+            assert sorted(found) == sorted(map(tuple, known)), there
 
 
 async def check_ledger(client: httpx.AsyncClient, ledger: Ledger, counting: str) -> None:
@@ -194,6 +221,14 @@ async def check_ledger(client: httpx.AsyncClient, ledger: Ledger, counting: str)
         found = await client.get(f"{ALL}/{instance_id}")
         if found.status_code == 200:
             assert (found.json()["status"], instance_id in ledger.deletions) == ("ACTIVE", False)
+    for noun, task_id in ledger.made:
+        task = (await client.get(f"/cloud/v1/tasks/{task_id}")).json()
+        assert task["state"] == "FINISHED", task["error"]
+        (thing_id,) = task["created_resources"][THINGS[noun][1]]
+        found = await client.get(f"/cloud/v1/{noun}/1/1/{thing_id}")
+        assert (found.status_code == 404) or (noun, thing_id) not in ledger.gone
+    for noun, thing_id in ledger.gone:
+        assert (await client.get(f"/cloud/v1/{noun}/1/1/{thing_id}")).status_code == 404
     for instance_id in ledger.deletions:
         assert (await client.get(f"{ALL}/{instance_id}")).status_code == 404
 

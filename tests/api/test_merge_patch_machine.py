@@ -1,8 +1,6 @@
 """Merge patch through HTTP, held against a plain dictionary: whatever the order, both must show the same."""
 
-import asyncio
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pileus.app import started
-from pileus.settings import Settings
 from pileus.store import instances, user_actions
 from pileus.store.database import Tx
-from tests.databases import BACKENDS, database_url
-from tests.tenants import Tenant, new_tenant
+from tests.databases import BACKENDS
+from tests.loops import World, world_on
 from tests.worlds import SYSTEM_TAGS, an_instance, now_of
 
 # Few keys, so that patches meet each other; some with blanks at their ends, one that is the system's.
@@ -43,28 +39,6 @@ WRONG = st.sampled_from(
         7,
     ]
 )
-
-
-class World:
-    """An application in an event loop of its own, with a tenant."""
-
-    def __init__(self, data: Path, url: str) -> None:
-        self._runner = asyncio.Runner()
-        self._opened = AsyncExitStack()
-        self.tenant: Tenant = self.run(self._open(data, url))
-
-    async def _open(self, data: Path, url: str) -> Tenant:
-        running = await self._opened.enter_async_context(started(Settings(data=data, database=url)))
-        return await self._opened.enter_async_context(new_tenant(running))
-
-    def run(self, work: Any) -> Any:
-        """Wait for something."""
-        return self._runner.run(work)
-
-    def close(self) -> None:
-        """Stop."""
-        self.run(self._opened.aclose())
-        self._runner.close()
 
 
 class Patches(RuleBasedStateMachine):
@@ -175,10 +149,8 @@ class Patches(RuleBasedStateMachine):
 @pytest.fixture(params=BACKENDS)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """An application on each database."""
-    with database_url(request.param) as url:
-        opened = World(tmp_path, url)
+    with world_on(request.param, tmp_path) as opened:
         yield opened
-        opened.close()
 
 
 def test_merge_patch_does_what_a_dictionary_does(world: World) -> None:
