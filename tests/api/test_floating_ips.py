@@ -213,3 +213,18 @@ async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:
         "price_per_month"
     ] > 0
     await fips.delete(floating_ip_id=made.id, **where)
+
+
+async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, (subnet,) = await a_network(tenant)
+    port = await a_port(tenant, subnet, await an_instance(tenant, name="web", creator_task_id="a-task"))
+    await a_router(tenant, subnet)
+    await a_new_one(tenant, port_id=port.id, tags={"a": "b"})
+    monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
+
+    (listed,) = (await tenant.api.get(tenant.path("floatingips"))).json()["results"]
+    alone = await seen(tenant, "floatingips", listed["id"])
+
+    for view in (listed, alone):
+        assert (view["metadata"], view["metadata_detailed"]) == ({"a": "b"}, view["tags"])
+    assert listed["instance"]["instance_name"] == listed["instance"]["name"] == "web"

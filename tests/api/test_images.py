@@ -210,3 +210,14 @@ async def test_the_official_client_finds_an_image(tenant: Tenant) -> None:
     assert await client.get(listed[0].id, include_prices=True) == listed[0]
     with pytest.raises(NotFoundError):
         await client.get(NOTHING)
+
+
+async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = await an_image(tenant)
+    await tenant.api.patch(tenant.path("images", image.id), json={"tags": {"a": "b"}})
+    monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
+
+    view = (await tenant.api.get(tenant.path("images", image.id))).json()
+
+    assert view["tags"] == view["tags_v2"] == view["metadata_detailed"]
+    assert view["metadata"] == {"a": "b"}

@@ -1,7 +1,8 @@
 """Values as they are typed: `key=value` lists and JSON where a client needs more than a word."""
 
 import json
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import click
@@ -15,7 +16,7 @@ class Thing(click.ParamType[Any]):
 
     name = "KEY=VALUE,…"
 
-    def __init__(self, texts: Set[str] = frozenset()) -> None:
+    def __init__(self, texts: AbstractSet[str] = frozenset()) -> None:
         self.texts = texts
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -1,7 +1,8 @@
 """Commands made from the official client's methods: what each asks for, does, and prints."""
 
 import re
-from collections.abc import Callable, Set
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -124,7 +125,7 @@ def _option(each: Parameter, noun: Noun, *, is_subject: bool) -> click.Parameter
     )
 
 
-def _cloud_options(taken: Set[str]) -> list[click.Option]:
+def _cloud_options(taken: AbstractSet[str]) -> list[click.Option]:
     # An image has an address of its own.
     def option(flag: str, name: str, variable: str, text: str, **more: Any) -> click.Option:
         told = f"{text}  [{variable}]"

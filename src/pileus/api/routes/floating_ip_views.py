@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
-from msgspec.structs import asdict
-
 from pileus.api.call import Call
 from pileus.api.routes.instance_views import show
-from pileus.api.wire.floating_ips import FloatingIPView, ListedFloatingIP
+from pileus.api.wire.floating_ips import (
+    FloatingIPView,
+    LegacyFloatingIPView,
+    LegacyListedFloatingIP,
+    ListedFloatingIP,
+)
+from pileus.api.wire.legacy import fields
 from pileus.domain.floating_ips import FloatingIP
 from pileus.store import instances, tags
 from pileus.store.database import Tx
@@ -15,7 +19,8 @@ from pileus.store.database import Tx
 async def show_each(tx: Tx, call: Call, found: Sequence[FloatingIP]) -> list[FloatingIPView]:
     """Show floating IPs."""
     its, region = await tags.of_each(tx, [each.id for each in found]), call.region().display_name
-    return [FloatingIPView.of(each, its[each.id], region) for each in found]
+    view = LegacyFloatingIPView if call.cloud.legacy_fields else FloatingIPView
+    return [view.of(each, its[each.id], region) for each in found]
 
 
 async def show_floating_ip(tx: Tx, call: Call, floating_ip: FloatingIP) -> FloatingIPView:
@@ -34,6 +39,5 @@ async def show_listed(tx: Tx, call: Call, found: Sequence[FloatingIP]) -> list[L
         for port_id, instance in behind.items()
     }
     views = await show_each(tx, call, found)
-    return [
-        ListedFloatingIP(**asdict(view), instance=shown.get(view.port_id or ""), loadbalancer=None) for view in views
-    ]
+    listed = LegacyListedFloatingIP if call.cloud.legacy_fields else ListedFloatingIP
+    return [listed(**fields(view), instance=shown.get(view.port_id or ""), loadbalancer=None) for view in views]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from pileus.api.call import Call
-from pileus.api.wire.images import ImageView
+from pileus.api.wire.images import ImageView, LegacyImageView
 from pileus.domain import prices
 from pileus.domain.images import Image
 from pileus.domain.tags import Tag
@@ -13,7 +13,8 @@ from pileus.domain.tags import Tag
 
 def show(call: Call, image: Image, its: Iterable[Tag], *, with_prices: bool) -> ImageView:
     """Show an image, with what keeping it costs if that is asked for; a public one costs nothing."""
-    view = ImageView.of(image, its, call.region().display_name, call.place.project_id)
+    shown = LegacyImageView if call.cloud.legacy_fields else ImageView
+    view = shown.of(image, its, call.region().display_name, call.place.project_id)
     if not with_prices:
         return view
     catalogue = call.cloud.catalogue

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pileus.api.wire.constraints import Uuid
 from pileus.api.wire.instances import InstanceView
+from pileus.api.wire.legacy import fields, second_tags
 from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
 from pileus.domain.floating_ips import FloatingIP, FloatingIPPatch
@@ -53,6 +54,26 @@ class ListedFloatingIP(FloatingIPView, kw_only=True):
 
     instance: InstanceView | None
     loadbalancer: None
+
+
+class LegacyFloatingIPView(FloatingIPView, kw_only=True):
+    """A public address with the second names that older clients read."""
+
+    metadata: dict[str, str]
+    metadata_detailed: list[TagView]
+
+    @classmethod
+    def of(cls, floating: FloatingIP, tags: Iterable[Tag], region_name: str) -> "LegacyFloatingIPView":
+        """Show a floating IP under both sets of names."""
+        view = FloatingIPView.of(floating, tags, region_name)
+        return cls(**fields(view), **second_tags(view.tags))
+
+
+class LegacyListedFloatingIP(ListedFloatingIP, kw_only=True):
+    """The same as the list shows it."""
+
+    metadata: dict[str, str]
+    metadata_detailed: list[TagView]
 
 
 class CreateFloatingIP(Struct, kw_only=True):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from pileus.api.wire.legacy import fields, second_tags
 from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import TagView, shown
 from pileus.domain.images import Image
@@ -79,3 +80,17 @@ class ImageView(Struct, kw_only=True):
             price_status=None,
             **placed(image, region_name, project_id),
         )
+
+
+class LegacyImageView(ImageView, kw_only=True):
+    """An image with the second names that older clients read."""
+
+    tags: list[TagView]
+    metadata: dict[str, str]
+    metadata_detailed: list[TagView]
+
+    @classmethod
+    def of(cls, image: Image, tags: Iterable[Tag], region_name: str, project_id: int) -> "LegacyImageView":
+        """Show an image under both sets of names."""
+        view = ImageView.of(image, tags, region_name, project_id)
+        return cls(**fields(view), tags=view.tags_v2, **second_tags(view.tags_v2))

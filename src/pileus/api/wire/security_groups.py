@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from pileus.api.wire.constraints import Description, Name, Uuid
+from pileus.api.wire.legacy import fields
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
 from pileus.api.wire.times import offset
 from pileus.domain.security_groups import SecurityGroup
@@ -98,9 +99,8 @@ class LegacySecurityGroupView(SecurityGroupView, kw_only=True):
     ) -> "LegacySecurityGroupView":
         """Show a group under both sets of names."""
         view = SecurityGroupView.of(group, rules, tags, region_name)
-        facts = {name: getattr(view, name) for name in SecurityGroupView.__struct_fields__}
         texts = [f"{tag.key}={tag.value}" for tag in view.tags_v2]
-        return cls(**facts, tags=texts, metadata=view.tags_v2)
+        return cls(**fields(view), tags=texts, metadata=view.tags_v2)
 
 
 class Rule(Struct, kw_only=True):

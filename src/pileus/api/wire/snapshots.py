@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from pileus.api.wire.constraints import Name, Uuid
+from pileus.api.wire.legacy import fields, second_tags
 from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import NewTags, TagView, shown
 from pileus.domain.tags import Tag
@@ -54,11 +55,7 @@ class LegacySnapshotView(SnapshotView, kw_only=True):
     def of(cls, snapshot: Snapshot, tags: Iterable[Tag], region_name: str) -> "LegacySnapshotView":
         """Show a snapshot under both sets of names."""
         view = SnapshotView.of(snapshot, tags, region_name)
-        named = {tag.key: tag.value for tag in view.tags}
-        return cls(**{name: getattr(view, name) for name in LIKE}, metadata=named, metadata_detailed=view.tags)
-
-
-LIKE = SnapshotView.__struct_fields__
+        return cls(**fields(view), **second_tags(view.tags))
 
 
 class CreateSnapshot(Struct, kw_only=True):

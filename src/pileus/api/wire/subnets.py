@@ -6,6 +6,7 @@ from typing import Literal, cast
 from msgspec import UNSET, Struct, UnsetType
 
 from pileus.api.wire.constraints import Name, Uuid
+from pileus.api.wire.legacy import fields
 from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
 from pileus.domain.networks import Route, Subnet
@@ -101,10 +102,7 @@ class LegacySubnetView(SubnetView, kw_only=True):
     ) -> "LegacySubnetView":
         """Show a subnet under both sets of names."""
         view = SubnetView.of(subnet, tags, region_name, project_id, available)
-        return cls(**{name: getattr(view, name) for name in LIKE}, metadata=view.tags)
-
-
-LIKE = SubnetView.__struct_fields__
+        return cls(**fields(view), metadata=view.tags)
 
 
 class CreateSubnet(Struct, kw_only=True):

@@ -2,6 +2,7 @@
 
 from msgspec import Struct, field
 
+from pileus.api.wire.legacy import fields, second_tags
 from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import TagView, shown
 from pileus.api.wire.times import offset
@@ -116,11 +117,7 @@ class LegacyVolumeView(VolumeView, kw_only=True):
     ) -> "LegacyVolumeView":
         """Show a volume under both sets of names."""
         view = VolumeView.of(volume, parts, region_name, limits)
-        tags = {tag.key: tag.value for tag in view.tags}
-        return cls(**{name: getattr(view, name) for name in LIKE}, metadata=tags, metadata_detailed=view.tags)
-
-
-LIKE = VolumeView.__struct_fields__
+        return cls(**fields(view), **second_tags(view.tags))
 
 
 def _image(image_id: str | None, image: Image | None) -> dict[str, str] | None:

@@ -1,0 +1,19 @@
+"""What objects carry besides for older clients, where the server is set so: the same facts under second names."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from pileus.api.wire.tags import TagView
+
+
+def fields(view: Struct) -> dict[str, Any]:
+    """All that a view shows, for the same view with more."""
+    return {name: getattr(view, name) for name in view.__struct_fields__}
+
+
+def second_tags(tags: Iterable[TagView]) -> dict[str, Any]:
+    """Tags as `metadata`, a map, and as `metadata_detailed`, a list."""
+    each = list(tags)
+    return {"metadata": {tag.key: tag.value for tag in each}, "metadata_detailed": each}
