@@ -45,7 +45,7 @@ request = function()
   end
   if turn == 18 then return wrk.format("POST", "/cloud/v2/instances/1/1", nil, order) end
   gone = gone + 1
-  return wrk.format("DELETE", "/cloud/v1/instances/1/1/" .. doomed[gone])
+  return wrk.format("DELETE", "/cloud/v1/instances/1/1/" .. doomed[(gone - 1) % #doomed + 1])
 end
 """
 CHANGE = """string.format('{"tags":{"k%d":"v%d"}}', n % 5, n)"""

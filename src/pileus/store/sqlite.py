@@ -87,6 +87,9 @@ class _Threaded:
             return await loop.run_in_executor(self._threads, lambda: self.connection.execute(sql, values).fetchall())
         except UNKEEPABLE as error:
             raise Invalid(BEYOND) from error
+        except RuntimeError as error:
+            # A list that was still being read when the server had to stop.
+            raise Unavailable("The database is closed") from error
 
     async def run(self, sql: str, **values: Any) -> int:
         return len(await self._do(sql, values))
