@@ -1,8 +1,9 @@
 """Requests made up from our own description of the API: no route stumbles, and every answer is as described."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,11 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.transport import Response
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -28,7 +33,7 @@ from tests.tenants import REGION, Tenant, new_tenant
 from tests.worlds import driver_of
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = 10
+EXAMPLES, WORKFLOWS, ROW, LEAST_GOOD = 10, 15, 25, 20
 SCHEMA = schemathesis.openapi.from_dict(document(create(Settings())))
 FOUND: list[Any] = list(SCHEMA.get_all_operations())
 OPERATIONS = [found.ok() for found in FOUND]
@@ -100,6 +105,67 @@ def test_no_made_up_request_makes_a_route_stumble(world: World, operation: Any) 
 
     ask()
     world.tidy()
+
+
+class Workflow(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a class that is made from the description
+    """Requests that follow each other: what one answers with, the next one asks for."""
+
+    world: World
+    judged: Counter[str]
+    wrong: list[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tenant, _ = self.world.run(self.world.tenant())
+
+    def before_call(self, case: Any) -> None:
+        """Stay with the tenant's own project."""
+        here = {"project_id": self.tenant.project_id, "region_id": REGION, "client_id": self.tenant.client_id}
+        case.path_parameters.update({name: here[name] for name in case.path_parameters if name in here})
+
+    def call(self, case: Any, **_: Any) -> Response:
+        """Ask the application."""
+        asked = case.as_transport_kwargs(base_url="http://pileus.test")
+        headers = {**asked.pop("headers", {}), "authorization": self.tenant.api.headers["authorization"]}
+        answer = self.world.run(self.tenant.api.request(**_sent(asked), headers=headers))
+        return Response.from_httpx(answer, verify=False)
+
+    def validate_response(self, response: Any, case: Any, *_: Any, **__: Any) -> None:
+        """Judge an answer; what is wrong is kept, as the same request may be answered otherwise another time."""
+        self.judged[f"{case.operation.label} {response.status_code // 100}"] += 1
+        try:
+            case.validate_response(response, checks=CHECKS)
+        except FailureGroup as failures:
+            self.wrong.extend(map(str, failures.exceptions))
+
+    def teardown(self) -> None:
+        """Let nothing go wrong afterwards."""
+        super().teardown()
+        self.world.tidy()
+
+
+@pytest.mark.timeout(300)
+def test_no_row_of_requests_makes_a_route_stumble(world: World) -> None:
+    bound: Any = type("Bound", (Workflow,), {"world": world, "judged": Counter(), "wrong": []})
+
+    while bound.judged.total() < ROW * WORKFLOWS / 2:
+        # Each tenant's ids are others, which looks to the library as if chance were at work.
+        with suppress(Flaky):
+            run_state_machine_as_test(
+                bound,
+                settings=settings(
+                    max_examples=WORKFLOWS,
+                    stateful_step_count=ROW,
+                    deadline=None,
+                    database=None,
+                    phases=[Phase.explicit, Phase.generate],
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+
+    assert bound.wrong == []
+    good = {label for label in bound.judged if label.endswith(" 2")}
+    assert len(good) > LEAST_GOOD
 
 
 def _sent(asked: dict[str, Any]) -> dict[str, Any]:
