@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "store": {"domain"},
     "drivers": {"domain"},
     "tasks": {"domain", "store", "drivers.driver", "drivers.images", "drivers.subscribers"},
-    "api": {"domain", "store", "tasks", "drivers.driver", "drivers.subscribers"},
+    "api": {"domain", "store", "tasks", "drivers.driver", "drivers.metrics", "drivers.subscribers"},
     "console": {"settings"},
     "cli": {"settings"},
 }

@@ -21,7 +21,6 @@ from pileus.drivers.driver import (
     Extends,
     Hosts,
     Machine,
-    Metrics,
     Migrates,
     Networks,
     Nic,
@@ -32,6 +31,7 @@ from pileus.drivers.driver import (
     Volumes,
 )
 from pileus.drivers.images import Images, ImageSource
+from pileus.drivers.metrics import Metrics
 from tests.drivers.conformance import Made, able, twice
 from tests.image_server import CHECKSUM, RAW, image_url
 

@@ -20,7 +20,10 @@ from pileus.drivers.driver import (
     Segment,
     Segments,
 )  # fmt: skip
+from pileus.drivers.metrics import RouterMetrics
 from tests.drivers.conformance import able, twice
+
+HOUR = 3_600_000_000
 
 
 async def test_networks_are_made_changed_and_taken_away(driver: Compute) -> None:
@@ -65,3 +68,24 @@ async def test_security_groups_have_exactly_the_rules_that_they_are_told(driver:
     await twice(guard.ensure_firewall, Firewall(id=group_id, name="web", rules=[ssh]))
     await twice(guard.ensure_firewall, Firewall(id=group_id, name="web"))
     await twice(guard.ensure_no_firewall, group_id)
+
+
+async def test_what_passed_through_a_router_is_told_for_each_of_its_interfaces(driver: Compute) -> None:
+    watcher, router = able(driver, RouterMetrics), Crossing(id=str(uuid.uuid4()), name="crossing")
+    joiner = able(driver, Routers)
+    inner = Nic(port_id=str(uuid.uuid4()), network_id="n-1", mac_address="00:16:3e:00:00:02", addresses=["10.0.0.1"])
+    outer = replace(inner, port_id=str(uuid.uuid4()), network_id="n-2", addresses=["198.18.0.7"])
+
+    with pytest.raises(DriverError):
+        await watcher.traffic(router.id, 0, HOUR, 5)
+    await joiner.ensure_router(replace(router, outside=outer))
+    await joiner.ensure_joined(router.id, inner)
+    passed = await watcher.traffic(router.id, HOUR, 2 * HOUR, 5)
+
+    assert passed.keys() == {inner.port_id, outer.port_id}
+    for samples in passed.values():
+        times = [sample.time for sample in samples]
+        assert times == sorted(times)
+        assert 0 < len(times) <= 5
+        assert all(HOUR <= time <= 2 * HOUR for time in times)
+        assert all(sample.bits_in >= 0 and sample.packets_out >= 0 for sample in samples)

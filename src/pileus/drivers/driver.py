@@ -1,7 +1,7 @@
 """What a driver does. Every verb names an end state, so that saying it twice does no harm.
 
-`Compute` is all that a driver must do; the other Protocols, here and in `images.py`, are abilities that are found by
-`isinstance`.
+`Compute` is all that a driver must do; the other Protocols, here and in `images.py` and `metrics.py`, are abilities
+that are found by `isinstance`.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -154,20 +154,6 @@ class Console(Struct, frozen=True, kw_only=True):
     url: str
     type: str
     protocol: str
-
-
-class Sample(Struct, frozen=True, kw_only=True):
-    """How busy a machine was at a time (microseconds): shares in percent, bytes and packets a second."""
-
-    time: int
-    cpu_util: float
-    memory_util: float
-    network_bytes_in: float
-    network_bytes_out: float
-    network_packets_in: float
-    network_packets_out: float
-    disks: dict[str, tuple[float, float, float, float]]
-    """By device: bytes read and written, operations read and written, each a second."""
 
 
 class Compute(Protocol):
@@ -354,14 +340,6 @@ class Consoles(Protocol):
 
     async def console(self, machine_id: str, console_type: str | None) -> Console:
         """Open a console; raises DriverError for a type that it has not."""
-
-
-@runtime_checkable
-class Metrics(Protocol):
-    """Knows how busy its machines are."""
-
-    async def metrics(self, machine_id: str, since: int, until: int, count: int) -> list[Sample]:
-        """At most `count` samples between two times, oldest first."""
 
 
 @runtime_checkable

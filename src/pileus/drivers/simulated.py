@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from pileus.domain.instances import Status
-from pileus.drivers.driver import Console, DriverError, Fetching, Machine, Sample, Seen, Setup
+from pileus.drivers.driver import Console, DriverError, Fetching, Machine, Seen, Setup
+from pileus.drivers.metrics import Sample, Traffic
 from pileus.drivers.simulated_images import Pictures
 from pileus.drivers.simulated_networks import Wiring
 from pileus.drivers.simulated_storage import Storage
@@ -148,12 +149,25 @@ class Simulated(Storage, Wiring, Pictures):
         """A daily wave of its own for each machine, the same whenever it is asked for; flat while it does not run."""
         running = self._known(machine_id) == Status.ACTIVE
         step = max((until - since) // max(count, 1), 1)
-        phase = int(hashlib.sha256(machine_id.encode()).hexdigest()[:8], 16)
+        phase = _phase(machine_id)
         disks = [
             row[0] for row in self._db.execute("SELECT id FROM volumes WHERE machine_id = ? ORDER BY id", (machine_id,))
         ]
         names = [f"vd{chr(ord('a') + at)}" for at in range(min(len(disks), 26))]
         return [_sample(since + step * at, phase, names, running=running) for at in range(1, count + 1)]
+
+    async def traffic(self, router_id: str, since: int, until: int, count: int) -> dict[str, list[Traffic]]:
+        """A daily wave of its own for each interface of a router."""
+        self._must("routers", router_id)
+        step = max((until - since) // max(count, 1), 1)
+        rows = self._db.execute("SELECT id FROM router_ports WHERE parent = ? ORDER BY id", (router_id,)).fetchall()
+        crossing = self.router(router_id)
+        outside = [crossing[0].outside.port_id] if crossing and crossing[0].outside else []
+        times = [since + step * at for at in range(1, count + 1)]
+        return {
+            port_id: [_passed(time, _phase(port_id)) for time in times]
+            for port_id in [*outside, *(row[0] for row in rows)]
+        }
 
     def set_state(self, machine_id: str, status: str, vm_state: str | None = None) -> None:
         """Let a machine be in a state, as if something had happened to it; raises DriverError for an unknown one."""
@@ -200,9 +214,29 @@ def _without_secrets(machine: Machine) -> str:
     return msgspec.json.encode(msgspec.structs.replace(machine, boot=type(machine.boot)())).decode()
 
 
-def _sample(time: int, phase: int, disks: Sequence[str], *, running: bool) -> Sample:
+def _phase(identity: str) -> int:
+    return int(hashlib.sha256(identity.encode()).hexdigest()[:8], 16)
+
+
+def _wave(time: int, phase: int) -> float:
+    """From 0 to 1 and back in a day."""
     day = 86_400_000_000
-    wave = (1 + math.sin(2 * math.pi * ((time + phase * 1000) % day) / day)) / 2 if running else 0.0
+    return (1 + math.sin(2 * math.pi * ((time + phase * 1000) % day) / day)) / 2
+
+
+def _passed(time: int, phase: int) -> Traffic:
+    wave = _wave(time, phase)
+    return Traffic(
+        time=time,
+        bits_in=round(320_000 * wave, 2),
+        bits_out=round(200_000 * wave, 2),
+        packets_in=round(60 * wave, 2),
+        packets_out=round(45 * wave, 2),
+    )
+
+
+def _sample(time: int, phase: int, disks: Sequence[str], *, running: bool) -> Sample:
+    wave = _wave(time, phase) if running else 0.0
     return Sample(
         time=time,
         cpu_util=round(5 + 60 * wave, 2) if running else 0.0,

@@ -12,15 +12,12 @@ from pileus.api.wire.paging import Page
 from pileus.api.wire.times import zulu
 from pileus.domain.errors import Conflict, Unavailable, invalid
 from pileus.domain.instances import Instance
-from pileus.drivers.driver import Consoles, DriverError, Metrics, Sample
+from pileus.drivers.driver import Consoles, DriverError
+from pileus.drivers.metrics import Metrics, Sample
 from pileus.store import instances, projects
 
 ALL = "/cloud/v1/instances/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{instance_id:str}}"
-SECONDS = {"hour": 3600, "day": 86_400}
-DENSEST = 300
-"""Seconds between two samples, unless so many would not fit on the largest page."""
-MOST = 1000
 
 
 @get(f"{ONE}/get_console", opt=WRITE, tags=["Instances"])
@@ -39,11 +36,9 @@ async def list_instance_metrics(
     instance = await _instance(call, instance_id)
     if not isinstance(call.cloud.driver, Metrics):
         raise Unavailable("This cloud measures nothing")
-    span = data.time_interval * SECONDS[data.time_unit]
     now = call.cloud.now()
-    count = min(MOST, max(1, span // DENSEST))
     try:
-        samples = await call.cloud.driver.metrics(instance.id, max(0, now - span * 1_000_000), now, count)
+        samples = await call.cloud.driver.metrics(instance.id, data.since(now), now, data.count)
     except DriverError as error:
         raise Conflict(str(error)) from error
     return Page(count=len(samples), results=[_measured(sample) for sample in samples[offset : offset + limit]])
