@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from pileus.domain.account.limits import QUOTAS
+from pileus.domain.account.quotas import GLOBAL
 from pileus.domain.catalogue import Catalogue, image_id
-from pileus.domain.limits import QUOTAS
-from pileus.domain.quotas import GLOBAL
 
 TAGS = ("env", "team", "app", "tier", "serial")
 AT_ONCE = 20_000

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from pileus.api.answers import Answer
 from pileus.api.observing import Figures, observed
 from pileus.api.requests import Request
-from pileus.api.wire.instance_requests import CreateInstance, UpdateInstance
+from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
 from pileus.server.process import server_of
 from pileus.settings import Settings
 

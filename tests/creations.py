@@ -4,10 +4,11 @@ from typing import Any
 
 import httpx
 
+from pileus.domain.storage.volumes import Volume, VolumeStatus
 from pileus.domain.tags import tagged
-from pileus.domain.volumes import Volume, VolumeStatus
-from pileus.store import tags, volumes
+from pileus.store import tags
 from pileus.store.database import Tx
+from pileus.store.storage import volumes
 from tests.orders import an_order
 from tests.tenants import Tenant
 from tests.worlds import (

@@ -5,16 +5,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from pileus.domain.account.user_actions import UserAction
+from pileus.domain.compute.instances import Instance
 from pileus.domain.faults import Fault, FaultKind
-from pileus.domain.instances import Instance
-from pileus.domain.lifecycle_policies import LifecyclePolicy
-from pileus.domain.schedules import Interval, Schedule
+from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
+from pileus.domain.storage.schedules import Interval, Schedule
+from pileus.domain.storage.volumes import Attachment, Snapshot, Volume, VolumeStatus, device
 from pileus.domain.tags import tagged
-from pileus.domain.user_actions import UserAction
-from pileus.domain.volumes import Attachment, Snapshot, Volume, VolumeStatus, device
 from pileus.drivers.driver import Disk
-from pileus.store import attachments, faults, lifecycle_policies, schedules, snapshots, tags, user_actions, volumes
+from pileus.store import faults, tags
+from pileus.store.account import user_actions
 from pileus.store.database import Tx
+from pileus.store.storage import attachments, lifecycle_policies, schedules, snapshots, volumes
 from tests.tenants import Tenant
 from tests.worlds import driver_of, owned, place_of, renewed
 

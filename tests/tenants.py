@@ -10,11 +10,12 @@ import httpx
 from gcore import AsyncGcore
 
 from pileus.app import Running
-from pileus.domain.access import Role
-from pileus.domain.keys import ApiKey, digest
-from pileus.domain.projects import Project
+from pileus.domain.account.access import Role
+from pileus.domain.account.keys import ApiKey, digest
+from pileus.domain.account.projects import Project
 from pileus.seeding import new_token
-from pileus.store import clients, counters, keys, projects
+from pileus.store import counters
+from pileus.store.account import clients, keys, projects
 from pileus.store.database import Tx
 from tests.contract.published import check_answer
 

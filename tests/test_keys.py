@@ -6,11 +6,11 @@ import httpx
 import pytest
 
 from pileus.app import Running, keys, started
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
 from pileus.key_room import DAY, KeyRoom
 from pileus.seeding import CLIENT, KEY_FILE
 from pileus.settings import Settings
-from pileus.store import keys as kept
+from pileus.store.account import keys as kept
 from tests.tenants import client_of
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pileus.app import started
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
 from pileus.domain.errors import Invalid
 from pileus.settings import Settings
 from tests.orders import an_order

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from pileus.cli.main import pileus
 from pileus.cli.settings import page
-from pileus.domain.access import Role
-from pileus.domain.keys import TOKEN
+from pileus.domain.account.access import Role
+from pileus.domain.account.keys import TOKEN
 from pileus.settings import HIDDEN, SETTINGS, Setting, SettingError, Settings, default_data, gather, load
 
 ROOT = Path(__file__).parents[1]

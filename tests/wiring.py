@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from pileus.domain.networks import Network, Subnet
-from pileus.domain.ports import AssignedAddress, mac_address
-from pileus.domain.routers import Leg, Router, RouterPort, RouterStatus
-from pileus.store import addresses, networks, ports, router_ports, routers, subnets
+from pileus.domain.network.networks import Network, Subnet
+from pileus.domain.network.ports import AssignedAddress, mac_address
+from pileus.domain.network.routers import Leg, Router, RouterPort, RouterStatus
 from pileus.store.database import Tx
-from pileus.tasks.wiring import crossing, inside, nic
+from pileus.store.network import addresses, networks, ports, router_ports, routers, subnets
+from pileus.tasks.network.wiring import crossing, inside, nic
 from tests.tenants import REGION, Tenant
 from tests.worlds import driver_of, owned, renewed
 

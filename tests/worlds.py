@@ -5,41 +5,31 @@ from typing import Any
 from msgspec.structs import replace
 
 from pileus.app import Running
-from pileus.domain.ddos_profiles import DdosProfile
+from pileus.domain.account.user_actions import UserAction
+from pileus.domain.compute.images import Image
+from pileus.domain.compute.instances import VM_STATES, Instance, Kind, Status
+from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.faults import Fault, FaultKind
-from pileus.domain.floating_ips import FloatingIP
-from pileus.domain.images import Image
-from pileus.domain.instances import VM_STATES, Instance, Kind, Status
-from pileus.domain.networks import Network, Subnet, next_free
-from pileus.domain.placement_groups import PlacementGroup
+from pileus.domain.network.ddos_profiles import DdosProfile
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.network.networks import Network, Subnet, next_free
+from pileus.domain.network.ports import AssignedAddress, Port, mac_address
+from pileus.domain.network.security_groups import SecurityGroup
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, fresh
 from pileus.domain.places import Place
-from pileus.domain.ports import AssignedAddress, Port, mac_address
-from pileus.domain.security_groups import SecurityGroup
-from pileus.domain.security_rules import NewRule, SecurityGroupRule, fresh
+from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
 from pileus.domain.tags import tagged
-from pileus.domain.user_actions import UserAction
-from pileus.domain.volumes import Attachment, Volume, VolumeStatus, device
 from pileus.drivers.driver import Disk, Firewall, Leading, Machine, Nic
 from pileus.drivers.simulated import Simulated
-from pileus.store import (
-    attachments,
-    counters,
-    ddos_profiles,
-    faults,
-    images,
-    instances,
-    networks,
-    ports,
-    security_groups,
-    subnets,
-    tags,
-    user_actions,
-    volumes,
-)
+from pileus.store import counters, faults, tags
+from pileus.store.account import user_actions
+from pileus.store.compute import images, instances
 from pileus.store.database import Tx
+from pileus.store.network import ddos_profiles, networks, ports, security_groups, subnets
 from pileus.store.rows import Table
-from pileus.tasks.machines import nic_of
-from pileus.tasks.wiring import range_of, segment
+from pileus.store.storage import attachments, volumes
+from pileus.tasks.compute.machines import nic_of
+from pileus.tasks.network.wiring import range_of, segment
 from tests.tenants import REGION, Tenant
 
 SYSTEM_TAGS = {"os_distro": "ubuntu", "os_type": "linux", "os_version": "22.04"}

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from pileus.api.application import application
 from pileus.api.call import Cloud
 from pileus.api.observing import Figures
-from pileus.api.wire.user_actions import written
+from pileus.api.wire.account.user_actions import written
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
 from pileus.drivers.driver import Compute, Fetching, Maker, Setup
@@ -25,14 +25,14 @@ from pileus.key_room import KeyRoom
 from pileus.seeding import catalogue_of, furnished, seed
 from pileus.settings import Settings
 from pileus.store.schema import opened
-from pileus.tasks.deliveries import Deliverer
+from pileus.tasks.account.deliveries import Deliverer
 from pileus.tasks.endings import Endings
 from pileus.tasks.engine import Ended, Engine
 from pileus.tasks.interference import Faults
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconcile import keep_reconciled
-from pileus.tasks.scheduling import Scheduler
 from pileus.tasks.stopping import PATIENCE, stopped
+from pileus.tasks.storage.scheduling import Scheduler
 
 VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from pileus.domain.access import Role
-from pileus.domain.keys import ApiKey, digest
-from pileus.domain.projects import Project
+from pileus.domain.account.access import Role
+from pileus.domain.account.keys import ApiKey, digest
+from pileus.domain.account.projects import Project
 from pileus.seeding import CLIENT, new_token
-from pileus.store import clients, counters, keys, projects
+from pileus.store import counters
+from pileus.store.account import clients, keys, projects
 from pileus.store.database import Database, Tx
 
 DAY = 24 * 3600 * 1_000_000

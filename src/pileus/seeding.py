@@ -11,15 +11,18 @@ from pathlib import Path
 
 from msgspec.structs import asdict
 
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
+from pileus.domain.account.keys import ApiKey, digest, key_id
+from pileus.domain.account.projects import Project
 from pileus.domain.catalogue import Catalogue, Remembering, parsed
-from pileus.domain.keys import ApiKey, digest, key_id
-from pileus.domain.networks import Subnet
+from pileus.domain.network.networks import Subnet
 from pileus.domain.offered import check_ranges
-from pileus.domain.projects import Project
 from pileus.settings import SettingError, Settings
-from pileus.store import clients, counters, images, keys, networks, offered, projects, subnets, tasks
+from pileus.store import counters, offered, tasks
+from pileus.store.account import clients, keys, projects
+from pileus.store.compute import images
 from pileus.store.database import Committed, Database, Tx
+from pileus.store.network import networks, subnets
 from pileus.store.schema import opened
 
 CLIENT, USER, PROJECT = 1, 1, 1

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct, field
 
-from pileus.domain.keys import TOKEN
+from pileus.domain.account.keys import TOKEN
 
 HIDDEN = "(hidden)"
 LISTENING, KEEPING, RUNNING = "Where it listens", "What it keeps", "What it runs"

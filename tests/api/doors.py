@@ -12,7 +12,7 @@ from msgspec import inspect
 
 from pileus.api.reference import document
 from pileus.app import create
-from pileus.domain.access import Access
+from pileus.domain.account.access import Access
 from pileus.settings import Settings
 from tests.api.samples import sample
 from tests.api.strangers import Ids

@@ -4,10 +4,10 @@ from typing import Any
 
 import httpx
 
-from pileus.domain.ddos_profiles import DdosProfile
-from pileus.domain.instances import Instance
-from pileus.domain.ports import Port
-from pileus.store import ddos_profiles, ports
+from pileus.domain.compute.instances import Instance
+from pileus.domain.network.ddos_profiles import DdosProfile
+from pileus.domain.network.ports import Port
+from pileus.store.network import ddos_profiles, ports
 from tests.tenants import REGION, Tenant
 from tests.worlds import addresses_of, driver_of, ports_of
 

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pileus.domain.images import Image
-from pileus.domain.quotas import LimitRequest, QuotaThreshold
-from pileus.domain.ssh_keys import SSHKey
-from pileus.store import counters, images, quotas, tasks
+from pileus.domain.account.quotas import LimitRequest, QuotaThreshold
+from pileus.domain.compute.images import Image
+from pileus.domain.compute.ssh_keys import SSHKey
+from pileus.store import counters, tasks
+from pileus.store.account import quotas
+from pileus.store.compute import images
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 from tests.storage import a_lifecycle_policy, a_snapshot, a_volume

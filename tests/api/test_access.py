@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.domain.access import ALLOWED, Access, Role
+from pileus.domain.account.access import ALLOWED, Access, Role
 from tests.api.conftest import Owner
 from tests.api.doors import DOORS, LOCKED, Door
 from tests.api.strangers import SECRET, Ids, ids_of_nothing

@@ -6,9 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.domain.access import ALLOWED, Access, Role
-from pileus.domain.keys import ApiKey, digest
-from pileus.store import counters, keys
+from pileus.domain.account.access import ALLOWED, Access, Role
+from pileus.domain.account.keys import ApiKey, digest
+from pileus.store import counters
+from pileus.store.account import keys
 from pileus.store.database import Tx
 from tests.tenants import Tenant, client_of
 from tests.worlds import an_instance

@@ -6,7 +6,7 @@ import pytest
 from gcore import NotFoundError
 
 from pileus.domain.faults import FaultKind
-from pileus.store.instances import find
+from pileus.store.compute.instances import find
 from tests.orders import METAL
 from tests.storage import allow
 from tests.tenants import REGION, Tenant

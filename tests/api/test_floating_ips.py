@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pileus.domain.faults import FaultKind
-from pileus.domain.ports import Port
+from pileus.domain.network.ports import Port
 from pileus.store import faults
 from tests.storage import allow
 from tests.tasks.address_stories import an_inner_port

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from pileus.domain.compute.images import GIB
 from pileus.domain.faults import FaultKind
-from pileus.domain.images import GIB
 from tests.image_server import CHECKSUM, QCOW2, RAW, image_url
 from tests.storage import a_volume, allow, audited, volume_now
 from tests.tenants import REGION, Tenant

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from gcore import NotFoundError
 
-from pileus.domain.images import Image
+from pileus.domain.compute.images import Image
 from pileus.domain.tags import tagged
-from pileus.store import images, tags
+from pileus.store import tags
+from pileus.store.compute import images
 from pileus.store.database import Tx
 from tests.tenants import REGION, Tenant
 from tests.worlds import place_of, renewed

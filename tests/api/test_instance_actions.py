@@ -6,11 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
+from pileus.domain.compute.instances import Action, Instance
 from pileus.domain.faults import FaultKind
-from pileus.domain.instances import Action, Instance
 from pileus.drivers.driver import Seen
-from pileus.store import ddos_profiles, faults
+from pileus.store import faults
+from pileus.store.network import ddos_profiles
 from tests.tenants import Tenant
 from tests.worlds import (
     BARE_METAL,

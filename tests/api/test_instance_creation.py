@@ -7,9 +7,10 @@ import httpx
 import msgspec
 import pytest
 
-from pileus.domain.volumes import Snapshot
-from pileus.store import snapshots, tags, volumes
-from pileus.tasks.create_instance import STEPS
+from pileus.domain.storage.volumes import Snapshot
+from pileus.store import tags
+from pileus.store.storage import snapshots, volumes
+from pileus.tasks.compute.create_instance import STEPS
 from tests.creations import CREATE, a_volume, counted, failed, fixed, made, ordered
 from tests.orders import METAL, UBUNTU, an_order, boot
 from tests.tenants import Tenant

@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.store import ddos_profiles, floating_ips, ports, volumes
+from pileus.store.network import ddos_profiles, floating_ips, ports
+from pileus.store.storage import volumes
 from tests.creations import a_volume, counted, made
 from tests.orders import boot
 from tests.tenants import Tenant

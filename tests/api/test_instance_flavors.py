@@ -5,10 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
+from pileus.domain.compute.instances import Instance
 from pileus.domain.faults import FaultKind
-from pileus.domain.instances import Instance
-from pileus.store import capacities, faults
+from pileus.store import faults
+from pileus.store.compute import capacities
 from tests.tenants import REGION, Tenant
 from tests.worlds import BARE_METAL, FLAVOR, actions_of, an_image, an_instance, disturb, driver_of, now_of
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.store import user_actions
+from pileus.store.account import user_actions
 from tests.tenants import Tenant
 from tests.worlds import SYSTEM_TAGS, an_instance
 

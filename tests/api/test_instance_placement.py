@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
+from pileus.domain.compute.instances import Instance
+from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.faults import FaultKind
-from pileus.domain.instances import Instance
-from pileus.domain.placement_groups import PlacementGroup
 from tests.tenants import Tenant
 from tests.worlds import BARE_METAL, a_placement_group, actions_of, an_instance, disturb, driver_of, now_of
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
 from pileus.domain.faults import FaultKind
-from pileus.store import ddos_profiles
+from pileus.store.network import ddos_profiles
 from tests.api.plugs import TEMPLATE, UNKNOWN, attach, detach, in_use, interfaces, now_of_port, plugged, profile_at
 from tests.tenants import Tenant
 from tests.worlds import (

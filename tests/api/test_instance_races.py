@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from pileus.api.plugging import Plugging, plug
-from pileus.domain.orders import InterfaceType, NewInterface
-from pileus.domain.ports import mac_address
+from pileus.domain.compute.orders import InterfaceType, NewInterface
+from pileus.domain.network.ports import mac_address
 from tests.creations import a_volume, counted, made, ordered
 from tests.orders import METAL, boot
 from tests.tenants import Tenant

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
 from tests.orders import UBUNTU
 from tests.tenants import Tenant
 from tests.worlds import a_floating_ip, a_network, a_port, a_security_group, an_instance, driver_of, ports_of

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.domain.access import Role
-from pileus.domain.instances import Instance
-from pileus.domain.ports import Port
+from pileus.domain.account.access import Role
+from pileus.domain.compute.instances import Instance
+from pileus.domain.network.ports import Port
 from tests.tenants import Tenant
 from tests.worlds import (
     BARE_METAL,

@@ -3,8 +3,8 @@
 import pytest
 
 from pileus.domain.faults import FaultKind
-from pileus.domain.floating_ips import FloatingIP
-from pileus.store import floating_ips
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.store.network import floating_ips
 from tests.api.plugs import TEMPLATE, UNKNOWN, attach, detach, in_use, interfaces, now_of_port, plugged, profile_at
 from tests.tenants import Tenant
 from tests.worlds import (

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from pileus.store import schedules
 from pileus.store.database import Tx
+from pileus.store.storage import schedules
 from tests.storage import a_volume, allow, audited, snapshots_now
 from tests.tenants import REGION, Tenant
 

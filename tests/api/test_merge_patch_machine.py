@@ -16,7 +16,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pileus.store import instances, user_actions
+from pileus.store.account import user_actions
+from pileus.store.compute import instances
 from pileus.store.database import Tx
 from tests.databases import BACKENDS
 from tests.loops import World, world_on

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from pileus.domain.faults import FaultKind
-from pileus.store import faults, router_ports
+from pileus.store import faults
+from pileus.store.network import router_ports
 from tests.storage import allow, audited
 from tests.tenants import Tenant
 from tests.wiring import a_router, legs_of, listed, made, network_now, outside_of, router_now, seen, subnet_now

@@ -5,11 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
+from pileus.domain.compute.instances import Instance
 from pileus.domain.faults import FaultKind
-from pileus.domain.instances import Instance
-from pileus.domain.ports import AddressPair, Port
-from pileus.store import ports
+from pileus.domain.network.ports import AddressPair, Port
+from pileus.store.network import ports
 from tests.tenants import Tenant
 from tests.worlds import a_network, a_port, a_security_group, actions_of, an_instance, disturb, now_of, ports_of
 

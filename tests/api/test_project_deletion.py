@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from pileus.domain.images import Image
-from pileus.domain.volumes import Snapshot
-from pileus.store import contents, faults, images, snapshots, volumes
-from pileus.tasks.delete_project import STEPS
+from pileus.domain.compute.images import Image
+from pileus.domain.storage.volumes import Snapshot
+from pileus.store import contents, faults
+from pileus.store.compute import images
+from pileus.store.storage import snapshots, volumes
+from pileus.tasks.account.delete_project import STEPS
 from tests.api.test_projects import ALL, deleted, made, names, refusal
 from tests.storage import a_lifecycle_policy
 from tests.tenants import REGION, Tenant

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from gcore import ConflictError, NotFoundError
 
-from pileus.domain.access import Role
-from pileus.store import user_actions
+from pileus.domain.account.access import Role
+from pileus.store.account import user_actions
 from tests.tenants import Tenant
 
 ALL = "/cloud/v1/projects"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.limits import QUOTAS
-from pileus.domain.quotas import GLOBAL
+from pileus.domain.account.limits import QUOTAS
+from pileus.domain.account.quotas import GLOBAL
 from tests.storage import a_volume, allow
 from tests.tenants import REGION, Tenant
 from tests.worlds import a_floating_ip, a_network, a_placement_group, a_security_group, an_instance

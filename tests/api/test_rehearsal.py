@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.access import Role
-from pileus.domain.ddos_profiles import DdosProfile
-from pileus.domain.instances import VM_STATES, Status
-from pileus.store import ddos_profiles
+from pileus.domain.account.access import Role
+from pileus.domain.compute.instances import VM_STATES, Status
+from pileus.domain.network.ddos_profiles import DdosProfile
+from pileus.store.network import ddos_profiles
 from pileus.tasks.operations import OPERATIONS
 from tests.tenants import Tenant
 from tests.worlds import an_instance, place_of

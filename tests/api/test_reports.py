@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from pileus.api.wire.times import zulu
-from pileus.domain.access import Role
-from pileus.domain.usage import DAY
+from pileus.domain.account.access import Role
+from pileus.domain.account.usage import DAY
 from tests.storage import a_snapshot, a_volume
 from tests.tenants import REGION, Tenant
 from tests.worlds import a_floating_ip, an_image, an_instance

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.ports import Port
+from pileus.domain.network.ports import Port
 from tests.storage import allow
 from tests.tenants import REGION, Tenant
 from tests.wiring import seen

@@ -25,7 +25,8 @@ from schemathesis.specs.openapi.checks import (
 from pileus.api.reference import document
 from pileus.app import create, started
 from pileus.settings import Settings
-from pileus.store import capacities, faults
+from pileus.store import faults
+from pileus.store.compute import capacities
 from pileus.store.database import Tx
 from tests.api.strangers import Ids, ids_of
 from tests.databases import BACKENDS, database_url

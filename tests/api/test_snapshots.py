@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from pileus.domain.faults import FaultKind
-from pileus.domain.volumes import Volume
+from pileus.domain.storage.volumes import Volume
 from pileus.store import faults
 from tests.storage import a_snapshot, a_volume, allow, audited, disturb, snapshots_now
 from tests.tenants import Tenant

@@ -9,11 +9,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 from gcore import ConflictError, NotFoundError
 
-from pileus.domain.access import Role
-from pileus.domain.keys import ApiKey, digest
-from pileus.domain.ssh_keys import fingerprint
+from pileus.domain.account.access import Role
+from pileus.domain.account.keys import ApiKey, digest
+from pileus.domain.compute.ssh_keys import fingerprint
 from pileus.seeding import new_token
-from pileus.store import clients, counters, instances, keys, user_actions
+from pileus.store import counters
+from pileus.store.account import clients, keys, user_actions
+from pileus.store.compute import instances
 from pileus.store.database import Tx
 from tests.tenants import Tenant, client_of
 from tests.worlds import an_instance

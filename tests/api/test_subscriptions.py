@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
 from tests.brokers import arrived, broker, listening
 from tests.subscribers import address, posted, refuse
 from tests.tenants import Tenant

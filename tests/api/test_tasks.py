@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
 from pileus.domain.tasks import Task
 from pileus.store import tasks
 from tests.tenants import REGION, Tenant

@@ -13,10 +13,11 @@ from prometheus_client import CollectorRegistry
 
 from pileus.api.application import application
 from pileus.api.observing import Figures
-from pileus.domain.instances import Instance
-from pileus.domain.user_actions import UserAction
+from pileus.domain.account.user_actions import UserAction
+from pileus.domain.compute.instances import Instance
 from pileus.settings import Settings
-from pileus.store import instances, user_actions
+from pileus.store.account import user_actions
+from pileus.store.compute import instances
 from tests.tenants import Tenant
 from tests.worlds import SYSTEM_TAGS, an_instance, place_of
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.user_actions import UserAction
-from pileus.store import user_actions
+from pileus.domain.account.user_actions import UserAction
+from pileus.store.account import user_actions
 from tests.tenants import REGION, Tenant
 from tests.worlds import an_instance, owned
 

@@ -7,8 +7,9 @@ from msgspec import UNSET
 
 from pileus.api.complaints import NO_LINE_BREAK, complaints
 from pileus.api.validation import converted, decoded, invalid_body, parameter_complaints
-from pileus.api.wire.instance_requests import ActOnInstance, CreateInstance, StartInstance, UpdateInstance
-from pileus.api.wire.interfaces import (
+from pileus.api.wire.compute.instance_requests import ActOnInstance, CreateInstance, StartInstance, UpdateInstance
+from pileus.api.wire.compute.ssh_keys import ShareSSHKey
+from pileus.api.wire.network.interfaces import (
     AttachAnySubnet,
     AttachExternal,
     AttachInterface,
@@ -16,8 +17,7 @@ from pileus.api.wire.interfaces import (
     AttachSubnet,
     inferred,
 )
-from pileus.api.wire.ports import AllowAddressPairs
-from pileus.api.wire.ssh_keys import ShareSSHKey
+from pileus.api.wire.network.ports import AllowAddressPairs
 from pileus.domain.errors import Invalid
 from pileus.domain.names import NAME_PATTERN
 

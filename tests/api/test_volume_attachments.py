@@ -6,11 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
+from pileus.domain.compute.instances import Instance
 from pileus.domain.faults import FaultKind
-from pileus.domain.instances import Instance
-from pileus.domain.volumes import Volume
-from pileus.store import attachments, faults
+from pileus.domain.storage.volumes import Volume
+from pileus.store import faults
+from pileus.store.storage import attachments
 from tests.storage import a_snapshot, a_volume, audited, disturb, snapshots_now, volume_now
 from tests.tenants import Tenant
 from tests.worlds import BARE_METAL, an_instance, driver_of, now_of

@@ -3,7 +3,8 @@
 import pytest
 
 from pileus.domain.tags import tagged
-from pileus.store import tags, volumes
+from pileus.store import tags
+from pileus.store.storage import volumes
 from tests.storage import a_snapshot, a_volume, audited
 from tests.tenants import Tenant
 from tests.worlds import place_of

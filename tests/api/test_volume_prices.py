@@ -7,7 +7,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.access import Role
+from pileus.domain.account.access import Role
 from tests.storage import a_snapshot, a_volume
 from tests.tenants import Tenant
 

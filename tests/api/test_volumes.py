@@ -8,7 +8,7 @@ import pytest
 
 from pileus.domain.catalogue import image_id
 from pileus.domain.faults import FaultKind
-from pileus.domain.volumes import VolumeStatus
+from pileus.domain.storage.volumes import VolumeStatus
 from pileus.store import faults
 from tests.storage import a_snapshot, a_volume, allow, audited, disturb, snapshots_now, volume_now
 from tests.tenants import REGION, Tenant

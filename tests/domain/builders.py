@@ -7,14 +7,14 @@ from typing import Any
 
 import pileus
 from pileus.domain.catalogue import Catalogue, image_id, parsed
-from pileus.domain.creation import Making
-from pileus.domain.disks import Found
-from pileus.domain.images import Image
-from pileus.domain.instances import Instance
-from pileus.domain.networks import Subnet
-from pileus.domain.orders import InterfaceType, NewInterface, NewVolume, Order, Source
+from pileus.domain.compute.creation import Making
+from pileus.domain.compute.images import Image
+from pileus.domain.compute.instances import Instance
+from pileus.domain.compute.orders import InterfaceType, NewInterface, NewVolume, Order, Source
+from pileus.domain.network.networks import Subnet
 from pileus.domain.places import Place
-from pileus.domain.volumes import Snapshot, Volume, VolumeStatus
+from pileus.domain.storage.disks import Found
+from pileus.domain.storage.volumes import Snapshot, Volume, VolumeStatus
 
 NOW = 1_700_000_000_000_000
 PLACE = Place(10, 20, 1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pileus.domain.access import ALLOWED, Access, Role, allowed
+from pileus.domain.account.access import ALLOWED, Access, Role, allowed
 
 MAY = {
     "Administrators": {"open", "read", "write", "administer"},

@@ -11,10 +11,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from pileus.domain.account.limits import QUOTAS
 from pileus.domain.catalogue import Catalogue, image_id, network_id, parsed, subnet_id
+from pileus.domain.compute.instances import Kind
 from pileus.domain.errors import Invalid
-from pileus.domain.instances import Kind
-from pileus.domain.limits import QUOTAS
 from tests.domain.builders import NOW, catalogue_text, the_catalogue
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "catalogue.md"

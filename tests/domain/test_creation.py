@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pileus.domain.creation import Plan, named, planned
-from pileus.domain.disks import Found
+from pileus.domain.compute.creation import Plan, named, planned
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.orders import Disk, FloatingChoice, InterfaceType, NewInterface, NewVolume, Order, Source
 from pileus.domain.errors import Invalid, NoCapacity, NotFound
-from pileus.domain.flavors import Flavor
-from pileus.domain.orders import Disk, FloatingChoice, InterfaceType, NewInterface, NewVolume, Order, Source
+from pileus.domain.storage.disks import Found
 from pileus.domain.tags import Tag, Tags, tagged
 from tests.domain.builders import (
     EXTERNAL,

@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from pileus.domain.catalogue import image_id
-from pileus.domain.disks import Found, ServerDisk, boot_disk, booted, images_behind, resolved
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.orders import NewVolume, Source
 from pileus.domain.errors import Conflict, Invalid, NotFound
-from pileus.domain.flavors import Flavor
-from pileus.domain.orders import NewVolume, Source
+from pileus.domain.storage.disks import Found, ServerDisk, boot_disk, booted, images_behind, resolved
 from tests.domain.builders import (
     TASK,
     UBUNTU,

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from pileus.domain.compute.instances import MOVES, VM_STATES, Action, Instance, Kind, Status
 from pileus.domain.errors import Conflict
-from pileus.domain.instances import MOVES, VM_STATES, Action, Instance, Kind, Status
 from tests.domain.builders import NOW, TASK, an_instance
 
 PAIRS = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.keys import ApiKey, digest, key_id
+from pileus.domain.account.keys import ApiKey, digest, key_id
 from tests.domain.builders import NOW
 
 TOKEN = "29841_c767c5d4e1f0"

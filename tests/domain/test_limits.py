@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pileus.domain.account.limits import QUOTAS, check, exceeded, requested
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.orders import Basket, Disk, FloatingChoice, InterfaceType, NewInterface, basket
 from pileus.domain.errors import QuotaExceeded
-from pileus.domain.flavors import Flavor
-from pileus.domain.instances import Kind
-from pileus.domain.limits import QUOTAS, check, exceeded, requested
-from pileus.domain.orders import Basket, Disk, FloatingChoice, InterfaceType, NewInterface, basket
 from tests.domain.builders import the_catalogue
 
 SMALL = Flavor(id="g1-standard-2-4", vcpus=2, ram=4096)

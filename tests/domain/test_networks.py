@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict, Invalid, NoCapacity
-from pileus.domain.networks import Network, Subnet, following, next_free, normal, several, starting_point, widest
+from pileus.domain.network.networks import (
+    Network,
+    Subnet,
+    following,
+    next_free,
+    normal,
+    several,
+    starting_point,
+    widest,
+)
 from tests.domain.builders import NOW, TASK, a_subnet
 
 SMALL = ["10.0.0.0/30", "10.0.0.0/29", "10.9.8.16/28", "192.168.7.0/27", "2001:db8::/125", "2001:db8::10/124"]

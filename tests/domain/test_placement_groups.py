@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from pileus.domain.compute.placement_groups import PlacementGroup, placed, stays
 from pileus.domain.errors import Conflict
-from pileus.domain.placement_groups import PlacementGroup, placed, stays
 from tests.domain.builders import NOW, TASK
 
 HOSTS = ["h-1", "h-2", "h-3"]

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
+from pileus.domain.compute.orders import InterfaceType, NewInterface
+from pileus.domain.compute.plugging import check_address, pluggable, position, public_address, pulled
 from pileus.domain.errors import Conflict, Invalid, NotFound
-from pileus.domain.floating_ips import FloatingIP
-from pileus.domain.networks import Network
-from pileus.domain.orders import InterfaceType, NewInterface
-from pileus.domain.plugging import check_address, pluggable, position, public_address, pulled
-from pileus.domain.ports import AddressPair, AssignedAddress, Port
-from pileus.domain.security_groups import SecurityGroup, guarded, the_one, unguarded
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.network.networks import Network
+from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
+from pileus.domain.network.security_groups import SecurityGroup, guarded, the_one, unguarded
 from tests.domain.builders import NOW, OWN, TASK, an_instance
 
 MAC = "00:16:3e:00:00:01"

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pileus.domain.orders import Basket, Disk
-from pileus.domain.prices import (
+from pileus.domain.account.prices import (
     HOURS_PER_MONTH,
     Preview,
     Price,
@@ -20,6 +19,7 @@ from pileus.domain.prices import (
     preview,
     shown,
 )
+from pileus.domain.compute.orders import Basket, Disk
 from tests.domain.builders import the_catalogue
 
 CATALOGUE = the_catalogue()

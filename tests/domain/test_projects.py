@@ -2,8 +2,8 @@
 
 import pytest
 
+from pileus.domain.account.projects import Project
 from pileus.domain.errors import Conflict
-from pileus.domain.projects import Project
 
 PROJECT = Project(id=2, client_id=1, name="staging", description="old", created_at=5)
 

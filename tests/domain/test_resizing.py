@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
+from pileus.domain.compute.flavors import Flavor, misfit
+from pileus.domain.compute.resizing import chosen, growth, suited
 from pileus.domain.errors import Invalid, NoCapacity
-from pileus.domain.flavors import Flavor, misfit
-from pileus.domain.resizing import chosen, growth, suited
 from tests.domain.builders import UBUNTU, WINDOWS, an_instance, public_images, the_catalogue
 
 

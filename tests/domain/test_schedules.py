@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from pileus.domain.errors import Invalid
-from pileus.domain.schedules import MINUTE, UNITS, Cron, Interval, NewSchedule, Schedule, Span, most_kept, retimed
+from pileus.domain.storage.schedules import (
+    MINUTE,
+    UNITS,
+    Cron,
+    Interval,
+    NewSchedule,
+    Schedule,
+    Span,
+    most_kept,
+    retimed,
+)
 from tests.domain.builders import NOW, a_volume
 
 MONDAY = "2026-11-23T10:17:30+00:00"

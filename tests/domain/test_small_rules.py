@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
+from pileus.domain.account.projects import Project
+from pileus.domain.account.user_actions import done_by
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.faults import Fault
+from pileus.domain.network.ports import mac_address
 from pileus.domain.places import Caller
-from pileus.domain.ports import mac_address
-from pileus.domain.projects import Project
+from pileus.domain.storage.volumes import device
 from pileus.domain.tasks import CREATED_KINDS, created, new_task
-from pileus.domain.user_actions import done_by
-from pileus.domain.volumes import device
 from tests.domain.builders import NOW, PLACE, TASK
 
 CALLER = Caller(client_id=10, user_id=5, email="me@example.org", token_id=3, role="Engineers")

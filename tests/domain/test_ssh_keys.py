@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pileus.domain.compute.ssh_keys import FIELDS, fingerprint
 from pileus.domain.errors import Invalid
-from pileus.domain.ssh_keys import FIELDS, fingerprint
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOkWQgBaeBkyrfAiVBKe0LhVWlRf7sCe6r41HOHGGGRP"
 RSA = (

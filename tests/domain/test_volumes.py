@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.attaching import hung
 from pileus.domain.errors import Conflict, Invalid
-from pileus.domain.volumes import (
+from pileus.domain.storage.attaching import hung
+from pileus.domain.storage.volumes import (
     Attachment,
     Snapshot,
     SnapshotStatus,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.instances import Boot, Status
+from pileus.domain.compute.instances import Boot, Status
 from pileus.drivers import driver as protocols
 from pileus.drivers.driver import (
     Compute,

@@ -5,7 +5,7 @@ import uuid
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.security_rules import NewRule
+from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.driver import (
     Compute,
     Crossing,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.subscriptions import Queue, Target, Webhook
+from pileus.domain.account.subscriptions import Queue, Target, Webhook
 from pileus.drivers.notifying import Messenger
 from pileus.drivers.subscribers import NotSentError
 from tests.brokers import arrived, broker, listening

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from pileus.domain.account.projects import Project
 from pileus.domain.errors import Conflict, Invalid, NoCapacity
-from pileus.domain.floating_ips import FloatingIP
-from pileus.domain.networks import Network, Subnet
-from pileus.domain.ports import AssignedAddress, Port, mac_address
-from pileus.domain.projects import Project
-from pileus.store import addresses, clients, floating_ips, networks, ports, projects, subnets
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.network.networks import Network, Subnet
+from pileus.domain.network.ports import AssignedAddress, Port, mac_address
+from pileus.store.account import clients, projects
 from pileus.store.database import Database, Tx
+from pileus.store.network import addresses, floating_ips, networks, ports, subnets
 from tests.store.test_rows import Spy
 
 OWN: dict[str, Any] = {"client_id": 1, "project_id": 1, "region_id": 1, "created_at": 0, "updated_at": 0}

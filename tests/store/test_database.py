@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from pileus.domain.account.projects import Project
 from pileus.domain.errors import Conflict, NotFound, Stale
-from pileus.domain.projects import Project
-from pileus.store import clients, counters, projects
+from pileus.store import counters
+from pileus.store.account import clients, projects
 from pileus.store.database import ATTEMPTS, Database, Tx
 from pileus.store.schema import opened
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from pileus.domain.projects import Project
-from pileus.store import pages, projects
-from pileus.store.clients import add
+from pileus.domain.account.projects import Project
+from pileus.store import pages
+from pileus.store.account import projects
+from pileus.store.account.clients import add
 from pileus.store.database import Database, Tx
 from pileus.store.pages import Where
 

@@ -1,6 +1,6 @@
 """How each operation on floating IPs and reserved fixed IPs comes about."""
 
-from pileus.domain.ports import Port
+from pileus.domain.network.ports import Port
 from tests.tasks.telling import Ask, Story, asking
 from tests.tenants import REGION, Tenant
 from tests.worlds import a_ddos_profile, a_floating_ip, a_network, a_port, addresses_of, an_instance, driver_of

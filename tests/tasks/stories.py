@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 
 from pileus.domain.catalogue import image_id
-from pileus.domain.ports import AddressPair
+from pileus.domain.network.ports import AddressPair
 from pileus.drivers.driver import Firewall
-from pileus.store import security_groups
+from pileus.store.network import security_groups
 from tests.storage import a_snapshot, a_volume, snapshots_now
 from tests.tasks.address_stories import ADDRESS_STORIES
 from tests.tasks.guard_stories import GUARD_STORIES

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.subscriptions import FIRST_PAUSE, KEPT, LONGEST_PAUSE, Queue, Subscription, Target, Webhook
-from pileus.domain.user_actions import UserAction
+from pileus.domain.account.subscriptions import FIRST_PAUSE, KEPT, LONGEST_PAUSE, Queue, Subscription, Target, Webhook
+from pileus.domain.account.user_actions import UserAction
 from pileus.drivers.subscribers import NotSentError
-from pileus.store import subscriptions, user_actions
-from pileus.tasks.deliveries import HELD, Deliverer
+from pileus.store.account import subscriptions, user_actions
+from pileus.tasks.account.deliveries import HELD, Deliverer
 from tests.domain.builders import NOW
 from tests.tasks.workers import Flaky, Stage
 

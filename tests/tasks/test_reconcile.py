@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from pileus.domain.instances import VM_STATES, Instance, Status
-from pileus.store import instances
+from pileus.domain.compute.instances import VM_STATES, Instance, Status
+from pileus.store.compute import instances
 from pileus.tasks.reconcile import EVERY, keep_reconciled, reconcile
 from tests.drivers.test_conformance import a_machine
 from tests.tasks.workers import Flaky, Stage

@@ -9,18 +9,20 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.lifecycle_policies import LifecyclePolicy
-from pileus.domain.projects import Project
-from pileus.domain.schedules import MINUTE, Interval, Schedule, Span
+from pileus.domain.account.projects import Project
+from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
+from pileus.domain.storage.schedules import MINUTE, Interval, Schedule, Span
+from pileus.domain.storage.volumes import Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.domain.tasks import Task, TaskState
-from pileus.domain.volumes import Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.drivers.driver import Disk
-from pileus.store import clients, lifecycle_policies, projects, quotas, schedules, snapshots, tasks, volumes
+from pileus.store import tasks
+from pileus.store.account import clients, projects, quotas
 from pileus.store.database import Tx
-from pileus.tasks.create_snapshot import CREATE_SNAPSHOT
-from pileus.tasks.delete_snapshot import DELETE_SNAPSHOT
+from pileus.store.storage import lifecycle_policies, schedules, snapshots, volumes
 from pileus.tasks.operation import Step, Work
-from pileus.tasks.scheduling import ANOTHER_TRY, Scheduler
+from pileus.tasks.storage.create_snapshot import CREATE_SNAPSHOT
+from pileus.tasks.storage.delete_snapshot import DELETE_SNAPSHOT
+from pileus.tasks.storage.scheduling import ANOTHER_TRY, Scheduler
 from tests.domain.builders import NOW, a_volume, the_catalogue
 from tests.tasks.workers import Flaky, Stage, lasting
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 from litestar import Request
 
 from pileus.api.call import CALL, Call, Cloud
-from pileus.domain.access import Access, allowed
+from pileus.domain.account.access import Access, allowed
 from pileus.domain.errors import Forbidden, not_found
 from pileus.domain.places import Place
 

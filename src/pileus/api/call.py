@@ -8,15 +8,16 @@ from typing import Any
 from litestar.di import NamedDependency
 
 from pileus.api.keyring import Keyring
+from pileus.domain.account.regions import Region
+from pileus.domain.account.user_actions import done_by
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import not_found
 from pileus.domain.places import Caller, Place
-from pileus.domain.regions import Region
 from pileus.domain.tasks import Task, new_task
-from pileus.domain.user_actions import done_by
 from pileus.drivers.driver import Compute
 from pileus.drivers.subscribers import Notifier
-from pileus.store import tasks, user_actions
+from pileus.store import tasks
+from pileus.store.account import user_actions
 from pileus.store.database import Database, Tx
 from pileus.tasks.endings import Endings
 

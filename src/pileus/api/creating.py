@@ -10,25 +10,19 @@ from pileus.api.plugging import Plugged, Plugging, plug
 from pileus.api.quotas import within_quotas
 from pileus.api.shielding import shielded
 from pileus.api.sources import found
-from pileus.api.wire.ddos_profiles import NewProfile
-from pileus.domain import limits
-from pileus.domain.creation import Making, Plan, planned
-from pileus.domain.disks import Found
+from pileus.api.wire.network.ddos_profiles import NewProfile
+from pileus.domain.account import limits
+from pileus.domain.compute.creation import Making, Plan, planned
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.orders import Order
 from pileus.domain.errors import NoCapacity, NotFound, invalid
-from pileus.domain.flavors import Flavor
-from pileus.domain.instances import Kind
-from pileus.domain.orders import Order
-from pileus.store import (
-    attachments,
-    capacities,
-    instances,
-    placement_groups,
-    projects,
-    ssh_keys,
-    tags,
-    volumes,
-)
+from pileus.domain.storage.disks import Found
+from pileus.store import tags
+from pileus.store.account import projects
+from pileus.store.compute import capacities, instances, placement_groups, ssh_keys
 from pileus.store.database import Tx
+from pileus.store.storage import attachments, volumes
 
 
 class Wish(Struct, frozen=True, kw_only=True):

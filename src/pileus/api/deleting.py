@@ -9,11 +9,13 @@ from pileus.api.call import Call
 from pileus.api.hanging import doom_snapshots
 from pileus.api.protecting import held_of_floating_ips, held_of_ports
 from pileus.api.wire.tasks import TaskIds
+from pileus.domain.compute.instances import Instance, Kind
 from pileus.domain.errors import invalid
-from pileus.domain.instances import Instance, Kind
 from pileus.domain.places import Place
-from pileus.store import attachments, floating_ips, instances, ports, volumes
+from pileus.store.compute import instances
 from pileus.store.database import Tx
+from pileus.store.network import floating_ips, ports
+from pileus.store.storage import attachments, volumes
 
 
 class Named(Struct, frozen=True, kw_only=True):

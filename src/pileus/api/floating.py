@@ -1,13 +1,14 @@
 """Floating IPs: what one transaction writes when one is made, or aimed at a port."""
 
 from pileus.domain.catalogue import Catalogue
-from pileus.domain.creation import Making
+from pileus.domain.compute.creation import Making
 from pileus.domain.errors import Conflict
-from pileus.domain.floating_ips import FloatingIP, Target, aimed_at
+from pileus.domain.network.floating_ips import FloatingIP, Target, aimed_at
+from pileus.domain.network.ports import Port
 from pileus.domain.places import Place
-from pileus.domain.ports import Port
-from pileus.store import addresses, floating_ips, instances, networks, ports, routers, subnets
+from pileus.store.compute import instances
 from pileus.store.database import Tx
+from pileus.store.network import addresses, floating_ips, networks, ports, routers, subnets
 
 
 async def new_floating_ip(tx: Tx, catalogue: Catalogue, making: Making, target: Target) -> FloatingIP:

@@ -7,11 +7,13 @@ from msgspec import Struct, field, to_builtins
 
 from pileus.api.call import Call
 from pileus.api.quotas import within_quotas
-from pileus.domain.security_groups import SecurityGroup, default_group, new_group, template
-from pileus.domain.security_rules import NewRule, SecurityGroupRule, ruled
+from pileus.domain.network.security_groups import SecurityGroup, default_group, new_group, template
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, ruled
 from pileus.domain.tags import TagPatch, Tags, merged
-from pileus.store import projects, security_groups, tags
+from pileus.store import tags
+from pileus.store.account import projects
 from pileus.store.database import Tx
+from pileus.store.network import security_groups
 
 
 class Change(Struct, frozen=True, kw_only=True):

@@ -1,10 +1,11 @@
 """Hanging a volume on an instance, and letting go of its snapshots: what is written before the task that does it."""
 
 from pileus.api.call import Call
-from pileus.domain.attaching import hung
-from pileus.domain.volumes import Attachment, Volume, going
-from pileus.store import attachments, instances, snapshots
+from pileus.domain.storage.attaching import hung
+from pileus.domain.storage.volumes import Attachment, Volume, going
+from pileus.store.compute import instances
 from pileus.store.database import Tx
+from pileus.store.storage import attachments, snapshots
 
 
 async def hang(tx: Tx, call: Call, volume: Volume, instance_id: str, tag: str | None, task_id: str) -> Attachment:  # noqa: PLR0913, PLR0917  # each is a fact of its own

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from pileus.api.call import Call
-from pileus.domain import routers as rules
 from pileus.domain.errors import Conflict, invalid
-from pileus.domain.networks import Subnet
-from pileus.domain.ports import mac_address
-from pileus.domain.routers import Leg, Router, RouterPort, RouterStatus
-from pileus.domain.subnets import address
-from pileus.store import addresses, networks, router_ports, routers, subnets
+from pileus.domain.network import routers as rules
+from pileus.domain.network.networks import Subnet
+from pileus.domain.network.ports import mac_address
+from pileus.domain.network.routers import Leg, Router, RouterPort, RouterStatus
+from pileus.domain.network.subnets import address
 from pileus.store.database import Tx
+from pileus.store.network import addresses, networks, router_ports, routers, subnets
 
 
 def blank(call: Call, name: str, task_id: str) -> Router:

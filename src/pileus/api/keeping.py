@@ -4,9 +4,10 @@ from msgspec.structs import replace
 
 from pileus.api.call import Call
 from pileus.api.quotas import within_global_quotas
+from pileus.domain.compute.ssh_keys import SSHKey, fingerprint
 from pileus.domain.places import Place
-from pileus.domain.ssh_keys import SSHKey, fingerprint
-from pileus.store import projects, ssh_keys
+from pileus.store.account import projects
+from pileus.store.compute import ssh_keys
 from pileus.store.database import Tx
 
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pileus.domain.account.keys import key_id
 from pileus.domain.errors import Unauthenticated
-from pileus.domain.keys import key_id
 from pileus.domain.places import Caller
-from pileus.store import keys
+from pileus.store.account import keys
 from pileus.store.database import Database
 
 FRESH = 1.0

@@ -12,16 +12,16 @@ from msgspec.structs import replace
 
 from pileus.api.floating import aim, new_floating_ip
 from pileus.domain.catalogue import Catalogue
-from pileus.domain.creation import Making
+from pileus.domain.compute.creation import Making
+from pileus.domain.compute.orders import FloatingChoice, InterfaceType, NewInterface
 from pileus.domain.errors import Conflict, NotFound, invalid, not_found
-from pileus.domain.floating_ips import FloatingIP
-from pileus.domain.networks import VERSIONS, Network, Subnet
-from pileus.domain.orders import FloatingChoice, InterfaceType, NewInterface
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.network.networks import VERSIONS, Network, Subnet
+from pileus.domain.network.ports import Port, mac_address
+from pileus.domain.network.security_groups import default_group
 from pileus.domain.places import Place
-from pileus.domain.ports import Port, mac_address
-from pileus.domain.security_groups import default_group
-from pileus.store import addresses, floating_ips, networks, ports, security_groups, subnets
 from pileus.store.database import Tx
+from pileus.store.network import addresses, floating_ips, networks, ports, security_groups, subnets
 
 
 class Plugging(Struct, frozen=True, kw_only=True):

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from pileus.api.call import Call
-from pileus.domain.ddos_profiles import DdosProfile, DdosTemplate
 from pileus.domain.errors import Conflict, invalid
-from pileus.domain.floating_ips import FloatingIP
-from pileus.domain.ports import Port
-from pileus.domain.protection import held
-from pileus.store import counters, ddos_profiles, ports
+from pileus.domain.network.ddos_profiles import DdosProfile, DdosTemplate
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.network.ports import Port
+from pileus.domain.network.protection import held
+from pileus.store import counters
 from pileus.store.database import Tx
+from pileus.store.network import ddos_profiles, ports
 
 
 def template_of(call: Call, template_id: int) -> DdosTemplate:

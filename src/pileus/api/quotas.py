@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pileus.api.call import Call
 from pileus.store.database import Tx
-from pileus.tasks import quotas
+from pileus.tasks.account import quotas
 
 
 async def within_quotas(tx: Tx, call: Call, asked: Mapping[str, int]) -> None:

@@ -6,13 +6,13 @@ from msgspec.structs import asdict
 
 from pileus.api.call import Call
 from pileus.api.quotas import within_quotas
-from pileus.api.wire.lifecycle_policies import LifecyclePolicyView
-from pileus.api.wire.schedules import CreateSchedule
+from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
+from pileus.api.wire.storage.schedules import CreateSchedule
 from pileus.domain.errors import invalid
-from pileus.domain.lifecycle_policies import LifecyclePolicy
-from pileus.domain.schedules import MOST_SCHEDULES, Schedule
-from pileus.store import lifecycle_policies, schedules, volumes
+from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
+from pileus.domain.storage.schedules import MOST_SCHEDULES, Schedule
 from pileus.store.database import Tx
+from pileus.store.storage import lifecycle_policies, schedules, volumes
 
 
 async def shown(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicyView:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pileus.api.call import Call
 from pileus.api.plugging import Plugged
 from pileus.api.protecting import protected, template_of
-from pileus.api.wire.ddos_profiles import NewProfile
-from pileus.domain.plugging import public_address
-from pileus.domain.protection import answered
-from pileus.store import networks
+from pileus.api.wire.network.ddos_profiles import NewProfile
+from pileus.domain.compute.plugging import public_address
+from pileus.domain.network.protection import answered
 from pileus.store.database import Tx
+from pileus.store.network import networks
 
 
 async def shielded(tx: Tx, call: Call, plugged: Sequence[Plugged], wish: NewProfile, task_id: str) -> int:

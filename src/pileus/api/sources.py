@@ -1,13 +1,15 @@
 """What the ids in an order lead to: the images, snapshots, volumes and app templates that a server is made from."""
 
 from pileus.domain.catalogue import Catalogue, image_id
-from pileus.domain.disks import Found
-from pileus.domain.images import Image
-from pileus.domain.orders import Order, Source
+from pileus.domain.compute.images import Image
+from pileus.domain.compute.orders import Order, Source
 from pileus.domain.places import Place
-from pileus.domain.volumes import Volume
-from pileus.store import images, snapshots, tags, volumes
+from pileus.domain.storage.disks import Found
+from pileus.domain.storage.volumes import Volume
+from pileus.store import tags
+from pileus.store.compute import images
 from pileus.store.database import Tx
+from pileus.store.storage import snapshots, volumes
 
 
 async def found(tx: Tx, catalogue: Catalogue, place: Place, order: Order) -> Found:

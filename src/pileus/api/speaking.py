@@ -6,9 +6,10 @@ from typing import Any
 from msgspec import to_builtins
 
 from pileus.api.call import Call
-from pileus.domain.ports import AddressPair, Port
-from pileus.store import instances, ports
+from pileus.domain.network.ports import AddressPair, Port
+from pileus.store.compute import instances
 from pileus.store.database import Tx
+from pileus.store.network import ports
 
 
 async def let_speak(  # noqa: PLR0913, PLR0917  # each is a fact of its own

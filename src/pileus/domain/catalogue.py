@@ -16,15 +16,15 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec import Meta, Struct, field
 
-from pileus.domain.app_templates import AppTemplate
+from pileus.domain.account.regions import Region
 from pileus.domain.catalogue_checks import complaints
-from pileus.domain.ddos_profiles import DdosTemplate
+from pileus.domain.compute.app_templates import AppTemplate
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.images import Image
 from pileus.domain.errors import Invalid
-from pileus.domain.flavors import Flavor
-from pileus.domain.images import Image
-from pileus.domain.networks import Network, Subnet, normal
-from pileus.domain.regions import Region
-from pileus.domain.volume_types import VolumeType
+from pileus.domain.network.ddos_profiles import DdosTemplate
+from pileus.domain.network.networks import Network, Subnet, normal
+from pileus.domain.storage.volume_types import VolumeType
 
 NAMESPACE = UUID("502fe30e-896f-4a51-afa8-92b5647467e2")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

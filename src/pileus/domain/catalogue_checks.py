@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from pileus.domain.instances import Kind
-from pileus.domain.limits import QUOTAS
+from pileus.domain.account.limits import QUOTAS
+from pileus.domain.compute.instances import Kind
 from pileus.domain.names import NAME
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from pileus.domain.catalogue import Catalogue, ExternalSubnet
-    from pileus.domain.flavors import Flavor
+    from pileus.domain.compute.flavors import Flavor
 
 HARDWARE = {Kind.BAREMETAL: {"cpu", "disk", "license", "network", "ram"}}
 HARDWARE[Kind.GPU] = HARDWARE[Kind.BAREMETAL] | {"gpu"}

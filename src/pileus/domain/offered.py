@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_network
 
 from pileus.domain.errors import Invalid
-from pileus.domain.networks import Subnet
+from pileus.domain.network.networks import Subnet
 
 
 def check_ranges(offered: Sequence[Subnet], occupied: Mapping[str, tuple[Subnet, Iterable[str]]]) -> None:

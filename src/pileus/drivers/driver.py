@@ -11,10 +11,10 @@ from typing import Protocol, runtime_checkable
 from msgspec import Struct, field
 
 from pileus.domain.catalogue import Catalogue
-from pileus.domain.instances import Boot
-from pileus.domain.networks import Route
-from pileus.domain.ports import AddressPair
-from pileus.domain.security_rules import NewRule
+from pileus.domain.compute.instances import Boot
+from pileus.domain.network.networks import Route
+from pileus.domain.network.ports import AddressPair
+from pileus.domain.network.security_rules import NewRule
 
 
 class DriverError(Exception):

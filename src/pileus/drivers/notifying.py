@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from pileus.domain.subscriptions import Queue, Target, Webhook
+from pileus.domain.account.subscriptions import Queue, Target, Webhook
 from pileus.drivers.reaching import Address, NotPublic, UnknownName, addresses
 from pileus.drivers.subscribers import NotSentError
 

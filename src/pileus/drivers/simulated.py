@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.domain.instances import Status
+from pileus.domain.compute.instances import Status
 from pileus.drivers.driver import Console, DriverError, Fetching, Machine, Seen, Setup
 from pileus.drivers.metrics import Sample, Traffic
 from pileus.drivers.simulated_images import Pictures

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from pileus.domain.subscriptions import Target
+from pileus.domain.account.subscriptions import Target
 
 
 class NotSentError(Exception):

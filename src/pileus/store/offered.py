@@ -6,11 +6,11 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from pileus.domain.flavors import Flavor
-from pileus.domain.images import Image
-from pileus.domain.networks import Network, Subnet
-from pileus.store import subnets
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.images import Image
+from pileus.domain.network.networks import Network, Subnet
 from pileus.store.database import Tx
+from pileus.store.network import subnets
 from pileus.store.rows import Table, listed
 
 R = TypeVar("R", Image, Network, Subnet)

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from pileus.domain.instances import VM_STATES, Status
+from pileus.domain.compute.instances import VM_STATES, Status
 from pileus.drivers.driver import Compute, Seen
-from pileus.store import instances
+from pileus.store.compute import instances
 from pileus.store.database import Database, Tx
 
 LOG = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from pileus.api.validation import decoded
-from pileus.api.wire.instance_requests import ChangeSecurityGroups, CreateInstance, UpdateInstance
+from pileus.api.wire.compute.instance_requests import ChangeSecurityGroups, CreateInstance, UpdateInstance
+from pileus.domain.compute.orders import FloatingChoice, InterfaceType, NewInterface, NewVolume, Source
 from pileus.domain.errors import Invalid
-from pileus.domain.orders import FloatingChoice, InterfaceType, NewInterface, NewVolume, Source
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
 LEAST: dict[str, Any] = {

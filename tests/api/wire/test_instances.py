@@ -8,14 +8,14 @@ import pytest
 from gcore._models import validate_type
 from gcore.types.cloud import Instance as SdkInstance
 
-from pileus.api.wire.instances import InstanceView, LegacyInstanceView
+from pileus.api.wire.compute.instances import InstanceView, LegacyInstanceView
 from pileus.api.wire.paging import Page
-from pileus.domain.attached import Attached, InstanceAddress
-from pileus.domain.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
-from pileus.domain.flavors import Flavor
-from pileus.domain.instances import Instance, Kind, Status
+from pileus.domain.compute.attached import Attached, InstanceAddress
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instances import Instance, Kind, Status
+from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
+from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
-from pileus.domain.volumes import Attachment
 from tests.contract.published import check_answer
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"

@@ -6,36 +6,36 @@ from typing import Any
 import msgspec
 import pytest
 
-from pileus.api.wire.app_templates import AppTemplateView
-from pileus.api.wire.flavors import ListedFlavor, PricedFlavor
-from pileus.api.wire.floating_ips import FloatingIPView
-from pileus.api.wire.images import ImageView
-from pileus.api.wire.metrics import DiskMetrics, MetricsView
-from pileus.api.wire.networks import NetworkDetails
+from pileus.api.wire.account.prices import InstancePrice, ItemPrice
+from pileus.api.wire.account.projects import ProjectView
+from pileus.api.wire.account.regions import RegionView
+from pileus.api.wire.account.user_actions import UserActionView
+from pileus.api.wire.compute.app_templates import AppTemplateView
+from pileus.api.wire.compute.flavors import ListedFlavor, PricedFlavor
+from pileus.api.wire.compute.images import ImageView
+from pileus.api.wire.compute.metrics import DiskMetrics, MetricsView
+from pileus.api.wire.compute.ssh_keys import CreatedSSHKeyView, SSHKeyView
+from pileus.api.wire.network.floating_ips import FloatingIPView
+from pileus.api.wire.network.networks import NetworkDetails
+from pileus.api.wire.network.ports import InterfaceView
+from pileus.api.wire.network.subnets import SubnetView
 from pileus.api.wire.paging import Page
-from pileus.api.wire.ports import InterfaceView
-from pileus.api.wire.prices import InstancePrice, ItemPrice
-from pileus.api.wire.projects import ProjectView
-from pileus.api.wire.regions import RegionView
-from pileus.api.wire.ssh_keys import CreatedSSHKeyView, SSHKeyView
-from pileus.api.wire.subnets import SubnetView
 from pileus.api.wire.tags import shown
 from pileus.api.wire.tasks import TaskIds, TaskView
-from pileus.api.wire.user_actions import UserActionView
-from pileus.domain.app_templates import AppConfig, AppTemplate
-from pileus.domain.flavors import Flavor
-from pileus.domain.floating_ips import FloatingIP
-from pileus.domain.images import Image
-from pileus.domain.networks import Network, Route, Subnet
+from pileus.domain.account.prices import Preview, Price
+from pileus.domain.account.projects import Project
+from pileus.domain.account.regions import Coordinate, Region
+from pileus.domain.account.user_actions import done_by
+from pileus.domain.compute.app_templates import AppConfig, AppTemplate
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.images import Image
+from pileus.domain.compute.ssh_keys import SSHKey
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.network.networks import Network, Route, Subnet
+from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
 from pileus.domain.places import Caller
-from pileus.domain.ports import AddressPair, AssignedAddress, Port
-from pileus.domain.prices import Preview, Price
-from pileus.domain.projects import Project
-from pileus.domain.regions import Coordinate, Region
-from pileus.domain.ssh_keys import SSHKey
 from pileus.domain.tags import Tag
 from pileus.domain.tasks import Task, TaskState, created
-from pileus.domain.user_actions import done_by
 from tests.contract.published import check_answer
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"

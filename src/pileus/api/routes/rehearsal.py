@@ -13,14 +13,16 @@ from msgspec.structs import replace
 from pileus.api.auth import ADMINISTER
 from pileus.api.call import Call, Here
 from pileus.api.paging import Id
-from pileus.api.routes import allowing
-from pileus.domain.ddos_profiles import BlackholePort
+from pileus.api.routes.network import allowing
+from pileus.domain.compute.instances import Instance, Status
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.faults import Fault
-from pileus.domain.instances import Instance, Status
+from pileus.domain.network.ddos_profiles import BlackholePort
 from pileus.drivers.driver import DriverError, Rehearses
-from pileus.store import capacities, counters, ddos_profiles, faults, instances
+from pileus.store import counters, faults
+from pileus.store.compute import capacities, instances
 from pileus.store.database import Tx
+from pileus.store.network import ddos_profiles
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconcile import reconcile
 

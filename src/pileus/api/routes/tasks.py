@@ -12,7 +12,8 @@ from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import AcknowledgeTasks, TaskView
 from pileus.api.wire.times import earliest, latest
 from pileus.domain.tasks import TaskState
-from pileus.store import projects, tasks
+from pileus.store import tasks
+from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.tasks import Wanted
 

@@ -1,0 +1,70 @@
+"""The audit log: who did what, to which things."""
+
+from typing import Literal
+
+from litestar import get
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromQuery
+
+from pileus.api.auth import READ
+from pileus.api.call import Here
+from pileus.api.paging import Id, Limit, Offset
+from pileus.api.wire.account.user_actions import UserActionView
+from pileus.api.wire.paging import Page
+from pileus.api.wire.times import earliest, latest
+from pileus.store.account import user_actions
+from pileus.store.account.user_actions import Wanted
+
+Direction = Literal["asc", "desc"]
+
+
+def wanted_actions(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+    action_type: FromQuery[list[str] | None] = None,
+    api_group: FromQuery[list[str] | None] = None,
+    project_id: FromQuery[list[Id] | None] = None,
+    region_id: FromQuery[list[Id] | None] = None,
+    resource_id: FromQuery[list[str] | None] = None,
+    search_field: FromQuery[str | None] = None,
+    source_user_ips: FromQuery[list[str] | None] = None,
+    user_agents: FromQuery[list[str] | None] = None,
+    from_timestamp: FromQuery[str | None] = None,
+    to_timestamp: FromQuery[str | None] = None,
+) -> Wanted:
+    """Gather the filters of the audit log."""
+    return Wanted(
+        action_types=action_type,
+        api_groups=api_group,
+        project_ids=project_id,
+        region_ids=region_id,
+        resource_ids=resource_id,
+        search_field=search_field,
+        source_user_ips=source_user_ips,
+        user_agents=user_agents,
+        since=earliest("from_timestamp", from_timestamp),
+        until=latest("to_timestamp", to_timestamp),
+    )
+
+
+FILTERED = {"wanted": Provide(wanted_actions, sync_to_thread=False)}
+
+
+@get("/cloud/v1/user_actions", opt=READ, dependencies=FILTERED, tags=["User Actions"])
+async def list_user_actions(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+    call: Here,
+    wanted: NamedDependency[Wanted],
+    order_by: FromQuery[Direction | None] = None,
+    sorting: FromQuery[Direction | None] = None,
+    limit: Limit = 1000,
+    offset: Offset = 0,
+) -> Page[UserActionView]:
+    """List what your users have changed, the latest first; a line is there exactly if its change is.
+
+    `search_field` is a thing's name at that time. Times are inclusive. `sorting` is an older `order_by`.
+    """
+    client_id, direction = call.caller.client_id, order_by or sorting or "desc"
+    async with call.db.scan() as tx:
+        count, found = await user_actions.page(tx, client_id, wanted, limit=limit, offset=offset, direction=direction)
+    return Page(count=count, results=[UserActionView.of(action) for action in found])
+
+
+ROUTES = [list_user_actions]

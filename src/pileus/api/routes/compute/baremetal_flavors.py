@@ -1,0 +1,178 @@
+"""Flavors of bare metal servers: those on offer, how many more servers of them there can be, and what quotas say."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from litestar import get, post
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromQuery, JSONBody
+from msgspec import structs
+from msgspec.structs import replace
+
+from pileus.api.auth import READ
+from pileus.api.call import Call, Here
+from pileus.api.paging import Id, Limit, Offset
+from pileus.api.routes.compute.instance_prices import exceeded
+from pileus.api.wire.account.limits import CheckLimits, ExceededQuotas
+from pileus.api.wire.compute.baremetal import AskServerFlavors, CheckServerLimits, ServerCapacity
+from pileus.api.wire.compute.flavors import ServerFlavor
+from pileus.api.wire.paging import Page
+from pileus.domain.account import limits
+from pileus.domain.catalogue import image_id
+from pileus.domain.compute.flavors import Flavor, misfit
+from pileus.domain.compute.instances import Kind
+from pileus.domain.errors import invalid, not_found
+from pileus.store.account import projects, quotas, usage
+from pileus.store.compute import capacities, images
+from pileus.store.database import Tx
+
+HERE = "{project_id:int}/{region_id:int}"
+
+
+class Asked(NamedTuple):
+    """Which flavors are asked for, and what is to be told of them."""
+
+    disabled: bool
+    excluded: tuple[str, ...]
+    capacity: bool
+    prices: bool
+    reserved: bool
+
+
+def asked_flavors(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+    disabled: FromQuery[bool] = True,  # noqa: FBT002
+    exclude_linux: FromQuery[bool] = False,  # noqa: FBT002
+    exclude_windows: FromQuery[bool] = False,  # noqa: FBT002
+    include_capacity: FromQuery[bool] = False,  # noqa: FBT002
+    include_prices: FromQuery[bool] = False,  # noqa: FBT002
+    include_reservation_stock: FromQuery[bool] = False,  # noqa: FBT002
+) -> Asked:
+    """Gather what is asked of a list of flavors."""
+    excluded = ("linux",) * exclude_linux + ("windows",) * exclude_windows
+    return Asked(disabled, excluded, include_capacity, include_prices, include_reservation_stock)
+
+
+ASKED = {"asked": Provide(asked_flavors, sync_to_thread=False)}
+
+
+@get(f"/cloud/v1/bmflavors/{HERE}", opt=READ, dependencies=ASKED, tags=["Bare Metal"])
+async def list_server_flavors(
+    call: Here, asked: NamedDependency[Asked], limit: Limit = 1000, offset: Offset = 0
+) -> Page[ServerFlavor]:
+    """List the flavors of bare metal servers; those that are disabled too, unless `disabled` is false.
+
+    `include_capacity` tells how many more servers there can be, as far as room or a quota sets an end.
+    """
+    return await _page(call, asked, limit, offset)
+
+
+@get("/cloud/v1/bmflavors/{region_id:int}", opt=READ, dependencies=ASKED, tags=["Bare Metal"])
+async def list_region_server_flavors(
+    call: Here,
+    asked: NamedDependency[Asked],
+    client_id: FromQuery[Id | None] = None,
+    limit: Limit = 1000,
+    offset: Offset = 0,
+) -> Page[ServerFlavor]:
+    """List the flavors of bare metal servers in a region; `client_id` can only be the caller's own."""
+    if client_id not in (None, call.caller.client_id):
+        raise not_found("Client", client_id)
+    return await _page(call, asked, limit, offset)
+
+
+@post(f"/cloud/v1/bminstances/{HERE}/available_flavors", opt=READ, status_code=200, tags=["Bare Metal"])
+async def list_flavors_for_server(
+    call: Here,
+    data: JSONBody[AskServerFlavors],
+    include_prices: FromQuery[bool] = False,  # noqa: FBT002
+) -> Page[ServerFlavor]:
+    """List the flavors that a bare metal server made from this image or app template could have."""
+    async with call.db.read() as tx:
+        await _present(tx, call)
+        template = call.cloud.catalogue.app_template(data.apptemplate_id) if data.apptemplate_id else None
+        if data.apptemplate_id and template is None:
+            raise not_found("App template", data.apptemplate_id)
+        named = data.image_id or (image_id(call.place.region_id, template.image_name) if template else None)
+        image = await images.get(tx, call.place, named) if named else None
+    fitting = [each for each in _offered(call) if not each.disabled and not misfit(each, image, template)]
+    asked = Asked(disabled=False, excluded=(), capacity=False, prices=include_prices, reserved=False)
+    return Page(count=len(fitting), results=_shown(call, fitting, asked, {}))
+
+
+@get(f"/cloud/v1/bmcapacity/{HERE}", opt=READ, tags=["Bare Metal"])
+async def get_server_capacity(call: Here) -> ServerCapacity:
+    """Tell how many more servers of each flavor there can be, as far as room or a quota sets an end."""
+    return await _capacity(call)
+
+
+@get("/cloud/v2/bmcapacity/{region_id:int}", opt=READ, tags=["Bare Metal"])
+async def get_region_server_capacity(call: Here) -> ServerCapacity:
+    """Tell how many more servers of each flavor there can be in a region, as far as room or a quota sets an end."""
+    return await _capacity(call)
+
+
+@post(f"/cloud/v1/bminstances/{HERE}/check_limits", opt=READ, status_code=200, tags=["Bare Metal"])
+async def check_server_limits(call: Here, data: JSONBody[CheckServerLimits]) -> ExceededQuotas:
+    """Tell which quotas servers would exceed, with what is asked, the limit and what is in use; `{}` if none."""
+    if data.flavor is not None and data.flavor not in {flavor.id for flavor in _offered(call)}:
+        raise invalid(flavor=f"There is no flavor {data.flavor} for this kind of server")
+    return await exceeded(call, CheckLimits(**structs.asdict(data)))
+
+
+async def _page(call: Call, asked: Asked, limit: int, offset: int) -> Page[ServerFlavor]:
+    async with call.db.scan() as tx:
+        await _present(tx, call)
+        room = await _room(tx, call) if asked.capacity else {}
+    wanted = [each for each in _offered(call) if each.os_type not in asked.excluded]
+    wanted = [each for each in wanted if asked.disabled or not each.disabled]
+    return Page(count=len(wanted), results=_shown(call, wanted[offset : offset + limit], asked, room))
+
+
+async def _capacity(call: Call) -> ServerCapacity:
+    async with call.db.scan() as tx:
+        await _present(tx, call)
+        room = await _room(tx, call)
+    return ServerCapacity(
+        capacity={name: number for name, number in room.items() if number is not None},
+        reserved_capacity=dict.fromkeys(room, 0),
+    )
+
+
+async def _present(tx: Tx, call: Call) -> None:
+    """Return if the region is there, and the project if the path names one; raises NotFound."""
+    call.region()
+    if call.place.project_id:
+        await projects.present(tx, call.place)
+
+
+async def _room(tx: Tx, call: Call) -> dict[str, int | None]:
+    """How many more servers of each flavor the region has room for and the tenant's quotas leave."""
+    catalogue = call.cloud.catalogue
+    left, used = await capacities.left(tx, call.place.region_id), await usage.of_place(tx, call.place, catalogue)
+    allowed = await quotas.limits_of(tx, call.place, catalogue)
+    return {
+        flavor.id: 0 if flavor.disabled else limits.possible(allowed, used, flavor.counts, left.get(flavor.id))
+        for flavor in _offered(call)
+    }
+
+
+def _offered(call: Call) -> list[Flavor]:
+    return [flavor for flavor in call.cloud.catalogue.flavors if flavor.kind == Kind.BAREMETAL]
+
+
+def _shown(call: Call, flavors: Iterable[Flavor], asked: Asked, room: Mapping[str, int | None]) -> list[ServerFlavor]:
+    views = []
+    for flavor in flavors:
+        view = ServerFlavor.of(flavor)
+        if asked.capacity:
+            view = replace(view, capacity=room[flavor.id])
+        if asked.reserved:
+            view = replace(view, reserved_capacity=0)
+        views.append(view.priced(flavor, call.cloud.catalogue.currency) if asked.prices else view)
+    return views
+
+
+ROUTES = [
+    list_server_flavors, list_region_server_flavors, list_flavors_for_server, get_server_capacity,
+    get_region_server_capacity, check_server_limits,
+]  # fmt: skip

@@ -1,0 +1,75 @@
+"""Listing instances."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
+
+from pileus.api.auth import READ
+from pileus.api.call import Call, Here
+from pileus.api.paging import Limit, Offset
+from pileus.api.routes.compute.instance_filters import FILTERED
+from pileus.api.routes.compute.instance_views import show
+from pileus.api.wire.compute.instances import InstanceView
+from pileus.api.wire.paging import Page
+from pileus.domain.compute.instances import Instance, Kind
+from pileus.store.account import projects
+from pileus.store.compute import instance_list, instances
+from pileus.store.compute.instance_list import Wanted
+from pileus.store.database import Tx
+from pileus.store.network import security_groups
+
+ALL = "/cloud/v1/instances/{project_id:int}/{region_id:int}"
+OF_GROUP = "/cloud/v1/securitygroups/{project_id:int}/{region_id:int}/{group_id:str}/instances"
+Order = Literal["created.asc", "created.desc", "name.asc", "name.desc", "status.asc", "status.desc"]
+
+
+@get(ALL, opt=READ, dependencies=FILTERED, tags=["Instances"])
+async def list_instances(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+    call: Here,
+    wanted: NamedDependency[Wanted],
+    with_ddos: FromQuery[bool] = False,  # noqa: FBT002
+    with_interfaces_name: FromQuery[bool] = False,  # noqa: FBT002
+    order_by: FromQuery[Order] = "created.desc",
+    limit: Limit = 1000,
+    offset: Offset = 0,
+) -> Page[InstanceView]:
+    """List the instances of a project in a region, the newest first.
+
+    `name` and `uuid` are parts of the name and the id; `ip` is how an address begins; `exclude_secgroup` names a
+    security group. `tag_key` and `tag_value` may be given several times and ask for any of theirs; `tag_key_value` is
+    a JSON object whose pairs must all be there. Bare metal and GPU servers are shown with `include_baremetal` and
+    `include_ai`. Protection is shown with `with_ddos`; only then `type_ddos_profile`, `profile_name` and
+    `protection_status` narrow the list. `interface_name` is shown with `with_interfaces_name`.
+    """
+    call.region()
+    async with call.db.scan() as tx:
+        place = await projects.present(tx, call.place)
+        count, found = await instance_list.page(tx, place, wanted, order_by, limit=limit, offset=offset)
+        return Page(count=count, results=await shown(tx, call, found, names=with_interfaces_name, ddos=with_ddos))
+
+
+@get(OF_GROUP, opt=READ, tags=["Instances"])
+async def list_security_group_instances(call: Here, group_id: FromPath[str]) -> Page[InstanceView]:
+    """List the instances that a security group guards."""
+    wanted = Wanted(kinds=[kind.value for kind in Kind], group_id=group_id)
+    async with call.db.scan() as tx:
+        await security_groups.get(tx, call.place, group_id)
+        count, found = await instance_list.page(tx, call.place, wanted, "created.desc", limit=1000, offset=0)
+        return Page(count=count, results=await shown(tx, call, found, names=False, ddos=False))
+
+
+async def shown(  # noqa: PLR0913  # what may be left out of a view
+    tx: Tx, call: Call, found: Sequence[Instance], *, names: bool, ddos: bool, detail: bool = False
+) -> list[InstanceView]:
+    """Show instances as lists do."""
+    hanging = await instances.attached_to(tx, [instance.id for instance in found])
+    return [
+        show(call.cloud, each, hanging[each.id], detail=detail, with_interface_names=names, with_ddos=ddos)
+        for each in found
+    ]
+
+
+ROUTES = [list_instances, list_security_group_instances]

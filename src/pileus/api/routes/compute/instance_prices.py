@@ -1,0 +1,110 @@
+"""What instances cost, and whether they would fit the quotas: before they are made, and while they live."""
+
+from collections.abc import Iterable, Sequence
+
+from litestar import get, post
+from litestar.params import FromPath, JSONBody
+
+from pileus.api.auth import READ
+from pileus.api.call import Call, Here
+from pileus.api.wire.account.limits import CheckLimits, ExceededQuotas
+from pileus.api.wire.account.prices import InstancePrice, ItemPrice, PreviewPrice, PricedVolume
+from pileus.api.wire.network.interfaces import ExistingFloatingIP, NewFloatingIP
+from pileus.domain.account import limits, prices
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.orders import Basket, Disk, FloatingChoice, InterfaceType, NewInterface, basket
+from pileus.domain.errors import invalid
+from pileus.store.account import projects, quotas, usage
+from pileus.store.compute import instances
+from pileus.store.database import Tx
+from pileus.store.storage import attachments, snapshots
+
+DEFAULT_SIZE = 10
+"""GiB of a volume from an image, where nobody says."""
+
+
+@post("/cloud/v2/pricing/{project_id:int}/{region_id:int}/instances", opt=READ, status_code=200, tags=["Instances"])
+async def preview_instance_price(call: Here, data: JSONBody[PreviewPrice]) -> InstancePrice:
+    """Tell what instances would cost, whole and in parts: by the catalogue's prices, without taxes."""
+    call.region()
+    async with call.db.read() as tx:
+        await projects.present(tx, call.place)
+        disks = await _disks(tx, call, data.volumes)
+    interfaces = [interface.ordered() for interface in data.interfaces]
+    count = max(1, len(data.names), len(data.name_templates))
+    wanted = basket(_flavor(call, data.flavor), disks, interfaces, count)
+    catalogue = call.cloud.catalogue
+    return InstancePrice.of(prices.preview(catalogue, wanted), catalogue.currency, catalogue.prices.tax_percent)
+
+
+@get("/cloud/v1/pricing/{project_id:int}/{region_id:int}/instances/{instance_id:str}", opt=READ, tags=["Instances"])
+async def get_instance_price(call: Here, instance_id: FromPath[str]) -> ItemPrice:
+    """Tell what an instance costs with its volumes and public addresses."""
+    catalogue = call.cloud.catalogue
+    async with call.db.scan() as tx:
+        instance, attached = await instances.whole(tx, call.place, instance_id)
+        hanging = [volume for _, volume in await attachments.with_volumes(tx, instance_id)]
+    living = Basket(
+        flavor=catalogue.flavor(instance.flavor_id),
+        disks=[Disk(volume.size, volume.type_name) for volume in hanging],
+        floating_ips=sum(address.floating for address in attached.addresses),
+        external_ips=len({each.port_id for each in attached.addresses if each.external and not each.floating}),
+    )
+    return ItemPrice.of(prices.preview(catalogue, living).total, catalogue.currency, catalogue.prices.tax_percent)
+
+
+@post(
+    "/cloud/v2/instances/{project_id:int}/{region_id:int}/check_limits", opt=READ, status_code=200, tags=["Instances"]
+)
+async def check_instance_limits(call: Here, data: JSONBody[CheckLimits]) -> ExceededQuotas:
+    """Tell which quotas instances would exceed, with what is asked, the limit and what is in use; `{}` if none."""
+    return await exceeded(call, data)
+
+
+async def exceeded(call: Call, data: CheckLimits) -> ExceededQuotas:
+    """Hold what servers would need against the quotas; raises Invalid or NotFound."""
+    call.region()
+    flavor = None if data.flavor is None else _flavor(call, data.flavor)
+    interfaces = [_counted(each.type, new=_is_new(each.floating_ip)) for each in data.interfaces]
+    count = max(1, len(data.names), len(data.name_templates))
+    async with call.db.read() as tx:
+        await projects.present(tx, call.place)
+        wanted = basket(flavor, await _disks(tx, call, data.volumes), interfaces, count)
+        used = await usage.of_place(tx, call.place, call.cloud.catalogue)
+        allowed = await quotas.limits_of(tx, call.place, call.cloud.catalogue)
+    return limits.exceeded(allowed, used, limits.requested(wanted))
+
+
+def _flavor(call: Call, flavor_id: str) -> Flavor:
+    flavor = call.cloud.catalogue.offered_flavor(flavor_id)
+    if flavor is None:
+        raise invalid(flavor=f"There is no flavor {flavor_id}")
+    return flavor
+
+
+async def _disks(tx: Tx, call: Call, volumes: Iterable[PricedVolume]) -> Sequence[Disk]:
+    """The volumes that would be new; one that exists is paid for already."""
+    return [
+        Disk(await _size(tx, call, volume), volume.type_name or "standard")
+        for volume in volumes
+        if volume.source != "existing-volume"
+    ]
+
+
+async def _size(tx: Tx, call: Call, volume: PricedVolume) -> int:
+    if volume.size is not None:
+        return volume.size
+    if volume.snapshot_id is not None:
+        return (await snapshots.get(tx, call.place, volume.snapshot_id)).size
+    return DEFAULT_SIZE
+
+
+def _is_new(floating_ip: NewFloatingIP | ExistingFloatingIP | None) -> bool:
+    return isinstance(floating_ip, NewFloatingIP)
+
+
+def _counted(type_name: str, *, new: bool) -> NewInterface:
+    return NewInterface(type=InterfaceType(type_name), floating_ip=FloatingChoice() if new else None)
+
+
+ROUTES = [preview_instance_price, get_instance_price, check_instance_limits]

@@ -1,0 +1,44 @@
+"""Floating IPs with what they lead to, made into what the API shows."""
+
+from collections.abc import Sequence
+
+from pileus.api.call import Call
+from pileus.api.routes.compute.instance_views import show
+from pileus.api.wire.legacy import fields
+from pileus.api.wire.network.floating_ips import (
+    FloatingIPView,
+    LegacyFloatingIPView,
+    LegacyListedFloatingIP,
+    ListedFloatingIP,
+)
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.store import tags
+from pileus.store.compute import instances
+from pileus.store.database import Tx
+
+
+async def show_each(tx: Tx, call: Call, found: Sequence[FloatingIP]) -> list[FloatingIPView]:
+    """Show floating IPs."""
+    its, region = await tags.of_each(tx, [each.id for each in found]), call.region().display_name
+    view = LegacyFloatingIPView if call.cloud.legacy_fields else FloatingIPView
+    return [view.of(each, its[each.id], region) for each in found]
+
+
+async def show_floating_ip(tx: Tx, call: Call, floating_ip: FloatingIP) -> FloatingIPView:
+    """Show one of them."""
+    (view,) = await show_each(tx, call, [floating_ip])
+    return view
+
+
+async def show_listed(tx: Tx, call: Call, found: Sequence[FloatingIP]) -> list[ListedFloatingIP]:
+    """Show floating IPs as the list does: with the instances that they lead to."""
+    port_ids = [each.port_id for each in found if each.port_id]
+    behind = await instances.of_ports(tx, port_ids)
+    hanging = await instances.attached_to(tx, [instance.id for instance in behind.values()])
+    shown = {
+        port_id: show(call.cloud, instance, hanging[instance.id], detail=False, with_ddos=False)
+        for port_id, instance in behind.items()
+    }
+    views = await show_each(tx, call, found)
+    listed = LegacyListedFloatingIP if call.cloud.legacy_fields else ListedFloatingIP
+    return [listed(**fields(view), instance=shown.get(view.port_id or ""), loadbalancer=None) for view in views]

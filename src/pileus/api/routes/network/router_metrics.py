@@ -1,0 +1,56 @@
+"""What passes through routers."""
+
+from litestar import post
+from litestar.params import FromPath, JSONBody
+
+from pileus.api.auth import READ
+from pileus.api.call import Here
+from pileus.api.routes.network.routers import ONE
+from pileus.api.wire.compute.metrics import AskMetrics, RouterMetricsView, TrafficView
+from pileus.api.wire.paging import Page
+from pileus.api.wire.times import zulu
+from pileus.domain.errors import Conflict, Unavailable
+from pileus.domain.network.routers import Leg
+from pileus.drivers.driver import DriverError
+from pileus.drivers.metrics import RouterMetrics, Traffic
+from pileus.store.network import router_ports, routers
+
+
+@post(f"{ONE}/metrics", opt=READ, status_code=200, tags=["Routers"])
+async def list_router_metrics(
+    call: Here, router_id: FromPath[str], data: JSONBody[AskMetrics]
+) -> Page[RouterMetricsView]:
+    """Tell what passed through each interface of a router in the last hours or days: bits and packets a second."""
+    async with call.db.read() as tx:
+        await routers.get(tx, call.place, router_id)
+        legs = await router_ports.of(tx, router_id)
+    if not isinstance(call.cloud.driver, RouterMetrics):
+        raise Unavailable("This cloud does not measure its routers")
+    now = call.cloud.now()
+    try:
+        passed = await call.cloud.driver.traffic(router_id, data.since(now), now, data.count)
+    except DriverError as error:
+        raise Conflict(str(error)) from error
+    return Page(count=len(legs), results=[_measured(leg, passed.get(leg.port.id, [])) for leg in legs])
+
+
+def _measured(leg: Leg, passed: list[Traffic]) -> RouterMetricsView:
+    return RouterMetricsView(
+        port_id=leg.port.id,
+        network_id=leg.port.network_id,
+        interface_type="public" if leg.port.gateway else "private",
+        ip_addresses=[line.ip for line in leg.addresses],
+        metrics=[
+            TrafficView(
+                time=zulu(each.time),
+                network_bps_egress=each.bits_out,
+                network_bps_ingress=each.bits_in,
+                network_pps_egress=each.packets_out,
+                network_pps_ingress=each.packets_in,
+            )
+            for each in passed
+        ],
+    )
+
+
+ROUTES = [list_router_metrics]

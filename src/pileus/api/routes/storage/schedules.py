@@ -1,0 +1,118 @@
+"""Schedules: look at and change one, and put them and volumes into lifecycle policies."""
+
+from litestar import get, patch, post, put
+from litestar.params import FromPath, JSONBody
+from msgspec import to_builtins
+
+from pileus.api.auth import READ, WRITE
+from pileus.api.call import Here
+from pileus.api.routes.storage.lifecycle_policies import ONE as POLICY
+from pileus.api.scheduling import add_schedules, add_volumes, shown
+from pileus.api.wire.storage.lifecycle_policies import AddSchedules, LifecyclePolicyView, PolicyVolumes, RemoveSchedules
+from pileus.api.wire.storage.schedules import ScheduleView, UpdateSchedule
+from pileus.api.wire.storage.schedules import shown as shown_alone
+from pileus.domain.errors import not_found
+from pileus.store.database import Tx
+from pileus.store.storage import lifecycle_policies, schedules
+
+MEMBER = "lifecycle_policy_volume_member"
+ONE = "/cloud/v1/schedule/{project_id:int}/{region_id:int}/{schedule_id:str}"
+
+
+@get(ONE, opt=READ, tags=["Snapshot Schedules"])
+async def get_schedule(call: Here, schedule_id: FromPath[str]) -> ScheduleView:
+    """Show a schedule; its owner is the policy that it belongs to."""
+    async with call.db.read() as tx:
+        return shown_alone(await schedules.get(tx, call.place, schedule_id))
+
+
+@patch(ONE, opt=WRITE, tags=["Snapshot Schedules"])
+async def update_schedule(call: Here, schedule_id: FromPath[str], data: JSONBody[UpdateSchedule]) -> ScheduleView:
+    """Change when a schedule takes snapshots, what they are called, how many are kept and how long.
+
+    What is absent stays; another `type` starts from nothing. A new `retention_time` counts for the snapshots that are
+    there already; fewer of them are kept from the next one on.
+    """
+
+    async def write(tx: Tx) -> ScheduleView:
+        before = await schedules.get(tx, call.place, schedule_id)
+        after = before.changed(data.changes(), data.timing(), call.cloud.now())
+        after = await schedules.save(tx, before, after)
+        await call.record(tx, "snapshot_schedule", "update", schedule_id, data=to_builtins(data))
+        return shown_alone(after)
+
+    return await call.db.write(write)
+
+
+@post(f"{POLICY}/add_schedules", opt=WRITE, status_code=200, tags=["Snapshot Schedules"])
+async def add_schedules_to_policy(
+    call: Here, policy_id: FromPath[int], data: JSONBody[AddSchedules]
+) -> LifecyclePolicyView:
+    """Put more schedules into a policy, ten at most in all."""
+
+    async def write(tx: Tx) -> LifecyclePolicyView:
+        policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
+        await add_schedules(tx, call, policy, data.schedules)
+        await call.record(tx, "snapshot_schedule", "create", policy_id, data=to_builtins(data), name=policy.name)
+        return await shown(tx, policy)
+
+    return await call.db.write(write)
+
+
+@post(f"{POLICY}/remove_schedules", opt=WRITE, status_code=200, tags=["Snapshot Schedules"])
+async def remove_schedules_from_policy(
+    call: Here, policy_id: FromPath[int], data: JSONBody[RemoveSchedules]
+) -> LifecyclePolicyView:
+    """Delete schedules of a policy; the snapshots that they have taken stay until somebody deletes them."""
+
+    async def write(tx: Tx) -> LifecyclePolicyView:
+        policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
+        its = {schedule.id for schedule in await schedules.of_policy(tx, policy_id)}
+        for schedule_id in dict.fromkeys(data.schedule_ids):
+            if schedule_id not in its:
+                raise not_found("Schedule", schedule_id)
+            await schedules.remove(tx, schedule_id)
+        await call.record(tx, "snapshot_schedule", "delete", policy_id, data=to_builtins(data), name=policy.name)
+        return await shown(tx, policy)
+
+    return await call.db.write(write)
+
+
+@put(f"{POLICY}/add_volumes_to_policy", opt=WRITE, tags=["Snapshot Schedules"])
+async def add_volumes_to_policy(
+    call: Here, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
+) -> LifecyclePolicyView:
+    """Put volumes into a policy; those that are in it stay."""
+
+    async def write(tx: Tx) -> LifecyclePolicyView:
+        policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
+        await add_volumes(tx, call, policy, data.volume_ids)
+        await call.record(tx, MEMBER, "create", policy_id, data=to_builtins(data), name=policy.name)
+        return await shown(tx, policy)
+
+    return await call.db.write(write)
+
+
+@put(f"{POLICY}/remove_volumes_from_policy", opt=WRITE, tags=["Snapshot Schedules"])
+async def remove_volumes_from_policy(
+    call: Here, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
+) -> LifecyclePolicyView:
+    """Take volumes out of a policy; those that are not in it do not matter, and all their snapshots stay."""
+
+    async def write(tx: Tx) -> LifecyclePolicyView:
+        policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
+        await lifecycle_policies.exclude(tx, policy_id, data.volume_ids)
+        await call.record(tx, MEMBER, "delete", policy_id, data=to_builtins(data), name=policy.name)
+        return await shown(tx, policy)
+
+    return await call.db.write(write)
+
+
+ROUTES = [
+    get_schedule,
+    update_schedule,
+    add_schedules_to_policy,
+    remove_schedules_from_policy,
+    add_volumes_to_policy,
+    remove_volumes_from_policy,
+]

@@ -1,0 +1,96 @@
+"""Images as the API shows them."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from pileus.api.wire.legacy import fields, second_tags
+from pileus.api.wire.placed import placed
+from pileus.api.wire.tags import TagView, shown
+from pileus.domain.compute.images import Image
+from pileus.domain.tags import Tag
+
+
+class ImageView(Struct, kw_only=True):
+    """An image; `size` in bytes, `min_disk` in GiB, `min_ram` in MiB."""
+
+    id: str
+    name: str
+    description: str | None
+    status: str
+    visibility: str
+    size: int | None
+    min_disk: int
+    min_ram: int
+    os_distro: str
+    os_type: str
+    os_version: str
+    architecture: str
+    ssh_key: str | None
+    disk_format: str
+    display_order: int | None
+    is_baremetal: bool
+    hw_firmware_type: str | None
+    hw_machine_type: str | None
+    gpu_driver: str | None
+    gpu_driver_type: str | None
+    gpu_driver_version: str | None
+    tags_v2: list[TagView]
+    currency_code: str | None
+    price_per_hour: float | None
+    price_per_month: float | None
+    price_status: str | None
+    project_id: int
+    region: str
+    region_id: int
+    task_id: str | None
+    creator_task_id: str | None
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def of(cls, image: Image, tags: Iterable[Tag], region_name: str, project_id: int) -> "ImageView":
+        """Show an image; a public one appears as the caller's project's own."""
+        return cls(
+            id=image.id,
+            name=image.name,
+            description=image.description,
+            status=image.status,
+            visibility=image.visibility,
+            size=image.size,
+            min_disk=image.min_disk,
+            min_ram=image.min_ram,
+            os_distro=image.os_distro,
+            os_type=image.os_type,
+            os_version=image.os_version,
+            architecture=image.architecture,
+            ssh_key=image.ssh_key,
+            disk_format=image.disk_format,
+            display_order=image.display_order,
+            is_baremetal=image.is_baremetal,
+            hw_firmware_type=image.hw_firmware_type,
+            hw_machine_type=image.hw_machine_type,
+            gpu_driver=None,
+            gpu_driver_type=None,
+            gpu_driver_version=None,
+            tags_v2=shown(tags),
+            currency_code=None,
+            price_per_hour=None,
+            price_per_month=None,
+            price_status=None,
+            **placed(image, region_name, project_id),
+        )
+
+
+class LegacyImageView(ImageView, kw_only=True):
+    """An image with the second names that older clients read."""
+
+    tags: list[TagView]
+    metadata: dict[str, str]
+    metadata_detailed: list[TagView]
+
+    @classmethod
+    def of(cls, image: Image, tags: Iterable[Tag], region_name: str, project_id: int) -> "LegacyImageView":
+        """Show an image under both sets of names."""
+        view = ImageView.of(image, tags, region_name, project_id)
+        return cls(**fields(view), tags=view.tags_v2, **second_tags(view.tags_v2))

@@ -1,0 +1,224 @@
+"""Instances as the API shows them."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType, structs
+
+from pileus.api.wire import tags
+from pileus.api.wire.compute.flavors import FlavorView
+from pileus.api.wire.network.ddos_profiles import BlackholePortView, DdosProfileView
+from pileus.api.wire.tags import TagView
+from pileus.api.wire.times import zulu
+from pileus.domain.compute.attached import Attached, InstanceAddress
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instances import Instance
+
+
+class AddressView(Struct, kw_only=True):
+    """An address: a fixed one tells its interface, and outside lists its subnet; a floating one is bare."""
+
+    addr: str
+    type: Literal["fixed", "floating"]
+    interface_name: str | UnsetType | None = UNSET
+    subnet_id: str | UnsetType = UNSET
+    subnet_name: str | UnsetType = UNSET
+
+
+class FixedIpAssignment(Struct, kw_only=True):
+    """An address with its subnet; external if it is in a public network."""
+
+    ip_address: str
+    subnet_id: str
+    external: bool
+
+
+class InstanceVolume(Struct, kw_only=True):
+    """A volume of an instance."""
+
+    id: str
+    delete_on_termination: bool
+
+
+class InstanceSecurityGroup(Struct, kw_only=True):
+    """A security group of an instance, by name."""
+
+    name: str
+
+
+class Isolation(Struct, kw_only=True):
+    """Why an instance is cut off from its networks."""
+
+    reason: str | None
+
+
+class InstanceView(Struct, kw_only=True):
+    """An instance; `task_id` is the task that holds it now, `creator_task_id` the one that made it."""
+
+    id: str
+    name: str
+    instance_description: str | None
+    status: str
+    vm_state: str
+    task_state: str | None
+    flavor: FlavorView
+    volumes: list[InstanceVolume]
+    addresses: dict[str, list[AddressView]]
+    fixed_ip_assignments: list[FixedIpAssignment] | None
+    security_groups: list[InstanceSecurityGroup]
+    ssh_key_name: str | None
+    tags: list[TagView]
+    blackhole_ports: list[BlackholePortView]
+    ddos_profile: DdosProfileView | None
+    instance_isolation: Isolation | None
+    region: str
+    region_id: int
+    project_id: int
+    task_id: str | None
+    creator_task_id: str | None
+    created_at: str
+
+    @classmethod
+    def of(  # noqa: PLR0913  # each is a fact of its own
+        cls,
+        instance: Instance,
+        attached: Attached,
+        region_name: str,
+        flavor: Flavor,
+        *,
+        detail: bool = True,
+        with_interface_names: bool = True,
+        with_ddos: bool = True,
+    ) -> "InstanceView":
+        """Show an instance: whole, or as a list does, with what of names and protection was asked for."""
+        profile = attached.ddos_profile if with_ddos else None
+        return cls(
+            id=instance.id,
+            name=instance.name,
+            instance_description=instance.description,
+            status=instance.status,
+            vm_state=instance.vm_state,
+            task_state=instance.task_state,
+            flavor=FlavorView.of(flavor),
+            volumes=[
+                InstanceVolume(id=volume.volume_id, delete_on_termination=volume.delete_on_termination)
+                for volume in attached.volumes
+            ],
+            addresses=_addresses(attached.addresses, detail=detail, named=with_interface_names),
+            fixed_ip_assignments=_assignments(attached.addresses),
+            security_groups=[InstanceSecurityGroup(name=name) for name in attached.security_groups],
+            ssh_key_name=instance.ssh_key_id,
+            tags=tags.shown(attached.tags),
+            blackhole_ports=[BlackholePortView.of(port) for port in attached.blackhole_ports],
+            ddos_profile=None if profile is None else DdosProfileView.of(profile, attached.ddos_template),
+            instance_isolation=Isolation(reason=instance.isolation_reason) if instance.isolated else None,
+            region=region_name,
+            region_id=instance.region_id,
+            project_id=instance.project_id,
+            task_id=instance.task_id,
+            creator_task_id=instance.creator_task_id,
+            created_at=zulu(instance.created_at),
+        )
+
+
+class LegacyInstanceView(InstanceView, kw_only=True):
+    """An instance with the second names that older clients read."""
+
+    instance_id: str
+    instance_name: str
+    instance_created: str
+    keypair_name: str | None
+    metadata: dict[str, str]
+    metadata_detailed: list[TagView]
+
+    @classmethod
+    def of(  # noqa: PLR0913  # each is a fact of its own
+        cls,
+        instance: Instance,
+        attached: Attached,
+        region_name: str,
+        flavor: Flavor,
+        *,
+        detail: bool = True,
+        with_interface_names: bool = True,
+        with_ddos: bool = True,
+    ) -> "LegacyInstanceView":
+        """Show an instance under both sets of names."""
+        view = InstanceView.of(
+            instance,
+            attached,
+            region_name,
+            flavor,
+            detail=detail,
+            with_interface_names=with_interface_names,
+            with_ddos=with_ddos,
+        )
+        return cls(
+            **structs.asdict(view),
+            instance_id=view.id,
+            instance_name=view.name,
+            instance_created=view.created_at,
+            keypair_name=view.ssh_key_name,
+            metadata={tag.key: tag.value for tag in view.tags},
+            metadata_detailed=view.tags,
+        )
+
+
+class RemoteConsole(Struct, kw_only=True):
+    """Where an instance's screen is."""
+
+    url: str
+    type: str
+    protocol: str
+
+
+class RemoteConsoleView(Struct, kw_only=True):
+    """The console that was asked for."""
+
+    remote_console: RemoteConsole
+
+
+class AvailableNames(Struct, kw_only=True):
+    """Which names instances may have."""
+
+    custom_name_allowed: bool
+    name_templates_limited: bool
+    allowed_name_templates: list[str] | None
+    allowed_name_win_templates: list[str] | None
+    allowed_bm_name_templates: list[str] | None
+    allowed_bm_name_win_templates: list[str] | None
+
+
+def _addresses(addresses: Iterable[InstanceAddress], *, detail: bool, named: bool) -> dict[str, list[AddressView]]:
+    views: dict[str, list[AddressView]] = {}
+    # Sorting is stable: floating addresses go last, the rest stay in order.
+    for address in sorted(addresses, key=_is_floating):
+        view = _floating(address) if address.floating else _fixed(address, detail=detail, named=named)
+        views.setdefault(address.network_name, []).append(view)
+    return views
+
+
+def _is_floating(address: InstanceAddress) -> bool:
+    return address.floating
+
+
+def _floating(address: InstanceAddress) -> AddressView:
+    return AddressView(type="floating", addr=address.addr)
+
+
+def _fixed(address: InstanceAddress, *, detail: bool, named: bool) -> AddressView:
+    return AddressView(
+        type="fixed",
+        addr=address.addr,
+        interface_name=address.interface_name if named else None,
+        subnet_id=address.subnet_id if detail else UNSET,
+        subnet_name=address.subnet_name if detail else UNSET,
+    )
+
+
+def _assignments(addresses: Iterable[InstanceAddress]) -> list[FixedIpAssignment]:
+    return [
+        FixedIpAssignment(ip_address=address.addr, subnet_id=address.subnet_id, external=address.external)
+        for address in addresses
+        if not address.floating
+    ]

@@ -1,0 +1,50 @@
+"""SSH keys as older clients know them: the same records, under other names."""
+
+from msgspec import Struct
+
+from pileus.api.wire.constraints import Name
+from pileus.api.wire.times import zulu
+from pileus.domain.compute.ssh_keys import SSHKey
+
+
+class KeypairView(Struct, kw_only=True):
+    """A public key; the private half is shown once, to who has let the server make the pair."""
+
+    sshkey_id: str
+    sshkey_name: str
+    public_key: str
+    private_key: str | None
+    fingerprint: str
+    project_id: int
+    shared_in_project: bool
+    state: str
+    created_at: str
+
+    @classmethod
+    def of(cls, key: SSHKey, private_key: str | None = None) -> "KeypairView":
+        """Show a key."""
+        return cls(
+            sshkey_id=key.id,
+            sshkey_name=key.name,
+            public_key=key.public_key,
+            private_key=private_key,
+            fingerprint=key.fingerprint,
+            project_id=key.project_id,
+            shared_in_project=key.shared_in_project,
+            state=key.state,
+            created_at=zulu(key.created_at),
+        )
+
+
+class CreateKeypair(Struct, kw_only=True):
+    """A key to keep in the project of the path; without `public_key` the server makes a pair."""
+
+    sshkey_name: Name
+    public_key: str | None = None
+    shared_in_project: bool | None = True
+
+
+class CreateKeypairInProject(CreateKeypair, kw_only=True):
+    """A key to keep in a project."""
+
+    project_id: int

@@ -1,0 +1,139 @@
+"""Networks as the API shows them, by themselves or with their subnets, and the bodies that make and change them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from pileus.api.wire.constraints import Name
+from pileus.api.wire.network.subnets import SubnetView
+from pileus.api.wire.placed import placed
+from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
+from pileus.domain.network.networks import Network, NetworkPatch, Subnet
+from pileus.domain.tags import Tag, checked
+
+NetworkType = Literal["vlan", "vxlan"]
+NetworkOrder = Literal["created_at.asc", "created_at.desc", "name.asc", "name.desc", "priority.desc"]
+OwnedBy = Literal["any", "project"]
+
+
+class _NetworkView(Struct, kw_only=True):
+    id: str
+    name: str
+    type: str
+    mtu: int
+    segmentation_id: int | None
+    external: bool
+    shared: bool
+    default: bool | None
+    port_security_enabled: bool
+    tags: list[TagView]
+    project_id: int | None
+    region: str
+    region_id: int
+    task_id: str | None
+    creator_task_id: str | None
+    created_at: str
+    updated_at: str
+
+
+class NetworkView(_NetworkView, kw_only=True):
+    """A network with the ids of its subnets; `task_id` is the task that holds it now."""
+
+    subnets: list[str]
+
+    @classmethod
+    def of(cls, network: Network, subnets: Iterable[Subnet], tags: Iterable[Tag], region_name: str) -> "NetworkView":
+        """Show a network."""
+        return cls(subnets=[subnet.id for subnet in subnets], **_facts(network, tags, region_name))
+
+
+class LegacyNetworkView(NetworkView, kw_only=True):
+    """A network with the second name that older clients read."""
+
+    metadata: list[TagView]
+
+    @classmethod
+    def of(
+        cls, network: Network, subnets: Iterable[Subnet], tags: Iterable[Tag], region_name: str
+    ) -> "LegacyNetworkView":
+        """Show a network under both sets of names."""
+        facts = _facts(network, tags, region_name)
+        return cls(subnets=[subnet.id for subnet in subnets], metadata=facts["tags"], **facts)
+
+
+class NetworkDetails(_NetworkView, kw_only=True):
+    """A network with its subnets."""
+
+    subnets: Sequence[SubnetView]
+
+    @classmethod
+    def of(
+        cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
+    ) -> "NetworkDetails":
+        """Show a network with its subnets."""
+        return cls(subnets=subnets, **_facts(network, tags, region_name))
+
+
+class LegacyNetworkDetails(NetworkDetails, kw_only=True):
+    """A network with its subnets, and the second name that older clients read."""
+
+    metadata: list[TagView]
+
+    @classmethod
+    def of(
+        cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
+    ) -> "LegacyNetworkDetails":
+        """Show a network with its subnets under both sets of names."""
+        facts = _facts(network, tags, region_name)
+        return cls(subnets=subnets, metadata=facts["tags"], **facts)
+
+
+class PortWithInstance(Struct, kw_only=True):
+    """A port in a network, and the instance that it belongs to."""
+
+    id: str
+    instance_id: str
+    instance_name: str
+
+
+class CreateNetwork(Struct, kw_only=True):
+    """A network to make, and a router that leads out of it unless `create_router` is false."""
+
+    name: Name
+    create_router: bool = True
+    type: NetworkType = "vxlan"
+    tags: NewTags | None = None
+    metadata: NewTags | None = None
+
+
+class UpdateNetwork(Struct, kw_only=True):
+    """A JSON merge patch (RFC 7386) of a network: what is absent stays; tags may be null."""
+
+    name: Name | UnsetType = UNSET
+    tags: TagChanges | UnsetType | None = UNSET
+
+    def patch(self) -> NetworkPatch:
+        """Keep the fields that were sent, tags checked; raises Invalid."""
+        patch = NetworkPatch()
+        if self.name is not UNSET:
+            patch["name"] = self.name
+        if self.tags is not UNSET:
+            patch["tags"] = None if self.tags is None else checked(self.tags)
+        return patch
+
+
+def _facts(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str, Any]:
+    return {
+        "id": network.id,
+        "name": network.name,
+        "type": network.type,
+        "mtu": network.mtu,
+        "segmentation_id": network.segmentation_id,
+        "external": network.external,
+        "shared": network.shared,
+        "default": network.is_default,
+        "port_security_enabled": network.port_security_enabled,
+        "tags": shown(tags),
+        **placed(network, region_name),
+    }

@@ -1,0 +1,74 @@
+"""Snapshots: as the API shows them, and the bodies that make and price them."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from pileus.api.wire.constraints import Name, Uuid
+from pileus.api.wire.legacy import fields, second_tags
+from pileus.api.wire.placed import placed
+from pileus.api.wire.tags import NewTags, TagView, shown
+from pileus.domain.storage.volumes import Snapshot
+from pileus.domain.tags import Tag
+
+
+class SnapshotView(Struct, kw_only=True):
+    """A snapshot; `task_id` is the task that holds it now, `creator_task_id` the one that made it."""
+
+    id: str
+    name: str
+    description: str | None
+    status: str
+    size: int
+    volume_id: str
+    tags: list[TagView]
+    region: str
+    region_id: int
+    project_id: int
+    task_id: str | None
+    creator_task_id: str | None
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, tags: Iterable[Tag], region_name: str) -> "SnapshotView":
+        """Show a snapshot."""
+        return cls(
+            id=snapshot.id,
+            name=snapshot.name,
+            description=snapshot.description,
+            status=snapshot.status,
+            size=snapshot.size,
+            volume_id=snapshot.volume_id,
+            tags=shown(tags),
+            **placed(snapshot, region_name),
+        )
+
+
+class LegacySnapshotView(SnapshotView, kw_only=True):
+    """A snapshot with the second names that older clients read."""
+
+    metadata: dict[str, str]
+    metadata_detailed: list[TagView]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, tags: Iterable[Tag], region_name: str) -> "LegacySnapshotView":
+        """Show a snapshot under both sets of names."""
+        view = SnapshotView.of(snapshot, tags, region_name)
+        return cls(**fields(view), **second_tags(view.tags))
+
+
+class CreateSnapshot(Struct, kw_only=True):
+    """A snapshot to take of a volume."""
+
+    volume_id: Uuid
+    name: Name
+    description: str | None = None
+    tags: NewTags | None = None
+    metadata: NewTags | None = None
+
+
+class PriceSnapshot(Struct, kw_only=True):
+    """The volume of which a snapshot would be taken."""
+
+    volume_id: str

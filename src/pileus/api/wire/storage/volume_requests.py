@@ -1,0 +1,115 @@
+"""What clients send about volumes. An absent field is UNSET where absence and null differ, else None."""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from pileus.api.wire.constraints import AttachmentTag, Name, RetypableVolumeType, Size, Uuid, VolumeType
+from pileus.api.wire.tags import NewTags, TagChanges
+from pileus.domain.compute import orders
+from pileus.domain.compute.orders import Source
+from pileus.domain.storage.volumes import VolumePatch
+from pileus.domain.tags import checked
+
+PolicyId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class _CreateVolume(Struct, kw_only=True, tag_field="source"):
+    name: Name
+    instance_id_to_attach_to: str | None = None
+    attachment_tag: AttachmentTag | None = None
+    lifecycle_policy_ids: Annotated[list[PolicyId], Meta(max_length=100)] | None = None
+    tags: NewTags | None = None
+    metadata: NewTags | None = None
+
+    def _ordered(
+        self, source: Source, source_id: str | None, size: int | None, type_name: str | None
+    ) -> orders.NewVolume:
+        return orders.NewVolume(
+            source=source,
+            source_id=source_id,
+            size=size,
+            type_name=type_name,
+            name=self.name,
+            attachment_tag=self.attachment_tag,
+            tags=checked(self.tags or self.metadata or {}),
+        )
+
+
+class CreateBlankVolume(_CreateVolume, kw_only=True, tag="new-volume"):
+    """A new, empty volume of `size` GiB."""
+
+    size: Size
+    type_name: VolumeType = "standard"
+
+    def ordered(self) -> orders.NewVolume:
+        """Say it in the rules' words; raises Invalid for its tags."""
+        return self._ordered(Source.NEW, None, self.size, self.type_name)
+
+
+class CreateVolumeFromImage(_CreateVolume, kw_only=True, tag="image"):
+    """A new volume with an image on it."""
+
+    image_id: Uuid
+    size: Size
+    type_name: VolumeType = "standard"
+
+    def ordered(self) -> orders.NewVolume:
+        """Say it in the rules' words; raises Invalid for its tags."""
+        return self._ordered(Source.IMAGE, self.image_id, self.size, self.type_name)
+
+
+class CreateVolumeFromSnapshot(_CreateVolume, kw_only=True, tag="snapshot"):
+    """A new volume with what a snapshot holds, of its size; of the type of its volume, unless another is named."""
+
+    snapshot_id: Uuid
+    size: Size | None = None
+    type_name: VolumeType | None = None
+
+    def ordered(self) -> orders.NewVolume:
+        """Say it in the rules' words; raises Invalid for its tags."""
+        return self._ordered(Source.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
+
+
+CreateVolume = CreateBlankVolume | CreateVolumeFromImage | CreateVolumeFromSnapshot
+
+
+class UpdateVolume(Struct, kw_only=True):
+    """A JSON merge patch (RFC 7386) of a volume or a snapshot: what is absent stays; tags may be null."""
+
+    name: Name | UnsetType = UNSET
+    tags: TagChanges | UnsetType | None = UNSET
+
+    def patch(self) -> VolumePatch:
+        """Keep the fields that were sent, tags checked; raises Invalid."""
+        patch = VolumePatch()
+        if self.name is not UNSET:
+            patch["name"] = self.name
+        if self.tags is not UNSET:
+            patch["tags"] = None if self.tags is None else checked(self.tags)
+        return patch
+
+
+class AttachVolume(Struct, kw_only=True):
+    """The instance that a volume is to hang on; the tag is not one of the volume's."""
+
+    instance_id: Uuid
+    attachment_tag: AttachmentTag | None = None
+
+
+class DetachVolume(Struct, kw_only=True):
+    """The instance that a volume hangs on."""
+
+    instance_id: Uuid
+
+
+class ExtendVolume(Struct, kw_only=True):
+    """The size that a volume is to have, in GiB."""
+
+    size: Size
+
+
+class RetypeVolume(Struct, kw_only=True):
+    """The type that a volume is to have."""
+
+    volume_type: RetypableVolumeType

@@ -1,0 +1,131 @@
+"""Volumes as the API shows them."""
+
+from msgspec import Struct, field
+
+from pileus.api.wire.legacy import fields, second_tags
+from pileus.api.wire.placed import placed
+from pileus.api.wire.tags import TagView, shown
+from pileus.api.wire.times import offset
+from pileus.domain.compute.images import Image
+from pileus.domain.storage.volume_parts import Hanging, VolumeParts
+from pileus.domain.storage.volume_types import VolumeLimits
+from pileus.domain.storage.volumes import Volume
+
+TOLD = ("min_disk", "min_ram", "size", "disk_format", "os_distro", "os_type", "os_version", "architecture",
+        "hw_firmware_type", "hw_machine_type", "ssh_key")  # fmt: skip
+"""What a volume tells of the image on it."""
+
+
+class VolumeAttachmentView(Struct, kw_only=True):
+    """Where a volume hangs."""
+
+    attachment_id: str
+    volume_id: str
+    server_id: str | None
+    instance_name: str | None
+    flavor_id: str | None
+    device: str | None
+    attached_at: str | None
+
+    @classmethod
+    def of(cls, hanging: Hanging) -> "VolumeAttachmentView":
+        """Show an attachment."""
+        attachment = hanging.attachment
+        return cls(
+            attachment_id=attachment.id,
+            volume_id=attachment.volume_id,
+            server_id=attachment.instance_id,
+            instance_name=hanging.instance_name,
+            flavor_id=hanging.flavor_id,
+            device=attachment.device,
+            attached_at=offset(attachment.attached_at),
+        )
+
+
+class VolumeLimiterStats(Struct, kw_only=True):
+    """How fast a volume may be: operations and megabytes per second."""
+
+    iops_base_limit: int
+    iops_burst_limit: int
+    mbps_base_limit: int = field(name="MBps_base_limit")
+    mbps_burst_limit: int = field(name="MBps_burst_limit")
+
+    @classmethod
+    def of(cls, limits: VolumeLimits) -> "VolumeLimiterStats":
+        """Show limits."""
+        return cls(
+            iops_base_limit=limits.iops_base,
+            iops_burst_limit=limits.iops_burst,
+            mbps_base_limit=limits.mbps_base,
+            mbps_burst_limit=limits.mbps_burst,
+        )
+
+
+class VolumeView(Struct, kw_only=True):
+    """A volume; `task_id` is the task that holds it now, `creator_task_id` the one that made it."""
+
+    id: str
+    name: str
+    status: str
+    size: int
+    volume_type: str
+    bootable: bool
+    is_root_volume: bool
+    attachments: list[VolumeAttachmentView]
+    limiter_stats: VolumeLimiterStats | None
+    snapshot_ids: list[str]
+    volume_image_metadata: dict[str, str] | None
+    tags: list[TagView]
+    region: str
+    region_id: int
+    project_id: int
+    task_id: str | None
+    creator_task_id: str | None
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def of(cls, volume: Volume, parts: VolumeParts, region_name: str, limits: VolumeLimits | None) -> "VolumeView":
+        """Show a volume."""
+        hanging = parts.hanging
+        return cls(
+            id=volume.id,
+            name=volume.name,
+            status=volume.status,
+            size=volume.size,
+            volume_type=volume.type_name,
+            bootable=volume.bootable,
+            is_root_volume=hanging is not None and hanging.attachment.boot_index == 0,
+            attachments=[VolumeAttachmentView.of(hanging)] if hanging else [],
+            limiter_stats=VolumeLimiterStats.of(limits) if limits else None,
+            snapshot_ids=parts.snapshot_ids,
+            volume_image_metadata=_image(volume.image_id, parts.image),
+            tags=shown(parts.tags),
+            **placed(volume, region_name),
+        )
+
+
+class LegacyVolumeView(VolumeView, kw_only=True):
+    """A volume with the second names that older clients read."""
+
+    metadata: dict[str, str]
+    metadata_detailed: list[TagView]
+
+    @classmethod
+    def of(
+        cls, volume: Volume, parts: VolumeParts, region_name: str, limits: VolumeLimits | None
+    ) -> "LegacyVolumeView":
+        """Show a volume under both sets of names."""
+        view = VolumeView.of(volume, parts, region_name, limits)
+        return cls(**fields(view), **second_tags(view.tags))
+
+
+def _image(image_id: str | None, image: Image | None) -> dict[str, str] | None:
+    """The image on a volume, in words; only its id if it is no longer there."""
+    if image_id is None:
+        return None
+    if image is None:
+        return {"image_id": image_id}
+    facts = {name: getattr(image, name) for name in TOLD}
+    told = {name: str(value) for name, value in facts.items() if value is not None}
+    return {"image_id": image.id, "image_name": image.name, **told}

@@ -1,0 +1,123 @@
+"""Prices: exact decimal arithmetic; only `shown` rounds, at the very edge.
+
+Everything is reckoned by the month, because volumes are priced so and 730 does not divide evenly: an hour is derived.
+"""
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
+
+from msgspec import Struct, field
+
+from pileus.domain.catalogue import Catalogue
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.images import GIB
+from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.orders import Basket
+
+HOURS_PER_MONTH = 730
+SHOWN = Decimal("0.000001")
+
+
+class Price(Struct, frozen=True, order=True):
+    """What something costs in a month, without taxes."""
+
+    per_month: Decimal = Decimal(0)
+
+    @property
+    def per_hour(self) -> Decimal:
+        """What it costs in an hour."""
+        return self.per_month / HOURS_PER_MONTH
+
+    def __add__(self, other: "Price") -> "Price":
+        return Price(self.per_month + other.per_month)
+
+    def __mul__(self, count: int) -> "Price":
+        return Price(self.per_month * count)
+
+
+class Preview(Struct, frozen=True, kw_only=True):
+    """What a basket costs, all its `count` servers together; a flavor without a price leaves the total unknown."""
+
+    count: int = 1
+    flavor: Price | None = None
+    volumes: Mapping[str, Price] = field(default_factory=dict)
+    floating_ip: Price = Price()
+    external_ip: Price = Price()
+    egress_virtual_per_gb: Decimal | None = None
+    egress_baremetal_per_gb: Decimal | None = None
+
+    @property
+    def total(self) -> Price | None:
+        """The sum of its parts."""
+        if self.flavor is None:
+            return None
+        return sum(self.volumes.values(), self.flavor + self.floating_ip + self.external_ip)
+
+    @property
+    def status(self) -> str:
+        """Whether there is a price to be shown."""
+        return "hide" if self.flavor is None else "show"
+
+
+def hourly(amount: Decimal) -> Price:
+    """The price of what is sold by the hour."""
+    return Price(amount * HOURS_PER_MONTH)
+
+
+def of_flavor(flavor: Flavor) -> Price | None:
+    """What a server of a flavor costs, or None if the catalogue does not say."""
+    return None if flavor.price_per_hour is None else hourly(flavor.price_per_hour)
+
+
+def of_volume(catalogue: Catalogue, size: int, type_name: str) -> Price:
+    """What a volume of `size` GiB costs; a type that is no longer in the catalogue costs nothing."""
+    volume_type = catalogue.volume_type(type_name)
+    return Price(size * volume_type.price_per_gib_month) if volume_type else Price()
+
+
+def of_snapshot(catalogue: Catalogue, size: int) -> Price:
+    """What a snapshot of a volume of `size` GiB costs."""
+    return Price(size * catalogue.prices.snapshot_per_gib_month)
+
+
+def of_image(catalogue: Catalogue, size: int) -> Price:
+    """What it costs to keep an image of `size` bytes."""
+    return Price(size * catalogue.prices.image_per_gib_month / GIB)
+
+
+def of_floating_ip(catalogue: Catalogue) -> Price:
+    """What a floating IP costs."""
+    return hourly(catalogue.prices.floating_ip_per_hour)
+
+
+def of_external_ip(catalogue: Catalogue) -> Price:
+    """What an external address costs."""
+    return hourly(catalogue.prices.external_ip_per_hour)
+
+
+def preview(catalogue: Catalogue, basket: Basket) -> Preview:
+    """Reckon what a basket costs: servers to be made, or with a count of 1 one that lives."""
+    flavor = of_flavor(basket.flavor) if basket.flavor else None
+    virtual = basket.flavor is None or basket.flavor.kind == Kind.VM
+    return Preview(
+        count=basket.count,
+        flavor=flavor * basket.count if flavor is not None else None,
+        volumes=_by_type(catalogue, basket),
+        floating_ip=of_floating_ip(catalogue) * (basket.floating_ips * basket.count),
+        external_ip=of_external_ip(catalogue) * (basket.external_ips * basket.count),
+        egress_virtual_per_gb=catalogue.prices.egress_virtual_per_gb if virtual else None,
+        egress_baremetal_per_gb=None if virtual else catalogue.prices.egress_baremetal_per_gb,
+    )
+
+
+def shown(amount: Decimal) -> Decimal:
+    """An amount as it is told to people and programs: to a millionth."""
+    return amount.quantize(SHOWN, ROUND_HALF_UP)
+
+
+def _by_type(catalogue: Catalogue, basket: Basket) -> dict[str, Price]:
+    costs: dict[str, Price] = {}
+    for disk in basket.disks:
+        price = of_volume(catalogue, disk.size, disk.type_name) * basket.count
+        costs[disk.type_name] = costs.get(disk.type_name, Price()) + price
+    return costs

@@ -1,0 +1,235 @@
+"""Usage: who had what, from when to when, and what that costs; exact decimal arithmetic until it is shown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from pileus.domain.account import prices
+from pileus.domain.account.prices import HOURS_PER_MONTH, Price
+from pileus.domain.catalogue import Catalogue
+from pileus.domain.compute.images import GIB
+from pileus.domain.errors import invalid
+
+MINUTE = 60_000_000
+DAY = 24 * 60 * MINUTE
+LONGEST = 31
+"""Days that a report can be about."""
+PLACES = Decimal("0.00001")
+
+
+class ResourceType(StrEnum):
+    """What is recorded here of all that the public API's reports know."""
+
+    BAREMETAL = "baremetal"
+    EXTERNAL_IP = "external_ip"
+    FLOATING_IP = "floatingip"
+    IMAGE = "image"
+    INSTANCE = "instance"
+    SNAPSHOT = "snapshot"
+    VOLUME = "volume"
+
+
+SIZED = {ResourceType.IMAGE: "bytes", ResourceType.SNAPSHOT: "GiB", ResourceType.VOLUME: "GiB"}
+"""What is paid by size, and the unit of its `last_size`."""
+KINDS = {
+    ResourceType.BAREMETAL: "flavor",
+    ResourceType.INSTANCE: "flavor",
+    ResourceType.SNAPSHOT: "volume_type",
+    ResourceType.VOLUME: "volume_type",
+}
+"""The fact by which the price of one such thing differs from another's."""
+
+
+class UsageRecord(Struct, frozen=True, kw_only=True):
+    """One thing over a time in which its price did not change; `facts` are what its report shows of it."""
+
+    resource_id: str
+    started_at: int
+    ended_at: int
+    type: str
+    client_id: int
+    project_id: int
+    region_id: int
+    name: str
+    facts: dict[str, Any]
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def within(self, window: "Window") -> "UsageRecord | None":
+        """The part of it that is in a window, if any is."""
+        start, end = max(self.started_at, window.start), min(self.ended_at, window.end)
+        return replace(self, started_at=start, ended_at=end) if start < end else None
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """All that can be asked of it, by the names that reports have for it."""
+        return {"uuid": self.resource_id, "type": self.type, "last_name": self.name, **self.facts}
+
+    @property
+    def value(self) -> Decimal:
+        """What is paid for: minutes, or minutes times GiB."""
+        minutes = Decimal(self.ended_at - self.started_at) / MINUTE
+        if self.type not in SIZED:
+            return minutes
+        size = Decimal(self.facts["last_size"] or 0)
+        return minutes * (size / GIB if self.type == ResourceType.IMAGE else size)
+
+    def cost(self, catalogue: Catalogue) -> Decimal | None:
+        """What it costs by the catalogue's prices of today, or None for a flavor without a price."""
+        price = self._price(catalogue)
+        return None if price is None else price.per_month / (HOURS_PER_MONTH * 60) * self.value
+
+    def _price(self, catalogue: Catalogue) -> Price | None:
+        """The price of one unit over a month."""
+        match ResourceType(self.type):
+            case ResourceType.INSTANCE | ResourceType.BAREMETAL:
+                flavor = catalogue.flavor(self.facts["flavor"])
+                return prices.of_flavor(flavor) if flavor else None
+            case ResourceType.VOLUME:
+                return prices.of_volume(catalogue, 1, self.facts["volume_type"])
+            case ResourceType.SNAPSHOT:
+                return prices.of_snapshot(catalogue, 1)
+            case ResourceType.IMAGE:
+                return prices.of_image(catalogue, GIB)
+            case ResourceType.FLOATING_IP:
+                return prices.of_floating_ip(catalogue)
+            case ResourceType.EXTERNAL_IP:
+                return prices.of_external_ip(catalogue)
+
+
+class Window(Struct, frozen=True):
+    """A time, its end excluded."""
+
+    start: int
+    end: int
+
+
+def window(start: int, end: int, now: int, *, last_day: bool) -> Window:
+    """Whole days (UTC) from the first to the last, which counts only if that is asked for; raises Invalid."""
+    first, last = start // DAY * DAY, end // DAY * DAY + (DAY if last_day else 0)
+    if last < first:
+        raise invalid(time_to="It must not be before time_from")
+    if last - first > (LONGEST + 1 if last_day else LONGEST) * DAY:
+        raise invalid(time_to=f"A report is about {LONGEST} days at most")
+    return Window(first, min(last, now))
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One thing, or one kind of things, over a window."""
+
+    record: UsageRecord
+    value: Decimal
+    cost: Decimal | None
+    first_seen: int
+    last_seen: int
+
+
+def lines(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[Line]:
+    """A line for each thing, or several for one whose price has changed; what it was last is what is shown."""
+    return _gathered(records, catalogue, lambda its: (its.resource_id, its.type, _kind(its)))
+
+
+def totals(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[Line]:
+    """A line for each type, region and price."""
+    return _gathered(records, catalogue, lambda its: (its.type, its.region_id, _kind(its)))
+
+
+def _kind(record: UsageRecord) -> str:
+    return str(record.facts.get(KINDS.get(ResourceType(record.type), ""), ""))
+
+
+def _gathered(records: Iterable[UsageRecord], catalogue: Catalogue, key: Any) -> list[Line]:
+    groups: dict[Any, list[UsageRecord]] = {}
+    for record in records:
+        groups.setdefault(key(record), []).append(record)
+    return [_line(group, catalogue) for group in groups.values()]
+
+
+def _line(group: Sequence[UsageRecord], catalogue: Catalogue) -> Line:
+    costs = [record.cost(catalogue) for record in group]
+    known = [cost for cost in costs if cost is not None]
+    return Line(
+        record=max(group, key=lambda record: record.ended_at),
+        value=sum((record.value for record in group), Decimal(0)),
+        cost=sum(known, Decimal(0)) if len(known) == len(costs) else None,
+        first_seen=min(record.started_at for record in group),
+        last_seen=max(record.ended_at for record in group),
+    )
+
+
+ORDERS: Mapping[str, Any] = {
+    "billing_value": lambda line: line.value,
+    "first_seen": lambda line: line.first_seen,
+    "last_name": lambda line: line.record.name,
+    "last_seen": lambda line: line.last_seen,
+    "project": lambda line: line.record.project_id,
+    "region": lambda line: line.record.region_id,
+    "type": lambda line: line.record.type,
+}
+
+
+def ordered(found: Iterable[Line], order_by: Sequence[str]) -> list[Line]:
+    """Lines in an order of the API's (`column.direction`, the first one counting most)."""
+    result = sorted(found, key=lambda line: (line.record.type, line.record.resource_id, line.first_seen))
+    for each in reversed(order_by):
+        column, _, direction = each.partition(".")
+        result.sort(key=ORDERS[column], reverse=direction == "desc")
+    return result
+
+
+class TagCondition(Struct, frozen=True, kw_only=True):
+    """What a tag must be like: a strict condition asks for the whole value, another one for a part of it."""
+
+    key: str | None = None
+    value: str | None = None
+    strict: bool = False
+
+    def holds(self, tags: Mapping[str, str]) -> bool:
+        """Whether one of these tags is like that."""
+        return any(self._like(key, value) for key, value in tags.items())
+
+    def _like(self, key: str, value: str) -> bool:
+        if self.key is not None and key != self.key:
+            return False
+        if self.value is None or value == self.value:
+            return True
+        return not self.strict and self.value.lower() in value.lower()
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """What a report is narrowed down to; None and empty mean that nobody asks."""
+
+    projects: Sequence[int] = ()
+    regions: Sequence[int] = ()
+    types: Sequence[str] | None = None
+    tags: Sequence[TagCondition] = ()
+    all_tags: bool = False
+    field: str | None = None
+    values: Sequence[str] = ()
+
+    def holds(self, record: UsageRecord) -> bool:
+        """Whether a record belongs to the report."""
+        return (
+            (not self.projects or record.project_id in self.projects)
+            and (not self.regions or record.region_id in self.regions)
+            and (self.types is None or record.type in self.types)
+            and self._tagged(record)
+            and self._has(record)
+        )
+
+    def _tagged(self, record: UsageRecord) -> bool:
+        if not self.tags:
+            return True
+        found = [condition.holds(record.tags) for condition in self.tags]
+        return all(found) if self.all_tags else any(found)
+
+    def _has(self, record: UsageRecord) -> bool:
+        return self.field is None or str(record.shown.get(self.field)) in self.values
+
+
+def rounded(amount: Decimal, *, rounding: bool) -> float:
+    """A number as it is told: to five places, or as precise as it is."""
+    return float(amount.quantize(PLACES) if rounding else amount)

@@ -1,0 +1,69 @@
+"""Flavors: the sizes servers come in, of three kinds."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from pileus.domain.compute.app_templates import AppTemplate
+from pileus.domain.compute.images import Image
+from pileus.domain.compute.instances import Kind
+
+Positive = Annotated[int, Meta(gt=0)]
+
+
+class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One size; `ram` in MiB, `disk` in GiB (the boot disk of a shared one); `hardware` says in words what a server is.
+
+    `quotas` says what one such server counts against the tenant's quotas, where its kind does not say enough.
+    """
+
+    id: str
+    kind: Kind = Kind.VM
+    vcpus: Positive
+    ram: Positive
+    disk: Positive | None = None
+    os_type: str = "linux"
+    architecture: str = "x86_64"
+    resource_class: str | None = None
+    hardware: dict[str, str] = field(default_factory=dict)
+    quotas: dict[str, int] = field(default_factory=dict)
+    price_per_hour: Decimal | None = None
+    disabled: bool = False
+
+    @property
+    def basic(self) -> bool:
+        """Whether it is a shared one."""
+        return "-shared-" in self.id
+
+    @property
+    def hardware_description(self) -> dict[str, str]:
+        """What it is made of, in words: the numbers of a virtual machine are its description."""
+        return self.hardware or {"ram": str(self.ram), "vcpus": str(self.vcpus)}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What one server of it counts against quotas."""
+        if self.quotas:
+            return self.quotas
+        if self.kind == Kind.VM:
+            return {"shared_vm_count": 1} if self.basic else {"vm_count": 1, "cpu_count": self.vcpus, "ram": self.ram}
+        return {"baremetal_basic_count": 1} if self.kind == Kind.BAREMETAL else {"gpu_count": 1}
+
+
+def misfit(flavor: Flavor, image: Image | None, template: AppTemplate | None = None) -> str | None:
+    """Why an image, or the app template made from it, cannot boot on a flavor; None if it can."""
+    if image is None:
+        return None
+    has = f"Flavor {flavor.id} has"
+    ram = max(image.min_ram, template.min_ram if template else 0)
+    if flavor.ram < ram:
+        return f"{has} {flavor.ram} MiB of RAM: image {image.name} needs {ram}"
+    if template and template.min_vcpus and flavor.vcpus < template.min_vcpus:
+        return f"{has} {flavor.vcpus} vCPUs: {template.display_name} needs {template.min_vcpus}"
+    if (image.os_type, image.architecture) != (flavor.os_type, flavor.architecture):
+        theirs, ours = f"{image.os_type} on {image.architecture}", f"{flavor.os_type} on {flavor.architecture}"
+        return f"Image {image.name} is {theirs}, flavor {flavor.id} is for {ours}"
+    if image.is_baremetal != (flavor.kind != Kind.VM):
+        return f"Image {image.name} is {'' if image.is_baremetal else 'not '}for bare metal servers"
+    return None

@@ -1,0 +1,99 @@
+"""Floating IPs: public addresses that can move between ports."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import ClassVar, TypedDict
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pileus.domain.errors import invalid
+from pileus.domain.locks import Lockable
+from pileus.domain.network.networks import normal
+from pileus.domain.network.ports import AssignedAddress, Port
+
+
+class FloatingIPStatus(StrEnum):
+    """Whether one leads anywhere."""
+
+    ACTIVE = "ACTIVE"
+    DOWN = "DOWN"
+
+
+class Target(Struct, frozen=True):
+    """Where a floating IP leads: an address of a port, by way of a router if one is known. All None: nowhere."""
+
+    port_id: str | None = None
+    fixed_ip_address: str | None = None
+    router_id: str | None = None
+
+
+class FloatingIPPatch(TypedDict, total=False):
+    """A merge patch of a floating IP: a key that is absent is left alone."""
+
+    port_id: str | None
+    fixed_ip_address: str | None
+    tags: Mapping[str, str | None] | None
+
+
+class FloatingIP(Lockable, frozen=True, kw_only=True):
+    """A public address that can move between ports."""
+
+    NOUN: ClassVar[str] = "Floating IP"
+
+    client_id: int
+    project_id: int
+    region_id: int
+    floating_ip_address: str
+    port_id: str | None = None
+    fixed_ip_address: str | None = None
+    router_id: str | None = None
+    status: str = FloatingIPStatus.DOWN
+    creator_task_id: str | None = None
+    created_at: int
+    updated_at: int
+    revision: int = 1
+
+    @property
+    def target(self) -> Target:
+        """Where it leads."""
+        return Target(self.port_id, self.fixed_ip_address, self.router_id)
+
+    def at(self, ip: str) -> "FloatingIP":
+        """Have an address."""
+        return replace(self, floating_ip_address=ip)
+
+    def leading(self, target: Target, now: int) -> "FloatingIP":
+        """Lead there, or nowhere, held by no task."""
+        status = FloatingIPStatus.ACTIVE if target.port_id else FloatingIPStatus.DOWN
+        return replace(
+            self,
+            port_id=target.port_id,
+            fixed_ip_address=target.fixed_ip_address,
+            router_id=target.router_id,
+            status=status.value,
+            task_id=None,
+            updated_at=now,
+        )
+
+
+def aimed_at(port: Port, lines: Iterable[AssignedAddress], wanted: str | None) -> AssignedAddress:
+    """The line of a port's address that a floating IP is to lead to: the one wanted, or the first IPv4 one.
+
+    Raises Invalid where the port has none such.
+    """
+    own = [line for line in lines if ip_address(line.ip).version == 4]  # noqa: PLR2004  # the protocol's number
+    if wanted is not None:
+        own = [line for line in own if line.ip == _spelled(wanted)]
+    if not own:
+        what = "IPv4 address" if wanted is None else f"IPv4 address {wanted}"
+        raise invalid(**{"port_id" if wanted is None else "fixed_ip_address": f"Port {port.id} has no {what}"})
+    return min(own, key=lambda line: ip_address(line.ip).packed)
+
+
+def _spelled(text: str) -> str:
+    try:
+        return normal(text)
+    except ValueError:
+        raise invalid(fixed_ip_address="value is not a valid IPv4 address") from None

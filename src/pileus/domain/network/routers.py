@@ -1,0 +1,126 @@
+"""Routers: what joins the subnets of a tenant, and leads out of them."""
+
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from ipaddress import ip_address, ip_network
+from typing import ClassVar, TypedDict, cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from pileus.domain.errors import Conflict, invalid
+from pileus.domain.locks import Lockable
+from pileus.domain.network.networks import Network, Route, Subnet
+from pileus.domain.network.ports import AssignedAddress
+from pileus.domain.network.subnets import overlaps
+
+SUFFIX = "_router"
+LONGEST_NAME = 63
+
+
+class RouterStatus(StrEnum):
+    """The statuses that a router passes through here."""
+
+    BUILD = "BUILD"
+    ACTIVE = "ACTIVE"
+
+
+class RouterPatch(TypedDict, total=False):
+    """What is to change of a router: a key that is absent is left alone."""
+
+    name: str
+    routes: list[Route]
+    external_network_id: str | None
+    enable_snat: bool
+
+
+class Router(Lockable, frozen=True, kw_only=True):
+    """A router; `network_id` is the network that it was made with, `external_network_id` the one that it leads to."""
+
+    NOUN: ClassVar[str] = "Router"
+
+    client_id: int
+    project_id: int
+    region_id: int
+    name: str
+    network_id: str | None = None
+    external_network_id: str | None = None
+    enable_snat: bool = True
+    routes: list[Route] = field(default_factory=list)
+    status: str = RouterStatus.BUILD
+    creator_task_id: str | None = None
+    created_at: int
+    updated_at: int
+    revision: int = 1
+
+    def ready(self, now: int) -> "Router":
+        """Stand in order, held by no task."""
+        return replace(self, status=RouterStatus.ACTIVE.value, task_id=None, updated_at=now)
+
+    def patched(self, patch: RouterPatch) -> "Router":
+        """Apply a patch."""
+        return replace(self, **patch)
+
+    def changes(self, patch: RouterPatch) -> RouterPatch:
+        """The part of a patch that changes something."""
+        after = self.patched(patch)
+        kept = cast("RouterPatch", {name: value for name, value in patch.items() if getattr(self, name) != value})
+        # Without a way out it does not matter how addresses would be translated there.
+        if after.external_network_id is None:
+            kept.pop("enable_snat", None)
+        return kept
+
+
+class RouterPort(Struct, frozen=True, kw_only=True):
+    """Where a router meets a network; its addresses stand in the address book. A `gateway` leads out."""
+
+    id: str
+    router_id: str
+    network_id: str
+    gateway: bool = False
+    mac_address: str
+    created_at: int
+
+
+class Leg(Struct, frozen=True):
+    """A port of a router with its addresses."""
+
+    port: RouterPort
+    addresses: list[AssignedAddress]
+
+
+def name_with(network: Network) -> str:
+    """The name of the router that is made together with a network."""
+    return network.name[: LONGEST_NAME - len(SUFFIX)] + SUFFIX
+
+
+def joinable(subnet: Subnet, joined: Iterable[Subnet]) -> Subnet:
+    """The subnet itself if a router may join it with those that it joins already; raises Conflict or Invalid."""
+    for other in joined:
+        if other.id == subnet.id:
+            raise Conflict(f"Subnet {subnet.id} is attached to the router already")
+        if overlaps(subnet, other):
+            raise invalid(subnet_id=f"Its range {subnet.cidr} overlaps with that of subnet {other.id} ({other.cidr})")
+    return subnet
+
+
+def reachable(routes: Iterable[Route], joined: Collection[Subnet], own: Collection[str]) -> None:
+    """Return if a router reaches the next hop of every route, in the subnets it joins; raises Invalid."""
+    for route in routes:
+        if route.nexthop in own:
+            raise invalid(nexthop=f"Address {route.nexthop} is the router's own")
+        if not any(_uses(route, subnet) for subnet in joined):
+            raise invalid(nexthop=f"Address {route.nexthop} is in no subnet of the router")
+
+
+def unused(routes: Iterable[Route], subnet: Subnet) -> None:
+    """Return if no route has its next hop in a subnet; raises Conflict."""
+    for route in routes:
+        if _uses(route, subnet):
+            raise Conflict(
+                f"Subnet {subnet.id} is used by the route to {route.destination} over {route.nexthop}: remove it first"
+            )
+
+
+def _uses(route: Route, subnet: Subnet) -> bool:
+    return ip_address(route.nexthop) in ip_network(subnet.cidr)

@@ -1,0 +1,1 @@
+"""Of this room, volumes, and what is kept of them."""

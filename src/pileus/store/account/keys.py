@@ -1,0 +1,69 @@
+"""API keys, and who holds them."""
+
+from dataclasses import dataclass
+
+from pileus.domain.account.keys import ApiKey
+from pileus.domain.places import Caller
+from pileus.store import counters
+from pileus.store.database import Tx
+from pileus.store.rows import Table
+
+TABLE = Table("api_keys", ApiKey)
+
+
+@dataclass(slots=True)
+class Shut:
+    """How often this process has taken a key away: who remembers keys looks again when it grows."""
+
+    times: int = 0
+
+
+SHUT = Shut()
+HELD = f"SELECT u.email, {TABLE.of('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"  # noqa: S608
+
+
+async def holder(tx: Tx, key_id: int) -> tuple[ApiKey, Caller] | None:
+    """A key and the caller that it makes, or None."""
+    row = await tx.one(HELD, id=key_id)
+    if row is None:
+        return None
+    key = TABLE.record(row[1:])
+    caller = Caller(client_id=key.client_id, user_id=key.user_id, email=row[0], token_id=key.id, role=key.role)
+    return key, caller
+
+
+async def add(tx: Tx, key: ApiKey) -> None:
+    """Insert a key."""
+    await TABLE.add(tx, key)
+
+
+async def every(tx: Tx) -> list[ApiKey]:
+    """All keys, oldest first."""
+    return await TABLE.find(tx, "id > 0 ORDER BY id")
+
+
+async def revoke(tx: Tx, key_id: int, now: int) -> bool:
+    """End a key; whether there was one to end."""
+    SHUT.times += 1
+    return bool(
+        await tx.run("UPDATE api_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", id=key_id, now=now)
+    )
+
+
+async def replace(tx: Tx, key_id: int, digest: str) -> None:
+    """Put another secret behind a key's number, and let it open again."""
+    SHUT.times += 1
+    await tx.run("UPDATE api_keys SET digest = :digest, revoked_at = NULL WHERE id = :id", id=key_id, digest=digest)
+
+
+async def next_number(tx: Tx) -> int:
+    """A number that no key has yet: operators may have given any to a key of their own."""
+    number = await counters.following(tx, "api_keys")
+    while await number_taken(tx, number):
+        number = await counters.following(tx, "api_keys")
+    return number
+
+
+async def number_taken(tx: Tx, key_id: int) -> bool:
+    """Whether a key has this number."""
+    return await tx.one("SELECT 1 FROM api_keys WHERE id = :id", id=key_id) is not None

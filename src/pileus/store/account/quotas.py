@@ -1,0 +1,95 @@
+"""What tenants may have, what they ask to be allowed, and from when on they are warned."""
+
+from collections.abc import Mapping, Sequence
+
+from pileus.domain.account.quotas import EVERYWHERE, LimitRequest, QuotaThreshold
+from pileus.domain.catalogue import Catalogue
+from pileus.domain.errors import not_found
+from pileus.domain.places import Place
+from pileus.store import pages
+from pileus.store.database import Tx
+from pileus.store.rows import Table
+
+REQUESTS = Table("limit_requests", LimitRequest)
+THRESHOLDS = Table("quota_thresholds", QuotaThreshold, key="client_id")
+
+
+async def limits_of(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
+    """What the tenant of a place may have in its region, and in all regions, by the names of quotas."""
+    rows = await tx.all(
+        "SELECT name, value FROM quota_limits WHERE client_id = :client_id AND region_id IN (:region_id, :everywhere)",
+        client_id=place.client_id,
+        region_id=place.region_id,
+        everywhere=EVERYWHERE,
+    )
+    return catalogue.quotas | {name: int(value) for name, value in rows}
+
+
+async def allow(tx: Tx, client_id: int, region_id: int, limits: Mapping[str, int]) -> None:
+    """Let a tenant have so much."""
+    for name in sorted(limits):
+        await tx.run(
+            "INSERT INTO quota_limits (client_id, region_id, name, value)"
+            " VALUES (:client_id, :region_id, :name, :value)"
+            " ON CONFLICT (client_id, region_id, name) DO UPDATE SET value = :value",
+            client_id=client_id,
+            region_id=region_id,
+            name=name,
+            value=limits[name],
+        )
+
+
+async def get_request(tx: Tx, client_id: int, request_id: int) -> LimitRequest:
+    """One of a tenant's requests; raises NotFound."""
+    where = "id = :id AND client_id = :client_id"
+    found = await REQUESTS.find_one(tx, where, id=request_id, client_id=client_id)
+    if found is None:
+        raise not_found("Limit request", request_id)
+    return found
+
+
+async def page(  # noqa: PLR0913  # each is a fact of its own
+    tx: Tx,
+    client_id: int,
+    *,
+    ids: Sequence[int] | None,
+    statuses: Sequence[str] | None,
+    since: int | None,
+    until: int | None,
+    limit: int,
+    offset: int,
+) -> tuple[int, list[LimitRequest]]:
+    """How many requests a tenant has made, and some of them, the latest first."""
+    where = pages.Where("client_id = :client_id", client_id=client_id).among("id", ids).among("status", statuses)
+    where.between("created_at", since, until)
+    return await pages.page(tx, REQUESTS, where, pages.ordered("created_at.desc"), limit=limit, offset=offset)
+
+
+async def add_request(tx: Tx, request: LimitRequest) -> LimitRequest:
+    """Insert a request."""
+    return await REQUESTS.add(tx, request)
+
+
+async def save_request(tx: Tx, before: LimitRequest, after: LimitRequest) -> LimitRequest:
+    """Write what changed; raises Stale."""
+    return await REQUESTS.save(tx, before, after)
+
+
+async def remove_request(tx: Tx, request_id: int) -> None:
+    """Delete a request."""
+    await REQUESTS.remove(tx, request_id)
+
+
+async def threshold_of(tx: Tx, client_id: int) -> QuotaThreshold | None:
+    """A tenant's threshold, if it has set one."""
+    return await THRESHOLDS.find_one(tx, "client_id = :client_id", client_id=client_id)
+
+
+async def save_threshold(tx: Tx, before: QuotaThreshold | None, after: QuotaThreshold) -> QuotaThreshold:
+    """Write a threshold; raises Stale."""
+    return await (THRESHOLDS.add(tx, after) if before is None else THRESHOLDS.save(tx, before, after))
+
+
+async def remove_threshold(tx: Tx, client_id: int) -> None:
+    """Forget a threshold."""
+    await THRESHOLDS.remove(tx, client_id)

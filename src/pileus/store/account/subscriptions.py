@@ -1,0 +1,102 @@
+"""Subscriptions to the audit log, and what is still to be sent to them."""
+
+from collections.abc import Iterable
+
+from pileus.domain.account.subscriptions import Subscription
+from pileus.domain.account.user_actions import UserAction
+from pileus.domain.errors import not_found
+from pileus.store import counters, pages
+from pileus.store.database import Tx
+from pileus.store.rows import Table
+
+TABLE = Table("subscriptions", Subscription)
+ACTIONS = Table("user_actions", UserAction)
+
+
+async def next_id(tx: Tx) -> int:
+    """The number of a new subscription."""
+    return await counters.following(tx, "subscriptions")
+
+
+async def get(tx: Tx, client_id: int, kind: str, subscription_id: int) -> Subscription:
+    """One of a tenant's subscriptions; raises NotFound."""
+    where = "id = :id AND client_id = :client_id AND kind = :kind"
+    found = await TABLE.find_one(tx, where, id=subscription_id, client_id=client_id, kind=kind)
+    if found is None:
+        raise not_found("Subscription", subscription_id)
+    return found
+
+
+async def find(tx: Tx, subscription_id: int) -> Subscription | None:
+    """One subscription, whoever has it."""
+    return await TABLE.find_one(tx, "id = :id", id=subscription_id)
+
+
+async def every(tx: Tx, client_id: int, kind: str) -> list[Subscription]:
+    """All of a tenant's subscriptions of a kind, the oldest first."""
+    where = "client_id = :client_id AND kind = :kind ORDER BY id"
+    return await TABLE.find(tx, where, client_id=client_id, kind=kind)
+
+
+async def page(tx: Tx, client_id: int, kind: str, *, limit: int, offset: int) -> tuple[int, list[Subscription]]:
+    """How many subscriptions of a kind a tenant has, and some of them, the oldest first."""
+    where = pages.Where("client_id = :client_id", client_id=client_id).equal("kind", kind)
+    return await pages.page(tx, TABLE, where, "id asc", limit=limit, offset=offset)
+
+
+async def add(tx: Tx, subscription: Subscription) -> Subscription:
+    """Insert a subscription."""
+    return await TABLE.add(tx, subscription)
+
+
+async def save(tx: Tx, before: Subscription, after: Subscription) -> Subscription:
+    """Write what changed; raises Stale."""
+    return await TABLE.save(tx, before, after)
+
+
+async def remove(tx: Tx, subscription_id: int) -> None:
+    """Delete a subscription, with what was still to be sent to it."""
+    await tx.run("DELETE FROM deliveries WHERE subscription_id = :id", id=subscription_id)
+    await TABLE.remove(tx, subscription_id)
+
+
+async def owe(tx: Tx, action: UserAction) -> None:
+    """Note that a line is to be sent to each subscription of its tenant."""
+    await tx.run(
+        "INSERT INTO deliveries (subscription_id, created_at, action_id)"
+        " SELECT id, CAST(:created_at AS BIGINT), CAST(:action_id AS TEXT) FROM subscriptions"
+        " WHERE client_id = :client_id",
+        created_at=action.created_at,
+        action_id=action.id,
+        client_id=action.client_id,
+    )
+
+
+async def waiting(tx: Tx, now: int, limit: int) -> list[Subscription]:
+    """The subscriptions to which something is to be sent now, those that have waited longest first."""
+    where = "next_at <= :now AND EXISTS (SELECT 1 FROM deliveries d WHERE d.subscription_id = subscriptions.id)"
+    return await TABLE.find(tx, f"{where} ORDER BY next_at, id LIMIT {limit}", now=now)
+
+
+async def owed(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
+    """The lines that are to be sent to a subscription, the oldest first."""
+    rows = await tx.all(
+        f"SELECT {ACTIONS.of('a')} FROM deliveries d JOIN user_actions a ON a.id = d.action_id"  # noqa: S608
+        f" WHERE d.subscription_id = :id ORDER BY d.created_at, d.action_id LIMIT {limit}",
+        id=subscription_id,
+    )
+    return ACTIONS.records(rows)
+
+
+async def settle(tx: Tx, subscription_id: int, sent: Iterable[str], dropped: Iterable[str]) -> None:
+    """Note what was sent, and what never will be; a line that all its subscribers have got is acknowledged."""
+    got = set(sent)
+    for action_id in sorted(got | set(dropped)):
+        where = {"id": action_id, "subscription_id": subscription_id}
+        await tx.run("DELETE FROM deliveries WHERE subscription_id = :subscription_id AND action_id = :id", **where)
+        if action_id in got:
+            await tx.run(
+                "UPDATE user_actions SET acknowledged = 1 WHERE id = :id"
+                " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE action_id = :id)",
+                id=action_id,
+            )

@@ -1,0 +1,64 @@
+"""The audit log."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from pileus.domain.account.user_actions import UserAction
+from pileus.store import pages
+from pileus.store.account import subscriptions
+from pileus.store.database import Tx
+from pileus.store.rows import Table
+
+TABLE = Table("user_actions", UserAction)
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which lines of a tenant's are asked for; times are inclusive, and what is not given does not matter."""
+
+    action_types: Sequence[str] | None = None
+    api_groups: Sequence[str] | None = None
+    project_ids: Sequence[int] | None = None
+    region_ids: Sequence[int] | None = None
+    resource_ids: Sequence[str] | None = None
+    search_field: str | None = None
+    source_user_ips: Sequence[str] | None = None
+    user_agents: Sequence[str] | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def where(self, client_id: int) -> pages.Where:
+        """The same as a condition."""
+        where = pages.Where("client_id = :client_id", client_id=client_id)
+        where.among("action_type", self.action_types).among("api_group", self.api_groups)
+        where.among("project_id", self.project_ids).among("region_id", self.region_ids)
+        where.among("source_user_ip", self.source_user_ips).among("user_agent", self.user_agents)
+        _with_resource(where, "resource_id", self.resource_ids or ())
+        _with_resource(where, "search_field", () if self.search_field is None else (self.search_field,))
+        return where.between("created_at", self.since, self.until)
+
+
+def _with_resource(where: pages.Where, field: str, values: Sequence[str]) -> None:
+    """Ask for lines with a resource whose field is one of the values: a search in JSON text, as it is written."""
+    found = {f"{field}_{at}": f'%"{field}":{_written(value)}%' for at, value in enumerate(values)}
+    if found:
+        where.also(" OR ".join(f"lower(resources) LIKE lower(:{name}) ESCAPE '\\'" for name in found), **found)
+
+
+def _written(value: str) -> str:
+    return pages.literal(msgspec.json.encode(value).decode())
+
+
+async def page(  # noqa: PLR0913  # each is a fact of its own
+    tx: Tx, client_id: int, wanted: Wanted, *, limit: int, offset: int, direction: str = "desc"
+) -> tuple[int, list[UserAction]]:
+    """How many lines there are, and some of them by their time."""
+    order = f"created_at {direction}, id {direction}"
+    return await pages.page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
+
+
+async def add(tx: Tx, action: UserAction) -> None:
+    """Write a line, in the transaction of the change it tells of, and that it is to be sent to who has subscribed."""
+    await TABLE.add(tx, action)
+    await subscriptions.owe(tx, action)

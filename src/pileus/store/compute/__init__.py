@@ -1,0 +1,1 @@
+"""Of this room, machines, and what they are made of."""

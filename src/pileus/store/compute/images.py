@@ -1,0 +1,109 @@
+"""Images."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from pileus.domain.compute.images import Image, ImageStatus
+from pileus.domain.errors import Conflict, not_found
+from pileus.domain.places import Place
+from pileus.store import pages
+from pileus.store.account import metering
+from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
+from pileus.store.rows import Table
+
+KIND = "image"
+TABLE = Table("images", Image)
+VISIBLE = f"(visibility = 'public' AND retired = 0 AND region_id = :region_id) OR ({HERE})"
+INSTALLING = (
+    "status IN ('BUILD', 'REBUILD')"
+    " AND id IN (SELECT resource_id FROM tags WHERE key = 'image_id' AND value = :image_id AND read_only = 1)"
+)
+BY_ORDER = "CASE WHEN display_order IS NULL THEN 1 ELSE 0 END, display_order, created_at DESC, id"
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which images of a place are asked for; what is not given does not matter."""
+
+    own: bool = False
+    baremetal: bool | None = None
+    visibility: str | None = None
+    private: bool = False
+    name: str | None = None
+    architecture: str | None = None
+    os_distro: str | None = None
+    os_version: str | None = None
+    tag_keys: Sequence[str] | None = None
+    tag_pairs: Mapping[str, str] | None = None
+
+    def where(self, place: Place) -> pages.Where:
+        """The same as a condition."""
+        where = pages.Where(HERE if self.own else VISIBLE, **here(place))
+        where.equal("is_baremetal", None if self.baremetal is None else int(self.baremetal))
+        if self.private:
+            where.also("visibility = 'private'")
+        where.equal("visibility", self.visibility).equal("architecture", self.architecture).contains("name", self.name)
+        where.same("os_distro", self.os_distro).same("os_version", self.os_version)
+        return where.tagged(KIND, self.tag_keys, self.tag_pairs)
+
+
+async def get(tx: Tx, place: Place, image_id: str) -> Image:
+    """One image that a place may use; raises NotFound."""
+    found = await TABLE.find_one(tx, f"id = :id AND ({VISIBLE})", id=image_id, **here(place))
+    if found is None:
+        raise not_found("Image", image_id)
+    return found
+
+
+async def owned(tx: Tx, place: Place, image_id: str) -> Image:
+    """One image of a place's own; raises NotFound, or Forbidden for one that it may only use."""
+    return (await get(tx, place, image_id)).owned(place)
+
+
+async def find(tx: Tx, image_id: str) -> Image | None:
+    """One image, whoever has it."""
+    return await TABLE.find_one(tx, "id = :id", id=image_id)
+
+
+async def page(tx: Tx, place: Place, wanted: Wanted, *, limit: int, offset: int) -> tuple[int, list[Image]]:
+    """How many images a place may use, and some of them in the order in which the catalogue shows them."""
+    return await pages.page(tx, TABLE, wanted.where(place), BY_ORDER, limit=limit, offset=offset)
+
+
+async def add(tx: Tx, image: Image) -> Image:
+    """Insert an image."""
+    return await TABLE.add(tx, image)
+
+
+async def save(tx: Tx, before: Image, after: Image) -> Image:
+    """Write what changed, and what was used until then if it cost something else; raises Stale."""
+    if before.size != after.size:
+        await metering.ended(tx, [before], after.updated_at)
+    return await TABLE.save(tx, before, after)
+
+
+async def remove(tx: Tx, image_id: str) -> None:
+    """Delete an image's own row."""
+    await TABLE.remove(tx, image_id)
+
+
+async def used(tx: Tx, image: Image) -> None:
+    """Keep an image from being deleted until the transaction's end; raises Conflict if it is not active."""
+    there = "UPDATE images SET status = status WHERE id = :id AND status = :active"
+    if image.client_id is not None and not await tx.run(there, id=image.id, active=ImageStatus.ACTIVE.value):
+        raise Conflict(f"Image {image.id} is not active")
+
+
+async def needed_by(tx: Tx, image: Image) -> str | None:
+    """What needs an image: a volume or server that is being made of it, or any volume if it is one of `cow_format`."""
+    made = "" if image.cow_format else " AND status = 'creating'"
+    here = {"region_id": image.region_id, "client_id": image.client_id, "project_id": image.project_id}
+    statements = {
+        "volume": f"SELECT id FROM volumes WHERE {HERE} AND image_id = :image_id{made} LIMIT 1",  # noqa: S608
+        "instance": f"SELECT id FROM instances WHERE {HERE} AND {INSTALLING} LIMIT 1",  # noqa: S608
+    }
+    for noun, statement in statements.items():
+        if row := await tx.one(statement, image_id=image.id, **here):
+            return f"{noun} {row[0]}"
+    return None

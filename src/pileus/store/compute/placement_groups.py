@@ -1,0 +1,85 @@
+"""Placement groups and their members."""
+
+from collections.abc import Sequence
+
+from pileus.domain.compute.placement_groups import PlacementGroup
+from pileus.domain.places import Place
+from pileus.store import pages, placed
+from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
+from pileus.store.rows import Table, listed
+
+TABLE = Table("placement_groups", PlacementGroup)
+
+
+async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
+    """One group of a place; raises NotFound."""
+    return await placed.get(tx, TABLE, "Placement group", place, group_id)
+
+
+async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
+    """One group, whoever has it."""
+    return await TABLE.find_one(tx, "id = :id", id=group_id)
+
+
+async def page(tx: Tx, place: Place, *, limit: int, offset: int) -> tuple[int, list[PlacementGroup]]:
+    """How many groups a place has, and some of them, the oldest first."""
+    where = pages.Where(HERE, **here(place))
+    return await pages.page(tx, TABLE, where, pages.ordered("created_at.asc"), limit=limit, offset=offset)
+
+
+async def members_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """The members of groups: their ids and names, the oldest first."""
+    found: dict[str, list[tuple[str, str]]] = {group_id: [] for group_id in ids}
+    marks, values = listed("id", ids)
+    rows = await tx.all(
+        "SELECT placement_group_id, id, name FROM instances"  # noqa: S608  # our own words
+        f" WHERE placement_group_id IN ({marks}) ORDER BY created_at, id",
+        **values,
+    )
+    for group_id, instance_id, name in rows:
+        found[group_id].append((instance_id, name))
+    return found
+
+
+async def add(tx: Tx, group: PlacementGroup) -> PlacementGroup:
+    """Insert a group."""
+    return await TABLE.add(tx, group)
+
+
+async def save(tx: Tx, before: PlacementGroup, after: PlacementGroup) -> PlacementGroup:
+    """Write what changed; raises Stale."""
+    return await TABLE.save(tx, before, after)
+
+
+async def remove(tx: Tx, group_id: str) -> None:
+    """Delete a group; its members are in none any more."""
+    await tx.run(
+        "UPDATE instances SET placement_group_id = NULL, revision = revision + 1 WHERE placement_group_id = :id",
+        id=group_id,
+    )
+    await TABLE.remove(tx, group_id)
+
+
+async def touch(tx: Tx, group: PlacementGroup) -> PlacementGroup:
+    """Count a change of its members, so that who decides by them decides one after the other; raises Stale."""
+    return await TABLE.touch(tx, group)
+
+
+async def hosts_of(tx: Tx, group_id: str, but: str) -> list[str]:
+    """The hosts on which a group's members stand, one member left out."""
+    rows = await tx.all(
+        "SELECT host FROM instances WHERE placement_group_id = :id AND id <> :but AND host IS NOT NULL",
+        id=group_id,
+        but=but,
+    )
+    return [row[0] for row in rows]
+
+
+async def load(tx: Tx, region_id: int) -> dict[str, int]:
+    """How many instances stand on each host of a region."""
+    rows = await tx.all(
+        "SELECT host, count(*) FROM instances WHERE region_id = :region_id AND host IS NOT NULL GROUP BY host",
+        region_id=region_id,
+    )
+    return {host: int(count) for host, count in rows}

@@ -1,0 +1,97 @@
+"""The address book: which addresses of a subnet are in use, and by which port, floating IP or router."""
+
+from collections.abc import Sequence
+
+from pileus.domain.errors import Conflict, NoCapacity, invalid
+from pileus.domain.network.networks import Subnet, following, next_free, normal, starting_point
+from pileus.domain.network.ports import AssignedAddress
+from pileus.store.database import Tx
+from pileus.store.network import ports
+from pileus.store.rows import listed
+
+WINDOWS = (16, 512)
+"""How many addresses in a row are looked at together: a few are rarely all taken, many only when a subnet is full."""
+
+IN_USE = """
+SELECT s.id, count(a.ip) FROM subnets s
+LEFT JOIN addresses a ON a.subnet_id = s.id AND (s.gateway_ip IS NULL OR a.ip <> s.gateway_ip)
+"""
+
+
+async def allocate(  # noqa: PLR0913  # each is a fact of its own
+    tx: Tx,
+    subnet: Subnet,
+    *,
+    port_id: str | None = None,
+    floating_ip_id: str | None = None,
+    router_port_id: str | None = None,
+    wanted: str | None = None,
+) -> str:
+    """Give an address of a subnet to a port, floating IP or router's port: the one that is wanted, or any that is free.
+
+    Raises Invalid for one that the subnet cannot give, Conflict for one in use, NoCapacity when all are.
+    """
+    if subnet.retired:
+        raise Conflict(f"Subnet {subnet.id} gives no new addresses: it is not offered any more")
+    seed = port_id or floating_ip_id or router_port_id or ""
+    ip = await _free(tx, subnet, seed) if wanted is None else await _this(tx, subnet, wanted)
+    line = AssignedAddress(
+        subnet_id=subnet.id, ip=ip, port_id=port_id, floating_ip_id=floating_ip_id, router_port_id=router_port_id
+    )
+    await ports.assign(tx, line)
+    return ip
+
+
+async def in_use(tx: Tx, network_id: str) -> dict[str, int]:
+    """How many addresses of each subnet of a network are in use, its gateway apart, which no port could have."""
+    rows = await tx.all(f"{IN_USE} WHERE s.network_id = :network_id GROUP BY s.id", network_id=network_id)
+    return {subnet_id: int(count) for subnet_id, count in rows}
+
+
+async def in_use_each(tx: Tx, subnet_ids: Sequence[str]) -> dict[str, int]:
+    """The same for subnets of any networks."""
+    marks, values = listed("id", subnet_ids)
+    rows = await tx.all(f"{IN_USE} WHERE s.id IN ({marks}) GROUP BY s.id", **values)
+    return {subnet_id: int(count) for subnet_id, count in rows}
+
+
+async def is_taken(tx: Tx, subnet: Subnet, ip: str) -> bool:
+    """Whether an address of a subnet is in use."""
+    return bool(await _taken(tx, subnet, [ip]))
+
+
+async def free(tx: Tx, floating_ip_id: str) -> None:
+    """Free the address of a floating IP."""
+    await tx.run("DELETE FROM addresses WHERE floating_ip_id = :id", id=floating_ip_id)
+
+
+async def _this(tx: Tx, subnet: Subnet, wanted: str) -> str:
+    try:
+        ip = normal(wanted)
+    except ValueError:
+        raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None
+    if not subnet.holds(ip):
+        raise invalid(ip_address=f"Address {ip} cannot be given by subnet {subnet.id} ({subnet.cidr})")
+    if await _taken(tx, subnet, [ip]):
+        raise Conflict(f"Address {ip} of subnet {subnet.id} is in use")
+    return ip
+
+
+async def _free(tx: Tx, subnet: Subnet, seed: str) -> str:
+    start = starting_point(subnet, seed)
+    for window in WINDOWS:
+        near = following(subnet, start, window)
+        taken = await _taken(tx, subnet, near)
+        if (found := next((ip for ip in near if ip not in taken), None)) is not None:
+            return found
+    rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet.id)
+    found = next_free(subnet, {row[0] for row in rows}, start)
+    if found is None:
+        raise NoCapacity(f"Subnet {subnet.id} ({subnet.cidr}) has no free address")
+    return found
+
+
+async def _taken(tx: Tx, subnet: Subnet, ips: list[str]) -> set[str]:
+    marks, values = listed("ip", ips)
+    rows = await tx.all(f"SELECT ip FROM addresses WHERE subnet_id = :id AND ip IN ({marks})", id=subnet.id, **values)  # noqa: S608
+    return {row[0] for row in rows}

@@ -1,0 +1,106 @@
+"""DDoS profiles and blackholed ports; both are found by address."""
+
+from collections.abc import Sequence
+
+from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile
+from pileus.domain.places import Place
+from pileus.store import placed
+from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
+from pileus.store.rows import Table, listed
+
+TABLE = Table("ddos_profiles", DdosProfile)
+BLACKHOLES = Table("blackhole_ports", BlackholePort)
+
+
+async def of_ids(tx: Tx, ids: Sequence[int]) -> dict[int, DdosProfile]:
+    """Profiles by id."""
+    marks, values = listed("id", ids)
+    return {profile.id: profile for profile in await TABLE.find(tx, f"id IN ({marks})", **values)}
+
+
+async def add(tx: Tx, profile: DdosProfile) -> None:
+    """Insert a profile."""
+    await TABLE.add(tx, profile)
+
+
+async def of_instance(tx: Tx, instance_id: str) -> list[DdosProfile]:
+    """The profiles of an instance's addresses, those of floating IPs that lead to it too."""
+    return await TABLE.find(
+        tx,
+        """
+        id IN (
+            SELECT d.id FROM ports p
+            LEFT JOIN addresses a ON a.port_id = p.id
+            LEFT JOIN floating_ips f ON f.port_id = p.id
+            JOIN ddos_profiles d ON d.client_id = p.client_id AND d.region_id = p.region_id
+                AND d.ip_address IN (a.ip, f.floating_ip_address)
+            WHERE p.instance_id = :id
+        ) ORDER BY id
+        """,
+        id=instance_id,
+    )
+
+
+async def add_blackhole(tx: Tx, port: BlackholePort) -> None:
+    """Insert an alarm."""
+    await BLACKHOLES.add(tx, port)
+
+
+async def end_blackhole(tx: Tx, blackhole_id: int, alarm_state: str, now: int) -> bool:
+    """End an alarm; whether there was one."""
+    return bool(
+        await tx.run(
+            "UPDATE blackhole_ports SET alarm_state = :alarm_state, ended_at = :now WHERE id = :id",
+            id=blackhole_id,
+            alarm_state=alarm_state,
+            now=now,
+        )
+    )
+
+
+async def get(tx: Tx, place: Place, profile_id: int) -> DdosProfile:
+    """One profile of a place; raises NotFound."""
+    return await placed.get(tx, TABLE, "DDoS profile", place, profile_id)
+
+
+async def find(tx: Tx, profile_id: int) -> DdosProfile | None:
+    """One profile, whoever has it."""
+    return await TABLE.find_one(tx, "id = :id", id=profile_id)
+
+
+async def of_place(tx: Tx, place: Place) -> list[DdosProfile]:
+    """Every profile of a project in a region."""
+    return await TABLE.find(tx, f"{HERE} ORDER BY id", **here(place))
+
+
+async def of_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfile | None:
+    """The profile of an address, or None."""
+    return await TABLE.find_one(tx, "region_id = :region_id AND ip_address = :ip", region_id=region_id, ip=ip_address)
+
+
+async def may_protect(tx: Tx, place: Place, ip_address: str) -> bool:
+    """Whether an address is a place's: on a port of its instances, or a floating IP."""
+    row = await tx.one(
+        """
+        SELECT 1 FROM ports p JOIN addresses a ON a.port_id = p.id
+        WHERE a.ip = :ip AND p.client_id = :client_id AND p.project_id = :project_id AND p.region_id = :region_id
+        UNION ALL
+        SELECT 1 FROM floating_ips f
+        WHERE f.floating_ip_address = :ip AND f.client_id = :client_id AND f.project_id = :project_id
+            AND f.region_id = :region_id
+        """,
+        ip=ip_address,
+        **here(place),
+    )
+    return row is not None
+
+
+async def save(tx: Tx, before: DdosProfile, after: DdosProfile) -> DdosProfile:
+    """Write what changed; raises Stale."""
+    return await TABLE.save(tx, before, after)
+
+
+async def remove(tx: Tx, profile_id: int) -> None:
+    """Delete a profile."""
+    await TABLE.remove(tx, profile_id)

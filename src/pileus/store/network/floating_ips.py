@@ -1,0 +1,80 @@
+"""Floating IPs."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.places import Place
+from pileus.store import pages, placed, tags
+from pileus.store.database import Tx
+from pileus.store.network import addresses
+from pileus.store.placed import HERE, here
+from pileus.store.rows import Table
+
+KIND = "floating_ip"
+TABLE = Table("floating_ips", FloatingIP)
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What a list of floating IPs is narrowed down to; None, False and empty mean that nobody asks."""
+
+    port_ids: Sequence[str] | None = None
+    status: str | None = None
+    tag_keys: Sequence[str] | None = None
+    tag_pairs: Mapping[str, str] | None = None
+    free: bool = False
+
+
+async def get(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
+    """One floating IP of a place; raises NotFound."""
+    return await placed.get(tx, TABLE, "Floating IP", place, floating_ip_id)
+
+
+async def find(tx: Tx, floating_ip_id: str) -> FloatingIP | None:
+    """One floating IP, whoever has it."""
+    return await TABLE.find_one(tx, "id = :id", id=floating_ip_id)
+
+
+async def at(tx: Tx, port_id: str, fixed_ip_address: str) -> FloatingIP | None:
+    """The one that leads to an address of a port, or None."""
+    where = "port_id = :port_id AND fixed_ip_address = :ip"
+    return await TABLE.find_one(tx, where, port_id=port_id, ip=fixed_ip_address)
+
+
+async def page(tx: Tx, place: Place, wanted: Wanted, *, limit: int, offset: int) -> tuple[int, list[FloatingIP]]:
+    """How many floating IPs a place has, and some of them, the oldest first."""
+    where = pages.Where(HERE, **here(place)).among("port_id", wanted.port_ids).equal("status", wanted.status)
+    where.tagged(KIND, wanted.tag_keys, wanted.tag_pairs)
+    if wanted.free:
+        where.also("port_id IS NULL")
+    return await pages.page(tx, TABLE, where, pages.ordered("created_at.asc"), limit=limit, offset=offset)
+
+
+async def of_port(tx: Tx, port_id: str) -> list[FloatingIP]:
+    """Those that lead to a port."""
+    return await TABLE.find(tx, "port_id = :port_id ORDER BY created_at, id", port_id=port_id)
+
+
+async def of_instance(tx: Tx, instance_id: str) -> list[FloatingIP]:
+    """Those that lead to an instance."""
+    return await TABLE.find(
+        tx, "port_id IN (SELECT id FROM ports WHERE instance_id = :id) ORDER BY created_at, id", id=instance_id
+    )
+
+
+async def add(tx: Tx, floating_ip: FloatingIP) -> FloatingIP:
+    """Insert a floating IP; its address is in the address book already, or follows in this transaction."""
+    return await TABLE.add(tx, floating_ip)
+
+
+async def save(tx: Tx, before: FloatingIP, after: FloatingIP) -> FloatingIP:
+    """Write what changed; raises Stale."""
+    return await TABLE.save(tx, before, after)
+
+
+async def remove(tx: Tx, floating_ip_id: str) -> None:
+    """Delete a floating IP and free its address."""
+    await addresses.free(tx, floating_ip_id)
+    await tags.remove(tx, floating_ip_id)
+    await TABLE.remove(tx, floating_ip_id)

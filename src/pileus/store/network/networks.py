@@ -1,0 +1,141 @@
+"""Networks."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from msgspec import Struct
+
+from pileus.domain.errors import NoCapacity, not_found
+from pileus.domain.network.networks import Network, segments
+from pileus.domain.places import Place
+from pileus.store import pages
+from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
+from pileus.store.rows import Table, listed
+
+KIND = "network"
+TABLE = Table("networks", Network)
+VISIBLE = (
+    "region_id = :region_id AND (external = 1 OR shared = 1 OR (client_id = :client_id AND project_id = :project_id))"
+)
+
+AT_ONCE = 16
+"""Numbers of segments that are looked at together: they are rarely all taken."""
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which networks are asked for: a place's own ones, or all that it may use; what is not given does not matter."""
+
+    own: bool = True
+    network_id: str | None = None
+    name: str | None = None
+    network_type: str | None = None
+    external: bool | None = None
+    shared: bool | None = None
+    tag_keys: Sequence[str] | None = None
+    tag_pairs: Mapping[str, str] | None = None
+
+    def where(self, place: Place) -> pages.Where:
+        """The same as a condition."""
+        where = pages.Where(HERE if self.own else VISIBLE, **here(place)).equal("id", self.network_id)
+        where.also("retired = 0").equal("name", self.name).equal("type", self.network_type)
+        where.equal("external", None if self.external is None else int(self.external))
+        where.equal("shared", None if self.shared is None else int(self.shared))
+        return where.tagged(KIND, self.tag_keys, self.tag_pairs)
+
+
+async def get(tx: Tx, place: Place, network_id: str) -> Network:
+    """One network that a place may use; raises NotFound."""
+    found = await TABLE.find_one(
+        tx,
+        f"id = :id AND {VISIBLE}",
+        id=network_id,
+        **here(place),
+    )
+    if found is None:
+        raise not_found("Network", network_id)
+    return found
+
+
+async def find(tx: Tx, network_id: str) -> Network | None:
+    """One network, whoever has it."""
+    return await TABLE.find_one(tx, "id = :id", id=network_id)
+
+
+async def of_floating_ip(tx: Tx, floating_ip_id: str) -> tuple[str, str]:
+    """The subnet and the network of a floating IP's address, by id; raises NotFound."""
+    sql = "SELECT s.id, s.network_id FROM addresses a JOIN subnets s ON s.id = a.subnet_id WHERE a.floating_ip_id = :id"
+    row = await tx.one(sql, id=floating_ip_id)
+    if row is None:
+        raise not_found("Floating IP", floating_ip_id)
+    return str(row[0]), str(row[1])
+
+
+async def add(tx: Tx, network: Network) -> Network:
+    """Insert a network."""
+    return await TABLE.add(tx, network)
+
+
+async def save(tx: Tx, before: Network, after: Network) -> Network:
+    """Write what changed; raises Stale."""
+    return await TABLE.save(tx, before, after)
+
+
+async def touch(tx: Tx, network: Network) -> Network:
+    """Count a change of what is in a network as its own; raises Stale."""
+    return await TABLE.touch(tx, network)
+
+
+async def remove(tx: Tx, network_id: str) -> None:
+    """Delete a network's own row."""
+    await TABLE.remove(tx, network_id)
+
+
+async def owned(tx: Tx, place: Place, network_id: str) -> Network:
+    """One network of a place's own; raises NotFound, or Forbidden for one that it may only use."""
+    return (await get(tx, place, network_id)).owned(place)
+
+
+async def page(  # noqa: PLR0913  # each is a fact of its own
+    tx: Tx, place: Place, wanted: Wanted, order_by: str, *, limit: int, offset: int
+) -> tuple[int, list[Network]]:
+    """How many networks there are, and some of them; `order_by` is a column, a dot and a direction."""
+    # All networks have the same priority: the latest come first.
+    order = pages.ordered("created_at.desc" if order_by == "priority.desc" else order_by)
+    return await pages.page(tx, TABLE, wanted.where(place), order, limit=limit, offset=offset)
+
+
+async def free_segment(tx: Tx, region_id: int, network_type: str, seed: str) -> int:
+    """A number for a new network's segment that no other of its type has in a region; raises NoCapacity."""
+    near = list(islice(segments(network_type, seed), AT_ONCE))
+    marks, values = listed("near", near)
+    of_type = "SELECT segmentation_id FROM networks WHERE region_id = :region_id AND type = :type"
+    where = {"region_id": region_id, "type": network_type}
+    rows = await tx.all(f"{of_type} AND segmentation_id IN ({marks})", **where, **values)
+    if len(rows) < AT_ONCE:
+        return next(number for number in near if (number,) not in set(map(tuple, rows)))
+    taken = {row[0] for row in await tx.all(of_type, **where)}
+    for number in segments(network_type, seed):
+        if number not in taken:
+            return number
+    raise NoCapacity(f"Region {region_id} has no room for another network of type {network_type}")
+
+
+async def ports_with_instances(tx: Tx, place: Place, network_id: str) -> list[tuple[str, str, str]]:
+    """The ports of a place's instances in a network: each with the instance's id and name, oldest first."""
+    rows = await tx.all(
+        """
+        SELECT p.id, i.id, i.name FROM ports p JOIN instances i ON i.id = p.instance_id
+        WHERE p.network_id = :network_id AND p.client_id = :client_id AND p.project_id = :project_id
+        ORDER BY p.created_at, p.id
+        """,
+        network_id=network_id,
+        client_id=place.client_id,
+        project_id=place.project_id,
+    )
+    return [(port_id, instance_id, name) for port_id, instance_id, name in rows]
+
+
+async def has_ports(tx: Tx, network_id: str) -> bool:
+    """Whether there is a port in a network, those of routers apart."""
+    return await tx.one("SELECT 1 FROM ports WHERE network_id = :id LIMIT 1", id=network_id) is not None

@@ -1,0 +1,91 @@
+"""Routers, and the way through them."""
+
+from pileus.domain.network.routers import Router
+from pileus.domain.places import Place
+from pileus.store import pages, placed
+from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
+from pileus.store.rows import Table
+
+TABLE = Table("routers", Router)
+JOINS = """
+SELECT p.router_id FROM router_ports p JOIN addresses a ON a.router_port_id = p.id
+WHERE p.gateway = 0 AND a.subnet_id = :subnet_id
+"""
+PASSING = """
+SELECT f.id FROM floating_ips f
+JOIN addresses a ON a.port_id = f.port_id AND a.ip = f.fixed_ip_address
+JOIN addresses r ON r.subnet_id = a.subnet_id
+JOIN router_ports p ON p.id = r.router_port_id
+WHERE p.router_id = :router_id AND p.gateway = 0
+"""
+
+
+async def get(tx: Tx, place: Place, router_id: str) -> Router:
+    """One router of a place; raises NotFound."""
+    return await placed.get(tx, TABLE, "Router", place, router_id)
+
+
+async def find(tx: Tx, router_id: str) -> Router | None:
+    """One router, whoever has it."""
+    return await TABLE.find_one(tx, "id = :id", id=router_id)
+
+
+async def made_with(tx: Tx, network_id: str) -> Router | None:
+    """The router that was made together with a network, if it is still there."""
+    return await TABLE.find_one(tx, "network_id = :network_id ORDER BY created_at, id", network_id=network_id)
+
+
+async def joining(tx: Tx, subnet_id: str) -> list[Router]:
+    """The routers that join a subnet to others, oldest first."""
+    return await TABLE.find(tx, f"id IN ({JOINS}) ORDER BY created_at, id", subnet_id=subnet_id)
+
+
+async def leading_out(tx: Tx, subnet_id: str) -> Router | None:
+    """The router through which a subnet is reached from outside: what a floating IP's address goes through."""
+    return await TABLE.find_one(
+        tx, f"external_network_id IS NOT NULL AND id IN ({JOINS}) ORDER BY created_at, id", subnet_id=subnet_id
+    )
+
+
+async def passing(tx: Tx, router_id: str, subnet_id: str | None = None) -> str | None:
+    """A floating IP that leads through a router, to one of its subnets if that is named; None if there is none."""
+    if subnet_id is None:
+        row = await tx.one(f"{PASSING} LIMIT 1", router_id=router_id)
+    else:
+        row = await tx.one(f"{PASSING} AND r.subnet_id = :subnet_id LIMIT 1", router_id=router_id, subnet_id=subnet_id)
+    return None if row is None else str(row[0])
+
+
+async def page(tx: Tx, place: Place, name: str | None, *, limit: int, offset: int) -> tuple[int, list[Router]]:
+    """How many routers a place has, and some of them, the latest first."""
+    where = pages.Where(HERE, **here(place)).equal("name", name)
+    return await pages.page(tx, TABLE, where, pages.ordered("created_at.desc"), limit=limit, offset=offset)
+
+
+async def add(tx: Tx, router: Router) -> Router:
+    """Insert a router."""
+    return await TABLE.add(tx, router)
+
+
+async def save(tx: Tx, before: Router, after: Router) -> Router:
+    """Write what changed; raises Stale."""
+    return await TABLE.save(tx, before, after)
+
+
+async def touch(tx: Tx, router: Router) -> Router:
+    """Count a change of what hangs on a router as its own; raises Stale."""
+    return await TABLE.touch(tx, router)
+
+
+async def remove(tx: Tx, router_id: str) -> None:
+    """Delete a router's own row."""
+    await TABLE.remove(tx, router_id)
+
+
+async def outlive(tx: Tx, network_id: str) -> None:
+    """Let routers that were made with a network forget it, as it goes away."""
+    await tx.run(
+        "UPDATE routers SET network_id = NULL, revision = revision + 1 WHERE network_id = :network_id",
+        network_id=network_id,
+    )

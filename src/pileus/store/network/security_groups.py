@@ -1,0 +1,165 @@
+"""Security groups, and which ports they guard."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pileus.domain.errors import not_found
+from pileus.domain.network.security_groups import SecurityGroup
+from pileus.domain.network.security_rules import SecurityGroupRule
+from pileus.domain.places import Place
+from pileus.store import pages, placed, tags
+from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
+from pileus.store.rows import Table, listed
+
+KIND = "security_group"
+TABLE = Table("security_groups", SecurityGroup)
+RULES = Table("security_group_rules", SecurityGroupRule)
+
+
+async def named(tx: Tx, place: Place, name: str) -> list[SecurityGroup]:
+    """The groups of a place that have a name, oldest first."""
+    return await TABLE.find(tx, f"{HERE} AND name = :name ORDER BY created_at, id", name=name, **here(place))
+
+
+async def guard(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
+    """Let groups guard a port; those that do already stay."""
+    for group_id in group_ids:
+        await tx.run(
+            """
+            INSERT INTO port_security_groups (port_id, security_group_id) VALUES (:port_id, :group_id)
+            ON CONFLICT (port_id, security_group_id) DO NOTHING
+            """,
+            port_id=port_id,
+            group_id=group_id,
+        )
+
+
+async def unguard(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
+    """Take groups from a port; nothing happens for those that do not guard it."""
+    for group_id in group_ids:
+        await tx.run(
+            "DELETE FROM port_security_groups WHERE port_id = :port_id AND security_group_id = :group_id",
+            port_id=port_id,
+            group_id=group_id,
+        )
+
+
+async def unguard_wholly(tx: Tx, port_id: str) -> None:
+    """Take every group from a port."""
+    await tx.run("DELETE FROM port_security_groups WHERE port_id = :port_id", port_id=port_id)
+
+
+async def get(tx: Tx, place: Place, group_id: str) -> SecurityGroup:
+    """One group of a place; raises NotFound."""
+    return await placed.get(tx, TABLE, "Security group", place, group_id)
+
+
+async def default(tx: Tx, place: Place) -> SecurityGroup | None:
+    """A place's default group, if it has been made."""
+    return await TABLE.find_one(tx, f"{HERE} AND is_default = 1", **here(place))
+
+
+async def add(tx: Tx, group: SecurityGroup, rules: Iterable[SecurityGroupRule] = ()) -> SecurityGroup:
+    """Insert a group with its rules."""
+    await TABLE.add(tx, group)
+    for rule in rules:
+        await RULES.add(tx, rule)
+    return group
+
+
+async def of_port(tx: Tx, port_id: str) -> list[SecurityGroup]:
+    """The groups that guard a port, by name."""
+    return await TABLE.find(
+        tx,
+        "id IN (SELECT security_group_id FROM port_security_groups WHERE port_id = :port_id)"
+        " ORDER BY name COLLATE BINARY, id",
+        port_id=port_id,
+    )
+
+
+async def find(tx: Tx, group_id: str) -> SecurityGroup | None:
+    """One group, whoever has it."""
+    return await TABLE.find_one(tx, "id = :id", id=group_id)
+
+
+async def page(  # noqa: PLR0913  # each is a fact of its own
+    tx: Tx,
+    place: Place,
+    *,
+    name: str | None,
+    tag_keys: Sequence[str] | None,
+    tag_pairs: Mapping[str, str],
+    limit: int,
+    offset: int,
+) -> tuple[int, list[SecurityGroup]]:
+    """How many groups a place has, and some of them, the oldest first."""
+    where = pages.Where(HERE, **here(place)).equal("name", name).tagged(KIND, tag_keys, tag_pairs)
+    return await pages.page(tx, TABLE, where, pages.ordered("created_at.asc"), limit=limit, offset=offset)
+
+
+async def rules_of(tx: Tx, group_id: str) -> list[SecurityGroupRule]:
+    """A group's rules, the oldest first."""
+    return (await rules_of_each(tx, [group_id]))[group_id]
+
+
+async def rules_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[SecurityGroupRule]]:
+    """The rules of groups, the oldest first."""
+    found: dict[str, list[SecurityGroupRule]] = {group_id: [] for group_id in ids}
+    marks, values = listed("id", ids)
+    for rule in await RULES.find(tx, f"security_group_id IN ({marks}) ORDER BY created_at, id", **values):
+        found[rule.security_group_id].append(rule)
+    return found
+
+
+async def rule(tx: Tx, place: Place, rule_id: str) -> SecurityGroupRule:
+    """One rule of a place's groups; raises NotFound."""
+    found = await RULES.find_one(tx, "id = :id", id=rule_id)
+    group = await find(tx, found.security_group_id) if found else None
+    if found is None or group is None or (group.client_id, group.project_id, group.region_id) != _whose(place):
+        raise not_found("Security group rule", rule_id)
+    return found
+
+
+async def save(tx: Tx, before: SecurityGroup, after: SecurityGroup) -> SecurityGroup:
+    """Write what changed; raises Stale."""
+    return await TABLE.save(tx, before, after)
+
+
+async def save_rules(tx: Tx, group_id: str, wanted: Iterable[SecurityGroupRule]) -> None:
+    """Let a group have exactly these rules."""
+    there, rules = {rule.id: rule for rule in await rules_of(tx, group_id)}, {rule.id: rule for rule in wanted}
+    for rule_id in there.keys() - rules.keys():
+        await RULES.remove(tx, rule_id)
+    for rule_id, one in rules.items():
+        if rule_id not in there:
+            await RULES.add(tx, one)
+        elif there[rule_id].rule != one.rule:
+            await RULES.save(tx, there[rule_id], one)
+
+
+async def remove(tx: Tx, group_id: str) -> None:
+    """Delete a group with its rules and tags."""
+    await tx.run("DELETE FROM port_security_groups WHERE security_group_id = :id", id=group_id)
+    await tx.run("DELETE FROM security_group_rules WHERE security_group_id = :id", id=group_id)
+    await tags.remove(tx, group_id)
+    await TABLE.remove(tx, group_id)
+
+
+async def guarding(tx: Tx, group_id: str) -> int:
+    """How many ports a group guards."""
+    row = await tx.one("SELECT count(*) FROM port_security_groups WHERE security_group_id = :id", id=group_id)
+    return int(row[0]) if row else 0
+
+
+async def referring(tx: Tx, group_id: str) -> str | None:
+    """The name of another group with a rule that speaks of one, or None."""
+    row = await tx.one(
+        "SELECT g.name FROM security_group_rules r JOIN security_groups g ON g.id = r.security_group_id"
+        " WHERE r.remote_group_id = :id AND r.security_group_id <> :id LIMIT 1",
+        id=group_id,
+    )
+    return None if row is None else str(row[0])
+
+
+def _whose(place: Place) -> tuple[int, int, int]:
+    return place.client_id, place.project_id, place.region_id

@@ -1,0 +1,95 @@
+"""Lifecycle policies, and the volumes that they are about."""
+
+from collections.abc import Iterable, Sequence
+
+from pileus.domain.places import Place
+from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
+from pileus.domain.storage.volumes import Volume
+from pileus.store import counters, placed
+from pileus.store.database import Tx
+from pileus.store.placed import HERE, here
+from pileus.store.rows import Table, listed
+from pileus.store.storage import volumes
+
+TABLE = Table("lifecycle_policies", LifecyclePolicy)
+
+
+async def next_id(tx: Tx) -> int:
+    """The number of a new policy."""
+    return await counters.following(tx, "lifecycle_policies")
+
+
+async def get(tx: Tx, place: Place, policy_id: int) -> LifecyclePolicy:
+    """One policy of a place; raises NotFound."""
+    return await placed.get(tx, TABLE, "Lifecycle policy", place, policy_id)
+
+
+async def every(tx: Tx, place: Place) -> list[LifecyclePolicy]:
+    """All policies of a place, the oldest first."""
+    return await TABLE.find(tx, f"{HERE} ORDER BY id", **here(place))
+
+
+async def add(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
+    """Insert a policy."""
+    return await TABLE.add(tx, policy)
+
+
+async def save(tx: Tx, before: LifecyclePolicy, after: LifecyclePolicy) -> LifecyclePolicy:
+    """Write what changed; raises Stale."""
+    return await TABLE.save(tx, before, after)
+
+
+async def touch(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
+    """Count a change of its schedules or volumes as one of its own; raises Stale."""
+    return await TABLE.touch(tx, policy)
+
+
+async def remove(tx: Tx, policy_id: int) -> None:
+    """Delete a policy; its volumes are in it no more."""
+    await tx.run("DELETE FROM policy_volumes WHERE lifecycle_policy_id = :id", id=policy_id)
+    await TABLE.remove(tx, policy_id)
+
+
+async def volumes_of(tx: Tx, policy_id: int) -> list[Volume]:
+    """The volumes of a policy, the oldest first."""
+    where = "id IN (SELECT volume_id FROM policy_volumes WHERE lifecycle_policy_id = :id) ORDER BY created_at, id"
+    return await volumes.TABLE.find(tx, where, id=policy_id)
+
+
+async def volumes_of_each(tx: Tx, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+    """The volumes of policies: their ids and names, the oldest first."""
+    found: dict[int, list[tuple[str, str]]] = {policy_id: [] for policy_id in ids}
+    marks, values = listed("id", ids)
+    rows = await tx.all(
+        "SELECT p.lifecycle_policy_id, v.id, v.name FROM policy_volumes p JOIN volumes v ON v.id = p.volume_id"  # noqa: S608
+        f" WHERE p.lifecycle_policy_id IN ({marks}) ORDER BY v.created_at, v.id",
+        **values,
+    )
+    for policy_id, volume_id, name in rows:
+        found[policy_id].append((volume_id, name))
+    return found
+
+
+async def include(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
+    """Put volumes into a policy; those that are in it stay."""
+    for volume_id in sorted(set(volume_ids)):
+        await tx.run(
+            "INSERT INTO policy_volumes (lifecycle_policy_id, volume_id) VALUES (:policy_id, :volume_id)"
+            " ON CONFLICT (lifecycle_policy_id, volume_id) DO NOTHING",
+            policy_id=policy_id,
+            volume_id=volume_id,
+        )
+
+
+async def exclude(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
+    """Take volumes out of a policy, with what was due of them; those that are not in it do not matter."""
+    for volume_id in sorted(set(volume_ids)):
+        where = {"policy_id": policy_id, "volume_id": volume_id}
+        await tx.run(
+            "DELETE FROM policy_volumes WHERE lifecycle_policy_id = :policy_id AND volume_id = :volume_id", **where
+        )
+        await tx.run(
+            "DELETE FROM due_snapshots WHERE volume_id = :volume_id"
+            " AND schedule_id IN (SELECT id FROM schedules WHERE lifecycle_policy_id = :policy_id)",
+            **where,
+        )

@@ -1,0 +1,126 @@
+"""Schedules, what is due by them, and how long what they have taken is kept."""
+
+from collections.abc import Sequence
+
+from pileus.domain.places import Place
+from pileus.domain.storage.schedules import Schedule
+from pileus.domain.storage.volumes import Snapshot
+from pileus.store import placed
+from pileus.store.database import Tx
+from pileus.store.rows import Table, listed
+from pileus.store.storage import snapshots
+
+TABLE = Table("schedules", Schedule)
+MANY = 100
+"""How much of what is due is looked at once."""
+
+
+async def get(tx: Tx, place: Place, schedule_id: str) -> Schedule:
+    """One schedule of a place; raises NotFound."""
+    return await placed.get(tx, TABLE, "Schedule", place, schedule_id)
+
+
+async def find(tx: Tx, schedule_id: str) -> Schedule | None:
+    """One schedule, whoever has it."""
+    return await TABLE.find_one(tx, "id = :id", id=schedule_id)
+
+
+async def of_each(tx: Tx, policy_ids: Sequence[int]) -> dict[int, list[Schedule]]:
+    """The schedules of policies, the oldest first."""
+    found: dict[int, list[Schedule]] = {policy_id: [] for policy_id in policy_ids}
+    marks, values = listed("id", policy_ids)
+    for schedule in await TABLE.find(tx, f"lifecycle_policy_id IN ({marks}) ORDER BY created_at, id", **values):
+        found[schedule.lifecycle_policy_id].append(schedule)
+    return found
+
+
+async def of_policy(tx: Tx, policy_id: int) -> list[Schedule]:
+    """A policy's schedules, the oldest first."""
+    return (await of_each(tx, [policy_id]))[policy_id]
+
+
+async def add(tx: Tx, schedule: Schedule) -> Schedule:
+    """Insert a schedule."""
+    return await TABLE.add(tx, schedule)
+
+
+async def save(tx: Tx, before: Schedule, after: Schedule) -> Schedule:
+    """Write what changed, also for what it has taken already; raises Stale."""
+    if before.retention_time != after.retention_time:
+        span = after.retention_time.length if after.retention_time else None
+        await tx.run(
+            "UPDATE snapshots SET expires_at = created_at + :span WHERE schedule_id = :id", id=after.id, span=span
+        )
+    return await TABLE.save(tx, before, after)
+
+
+async def remove(tx: Tx, schedule_id: str) -> None:
+    """Delete a schedule; the snapshots that it has taken stay for good."""
+    await forget_due(tx, schedule_id)
+    await tx.run("UPDATE snapshots SET expires_at = NULL WHERE schedule_id = :id", id=schedule_id)
+    await TABLE.remove(tx, schedule_id)
+
+
+async def waiting_until(tx: Tx, now: int) -> list[str]:
+    """The schedules whose moment has come."""
+    rows = await tx.all(f"SELECT id FROM schedules WHERE next_at <= :now ORDER BY next_at LIMIT {MANY}", now=now)  # noqa: S608
+    return [row[0] for row in rows]
+
+
+async def make_due(tx: Tx, schedule: Schedule, now: int) -> None:
+    """Note that all volumes of a schedule's policy are to be photographed; one that still was is so once."""
+    await tx.run(
+        "INSERT INTO due_snapshots (schedule_id, volume_id, due_at) SELECT :schedule_id, volume_id, :now"
+        " FROM policy_volumes WHERE lifecycle_policy_id = :policy_id"
+        " ON CONFLICT (schedule_id, volume_id) DO NOTHING",
+        schedule_id=schedule.id,
+        policy_id=schedule.lifecycle_policy_id,
+        now=now,
+    )
+
+
+async def due(tx: Tx) -> list[tuple[str, str]]:
+    """Which volumes of which schedules are to be photographed and in nobody's hands: schedule and volume ids."""
+    rows = await tx.all(
+        "SELECT d.schedule_id, d.volume_id FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id"  # noqa: S608
+        f" WHERE v.task_id IS NULL ORDER BY d.due_at, d.schedule_id, d.volume_id LIMIT {MANY}"
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def take_due(tx: Tx, schedule_id: str, volume_id: str) -> bool:
+    """Take one of these out; False if somebody else was quicker."""
+    statement = "DELETE FROM due_snapshots WHERE schedule_id = :schedule_id AND volume_id = :volume_id"
+    return bool(await tx.run(statement, schedule_id=schedule_id, volume_id=volume_id))
+
+
+async def forget_due(tx: Tx, schedule_id: str) -> None:
+    """Let nothing be due of a schedule."""
+    await tx.run("DELETE FROM due_snapshots WHERE schedule_id = :id", id=schedule_id)
+
+
+async def taken(tx: Tx, schedule_id: str, volume_id: str) -> list[Snapshot]:
+    """What a schedule has taken of a volume and is whole, from the oldest."""
+    where = "schedule_id = :schedule_id AND volume_id = :volume_id AND status = 'available' ORDER BY created_at, id"
+    return await snapshots.TABLE.find(tx, where, schedule_id=schedule_id, volume_id=volume_id)
+
+
+async def expire_surplus(tx: Tx, schedule: Schedule, volume_id: str, now: int) -> None:
+    """Let the oldest that a schedule has taken of a volume end, where there are more than it keeps."""
+    whole = await taken(tx, schedule.id, volume_id)
+    for snapshot in whole[: max(0, len(whole) - schedule.max_quantity)]:
+        await expire(tx, snapshot.id, now)
+
+
+async def expire(tx: Tx, snapshot_id: str, at: int) -> None:
+    """Say when a snapshot is to be deleted."""
+    await tx.run("UPDATE snapshots SET expires_at = :at WHERE id = :id", id=snapshot_id, at=at)
+
+
+async def expired(tx: Tx, now: int) -> list[str]:
+    """The snapshots that have been kept long enough and that no task holds."""
+    rows = await tx.all(
+        f"SELECT id FROM snapshots WHERE expires_at <= :now AND task_id IS NULL ORDER BY expires_at LIMIT {MANY}",  # noqa: S608
+        now=now,
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,147 @@
+"""create_vm and create_bm: from the records of a new instance to a machine that runs.
+
+Arguments: `instance_id`; what was made for it and goes with it if it fails: `volumes`, `floating_ips`; and `ports`, to
+be told among what was created; `profiles`, the protection of a bare metal server's public address, if that was asked
+for. A failure leaves nothing behind.
+"""
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from pileus.domain.compute.instances import Boot, Status
+from pileus.domain.compute.placement_groups import placed
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.storage.volumes import VolumeStatus
+from pileus.domain.tasks import created
+from pileus.drivers.driver import DriverError, Hosts, Networks, Volumes
+from pileus.store.compute import instances, placement_groups
+from pileus.store.database import Tx
+from pileus.store.network import floating_ips, ports
+from pileus.store.storage import attachments, volumes
+from pileus.tasks.compute.dismantling import dismantle
+from pileus.tasks.compute.machines import held, machine_of
+from pileus.tasks.network import protection
+from pileus.tasks.network.firewalls import introduce
+from pileus.tasks.network.leading import lead_all, mislead_all
+from pileus.tasks.operation import Created, Operation, Step, Work
+
+
+async def _place(work: Work) -> None:
+    """Choose a host, where the driver has more than one."""
+    hosts = await work.driver.hosts(work.task.place.region_id) if isinstance(work.driver, Hosts) else []
+
+    async def write(tx: Tx) -> None:
+        instance = await held(tx, work)
+        group_id = instance.placement_group_id
+        group = await placement_groups.find(tx, group_id) if group_id else None
+        if group is not None:
+            await placement_groups.touch(tx, group)
+        taken = await placement_groups.hosts_of(tx, group.id, instance.id) if group else []
+        load = await placement_groups.load(tx, instance.region_id)
+        host = placed(hosts, load, group.policy if group else None, taken)
+        if hosts and host is None:
+            raise DriverError("No valid host was found: the placement group leaves none", retryable=False)
+        await instances.save(tx, instance, replace(instance, host=host, task_state="block_device_mapping"))
+
+    await work.record(write)
+
+
+async def _unplace(work: Work) -> None:
+    async def write(tx: Tx) -> None:
+        instance = await held(tx, work)
+        await instances.save(tx, instance, replace(instance, host=None, task_state="scheduling"))
+
+    await work.record(write)
+
+
+async def _allocate(work: Work) -> None:
+    if isinstance(work.driver, Volumes):
+        for disk in (await machine_of(work)).disks:
+            await work.driver.ensure_volume(disk)
+    await work.record(partial(_at, work, "spawning"))
+
+
+async def _release(work: Work) -> None:
+    if isinstance(work.driver, Volumes):
+        for volume_id in work.task.args["volumes"]:
+            await work.driver.ensure_no_volume(volume_id)
+
+
+async def _spawn(work: Work) -> None:
+    await work.driver.ensure_running(await machine_of(work))
+    await work.record(partial(_at, work, "networking"))
+
+
+async def _remove(work: Work) -> None:
+    await work.driver.ensure_gone(work.task.args["instance_id"])
+
+
+async def _connect(work: Work) -> None:
+    machine = await machine_of(work)
+    if isinstance(work.driver, Volumes):
+        for disk in machine.disks:
+            await work.driver.ensure_attached(machine.id, disk)
+    if isinstance(work.driver, Networks):
+        await introduce(work, dict.fromkeys(group for nic in machine.nics for group in nic.groups))
+        for nic in machine.nics:
+            await work.driver.ensure_plugged(machine.id, nic)
+    await lead_all(work, await _leading(work))
+
+
+async def _leading(work: Work) -> list[FloatingIP]:
+    async with work.db.read() as tx:
+        return await floating_ips.of_instance(tx, work.task.args["instance_id"])
+
+
+async def _disconnect(work: Work) -> None:
+    await mislead_all(work, await _leading(work))
+    machine = await machine_of(work)
+    if isinstance(work.driver, Networks):
+        for nic in machine.nics:
+            await work.driver.ensure_unplugged(machine.id, nic.port_id)
+    if isinstance(work.driver, Volumes):
+        for disk in machine.disks:
+            await work.driver.ensure_detached(machine.id, disk.id)
+
+
+async def _at(work: Work, task_state: str, tx: Tx) -> None:
+    instance = await held(tx, work)
+    await instances.save(tx, instance, replace(instance, task_state=task_state))
+
+
+async def _done(tx: Tx, work: Work) -> Created | None:
+    instance, now, args = await held(tx, work), work.now(), work.task.args
+    running = replace(instance.standing(Status.ACTIVE, now).released(), boot=Boot())
+    await instances.save(tx, instance, running)
+    for _, volume in await attachments.with_volumes(tx, instance.id):
+        used = replace(volume, status=VolumeStatus.IN_USE.value, task_id=None, updated_at=now)
+        await volumes.save(tx, volume, used)
+    for port in await ports.of_instance(tx, instance.id):
+        await ports.save(tx, port, replace(port, task_id=None))
+    for floating_ip in await floating_ips.of_instance(tx, instance.id):
+        await floating_ips.save(tx, floating_ip, floating_ip.leading(floating_ip.target, now))
+    await protection.settle(tx, work)
+    return created(
+        instances=[instance.id], volumes=args["volumes"], floatingips=args["floating_ips"], ports=args["ports"]
+    )
+
+
+async def _failed(tx: Tx, work: Work) -> None:
+    args, instance = work.task.args, await held(tx, work)
+    new = {"volume_ids": args["volumes"], "floating_ip_ids": args["floating_ips"], "port_ids": ()}
+    await protection.forget(tx, work)
+    await dismantle(tx, instance, work.now(), **new)
+
+
+STEPS = (
+    Step("place", _place, undo=_unplace),
+    Step("allocate volumes", _allocate, undo=_release),
+    Step("spawn", _spawn, undo=_remove),
+    Step("connect", _connect, undo=_disconnect),
+)
+PROTECTED = Step("protect", protection.protect, undo=protection.take_away)
+CREATE_INSTANCE = (
+    Operation("create_vm", STEPS, _done, _failed),
+    Operation("create_bm", (*STEPS, PROTECTED), _done, _failed),
+)

@@ -1,0 +1,81 @@
+"""delete_vm and delete_bm: take the machine away, and what goes with it.
+
+Arguments: `instance_id`, and what goes with it: `volumes`, `floating_ips`, `ports` (reserved ones), `profiles` (the
+protection of freed addresses). What is gone does not come back: when a step fails the instance shows that it is in
+error, and can be deleted again.
+"""
+
+from msgspec.structs import replace
+
+from pileus.domain.compute.instances import Status
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.drivers.driver import Volumes
+from pileus.store.compute import instances
+from pileus.store.database import Tx
+from pileus.store.network import floating_ips
+from pileus.store.storage import attachments, volumes
+from pileus.tasks.compute.dismantling import dismantle
+from pileus.tasks.compute.machines import held
+from pileus.tasks.network import protection
+from pileus.tasks.network.leading import lead_all, mislead_all
+from pileus.tasks.operation import Created, Operation, Step, Work
+from pileus.tasks.storage.storage import destroy_snapshots, keep_snapshots
+
+
+async def _machine(work: Work) -> None:
+    await work.driver.ensure_gone(work.task.args["instance_id"])
+
+
+async def _mislead(work: Work) -> None:
+    await mislead_all(work, await _leading(work))
+
+
+async def _lead(work: Work) -> None:
+    await lead_all(work, await _leading(work))
+
+
+async def _leading(work: Work) -> list[FloatingIP]:
+    async with work.db.read() as tx:
+        return await floating_ips.of_instance(tx, work.task.args["instance_id"])
+
+
+async def _volumes(work: Work) -> None:
+    if not isinstance(work.driver, Volumes):
+        return
+    instance_id, going = work.task.args["instance_id"], work.task.args["volumes"]
+    async with work.db.read() as tx:
+        attached = [volume.id for _, volume in await attachments.with_volumes(tx, instance_id)]
+    for volume_id in attached:
+        await work.driver.ensure_detached(instance_id, volume_id)
+    for volume_id in going:
+        await destroy_snapshots(work, volume_id)
+        await work.driver.ensure_no_volume(volume_id)
+
+
+async def _done(tx: Tx, work: Work) -> Created | None:
+    args, instance = work.task.args, await held(tx, work)
+    going = {"volume_ids": args["volumes"], "floating_ip_ids": args["floating_ips"], "port_ids": args["ports"]}
+    await protection.forget(tx, work)
+    await dismantle(tx, instance, work.now(), **going)
+    return None
+
+
+async def _failed(tx: Tx, work: Work) -> None:
+    instance = await held(tx, work)
+    await protection.settle(tx, work)
+    await instances.save(tx, instance, instance.standing(Status.ERROR, work.now()).released())
+    for _, volume in await attachments.with_volumes(tx, instance.id):
+        await volumes.save(tx, volume, replace(volume, task_id=None))
+    for floating_ip in await floating_ips.of_instance(tx, instance.id):
+        await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
+    for volume_id in work.task.args["volumes"]:
+        await keep_snapshots(tx, work, volume_id)
+
+
+STEPS = (
+    Step("remove the machine", _machine),
+    Step("stop leading there", _mislead, undo=_lead),
+    Step("remove volumes", _volumes),
+    Step("stop protecting", protection.take_away),
+)
+DELETE_INSTANCE = tuple(Operation(task_type, STEPS, _done, _failed) for task_type in ("delete_vm", "delete_bm"))

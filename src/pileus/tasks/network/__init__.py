@@ -1,0 +1,1 @@
+"""Of this room, networks, addresses, and what guards them."""

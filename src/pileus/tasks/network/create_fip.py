@@ -1,0 +1,36 @@
+"""create_fip: make a floating IP, and let it lead to a port if one is named.
+
+Arguments: `floating_ip_id`. Its address is taken from the start; a failure frees it again.
+"""
+
+from pileus.domain.network.floating_ips import Target
+from pileus.domain.tasks import created
+from pileus.store.database import Tx
+from pileus.store.network import floating_ips
+from pileus.tasks.network.leading import floating_ip_of, lead
+from pileus.tasks.operation import Created, Operation, Step, Work
+
+
+async def _lead(work: Work) -> None:
+    async with work.db.read() as tx:
+        floating_ip = await floating_ip_of(tx, work)
+    await lead(work, floating_ip, floating_ip.target)
+
+
+async def _mislead(work: Work) -> None:
+    async with work.db.read() as tx:
+        floating_ip = await floating_ip_of(tx, work)
+    await lead(work, floating_ip, Target())
+
+
+async def _done(tx: Tx, work: Work) -> Created | None:
+    floating_ip = await floating_ip_of(tx, work)
+    await floating_ips.save(tx, floating_ip, floating_ip.leading(floating_ip.target, work.now()))
+    return created(floatingips=[floating_ip.id])
+
+
+async def _failed(tx: Tx, work: Work) -> None:
+    await floating_ips.remove(tx, work.task.args["floating_ip_id"])
+
+
+CREATE_FIP = Operation("create_fip", (Step("lead to the port", _lead, undo=_mislead),), _done, _failed)

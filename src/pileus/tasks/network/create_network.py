@@ -1,0 +1,62 @@
+"""create_network: make a network, and a router that leads out of it if that was asked for.
+
+Arguments: `network_id`; `router_id` or None. A failure leaves nothing behind.
+"""
+
+from msgspec.structs import replace
+
+from pileus.domain.tasks import created
+from pileus.store import tags
+from pileus.store.database import Tx
+from pileus.store.network import networks, routers
+from pileus.tasks.network.wiring import (
+    forget_router,
+    make_router,
+    network_of,
+    remove_router,
+    router_of,
+    segment,
+    weaver,
+)
+from pileus.tasks.operation import Created, Operation, Step, Work
+
+
+async def _make(work: Work) -> None:
+    async with work.db.read() as tx:
+        network = await network_of(tx, work)
+    await weaver(work).ensure_network(segment(network))
+
+
+async def _remove(work: Work) -> None:
+    await weaver(work).ensure_no_network(work.task.args["network_id"])
+
+
+async def _make_router(work: Work) -> None:
+    if work.task.args["router_id"]:
+        await make_router(work)
+
+
+async def _remove_router(work: Work) -> None:
+    if work.task.args["router_id"]:
+        await remove_router(work)
+
+
+async def _done(tx: Tx, work: Work) -> Created | None:
+    network, router_id = await network_of(tx, work), work.task.args["router_id"]
+    await networks.save(tx, network, replace(network, task_id=None))
+    if router_id is None:
+        return created(networks=[network.id])
+    router = await router_of(tx, work)
+    await routers.save(tx, router, router.ready(work.now()))
+    return created(networks=[network.id], routers=[router_id])
+
+
+async def _failed(tx: Tx, work: Work) -> None:
+    if work.task.args["router_id"]:
+        await forget_router(tx, work.task.args["router_id"])
+    await tags.remove(tx, work.task.args["network_id"])
+    await networks.remove(tx, work.task.args["network_id"])
+
+
+STEPS = (Step("make the network", _make, undo=_remove), Step("make the router", _make_router, undo=_remove_router))
+CREATE_NETWORK = Operation("create_network", STEPS, _done, _failed)

@@ -1,0 +1,47 @@
+"""delete_fip: let a floating IP lead nowhere, and free its address.
+
+Arguments: `floating_ip_id`; `profiles`, the protection against DDoS that goes with the address.
+"""
+
+from msgspec.structs import replace
+
+from pileus.domain.network.floating_ips import Target
+from pileus.store.account import metering
+from pileus.store.database import Tx
+from pileus.store.network import floating_ips
+from pileus.tasks.network import protection
+from pileus.tasks.network.leading import floating_ip_of, lead
+from pileus.tasks.operation import Created, Operation, Step, Work
+
+
+async def _mislead(work: Work) -> None:
+    async with work.db.read() as tx:
+        floating_ip = await floating_ip_of(tx, work)
+    await lead(work, floating_ip, Target())
+
+
+async def _lead(work: Work) -> None:
+    async with work.db.read() as tx:
+        floating_ip = await floating_ip_of(tx, work)
+    await lead(work, floating_ip, floating_ip.target)
+
+
+async def _done(tx: Tx, work: Work) -> Created | None:
+    await protection.forget(tx, work)
+    floating_ip = await floating_ip_of(tx, work)
+    await metering.ended(tx, [floating_ip], work.now())
+    await floating_ips.remove(tx, floating_ip.id)
+    return None
+
+
+async def _failed(tx: Tx, work: Work) -> None:
+    await protection.settle(tx, work)
+    floating_ip = await floating_ip_of(tx, work)
+    await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
+
+
+STEPS = (
+    Step("stop leading", _mislead, undo=_lead),
+    Step("stop protecting", protection.take_away, undo=protection.protect),
+)
+DELETE_FIP = Operation("delete_fip", STEPS, _done, _failed)

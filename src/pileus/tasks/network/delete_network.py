@@ -1,0 +1,94 @@
+"""delete_network: take a network away with its subnets, and with the router that was made with it.
+
+Arguments: `network_id`; `router_id`, the router that goes too, or None. A failure leaves all as it was.
+"""
+
+from msgspec.structs import replace
+
+from pileus.domain.errors import Conflict
+from pileus.domain.network.routers import Leg
+from pileus.store import tags
+from pileus.store.database import Tx
+from pileus.store.network import networks, router_ports, routers, subnets
+from pileus.tasks.network.wiring import (
+    forget_router,
+    forget_subnet,
+    join,
+    make_router,
+    network_of,
+    part,
+    range_of,
+    remove_router,
+    router_of,
+    segment,
+    weaver,
+)
+from pileus.tasks.operation import Created, Operation, Step, Work
+
+
+async def _part(work: Work) -> None:
+    await part(work, await _legs(work))
+
+
+async def _join(work: Work) -> None:
+    await join(work, await _legs(work))
+
+
+async def _legs(work: Work) -> list[Leg]:
+    async with work.db.read() as tx:
+        return await router_ports.in_network(tx, work.task.args["network_id"])
+
+
+async def _remove_router(work: Work) -> None:
+    if work.task.args["router_id"]:
+        await remove_router(work)
+
+
+async def _make_router(work: Work) -> None:
+    if work.task.args["router_id"]:
+        await make_router(work)
+
+
+async def _remove(work: Work) -> None:
+    await weaver(work).ensure_no_network(work.task.args["network_id"])
+
+
+async def _make(work: Work) -> None:
+    async with work.db.read() as tx:
+        network = await network_of(tx, work)
+        ranges = await subnets.of_network(tx, network.id)
+    await weaver(work).ensure_network(segment(network))
+    for subnet in ranges:
+        await weaver(work).ensure_subnet(range_of(subnet))
+
+
+async def _done(tx: Tx, work: Work) -> Created | None:
+    network_id, router_id = work.task.args["network_id"], work.task.args["router_id"]
+    if await networks.has_ports(tx, network_id):
+        raise Conflict(f"Network {network_id} has ports again")
+    if router_id:
+        await forget_router(tx, router_id)
+    for subnet in await subnets.of_network(tx, network_id):
+        await forget_subnet(tx, subnet)
+    await routers.outlive(tx, network_id)
+    await tags.remove(tx, network_id)
+    await networks.remove(tx, network_id)
+    return None
+
+
+async def _failed(tx: Tx, work: Work) -> None:
+    network = await network_of(tx, work)
+    await networks.save(tx, network, replace(network, task_id=None))
+    for subnet in await subnets.of_network(tx, network.id):
+        await subnets.save(tx, subnet, replace(subnet, task_id=None))
+    if work.task.args["router_id"]:
+        router = await router_of(tx, work)
+        await routers.save(tx, router, replace(router, task_id=None))
+
+
+STEPS = (
+    Step("part it from routers", _part, undo=_join),
+    Step("remove the router", _remove_router, undo=_make_router),
+    Step("remove the network", _remove, undo=_make),
+)
+DELETE_NETWORK = Operation("delete_network", STEPS, _done, _failed)

@@ -1,0 +1,25 @@
+"""delete_router: take a router away, and free its addresses.
+
+Arguments: `router_id`. A failure leaves all as it was.
+"""
+
+from msgspec.structs import replace
+
+from pileus.store.database import Tx
+from pileus.store.network import routers
+from pileus.tasks.network.wiring import forget_router, make_router, remove_router, router_of
+from pileus.tasks.operation import Created, Operation, Step, Work
+
+
+async def _done(tx: Tx, work: Work) -> Created | None:
+    await forget_router(tx, work.task.args["router_id"])
+    return None
+
+
+async def _failed(tx: Tx, work: Work) -> None:
+    router = await router_of(tx, work)
+    await routers.save(tx, router, replace(router, task_id=None))
+
+
+STEPS = (Step("remove the router", remove_router, undo=make_router),)
+DELETE_ROUTER = Operation("delete_router", STEPS, _done, _failed)

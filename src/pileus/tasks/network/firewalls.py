@@ -1,0 +1,47 @@
+"""What tasks tell the driver of security groups."""
+
+from collections.abc import Iterable
+
+from pileus.domain.network.security_groups import SecurityGroup
+from pileus.domain.network.security_rules import SecurityGroupRule
+from pileus.drivers.driver import Firewall, Firewalls
+from pileus.store.database import Tx
+from pileus.store.network import security_groups
+from pileus.tasks.operation import Work
+from pileus.tasks.subjects import subject
+
+
+async def group_of(tx: Tx, work: Work) -> SecurityGroup:
+    """The security group that the task is about; raises NotFound."""
+    return await subject(tx, work, "group_id", "Security group", security_groups.find)
+
+
+async def let_guard(work: Work, group: SecurityGroup, rules: Iterable[SecurityGroupRule]) -> None:
+    """Let a group have these rules; a driver without firewalls lets everything pass, as it says in its documents."""
+    if isinstance(work.driver, Firewalls):
+        told = [rule.rule for rule in rules]
+        await work.driver.ensure_firewall(Firewall(id=group.id, name=group.name, rules=told))
+
+
+async def let_guard_as_recorded(work: Work) -> None:
+    """Let the task's group have the rules that it has in the database."""
+    async with work.db.read() as tx:
+        group = await group_of(tx, work)
+        rules = await security_groups.rules_of(tx, group.id)
+    await let_guard(work, group, rules)
+
+
+async def let_no_longer_guard(work: Work) -> None:
+    """Take the task's group away."""
+    if isinstance(work.driver, Firewalls):
+        await work.driver.ensure_no_firewall(work.task.args["group_id"])
+
+
+async def introduce(work: Work, group_ids: Iterable[str]) -> None:
+    """Tell of groups that may be new: default ones are made with the first interface that needs them."""
+    for group_id in group_ids:
+        async with work.db.read() as tx:
+            group = await security_groups.find(tx, group_id)
+            rules = await security_groups.rules_of(tx, group_id)
+        if group is not None and group.is_default and group.task_id is None:
+            await let_guard(work, group, rules)

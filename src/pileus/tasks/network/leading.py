@@ -1,0 +1,48 @@
+"""What tasks tell the driver of floating IPs."""
+
+from collections.abc import Iterable
+
+from pileus.domain.network.floating_ips import FloatingIP, Target
+from pileus.drivers.driver import DriverError, FloatingIPs, Leading
+from pileus.store.database import Tx
+from pileus.store.network import floating_ips
+from pileus.tasks.operation import Work
+from pileus.tasks.subjects import subject
+
+
+async def floating_ip_of(tx: Tx, work: Work) -> FloatingIP:
+    """The floating IP that the task is about; raises NotFound."""
+    return await subject(tx, work, "floating_ip_id", "Floating IP", floating_ips.find)
+
+
+async def lead(work: Work, floating_ip: FloatingIP, target: Target) -> None:
+    """Let a floating IP lead there, or nowhere."""
+    if target.port_id is None or target.fixed_ip_address is None:
+        await _leader(work).ensure_not_leading(floating_ip.id)
+        return
+    leading = Leading(
+        id=floating_ip.id,
+        region_id=floating_ip.region_id,
+        ip_address=floating_ip.floating_ip_address,
+        port_id=target.port_id,
+        fixed_ip_address=target.fixed_ip_address,
+    )
+    await _leader(work).ensure_leading(leading)
+
+
+async def lead_all(work: Work, found: Iterable[FloatingIP]) -> None:
+    """Let each lead where its record says."""
+    for floating_ip in found:
+        await lead(work, floating_ip, floating_ip.target)
+
+
+async def mislead_all(work: Work, found: Iterable[FloatingIP]) -> None:
+    """Let each lead nowhere."""
+    for floating_ip in found:
+        await lead(work, floating_ip, Target())
+
+
+def _leader(work: Work) -> FloatingIPs:
+    if not isinstance(work.driver, FloatingIPs):
+        raise DriverError("This cloud's driver has no floating IPs", retryable=False)
+    return work.driver

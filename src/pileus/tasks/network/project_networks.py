@@ -1,0 +1,74 @@
+"""Networks, routers, floating IPs and security groups of a project that is being deleted.
+
+They are taken away, or brought back if it stays.
+"""
+
+from pileus.drivers.driver import Firewalls, FloatingIPs, Routers, Segments
+from pileus.store import contents
+from pileus.store.network import networks, router_ports, routers, security_groups, subnets
+from pileus.tasks.network.firewalls import let_guard
+from pileus.tasks.network.wiring import crossing, inside, join, range_of, segment
+from pileus.tasks.operation import Work
+
+
+async def remove_routers(work: Work) -> None:
+    """Take every router away."""
+    if isinstance(work.driver, Routers):
+        for router_id in await _ids(work, "routers"):
+            await work.driver.ensure_no_router(router_id)
+
+
+async def make_routers(work: Work) -> None:
+    """Bring them back, with all that they join."""
+    if not isinstance(work.driver, Routers):
+        return
+    async with work.db.scan() as tx:
+        found = await routers.TABLE.find(tx, contents.OWN, project_id=work.task.args["project_id"])
+        legs = await router_ports.of_each(tx, [router.id for router in found])
+    for router in found:
+        await work.driver.ensure_router(crossing(router, legs[router.id]))
+        await join(work, inside(legs[router.id]))
+
+
+async def remove_networks(work: Work) -> None:
+    """Take every network away."""
+    if isinstance(work.driver, Segments):
+        for network_id in await _ids(work, "networks"):
+            await work.driver.ensure_no_network(network_id)
+
+
+async def make_networks(work: Work) -> None:
+    """Bring them back, with their subnets."""
+    if not isinstance(work.driver, Segments):
+        return
+    async with work.db.scan() as tx:
+        found = await networks.TABLE.find(tx, contents.OWN, project_id=work.task.args["project_id"])
+        ranges = await subnets.of_each(tx, [network.id for network in found])
+    for network in found:
+        await work.driver.ensure_network(segment(network))
+        for subnet in ranges[network.id]:
+            await work.driver.ensure_subnet(range_of(subnet))
+
+
+async def remove_guards(work: Work) -> None:
+    """Take every security group away, and let every floating IP lead nowhere."""
+    if isinstance(work.driver, FloatingIPs):
+        for floating_ip_id in await _ids(work, "floating_ips"):
+            await work.driver.ensure_not_leading(floating_ip_id)
+    if isinstance(work.driver, Firewalls):
+        for group_id in await _ids(work, "security_groups"):
+            await work.driver.ensure_no_firewall(group_id)
+
+
+async def make_guards(work: Work) -> None:
+    """Bring security groups back; the machines that floating IPs led to are gone."""
+    async with work.db.scan() as tx:
+        found = await security_groups.TABLE.find(tx, contents.OWN, project_id=work.task.args["project_id"])
+        rules = await security_groups.rules_of_each(tx, [group.id for group in found])
+    for group in found:
+        await let_guard(work, group, rules[group.id])
+
+
+async def _ids(work: Work, table: str) -> list[str]:
+    async with work.db.scan() as tx:
+        return await contents.ids(tx, table, work.task.args["project_id"])

@@ -1,0 +1,72 @@
+"""create_reserved_fixed_ip, delete_reserved_fixed_ip: keep addresses without an instance, and free them again.
+
+Arguments: `port_id`; of a creation, `made`: whether the port was made for it, or was an instance's before; of a
+deletion, `profiles`: the protection against DDoS that goes with the addresses. Nothing is told to the driver of a port
+that is plugged in nowhere.
+"""
+
+from msgspec.structs import replace
+
+from pileus.domain.tasks import created
+from pileus.store.database import Tx
+from pileus.store.network import floating_ips, ports
+from pileus.store.network.unplugging import unplug
+from pileus.tasks.network import protection
+from pileus.tasks.network.leading import lead_all, mislead_all
+from pileus.tasks.network.plugging import held_port
+from pileus.tasks.operation import Created, Operation, Step, Work
+
+
+async def _created(tx: Tx, work: Work) -> Created | None:
+    port = await held_port(tx, work)
+    await ports.save(tx, port, replace(port, task_id=None))
+    return created(ports=[port.id])
+
+
+async def _not_created(tx: Tx, work: Work) -> None:
+    port = await held_port(tx, work)
+    if work.task.args["made"]:
+        await ports.remove(tx, port.id)
+    else:
+        await ports.save(tx, port, replace(port, task_id=None, reserved=False, name=""))
+
+
+async def _mislead(work: Work) -> None:
+    async with work.db.read() as tx:
+        leading = await floating_ips.of_port(tx, work.task.args["port_id"])
+    await mislead_all(work, leading)
+
+
+async def _lead(work: Work) -> None:
+    async with work.db.read() as tx:
+        leading = await floating_ips.of_port(tx, work.task.args["port_id"])
+    await lead_all(work, leading)
+
+
+async def _deleted(tx: Tx, work: Work) -> Created | None:
+    port = await held_port(tx, work)
+    await protection.forget(tx, work)
+    await unplug(tx, port, work.now(), freed=[port.id])
+    return None
+
+
+async def _not_deleted(tx: Tx, work: Work) -> None:
+    port = await held_port(tx, work)
+    await protection.settle(tx, work)
+    for floating_ip in await floating_ips.of_port(tx, port.id):
+        await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
+    await ports.save(tx, port, replace(port, task_id=None))
+
+
+RESERVED_FIXED_IPS = (
+    Operation("create_reserved_fixed_ip", (), _created, _not_created),
+    Operation(
+        "delete_reserved_fixed_ip",
+        (
+            Step("stop leading there", _mislead, undo=_lead),
+            Step("stop protecting", protection.take_away, undo=protection.protect),
+        ),
+        _deleted,
+        _not_deleted,
+    ),
+)

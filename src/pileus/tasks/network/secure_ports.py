@@ -1,0 +1,34 @@
+"""update_port: let interfaces be guarded as their records say now.
+
+Arguments: `port_ids`. It holds nothing: whatever comes in between, the last of several such tasks tells how things
+stand. What the records say stays when it fails; it can be asked for again.
+"""
+
+from pileus.drivers.driver import Networks
+from pileus.store.database import Tx
+from pileus.store.network import ports
+from pileus.tasks.compute.machines import nic_of
+from pileus.tasks.network.firewalls import introduce
+from pileus.tasks.operation import Created, Operation, Step, Work
+
+
+async def _tell(work: Work) -> None:
+    for port_id in work.task.args["port_ids"]:
+        async with work.db.read() as tx:
+            port = await ports.find(tx, port_id)
+            nic = await nic_of(tx, port) if port else None
+        if port is None or nic is None or port.instance_id is None or not isinstance(work.driver, Networks):
+            continue
+        await introduce(work, nic.groups)
+        await work.driver.ensure_plugged(port.instance_id, nic)
+
+
+async def _done(_tx: Tx, _work: Work) -> Created | None:
+    return None
+
+
+async def _failed(_tx: Tx, _work: Work) -> None:
+    return None
+
+
+SECURE_PORTS = Operation("update_port", (Step("tell the interfaces", _tell),), _done, _failed)

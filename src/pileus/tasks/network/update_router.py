@@ -1,0 +1,65 @@
+"""update_router: change a router, its way out, or what it joins; it is as it was until the task is done.
+
+Arguments: `router_id`; `patch`, what is to change of it; `new`, ports that it has from the start of the task on and
+loses again if the task fails; `old`, ports that it loses when the task is done.
+"""
+
+from collections.abc import Collection, Sequence
+
+from msgspec import convert
+from msgspec.structs import replace
+
+from pileus.domain.network.routers import Leg, Router, RouterPatch, reachable
+from pileus.store.database import Tx
+from pileus.store.network import router_ports, routers
+from pileus.tasks.network.wiring import crossing, inside, join, joiner, part, router_of
+from pileus.tasks.operation import Created, Operation, Step, Work
+
+
+async def _apply(work: Work) -> None:
+    router, legs = await _loaded(work)
+    await _told(work, router.patched(_patch(work)), legs, work.task.args["new"], work.task.args["old"])
+
+
+async def _revert(work: Work) -> None:
+    router, legs = await _loaded(work)
+    await _told(work, router, legs, work.task.args["old"], work.task.args["new"])
+
+
+async def _told(work: Work, router: Router, legs: Sequence[Leg], come: Collection[str], gone: Collection[str]) -> None:
+    """Let a router be so, with those of its interfaces that come and without those that are gone."""
+    await joiner(work).ensure_router(crossing(router, legs))
+    await join(work, (leg for leg in inside(legs) if leg.port.id in come))
+    await part(work, (leg for leg in inside(legs) if leg.port.id in gone))
+
+
+async def _loaded(work: Work) -> tuple[Router, list[Leg]]:
+    async with work.db.read() as tx:
+        router = await router_of(tx, work)
+        return router, await router_ports.of(tx, router.id)
+
+
+def _patch(work: Work) -> RouterPatch:
+    return convert(work.task.args["patch"], RouterPatch)
+
+
+async def _done(tx: Tx, work: Work) -> Created | None:
+    router = await router_of(tx, work)
+    for port_id in work.task.args["old"]:
+        await router_ports.remove(tx, port_id)
+    after = router.patched(_patch(work))
+    legs = await router_ports.of(tx, router.id)
+    own = {line.ip for leg in legs for line in leg.addresses}
+    reachable(after.routes, await router_ports.joined(tx, legs), own)
+    await routers.save(tx, router, after.ready(work.now()))
+    return None
+
+
+async def _failed(tx: Tx, work: Work) -> None:
+    router = await router_of(tx, work)
+    for port_id in work.task.args["new"]:
+        await router_ports.remove(tx, port_id)
+    await routers.save(tx, router, replace(router, task_id=None))
+
+
+UPDATE_ROUTER = Operation("update_router", (Step("apply", _apply, undo=_revert),), _done, _failed)

@@ -1,0 +1,121 @@
+"""What tasks about volumes and snapshots work on, and the driver that keeps them."""
+
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from pileus.domain.compute.images import Image
+from pileus.domain.storage.volumes import Attachment, Snapshot, SnapshotStatus, Volume, VolumeStatus
+from pileus.drivers.driver import Disk, DriverError, Extends, Retypes, Snapshots, Volumes
+from pileus.drivers.images import Images
+from pileus.store import tags
+from pileus.store.account import metering
+from pileus.store.compute import images
+from pileus.store.database import Tx
+from pileus.store.storage import attachments, snapshots, volumes
+from pileus.tasks.operation import Work
+from pileus.tasks.subjects import subject
+
+
+def keeper(work: Work) -> Volumes:
+    """The driver, if it keeps volumes; raises DriverError."""
+    if not isinstance(work.driver, Volumes):
+        raise _unable("keeps no volumes")
+    return work.driver
+
+
+def extender(work: Work) -> Extends:
+    """The driver, if it can extend volumes; raises DriverError."""
+    if not isinstance(work.driver, Extends):
+        raise _unable("cannot extend volumes")
+    return work.driver
+
+
+def retyper(work: Work) -> Retypes:
+    """The driver, if it can change the type of volumes; raises DriverError."""
+    if not isinstance(work.driver, Retypes):
+        raise _unable("cannot change the type of volumes")
+    return work.driver
+
+
+def photographer(work: Work) -> Snapshots:
+    """The driver, if it keeps snapshots; raises DriverError."""
+    if not isinstance(work.driver, Snapshots):
+        raise _unable("keeps no snapshots")
+    return work.driver
+
+
+def gallery(work: Work) -> Images:
+    """The driver, if it keeps images; raises DriverError."""
+    if not isinstance(work.driver, Images):
+        raise _unable("keeps no images")
+    return work.driver
+
+
+def _unable(what: str) -> DriverError:
+    return DriverError(f"This cloud's driver {what}", retryable=False)
+
+
+async def volume_of(tx: Tx, work: Work) -> Volume:
+    """The volume that the task is about; raises NotFound."""
+    return await subject(tx, work, "volume_id", "Volume", volumes.find)
+
+
+async def snapshot_of(tx: Tx, work: Work) -> Snapshot:
+    """The snapshot that the task is about; raises NotFound."""
+    return await subject(tx, work, "snapshot_id", "Snapshot", snapshots.find)
+
+
+async def image_of(tx: Tx, work: Work) -> Image:
+    """The image that the task is about; raises NotFound."""
+    return await subject(tx, work, "image_id", "Image", images.find)
+
+
+async def disk_of(work: Work) -> Disk:
+    """The volume that the task is about, as drivers are told of it."""
+    async with work.db.read() as tx:
+        volume = await volume_of(tx, work)
+        attachment = await attachments.of_volume(tx, volume.id)
+    return described(volume, attachment)
+
+
+def described(volume: Volume, attachment: Attachment | None) -> Disk:
+    """A volume as drivers are told of it."""
+    return Disk(
+        id=volume.id,
+        size=volume.size,
+        type_name=volume.type_name,
+        device=attachment.device if attachment else None,
+        boot_index=attachment.boot_index if attachment else -1,
+        image_id=volume.image_id,
+        snapshot_id=volume.snapshot_id,
+    )
+
+
+async def destroy_snapshots(work: Work, volume_id: str) -> None:
+    """Destroy a volume's snapshots, and forget each when it is gone."""
+    async with work.db.read() as tx:
+        taken = await snapshots.of_volume(tx, volume_id)
+    for snapshot in taken:
+        await photographer(work).ensure_no_snapshot(snapshot.id)
+        await work.record(partial(_forget, work, snapshot))
+
+
+async def keep_snapshots(tx: Tx, work: Work, volume_id: str) -> None:
+    """Let go of the snapshots that could not be destroyed; they can be deleted again."""
+    for snapshot in await snapshots.of_volume(tx, volume_id):
+        await snapshots.save(tx, snapshot, snapshot.standing(SnapshotStatus.ERROR_DELETING, work.now()))
+
+
+async def _forget(work: Work, snapshot: Snapshot, tx: Tx) -> None:
+    await metering.ended(tx, [snapshot], work.now())
+    await tags.remove(tx, snapshot.id)
+    await snapshots.remove(tx, snapshot.id)
+
+
+async def settled(tx: Tx, work: Work, volume: Volume, **changes: Any) -> None:
+    """Let a volume go, in use or free as it hangs somewhere or not, with what else has changed about it."""
+    hangs = await attachments.of_volume(tx, volume.id) is not None
+    status = VolumeStatus.IN_USE if hangs else VolumeStatus.AVAILABLE
+    await volumes.save(tx, volume, replace(volume.standing(status, work.now()), **changes))
