@@ -1,14 +1,15 @@
 """What requests about lifecycle policies have in common: showing one, and putting schedules and volumes into it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
 
 from pileus.api.call import Call
 from pileus.api.quotas import within_quotas
 from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
 from pileus.api.wire.storage.schedules import CreateSchedule
-from pileus.domain.errors import invalid
+from pileus.domain.errors import invalid, not_found
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import MOST_SCHEDULES, Schedule
 from pileus.store.database import Tx
@@ -27,6 +28,24 @@ async def all_shown(tx: Tx, policies: Sequence[LifecyclePolicy]) -> list[Lifecyc
     return [LifecyclePolicyView.of(policy, theirs[policy.id], hung[policy.id]) for policy in policies]
 
 
+async def changed(
+    call: Call,
+    policy_id: int,
+    told: tuple[str, str],
+    data: Struct,
+    change: Callable[[Tx, LifecyclePolicy], Awaitable[None]],
+) -> LifecyclePolicyView:
+    """Change what is in a policy; `told` is the group and the action under which the audit log tells of it."""
+
+    async def write(tx: Tx) -> LifecyclePolicyView:
+        policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
+        await change(tx, policy)
+        await call.record(tx, *told, policy_id, data=to_builtins(data), name=policy.name)
+        return await shown(tx, policy)
+
+    return await call.db.write(write)
+
+
 async def add_schedules(tx: Tx, call: Call, policy: LifecyclePolicy, asked: Sequence[CreateSchedule]) -> None:
     """Put new schedules into a policy; raises Invalid for too many and for what cannot be kept, or QuotaExceeded."""
     if len(await schedules.of_policy(tx, policy.id)) + len(asked) > MOST_SCHEDULES:
@@ -35,6 +54,15 @@ async def add_schedules(tx: Tx, call: Call, policy: LifecyclePolicy, asked: Sequ
     for wanted in asked:
         schedule = _new(call, policy, wanted)
         await schedules.add(tx, schedule.waiting(schedule.created_at) if policy.is_active else schedule)
+
+
+async def remove_schedules(tx: Tx, policy: LifecyclePolicy, schedule_ids: Iterable[str]) -> None:
+    """Delete schedules of a policy; raises NotFound for one that is not its."""
+    its = {schedule.id for schedule in await schedules.of_policy(tx, policy.id)}
+    for schedule_id in dict.fromkeys(schedule_ids):
+        if schedule_id not in its:
+            raise not_found("Schedule", schedule_id)
+        await schedules.remove(tx, schedule_id)
 
 
 async def add_volumes(tx: Tx, call: Call, policy: LifecyclePolicy, volume_ids: Iterable[str]) -> None:

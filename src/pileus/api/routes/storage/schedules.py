@@ -7,15 +7,15 @@ from msgspec import to_builtins
 from pileus.api.auth import READ, WRITE
 from pileus.api.call import Here
 from pileus.api.routes.storage.lifecycle_policies import ONE as POLICY
-from pileus.api.scheduling import add_schedules, add_volumes, shown
+from pileus.api.scheduling import add_schedules, add_volumes, changed, remove_schedules
 from pileus.api.wire.storage.lifecycle_policies import AddSchedules, LifecyclePolicyView, PolicyVolumes, RemoveSchedules
 from pileus.api.wire.storage.schedules import ScheduleView, UpdateSchedule
 from pileus.api.wire.storage.schedules import shown as shown_alone
-from pileus.domain.errors import not_found
+from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, schedules
 
-MEMBER = "lifecycle_policy_volume_member"
+MEMBER, SCHEDULE = "lifecycle_policy_volume_member", "snapshot_schedule"
 ONE = "/cloud/v1/schedule/{project_id:int}/{region_id:int}/{schedule_id:str}"
 
 
@@ -38,7 +38,7 @@ async def update_schedule(call: Here, schedule_id: FromPath[str], data: JSONBody
         before = await schedules.get(tx, call.place, schedule_id)
         after = before.changed(data.changes(), data.timing(), call.cloud.now())
         after = await schedules.save(tx, before, after)
-        await call.record(tx, "snapshot_schedule", "update", schedule_id, data=to_builtins(data))
+        await call.record(tx, SCHEDULE, "update", schedule_id, data=to_builtins(data))
         return shown_alone(after)
 
     return await call.db.write(write)
@@ -50,13 +50,10 @@ async def add_schedules_to_policy(
 ) -> LifecyclePolicyView:
     """Put more schedules into a policy, ten at most in all."""
 
-    async def write(tx: Tx) -> LifecyclePolicyView:
-        policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
+    async def add(tx: Tx, policy: LifecyclePolicy) -> None:
         await add_schedules(tx, call, policy, data.schedules)
-        await call.record(tx, "snapshot_schedule", "create", policy_id, data=to_builtins(data), name=policy.name)
-        return await shown(tx, policy)
 
-    return await call.db.write(write)
+    return await changed(call, policy_id, (SCHEDULE, "create"), data, add)
 
 
 @post(f"{POLICY}/remove_schedules", opt=WRITE, status_code=200, tags=["Snapshot Schedules"])
@@ -65,17 +62,10 @@ async def remove_schedules_from_policy(
 ) -> LifecyclePolicyView:
     """Delete schedules of a policy; the snapshots that they have taken stay until somebody deletes them."""
 
-    async def write(tx: Tx) -> LifecyclePolicyView:
-        policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
-        its = {schedule.id for schedule in await schedules.of_policy(tx, policy_id)}
-        for schedule_id in dict.fromkeys(data.schedule_ids):
-            if schedule_id not in its:
-                raise not_found("Schedule", schedule_id)
-            await schedules.remove(tx, schedule_id)
-        await call.record(tx, "snapshot_schedule", "delete", policy_id, data=to_builtins(data), name=policy.name)
-        return await shown(tx, policy)
+    async def remove(tx: Tx, policy: LifecyclePolicy) -> None:
+        await remove_schedules(tx, policy, data.schedule_ids)
 
-    return await call.db.write(write)
+    return await changed(call, policy_id, (SCHEDULE, "delete"), data, remove)
 
 
 @put(f"{POLICY}/add_volumes_to_policy", opt=WRITE, tags=["Snapshot Schedules"])
@@ -84,13 +74,10 @@ async def add_volumes_to_policy(
 ) -> LifecyclePolicyView:
     """Put volumes into a policy; those that are in it stay."""
 
-    async def write(tx: Tx) -> LifecyclePolicyView:
-        policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
+    async def add(tx: Tx, policy: LifecyclePolicy) -> None:
         await add_volumes(tx, call, policy, data.volume_ids)
-        await call.record(tx, MEMBER, "create", policy_id, data=to_builtins(data), name=policy.name)
-        return await shown(tx, policy)
 
-    return await call.db.write(write)
+    return await changed(call, policy_id, (MEMBER, "create"), data, add)
 
 
 @put(f"{POLICY}/remove_volumes_from_policy", opt=WRITE, tags=["Snapshot Schedules"])
@@ -99,13 +86,10 @@ async def remove_volumes_from_policy(
 ) -> LifecyclePolicyView:
     """Take volumes out of a policy; those that are not in it do not matter, and all their snapshots stay."""
 
-    async def write(tx: Tx) -> LifecyclePolicyView:
-        policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
-        await lifecycle_policies.exclude(tx, policy_id, data.volume_ids)
-        await call.record(tx, MEMBER, "delete", policy_id, data=to_builtins(data), name=policy.name)
-        return await shown(tx, policy)
+    async def remove(tx: Tx, policy: LifecyclePolicy) -> None:
+        await lifecycle_policies.exclude(tx, policy.id, data.volume_ids)
 
-    return await call.db.write(write)
+    return await changed(call, policy_id, (MEMBER, "delete"), data, remove)
 
 
 ROUTES = [
