@@ -148,6 +148,8 @@ async def test_another_broker_can_be_named(tenant: Tenant, stranger: Tenant, rab
         ("subscribe", {"url": "ftp://example.org"}, "url"),
         ("subscribe", {"url": "http://"}, "url"),
         ("subscribe", {"url": "http://[/"}, "url"),
+        ("subscribe", {"url": "http://169.254.169.254/"}, "url"),
+        ("subscribe_amqp", {"connection_string": "amqp://169.254.169.254/"}, "connection_string"),
         ("subscribe", {"url": "http://example.org/a b"}, "url"),
         ("subscribe", {"auth_header_name": "Not a name"}, "auth_header_name"),
         ("subscribe", {"auth_header_name": "Content-Length"}, "auth_header_name"),

@@ -75,6 +75,8 @@ async def test_any_other_answer_means_that_it_has_not_arrived(status: int, *, re
 )
 async def test_messages_go_to_public_addresses_only(target: Target, told: str) -> None:
     assert told in str(await missed(target, Messenger()))
+    with pytest.raises(NotSentError, match="the server's setting `subscribers` says what may be"):
+        await Messenger().check(target)
 
 
 async def test_what_the_machine_itself_tells_is_asked_nowhere() -> None:
@@ -95,6 +97,11 @@ async def test_who_cannot_be_reached_may_be_later(target: Target, told: str) -> 
 
     assert told.lower() in str(failure).lower()
     assert not failure.refused
+
+
+async def test_a_name_that_leads_nowhere_yet_may_be_subscribed() -> None:
+    await Messenger().check(hook("/", url="https://nowhere.invalid/"))
+    await ANYWHERE.check(hook("/"))
 
 
 async def test_a_slow_subscriber_is_given_up() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -36,12 +37,22 @@ class Messenger:
     anywhere: bool = False
     seconds: float = SECONDS
 
+    async def check(self, target: Target) -> None:
+        """Judge an address; a name that leads nowhere now may do so later. Raises NotSentError."""
+        parts = urlsplit(_text(target))
+        with suppress(UnknownName):
+            try:
+                await addresses(parts.hostname or "", _port(parts), anywhere=self.anywhere)
+            except NotPublic as problem:
+                raise NotSentError(
+                    f"{problem}; the server's setting `subscribers` says what may be", refused=True
+                ) from None
+
     async def send(self, target: Target, message_id: str, body: bytes, now: int) -> None:
         """Send one message; raises NotSentError."""
-        text = target.url if isinstance(target, Webhook) else target.connection_string
         try:
             async with asyncio.timeout(self.seconds):
-                there = await self._there(urlsplit(text))
+                there = await self._there(urlsplit(_text(target)))
                 if isinstance(target, Webhook):
                     await _post(target, there, message_id, body, str(now // 1_000_000))
                 else:
@@ -52,10 +63,18 @@ class Messenger:
     async def _there(self, parts: SplitResult) -> Address:
         """The address to connect to; the first that a name has."""
         try:
-            found = await addresses(parts.hostname or "", parts.port or PORTS[parts.scheme], anywhere=self.anywhere)
+            found = await addresses(parts.hostname or "", _port(parts), anywhere=self.anywhere)
         except (UnknownName, NotPublic) as problem:
             raise NotSentError(str(problem)) from problem
         return found[0]
+
+
+def _text(target: Target) -> str:
+    return target.url if isinstance(target, Webhook) else target.connection_string
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or PORTS[parts.scheme]
 
 
 async def _post(target: Webhook, there: Address, message_id: str, body: bytes, timestamp: str) -> None:
@@ -115,4 +134,4 @@ def _broker(parts: SplitResult, there: Address) -> str:
     """The connection string, with an address in the place of the name; a certificate has to be the name's."""
     who = parts.netloc.rpartition("@")[0] or "guest:guest"
     host = f"[{there}]" if there.version == IPV6 else str(there)
-    return f"{parts.scheme}://{who}@{host}:{parts.port or PORTS[parts.scheme]}{parts.path}"
+    return f"{parts.scheme}://{who}@{host}:{_port(parts)}{parts.path}"

@@ -16,5 +16,8 @@ class NotSentError(Exception):
 class Notifier(Protocol):
     """A way to subscribers."""
 
+    async def check(self, target: Target) -> None:
+        """Return if messages may be sent there, as far as can be told now; raises NotSentError."""
+
     async def send(self, target: Target, message_id: str, body: bytes, now: int) -> None:
         """Send one message, within seconds; raises NotSentError."""

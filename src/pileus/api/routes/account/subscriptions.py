@@ -104,6 +104,9 @@ async def get_queue(call: Here, subscription_id: FromPath[int]) -> QueueView:
 @patch(QUEUE, opt=ADMINISTER, tags=["User Actions"])
 async def update_queue(call: Here, subscription_id: FromPath[int], data: JSONBody[UpdateQueue]) -> QueueView:
     """Change to where the audit log is published; what is still to be published goes there."""
+    async with call.db.read() as tx:
+        former = await subscriptions.get(tx, call.caller.client_id, "amqp", subscription_id)
+    await _may_be_sent(call, retargeted(_queue(former.target), **data.changes()))
 
     async def write(tx: Tx) -> QueueView:
         before = await subscriptions.get(tx, call.caller.client_id, "amqp", subscription_id)
@@ -117,6 +120,7 @@ async def update_queue(call: Here, subscription_id: FromPath[int], data: JSONBod
 
 async def _add(call: Call, target: Target) -> None:
     client_id, now = call.caller.client_id, call.cloud.now()
+    await _may_be_sent(call, target)
 
     async def write(tx: Tx) -> None:
         await clients.hold(tx, client_id)
@@ -131,6 +135,14 @@ async def _add(call: Call, target: Target) -> None:
         await subscriptions.add(tx, new)
 
     await call.db.write(write)
+
+
+async def _may_be_sent(call: Call, target: Target) -> None:
+    """Return if lines may be sent to a target; raises Invalid."""
+    try:
+        await call.cloud.notifier.check(target.checked())
+    except NotSentError as problem:
+        raise invalid(**{"url" if isinstance(target, Webhook) else "connection_string": str(problem)}) from problem
 
 
 async def _remove(call: Call, kind: str) -> None:
