@@ -22,6 +22,7 @@ UNFINISHED = ("TODO", "FIXME", "NotImplementedError")
 # Commands are read when they are called for: `pileus --help` need not wait for the rest.
 LAZY = {"cli.teaching"}
 CATCHES_ALL = {
+    "drivers.notifying",
     "store.disk",
     "tasks.engine",
     "tasks.account.deliveries",

@@ -147,6 +147,9 @@ async def test_another_broker_can_be_named(tenant: Tenant, stranger: Tenant, rab
     [
         ("subscribe", {"url": "ftp://example.org"}, "url"),
         ("subscribe", {"url": "http://"}, "url"),
+        ("subscribe", {"url": "http://me:hunter2@example.org/"}, "url"),
+        ("subscribe", {"url": "http://１.１.１.１/"}, "url"),
+        ("subscribe_amqp_test", {"connection_string": "amqp://u\\x:p@127.0.0.1/"}, "connection_string"),
         ("subscribe", {"url": "http://[/"}, "url"),
         ("subscribe", {"url": "http://169.254.169.254/"}, "url"),
         ("subscribe_amqp", {"connection_string": "amqp://169.254.169.254/"}, "connection_string"),

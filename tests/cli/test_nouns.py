@@ -100,7 +100,7 @@ def test_whoever_stops_waiting_is_told_where_to_look(use: Run, monkeypatch: pyte
 def test_programs_get_json_or_yaml(use: Run) -> None:
     assert told(use("regions", "list", "--output", "json"))[0]["display_name"] == "Local"
     assert "display_name: Local" in use("regions", "list", "--output", "yaml").stdout
-    assert "display name" in use("regions", "show").stdout
+    assert "display name" in use("regions", "show", "1").stdout
     assert told(use("placement-groups", "list", "-o", "json")) == []
     assert use("placement-groups", "list").stdout == "Nothing.\n"
 
@@ -118,6 +118,28 @@ def test_things_with_parts_are_made_of_keys_and_values(use: Run) -> None:
     assert as_json["schedules"][0]["days"] == 1
 
 
+def test_things_are_named_by_what_they_call_their_own_id(use: Run) -> None:
+    made = told(use("placement-groups", "create", "--name", "apart", "--policy", "anti-affinity", "-o", "json"))
+
+    shown = told(use("placement-groups", "show", "apart", "-o", "json"))
+    gone = use("placement-groups", "delete", "apart", "--wait")
+
+    assert shown["servergroup_id"] == made["servergroup_id"]
+    assert gone.exit_code == 0
+
+
+def test_a_project_is_never_deleted_without_being_named(use: Run) -> None:
+    made = told(use("projects", "create", "--name", "short-lived", "-o", "json"))
+
+    unnamed = use("projects", "delete")
+    shown = told(use("projects", "show", "short-lived", "-o", "json"))
+    gone = use("projects", "delete", "short-lived", "--wait")
+
+    assert (unnamed.exit_code, "PROJECT_ID" in unnamed.stderr) == (2, True)
+    assert (shown["id"], gone.exit_code) == (made["id"], 0)
+    assert told(use("regions", "show", "1", "-o", "json"))["display_name"] == "Local"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told", "code"),
     [
@@ -133,12 +155,15 @@ def test_things_with_parts_are_made_of_keys_and_values(use: Run) -> None:
         (("instances", "list", "--tag-key-value", "{"), "tag_key_value", 1),
         (("snapshot-schedules", "create", "--name", "x", "--schedules", "[1"), "is not JSON", 2),
         (("snapshot-schedules", "create", "--name", "x", "--schedules", "cron"), "'cron' is not KEY=VALUE", 2),
+        (("projects", "list", "--key", "ключ"), "no API key: set GCORE_API_KEY", 2),
+        (("security-group-rules", "delete", "nope", "--group-id", "nope"), "could not be found", 1),
         (("projects", "list", "--key", "9_not-a-key-0123456789"), "the key is not accepted", 1),
         (("projects", "list", "--url", "http://127.0.0.1:1"), "nothing answers at http://127.0.0.1:1", 1),
+        (("instances", "list", "--url", "{url}/schema?"), "is this a Pileus server?", 1),
     ],
 )
-def test_a_mistake_is_told_in_a_line(use: Run, arguments: tuple[str, ...], told: str, code: int) -> None:
-    failed = use(*arguments)
+def test_a_mistake_is_told_in_a_line(use: Run, lent: Trial, arguments: tuple[str, ...], told: str, code: int) -> None:
+    failed = use(*(argument.format(url=lent.url) if "{url}" in argument else argument for argument in arguments))
 
     assert (failed.exit_code, failed.stdout) == (code, "")
     assert told in failed.stderr

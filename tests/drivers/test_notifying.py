@@ -1,5 +1,6 @@
 """Messages to subscribers: taken there by HTTP and AMQP, signed, and only to where they may go."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -70,6 +71,11 @@ async def test_any_other_answer_means_that_it_has_not_arrived(status: int, *, re
         (hook("/", url="http://localhost/"), "is not a public address"),
         (hook("/", url="http://169.254.169.254/"), "is not a public address"),
         (hook("/", url="http://[::ffff:10.0.0.1]/"), "is not a public address"),
+        (hook("/", url="http://[fec0::1]/"), "is not a public address"),
+        (hook("/", url="http://[64:ff9b:1::a00:1]/"), "is not a public address"),
+        (hook("/", url="http://[::7f00:1]/"), "is not a public address"),
+        (hook("/", url="http://[::ffff:0:a00:1]/"), "is not a public address"),
+        (hook("/", url="http://168.63.129.16/"), "is not a public address"),
         (Queue(connection_string="amqp://10.0.0.1/"), "is not a public address"),
     ],
 )
@@ -102,6 +108,28 @@ async def test_who_cannot_be_reached_may_be_later(target: Target, told: str) -> 
 async def test_a_name_that_leads_nowhere_yet_may_be_subscribed() -> None:
     await Messenger().check(hook("/", url="https://nowhere.invalid/"))
     await ANYWHERE.check(hook("/"))
+
+
+class _Rude(asyncio.Protocol):
+    """A server that closes as soon as it is spoken to."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, _: bytes) -> None:
+        self.transport.write(b"\x01\x00\x00\x00\x00\x00\x04nope\xce")
+        self.transport.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "amqp"])
+async def test_a_server_that_speaks_no_known_language_has_taken_nothing(scheme: str) -> None:
+    server = await asyncio.get_running_loop().create_server(_Rude, "127.0.0.1", 0)
+    address = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+    failure = await missed(hook("/", url=address) if scheme == "http" else Queue(connection_string=address))
+    server.close()
+
+    assert not failure.refused
 
 
 async def test_a_slow_subscriber_is_given_up() -> None:

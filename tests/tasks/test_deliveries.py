@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pileus.domain.account.subscriptions import FIRST_PAUSE, KEPT, LONGEST_PAUSE
 from pileus.domain.account.user_actions import UserAction
 from pileus.drivers.subscribers import NotSentError
 from pileus.store.account import subscriptions, user_actions
+from pileus.store.database import Tx
 from pileus.tasks.account.deliveries import HELD, Deliverer
 from tests.domain.builders import NOW
 from tests.tasks.workers import Flaky, Stage
@@ -167,8 +169,61 @@ async def test_what_is_too_old_is_given_up(office: Office) -> None:
     office.post.failing["one"] = [NotSentError("away")]
 
     await office.deliverer().settle()
+    assert (office.post.sent, (await office.now_of(1)).failures) == ([], 1)
+    office.stage.clock.pass_by(FIRST_PAUSE)
+    await office.deliverer().settle()
 
     assert [name for _, name in office.post.sent] == ["new"]
+
+
+async def test_who_takes_some_is_not_left_alone_for_longer_and_longer(office: Office) -> None:
+    await office.subscribe(1, "busy")
+    await office.happen(*(f"line-{number:02}" for number in range(12)))
+    taken = 0
+
+    async def take_three() -> None:
+        nonlocal taken
+        taken += 1
+        office.post.failing["busy"] = [NotSentError("429")] if taken % 4 == 0 else []
+
+    office.post.meanwhile = take_three
+    for _ in range(5):
+        await office.deliverer().settle()
+        office.stage.clock.pass_by(FIRST_PAUSE)
+
+    assert [name for _, name in office.post.sent] == [f"line-{number:02}" for number in range(12)]
+
+
+async def test_a_worker_that_comes_too_late_leaves_a_subscription_alone(office: Office) -> None:
+    seen = await office.subscribe(1, "one")
+    await office.happen("a")
+    await office.deliverer().settle()
+
+    writes = 0
+
+    async def count(tx: Any) -> None:
+        nonlocal writes
+        writes += 1
+        assert await office.deliverer()._hold(seen, tx) is None  # noqa: SLF001  # nobody else can be late on purpose
+
+    await office.stage.db.write(count)
+
+    assert (writes, office.post.sent) == (1, [("one", "a")])
+
+
+async def test_two_who_settle_one_line_at_once_acknowledge_it(office: Office) -> None:
+    for number in range(8):
+        await office.subscribe(number, f"s-{number}")
+    await office.happen("a", "b")
+
+    settled = (office.stage.db.write(partial(_settle, number)) for number in range(8))
+    await asyncio.gather(*settled)
+
+    assert await office.acknowledged() == {"a", "b"}
+
+
+async def _settle(number: int, tx: Tx) -> None:
+    await subscriptions.settle(tx, number, ["a", "b"], [])
 
 
 async def test_of_many_workers_one_serves_a_subscription(office: Office) -> None:

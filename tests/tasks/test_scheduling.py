@@ -210,6 +210,20 @@ async def test_what_a_schedule_has_taken_outlives_it(scene: Scene) -> None:
     assert await scene.ages() == [1]
 
 
+async def test_what_was_taken_of_a_volume_stays_when_it_leaves_the_policy(scene: Scene) -> None:
+    schedule = await scene.set(a_volume(id="v-1"), a_volume(id="v-2"), retention_time=Span(hours=1))
+    await scene.hours(1)
+
+    await scene.stage.db.write(lambda tx: lifecycle_policies.exclude(tx, 7, ["v-1", "unknown"]))
+    now = await scene.stage.db.write(lambda tx: schedules.find(tx, schedule.id))
+    assert now is not None
+    await scene.stage.db.write(lambda tx: schedules.save(tx, now, replace(now, retention_time=Span(minutes=90))))
+    await scene.hours(3)
+
+    assert [each.volume_id for each in await scene.kept()].count("v-1") == 1
+    assert 1 in await scene.ages()
+
+
 async def test_a_volume_that_a_task_holds_is_waited_for(scene: Scene) -> None:
     held = a_volume(task_id="t-1")
     await scene.set(held)

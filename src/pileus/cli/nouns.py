@@ -4,13 +4,17 @@ from msgspec import Struct
 
 
 class Noun(Struct, frozen=True, kw_only=True):
-    """One kind of thing: where the client has it, what of it a table shows, and what its methods call its id."""
+    """One kind of thing: where the client has it, and what of it a table shows.
+
+    `identity` is what the client's methods call its id, `key` what the thing itself does.
+    """
 
     word: str = ""
     path: str
     help: str
     columns: tuple[str, ...]
     identity: str = ""
+    key: str = "id"
     examples: tuple[tuple[str, str], ...] = ()
 
 
@@ -126,6 +130,7 @@ NOUNS = {
         help="Addresses that are kept.",
         columns=("port_id", "name", "fixed_ip_address", "is_external", "is_vip", "status"),
         identity="port_id",
+        key="port_id",
     ),
     "security-groups": Noun(
         word="security-groups",
@@ -139,7 +144,6 @@ NOUNS = {
         path="security_groups.rules",
         help="One thing that may come or go.",
         columns=COMMON,
-        identity="rule_id",
     ),
     "ssh-keys": Noun(
         word="ssh-keys",
@@ -154,6 +158,7 @@ NOUNS = {
         help="Instances that stand together, or apart.",
         columns=("servergroup_id", "name", "policy", "instances"),
         identity="group_id",
+        key="servergroup_id",
     ),
     "baremetal": Noun(
         word="baremetal",
@@ -170,7 +175,11 @@ NOUNS = {
         identity="project_id",
     ),
     "regions": Noun(
-        word="regions", path="regions", help="Where things can be.", columns=("id", "display_name", "state", "country")
+        word="regions",
+        path="regions",
+        help="Where things can be.",
+        columns=("id", "display_name", "state", "country"),
+        identity="region_id",
     ),
     "quotas": Noun(word="quotas", path="quotas", help="How much there may be.", columns=COMMON),
     "tasks": Noun(

@@ -15,7 +15,7 @@ class Session:
 
     def __init__(self, url: str, key: str | None, project: int | None, region: int | None) -> None:
         self.url = url.rstrip("/")
-        if not key:
+        if not key or not key.isascii():
             raise Mistake(NO_KEY)
         self._sdk = sdk()
         self.client = self._sdk.Gcore(
@@ -41,6 +41,8 @@ class Session:
             ) from None
         except self._sdk.APIStatusError as problem:
             raise Failure(_told(problem)) from None
+        except AttributeError:
+            raise Failure(f"{self.url} answers, but not in the API's words: is this a Pileus server?") from None
         except (TypeError, ValueError) as problem:
             # So the client says which of its parameters go together.
             raise Mistake(" ".join(str(problem).split())) from None

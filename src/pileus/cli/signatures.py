@@ -34,13 +34,13 @@ class Parameter(Struct, frozen=True):
         return f"--{dashed}/--no-{dashed}" if isinstance(self.kind, click.types.BoolParamType) else f"--{dashed}"
 
 
-def parameters(method: Callable[..., Any]) -> list[Parameter]:
-    """What a method takes, the required first."""
+def parameters(method: Callable[..., Any], identity: str = "") -> list[Parameter]:
+    """What a method takes, the required first; `identity` says which thing is meant, and is always asked for."""
     hints, told = get_type_hints(inspect.unwrap(method)), _told(method)
     found = [
-        _parameter(each, hints[name], told.get(name, ""))
+        _parameter(each, hints[name], told.get(name, ""), named=name == identity)
         for name, each in inspect.signature(method).parameters.items()
-        if name not in HIDDEN
+        if name not in HIDDEN or name == identity
     ]
     return sorted(found, key=lambda each: not each.required)
 
@@ -52,11 +52,12 @@ def summary(method: Callable[..., Any]) -> str:
     return _shortened(first)
 
 
-def _parameter(each: inspect.Parameter, hint: Any, text: str) -> Parameter:
+def _parameter(each: inspect.Parameter, hint: Any, text: str, *, named: bool) -> Parameter:
     kind, several, read = _kind(_choices(hint))
     # What stands in the path of a request can be given without its name.
-    in_path = each.kind is each.POSITIONAL_OR_KEYWORD
-    return Parameter(each.name, kind, each.default is each.empty, in_path, several, text, read)
+    in_path = named or each.kind is each.POSITIONAL_OR_KEYWORD
+    required = named or each.default is each.empty
+    return Parameter(each.name, kind, required, in_path, several, text, read)
 
 
 def _choices(hint: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from pileus.cli.nouns import Noun
 from pileus.cli.output import show, show_one
 from pileus.cli.session import Session, sdk
 from pileus.cli.signatures import Parameter, parameters, summary
-from pileus.cli.teaching import Command, Failure, Mistake, SectionOption
+from pileus.cli.teaching import Command, Mistake, SectionOption
 from pileus.cli.waiting import wait
 
 IDENTITY = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -52,7 +52,7 @@ def command(noun: Noun, verb: str) -> Command:
     """The command of a noun that has this name."""
     method_name, fixed = verbs(noun)[verb]
     method = getattr(attrgetter(noun.path)(_client().cloud), method_name)
-    takes = [each for each in parameters(method) if each.name not in fixed]
+    takes = [each for each in parameters(method, noun.identity) if each.name not in fixed]
     # The thing itself stands after the verb, everything else is an option.
     subject = next((each for each in takes if each.in_path), None)
     starts_tasks = "TaskIDList" in str(method.__annotations__.get("return"))
@@ -62,7 +62,8 @@ def command(noun: Noun, verb: str) -> Command:
         output, waits = given.pop("output"), given.pop("wait", False)
         asked = {each.name: each.read(given[each.name]) for each in takes if given[each.name] not in (None, ())}
         if subject is not None:
-            asked[subject.name] = named(session, noun, subject.name, asked[subject.name])
+            given_id = named(session, noun, subject.name, asked[subject.name])
+            asked[subject.name] = int(given_id) if subject.kind is click.INT else given_id
         answer = session.call(f"{noun.path}.{method_name}", **asked, **fixed)
         if starts_tasks:
             _tell_tasks(session, answer, output, waits=waits)
@@ -96,7 +97,7 @@ def named(session: Session, noun: Noun, parameter: str, given: str | int) -> Any
 
 
 def _identity(noun: Noun, thing: Any) -> Any:
-    return getattr(thing, "id", None) or getattr(thing, noun.identity)
+    return getattr(thing, noun.key)
 
 
 @cache
@@ -111,8 +112,11 @@ def _session(given: dict[str, Any]) -> Session:
 
 def _option(each: Parameter, noun: Noun, *, is_subject: bool) -> click.Parameter:
     if is_subject:
-        complete = _completion(noun) if each.name == noun.identity else None
-        return click.Argument([each.name], metavar=each.name.upper(), shell_complete=complete)
+        itself = each.name == noun.identity
+        # It can be given by its name, even where its id is a number.
+        kind = click.STRING if itself else each.kind
+        complete = _completion(noun) if itself else None
+        return click.Argument([each.name], type=kind, metavar=each.name.upper(), shell_complete=complete)
     flag = isinstance(each.kind, click.types.BoolParamType)
     return click.Option(
         [each.flag, each.name],
@@ -156,7 +160,7 @@ def _completion(noun: Noun) -> Callable[..., list[CompletionItem]]:
         values = {name: ctx.params.get(name) for name in ("cloud_url", "cloud_key", "cloud_project", "cloud_region")}
         try:
             found = _session(values).every(f"{noun.path}.list")
-        except Failure:
+        except click.ClickException:
             return []
         offered = [(str(_identity(noun, thing)), str(getattr(thing, "name", ""))) for thing in found]
         return [

@@ -4,8 +4,10 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import ssl
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -59,6 +61,11 @@ class Messenger:
                     await _publish(target, there, message_id, body)
         except TimeoutError:
             raise NotSentError(f"It took more than {self.seconds:g} seconds") from None
+        except NotSentError:
+            raise
+        except Exception as problem:
+            # Whatever a stranger's server makes our libraries stumble over, it is a message that has not arrived.
+            raise NotSentError(str(problem) or type(problem).__name__) from problem
 
     async def _there(self, parts: SplitResult) -> Address:
         """The address to connect to; the first that a name has."""
@@ -67,6 +74,12 @@ class Messenger:
         except (UnknownName, NotPublic) as problem:
             raise NotSentError(str(problem)) from problem
         return found[0]
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom to trust: reading that in takes as long as many messages."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _text(target: Target) -> str:
@@ -89,16 +102,15 @@ async def _post(target: Webhook, there: Address, message_id: str, body: bytes, t
         target.auth_header_name: target.auth_header_value,
     }
     extensions = {"sni_hostname": url.raw_host.decode("ascii")}
-    try:
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=None) as client:  # noqa: S113
-            request = client.build_request(
-                "POST", url.copy_with(host=str(there)), content=body, headers=headers, extensions=extensions
-            )
-            # What it says is of no interest, however much it says.
-            answer = await client.send(request, stream=True)
-            await answer.aclose()
-    except httpx.HTTPError as problem:
-        raise NotSentError(str(problem) or type(problem).__name__) from problem
+    # The time is bounded outside, for all that is done for a message together.
+    options: dict[str, Any] = {"trust_env": False, "follow_redirects": False, "timeout": None}
+    async with httpx.AsyncClient(verify=_trusted(), **options) as client:
+        request = client.build_request(
+            "POST", url.copy_with(host=str(there)), content=body, headers=headers, extensions=extensions
+        )
+        # What it says is of no interest, however much it says.
+        answer = await client.send(request, stream=True)
+        await answer.aclose()
     if not answer.is_success:
         refused = answer.is_client_error and answer.status_code not in LATER
         raise NotSentError(f"The subscriber answered {answer.status_code}", refused=refused)
@@ -124,8 +136,6 @@ async def _publish(target: Queue, there: Address, message_id: str, body: bytes) 
             properties=properties,
             mandatory=True,
         )
-    except (aiormq.AMQPError, OSError, ValueError) as problem:
-        raise NotSentError(str(problem) or type(problem).__name__) from problem
     finally:
         await connection.close()
 

@@ -11,6 +11,11 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 TRANSLATED = IPv6Network("64:ff9b::/96")
 """Addresses of IPv4, as networks of IPv6 alone write them."""
 
+LOCAL = tuple(map(IPv6Network, ("64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")))
+"""Ranges of IPv6 that stand for addresses of IPv4 in one network, or once did."""
+PROVIDERS = frozenset({IPv4Address("168.63.129.16")})
+"""Where a cloud speaks to its own machines."""
+
 Address = IPv4Address | IPv6Address
 
 
@@ -39,7 +44,14 @@ def _reachable(address: Address, *, anywhere: bool) -> bool:
     meant = [address, *_inside(address)]
     if anywhere:
         return not any(each.is_link_local or each.is_multicast for each in meant)
-    return all(each.is_global and not each.is_multicast for each in meant)
+    return all(each.is_global and not each.is_multicast and not _reserved(each) for each in meant)
+
+
+def _reserved(address: Address) -> bool:
+    """Whether an address is of a kind that is written as if it were global."""
+    if isinstance(address, IPv4Address):
+        return address in PROVIDERS
+    return address.is_site_local or any(address in network for network in LOCAL)
 
 
 def _inside(address: Address) -> list[Address]:

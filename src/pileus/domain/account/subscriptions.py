@@ -19,6 +19,8 @@ MOST = 10
 """Subscriptions of one kind that a tenant can have."""
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
+WRITTEN = re.compile(r"[!-\[\]-~]+")
+"""ASCII without blanks and backslashes: what every client of HTTP and AMQP reads alike."""
 OURS = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection", "user-agent"})
 """Headers that are the sender's own, with those that begin with `webhook-`."""
 
@@ -32,7 +34,8 @@ class Webhook(Struct, frozen=True, kw_only=True, tag="webhook"):
 
     def checked(self) -> "Webhook":
         """Itself if it can be used; raises Invalid, which names the field."""
-        _address("url", self.url, ("http", "https"))
+        if _address("url", self.url, ("http", "https")).username is not None:
+            raise invalid(url="A user name is not taken here: say who you are by the header")
         name = self.auth_header_name
         if not HEADER_NAME.fullmatch(name) or name.lower() in OURS or name.lower().startswith("webhook-"):
             raise invalid(auth_header_name="Input should be the name of a header, such as Authorization")
@@ -114,6 +117,6 @@ def _address(field: str, text: str, schemes: tuple[str, ...]) -> SplitResult:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host, parts = None, SplitResult("", "", "", "", "")
-    if not host or parts.scheme not in schemes or re.search(r"[\x00-\x20\x7f]", text):
+    if not host or parts.scheme not in schemes or not WRITTEN.fullmatch(text):
         raise invalid(**{field: f"Input should be an address that begins with {schemes[0]}:// or {schemes[1]}://"})
     return parts

@@ -55,8 +55,7 @@ async def save(tx: Tx, before: Subscription, after: Subscription) -> Subscriptio
 
 
 async def remove(tx: Tx, subscription_id: int) -> None:
-    """Delete a subscription, with what was still to be sent to it."""
-    await tx.run("DELETE FROM deliveries WHERE subscription_id = :id", id=subscription_id)
+    """Delete a subscription, and with it what was still to be sent to it."""
     await TABLE.remove(tx, subscription_id)
 
 
@@ -88,11 +87,19 @@ async def owed(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
     return ACTIONS.records(rows)
 
 
+async def drop(tx: Tx, subscription_id: int, before: int) -> int:
+    """Forget what was to be sent to a subscription and is older; how many lines."""
+    statement = "DELETE FROM deliveries WHERE subscription_id = :id AND created_at < :before"
+    return await tx.run(statement, id=subscription_id, before=before)
+
+
 async def settle(tx: Tx, subscription_id: int, sent: Iterable[str], dropped: Iterable[str]) -> None:
     """Note what was sent, and what never will be; a line that all its subscribers have got is acknowledged."""
     got = set(sent)
     for action_id in sorted(got | set(dropped)):
         where = {"id": action_id, "subscription_id": subscription_id}
+        # Who settles the same line for another subscriber waits, and then sees that this one has got it.
+        await tx.run("UPDATE user_actions SET acknowledged = acknowledged WHERE id = :id", id=action_id)
         await tx.run("DELETE FROM deliveries WHERE subscription_id = :subscription_id AND action_id = :id", **where)
         if action_id in got:
             await tx.run(

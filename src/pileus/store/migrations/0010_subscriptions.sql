@@ -11,7 +11,7 @@ CREATE TABLE subscriptions (
 );
 CREATE INDEX subscriptions_by_client ON subscriptions (client_id, kind, id);
 CREATE TABLE deliveries (
-    subscription_id BIGINT NOT NULL,
+    subscription_id BIGINT NOT NULL REFERENCES subscriptions (id) ON DELETE CASCADE,
     created_at BIGINT NOT NULL,
     action_id TEXT NOT NULL,
     PRIMARY KEY (subscription_id, created_at, action_id)

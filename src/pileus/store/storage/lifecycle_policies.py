@@ -82,14 +82,17 @@ async def include(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
 
 
 async def exclude(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
-    """Take volumes out of a policy, with what was due of them; those that are not in it do not matter."""
-    for volume_id in sorted(set(volume_ids)):
+    """Take volumes out of a policy, with what was due of them; what it has taken of them stays for good.
+
+    Those that are not in it do not matter.
+    """
+    rows = await tx.all("SELECT volume_id FROM policy_volumes WHERE lifecycle_policy_id = :id", id=policy_id)
+    its = "schedule_id IN (SELECT id FROM schedules WHERE lifecycle_policy_id = :policy_id)"
+    for volume_id in sorted({row[0] for row in rows} & set(volume_ids)):
         where = {"policy_id": policy_id, "volume_id": volume_id}
-        await tx.run(
-            "DELETE FROM policy_volumes WHERE lifecycle_policy_id = :policy_id AND volume_id = :volume_id", **where
-        )
-        await tx.run(
-            "DELETE FROM due_snapshots WHERE volume_id = :volume_id"
-            " AND schedule_id IN (SELECT id FROM schedules WHERE lifecycle_policy_id = :policy_id)",
-            **where,
-        )
+        for statement in (
+            "DELETE FROM policy_volumes WHERE lifecycle_policy_id = :policy_id AND volume_id = :volume_id",
+            f"DELETE FROM due_snapshots WHERE volume_id = :volume_id AND {its}",  # noqa: S608  # our own words
+            f"UPDATE snapshots SET expires_at = NULL WHERE volume_id = :volume_id AND {its}",  # noqa: S608  # our own words
+        ):
+            await tx.run(statement, **where)

@@ -49,7 +49,11 @@ async def save(tx: Tx, before: Schedule, after: Schedule) -> Schedule:
     if before.retention_time != after.retention_time:
         span = after.retention_time.length if after.retention_time else None
         await tx.run(
-            "UPDATE snapshots SET expires_at = created_at + :span WHERE schedule_id = :id", id=after.id, span=span
+            "UPDATE snapshots SET expires_at = created_at + :span WHERE schedule_id = :id AND volume_id IN"
+            " (SELECT volume_id FROM policy_volumes WHERE lifecycle_policy_id = :policy_id)",
+            id=after.id,
+            policy_id=after.lifecycle_policy_id,
+            span=span,
         )
     return await TABLE.save(tx, before, after)
 

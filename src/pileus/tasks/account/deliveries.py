@@ -89,14 +89,21 @@ class Deliverer:
 
     async def _serve(self, seen: Subscription) -> None:
         held = await self.db.write(partial(self._hold, seen))
+        if held is None:
+            return
         async with self.db.read() as tx:
             owed = await subscriptions.owed(tx, held.id, IN_A_ROW)
         outcome = await self._sent(held, owed)
         await self.db.write(partial(self._note, held, outcome))
 
-    async def _hold(self, seen: Subscription, tx: Tx) -> Subscription:
-        """Raises Stale if another worker does, or if it has changed."""
-        return await subscriptions.save(tx, seen, seen.held(self.now() + HELD))
+    async def _hold(self, seen: Subscription, tx: Tx) -> Subscription | None:
+        """Take a subscription, without what has waited too long; None if another worker was quicker."""
+        now, current = self.now(), await subscriptions.find(tx, seen.id)
+        if current is None or current.revision != seen.revision:
+            return None
+        if dropped := await subscriptions.drop(tx, seen.id, now - KEPT):
+            LOG.warning("Lines are not sent: too old", extra={"subscription_id": seen.id, "lines": dropped})
+        return await subscriptions.save(tx, current, current.held(now + HELD))
 
     async def _sent(self, held: Subscription, owed: list[UserAction]) -> Outcome:
         """Send in order, up to the first failure."""
@@ -108,7 +115,7 @@ class Deliverer:
                 await self.notifier.send(held.target, action.id, self.written(action), self.now())
                 outcome.sent.append(action.id)
             except NotSentError as failure:
-                if not failure.refused and self.now() - action.created_at < KEPT:
+                if not failure.refused:
                     outcome.failure = str(failure)
                     break
                 told = {"subscription_id": held.id, "user_action_id": action.id, "reason": str(failure)}
@@ -123,7 +130,9 @@ class Deliverer:
             return
         # What has changed meanwhile has another target: it was the former one that failed.
         failed = outcome.failure is not None and current.target == held.target
-        await subscriptions.save(tx, current, current.missed(now) if failed else current.reached(now))
+        # Who has taken something is there: only in a row do failures make for longer pauses.
+        so_far = current.reached(now) if outcome.sent else current
+        await subscriptions.save(tx, current, so_far.missed(now) if failed else current.reached(now))
         if outcome.failure:
             told = {"subscription_id": held.id, "reason": outcome.failure, "failures": current.failures + 1}
             LOG.info("A subscriber cannot be reached", extra=told)

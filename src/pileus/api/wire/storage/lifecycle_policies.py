@@ -13,6 +13,9 @@ from pileus.domain.account.prices import Price
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import MOST_SCHEDULES, Schedule
 
+MANY = 1000
+"""Things that a request can name."""
+
 PolicyName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9][a-zA-Z 0-9._\-]{1,61}[a-zA-Z0-9._]" + END)]
 NewName = Annotated[str, Meta(min_length=1, max_length=255)]
 Action = Literal["volume_snapshot"]
@@ -66,7 +69,7 @@ class CreateLifecyclePolicy(Struct, kw_only=True):
     action: Action
     status: Status = "active"
     schedules: NewSchedules = field(default_factory=list)
-    volume_ids: list[Uuid] = field(default_factory=list)
+    volume_ids: Annotated[list[Uuid], Meta(max_length=MANY)] = field(default_factory=list)
 
 
 class UpdateLifecyclePolicy(Struct, kw_only=True):
@@ -90,13 +93,13 @@ class AddSchedules(Struct, kw_only=True):
 class RemoveSchedules(Struct, kw_only=True):
     """Schedules to take out of a policy."""
 
-    schedule_ids: list[str]
+    schedule_ids: Annotated[list[str], Meta(max_length=MANY)]
 
 
 class PolicyVolumes(Struct, kw_only=True):
     """Volumes to put into a policy, or to take out of it."""
 
-    volume_ids: list[str]
+    volume_ids: Annotated[list[str], Meta(max_length=MANY)]
 
 
 class PolicyUsage(Struct, kw_only=True):
