@@ -71,7 +71,9 @@ def _written(value: Any, output: str) -> str:
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        # An id in two pieces cannot be copied.
+        whole = column == "id" or column.endswith("_id")
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*(Text(_cell(row.get(column))) for column in columns))
     return table
