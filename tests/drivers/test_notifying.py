@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,6 +104,19 @@ async def test_who_cannot_be_reached_may_be_later(target: Target, told: str) -> 
 
     assert told.lower() in str(failure).lower()
     assert not failure.refused
+
+
+async def test_of_several_addresses_the_first_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens at the first."""
+    target = hook("/second")
+
+    def answer(_host: Any, port: Any, *_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in ("::1", "127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    await ANYWHERE.send(target, "id-1", b"{}", NOW)
+
+    assert len(posted("/second")) == 1
 
 
 async def test_a_name_that_leads_nowhere_yet_may_be_subscribed() -> None:

@@ -54,11 +54,7 @@ class Messenger:
         """Send one message; raises NotSentError."""
         try:
             async with asyncio.timeout(self.seconds):
-                there = await self._there(urlsplit(_text(target)))
-                if isinstance(target, Webhook):
-                    await _post(target, there, message_id, body, str(now // 1_000_000))
-                else:
-                    await _publish(target, there, message_id, body)
+                await self._sent(target, message_id, body, str(now // 1_000_000))
         except TimeoutError:
             raise NotSentError(f"It took more than {self.seconds:g} seconds") from None
         except NotSentError:
@@ -67,13 +63,26 @@ class Messenger:
             # Whatever a stranger's server makes our libraries stumble over, it is a message that has not arrived.
             raise NotSentError(str(problem) or type(problem).__name__) from problem
 
-    async def _there(self, parts: SplitResult) -> Address:
-        """The address to connect to; the first that a name has."""
+    async def _sent(self, target: Target, message_id: str, body: bytes, timestamp: str) -> None:
+        """Send to the first of a name's addresses that can be reached."""
+        *others, last = await self._addresses(urlsplit(_text(target)))
+        for there in (*others, last):
+            try:
+                if isinstance(target, Webhook):
+                    await _post(target, there, message_id, body, timestamp)
+                else:
+                    await _publish(target, there, message_id, body)
+            except (httpx.ConnectError, ConnectionError):
+                if there is last:
+                    raise
+            else:
+                return
+
+    async def _addresses(self, parts: SplitResult) -> list[Address]:
         try:
-            found = await addresses(parts.hostname or "", _port(parts), anywhere=self.anywhere)
+            return await addresses(parts.hostname or "", _port(parts), anywhere=self.anywhere)
         except (UnknownName, NotPublic) as problem:
             raise NotSentError(str(problem)) from problem
-        return found[0]
 
 
 @cache
