@@ -10,6 +10,7 @@ from pileus.settings import Settings
 from pileus.store import faults
 from pileus.store.database import Database
 from pileus.store.schema import opened
+from tests.brokers import broker
 from tests.databases import BACKENDS, database_url, empty
 from tests.servers import Server, serving
 from tests.tenants import Tenant, new_tenant
@@ -46,6 +47,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real server process, for clients that need an address."""
     with serving(tmp_path_factory.mktemp("served") / "data") as running_server:
         yield running_server
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The connection string of a message broker."""
+    with broker(tmp_path_factory.mktemp("rabbit")) as connection_string:
+        yield connection_string
 
 
 @pytest.fixture(scope="session")

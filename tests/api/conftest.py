@@ -1,12 +1,15 @@
 """A tenant that owns one of everything, for tests that only look or that cannot change anything."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from pileus.app import Running
 from tests.api.strangers import Ids, ids_of
+from tests.databases import BACKENDS
+from tests.loops import World, world_on
 from tests.tenants import Tenant, new_tenant
 
 
@@ -23,3 +26,10 @@ async def owner(running: Running) -> AsyncIterator[Owner]:
     """One owner for many tests."""
     async with new_tenant(running) as tenant:
         yield Owner(tenant, await ids_of(tenant))
+
+
+@pytest.fixture(params=BACKENDS)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """An application for tests that are not coroutines, on each database."""
+    with world_on(request.param, tmp_path) as opened:
+        yield opened

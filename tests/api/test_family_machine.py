@@ -1,7 +1,5 @@
 """Instances, volumes, addresses and floating IPs in any order, held against a small model of what there should be."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from pileus.store.contents import LOCKABLE
-from tests.databases import BACKENDS
-from tests.loops import World, world_on
+from tests.loops import World
 from tests.orders import an_order, boot
 from tests.tenants import REGION
 from tests.wiring import a_router
@@ -39,8 +36,7 @@ class Family(RuleBasedStateMachine):
 
     def __init__(self, world: World) -> None:
         super().__init__()
-        world.renew()
-        self.world, self.tenant = world, world.tenant
+        self.world, self.tenant = world, world.tenant()
         self.instances: dict[str, str] = {}
         """Each with its port in the private network."""
         self.volumes: dict[str, str | None] = {}
@@ -280,13 +276,6 @@ class Family(RuleBasedStateMachine):
 def _one_of(things: dict[str, Any], which: int) -> str | None:
     """One of some things, or None of none."""
     return list(things)[which % len(things)] if things else None
-
-
-@pytest.fixture(params=BACKENDS)
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    """An application on each database."""
-    with world_on(request.param, tmp_path) as opened:
-        yield opened
 
 
 @pytest.mark.timeout(300)

@@ -1,10 +1,7 @@
 """Merge patch through HTTP, held against a plain dictionary: whatever the order, both must show the same."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -19,8 +16,7 @@ from hypothesis.stateful import (
 from pileus.store.account import user_actions
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from tests.databases import BACKENDS
-from tests.loops import World, world_on
+from tests.loops import World
 from tests.worlds import SYSTEM_TAGS, an_instance, now_of
 
 # Few keys, so that patches meet each other; some with blanks at their ends, one that is the system's.
@@ -47,7 +43,7 @@ class Patches(RuleBasedStateMachine):
 
     def __init__(self, world: World) -> None:
         super().__init__()
-        self.world = world
+        self.world, self.tenant = world, world.tenant()
         self.tags: dict[str, str] = {}
         self.name = "web"
         self.locked = False
@@ -57,12 +53,12 @@ class Patches(RuleBasedStateMachine):
     def make(self, labels: dict[str, str]) -> None:
         """Begin with an instance."""
         self.tags = dict(labels)
-        self.instance = self.world.run(an_instance(self.world.tenant, labels=labels))
-        self.path = self.world.tenant.path("instances", self.instance.id)
+        self.instance = self.world.run(an_instance(self.tenant, labels=labels))
+        self.path = self.tenant.path("instances", self.instance.id)
 
     def patch(self, body: Any) -> int:
         """Send a patch; the status it is answered with."""
-        answer = self.world.run(self.world.tenant.api.patch(self.path, json=body))
+        answer = self.world.run(self.tenant.api.patch(self.path, json=body))
         self.changes += answer.status_code == 200
         return int(answer.status_code)
 
@@ -122,13 +118,13 @@ class Patches(RuleBasedStateMachine):
             before = await instances.get(tx, self.instance.place, self.instance.id)
             await instances.save(tx, before, before.locked(task_id) if task_id else before.released())
 
-        self.world.run(self.world.tenant.running.cloud.db.write(write))
+        self.world.run(self.tenant.running.cloud.db.write(write))
         self.locked = task_id is not None
 
     @invariant()
     def the_api_shows_what_the_model_holds(self) -> None:
         """Nothing is lost, nothing is left over, and the system's tags stand."""
-        shown = self.world.run(self.world.tenant.api.get(self.path)).json()
+        shown = self.world.run(self.tenant.api.get(self.path)).json()
         assert {tag["key"]: tag["value"] for tag in shown["tags"] if not tag["read_only"]} == self.tags
         assert {tag["key"]: tag["value"] for tag in shown["tags"] if tag["read_only"]} == SYSTEM_TAGS
         assert [tag["key"] for tag in shown["tags"]] == sorted(tag["key"] for tag in shown["tags"])
@@ -136,7 +132,7 @@ class Patches(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Each accepted patch has its line in the audit log; the record is as the API has shown it."""
-        tenant = self.world.tenant
+        tenant = self.tenant
 
         async def lines() -> int:
             async with tenant.running.cloud.db.read() as tx:
@@ -145,13 +141,6 @@ class Patches(RuleBasedStateMachine):
 
         assert self.world.run(lines()) == self.changes
         assert self.world.run(now_of(tenant, self.instance)).name == self.name
-
-
-@pytest.fixture(params=BACKENDS)
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    """An application on each database."""
-    with world_on(request.param, tmp_path) as opened:
-        yield opened
 
 
 def test_merge_patch_does_what_a_dictionary_does(world: World) -> None:

@@ -1,10 +1,8 @@
 """Requests made up from our own description of the API: no route stumbles, and every answer is as described."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -23,14 +21,15 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from pileus.api.reference import document
-from pileus.app import create, started
+from pileus.app import create
 from pileus.settings import Settings
 from pileus.store import faults
 from pileus.store.compute import capacities
 from pileus.store.database import Tx
-from tests.api.strangers import Ids, ids_of
-from tests.databases import BACKENDS, database_url
-from tests.tenants import REGION, Tenant, new_tenant
+from tests.api.strangers import ids_of
+from tests.databases import BACKENDS
+from tests.loops import World, world_on
+from tests.tenants import REGION
 from tests.worlds import driver_of
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -40,52 +39,29 @@ FOUND: list[Any] = list(SCHEMA.get_all_operations())
 OPERATIONS = [found.ok() for found in FOUND]
 
 
-class World:
-    """An application in an event loop of its own, and a tenant for each test."""
+def tidy(world: World) -> None:
+    """Take back what was to go wrong."""
 
-    def __init__(self, data: Path, url: str) -> None:
-        self._runner = asyncio.Runner()
-        self._opened = AsyncExitStack()
-        self.running = self.run(self._opened.enter_async_context(started(Settings(data=data, database=url))))
+    async def write(tx: Tx) -> None:
+        await faults.clear(tx)
+        for region_id, flavor_id, _ in await capacities.every(tx):
+            await capacities.set_limit(tx, region_id, flavor_id, None)
 
-    def run(self, work: Any) -> Any:
-        """Wait for something."""
-        return self._runner.run(work)
-
-    async def tenant(self) -> tuple[Tenant, Ids]:
-        """A tenant with one of everything."""
-        tenant = await self._opened.enter_async_context(new_tenant(self.running))
-        return tenant, await ids_of(tenant)
-
-    def tidy(self) -> None:
-        """Take back what was to go wrong."""
-
-        async def write(tx: Tx) -> None:
-            await faults.clear(tx)
-            for region_id, flavor_id, _ in await capacities.every(tx):
-                await capacities.set_limit(tx, region_id, flavor_id, None)
-
-        self.run(self.running.cloud.db.write(write))
-        driver_of(self.running).set_time("instant")
-
-    def close(self) -> None:
-        """Stop."""
-        self.run(self._opened.aclose())
-        self._runner.close()
+    world.run(world.running.cloud.db.write(write))
+    driver_of(world.running).set_time("instant")
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """An application on each database."""
-    with database_url(request.param) as url:
-        opened = World(tmp_path_factory.mktemp("made-up"), url)
+    """An application on each database, for all tests here."""
+    with world_on(request.param, tmp_path_factory.mktemp("made-up")) as opened:
         yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda found: found.label)
 def test_no_made_up_request_makes_a_route_stumble(world: World, operation: Any) -> None:
-    tenant, ids = world.run(world.tenant())
+    tenant = world.tenant()
+    ids = world.run(ids_of(tenant))
 
     @settings(
         max_examples=EXAMPLES,
@@ -105,7 +81,7 @@ def test_no_made_up_request_makes_a_route_stumble(world: World, operation: Any) 
         case.validate_response(answer, checks=CHECKS)
 
     ask()
-    world.tidy()
+    tidy(world)
 
 
 class Workflow(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a class that is made from the description
@@ -117,7 +93,8 @@ class Workflow(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a class that
 
     def __init__(self) -> None:
         super().__init__()
-        self.tenant, _ = self.world.run(self.world.tenant())
+        self.tenant = self.world.tenant()
+        self.world.run(ids_of(self.tenant))
 
     def before_call(self, case: Any) -> None:
         """Stay with the tenant's own project."""
@@ -142,7 +119,7 @@ class Workflow(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a class that
     def teardown(self) -> None:
         """Let nothing go wrong afterwards."""
         super().teardown()
-        self.world.tidy()
+        tidy(self.world)
 
 
 @pytest.mark.timeout(300)

@@ -2,25 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from pileus.domain.account.access import Role
-from tests.brokers import arrived, broker, listening
+from tests.brokers import arrived, listening
 from tests.subscribers import address, posted, refuse
 from tests.tenants import Tenant
 
 ROOT = "/cloud/v1/user_actions"
 SECRET = "Bearer hunter2"
 PATIENCE = 20
-
-
-@pytest.fixture(scope="module")
-def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with broker(tmp_path_factory.mktemp("rabbit")) as connection_string:
-        yield connection_string
 
 
 def a_hook(url: str) -> dict[str, str]:

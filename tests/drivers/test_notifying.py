@@ -5,7 +5,6 @@ import base64
 import hashlib
 import hmac
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,18 +12,12 @@ import pytest
 from pileus.domain.account.subscriptions import Queue, Target, Webhook
 from pileus.drivers.notifying import Messenger
 from pileus.drivers.subscribers import NotSentError
-from tests.brokers import arrived, broker, listening
+from tests.brokers import arrived, listening
 from tests.servers import free_port
 from tests.subscribers import address, posted, refuse
 
 ANYWHERE = Messenger(anywhere=True)
 SECRET, NOW = "Bearer only-we-know", 1_700_000_000_000_000
-
-
-@pytest.fixture(scope="module")
-def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with broker(tmp_path_factory.mktemp("rabbit")) as address:
-        yield address
 
 
 def hook(path: str, **changes: Any) -> Webhook:
