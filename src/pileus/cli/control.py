@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import httpx
 
+from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, nothing_answers, usable
 from pileus.cli.teaching import Failure, Mistake
 
 CONTROL = "/_pileus"
@@ -33,23 +34,19 @@ class Control:
         raise Failure(f"{self.url}: {self._why(answer)}")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        if not self._key or not self._key.isascii():
-            raise Mistake("no API key: set GCORE_API_KEY as `pileus serve` prints it, or give one with --key")
-        headers = {"Authorization": f"APIKey {self._key}"}
+        headers = {"Authorization": f"APIKey {usable(self._key)}"}
         try:
             return httpx.request(method, f"{self.url}{CONTROL}{path}", json=body, headers=headers, timeout=30)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise Mistake(f"{self.url} is not an address; one looks like http://127.0.0.1:8080") from None
+            raise Mistake(f"{self.url} is not an address; one looks like {URL}") from None
         except httpx.ConnectError:
-            raise Failure(
-                f"nothing answers at {self.url}: start it with `pileus serve`, or name another by --url"
-            ) from None
+            raise Failure(nothing_answers(self.url)) from None
         except httpx.HTTPError as failure:
             raise Failure(f"{self.url}: the request failed: {failure}; the server's log may tell more") from None
 
     def _why(self, answer: httpx.Response) -> str:
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            return "the key is not accepted: take the one that `pileus serve` printed, or `pileus keys create` one"
+            return KEY_REFUSED
         if answer.status_code == httpx.codes.FORBIDDEN:
             return "this key may not do that: use an administrator's (`pileus keys create NAME --role Administrators`)"
         if answer.status_code == httpx.codes.NOT_FOUND and not self._is_on():
@@ -64,5 +61,5 @@ def _message(answer: httpx.Response) -> str:
     try:
         message = answer.json()["message"]
     except (ValueError, KeyError, TypeError):
-        return f"answered {answer.status_code} {answer.reason_phrase}; is this a Pileus server?"
+        return f"answered {answer.status_code} {answer.reason_phrase}; {NO_PILEUS}"
     return str(message)

@@ -13,6 +13,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from pileus.cli.session import sdk
 from pileus.cli.teaching import Command, Failure
 from pileus.cli.trial import Trial, trial
 
@@ -43,11 +44,7 @@ def demo(*, realistic: bool) -> None:
 
 def client_of(found: Trial) -> Any:
     """The official SDK's client, which is told the address and the key, and nothing else that is ours."""
-    try:
-        from gcore import Gcore  # noqa: PLC0415  # an extra: that it is missing is told in one line
-    except ImportError:
-        raise Failure(MISSING) from None
-    return Gcore(
+    return sdk(MISSING).Gcore(
         api_key=found.key, base_url=found.url, cloud_project_id=1, cloud_region_id=1, polling_interval_seconds=1
     )
 

@@ -9,7 +9,7 @@ class Noun(Struct, frozen=True, kw_only=True):
     `identity` is what the client's methods call its id, `key` what the thing itself does.
     """
 
-    word: str = ""
+    word: str
     path: str
     help: str
     columns: tuple[str, ...]
@@ -27,8 +27,8 @@ NIGHTLY = (
     "pileus snapshot-schedules create --name nightly --action volume_snapshot "
     "--schedules type=cron,hour=3,max_quantity=7 --volume-ids 3d5e…"
 )
-NOUNS = {
-    "instances": Noun(
+_ALL = (
+    Noun(
         word="instances",
         path="instances",
         help="Virtual machines.",
@@ -45,7 +45,7 @@ NOUNS = {
             ("Stop one, by its name", "pileus instances stop web --wait"),
         ),
     ),
-    "images": Noun(
+    Noun(
         word="images",
         path="instances.images",
         help="What boots.",
@@ -58,19 +58,19 @@ NOUNS = {
             ),
         ),
     ),
-    "flavors": Noun(
+    Noun(
         word="flavors",
         path="instances.flavors",
         help="Sizes of machines.",
         columns=("flavor_id", "vcpus", "ram", "disabled"),
     ),
-    "interfaces": Noun(
+    Noun(
         word="interfaces",
         path="instances.interfaces",
         help="Where instances are connected.",
         columns=("port_id", "mac_address", "network_id", "ip_assignments"),
     ),
-    "volumes": Noun(
+    Noun(
         word="volumes",
         path="volumes",
         help="Disks.",
@@ -81,14 +81,14 @@ NOUNS = {
             ("On an instance", "pileus volumes attach-to-instance data --instance-id 3d5e… --wait"),
         ),
     ),
-    "snapshots": Noun(
+    Noun(
         word="snapshots",
         path="volume_snapshots",
         help="Volumes as they were.",
         columns=("id", "name", "status", "size", "volume_id", "created_at"),
         identity="snapshot_id",
     ),
-    "snapshot-schedules": Noun(
+    Noun(
         word="snapshot-schedules",
         path="snapshot_schedules",
         help="When snapshots are taken, and how long they are kept.",
@@ -96,35 +96,35 @@ NOUNS = {
         identity="policy_id",
         examples=(("Each night, a week's worth", NIGHTLY),),
     ),
-    "networks": Noun(
+    Noun(
         word="networks",
         path="networks",
         help="Private networks.",
         columns=("id", "name", "type", "external", "subnets"),
         identity="network_id",
     ),
-    "subnets": Noun(
+    Noun(
         word="subnets",
         path="networks.subnets",
         help="Ranges of addresses.",
         columns=("id", "name", "cidr", "gateway_ip", "network_id"),
         identity="subnet_id",
     ),
-    "routers": Noun(
+    Noun(
         word="routers",
         path="networks.routers",
         help="Ways between networks.",
         columns=("id", "name", "status", "interfaces"),
         identity="router_id",
     ),
-    "floating-ips": Noun(
+    Noun(
         word="floating-ips",
         path="floating_ips",
         help="Public addresses that can be moved.",
         columns=("id", "floating_ip_address", "fixed_ip_address", "status", "port_id"),
         identity="floating_ip_id",
     ),
-    "reserved-fixed-ips": Noun(
+    Noun(
         word="reserved-fixed-ips",
         path="reserved_fixed_ips",
         help="Addresses that are kept.",
@@ -132,27 +132,27 @@ NOUNS = {
         identity="port_id",
         key="port_id",
     ),
-    "security-groups": Noun(
+    Noun(
         word="security-groups",
         path="security_groups",
         help="What may come and go.",
         columns=("id", "name", "description"),
         identity="group_id",
     ),
-    "security-group-rules": Noun(
+    Noun(
         word="security-group-rules",
         path="security_groups.rules",
         help="One thing that may come or go.",
         columns=COMMON,
     ),
-    "ssh-keys": Noun(
+    Noun(
         word="ssh-keys",
         path="ssh_keys",
         help="Keys that open instances.",
         columns=("id", "name", "fingerprint", "state"),
         identity="ssh_key_id",
     ),
-    "placement-groups": Noun(
+    Noun(
         word="placement-groups",
         path="placement_groups",
         help="Instances that stand together, or apart.",
@@ -160,42 +160,41 @@ NOUNS = {
         identity="group_id",
         key="servergroup_id",
     ),
-    "baremetal": Noun(
+    Noun(
         word="baremetal",
         path="baremetal.servers",
         help="Bare metal servers.",
         columns=("id", "name", "status", "flavor_id", "addresses", "tags"),
         identity="server_id",
     ),
-    "projects": Noun(
+    Noun(
         word="projects",
         path="projects",
         help="What keeps things apart.",
         columns=("id", "name", "state", "is_default"),
         identity="project_id",
     ),
-    "regions": Noun(
+    Noun(
         word="regions",
         path="regions",
         help="Where things can be.",
         columns=("id", "display_name", "state", "country"),
         identity="region_id",
     ),
-    "quotas": Noun(word="quotas", path="quotas", help="How much there may be.", columns=COMMON),
-    "tasks": Noun(
+    Noun(word="quotas", path="quotas", help="How much there may be.", columns=COMMON),
+    Noun(
         word="tasks",
         path="tasks",
         help="What is being done, and how it ended.",
         columns=("id", "task_type", "state", "created_on", "error"),
         identity="task_id",
     ),
-    "audit-log": Noun(
+    Noun(
         word="audit-log",
         path="audit_logs",
         help="Who did what.",
         columns=("timestamp", "email", "api_group", "action_type", "resources"),
     ),
-    "costs": Noun(
-        word="costs", path="cost_reports", help="What has been spent.", columns=("type_name", "cost", "currency")
-    ),
-}
+    Noun(word="costs", path="cost_reports", help="What has been spent.", columns=("type_name", "cost", "currency")),
+)
+NOUNS = {noun.word: noun for noun in _ALL}

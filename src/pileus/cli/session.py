@@ -4,22 +4,21 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
+from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, nothing_answers, usable
 from pileus.cli.teaching import Failure, Mistake
 
 MISSING = "this needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
-NO_KEY = "no API key: set GCORE_API_KEY as `pileus serve` prints it, or give one with --key"
 
 
 class Session:
     """The official client, told where the cloud is and who asks; what is not given it takes from the environment."""
 
-    def __init__(self, url: str, key: str | None, project: int | None, region: int | None) -> None:
-        self.url = url.rstrip("/")
-        if not key or not key.isascii():
-            raise Mistake(NO_KEY)
+    def __init__(self, url: str | None, key: str | None, project: int | None, region: int | None) -> None:
+        self.url = (url or URL).rstrip("/")
+        token = usable(key)
         self._sdk = sdk()
         self.client = self._sdk.Gcore(
-            api_key=key, base_url=self.url, cloud_project_id=project, cloud_region_id=region, max_retries=1
+            api_key=token, base_url=self.url, cloud_project_id=project, cloud_region_id=region, max_retries=1
         )
 
     def call(self, path: str, **arguments: Any) -> Any:
@@ -31,40 +30,34 @@ class Session:
         try:
             return work()
         except self._sdk.APIConnectionError as problem:
-            raise Failure(
-                f"nothing answers at {self.url} ({problem.__cause__ or problem}): start it with `pileus serve`, or "
-                "name another by --url"
-            ) from None
+            raise Failure(nothing_answers(self.url, f" ({problem.__cause__ or problem})")) from None
         except self._sdk.AuthenticationError:
-            raise Failure(
-                "the key is not accepted: take the one that `pileus serve` printed, or `pileus keys create` one"
-            ) from None
+            raise Failure(KEY_REFUSED) from None
         except self._sdk.APIStatusError as problem:
             raise Failure(_told(problem)) from None
         except AttributeError:
-            raise Failure(f"{self.url} answers, but not in the API's words: is this a Pileus server?") from None
+            raise Failure(f"{self.url} answers, but not in the API's words: {NO_PILEUS}") from None
         except (TypeError, ValueError) as problem:
             # So the client says which of its parameters go together.
             raise Mistake(" ".join(str(problem).split())) from None
 
     def every(self, path: str, **arguments: Any) -> list[Any]:
         """All things of a list, page after page."""
-        found = self.call(path, **arguments)
-        return list(self.guarded(lambda: list(_each(found))))
+        return self.things(self.call(path, **arguments))
+
+    def things(self, answer: Any) -> list[Any]:
+        """All that a list holds: a page goes on to those that follow, a list without pages has all in its results."""
+        pages = hasattr(answer, "iter_pages")
+        return list(self.guarded(lambda: list(answer if pages else answer.results)))
 
 
-def sdk() -> Any:
-    """The official SDK; raises Failure where it is not installed."""
+def sdk(missing: str = MISSING) -> Any:
+    """The official SDK; raises Failure, which says what is `missing`, where it is not installed."""
     try:
         import gcore  # noqa: PLC0415  # an extra: that it is missing is told in one line
     except ImportError:
-        raise Failure(MISSING) from None
+        raise Failure(missing) from None
     return gcore
-
-
-def _each(found: Any) -> Any:
-    # A page goes on to those that follow; a list without pages has all in its results.
-    return found if hasattr(found, "iter_pages") else found.results
 
 
 def _told(problem: Any) -> str:
@@ -73,7 +66,7 @@ def _told(problem: Any) -> str:
     fields = body.get("invalid_fields")
     if isinstance(fields, dict) and fields:
         return "; ".join(f"{name}: {', '.join(map(str, _several(texts)))}" for name, texts in fields.items())
-    return str(body.get("message") or f"answered {problem.status_code}; is this a Pileus server?")
+    return str(body.get("message") or f"answered {problem.status_code}; {NO_PILEUS}")
 
 
 def _several(texts: Any) -> list[Any]:

@@ -49,7 +49,12 @@ def summary(method: Callable[..., Any]) -> str:
     """The first sentence of what a method says of itself."""
     text = next((each for each in _texts(method) if each), "")
     first = " ".join(inspect.cleandoc(text).split("\n\n")[0].split())
-    return _shortened(first)
+    return _sentence(first)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text as far as there is room."""
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _parameter(each: inspect.Parameter, hint: Any, text: str, *, named: bool) -> Parameter:
@@ -119,11 +124,10 @@ def _told(method: Callable[..., Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in _texts(method):
         for name, words in PARAMETER.findall(text):
-            found.setdefault(name, _shortened(" ".join(words.split("\n\n")[0].split())))
+            found.setdefault(name, _sentence(" ".join(words.split("\n\n")[0].split())))
     return found
 
 
-def _shortened(text: str) -> str:
+def _sentence(text: str) -> str:
     """The first sentence, as far as there is room."""
-    sentence = re.split(r"(?<=\.)\s", text, maxsplit=1)[0].replace("...", "…")
-    return sentence if len(sentence) <= LONGEST else f"{sentence[:LONGEST]}…"
+    return shortened(re.split(r"(?<=\.)\s", text, maxsplit=1)[0].replace("...", "…"), LONGEST)

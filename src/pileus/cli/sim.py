@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
 from pileus.cli.control import Control, quoted
 from pileus.cli.output import output_option, show
 from pileus.cli.teaching import Command, Group, Mistake
@@ -32,12 +33,12 @@ def reach(function: Function) -> Function:
         return function(control=Control(url, key), **more)
 
     for option in (
-        click.option("--key", envvar="GCORE_API_KEY", metavar="TOKEN", help="An administrator's key.  [GCORE_API_KEY]"),
+        click.option("--key", envvar=KEY_VARIABLE, metavar="TOKEN", help=f"An administrator's key.  [{KEY_VARIABLE}]"),
         click.option(
             "--url",
-            envvar="GCORE_BASE_URL",
-            default="http://127.0.0.1:8080",
-            help="The server.  [GCORE_BASE_URL; default: http://127.0.0.1:8080]",
+            envvar=URL_VARIABLE,
+            default=URL,
+            help=f"The server.  [{URL_VARIABLE}; default: {URL}]",
         ),
     ):
         connect = option(connect)
@@ -47,10 +48,10 @@ def reach(function: Function) -> Function:
 region = click.option(
     "--region",
     type=int,
-    envvar="GCORE_CLOUD_REGION_ID",
+    envvar=REGION_VARIABLE,
     default=1,
     metavar="ID",
-    help="The region.  [GCORE_CLOUD_REGION_ID; default: 1]",
+    help=f"The region.  [{REGION_VARIABLE}; default: 1]",
 )
 step = click.option(
     "--step", help="Before which of its steps; without, the first (`pileus sim operations` tells them)."

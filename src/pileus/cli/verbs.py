@@ -10,10 +10,11 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
 from pileus.cli.nouns import Noun
 from pileus.cli.output import show, show_one
 from pileus.cli.session import Session, sdk
-from pileus.cli.signatures import Parameter, parameters, summary
+from pileus.cli.signatures import Parameter, parameters, shortened, summary
 from pileus.cli.teaching import Command, Mistake, SectionOption
 from pileus.cli.waiting import wait
 
@@ -28,7 +29,6 @@ ACTIONS = {
     "resume": "Let it go on where it was suspended.",
 }
 CLOUD = "Which cloud"
-URL = "http://127.0.0.1:8080"
 MOST_OFFERED, SHORT = 100, 85
 
 
@@ -77,7 +77,7 @@ def command(noun: Noun, verb: str) -> Command:
         callback=run,
         params=[*options, *_cloud_options({each.flag for each in takes}), *([WAIT] if starts_tasks else []), OUTPUT],
         help=told,
-        short_help=told if len(told) <= SHORT else f"{told[:SHORT]}…",
+        short_help=shortened(told, SHORT),
         examples=[each for each in noun.examples if f" {verb} " in f"{each[1]} "],
     )
 
@@ -107,7 +107,7 @@ def _client() -> Any:
 
 
 def _session(given: dict[str, Any]) -> Session:
-    return Session(*(given.pop(name) for name in ("cloud_url", "cloud_key", "cloud_project", "cloud_region")))
+    return Session(*(given.pop(name, None) for name in ("cloud_url", "cloud_key", "cloud_project", "cloud_region")))
 
 
 def _option(each: Parameter, noun: Noun, *, is_subject: bool) -> click.Parameter:
@@ -137,10 +137,10 @@ def _cloud_options(taken: AbstractSet[str]) -> list[click.Option]:
         return SectionOption([flag, name], envvar=variable, help=told, section=CLOUD, **more)
 
     return [
-        option("--url", "cloud_url", "GCORE_BASE_URL", "Where it is.", default=URL, metavar="URL"),
-        option("--key", "cloud_key", "GCORE_API_KEY", "An API key.", metavar="TOKEN"),
+        option("--url", "cloud_url", URL_VARIABLE, "Where it is.", default=URL, metavar="URL"),
+        option("--key", "cloud_key", KEY_VARIABLE, "An API key.", metavar="TOKEN"),
         option("--project", "cloud_project", "GCORE_CLOUD_PROJECT_ID", "The project's number.", default=1, type=int),
-        option("--region", "cloud_region", "GCORE_CLOUD_REGION_ID", "The region's number.", default=1, type=int),
+        option("--region", "cloud_region", REGION_VARIABLE, "The region's number.", default=1, type=int),
     ]
 
 
@@ -157,9 +157,8 @@ def _completion(noun: Noun) -> Callable[..., list[CompletionItem]]:
     """Offer the ids of what there is, with their names."""
 
     def complete(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-        values = {name: ctx.params.get(name) for name in ("cloud_url", "cloud_key", "cloud_project", "cloud_region")}
         try:
-            found = _session(values).every(f"{noun.path}.list")
+            found = _session(dict(ctx.params)).every(f"{noun.path}.list")
         except click.ClickException:
             return []
         offered = [(str(_identity(noun, thing)), str(getattr(thing, "name", ""))) for thing in found]
@@ -197,7 +196,7 @@ def _tell(session: Session, noun: Noun, answer: Any, output: str, *, paged: bool
     elif isinstance(answer, str | bytes):
         click.echo(answer, nl=False)
     elif hasattr(answer, "results"):
-        found = session.guarded(lambda: list(answer)) if paged and hasattr(answer, "iter_pages") else answer.results
+        found = session.things(answer) if paged else answer.results
         show([_plain(thing) for thing in found], noun.columns, output)
     else:
         show_one(_plain(answer), output)
