@@ -26,8 +26,7 @@ CATCHES_ALL = {
     "store.disk",
     "tasks.engine",
     "tasks.account.deliveries",
-    "tasks.reconcile",
-    "tasks.storage.scheduling",
+    "tasks.repeating",
     "store.sqlite",
     "api.routes.health",
 }

@@ -304,7 +304,7 @@ async def test_what_takes_long_lets_others_have_their_turn(office: Office) -> No
 
     async def pass_time() -> None:
         async with office.stage.db.read() as tx:
-            looks.append(len(await subscriptions.owed(tx, 1, 10)))
+            looks.append(len(await user_actions.owed(tx, 1, 10)))
         office.stage.clock.pass_by(HELD // 3)
 
     office.post.meanwhile = pass_time

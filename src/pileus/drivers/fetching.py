@@ -17,7 +17,7 @@ from msgspec import Struct
 from pileus.drivers.driver import DriverError, Fetching
 from pileus.drivers.image_formats import HEAD
 from pileus.drivers.images import Fetched
-from pileus.drivers.reaching import Address, NotPublic, UnknownName, addresses
+from pileus.drivers.reaching import Address, NotPublic, UnknownName, addresses, pinned
 
 SCHEMES = ("http", "https")
 REDIRECTS = 5
@@ -76,17 +76,14 @@ async def _last(client: httpx.AsyncClient, target: httpx.URL, bounds: Fetching) 
 
 async def _asked(client: httpx.AsyncClient, target: httpx.URL, bounds: Fetching) -> httpx.Response:
     """The answer of the first of a name's addresses that can be reached; its certificate has to be the name's."""
-    host = target.raw_host.decode("ascii")
-    headers = {"Host": target.netloc.decode("ascii"), "Accept-Encoding": "identity"}
     unreached: httpx.ConnectError | None = None
     for address in await _addresses(target, bounds):
-        there = target.copy_with(host=str(address))
-        request = client.build_request("GET", there, headers=headers, extensions={"sni_hostname": host})
+        request = client.build_request("GET", **pinned(target, address, {"Accept-Encoding": "identity"}))
         try:
             return await client.send(request, stream=True)
         except httpx.ConnectError as problem:
             unreached = problem
-    raise unreached or DriverError(f"{host} has no address", retryable=True)
+    raise unreached or DriverError(f"{target.raw_host.decode()} has no address", retryable=True)
 
 
 async def _addresses(target: httpx.URL, bounds: Fetching) -> list[Address]:

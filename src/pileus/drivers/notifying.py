@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from pileus.domain.account.subscriptions import Queue, Target, Webhook
-from pileus.drivers.reaching import Address, NotPublic, UnknownName, addresses
+from pileus.drivers.reaching import Address, NotPublic, UnknownName, addresses, pinned
 from pileus.drivers.subscribers import NotSentError
 
 SECONDS = 10.0
@@ -100,9 +100,7 @@ def _port(parts: SplitResult) -> int:
 
 
 async def _post(target: Webhook, there: Address, message_id: str, body: bytes, timestamp: str) -> None:
-    url = httpx.URL(target.url)
     headers = {
-        "Host": url.netloc.decode("ascii"),
         "Content-Type": "application/json",
         "User-Agent": "Pileus",
         "webhook-id": message_id,
@@ -110,13 +108,10 @@ async def _post(target: Webhook, there: Address, message_id: str, body: bytes, t
         "webhook-signature": signature(target.auth_header_value, message_id, timestamp, body),
         target.auth_header_name: target.auth_header_value,
     }
-    extensions = {"sni_hostname": url.raw_host.decode("ascii")}
     # The time is bounded outside, for all that is done for a message together.
     options: dict[str, Any] = {"trust_env": False, "follow_redirects": False, "timeout": None}
     async with httpx.AsyncClient(verify=_trusted(), **options) as client:
-        request = client.build_request(
-            "POST", url.copy_with(host=str(there)), content=body, headers=headers, extensions=extensions
-        )
+        request = client.build_request("POST", content=body, **pinned(httpx.URL(target.url), there, headers))
         # What it says is of no interest, however much it says.
         answer = await client.send(request, stream=True)
         await answer.aclose()

@@ -6,7 +6,11 @@ that it has is judged, and connections are made to one that was judged, not to t
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any
+
+import httpx
 
 TRANSLATED = IPv6Network("64:ff9b::/96")
 """Addresses of IPv4, as networks of IPv6 alone write them."""
@@ -37,6 +41,15 @@ async def addresses(host: str, port: int, *, anywhere: bool) -> list[Address]:
     if any(not _reachable(address, anywhere=anywhere) for address in its):
         raise NotPublic(f"{host} is not a public address")
     return list(dict.fromkeys(its))
+
+
+def pinned(url: httpx.URL, address: Address, headers: Mapping[str, str]) -> dict[str, Any]:
+    """What makes a request go to one address of a name, and say the name; a certificate has to be the name's too."""
+    return {
+        "url": url.copy_with(host=str(address)),
+        "headers": {"Host": url.netloc.decode("ascii"), **headers},
+        "extensions": {"sni_hostname": url.raw_host.decode("ascii")},
+    }
 
 
 def _reachable(address: Address, *, anywhere: bool) -> bool:

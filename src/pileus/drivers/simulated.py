@@ -158,16 +158,14 @@ class Simulated(Storage, Wiring, Pictures):
 
     async def traffic(self, router_id: str, since: int, until: int, count: int) -> dict[str, list[Traffic]]:
         """A daily wave of its own for each interface of a router."""
-        self._must("routers", router_id)
+        found = self.router(router_id)
+        if found is None:
+            raise DriverError(f"Router {router_id} does not exist", retryable=False)
+        crossing, nics = found
+        outside = [crossing.outside.port_id] if crossing.outside else []
         step = max((until - since) // max(count, 1), 1)
-        rows = self._db.execute("SELECT id FROM router_ports WHERE parent = ? ORDER BY id", (router_id,)).fetchall()
-        crossing = self.router(router_id)
-        outside = [crossing[0].outside.port_id] if crossing and crossing[0].outside else []
         times = [since + step * at for at in range(1, count + 1)]
-        return {
-            port_id: [_passed(time, _phase(port_id)) for time in times]
-            for port_id in [*outside, *(row[0] for row in rows)]
-        }
+        return {port_id: [_passed(time, _phase(port_id)) for time in times] for port_id in [*outside, *sorted(nics)]}
 
     def set_state(self, machine_id: str, status: str, vm_state: str | None = None) -> None:
         """Let a machine be in a state, as if something had happened to it; raises DriverError for an unknown one."""

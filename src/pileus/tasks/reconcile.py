@@ -9,6 +9,7 @@ from pileus.domain.compute.instances import VM_STATES, Status
 from pileus.drivers.driver import Compute, Seen
 from pileus.store.compute import instances
 from pileus.store.database import Database, Tx
+from pileus.tasks.repeating import repeat
 
 LOG = logging.getLogger(__name__)
 EVERY = 5.0
@@ -19,12 +20,7 @@ async def keep_reconciled(
     db: Database, driver: Compute, now: Callable[[], int], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> None:
     """Reconcile again and again, until cancelled; a failure is not the last try."""
-    while True:
-        try:
-            await reconcile(db, driver, now)
-        except Exception:
-            LOG.exception("Reconciling failed")
-        await sleep(EVERY)
+    await repeat(partial(reconcile, db, driver, now), EVERY, sleep, LOG, "Reconciling failed")
 
 
 async def reconcile(db: Database, driver: Compute, now: Callable[[], int]) -> int:

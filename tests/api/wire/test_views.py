@@ -37,6 +37,7 @@ from pileus.domain.places import Caller
 from pileus.domain.tags import Tag
 from pileus.domain.tasks import Task, TaskState, created
 from tests.contract.published import check_answer
+from tests.domain.builders import the_catalogue
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
 WHEN = 1_701_255_409_123_456
@@ -162,10 +163,10 @@ def page(*views: Any) -> Page[Any]:
         ("GET", f"{INSTANCE}/interfaces", 200, page(INTERFACE)),
         ("GET", f"{INSTANCE}/metadata", 200, page(*shown(TAGS))),
         ("POST", f"{INSTANCE}/metrics", 200, page(METRICS)),
-        ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(PREVIEW, "EUR", Decimal(0))),
-        ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(Preview(), "EUR", Decimal(0))),
-        ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ItemPrice.of(PREVIEW.total, "EUR", Decimal(0))),
-        ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ItemPrice.of(None, "EUR", Decimal(0))),
+        ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(PREVIEW, the_catalogue())),
+        ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(Preview(), the_catalogue())),
+        ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ItemPrice.of(PREVIEW.total, the_catalogue())),
+        ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ItemPrice.of(None, the_catalogue())),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )

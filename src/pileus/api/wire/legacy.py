@@ -3,14 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec import Struct
-
 from pileus.api.wire.tags import TagView
-
-
-def fields(view: Struct) -> dict[str, Any]:
-    """All that a view shows, for the same view with more."""
-    return {name: getattr(view, name) for name in view.__struct_fields__}
 
 
 def second_tags(tags: Iterable[TagView]) -> dict[str, Any]:

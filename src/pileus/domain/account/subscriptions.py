@@ -101,9 +101,9 @@ class Subscription(Struct, frozen=True, kw_only=True):
 
 
 def subscription(subscription_id: int, client_id: int, target: Target, now: int) -> Subscription:
-    """A new one; raises Invalid for a target that cannot be used."""
+    """A new one, to a target that was checked."""
     kind = "webhook" if isinstance(target, Webhook) else "amqp"
-    return Subscription(id=subscription_id, client_id=client_id, kind=kind, target=target.checked(), created_at=now)
+    return Subscription(id=subscription_id, client_id=client_id, kind=kind, target=target, created_at=now)
 
 
 def retargeted(before: Queue, **changes: Any) -> Queue:

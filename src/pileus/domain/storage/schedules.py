@@ -1,7 +1,7 @@
 """Schedules: when snapshots are taken, what they are called, and how long and how many of them are kept."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from pileus.domain.errors import invalid
-from pileus.domain.storage.volumes import Volume
+from pileus.domain.storage.volumes import Snapshot, Volume
 
 MINUTE = 60_000_000
 """Microseconds."""
@@ -153,12 +153,15 @@ class Schedule(NewSchedule, frozen=True, kw_only=True):
 
     def changed(self, changes: Mapping[str, Any], timing: Mapping[str, Any], now: int) -> "Schedule":
         """Apply a patch: fields of the record, and fields of its timing; raises Invalid."""
-        after = replace(self, **changes)
-        if timing:
-            after = replace(after, timing=retimed(self.timing, timing))
-            after = replace(after, next_at=None if self.next_at is None else now)
+        after = replace(self, **changes, timing=retimed(self.timing, timing))
         after.checked(now)
-        return after.waiting(now) if timing and after.next_at is not None else after
+        if not timing or self.next_at is None:
+            return after
+        return replace(after, next_at=after.timing.following(now, now))
+
+    def surplus(self, taken: Sequence[Snapshot], coming: int = 0) -> Sequence[Snapshot]:
+        """The oldest of what it has taken of a volume, where there are more than it keeps, with those to come."""
+        return taken[: max(0, len(taken) + coming - self.max_quantity)]
 
     def name_of(self, volume: Volume, now: int) -> str:
         """What a snapshot is called."""

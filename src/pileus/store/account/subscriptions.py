@@ -10,7 +10,6 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("subscriptions", Subscription)
-ACTIONS = Table("user_actions", UserAction)
 
 
 async def next_id(tx: Tx) -> int:
@@ -75,16 +74,6 @@ async def waiting(tx: Tx, now: int, limit: int) -> list[Subscription]:
     """The subscriptions to which something is to be sent now, those that have waited longest first."""
     where = "next_at <= :now AND EXISTS (SELECT 1 FROM deliveries d WHERE d.subscription_id = subscriptions.id)"
     return await TABLE.find(tx, f"{where} ORDER BY next_at, id LIMIT {limit}", now=now)
-
-
-async def owed(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
-    """The lines that are to be sent to a subscription, the oldest first."""
-    rows = await tx.all(
-        f"SELECT {ACTIONS.of('a')} FROM deliveries d JOIN user_actions a ON a.id = d.action_id"  # noqa: S608
-        f" WHERE d.subscription_id = :id ORDER BY d.created_at, d.action_id LIMIT {limit}",
-        id=subscription_id,
-    )
-    return ACTIONS.records(rows)
 
 
 async def drop(tx: Tx, subscription_id: int, before: int) -> int:

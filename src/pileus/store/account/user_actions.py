@@ -62,3 +62,13 @@ async def add(tx: Tx, action: UserAction) -> None:
     """Write a line, in the transaction of the change it tells of, and that it is to be sent to who has subscribed."""
     await TABLE.add(tx, action)
     await subscriptions.owe(tx, action)
+
+
+async def owed(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
+    """The lines that are to be sent to a subscription, the oldest first."""
+    rows = await tx.all(
+        f"SELECT {TABLE.of('a')} FROM deliveries d JOIN user_actions a ON a.id = d.action_id"  # noqa: S608
+        f" WHERE d.subscription_id = :id ORDER BY d.created_at, d.action_id LIMIT {limit}",
+        id=subscription_id,
+    )
+    return TABLE.records(rows)

@@ -111,8 +111,7 @@ async def taken(tx: Tx, schedule_id: str, volume_id: str) -> list[Snapshot]:
 
 async def expire_surplus(tx: Tx, schedule: Schedule, volume_id: str, now: int) -> None:
     """Let the oldest that a schedule has taken of a volume end, where there are more than it keeps."""
-    whole = await taken(tx, schedule.id, volume_id)
-    for snapshot in whole[: max(0, len(whole) - schedule.max_quantity)]:
+    for snapshot in schedule.surplus(await taken(tx, schedule.id, volume_id)):
         await expire(tx, snapshot.id, now)
 
 

@@ -14,10 +14,10 @@ from functools import partial
 
 from pileus.domain.account.subscriptions import KEPT, SECOND, Subscription
 from pileus.domain.account.user_actions import UserAction
-from pileus.domain.errors import Stale
 from pileus.drivers.subscribers import Notifier, NotSentError
-from pileus.store.account import subscriptions
+from pileus.store.account import subscriptions, user_actions
 from pileus.store.database import Database, Tx
+from pileus.tasks.repeating import repeat
 from pileus.tasks.stopping import stopped
 
 LOG = logging.getLogger(__name__)
@@ -52,9 +52,7 @@ class Deliverer:
     async def run(self) -> None:
         """Serve many at once, again and again; a failure is not the last try."""
         try:
-            while True:
-                await self._look()
-                await self.sleep(EVERY)
+            await repeat(self._look, EVERY, self.sleep, LOG, "Subscriptions could not be looked at")
         finally:
             await stopped(*self._serving)
 
@@ -64,11 +62,8 @@ class Deliverer:
             await self._serve(waiting[0])
 
     async def _look(self) -> None:
-        try:
-            for each in await self._waiting(AT_ONCE - len(self._serving)):
-                self._start(each)
-        except Exception:
-            LOG.exception("Subscriptions could not be looked at")
+        for each in await self._waiting(AT_ONCE - len(self._serving)):
+            self._start(each)
 
     async def _waiting(self, number: int) -> list[Subscription]:
         async with self.db.read() as tx:
@@ -82,8 +77,6 @@ class Deliverer:
     async def _guarded(self, seen: Subscription) -> None:
         try:
             await self._serve(seen)
-        except Stale:
-            return
         except Exception:
             LOG.exception("A subscription could not be served", extra={"subscription_id": seen.id})
 
@@ -92,7 +85,7 @@ class Deliverer:
         if held is None:
             return
         async with self.db.read() as tx:
-            owed = await subscriptions.owed(tx, held.id, IN_A_ROW)
+            owed = await user_actions.owed(tx, held.id, IN_A_ROW)
         outcome = await self._sent(held, owed)
         await self.db.write(partial(self._note, held, outcome))
 

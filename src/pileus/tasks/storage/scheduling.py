@@ -22,6 +22,7 @@ from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.store.storage import schedules, snapshots, volumes
 from pileus.tasks.account import quotas
+from pileus.tasks.repeating import repeat
 
 LOG = logging.getLogger(__name__)
 EVERY = 1.0
@@ -43,13 +44,11 @@ class Scheduler:
 
     async def run(self) -> None:
         """Look again and again; a failure is not the last try."""
-        while True:
-            try:
-                if await self.tick():
-                    self.nudge()
-            except Exception:
-                LOG.exception("Schedules could not be looked at")
-            await self.sleep(EVERY)
+        await repeat(self._look, EVERY, self.sleep, LOG, "Schedules could not be looked at")
+
+    async def _look(self) -> None:
+        if await self.tick():
+            self.nudge()
 
     async def tick(self) -> int:
         """Start the tasks that are due now; how many that are."""
@@ -75,14 +74,15 @@ class Scheduler:
             return False
         if not await schedules.take_due(tx, schedule_id, volume_id) or schedule is None or volume is None:
             return False
-        task = _task("create_snapshot", volume, schedule, self.new_id(), self.now())
+        now = self.now()
+        task = _task("create_snapshot", volume, schedule, self.new_id(), now)
         try:
             await volumes.unchanged(tx, volume.photographed())
-            await quotas.within(tx, self.catalogue, volume.place, await _more(tx, schedule, volume), self.now())
+            await quotas.within(tx, self.catalogue, volume.place, await _more(tx, schedule, volume), now)
         except Stale:
             raise
         except (Conflict, QuotaExceeded) as reason:
-            await tasks.add(tx, replace(task, state=TaskState.ERROR, error=str(reason), finished_at=task.created_at))
+            await tasks.add(tx, replace(task, state=TaskState.ERROR, error=str(reason), finished_at=now))
             return False
         snapshot = await snapshots.add(tx, self._snapshot(schedule, volume, task))
         named = {"snapshot_id": snapshot.id, "volume_id": volume.id}
@@ -131,8 +131,7 @@ def _task(task_type: str, subject: Volume | Snapshot, schedule: Schedule | None,
 
 async def _more(tx: Tx, schedule: Schedule, volume: Volume) -> dict[str, int]:
     """What another snapshot adds to what a tenant has, when the oldest have gone for it."""
-    whole = await schedules.taken(tx, schedule.id, volume.id)
-    going = whole[: max(0, len(whole) + 1 - schedule.max_quantity)]
+    going = schedule.surplus(await schedules.taken(tx, schedule.id, volume.id), coming=1)
     return {
         "volume_snapshots_count": max(0, 1 - len(going)),
         "volume_snapshots_size": max(0, volume.size - sum(snapshot.size for snapshot in going)),

@@ -88,7 +88,7 @@ async def try_queue(call: Here, data: JSONBody[TestQueue]) -> None:
     """Publish a message to a broker, to see whether it arrives; if not, the answer tells why."""
     body = msgspec.json.encode(TEST_MESSAGE)
     try:
-        await call.cloud.notifier.send(data.target().checked(), call.request_id, body, call.cloud.now())
+        await call.cloud.notifier.send(data.target(), call.request_id, body, call.cloud.now())
     except NotSentError as problem:
         raise invalid(connection_string=f"The message has not arrived: {problem}") from problem
 
@@ -140,7 +140,7 @@ async def _add(call: Call, target: Target) -> None:
 async def _may_be_sent(call: Call, target: Target) -> None:
     """Return if lines may be sent to a target; raises Invalid."""
     try:
-        await call.cloud.notifier.check(target.checked())
+        await call.cloud.notifier.check(target)
     except NotSentError as problem:
         raise invalid(**{"url" if isinstance(target, Webhook) else "connection_string": str(problem)}) from problem
 

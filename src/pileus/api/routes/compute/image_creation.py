@@ -71,7 +71,7 @@ async def preview_image_price(call: Here, data: JSONBody[PriceImage]) -> ItemPri
     async with call.db.read() as tx:
         await projects.present(tx, call.place)
     catalogue = call.cloud.catalogue
-    return ItemPrice.of(prices.of_image(catalogue, data.size), catalogue.currency, catalogue.prices.tax_percent)
+    return ItemPrice.of(prices.of_image(catalogue, data.size), catalogue)
 
 
 async def _copied(call: Call, data: CreateImage) -> TaskIds:

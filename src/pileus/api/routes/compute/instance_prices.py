@@ -34,7 +34,7 @@ async def preview_instance_price(call: Here, data: JSONBody[PreviewPrice]) -> In
     count = max(1, len(data.names), len(data.name_templates))
     wanted = basket(_flavor(call, data.flavor), disks, interfaces, count)
     catalogue = call.cloud.catalogue
-    return InstancePrice.of(prices.preview(catalogue, wanted), catalogue.currency, catalogue.prices.tax_percent)
+    return InstancePrice.of(prices.preview(catalogue, wanted), catalogue)
 
 
 @get("/cloud/v1/pricing/{project_id:int}/{region_id:int}/instances/{instance_id:str}", opt=READ, tags=["Instances"])
@@ -50,7 +50,7 @@ async def get_instance_price(call: Here, instance_id: FromPath[str]) -> ItemPric
         floating_ips=sum(address.floating for address in attached.addresses),
         external_ips=len({each.port_id for each in attached.addresses if each.external and not each.floating}),
     )
-    return ItemPrice.of(prices.preview(catalogue, living).total, catalogue.currency, catalogue.prices.tax_percent)
+    return ItemPrice.of(prices.preview(catalogue, living).total, catalogue)
 
 
 @post(

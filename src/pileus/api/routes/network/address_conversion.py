@@ -89,7 +89,7 @@ async def _priced(call: Call, price: Price) -> ItemPrice:
     async with call.db.read() as tx:
         await projects.present(tx, call.place)
     catalogue = call.cloud.catalogue
-    return ItemPrice.of(price, catalogue.currency, catalogue.prices.tax_percent)
+    return ItemPrice.of(price, catalogue)
 
 
 ROUTES = [

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import asdict
+
 from pileus.api.call import Call
 from pileus.api.routes.compute.instance_views import show
-from pileus.api.wire.legacy import fields
 from pileus.api.wire.network.floating_ips import (
     FloatingIPView,
     LegacyFloatingIPView,
@@ -41,4 +42,4 @@ async def show_listed(tx: Tx, call: Call, found: Sequence[FloatingIP]) -> list[L
     }
     views = await show_each(tx, call, found)
     listed = LegacyListedFloatingIP if call.cloud.legacy_fields else ListedFloatingIP
-    return [listed(**fields(view), instance=shown.get(view.port_id or ""), loadbalancer=None) for view in views]
+    return [listed(**asdict(view), instance=shown.get(view.port_id or ""), loadbalancer=None) for view in views]

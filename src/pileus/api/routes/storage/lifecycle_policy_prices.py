@@ -30,7 +30,7 @@ async def estimate_policy_usage(call: Here, data: JSONBody[CreateLifecyclePolicy
         max_volume_snapshot_count_usage=kept * len(named),
         max_volume_snapshot_size_usage=size,
         max_volume_snapshot_sequence_length=kept,
-        max_cost=_item(call, prices.of_snapshot(call.cloud.catalogue, size)),
+        max_cost=ItemPrice.of(prices.of_snapshot(call.cloud.catalogue, size), call.cloud.catalogue),
     )
 
 
@@ -38,7 +38,7 @@ async def estimate_policy_usage(call: Here, data: JSONBody[CreateLifecyclePolicy
 async def preview_policy_price(call: Here, data: JSONBody[CreateLifecyclePolicy]) -> ItemPrice:
     """Tell what a policy would cost at most; version 2 tells it by the type of the volumes."""
     size = _kept(call, data) * sum(volume.size for volume in await _volumes(call, data.volume_ids))
-    return _item(call, prices.of_snapshot(call.cloud.catalogue, size))
+    return ItemPrice.of(prices.of_snapshot(call.cloud.catalogue, size), call.cloud.catalogue)
 
 
 @post(f"/cloud/v2/{PRICE}", opt=READ, status_code=200, tags=["Snapshot Schedules"])
@@ -50,7 +50,7 @@ async def preview_policy_price_by_type(call: Here, data: JSONBody[PricePolicy]) 
     for volume in await _volumes(call, data.volume_ids):
         cost = prices.of_snapshot(catalogue, kept * volume.size)
         costs[volume.type_name] = costs.get(volume.type_name, Price()) + cost
-    return PolicyPrice.of(costs, catalogue.currency, catalogue.prices.tax_percent)
+    return PolicyPrice.of(costs, catalogue)
 
 
 async def _volumes(call: Call, volume_ids: Iterable[str]) -> list[Volume]:
@@ -62,10 +62,6 @@ async def _volumes(call: Call, volume_ids: Iterable[str]) -> list[Volume]:
 
 def _kept(call: Call, data: CreateLifecyclePolicy | PricePolicy) -> int:
     return most_kept(schedule.asked(call.cloud.now()) for schedule in data.schedules)
-
-
-def _item(call: Call, price: Price) -> ItemPrice:
-    return ItemPrice.of(price, call.cloud.catalogue.currency, call.cloud.catalogue.prices.tax_percent)
 
 
 ROUTES = [estimate_policy_usage, preview_policy_price, preview_policy_price_by_type]

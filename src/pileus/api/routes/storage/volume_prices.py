@@ -8,7 +8,6 @@ from pileus.api.call import Call, Here
 from pileus.api.wire.account.prices import ItemPrice, PriceVolume
 from pileus.api.wire.storage.snapshots import PriceSnapshot
 from pileus.domain.account import prices
-from pileus.domain.account.prices import Price
 from pileus.domain.errors import invalid
 from pileus.store.account import projects
 from pileus.store.database import Tx
@@ -26,7 +25,7 @@ async def preview_volume_price(call: Here, data: JSONBody[PriceVolume]) -> ItemP
         size, type_name = await _wanted(tx, call, data)
     if type_name not in types:
         raise invalid(type_name=f"There is no volume type {type_name} in this region")
-    return _item(call, prices.of_volume(call.cloud.catalogue, size, type_name))
+    return ItemPrice.of(prices.of_volume(call.cloud.catalogue, size, type_name), call.cloud.catalogue)
 
 
 @post("/cloud/v1/pricing/{project_id:int}/{region_id:int}/snapshots", opt=READ, status_code=200, tags=["Snapshots"])
@@ -35,7 +34,7 @@ async def preview_snapshot_price(call: Here, data: JSONBody[PriceSnapshot]) -> I
     call.region()
     async with call.db.read() as tx:
         volume = await volumes.get(tx, await projects.present(tx, call.place), data.volume_id)
-    return _item(call, prices.of_snapshot(call.cloud.catalogue, volume.size))
+    return ItemPrice.of(prices.of_snapshot(call.cloud.catalogue, volume.size), call.cloud.catalogue)
 
 
 async def _wanted(tx: Tx, call: Call, data: PriceVolume) -> tuple[int, str]:
@@ -49,11 +48,6 @@ async def _wanted(tx: Tx, call: Call, data: PriceVolume) -> tuple[int, str]:
     snapshot = await snapshots.get(tx, call.place, data.snapshot_id)
     origin = await volumes.find(tx, snapshot.volume_id)
     return data.size or snapshot.size, data.type_name or (origin.type_name if origin else DEFAULT_TYPE)
-
-
-def _item(call: Call, price: Price) -> ItemPrice:
-    catalogue = call.cloud.catalogue
-    return ItemPrice.of(price, catalogue.currency, catalogue.prices.tax_percent)
 
 
 ROUTES = [preview_volume_price, preview_snapshot_price]

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 from pileus.api.wire.constraints import Size, VolumeSourceName, VolumeType
 from pileus.api.wire.network.interfaces import NewInterface
 from pileus.domain.account.prices import Preview, Price, shown
+from pileus.domain.catalogue import Catalogue
 
 Currency = Literal["AZN", "EUR", "USD"]
 PriceStatus = Literal["error", "hide", "show"]
@@ -54,16 +55,16 @@ class ItemPrice(Struct, kw_only=True):
     tax_percent: float
 
     @classmethod
-    def of(cls, price: Price | None, currency_code: Currency, tax_percent: Decimal) -> "ItemPrice":
+    def of(cls, price: Price | None, catalogue: Catalogue) -> "ItemPrice":
         """Show a price; there are no discounts here."""
         return cls(
-            currency_code=currency_code,
+            currency_code=catalogue.currency,
             price_status="hide" if price is None else "show",
             price_per_hour=hourly(price),
             price_per_month=monthly(price),
             price_without_discount_per_month=monthly(price),
             discount_percent=0,
-            tax_percent=float(tax_percent),
+            tax_percent=float(catalogue.prices.tax_percent),
         )
 
 
@@ -122,12 +123,12 @@ class InstancePrice(Struct, kw_only=True):
     vm_count: int
 
     @classmethod
-    def of(cls, preview: Preview, currency_code: Currency, tax_percent: Decimal) -> "InstancePrice":
+    def of(cls, preview: Preview, catalogue: Catalogue) -> "InstancePrice":
         """Show a preview; there are no discounts here."""
         total = preview.total
         virtual, baremetal = preview.egress_virtual_per_gb, preview.egress_baremetal_per_gb
         return cls(
-            currency_code=currency_code,
+            currency_code=catalogue.currency,
             price_status="hide" if total is None else "show",
             per_hour=InstancePriceParts(
                 flavor=hourly(preview.flavor),
@@ -147,7 +148,7 @@ class InstancePrice(Struct, kw_only=True):
             price_without_discount_per_month=monthly(total),
             discount_percent="0",
             discount_details=[],
-            tax_percent=float(tax_percent),
+            tax_percent=float(catalogue.prices.tax_percent),
             vm_count=preview.count,
         )
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from pileus.api.wire.patches import given
 from pileus.domain.account.subscriptions import HIDDEN, Queue, Webhook
 
 Address = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -56,8 +57,10 @@ class Subscribe(Struct, kw_only=True):
     auth_header_value: Header
 
     def target(self) -> Webhook:
-        """The same in the rules' words."""
-        return Webhook(url=self.url, auth_header_name=self.auth_header_name, auth_header_value=self.auth_header_value)
+        """Say it in the rules' words; raises Invalid for what cannot be used."""
+        return Webhook(
+            url=self.url, auth_header_name=self.auth_header_name, auth_header_value=self.auth_header_value
+        ).checked()
 
 
 class SubscribeQueue(Struct, kw_only=True):
@@ -69,13 +72,13 @@ class SubscribeQueue(Struct, kw_only=True):
     receive_child_client_events: bool = False
 
     def target(self) -> Queue:
-        """The same in the rules' words."""
+        """Say it in the rules' words; raises Invalid for what cannot be used."""
         return Queue(
             connection_string=self.connection_string,
             exchange=self.exchange,
             routing_key=self.routing_key,
             receive_child_client_events=self.receive_child_client_events,
-        )
+        ).checked()
 
 
 class UpdateQueue(Struct, kw_only=True):
@@ -88,8 +91,7 @@ class UpdateQueue(Struct, kw_only=True):
 
     def changes(self) -> dict[str, Any]:
         """What was given."""
-        given = {name: getattr(self, name) for name in self.__struct_fields__}
-        return {name: value for name, value in given.items() if value is not UNSET}
+        return given(self)
 
 
 class TestQueue(Struct, kw_only=True):
@@ -100,5 +102,7 @@ class TestQueue(Struct, kw_only=True):
     routing_key: Short | None = None
 
     def target(self) -> Queue:
-        """The same in the rules' words."""
-        return Queue(connection_string=self.connection_string, exchange=self.exchange, routing_key=self.routing_key)
+        """Say it in the rules' words; raises Invalid for what cannot be used."""
+        return Queue(
+            connection_string=self.connection_string, exchange=self.exchange, routing_key=self.routing_key
+        ).checked()

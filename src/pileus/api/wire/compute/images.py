@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
-from pileus.api.wire.legacy import fields, second_tags
+from pileus.api.wire.legacy import second_tags
 from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import TagView, shown
 from pileus.domain.compute.images import Image
@@ -93,4 +94,4 @@ class LegacyImageView(ImageView, kw_only=True):
     def of(cls, image: Image, tags: Iterable[Tag], region_name: str, project_id: int) -> "LegacyImageView":
         """Show an image under both sets of names."""
         view = ImageView.of(image, tags, region_name, project_id)
-        return cls(**fields(view), tags=view.tags_v2, **second_tags(view.tags_v2))
+        return cls(**asdict(view), tags=view.tags_v2, **second_tags(view.tags_v2))

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import asdict
 
 from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.constraints import Uuid
-from pileus.api.wire.legacy import fields, second_tags
+from pileus.api.wire.legacy import second_tags
 from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPPatch
@@ -66,7 +67,7 @@ class LegacyFloatingIPView(FloatingIPView, kw_only=True):
     def of(cls, floating: FloatingIP, tags: Iterable[Tag], region_name: str) -> "LegacyFloatingIPView":
         """Show a floating IP under both sets of names."""
         view = FloatingIPView.of(floating, tags, region_name)
-        return cls(**fields(view), **second_tags(view.tags))
+        return cls(**asdict(view), **second_tags(view.tags))
 
 
 class LegacyListedFloatingIP(ListedFloatingIP, kw_only=True):

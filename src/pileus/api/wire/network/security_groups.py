@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec.structs import asdict
 
 from pileus.api.wire.constraints import Description, Name, Uuid
-from pileus.api.wire.legacy import fields
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
 from pileus.api.wire.times import offset
 from pileus.domain.network.security_groups import SecurityGroup
@@ -100,7 +100,7 @@ class LegacySecurityGroupView(SecurityGroupView, kw_only=True):
         """Show a group under both sets of names."""
         view = SecurityGroupView.of(group, rules, tags, region_name)
         texts = [f"{tag.key}={tag.value}" for tag in view.tags_v2]
-        return cls(**fields(view), tags=texts, metadata=view.tags_v2)
+        return cls(**asdict(view), tags=texts, metadata=view.tags_v2)
 
 
 class Rule(Struct, kw_only=True):

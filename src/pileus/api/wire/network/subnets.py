@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, cast
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import asdict
 
 from pileus.api.wire.constraints import Name, Uuid
-from pileus.api.wire.legacy import fields
 from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
 from pileus.domain.network.networks import Route, Subnet
@@ -102,7 +102,7 @@ class LegacySubnetView(SubnetView, kw_only=True):
     ) -> "LegacySubnetView":
         """Show a subnet under both sets of names."""
         view = SubnetView.of(subnet, tags, region_name, project_id, available)
-        return cls(**fields(view), metadata=view.tags)
+        return cls(**asdict(view), metadata=view.tags)
 
 
 class CreateSubnet(Struct, kw_only=True):

@@ -1,15 +1,16 @@
 """Lifecycle policies: as the API shows them, the bodies that make and change them, and what they would cost."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from pileus.api.wire.account.prices import Currency, ItemPrice, PriceStatus, hourly, monthly
-from pileus.api.wire.constraints import END, Uuid
+from pileus.api.wire.constraints import END, Uuid, VolumeType
+from pileus.api.wire.patches import given
 from pileus.api.wire.storage.schedules import CreateSchedule, ScheduleView, shown
 from pileus.domain.account.prices import Price
+from pileus.domain.catalogue import Catalogue
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import MOST_SCHEDULES, Schedule
 
@@ -21,7 +22,6 @@ NewName = Annotated[str, Meta(min_length=1, max_length=255)]
 Action = Literal["volume_snapshot"]
 Status = Literal["active", "paused"]
 NewSchedules = Annotated[list[CreateSchedule], Meta(max_length=MOST_SCHEDULES)]
-VolumeType = Literal["cold", "ssd_hiiops", "ssd_local", "ssd_lowlatency", "standard", "ultra"]
 
 
 class PolicyVolume(Struct, kw_only=True):
@@ -80,8 +80,7 @@ class UpdateLifecyclePolicy(Struct, kw_only=True):
 
     def changes(self) -> dict[str, Any]:
         """What was given."""
-        given = {"name": self.name, "status": self.status}
-        return {name: value for name, value in given.items() if value is not UNSET}
+        return given(self)
 
 
 class AddSchedules(Struct, kw_only=True):
@@ -146,11 +145,11 @@ class PolicyPrice(Struct, kw_only=True):
     tax_percent: float
 
     @classmethod
-    def of(cls, prices: Mapping[str, Price], currency_code: Currency, tax_percent: Decimal) -> "PolicyPrice":
+    def of(cls, prices: Mapping[str, Price], catalogue: Catalogue) -> "PolicyPrice":
         """Show prices by type; there are no discounts here."""
         total = sum(prices.values(), Price())
         return cls(
-            currency_code=currency_code,
+            currency_code=catalogue.currency,
             price_status="show",
             per_hour=TypePrices(volumes=[_typed(name, hourly(price)) for name, price in sorted(prices.items())]),
             per_month=TypePrices(volumes=[_typed(name, monthly(price)) for name, price in sorted(prices.items())]),
@@ -158,7 +157,7 @@ class PolicyPrice(Struct, kw_only=True):
             total_price_per_month=monthly(total),
             price_without_discount_per_month=monthly(total),
             discount=0,
-            tax_percent=float(tax_percent),
+            tax_percent=float(catalogue.prices.tax_percent),
         )
 
 

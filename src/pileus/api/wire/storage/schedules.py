@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
+from pileus.api.wire.patches import given
 from pileus.domain.storage.schedules import DEFAULT_TEMPLATE, Cron, Interval, NewSchedule, Schedule, Span
 
+TIMING = frozenset({"type", *Cron.__struct_fields__, *Interval.__struct_fields__})
 OWNER: Literal["lifecycle_policy"] = "lifecycle_policy"
 Quantity = Annotated[int, Meta(ge=1, le=10000)]
 Template = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -24,7 +26,7 @@ class SpanView(Struct, kw_only=True):
     @classmethod
     def of(cls, span: Span | None) -> "SpanView | None":
         """Show a length, if there is one."""
-        return None if span is None else cls(**{name: getattr(span, name) for name in cls.__struct_fields__})
+        return None if span is None else cls(**asdict(span))
 
 
 class _ScheduleView(Struct, kw_only=True, tag_field="type"):
@@ -156,11 +158,9 @@ class UpdateSchedule(Struct, kw_only=True):
 
     def changes(self) -> dict[str, Any]:
         """What of the schedule itself changes."""
-        given = {name: getattr(self, name) for name in ("max_quantity", "resource_name_template")}
-        span = UNSET if self.retention_time is UNSET else self.retention_time.span()
-        return {name: value for name, value in (given | {"retention_time": span}).items() if value is not UNSET}
+        changes = {name: value for name, value in given(self).items() if name not in TIMING}
+        return changes | ({} if self.retention_time is UNSET else {"retention_time": self.retention_time.span()})
 
     def timing(self) -> dict[str, Any]:
         """What of its timing changes."""
-        names = {"type", *Cron.__struct_fields__, *Interval.__struct_fields__}
-        return {name: getattr(self, name) for name in sorted(names) if getattr(self, name) is not UNSET}
+        return {name: value for name, value in given(self).items() if name in TIMING}

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from pileus.api.wire.constraints import Name, Uuid
-from pileus.api.wire.legacy import fields, second_tags
+from pileus.api.wire.legacy import second_tags
 from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import NewTags, TagView, shown
 from pileus.domain.storage.volumes import Snapshot
@@ -55,7 +56,7 @@ class LegacySnapshotView(SnapshotView, kw_only=True):
     def of(cls, snapshot: Snapshot, tags: Iterable[Tag], region_name: str) -> "LegacySnapshotView":
         """Show a snapshot under both sets of names."""
         view = SnapshotView.of(snapshot, tags, region_name)
-        return cls(**fields(view), **second_tags(view.tags))
+        return cls(**asdict(view), **second_tags(view.tags))
 
 
 class CreateSnapshot(Struct, kw_only=True):

@@ -1,8 +1,9 @@
 """Volumes as the API shows them."""
 
 from msgspec import Struct, field
+from msgspec.structs import asdict
 
-from pileus.api.wire.legacy import fields, second_tags
+from pileus.api.wire.legacy import second_tags
 from pileus.api.wire.placed import placed
 from pileus.api.wire.tags import TagView, shown
 from pileus.api.wire.times import offset
@@ -117,7 +118,7 @@ class LegacyVolumeView(VolumeView, kw_only=True):
     ) -> "LegacyVolumeView":
         """Show a volume under both sets of names."""
         view = VolumeView.of(volume, parts, region_name, limits)
-        return cls(**fields(view), **second_tags(view.tags))
+        return cls(**asdict(view), **second_tags(view.tags))
 
 
 def _image(image_id: str | None, image: Image | None) -> dict[str, str] | None:
