@@ -20,7 +20,7 @@ from pileus.domain.places import Place
 from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
 from pileus.domain.tags import tagged
 from pileus.drivers.driver import Disk, Firewall, Leading, Machine, Nic
-from pileus.drivers.simulated import Simulated
+from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, faults, tags
 from pileus.store.account import user_actions
 from pileus.store.compute import images, instances

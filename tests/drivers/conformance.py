@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pileus.drivers.driver import Compute, Fetching
-from pileus.drivers.simulated import Simulated
+from pileus.drivers.simulated.driver import Simulated
 
 Made = Callable[[], Any]
 ANYWHERE = Fetching(anywhere=True)

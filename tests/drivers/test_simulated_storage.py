@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pileus.drivers.driver import Disk, DriverError, Extends, Machine, Retypes, Snapshots, Volumes
-from pileus.drivers.simulated import Simulated
+from pileus.drivers.simulated.driver import Simulated
 
 DISK = Disk(id="v-1", size=10, type_name="standard")
 MACHINE = Machine(id="m-1", name="web", flavor_id="g1-standard-1-2", vcpus=1, ram=2048)

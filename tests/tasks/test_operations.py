@@ -19,7 +19,7 @@ from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
 from pileus.drivers.driver import Fetching
 from pileus.drivers.notifying import Messenger
-from pileus.drivers.simulated import Simulated
+from pileus.drivers.simulated.driver import Simulated
 from pileus.seeding import catalogue_of, seed
 from pileus.settings import Settings
 from pileus.store import tasks

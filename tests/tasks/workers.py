@@ -9,7 +9,7 @@ from typing import Any
 
 from pileus.domain.tasks import Task
 from pileus.drivers.driver import DriverError
-from pileus.drivers.simulated import Simulated
+from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, tasks
 from pileus.store.database import Database, Migration, T, Tx
 from pileus.store.database import Work as Change

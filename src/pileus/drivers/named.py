@@ -3,7 +3,7 @@
 from importlib.metadata import EntryPoint, entry_points
 
 GROUP = "pileus.drivers"
-OURS = {"simulated": "pileus.drivers.simulated:Simulated"}
+OURS = {"simulated": "pileus.drivers.simulated.driver:Simulated"}
 
 
 class UnknownDriver(Exception):

@@ -1,9 +1,10 @@
 """What all parts of the simulated cloud stand on: the file that it exists in, and its time."""
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+from pileus.drivers.facts import Facts
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS machines (
@@ -16,16 +17,9 @@ CREATE TABLE IF NOT EXISTS snapshots (id TEXT PRIMARY KEY, volume_id TEXT NOT NU
 CREATE TABLE IF NOT EXISTS images (
     id TEXT PRIMARY KEY, size INTEGER NOT NULL, virtual_size INTEGER NOT NULL, disk_format TEXT NOT NULL, checksum TEXT
 );
-CREATE TABLE IF NOT EXISTS nics (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS protections (
     region_id INTEGER NOT NULL, ip_address TEXT NOT NULL, active INTEGER NOT NULL, PRIMARY KEY (region_id, ip_address)
 );
-CREATE TABLE IF NOT EXISTS networks (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS subnets (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS routers (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS router_ports (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS firewalls (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS floating_ips (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 SECONDS = {
@@ -38,8 +32,10 @@ SECONDS = {
 IS_SET = "SELECT 1 FROM settings WHERE name = 'time'"
 
 
-class World:
+class World(Facts):
     """A file of things, and how long it takes to change them."""
+
+    SCHEMA = SCHEMA
 
     def __init__(
         self,
@@ -48,12 +44,8 @@ class World:
         realistic: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA busy_timeout=10000")
-        self._db.execute("PRAGMA journal_mode=WAL")
-        # Its promise is to outlive the process, not the host: the page cache is enough for that.
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.executescript(SCHEMA)
+        # Its promise is to outlive the process, not the host.
+        super().__init__(file, durable=False)
         self._sleep = sleep
         if realistic:
             self.set_time("realistic")
@@ -68,7 +60,3 @@ class World:
     def set_time(self, mode: str) -> None:
         """Let transitions take no time (`instant`), or as long as a real cloud's (`realistic`)."""
         self._db.execute("INSERT OR REPLACE INTO settings VALUES ('time', ?)", (mode,))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()

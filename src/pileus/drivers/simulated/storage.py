@@ -3,7 +3,7 @@
 from typing import Any
 
 from pileus.drivers.driver import Disk, DriverError
-from pileus.drivers.simulated_world import World
+from pileus.drivers.simulated.world import World
 
 
 class Storage(World):

@@ -16,14 +16,14 @@ import msgspec
 from pileus.domain.compute.instances import Status
 from pileus.drivers.driver import Console, DriverError, Fetching, Machine, Seen, Setup
 from pileus.drivers.metrics import Sample, Traffic
-from pileus.drivers.simulated_images import Pictures
-from pileus.drivers.simulated_networks import Wiring
-from pileus.drivers.simulated_storage import Storage
+from pileus.drivers.simulated.images import Pictures
+from pileus.drivers.simulated.storage import Storage
+from pileus.drivers.wiring import Wiring
 
 CONSOLES = {"spice-html5": "spice", "novnc": "vnc", "vnc": "vnc", "serial": "serial"}
 
 
-class Simulated(Storage, Wiring, Pictures):
+class Simulated(Storage, Pictures, Wiring):
     """The driver: all that there is in `driver.py`."""
 
     def __init__(

@@ -6,7 +6,7 @@ from pileus.drivers.driver import DriverError, Fetching
 from pileus.drivers.fetching import fetch
 from pileus.drivers.image_formats import recognised
 from pileus.drivers.images import Fetched, ImageSource, KeptImage
-from pileus.drivers.simulated_world import World
+from pileus.drivers.simulated.world import World
 
 GIB = 1 << 30
 

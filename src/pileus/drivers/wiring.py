@@ -1,14 +1,21 @@
-"""Networks, subnets, routers and floating IPs of the simulated cloud."""
+"""How machines are wired, as it was last told: networks, routers, interfaces, security groups, floating IPs."""
 
 import msgspec
 from msgspec import Struct
 
 from pileus.drivers.driver import Crossing, DriverError, Firewall, Leading, Nic, Range, Segment
-from pileus.drivers.simulated_world import World
+from pileus.drivers.facts import Facts
+
+TABLES = ("nics", "networks", "subnets", "routers", "router_ports", "firewalls", "floating_ips")
 
 
-class Wiring(World):
-    """The part that keeps them: Networks, Segments, Routers, FloatingIPs and Firewalls."""
+class Wiring(Facts):
+    """The part that keeps it: Networks, Segments, Routers, FloatingIPs and Firewalls."""
+
+    SCHEMA = "".join(
+        f"CREATE TABLE IF NOT EXISTS {table} (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);"
+        for table in TABLES
+    )
 
     async def ensure_plugged(self, machine_id: str, nic: Nic) -> None:
         """Give a machine an interface, or change it."""
@@ -16,7 +23,7 @@ class Wiring(World):
 
     async def ensure_unplugged(self, machine_id: str, port_id: str) -> None:
         """Take an interface from a machine."""
-        self._db.execute("DELETE FROM nics WHERE id = ? AND parent = ?", (port_id, machine_id))
+        await self._drop("nics", port_id, machine_id)
 
     async def ensure_network(self, segment: Segment) -> None:
         """Make a network, or change it."""
@@ -25,7 +32,7 @@ class Wiring(World):
     async def ensure_no_network(self, network_id: str) -> None:
         """Remove a network with its subnets."""
         self._db.execute("DELETE FROM subnets WHERE parent = ?", (network_id,))
-        self._db.execute("DELETE FROM networks WHERE id = ?", (network_id,))
+        await self._drop("networks", network_id)
 
     async def ensure_subnet(self, subnet: Range) -> None:
         """Make a subnet, or change it."""
@@ -34,7 +41,7 @@ class Wiring(World):
 
     async def ensure_no_subnet(self, subnet_id: str) -> None:
         """Remove a subnet."""
-        self._db.execute("DELETE FROM subnets WHERE id = ?", (subnet_id,))
+        await self._drop("subnets", subnet_id)
 
     async def ensure_router(self, crossing: Crossing) -> None:
         """Make a router, or change it."""
@@ -43,7 +50,7 @@ class Wiring(World):
     async def ensure_no_router(self, router_id: str) -> None:
         """Remove a router with its interfaces."""
         self._db.execute("DELETE FROM router_ports WHERE parent = ?", (router_id,))
-        self._db.execute("DELETE FROM routers WHERE id = ?", (router_id,))
+        await self._drop("routers", router_id)
 
     async def ensure_joined(self, router_id: str, nic: Nic) -> None:
         """Give a router an interface."""
@@ -52,7 +59,7 @@ class Wiring(World):
 
     async def ensure_parted(self, router_id: str, port_id: str) -> None:
         """Take an interface from a router."""
-        self._db.execute("DELETE FROM router_ports WHERE id = ? AND parent = ?", (port_id, router_id))
+        await self._drop("router_ports", port_id, router_id)
 
     async def ensure_firewall(self, firewall: Firewall) -> None:
         """Make a security group, or change it."""
@@ -60,7 +67,7 @@ class Wiring(World):
 
     async def ensure_no_firewall(self, group_id: str) -> None:
         """Remove a security group."""
-        self._db.execute("DELETE FROM firewalls WHERE id = ?", (group_id,))
+        await self._drop("firewalls", group_id)
 
     async def ensure_leading(self, leading: Leading) -> None:
         """Let a floating IP lead to a port."""
@@ -68,7 +75,7 @@ class Wiring(World):
 
     async def ensure_not_leading(self, floating_ip_id: str) -> None:
         """Let a floating IP lead nowhere."""
-        self._db.execute("DELETE FROM floating_ips WHERE id = ?", (floating_ip_id,))
+        await self._drop("floating_ips", floating_ip_id)
 
     def firewall(self, group_id: str) -> Firewall | None:
         """A security group as it was last told of; None without it."""
@@ -106,6 +113,21 @@ class Wiring(World):
         if row is None or row[0] != facts:
             await self._take(what)
             self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (identity, parent, facts))  # noqa: S608
+            await self._rewired()
+
+    async def _drop(self, table: str, identity: str, parent: str | None = None) -> None:
+        """Forget a thing, if it belongs to that parent."""
+        self._db.execute(
+            f"DELETE FROM {table} WHERE id = ? AND coalesce(?, parent, '') = coalesce(parent, '')",  # noqa: S608
+            (identity, parent),
+        )
+        await self._rewired()
+
+    async def _take(self, what: str) -> None:
+        """Let a change take its time: none, but where that is played."""
+
+    async def _rewired(self) -> None:
+        """Let what carries the traffic know that something has changed: nothing does, but where there is traffic."""
 
     def _must(self, table: str, identity: str) -> None:
         if self._db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (identity,)).fetchone() is None:  # noqa: S608

@@ -1,0 +1,1 @@
+"""A cloud that is played: nothing runs, and everything behaves."""
