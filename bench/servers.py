@@ -125,7 +125,7 @@ def floor_of(body: bytes) -> Litestar:
 
 
 async def _serve(body: bytes, port: int) -> None:
-    await server_of(floor_of(body), Settings(port=port)).serve()
+    await server_of(floor_of(body), Settings(port=port), websockets=False).serve()
 
 
 if __name__ == "__main__":

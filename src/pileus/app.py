@@ -18,7 +18,8 @@ from pileus.api.observing import Figures
 from pileus.api.wire.account.user_actions import written
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
-from pileus.drivers.driver import Compute, Fetching, Maker, Setup
+from pileus.drivers.driver import Compute, Fetching, Hosting, Maker, Setup
+from pileus.drivers.guests import Watches
 from pileus.drivers.named import named
 from pileus.drivers.notifying import Messenger
 from pileus.key_room import KeyRoom
@@ -30,7 +31,7 @@ from pileus.tasks.endings import Endings
 from pileus.tasks.engine import Ended, Engine
 from pileus.tasks.interference import Faults
 from pileus.tasks.operations import OPERATIONS
-from pileus.tasks.reconcile import keep_reconciled
+from pileus.tasks.reconcile import Reconciler
 from pileus.tasks.stopping import PATIENCE, stopped
 from pileus.tasks.storage.scheduling import Scheduler
 
@@ -65,8 +66,23 @@ def driver_of(settings: Settings, catalogue: Catalogue) -> Compute:
     fetching = Fetching(
         largest=settings.image_limit << 30, seconds=settings.image_timeout, anywhere=settings.image_sources == "any"
     )
+    hosting = Hosting(
+        user=settings.qemu_user,
+        accelerator=settings.qemu_accelerator,
+        cpu_ratio=settings.qemu_cpu_ratio,
+        ram_ratio=settings.qemu_ram_ratio,
+        resume=settings.qemu_resume,
+        bridges=dict(pair.split("=", 1) for pair in filter(None, settings.qemu_bridges.split(","))),
+    )
     return maker.made(
-        Setup(settings.data, catalogue, realistic=settings.simulated_time == "realistic", fetching=fetching)
+        Setup(
+            settings.data,
+            catalogue,
+            realistic=settings.simulated_time == "realistic",
+            fetching=fetching,
+            hosting=hosting,
+            public_url=settings.address,
+        )
     )
 
 
@@ -109,7 +125,9 @@ async def started(settings: Settings, *, only: bool = False) -> AsyncIterator[Ru
         app = application(settings, cloud, figures)
         scheduler = Scheduler(db, catalogue, now, new_id, engine.nudge)
         deliverer = Deliverer(db, notifier, written, now)
-        async with _working(engine.run(), keep_reconciled(db, driver, now), scheduler.run(), deliverer.run()):
+        reconciler = Reconciler(db, driver, now)
+        watching = [driver.watch(reconciler.nudge)] if isinstance(driver, Watches) else []
+        async with _working(engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), *watching):
             yield Running(app, cloud, engine, driver, home.first_token)
 
 

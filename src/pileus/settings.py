@@ -20,6 +20,7 @@ from pileus.domain.account.keys import TOKEN
 
 HIDDEN = "(hidden)"
 LISTENING, KEEPING, RUNNING = "Where it listens", "What it keeps", "What it runs"
+MACHINES = "Real machines"
 CALLERS, SAYING, LIMITS = "Who may call", "What it says", "Limits"
 
 
@@ -97,6 +98,32 @@ class Settings(Struct, frozen=True, kw_only=True):
         about(RUNNING, "After how many silent seconds a worker's task is taken over by another.", ge=1, le=3600),
     ] = 15
 
+    qemu_accelerator: Annotated[
+        Literal["auto", "kvm", "tcg"],
+        about(MACHINES, "What runs the processors of real machines; auto is KVM if a machine really runs on it."),
+    ] = "auto"
+    qemu_user: Annotated[
+        str, about(MACHINES, "Which user QEMU runs as, where the server is root.", "the name of a user", min_length=1)
+    ] = "nobody"
+    qemu_cpu_ratio: Annotated[
+        float, about(MACHINES, "How often each core of the host is promised to machines.", gt=0, le=1024)
+    ] = 8
+    qemu_ram_ratio: Annotated[
+        float, about(MACHINES, "How often the host's memory is promised to machines.", gt=0, le=64)
+    ] = 1
+    qemu_resume: Annotated[
+        bool, about(MACHINES, "Whether machines that ran when the host went down start again with the server.")
+    ] = True
+    qemu_bridges: Annotated[
+        str,
+        about(
+            MACHINES,
+            "Which networks, by name, are joined with which bridges of the host: takes root's rights.",
+            "pairs such as pub_net=br0,lab=br1",
+            pattern=r"^([^=,\s]+=[A-Za-z0-9_.-]{1,15}(,[^=,\s]+=[A-Za-z0-9_.-]{1,15})*)?$",
+        ),
+    ] = ""
+
     api_key: Annotated[
         str,
         about(
@@ -155,6 +182,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     image_timeout: Annotated[
         float, about(LIMITS, "After how many seconds fetching an image is given up.", gt=0, le=86400)
     ] = 3600
+
+    @property
+    def address(self) -> str:
+        """Where clients reach the server, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
 
     def __repr__(self) -> str:
         """Show everything but secrets."""

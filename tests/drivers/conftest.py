@@ -1,31 +1,50 @@
 """The driver under test, each in its turn."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
 
 from pileus.drivers.driver import Compute
-from tests.drivers.conformance import DRIVERS, Made
+from tests.drivers.conformance import DRIVERS, Kind, Made
 
 
 @pytest.fixture(params=sorted(DRIVERS))
-def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Made]:
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """One of the drivers."""
+    return DRIVERS[request.param]
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A directory that any user can reach, as processes of a driver may be somebody else's."""
+    folder = Path(mkdtemp(prefix="pileus-"))
+    folder.chmod(0o755)
+    (folder / "data").mkdir()
+    yield folder / "data"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def made(kind: Kind, home: Path) -> AsyncIterator[Made]:
     """Makes the driver, as often as the control plane is started."""
     opened: list[Any] = []
 
     def make() -> Any:
-        opened.append(DRIVERS[request.param](tmp_path))
+        opened.append(kind.made(home))
         return opened[-1]
 
     yield make
     for driver in opened:
+        await kind.ended(driver)
         driver.close()
 
 
 @pytest.fixture
-def driver(made: Made) -> Compute:
+async def driver(made: Made) -> Compute:
     """The driver."""
     found: Compute = made()
     return found

@@ -6,7 +6,8 @@ import pytest
 
 from pileus.domain.compute.instances import VM_STATES, Instance, Status
 from pileus.store.compute import instances
-from pileus.tasks.reconcile import EVERY, keep_reconciled, reconcile
+from pileus.tasks.reconcile import EVERY, Reconciler, reconcile
+from pileus.tasks.stopping import stopped
 from tests.drivers.test_conformance import a_machine
 from tests.tasks.workers import Flaky, Stage
 from tests.tenants import Tenant
@@ -82,8 +83,28 @@ async def test_it_goes_on_after_a_failure(stage: Stage, caplog: pytest.LogCaptur
 
     await stage.driver.ensure_running(a_machine())
     with pytest.raises(asyncio.CancelledError):
-        await keep_reconciled(Flaky(stage.db, blind=2), stage.driver, stage.clock, sleep)
+        await Reconciler(Flaky(stage.db, blind=2), stage.driver, stage.clock, sleep).run()
 
     assert pauses == [EVERY] * 3
     assert caplog.text.count("Reconciling failed") == 2
     assert caplog.text.count("A machine has no record") == 1
+
+
+async def test_it_does_not_rest_when_it_is_nudged(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """A machine that changes by itself is looked at at once."""
+    resting = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        resting.set()
+        await asyncio.Event().wait()
+
+    await stage.driver.ensure_running(a_machine())
+    reconciler = Reconciler(stage.db, stage.driver, stage.clock, sleep)
+    running = asyncio.create_task(reconciler.run())
+    await resting.wait()
+    resting.clear()
+    reconciler.nudge()
+    await resting.wait()
+    await stopped(running)
+
+    assert caplog.text.count("A machine has no record") == 2

@@ -9,19 +9,23 @@ from pileus.api.answers import Answer
 from pileus.api.call import CALL, Call, Cloud
 from pileus.api.observing import Figures, observed
 from pileus.api.requests import Request
-from pileus.api.routes import health, rehearsal
+from pileus.api.routes import guests, health, rehearsal, screens
 from pileus.drivers.driver import Rehearses
+from pileus.drivers.screens import Screens
 from pileus.settings import Settings
 
 
 def application(settings: Settings, cloud: Cloud | None, figures: Figures) -> Litestar:
-    """Put the routes together; those of the rehearsal only where the driver can play."""
+    """Put the routes together; those of rehearsals and screens only where the driver has them."""
     playing = cloud is None or isinstance(cloud.driver, Rehearses)
+    showing = cloud is None or isinstance(cloud.driver, Screens)
     app = Litestar(
         route_handlers=[
             *routes.ROUTES,
             health.metrics(key_required=settings.metrics_key_required),
+            guests.ROUTER,
             *([rehearsal.ROUTER] if playing else []),
+            *([screens.ROUTER] if showing else []),
         ],
         before_request=auth.admit,
         dependencies={

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from pileus.api.call import Call
+from pileus.api.capacity import room_for
 from pileus.api.plugging import Plugged, Plugging, plug
 from pileus.api.quotas import within_quotas
 from pileus.api.shielding import shielded
@@ -16,11 +17,11 @@ from pileus.domain.compute.creation import Making, Plan, planned
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instances import Kind
 from pileus.domain.compute.orders import Order
-from pileus.domain.errors import NoCapacity, NotFound, invalid
+from pileus.domain.errors import NotFound, invalid
 from pileus.domain.storage.disks import Found
 from pileus.store import tags
 from pileus.store.account import projects
-from pileus.store.compute import capacities, instances, placement_groups, ssh_keys
+from pileus.store.compute import instances, placement_groups, ssh_keys
 from pileus.store.database import Tx
 from pileus.store.storage import attachments, volumes
 
@@ -40,7 +41,7 @@ async def create(tx: Tx, call: Call, wish: Wish, task_id: str) -> None:
     await projects.open_for(tx, call.place)
     order = wish.order(await _ssh_key_id(tx, call, wish.ssh_key_name))
     flavor = _flavor(call, order, wish.kind)
-    await _room(tx, call, flavor)
+    await room_for(tx, call, flavor)
     if order.placement_group_id:
         (await placement_groups.get(tx, call.place, order.placement_group_id)).unlocked()
     making = Making(place=call.place, task_id=task_id, now=call.cloud.now(), new_id=call.cloud.new_id)
@@ -70,12 +71,6 @@ def _flavor(call: Call, order: Order, kinds: Collection[Kind]) -> Flavor:
     if flavor is None or flavor.kind not in kinds:
         raise invalid(flavor=f"There is no flavor {order.flavor_id} for this kind of server")
     return flavor
-
-
-async def _room(tx: Tx, call: Call, flavor: Flavor) -> None:
-    room = await capacities.room(tx, call.place.region_id, flavor.id)
-    if room is not None and room <= 0:
-        raise NoCapacity(f"The region {call.place.region_id} has reached the limit of flavor {flavor.id}")
 
 
 async def _written(tx: Tx, call: Call, plan: Plan, order: Order, task_id: str) -> tuple[Plan, list[Plugged]]:

@@ -2,8 +2,9 @@
 
 import click
 
+from pileus.cli import guests
 from pileus.cli.nouns import NOUNS
-from pileus.cli.teaching import Group
+from pileus.cli.teaching import Command, Group
 from pileus.cli.verbs import command, verbs
 
 
@@ -16,11 +17,18 @@ class NounGroup(Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own signature
         """Name the commands."""
-        return list(verbs(self.noun))
+        return [*verbs(self.noun), *self._own()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's own signature
         """Make a command."""
+        own = self._own()
+        if cmd_name in own:
+            return own[cmd_name]
         return command(self.noun, cmd_name) if cmd_name in verbs(self.noun) else None
+
+    def _own(self) -> dict[str, Command]:
+        """What the client has no methods for."""
+        return guests.commands() if self.noun.word == "instances" else {}
 
 
 def __getattr__(name: str) -> NounGroup:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
+import httpx
+
 from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, nothing_answers, usable
 from pileus.cli.teaching import Failure, Mistake
 
@@ -24,6 +26,10 @@ class Session:
     def call(self, path: str, **arguments: Any) -> Any:
         """Call a method of the client's cloud, such as `instances.list`; raises Failure or Mistake."""
         return self.guarded(lambda: attrgetter(path)(self.client.cloud)(**arguments))
+
+    def raw(self, path: str) -> Any:
+        """The answer at a path that the client has no method for; raises Failure."""
+        return self.guarded(lambda: self.client.get(path, cast_to=httpx.Response))
 
     def guarded(self, work: Callable[[], Any]) -> Any:
         """Do something with the client; raises Failure or Mistake."""

@@ -58,7 +58,7 @@ def command(noun: Noun, verb: str) -> Command:
     starts_tasks = "TaskIDList" in str(method.__annotations__.get("return"))
 
     def run(**given: Any) -> None:
-        session = _session(given)
+        session = asked_for(given)
         output, waits = given.pop("output"), given.pop("wait", False)
         asked = {each.name: each.read(given[each.name]) for each in takes if given[each.name] not in (None, ())}
         if subject is not None:
@@ -75,7 +75,7 @@ def command(noun: Noun, verb: str) -> Command:
     return Command(
         verb,
         callback=run,
-        params=[*options, *_cloud_options({each.flag for each in takes}), *([WAIT] if starts_tasks else []), OUTPUT],
+        params=[*options, *cloud_options({each.flag for each in takes}), *([WAIT] if starts_tasks else []), OUTPUT],
         help=told,
         short_help=shortened(told, SHORT),
         examples=[each for each in noun.examples if f" {verb} " in f"{each[1]} "],
@@ -106,7 +106,8 @@ def _client() -> Any:
     return sdk().Gcore(api_key="-", base_url=URL, cloud_project_id=0, cloud_region_id=0)
 
 
-def _session(given: dict[str, Any]) -> Session:
+def asked_for(given: dict[str, Any]) -> Session:
+    """The session that a command's options ask for; they are taken from what was given."""
     return Session(*(given.pop(name, None) for name in ("cloud_url", "cloud_key", "cloud_project", "cloud_region")))
 
 
@@ -129,7 +130,9 @@ def _option(each: Parameter, noun: Noun, *, is_subject: bool) -> click.Parameter
     )
 
 
-def _cloud_options(taken: AbstractSet[str]) -> list[click.Option]:
+def cloud_options(taken: AbstractSet[str] = frozenset()) -> list[click.Option]:
+    """The options that say which cloud is meant, and who asks; not by flags that are taken."""
+
     # An image has an address of its own.
     def option(flag: str, name: str, variable: str, text: str, **more: Any) -> click.Option:
         told = f"{text}  [{variable}]"
@@ -158,7 +161,7 @@ def _completion(noun: Noun) -> Callable[..., list[CompletionItem]]:
 
     def complete(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
         try:
-            found = _session(dict(ctx.params)).every(f"{noun.path}.list")
+            found = asked_for(dict(ctx.params)).every(f"{noun.path}.list")
         except click.ClickException:
             return []
         offered = [(str(_identity(noun, thing)), str(getattr(thing, "name", ""))) for thing in found]

@@ -76,6 +76,15 @@ class PublicImage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     is_baremetal: bool = False
     hw_firmware_type: Literal["bios", "uefi"] | None = None
     hw_machine_type: Literal["i440", "q35"] | None = None
+    file: str | None = None
+    """Where its content lies on the host, for drivers that run real machines."""
+
+
+def _told(image: PublicImage) -> dict[str, Any]:
+    """What everybody may know of an image: not where it lies."""
+    facts = msgspec.structs.asdict(image)
+    del facts["file"]
+    return facts
 
 
 class ExternalSubnet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,7 +170,7 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
                 visibility="public",
                 created_at=now,
                 updated_at=now,
-                **msgspec.structs.asdict(image),
+                **_told(image),
             )
             for image in self.images
         ]

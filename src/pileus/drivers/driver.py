@@ -1,7 +1,7 @@
 """What a driver does. Every verb names an end state, so that saying it twice does no harm.
 
-`Compute` is all that a driver must do; the other Protocols, here and in `images.py` and `metrics.py`, are abilities
-that are found by `isinstance`.
+`Compute` is all that a driver must do; the other Protocols, here and in `images.py`, `metrics.py`, `guests.py` and
+`screens.py`, are abilities that are found by `isinstance`.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -36,13 +36,32 @@ class Fetching(Struct, frozen=True, kw_only=True):
     anywhere: bool = False
 
 
+class Hosting(Struct, frozen=True, kw_only=True):
+    """How machines use the host that they run on: as which user, how much of it, and by which accelerator.
+
+    A ratio says how often a core, or a MiB, may be promised; `bridges` joins networks, by name, with the host's.
+    """
+
+    user: str = "nobody"
+    accelerator: str = "auto"
+    cpu_ratio: float = 8.0
+    ram_ratio: float = 1.0
+    resume: bool = True
+    bridges: dict[str, str] = field(default_factory=dict)
+
+
 class Setup(Struct, frozen=True):
-    """What a driver is made from: the server's data directory, what the operator offers, and how much time to take."""
+    """What a driver is made from: the server's data directory, what the operator offers, and how much time to take.
+
+    `public_url` is where clients reach the server.
+    """
 
     data: Path
     catalogue: Catalogue
     realistic: bool = False
     fetching: Fetching = Fetching()
+    hosting: Hosting = Hosting()
+    public_url: str = "http://127.0.0.1:8080"
 
 
 class Disk(Struct, frozen=True, kw_only=True):
@@ -71,7 +90,7 @@ class Nic(Struct, frozen=True, kw_only=True):
 
 
 class Machine(Struct, frozen=True, kw_only=True):
-    """A server to be: its size (`ram` in MiB), what hangs on it and what it is told at its first boot.
+    """A server to be: its size (`ram` in MiB), what hangs on it, what it is told of itself and at its first boot.
 
     One with disks of its own has the image `image_id` installed on them.
     """
@@ -86,6 +105,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     disks: list[Disk] = field(default_factory=list)
     nics: list[Nic] = field(default_factory=list)
     ssh_public_key: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
     boot: Boot = field(default_factory=Boot)
 
 
@@ -141,11 +161,15 @@ class Leading(Struct, frozen=True, kw_only=True):
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """A machine as the driver finds it: a status of `domain.instances.Status`, perhaps with a vm_state of its own."""
+    """A machine as the driver finds it: a status of `domain.instances.Status`, perhaps with a vm_state of its own.
+
+    One in ERROR has a `reason`.
+    """
 
     machine_id: str
     status: str
     vm_state: str | None = None
+    reason: str | None = None
 
 
 class Console(Struct, frozen=True, kw_only=True):
@@ -192,8 +216,8 @@ class Maker(Protocol):
 class Checks(Protocol):
     """Knows whether it can do its work now."""
 
-    async def check(self) -> None:
-        """Return if machines can be reached; raises DriverError."""
+    async def check(self) -> str:
+        """What the machines run on, if they can be reached; raises DriverError."""
 
 
 @runtime_checkable

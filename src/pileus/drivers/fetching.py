@@ -10,6 +10,7 @@ import binascii
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import BinaryIO
 
 import httpx
 from msgspec import Struct
@@ -37,11 +38,11 @@ class Fetch(Struct, frozen=True, kw_only=True):
     head: bytes
 
 
-async def fetch(url: str, bounds: Fetching, fetched: Fetched) -> Fetch:
-    """Fetch all that is at an address; raises DriverError, which says what was wrong."""
+async def fetch(url: str, bounds: Fetching, fetched: Fetched, into: BinaryIO | None = None) -> Fetch:
+    """Fetch all that is at an address, into a file if one is given; raises DriverError, which says what was wrong."""
     try:
         async with asyncio.timeout(bounds.seconds), _answered(url, bounds) as answer:
-            return await _read(answer, bounds, fetched)
+            return await _read(answer, bounds, fetched, into)
     except TimeoutError:
         raise DriverError(f"The image was not there after {bounds.seconds:g} seconds", retryable=False) from None
     except httpx.InvalidURL as problem:
@@ -119,7 +120,7 @@ def _good(answer: httpx.Response) -> httpx.Response:
     return answer
 
 
-async def _read(answer: httpx.Response, bounds: Fetching, fetched: Fetched) -> Fetch:
+async def _read(answer: httpx.Response, bounds: Fetching, fetched: Fetched, into: BinaryIO | None) -> Fetch:
     """Read to the end; the library sees to it that all comes that was announced."""
     total = int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
     size, head, digest = 0, b"", hashlib.sha256()
@@ -129,12 +130,22 @@ async def _read(answer: httpx.Response, bounds: Fetching, fetched: Fetched) -> F
         _small_enough(size, bounds)
         head += chunk[: HEAD - len(head)]
         digest.update(chunk)
+        _written(chunk, into)
         await fetched(size, total)
     if size == 0:
         raise DriverError("The image is empty", retryable=False)
     if (announced := _announced(answer.headers)) not in (None, digest.hexdigest()):
         raise DriverError(f"The image has not the checksum that its server tells: {announced}", retryable=True)
     return Fetch(size=size, checksum=digest.hexdigest(), head=head)
+
+
+def _written(chunk: bytes, into: BinaryIO | None) -> None:
+    if into is None:
+        return
+    try:
+        into.write(chunk)
+    except OSError as problem:
+        raise DriverError(f"The image could not be kept: {problem.strerror}", retryable=False) from problem
 
 
 def _small_enough(size: int, bounds: Fetching) -> None:

@@ -3,7 +3,10 @@
 from importlib.metadata import EntryPoint, entry_points
 
 GROUP = "pileus.drivers"
-OURS = {"simulated": "pileus.drivers.simulated.driver:Simulated"}
+OURS = {
+    "simulated": "pileus.drivers.simulated.driver:Simulated",
+    "qemu": "pileus.drivers.qemu.driver:Qemu",
+}
 
 
 class UnknownDriver(Exception):

@@ -20,8 +20,7 @@ async def answers(settings: Settings) -> None:
 
 def announce(settings: Settings, first_token: str | None) -> None:
     """Print what clients need to know, to be copied into a shell; a key that was just made is shown this once."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base = settings.public_url or f"http://{host}:{settings.port}"
+    base = settings.address
     sys.stdout.write(
         f"""Pileus is ready.
 

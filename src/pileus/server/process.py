@@ -13,6 +13,7 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from pileus.app import started
+from pileus.drivers.screens import Screens
 from pileus.logs import configure
 from pileus.server.announcing import announce, answers
 from pileus.server.starting import StartError, address_of, explained, stop_signals
@@ -49,7 +50,7 @@ def work() -> None:
 async def serve(settings: Settings, stop: asyncio.Event, *, only: bool) -> None:
     """Start the cloud, then its server; stop the server, then the cloud."""
     async with started(settings, only=only) as running:
-        server = server_of(running.app, settings)
+        server = server_of(running.app, settings, websockets=isinstance(running.driver, Screens))
         serving = asyncio.create_task(server.serve())
         ready = asyncio.create_task(_ready(settings, running.first_token, only=only))
         stopping = asyncio.create_task(stop.wait())
@@ -62,14 +63,14 @@ async def serve(settings: Settings, stop: asyncio.Event, *, only: bool) -> None:
     LOG.info("Stopped")
 
 
-def server_of(app: Litestar, settings: Settings) -> Server:
+def server_of(app: Litestar, settings: Settings, *, websockets: bool) -> Server:
     """An HTTP server for an application; several processes may listen on one port."""
     return Server(
         app,
         address=address_of(settings.host),
         port=settings.port,
         interface=Interfaces.ASGINL,
-        websockets=False,
+        websockets=websockets,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=int(settings.header_timeout * 1000)),
         backlog=1024,

@@ -1,4 +1,7 @@
-"""Brings records into line with what drivers see: takes no input, looks at everything, may be run at any time."""
+"""Brings records into line with what drivers see: takes no input, looks at everything, may be run at any time.
+
+The other way round, machines that can be told their names and tags are told again what they have missed.
+"""
 
 import asyncio
 import logging
@@ -7,8 +10,10 @@ from functools import partial
 
 from pileus.domain.compute.instances import VM_STATES, Status
 from pileus.drivers.driver import Compute, Seen
+from pileus.drivers.guests import Describes
 from pileus.store.compute import instances
 from pileus.store.database import Database, Tx
+from pileus.tasks.compute.describing import description_of
 from pileus.tasks.repeating import repeat
 
 LOG = logging.getLogger(__name__)
@@ -16,11 +21,40 @@ EVERY = 5.0
 """Seconds."""
 
 
-async def keep_reconciled(
-    db: Database, driver: Compute, now: Callable[[], int], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-) -> None:
-    """Reconcile again and again, until cancelled; a failure is not the last try."""
-    await repeat(partial(reconcile, db, driver, now), EVERY, sleep, LOG, "Reconciling failed")
+class Reconciler:
+    """Reconciles again and again, and at once when it is told that a machine has changed."""
+
+    def __init__(
+        self,
+        db: Database,
+        driver: Compute,
+        now: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._reconcile = partial(reconcile, db, driver, now)
+        self._sleep = sleep
+        self._nudged = asyncio.Event()
+
+    def nudge(self) -> None:
+        """Say that a machine may have changed."""
+        self._nudged.set()
+
+    async def run(self) -> None:
+        """Reconcile until cancelled; a failure is not the last try."""
+        await repeat(self._reconcile, EVERY, self._rest, LOG, "Reconciling failed")
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait for so many seconds, or until somebody nudges."""
+        resting = asyncio.ensure_future(self._sleep(seconds))
+        nudged = asyncio.ensure_future(self._nudged.wait())
+        try:
+            await asyncio.wait((resting, nudged), return_when=asyncio.FIRST_COMPLETED)
+            if resting.done():
+                await resting
+        finally:
+            resting.cancel()
+            nudged.cancel()
+            self._nudged.clear()
 
 
 async def reconcile(db: Database, driver: Compute, now: Callable[[], int]) -> int:
@@ -33,6 +67,8 @@ async def reconcile(db: Database, driver: Compute, now: Callable[[], int]) -> in
             LOG.warning("A machine has no record: it is left alone", extra={"machine_id": seen.machine_id})
         elif known != (seen.status, seen.vm_state or VM_STATES[Status(seen.status)]):
             changed += await db.write(partial(_follow, seen, now()))
+    if isinstance(driver, Describes):
+        await _describe(db, driver)
     return changed
 
 
@@ -43,5 +79,16 @@ async def _follow(seen: Seen, now: int, tx: Tx) -> int:
     after = instance.standing(Status(seen.status), now, seen.vm_state)
     if (after.status, after.vm_state) == (instance.status, instance.vm_state):
         return 0
+    if seen.reason:
+        LOG.error("A machine has failed", extra={"machine_id": seen.machine_id, "reason": seen.reason})
     await instances.save(tx, instance, after)
     return 1
+
+
+async def _describe(db: Database, driver: Describes) -> None:
+    """Tell machines what has been changed while nobody could tell them."""
+    for machine_id, told in (await driver.described()).items():
+        async with db.read() as tx:
+            right = await description_of(tx, machine_id)
+        if right is not None and right != told:
+            await driver.ensure_described(machine_id, right)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
+from msgspec import Struct
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from pileus.api.auth import OPEN, READ
@@ -23,6 +24,13 @@ PATIENCE = 2.0
 """Seconds."""
 
 
+class State(Struct, frozen=True, kw_only=True):
+    """What a part says of itself, or what is wrong with it."""
+
+    told: str = ""
+    wrong: str = ""
+
+
 @get("/healthz", opt=OPEN, include_in_schema=False)
 async def healthz() -> dict[str, str]:
     """Answer as long as the process lives."""
@@ -33,32 +41,37 @@ async def healthz() -> dict[str, str]:
 async def readyz(cloud: NamedDependency[Cloud]) -> dict[str, str | int]:
     """Answer when the database and the driver do; 503 when one of them does not."""
     states = {"database": await _state(_database(cloud.db)), "driver": await _state(_driver(cloud.driver))}
-    if any(state != FINE for state in states.values()):
-        raise Unavailable("; ".join(f"{name}: {state}" for name, state in states.items()))
+    if any(state.wrong for state in states.values()):
+        raise Unavailable("; ".join(f"{name}: {state.wrong or FINE}" for name, state in states.items()))
+    details = {f"{name}_details": state.told for name, state in states.items() if state.told}
     async with cloud.db.read() as tx:
-        return {"status": "ready", **states, "tasks_unfinished": await tasks.unfinished(tx)}
+        return {
+            "status": "ready",
+            **dict.fromkeys(states, FINE),
+            **details,
+            "tasks_unfinished": await tasks.unfinished(tx),
+        }
 
 
-async def _state(look: Awaitable[None]) -> str:
+async def _state(look: Awaitable[str]) -> State:
     try:
         async with asyncio.timeout(PATIENCE):
-            await look
+            return State(told=await look)
     except DriverError as error:
-        return str(error)
+        return State(wrong=str(error))
     except Exception:
         LOG.exception("Not ready")
-        return "does not answer"
-    return FINE
+        return State(wrong="does not answer")
 
 
-async def _database(db: Database) -> None:
+async def _database(db: Database) -> str:
     async with db.read() as tx:
         await tx.one("SELECT 1 FROM clients")
+    return ""
 
 
-async def _driver(driver: Compute) -> None:
-    if isinstance(driver, Checks):
-        await driver.check()
+async def _driver(driver: Compute) -> str:
+    return await driver.check() if isinstance(driver, Checks) else ""
 
 
 def metrics(*, key_required: bool) -> HTTPRouteHandler:

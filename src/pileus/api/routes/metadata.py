@@ -14,8 +14,9 @@ from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
 from pileus.domain.errors import Conflict, Forbidden, invalid, not_found
 from pileus.domain.places import Place
 from pileus.domain.tags import Tag, Tags, checked, merged, replaced
+from pileus.drivers.driver import Compute
 from pileus.store import tags
-from pileus.store.database import Tx
+from pileus.store.database import Database, Tx
 
 
 class Lockable(Protocol):
@@ -46,6 +47,8 @@ class Noun(Struct, frozen=True, kw_only=True):
     """In the audit log."""
     get: Callable[[Tx, Place, str], Awaitable[Lockable]]
     """Finds one; raises NotFound."""
+    told: Callable[[Database, Compute, str], Awaitable[None]] | None = None
+    """Lets one know its tags, if it can know them."""
     own: Callable[[Tx, Place, str], Awaitable[Lockable]] | None = None
     """Finds one that may be changed, where there are others that may only be looked at; raises Forbidden for them."""
 
@@ -79,6 +82,8 @@ async def change_tags(call: Call, noun: Noun, identity: str, verb: str, decide: 
         await call.record(tx, noun.group, f"{verb}_metadata", thing.id, data={"metadata": told})
 
     await call.db.write(write)
+    if noun.told:
+        await noun.told(call.db, call.cloud.driver, identity)
 
 
 def without(key: str | None, its: Tags) -> Tags:

@@ -45,12 +45,13 @@ class Simulated(Storage, Pictures, Wiring):
         file, hosts = setup.data / "simulated.db", setup.catalogue.servers.count
         return cls(file, hosts=hosts, realistic=setup.realistic, fetching=setup.fetching)
 
-    async def check(self) -> None:
+    async def check(self) -> str:
         """Look into the file."""
         try:
             self._db.execute("SELECT 1 FROM machines LIMIT 1").fetchone()
         except sqlite3.Error as problem:
             raise DriverError(f"The simulated cloud's file cannot be read: {problem}", retryable=True) from problem
+        return "simulated"
 
     async def ensure_running(self, machine: Machine) -> None:
         """Run a machine; a new one takes longer than one that is only off."""

@@ -83,6 +83,12 @@ async def standing_of(tx: Tx, instance_id: str) -> tuple[str, str] | None:
     return None if row is None else (row[0], row[1])
 
 
+async def name_of(tx: Tx, instance_id: str) -> str | None:
+    """The name of an instance, whoever has it."""
+    row = await tx.one("SELECT name FROM instances WHERE id = :id", id=instance_id)
+    return None if row is None else str(row[0])
+
+
 async def add(tx: Tx, instance: Instance) -> Instance:
     """Insert an instance."""
     return await TABLE.add(tx, instance)

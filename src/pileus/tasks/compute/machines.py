@@ -9,6 +9,7 @@ from pileus.store.compute import instances, ssh_keys
 from pileus.store.database import Tx
 from pileus.store.network import ports, security_groups
 from pileus.store.storage import attachments
+from pileus.tasks.compute.describing import tags_of
 from pileus.tasks.operation import Work
 from pileus.tasks.subjects import subject
 
@@ -41,6 +42,7 @@ async def _described(tx: Tx, work: Work, instance: Instance, flavor_id: str) -> 
         disks=await disks_of(tx, instance.id),
         nics=await nics_of(tx, instance.id),
         ssh_public_key=key.public_key if key else None,
+        tags=await tags_of(tx, instance.id),
         boot=instance.boot,
     )
 

@@ -5,14 +5,14 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.call import Call, Here
+from pileus.api.capacity import room_for
 from pileus.api.quotas import within_quotas
 from pileus.api.wire.compute.flavors import ChangeFlavor
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute import resizing
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instances import Instance
-from pileus.domain.errors import NoCapacity
-from pileus.store.compute import capacities, images, instances
+from pileus.store.compute import images, instances
 from pileus.store.database import Tx
 from pileus.store.storage import attachments
 
@@ -51,9 +51,7 @@ async def _check(tx: Tx, call: Call, instance: Instance, flavor: Flavor) -> None
     image = await images.find(tx, volume.image_id) if volume and volume.image_id else None
     template = call.cloud.catalogue.app_template(volume.apptemplate_id or "") if volume else None
     resizing.suited(flavor, image, template)
-    room = await capacities.room(tx, instance.region_id, flavor.id)
-    if room is not None and room <= 0:
-        raise NoCapacity(f"The region {instance.region_id} has reached the limit of flavor {flavor.id}")
+    await room_for(tx, call, flavor, but=instance.id)
 
 
 async def _afford(tx: Tx, call: Call, instance: Instance, flavor: Flavor) -> None:

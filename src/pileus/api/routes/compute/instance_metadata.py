@@ -8,6 +8,7 @@ from pileus.api.call import Here
 from pileus.api.routes.metadata import Noun, change_tags, map_routes, one_tag, without
 from pileus.api.wire.tags import TagView
 from pileus.store.compute import instances
+from pileus.tasks.compute.describing import describe
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 ITEM = "/cloud/v2/instances/{project_id:int}/{region_id:int}/{instance_id:str}/metadata_item"
@@ -19,6 +20,7 @@ INSTANCE = Noun(
     kind=instances.KIND,
     group="instance",
     get=instances.get,
+    told=describe,
 )
 
 

@@ -15,6 +15,7 @@ from pileus.domain.tags import merged
 from pileus.store import tags
 from pileus.store.compute import instances
 from pileus.store.database import Tx
+from pileus.tasks.compute.describing import describe
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 
@@ -38,7 +39,9 @@ async def update_instance(call: Here, instance_id: FromPath[str], data: JSONBody
     async def write(tx: Tx) -> InstanceView:
         return show(call.cloud, *await changed(tx, call, await instances.whole(tx, call.place, instance_id), change))
 
-    return await call.db.write(write)
+    view = await call.db.write(write)
+    await describe(call.db, call.cloud.driver, instance_id)
+    return view
 
 
 async def changed(

@@ -1,0 +1,75 @@
+"""What only clouds with real machines know of an instance: its serial line, and the ways into it from the host.
+
+It is not part of the public API, and open to whoever may look at the instance.
+"""
+
+from typing import Annotated
+
+from litestar import Response, Router, get
+from litestar.params import FromPath, QueryParameter
+from msgspec import Struct
+
+from pileus.api.auth import READ
+from pileus.api.call import Call, Here
+from pileus.domain.compute.instances import Instance
+from pileus.domain.errors import Conflict
+from pileus.drivers.driver import DriverError
+from pileus.drivers.guests import Reachable, SerialLogs
+from pileus.store.compute import instances
+
+ONE = "/_pileus/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
+MOST = 1 << 20
+Most = Annotated[int, QueryParameter(name="bytes", ge=1, le=MOST)]
+
+
+class WayView(Struct, kw_only=True):
+    """A port of the host that leads to one of an instance."""
+
+    protocol: str
+    address: str
+    port: int
+    host_address: str
+    host_port: int
+
+
+@get(f"{ONE}/serial_log", opt=READ, tags=["Real machines"])
+async def get_serial_log(call: Here, instance_id: FromPath[str], most: Most = 65536) -> Response[bytes]:
+    """Show the end of what an instance has said on its serial line: at most so many bytes, as they were said."""
+    instance = await _instance(call, instance_id)
+    if not isinstance(call.cloud.driver, SerialLogs):
+        raise Conflict("This cloud keeps no serial logs: its machines are not real")
+    try:
+        said = await call.cloud.driver.serial_log(instance.id, most)
+    except DriverError as error:
+        raise Conflict(str(error)) from error
+    return Response(said, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
+
+
+@get(f"{ONE}/ways", opt=READ, tags=["Real machines"])
+async def list_ways(call: Here, instance_id: FromPath[str]) -> list[WayView]:
+    """List the ports of the host that lead to an instance: those that its security groups open to everybody."""
+    instance = await _instance(call, instance_id)
+    if not isinstance(call.cloud.driver, Reachable):
+        raise Conflict("This cloud has no ways into its instances: its machines are not real")
+    try:
+        ways = await call.cloud.driver.ways(instance.id)
+    except DriverError as error:
+        raise Conflict(str(error)) from error
+    return [
+        WayView(
+            protocol=way.protocol,
+            address=way.address,
+            port=way.port,
+            host_address=way.host_address,
+            host_port=way.host_port,
+        )
+        for way in ways
+    ]
+
+
+async def _instance(call: Call, instance_id: str) -> Instance:
+    async with call.db.read() as tx:
+        return await instances.get(tx, call.place, instance_id)
+
+
+ROUTER = Router("/", route_handlers=[get_serial_log, list_ways])

@@ -1,0 +1,1 @@
+"""Real machines: QEMU, on the host that the server runs on."""

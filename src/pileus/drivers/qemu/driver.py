@@ -1,0 +1,59 @@
+"""QEMU: real machines on the host that the server runs on, without a daemon and without root's rights.
+
+Each machine is a process of its own, which the server's end does not end: another finds it again by its sockets. What
+is known of them is in a file, `facts.db`, that all processes of the server share.
+"""
+
+import asyncio
+from pathlib import Path
+
+from pileus.domain.catalogue import Catalogue
+from pileus.drivers.driver import Fetching, Hosting, Setup
+from pileus.drivers.qemu.home import Home
+from pileus.drivers.qemu.programs import Programs, found
+from pileus.drivers.qemu.screens import Screens
+from pileus.drivers.qemu.watching import Watching
+from pileus.drivers.screens import Tickets
+
+PATIENCE = 30.0
+
+
+class Qemu(Watching, Screens):
+    """The driver: all that one host can do; servers have no disks of their own, and nobody keeps attacks away."""
+
+    def __init__(  # noqa: PLR0913  # what an operator can choose, each by its name
+        self,
+        data: Path,
+        programs: Programs,
+        catalogue: Catalogue,
+        *,
+        hosting: Hosting | None = None,
+        fetching: Fetching | None = None,
+        public_url: str = "http://127.0.0.1:8080",
+        patience: float = PATIENCE,
+    ) -> None:
+        hosting = hosting or Hosting()
+        super().__init__(Home(data, hosting.user), programs, hosting)
+        self.catalogue, self.offered = catalogue, data / "images"
+        self.fetching = fetching or Fetching()
+        self.public_url, self.patience = public_url, patience
+        self.tickets = Tickets(self.home.folder / "tickets.key")
+        self.readings = {}
+        self.telling = asyncio.Lock()
+
+    @classmethod
+    def made(cls, setup: Setup) -> "Qemu":
+        """Make it in the data directory; raises OSError if QEMU is not there, or too old."""
+        return cls(
+            setup.data,
+            found(setup.hosting.accelerator),
+            setup.catalogue,
+            hosting=setup.hosting,
+            fetching=setup.fetching,
+            public_url=setup.public_url,
+        )
+
+    async def check(self) -> str:
+        """Look whether machines can talk to each other."""
+        await self.report()
+        return str(self.programs)

@@ -1,0 +1,52 @@
+"""`python -m pileus.drivers.qemu.fabric FOLDER [UID GID]`: carry frames until told to stop, as that user.
+
+What it is to do, it is told by a socket in the folder.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from pileus.drivers.qemu.fabric.control import answering
+from pileus.drivers.qemu.fabric.fabric import Fabric
+from pileus.drivers.qemu.fabric.slirp import library
+from pileus.drivers.qemu.home import locked
+
+LOG = logging.getLogger(__name__)
+
+
+def become(user: int, group: int) -> None:
+    """Give up root's rights; what has been read in by now may lie where that user cannot look."""
+    os.setgroups([])
+    os.setgid(group)
+    os.setuid(user)
+
+
+async def main() -> None:
+    """Run in the current directory."""
+    fabric, stop = Fabric(library()), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await fabric.remember()
+    async with answering(fabric):
+        LOG.info("The fabric is up")
+        await stop.wait()
+    fabric.close()
+
+
+if __name__ == "__main__":
+    os.chdir(sys.argv[1])
+    if len(sys.argv) > 2:  # noqa: PLR2004
+        become(int(sys.argv[2]), int(sys.argv[3]))
+    os.umask(0o077)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for needed in ("wires", "md"):
+        Path(needed).mkdir(exist_ok=True)
+    # Whoever comes second need not be there; the lock goes with the process.
+    if locked(Path("fabric.lock")) is None:
+        sys.exit(0)
+    asyncio.run(main())

@@ -1,0 +1,72 @@
+"""How the driver speaks with the fabric."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from pileus.drivers.driver import DriverError
+from pileus.drivers.qemu.fabric.state import Question, Reply, Report, State
+from pileus.drivers.qemu.home import short
+
+SOCKET = "fabric.sock"
+LONGEST = 64 << 20
+PATIENCE = 30.0
+"""Seconds."""
+
+
+class FabricGone(OSError):
+    """Nobody answers: the fabric does not run."""
+
+
+async def told(folder: Path, state: State) -> Report:
+    """Let the fabric be as a state says; raises FabricGone, or DriverError if it cannot."""
+    return await _asked(folder, Question(state=state))
+
+
+async def report(folder: Path) -> Report:
+    """What the fabric does; raises FabricGone."""
+    return await _asked(folder, Question())
+
+
+def start(folder: Path, user: tuple[int, int] | None) -> "subprocess.Popen[bytes]":
+    """Start the fabric as a user and group, in a session of its own: what ends us does not end it.
+
+    A second one ends itself.
+    """
+    become = [str(number) for number in user or ()]
+    with (folder / "fabric.log").open("ab") as log:
+        return subprocess.Popen(  # noqa: S603  # ourselves
+            [sys.executable, "-m", "pileus.drivers.qemu.fabric", str(folder), *become],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+async def _asked(folder: Path, question: Question) -> Report:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            line = await _exchanged(folder, msgspec.json.encode(question) + b"\n")
+    except (OSError, TimeoutError) as problem:
+        raise FabricGone from problem
+    if not line:
+        raise FabricGone
+    reply = msgspec.json.decode(line, type=Reply)
+    if reply.report is None:
+        raise DriverError(f"The network could not be wired: {reply.wrong}", retryable=True)
+    return reply.report
+
+
+async def _exchanged(folder: Path, question: bytes) -> bytes:
+    with short(folder) as near:
+        reader, writer = await asyncio.open_unix_connection(f"{near}/{SOCKET}", limit=LONGEST)
+    try:
+        writer.write(question)
+        await writer.drain()
+        return await reader.readline()
+    finally:
+        writer.close()

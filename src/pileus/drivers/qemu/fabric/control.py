@@ -1,0 +1,54 @@
+"""What the fabric is told to do, over a socket that only its user and root can reach: a JSON line each way."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from pileus.drivers.qemu.fabric.fabric import Fabric
+from pileus.drivers.qemu.fabric.state import Question, Reply
+
+LOG = logging.getLogger(__name__)
+SOCKET = "fabric.sock"
+LONGEST = 64 << 20
+"""Bytes of a line."""
+
+
+@asynccontextmanager
+async def answering(fabric: Fabric) -> AsyncIterator[None]:
+    """Answer questions."""
+    turn = asyncio.Lock()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            line = await reader.readline()
+            async with turn:
+                reply = await _answered(fabric, line)
+            writer.write(msgspec.json.encode(reply) + b"\n")
+            await writer.drain()
+        except (OSError, ValueError):
+            LOG.warning("Somebody asked, and did not wait for the answer")
+        finally:
+            writer.close()
+
+    Path(SOCKET).unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(serve, SOCKET, limit=LONGEST)
+    async with server:
+        yield
+
+
+async def _answered(fabric: Fabric, line: bytes) -> Reply:
+    try:
+        question = msgspec.json.decode(line, type=Question)
+    except msgspec.MsgspecError as mistake:
+        return Reply(wrong=str(mistake))
+    try:
+        if question.state is not None:
+            await fabric.become(question.state)
+    except (OSError, ValueError) as problem:
+        LOG.exception("The state could not be brought about")
+        return Reply(wrong=str(problem))
+    return Reply(report=fabric.report())

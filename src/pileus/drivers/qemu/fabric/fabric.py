@@ -1,0 +1,159 @@
+"""The fabric's whole: it becomes what it is told to be, keeps that, and tells what it does."""
+
+import ctypes
+import hashlib
+import logging
+import os
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from pileus.drivers.qemu.fabric.outside import Opening, Outside
+from pileus.drivers.qemu.fabric.plan import MTU, Plan
+from pileus.drivers.qemu.fabric.ports import Port
+from pileus.drivers.qemu.fabric.slirp import LOOPBACK
+from pileus.drivers.qemu.fabric.state import Forward, Guest, Kept, Report, State
+from pileus.drivers.qemu.fabric.switch import Switch
+from pileus.drivers.qemu.fabric.taps import Tap
+
+LOG = logging.getLogger(__name__)
+KEPT = Path("state.json")
+FIRST, LAST = 20000, 29999
+"""Ports of the host that are given to machines."""
+
+
+class Fabric:
+    """One host's; it works in the current directory."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self.switch = Switch(library)
+        self._state = State(revision=0)
+        self._host_ports: dict[str, int] = {}
+        self._forwards: list[Forward] = []
+
+    async def remember(self) -> None:
+        """Go on from what was kept."""
+        if KEPT.exists():
+            kept = msgspec.json.decode(KEPT.read_bytes(), type=Kept)
+            self._host_ports = kept.host_ports
+            await self.become(kept.state)
+
+    async def become(self, state: State) -> None:
+        """Wire all as a state says, unless a later one is known."""
+        if state.revision <= self._state.revision:
+            return
+        self._state = state
+        self.switch.plan = Plan(state)
+        self._wire()
+        await self._lead_out()
+        self._open()
+        self._join()
+        self._keep()
+
+    def report(self) -> Report:
+        """What is done now."""
+        counters = {port_id: port.counters for port_id, port in self.switch.ports.items()}
+        return Report(revision=self._state.revision, forwards=self._forwards, counters=counters)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for outside in self.switch.outsides.values():
+            outside.close()
+        for port in self.switch.ports.values():
+            port.close()
+        for tap in self.switch.taps.values():
+            tap.close()
+
+    def _wire(self) -> None:
+        """Have a port for each wire, and none else, with the rules that guard it."""
+        switch, plan = self.switch, self.switch.plan
+        for port_id in switch.ports.keys() - plan.wires.keys():
+            if outside := switch.outsides.pop(port_id, None):
+                outside.close()
+            switch.ports.pop(port_id).close()
+        for port_id, wire in plan.wires.items():
+            if port_id in switch.ports:
+                switch.ports[port_id].become(wire.machine_id, wire.nic)
+            else:
+                switch.ports[port_id] = Port(wire.machine_id, wire.nic, switch.heard)
+            switch.ports[port_id].guard.learn(plan.patterns(wire.nic))
+        switch.index()
+
+    async def _lead_out(self) -> None:
+        """Let each port have its way out."""
+        for port_id, port in self.switch.ports.items():
+            if port_id not in self.switch.outsides:
+                mtu = min(self.switch.plan.mtus.get(port.nic.network_id, MTU), MTU)
+                outside = Outside(self.switch.library, port, self.switch.came, mtu)
+                self.switch.outsides[port_id] = outside
+                await outside.serve(partial(self._known, port))
+
+    def _known(self, port: Port) -> tuple[Guest, str, str] | None:
+        """Who asks for metadata at a port."""
+        guest = self.switch.plan.guests.get(port.machine_id)
+        address = next((each for each in port.nic.addresses if ":" not in each), "")
+        return None if guest is None else (guest, address, port.nic.mac_address)
+
+    def _open(self) -> None:
+        """Open the ways in that security groups open, each by the host's port that it had."""
+        wanted = {
+            f"{port_id} {protocol} {address} {number}": (port, protocol, address, number)
+            for port_id, port in self.switch.ports.items()
+            for protocol, address, number in self.switch.plan.openings(port.nic)
+        }
+        self._host_ports = {key: host_port for key, host_port in self._host_ports.items() if key in wanted}
+        openings: dict[str, set[Opening]] = {port_id: set() for port_id in self.switch.ports}
+        for key, (port, protocol, address, number) in wanted.items():
+            if host_port := self._host_ports.get(key):
+                openings[port.nic.port_id].add(
+                    Opening(protocol=protocol, address=address, port=number, host_port=host_port)
+                )
+        for port_id, its in openings.items():
+            self.switch.outsides[port_id].close_but(its)
+        opened = [self._opened(key, *what) for key, what in wanted.items()]
+        self._forwards = [forward for forward in opened if forward]
+
+    def _opened(  # all that a way in is
+        self, key: str, port: Port, protocol: str, address: str, number: int
+    ) -> Forward | None:
+        """One way in, by a port of the host that is free; None where none is."""
+        outside = self.switch.outsides[port.nic.port_id]
+        first = self._host_ports.get(key)
+        for host_port in (*([first] if first else []), *self._free(key)):
+            if outside.open(Opening(protocol=protocol, address=address, port=number, host_port=host_port)):
+                self._host_ports[key] = host_port
+                return Forward(
+                    port_id=port.nic.port_id,
+                    machine_id=port.machine_id,
+                    protocol=protocol,
+                    guest_address=address,
+                    guest_port=number,
+                    host_address=LOOPBACK,
+                    host_port=host_port,
+                )
+        LOG.error("No port of the host is free for port %d of %s", number, address)
+        return None
+
+    def _free(self, key: str) -> list[int]:
+        """Ports of the host that nobody was given, beginning at the one that a key would always have."""
+        taken, count = set(self._host_ports.values()), LAST - FIRST + 1
+        begin = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % count
+        return [each for at in range(count) if (each := FIRST + (begin + at) % count) not in taken]
+
+    def _join(self) -> None:
+        """Join networks with the host's by their devices."""
+        switch, wanted = self.switch, self.switch.plan.taps
+        for network_id in [each for each, tap in switch.taps.items() if wanted.get(each) != tap.name]:
+            switch.taps.pop(network_id).close()
+        for network_id in wanted.keys() - switch.taps.keys():
+            try:
+                switch.taps[network_id] = Tap(wanted[network_id], partial(switch.tapped, network_id))
+            except OSError:
+                LOG.exception("Network %s could not be joined with %s", network_id, wanted[network_id])
+
+    def _keep(self) -> None:
+        new = KEPT.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.write_bytes(msgspec.json.encode(Kept(state=self._state, host_ports=self._host_ports)))
+        os.replace(new, KEPT)  # noqa: PTH105  # a name, not a path

@@ -1,0 +1,105 @@
+"""The metadata service: what a machine asks at 169.254.169.254, in the words of EC2 and OpenStack.
+
+Each interface has a socket of its own, so that nobody can ask for another.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from urllib.parse import quote, unquote
+
+import h11
+
+from pileus.drivers.qemu.fabric.state import Guest
+
+PATIENCE, LONGEST = 10.0, 16384
+"""Seconds for a request, and bytes of it."""
+Known = Callable[[], tuple[Guest, str, str] | None]
+"""Who asks: a guest, with the first address and the hardware address of the interface by which it asks."""
+
+
+class Metadata:
+    """The service at one interface."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._server: asyncio.Server | None = None
+
+    async def listen(self, path: str) -> None:
+        """Listen on a unix socket."""
+        self._server = await asyncio.start_unix_server(self._serve, path, limit=LONGEST)
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._server:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._talk(reader, writer)
+        except (TimeoutError, OSError, h11.RemoteProtocolError):
+            return
+        finally:
+            writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request, and hang up."""
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST)
+        while isinstance(event := connection.next_event(), type) or not isinstance(event, h11.Request):
+            if event is h11.NEED_DATA:
+                connection.receive_data(await reader.read(LONGEST))
+            elif isinstance(event, h11.ConnectionClosed):
+                return
+        status, body = self._answer(event)
+        headers = [("Content-Length", str(len(body))), ("Content-Type", "text/plain"), ("Connection", "close")]
+        writer.write(connection.send(h11.Response(status_code=status, headers=headers)) or b"")
+        if event.method != b"HEAD":
+            writer.write(connection.send(h11.Data(data=body)) or b"")
+        await writer.drain()
+
+    def _answer(self, request: h11.Request) -> tuple[int, bytes]:
+        if request.method not in (b"GET", b"HEAD"):
+            return 405, b"Only GET and HEAD\n"
+        known = self._known()
+        path = unquote(request.target.decode("ascii", "replace").partition("?")[0])
+        found = None if known is None else told(*known).get(path.rstrip("/"))
+        return (404, b"Not found\n") if found is None else (200, found.encode())
+
+
+def told(guest: Guest, address: str, mac_address: str) -> dict[str, str]:
+    """All that a guest can ask for, by path."""
+    ours = {
+        "instance-id": guest.machine_id,
+        "hostname": guest.host_name,
+        "local-hostname": guest.host_name,
+        "local-ipv4": address,
+        "mac": mac_address,
+    }
+    keys = {"public-keys": "0=key", "public-keys/0": "openssh-key", "public-keys/0/openssh-key": guest.ssh_public_key}
+    tags = {"tags": "instance/", "tags/instance": "\n".join(map(quote, guest.tags))}
+    listed = [*ours, *(["public-keys/"] if guest.ssh_public_key else []), "tags/"]
+    ec2 = ours | tags | {f"tags/instance/{key}": value for key, value in guest.tags.items()}
+    ec2 |= {name: text for name, text in keys.items() if guest.ssh_public_key and text}
+    found = {f"/latest/meta-data/{name}": text for name, text in ec2.items()}
+    return found | _roots(guest) | {"/latest/meta-data": "\n".join(listed)}
+
+
+def _roots(guest: Guest) -> dict[str, str]:
+    """The versions, user data, and OpenStack's one document."""
+    document = {
+        "uuid": guest.machine_id,
+        "name": guest.name,
+        "hostname": guest.host_name,
+        "meta": guest.tags,
+        "public_keys": {"key": guest.ssh_public_key} if guest.ssh_public_key else {},
+    }
+    user_data = {f"/{where}": guest.user_data for where in ("latest/user-data", "openstack/latest/user_data")}
+    return {
+        "": "latest\nopenstack",
+        "/latest": "meta-data/\nuser-data",
+        "/openstack": "latest",
+        "/openstack/latest": "meta_data.json\nuser_data",
+        "/openstack/latest/meta_data.json": json.dumps(document),
+        **({path: text for path, text in user_data.items() if text is not None}),
+    }

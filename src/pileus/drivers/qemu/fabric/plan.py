@@ -1,0 +1,159 @@
+"""What follows from a state: who is where, what leads where, and what may pass."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address, ip_network
+
+from msgspec import Struct
+
+from pileus.domain.network.networks import Route
+from pileus.domain.network.security_rules import NewRule
+from pileus.drivers.driver import Nic, Range
+from pileus.drivers.qemu.fabric.dhcp import Lease
+from pileus.drivers.qemu.fabric.firewall import IN, Pattern, members, patterns
+from pileus.drivers.qemu.fabric.frames import packed
+from pileus.drivers.qemu.fabric.state import State
+
+MTU = 1500
+FEW = 16
+"""How many ports a rule may open that are all led to; of a longer range only those that people ask for are."""
+ASKED_FOR = (22, 80, 443, 3389, 8080)
+EVERYWHERE = (None, "0.0.0.0/0")
+
+
+class Hop(Struct, frozen=True):
+    """A static route of a router: a network and its mask, as numbers, and the next router's address."""
+
+    network: int
+    mask: int
+    nexthop: bytes
+
+
+class Target(Struct, frozen=True):
+    """Where a floating IP leads."""
+
+    port_id: str
+    address: bytes
+
+
+class Plan:
+    """Tables that are made once a state, so that a frame's way is found by looking it up."""
+
+    def __init__(self, state: State) -> None:
+        self.revision = state.revision
+        self.wires = {wire.nic.port_id: wire for wire in state.wires}
+        self.guests = {guest.machine_id: guest for guest in state.guests}
+        self.taps = dict(state.taps)
+        self.mtus = {segment.id: segment.mtu for segment in state.networks}
+        self._subnets = _grouped(state.subnets)
+        self._rules = {firewall.id: firewall.rules for firewall in state.firewalls}
+        self._members = members((wire.nic.groups, wire.nic.addresses) for wire in state.wires)
+        self.gateways = {network_id: set(self._own(state, network_id)) for network_id in self._networks(state)}
+        self.joined = {network_id: {network_id} for network_id in self.gateways}
+        self.exits = set(state.outside)
+        self.hops: dict[str, list[Hop]] = {}
+        self._routers(state)
+        self.floating = {
+            packed(each.ip_address): Target(each.port_id, packed(each.fixed_ip_address)) for each in state.floating_ips
+        }
+
+    def patterns(self, nic: Nic) -> dict[str, list[Pattern]]:
+        """The rules that guard an interface."""
+        return patterns(self._guarding(nic), self._members)
+
+    def lease(self, nic: Nic) -> Lease | None:
+        """What an interface is told by DHCP; None where nobody tells it."""
+        for address in nic.addresses:
+            subnet = self._subnet(nic.network_id, address)
+            if subnet and subnet.enable_dhcp and ":" not in address:
+                return self._lease(nic, address, subnet)
+        return None
+
+    def openings(self, nic: Nic) -> Iterator[tuple[str, str, int]]:
+        """What leads from the host to an interface: protocol, address and port of all that is open to everybody."""
+        opened = {opening for rule in self._guarding(nic) for opening in _opened(rule)}
+        for address in nic.addresses:
+            if ":" not in address:
+                yield from ((protocol, address, port) for protocol, port in sorted(opened))
+
+    def _lease(self, nic: Nic, address: str, subnet: Range) -> Lease:
+        guest = self.guests.get(self.wires[nic.port_id].machine_id)
+        return Lease(
+            address=address,
+            cidr=subnet.cidr,
+            gateway=subnet.gateway_ip,
+            resolvers=tuple(each for each in subnet.dns_nameservers if not self._is_ours(each)),
+            routes=tuple(Route(each.destination, each.nexthop) for each in subnet.host_routes),
+            mtu=min(self.mtus.get(nic.network_id, MTU), MTU),
+            host_name=guest.host_name if guest else "machine",
+        )
+
+    def _is_ours(self, address: str) -> bool:
+        """Whether an address is in a network of ours, but nobody's: a resolver that is not there."""
+        if any(address in wire.nic.addresses for wire in self.wires.values()):
+            return False
+        return any(self._subnet(network_id, address) for network_id in self._subnets)
+
+    def _guarding(self, nic: Nic) -> list[NewRule]:
+        return [rule for group in nic.groups for rule in self._rules.get(group, ())]
+
+    def _subnet(self, network_id: str, address: str) -> Range | None:
+        there = self._subnets.get(network_id, ())
+        return next((each for each in there if ip_address(address) in ip_network(each.cidr)), None)
+
+    def _networks(self, state: State) -> set[str]:
+        return {*self.mtus, *self._subnets, *(wire.nic.network_id for wire in state.wires)}
+
+    def _own(self, state: State, network_id: str) -> Iterator[bytes]:
+        """The addresses of a network that are the fabric's: its gateways and routers, where no machine has them."""
+        if network_id in self.taps:
+            return
+        machines = {ip for wire in state.wires if wire.nic.network_id == network_id for ip in wire.nic.addresses}
+        gateways = [subnet.gateway_ip for subnet in self._subnets.get(network_id, ()) if subnet.gateway_ip]
+        routers = [ip for router in state.routers for nic in router.nics for ip in _at(nic, network_id)]
+        for address in {*gateways, *routers} - machines:
+            yield packed(address)
+
+    def _routers(self, state: State) -> None:
+        """Networks that a router joins reach each other, and the outside if it has a way there."""
+        for router in state.routers:
+            outside = router.crossing.outside
+            inner = {nic.network_id for nic in router.nics}
+            every = inner | ({outside.network_id} if outside else set())
+            for network_id in every:
+                self.joined.setdefault(network_id, {network_id}).update(every)
+                self.hops.setdefault(network_id, []).extend(map(_hop, router.crossing.routes))
+            if outside:
+                self.exits |= inner
+
+
+def own_mac(network_id: str) -> bytes:
+    """The hardware address of the fabric in a network: one that nobody was given."""
+    return b"\x02" + hashlib.sha256(network_id.encode()).digest()[:5]
+
+
+def _grouped(subnets: Iterable[Range]) -> dict[str, list[Range]]:
+    found: dict[str, list[Range]] = {}
+    for subnet in subnets:
+        found.setdefault(subnet.network_id, []).append(subnet)
+    return found
+
+
+def _at(nic: Nic, network_id: str) -> list[str]:
+    return nic.addresses if nic.network_id == network_id else []
+
+
+def _hop(route: Route) -> Hop:
+    network = ip_network(route.destination)
+    return Hop(int(network.network_address), int(network.netmask), packed(route.nexthop))
+
+
+def _opened(rule: NewRule) -> Iterator[tuple[str, int]]:
+    """Protocols and ports that a rule opens to everybody; one that opens all of them counts for TCP."""
+    open_to_all = rule.direction == IN and rule.remote_group_id is None and rule.remote_ip_prefix in EVERYWHERE
+    if not open_to_all or rule.ethertype == "IPv6" or rule.protocol not in (None, "any", "tcp", "udp", "6", "17"):
+        return
+    low, high = rule.port_range_min or 1, rule.port_range_max or 65535
+    protocol = "udp" if rule.protocol in ("udp", "17") else "tcp"
+    ports = range(low, high + 1) if high - low < FEW else [port for port in ASKED_FOR if low <= port <= high]
+    yield from ((protocol, port) for port in ports)

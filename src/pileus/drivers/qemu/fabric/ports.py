@@ -1,0 +1,123 @@
+"""A machine's end of a wire: a datagram socket on which each message is a frame."""
+
+import asyncio
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pileus.drivers.driver import Nic
+from pileus.drivers.qemu.fabric.firewall import Guard
+from pileus.drivers.qemu.fabric.frames import mac, packed
+from pileus.drivers.qemu.fabric.state import Counters
+
+LONGEST, AT_ONCE, WAITING = 65550, 64, 512
+"""Bytes of a frame, how many are read in one go, and how many wait for a machine that is slow."""
+BUFFER = 1 << 20
+
+
+class Port:
+    """One interface: what may be said there, by whom, and what has passed."""
+
+    def __init__(self, machine_id: str, nic: Nic, heard: Callable[["Port", bytes], None]) -> None:
+        self.counters, self.guard = Counters(), Guard()
+        self._heard = heard
+        self._queue: deque[bytes] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._mine, self._its = Path("wires") / f"{nic.port_id}.host", f"wires/{nic.port_id}.guest"
+        self._socket = _bound(self._mine)
+        self._loop.add_reader(self._socket, self._read)
+        self.become(machine_id, nic)
+
+    def become(self, machine_id: str, nic: Nic) -> None:
+        """Be another interface's end from now on: it may have other addresses."""
+        self.machine_id, self.nic = machine_id, nic
+        self.mac = mac(nic.mac_address)
+        self.addresses = {packed(address) for address in nic.addresses}
+        self.macs = {self.mac, *(mac(pair.mac_address) for pair in nic.pairs if pair.mac_address)}
+        # A pair may be a range; only single addresses and ranges of one are looked up at once.
+        self.pairs = [_range(pair.ip_address) for pair in nic.pairs]
+
+    def may_speak_as(self, address: bytes) -> bool:
+        """Whether an address is its own, or one of its pairs'."""
+        if address in self.addresses:
+            return True
+        number = int.from_bytes(address, "big")
+        return any(len(address) == width and number & mask == network for network, mask, width in self.pairs)
+
+    def send(self, frame: bytes) -> None:
+        """Let the machine have a frame, now or when it has read what waits for it."""
+        if self._queue:
+            self._wait(frame)
+            return
+        try:
+            self._socket.sendto(frame, self._its)
+        except BlockingIOError:
+            self._loop.add_writer(self._socket, self._write)
+            self._wait(frame)
+        except OSError:
+            # The machine is not there: nobody listens to a computer that is off.
+            self.counters.dropped += 1
+        else:
+            self._count(frame)
+
+    def close(self) -> None:
+        """Hear and say nothing more."""
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+        self._mine.unlink(missing_ok=True)
+        with suppress(OSError):
+            os.unlink(self._its)  # noqa: PTH108  # a name, not a path
+
+    def _read(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                frame = self._socket.recv(LONGEST)
+            except OSError:
+                return
+            self.counters.packets_out += 1
+            self.counters.bytes_out += len(frame)
+            self._heard(self, frame)
+
+    def _write(self) -> None:
+        while self._queue:
+            try:
+                self._socket.sendto(self._queue[0], self._its)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.counters.dropped += len(self._queue)
+                self._queue.clear()
+                break
+            self._count(self._queue.popleft())
+        self._loop.remove_writer(self._socket)
+
+    def _wait(self, frame: bytes) -> None:
+        if len(self._queue) < WAITING:
+            self._queue.append(frame)
+        else:
+            self.counters.dropped += 1
+
+    def _count(self, frame: bytes) -> None:
+        self.counters.packets_in += 1
+        self.counters.bytes_in += len(frame)
+
+
+def _bound(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    made.bind(str(path))
+    return made
+
+
+def _range(text: str) -> tuple[int, int, int]:
+    """A pair's address or range as a network, a mask, and the width of its addresses in bytes."""
+    address, _, length = text.partition("/")
+    content = packed(address)
+    bits = 8 * len(content)
+    mask = (1 << bits) - (1 << (bits - int(length or bits)))
+    return int.from_bytes(content, "big") & mask, mask, len(content)

@@ -1,0 +1,266 @@
+"""The way out without rights: libslirp, a TCP/IP stack that speaks to the world by sockets, by its C interface.
+
+It is the library that QEMU's own user networking is made of, and comes with it. Only its version 3 interface is used.
+"""
+
+import asyncio
+import ctypes
+import select
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    byref,
+    c_bool,
+    c_char_p,
+    c_int,
+    c_int64,
+    c_size_t,
+    c_ssize_t,
+    c_uint8,
+    c_uint32,
+    c_void_p,
+)
+from ctypes.util import find_library
+
+from pileus.drivers.qemu.fabric.frames import packed
+
+NETWORK, MASK, HOST, RESOLVER = "169.254.0.0", "255.255.0.0", "169.254.0.1", "169.254.169.253"
+"""Where libslirp is found by machines: on the link, beside whatever addresses they have."""
+LOOPBACK = "127.0.0.1"
+POLL_IN, POLL_OUT, POLL_PRI, POLL_ERR, POLL_HUP = 1, 2, 4, 8, 16
+TO_EPOLL = ((POLL_IN, select.EPOLLIN), (POLL_OUT, select.EPOLLOUT), (POLL_PRI, select.EPOLLPRI))
+FROM_EPOLL = (*TO_EPOLL, (POLL_ERR, select.EPOLLERR), (POLL_HUP, select.EPOLLHUP))
+NEVER = 0xFFFFFFFF
+
+
+class InAddr(Structure):
+    """`struct in_addr`."""
+
+    _fields_ = (("s_addr", c_uint32),)
+
+
+class In6Addr(Structure):
+    """`struct in6_addr`."""
+
+    _fields_ = (("s6_addr", c_uint8 * 16),)
+
+
+class Config(Structure):
+    """`SlirpConfig`, up to version 3."""
+
+    _fields_ = (
+        ("version", c_uint32), ("restricted", c_int), ("in_enabled", c_bool), ("vnetwork", InAddr),
+        ("vnetmask", InAddr), ("vhost", InAddr), ("in6_enabled", c_bool), ("vprefix_addr6", In6Addr),
+        ("vprefix_len", c_uint8), ("vhost6", In6Addr), ("vhostname", c_char_p), ("tftp_server_name", c_char_p),
+        ("tftp_path", c_char_p), ("bootfile", c_char_p), ("vdhcp_start", InAddr), ("vnameserver", InAddr),
+        ("vnameserver6", In6Addr), ("vdnssearch", c_void_p), ("vdomainname", c_char_p), ("if_mtu", c_size_t),
+        ("if_mru", c_size_t), ("disable_host_loopback", c_bool), ("enable_emu", c_bool), ("outbound_addr", c_void_p),
+        ("outbound_addr6", c_void_p), ("disable_dns", c_bool),
+    )  # fmt: skip
+
+
+SEND = CFUNCTYPE(c_ssize_t, c_void_p, c_size_t, c_void_p)
+COMPLAIN = CFUNCTYPE(None, c_char_p, c_void_p)
+CLOCK = CFUNCTYPE(c_int64, c_void_p)
+RING = CFUNCTYPE(None, c_void_p)
+TIMER_NEW = CFUNCTYPE(c_void_p, RING, c_void_p, c_void_p)
+TIMER_FREE = CFUNCTYPE(None, c_void_p, c_void_p)
+TIMER_MOD = CFUNCTYPE(None, c_void_p, c_int64, c_void_p)
+WATCH = CFUNCTYPE(None, c_int, c_void_p)
+NOTIFY = CFUNCTYPE(None, c_void_p)
+ADD_POLL = CFUNCTYPE(c_int, c_int, c_int, c_void_p)
+GET_EVENTS = CFUNCTYPE(c_int, c_int, c_void_p)
+
+
+class Callbacks(Structure):
+    """`SlirpCb`, as version 3 knows it."""
+
+    _fields_ = (
+        ("send_packet", SEND), ("guest_error", COMPLAIN), ("clock_get_ns", CLOCK), ("timer_new", TIMER_NEW),
+        ("timer_free", TIMER_FREE), ("timer_mod", TIMER_MOD), ("register_poll_fd", WATCH),
+        ("unregister_poll_fd", WATCH), ("notify", NOTIFY),
+    )  # fmt: skip
+
+
+def library() -> ctypes.CDLL:
+    """libslirp; raises OSError where it is not installed."""
+    name = find_library("slirp") or "libslirp.so.0"
+    found = ctypes.CDLL(name)
+    found.slirp_new.restype = c_void_p
+    found.slirp_new.argtypes = (POINTER(Config), POINTER(Callbacks), c_void_p)
+    found.slirp_cleanup.argtypes = (c_void_p,)
+    found.slirp_input.argtypes = (c_void_p, c_char_p, c_int)
+    found.slirp_pollfds_fill.argtypes = (c_void_p, POINTER(c_uint32), ADD_POLL, c_void_p)
+    found.slirp_pollfds_poll.argtypes = (c_void_p, c_int, GET_EVENTS, c_void_p)
+    found.slirp_add_hostfwd.argtypes = (c_void_p, c_int, InAddr, c_int, InAddr, c_int)
+    found.slirp_remove_hostfwd.argtypes = (c_void_p, c_int, InAddr, c_int)
+    found.slirp_add_unix.argtypes = (c_void_p, c_char_p, POINTER(InAddr), c_int)
+    return found
+
+
+class Slirp:
+    """One machine's way out: frames go in by `take`, and come out by `send`; it works in the running event loop."""
+
+    def __init__(self, found: ctypes.CDLL, send: Callable[[bytes], None], mtu: int) -> None:
+        self._library, self._send = found, send
+        self._loop = asyncio.get_running_loop()
+        self._epoll = select.epoll()
+        self._watched: dict[int, int] = {}
+        self._timers: dict[int, tuple[Callable[[c_void_p], None], c_void_p, asyncio.TimerHandle | None]] = {}
+        self._looking: asyncio.Handle | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._callbacks = self._made_callbacks()
+        self._it = found.slirp_new(byref(_config(mtu)), byref(self._callbacks), None)
+        if not self._it:
+            raise OSError("libslirp could not be started")
+        self._loop.add_reader(self._epoll.fileno(), self._poll)
+        self._look_soon()
+
+    def take(self, frame: bytes) -> None:
+        """Let it have a frame of the machine's."""
+        self._library.slirp_input(self._it, frame, len(frame))
+        self._look_soon()
+
+    def forward(self, protocol: str, host_port: int, address: str, port: int) -> bool:
+        """Let a port of the host's loopback lead to the machine; whether it was free."""
+        wrong = self._library.slirp_add_hostfwd(
+            self._it, int(protocol == "udp"), _in_addr(LOOPBACK), host_port, _in_addr(address), port
+        )
+        self._look_soon()
+        return not wrong
+
+    def forward_no_more(self, protocol: str, host_port: int) -> None:
+        """Let a port of the host lead nowhere."""
+        self._library.slirp_remove_hostfwd(self._it, int(protocol == "udp"), _in_addr(LOOPBACK), host_port)
+        self._look_soon()
+
+    def serve(self, path: str, address: str, port: int) -> bool:
+        """Let what the machine sends to an address of the link reach a unix socket; whether that was possible."""
+        return not self._library.slirp_add_unix(self._it, path.encode(), byref(_in_addr(address)), port)
+
+    def close(self) -> None:
+        """End all its connections."""
+        self._loop.remove_reader(self._epoll.fileno())
+        for handle in (self._looking, self._alarm, *(timer[2] for timer in self._timers.values())):
+            if handle:
+                handle.cancel()
+        self._library.slirp_cleanup(self._it)
+        self._epoll.close()
+
+    def _look_soon(self) -> None:
+        if self._looking is None:
+            self._looking = self._loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        """Ask what it waits for, and wait for that."""
+        self._looking = None
+        wanted: dict[int, int] = {}
+        self._order: list[int] = []
+
+        def add(descriptor: int, events: int, _: object) -> int:
+            wanted[descriptor] = wanted.get(descriptor, 0) | _translated(events, TO_EPOLL)
+            self._order.append(descriptor)
+            return len(self._order) - 1
+
+        timeout = c_uint32(NEVER)
+        self._library.slirp_pollfds_fill(self._it, byref(timeout), ADD_POLL(add), None)
+        self._watch(wanted)
+        if self._alarm:
+            self._alarm.cancel()
+        later = timeout.value != NEVER
+        self._alarm = self._loop.call_later(timeout.value / 1000, self._poll) if later else None
+
+    def _watch(self, wanted: dict[int, int]) -> None:
+        for descriptor in self._watched.keys() - wanted.keys():
+            with suppress(OSError):
+                self._epoll.unregister(descriptor)
+        for descriptor, events in wanted.items():
+            if descriptor not in self._watched:
+                self._register(descriptor, events)
+            elif self._watched[descriptor] != events:
+                self._changed(descriptor, events)
+        self._watched = wanted
+
+    def _register(self, descriptor: int, events: int) -> None:
+        try:
+            self._epoll.register(descriptor, events)
+        except FileExistsError:
+            self._epoll.modify(descriptor, events)
+
+    def _changed(self, descriptor: int, events: int) -> None:
+        try:
+            self._epoll.modify(descriptor, events)
+        except FileNotFoundError:
+            # It was closed, and its number is another's now.
+            self._epoll.register(descriptor, events)
+
+    def _poll(self) -> None:
+        """Let it work on what has come."""
+        ready = {descriptor: _translated_back(events) for descriptor, events in self._epoll.poll(0)}
+        order = self._order
+
+        def events_of(index: int, _: object) -> int:
+            return ready.get(order[index], 0)
+
+        self._library.slirp_pollfds_poll(self._it, 0, GET_EVENTS(events_of), None)
+        # A closed descriptor's number may come back for another socket before we look.
+        self._watched = dict.fromkeys(self._watched, -1)
+        self._look_soon()
+
+    def _made_callbacks(self) -> Callbacks:
+        def send(content: int, length: int, _: object) -> int:
+            self._send(ctypes.string_at(content, length))
+            return length
+
+        def timer_free(timer: int, _: object) -> None:
+            handle = self._timers.pop(timer)[2]
+            if handle:
+                handle.cancel()
+
+        return Callbacks(
+            SEND(send),
+            COMPLAIN(lambda *_: None),
+            CLOCK(lambda _: time.monotonic_ns()),
+            TIMER_NEW(self._timer_new),
+            TIMER_FREE(timer_free),
+            TIMER_MOD(self._timer_mod),
+            WATCH(lambda *_: None),
+            WATCH(lambda *_: None),
+            NOTIFY(lambda _: self._look_soon()),
+        )
+
+    def _timer_new(self, ring: Callable[[c_void_p], None], about: c_void_p, _: object) -> int:
+        number = max(self._timers, default=0) + 1
+        self._timers[number] = (ring, about, None)
+        return number
+
+    def _timer_mod(self, timer: int, when: int, _: object) -> None:
+        """Ring at a moment, in milliseconds of the clock that it was given."""
+        ring, about, handle = self._timers[timer]
+        if handle:
+            handle.cancel()
+        delay = max(when / 1000 - time.monotonic(), 0)
+        self._timers[timer] = (ring, about, self._loop.call_later(delay, ring, about))
+
+
+def _config(mtu: int) -> Config:
+    config = Config(version=3, in_enabled=True, disable_host_loopback=True, if_mtu=mtu, if_mru=mtu)
+    config.vnetwork, config.vnetmask, config.vhost = _in_addr(NETWORK), _in_addr(MASK), _in_addr(HOST)
+    config.vdhcp_start, config.vnameserver = _in_addr("169.254.0.2"), _in_addr(RESOLVER)
+    return config
+
+
+def _in_addr(address: str) -> InAddr:
+    return InAddr(int.from_bytes(packed(address), "little"))
+
+
+def _translated(events: int, table: tuple[tuple[int, int], ...]) -> int:
+    return sum(theirs for ours, theirs in table if events & ours)
+
+
+def _translated_back(events: int) -> int:
+    return sum(ours for ours, theirs in FROM_EPOLL if events & theirs)

@@ -1,0 +1,128 @@
+"""Where machines, volumes, snapshots and images lie, and as whom QEMU may touch them.
+
+Names never stand in paths: ids do, and what is not fit to be one is refused. Unix sockets are reached by their
+directory's descriptor, as their addresses may have 107 bytes only.
+"""
+
+import fcntl
+import os
+import pwd
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pileus.drivers.driver import DriverError
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+OURS, QEMUS = 0o700, 0o711
+
+
+class Home:
+    """The directory `qemu` of the server's data; QEMU's own where the server is root and gives its rights up for it."""
+
+    def __init__(self, data: Path, user: str) -> None:
+        self.folder = (data / "qemu").absolute()
+        self.user = _account(user)
+        self.machines, self.volumes = self.folder / "machines", self.folder / "volumes"
+        self.snapshots, self.images = self.folder / "snapshots", self.folder / "images"
+        self.net = self.folder / "net"
+
+    def prepare(self) -> None:
+        """Make the directories; raises OSError where QEMU could not work in them."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=OURS)
+        for folder in (self.machines, self.volumes, self.snapshots, self.images, self.net):
+            folder.mkdir(exist_ok=True, mode=OURS)
+            self.give(folder)
+        if self.user:
+            self._let_in()
+
+    def machine(self, machine_id: str) -> Path:
+        """A machine's directory; raises DriverError for what is no id."""
+        return self.machines / fit(machine_id)
+
+    def volume(self, volume_id: str) -> Path:
+        """A volume's file; raises DriverError for what is no id."""
+        return self.volumes / f"{fit(volume_id)}.qcow2"
+
+    def snapshot(self, snapshot_id: str) -> Path:
+        """A snapshot's file; raises DriverError for what is no id."""
+        return self.snapshots / f"{fit(snapshot_id)}.qcow2"
+
+    def image(self, image_id: str) -> Path:
+        """An image's file; raises DriverError for what is no id."""
+        return self.images / f"{fit(image_id)}.qcow2"
+
+    def give(self, path: Path) -> None:
+        """Let QEMU own a file or directory."""
+        if self.user:
+            os.chown(path, self.user.pw_uid, self.user.pw_gid)
+
+    def ids(self) -> tuple[int, int] | None:
+        """The user and the group that are QEMU's; None where they are ours."""
+        return (self.user.pw_uid, self.user.pw_gid) if self.user else None
+
+    def rank(self) -> dict[str, Any]:
+        """How subprocesses become QEMU's user: arguments of `subprocess.Popen`."""
+        if not self.user:
+            return {"umask": 0o077}
+        uid, gid = self.user.pw_uid, self.user.pw_gid
+        groups = os.getgrouplist(self.user.pw_name, gid)
+        with suppress(FileNotFoundError):
+            groups.append(os.stat("/dev/kvm").st_gid)  # noqa: PTH116  # a device, not a path of ours
+        return {"user": uid, "group": gid, "extra_groups": sorted(set(groups) - {0}), "umask": 0o077}
+
+    def _let_in(self) -> None:
+        """Let QEMU's user pass through our own directories, where it can then neither list nor read anything else."""
+        for other in self.folder.parent.iterdir():
+            if other != self.folder and not other.is_symlink():
+                other.chmod(other.stat().st_mode & 0o700)
+        for folder in (self.folder.parent, self.folder):
+            folder.chmod(QEMUS)
+        tried = subprocess.run(["/bin/ls", str(self.volumes)], capture_output=True, check=False, **self.rank())  # noqa: S603
+        if tried.returncode:
+            assert self.user  # noqa: S101  # only then there is somebody to let in
+            raise OSError(
+                f"QEMU's user {self.user.pw_name} cannot reach {self.folder}: choose --data where it can, such as"
+                " /var/lib/pileus, or another --qemu-user"
+            )
+
+
+def fit(identity: str) -> str:
+    """An id that may stand in a path; raises DriverError."""
+    if not ID.fullmatch(identity):
+        raise DriverError(f"{identity!r} is no id", retryable=False)
+    return identity
+
+
+@contextmanager
+def short(folder: Path) -> Iterator[str]:
+    """A short name of a directory, for as long as it is needed; raises FileNotFoundError."""
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def locked(path: Path) -> int | None:
+    """A descriptor that holds the lock of a file until it is closed; None if somebody else holds it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _account(name: str) -> pwd.struct_passwd | None:
+    """Whom to become; only root can, and nobody need become who they are."""
+    if os.geteuid() != 0 or name == "root":
+        return None
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        raise OSError(f"There is no user {name} for QEMU to run as: make one, or choose another --qemu-user") from None

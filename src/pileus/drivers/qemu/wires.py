@@ -1,0 +1,215 @@
+"""How machines are wired: the fabric, a process of its own, carries their frames and is told of every change."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from pileus.domain.catalogue import Catalogue
+from pileus.drivers.driver import Crossing, DriverError, Firewall, Leading, Machine, Nic, Range, Segment
+from pileus.drivers.guests import Description, Way
+from pileus.drivers.qemu.arguments import SLOTS, Plug, nic
+from pileus.drivers.qemu.bridges import tapped
+from pileus.drivers.qemu.fabric import client
+from pileus.drivers.qemu.fabric.state import Guest, Joined, Report, State, Wire
+from pileus.drivers.qemu.plugging import Plugs
+from pileus.drivers.qemu.seed import host_name, user_data
+from pileus.drivers.wiring import Wiring
+
+Thing = TypeVar("Thing")
+FABRIC = "fabric"
+"""Its place among the processes that were started, which no machine's id is."""
+TRIES, PAUSE = 100, 0.1
+"""How often, and after how many seconds, a fabric that was just started is asked again."""
+
+
+class Wires(Plugs, Wiring):
+    """The part that keeps them: Networks, Segments, Routers, FloatingIPs, Firewalls, Describes and Reachable."""
+
+    SCHEMA = "CREATE TABLE IF NOT EXISTS wirings (revision INTEGER NOT NULL);"
+
+    catalogue: Catalogue
+    telling: asyncio.Lock
+
+    async def ensure_plugged(self, machine_id: str, nic: Nic) -> None:
+        """Give a machine an interface, or change what it may say."""
+        await super().ensure_plugged(machine_id, nic)
+        async with self.turn(machine_id):
+            if self.lives(machine_id, self.known(machine_id)):
+                await self.plugged(machine_id, self._card(machine_id, nic))
+
+    async def ensure_unplugged(self, machine_id: str, port_id: str) -> None:
+        """Take an interface from a machine, when the guest has let go of it."""
+        found = self.nic(port_id)
+        if found is None:
+            return
+        async with self.turn(machine_id):
+            plug = self._card(machine_id, found)
+            if self.lives(machine_id, self.known(machine_id)):
+                await self.unplugged(machine_id, plug)
+            self.free_slot(plug.id)
+        await super().ensure_unplugged(machine_id, port_id)
+
+    async def described(self) -> Mapping[str, Description]:
+        """The names and tags that machines are told."""
+        return {
+            machine_id: Description(name=known.machine.name, tags=known.machine.tags)
+            for machine_id, known in self.every().items()
+        }
+
+    async def ensure_described(self, machine_id: str, description: Description) -> None:
+        """Let the metadata service tell a machine its name and tags."""
+        known = self.known(machine_id)
+        if known is None:
+            return
+        machine = replace(known.machine, name=description.name, tags=description.tags)
+        if machine != known.machine:
+            self.remember(replace(known, machine=machine))
+            await self._rewired()
+
+    async def ways(self, machine_id: str) -> list[Way]:
+        """The ports of the host that lead to a machine."""
+        return [
+            Way(
+                protocol=each.protocol,
+                address=each.guest_address,
+                port=each.guest_port,
+                host_address=each.host_address,
+                host_port=each.host_port,
+            )
+            for each in (await self.report()).forwards
+            if each.machine_id == machine_id
+        ]
+
+    async def report(self) -> Report:
+        """What the fabric tells of itself; it is started if it does not run. Raises DriverError."""
+        try:
+            return await client.report(self.home.net)
+        except client.FabricGone:
+            return await self._tell()
+
+    async def wired(self, machine: Machine) -> list[Plug]:
+        """The interfaces that a machine starts with: those it is described with, and those that it was given since."""
+        for each in machine.nics:
+            await self._let("nics", each.port_id, machine.id, each, "plug")
+        # The machine itself is part of what the fabric is told.
+        await self._rewired()
+        rows = self._db.execute("SELECT facts FROM nics WHERE parent = ?", (machine.id,)).fetchall()
+        return [self._card(machine.id, msgspec.json.decode(facts, type=Nic)) for (facts,) in rows]
+
+    async def forget_nics(self, machine_id: str) -> None:
+        """Take all interfaces from a machine that is no more."""
+        self._db.execute("DELETE FROM nics WHERE parent = ?", (machine_id,))
+        await self._rewired()
+
+    def ranges(self) -> list[Range]:
+        """Every subnet, those of the operator's external networks too."""
+        return [*self._all("subnets", Range), *_offered(self.catalogue)]
+
+    def _card(self, machine_id: str, found: Nic) -> Plug:
+        device = nic(found.port_id, found.mac_address, 0).id
+        return nic(found.port_id, found.mac_address, self.slot(machine_id, device, SLOTS))
+
+    async def _rewired(self) -> None:
+        await self._tell()
+
+    async def _tell(self) -> Report:
+        """Tell the fabric how all is wired; a later telling wins, whoever comes first."""
+        async with self.telling:
+            state = self._wiring_now()
+            with suppress(client.FabricGone):
+                return await client.told(self.home.net, state)
+            if (child := self.children.get(FABRIC)) is not None:
+                child.kill()
+            self.adopt(FABRIC, client.start(self.home.net, self.home.ids()))
+            return await self._told_when_up(state)
+
+    async def _told_when_up(self, state: State) -> Report:
+        for _ in range(TRIES):
+            await asyncio.sleep(PAUSE)
+            with suppress(client.FabricGone):
+                return await client.told(self.home.net, state)
+        raise DriverError(f"The network does not come up: see {self.home.net / 'fabric.log'}", retryable=True)
+
+    def _wiring_now(self) -> State:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            (last,) = self._db.execute("SELECT coalesce(max(revision), 0) FROM wirings").fetchone()
+            self._db.execute("DELETE FROM wirings")
+            self._db.execute("INSERT INTO wirings VALUES (?)", (last + 1,))
+            state = self._wiring(last + 1)
+        finally:
+            self._db.execute("COMMIT")
+        return state
+
+    def _wiring(self, revision: int) -> State:
+        nics = self._db.execute("SELECT parent, facts FROM nics ORDER BY id").fetchall()
+        networks = [*self._all("networks", Segment), *_segments(self.catalogue)]
+        return State(
+            revision=revision,
+            wires=[Wire(machine_id=parent, nic=msgspec.json.decode(facts, type=Nic)) for parent, facts in nics],
+            networks=networks,
+            subnets=self.ranges(),
+            routers=[self._joined(crossing) for crossing in self._all("routers", Crossing)],
+            firewalls=self._all("firewalls", Firewall),
+            floating_ips=self._all("floating_ips", Leading),
+            guests=[_guest(known.machine) for known in self.every().values()],
+            outside=[segment.id for segment in _segments(self.catalogue)],
+            taps=tapped(self.hosting.bridges, networks, self.home),
+        )
+
+    def _joined(self, crossing: Crossing) -> Joined:
+        rows = self._db.execute("SELECT facts FROM router_ports WHERE parent = ?", (crossing.id,)).fetchall()
+        return Joined(crossing=crossing, nics=[msgspec.json.decode(facts, type=Nic) for (facts,) in rows])
+
+    def _all(self, table: str, kind: type[Thing]) -> list[Thing]:
+        rows = self._db.execute(f"SELECT facts FROM {table} ORDER BY id").fetchall()  # noqa: S608
+        return [msgspec.json.decode(facts, type=kind) for (facts,) in rows]
+
+
+def _guest(machine: Machine) -> Guest:
+    own = user_data(machine) if machine.boot.user_data else None
+    return Guest(
+        machine_id=machine.id,
+        name=machine.name,
+        host_name=host_name(machine.name),
+        tags=machine.tags,
+        ssh_public_key=machine.ssh_public_key,
+        user_data=own.decode("utf-8", "replace") if own else None,
+    )
+
+
+def _segments(catalogue: Catalogue) -> list[Segment]:
+    """The operator's external networks."""
+    return [
+        Segment(
+            id=network.id,
+            name=network.name,
+            region_id=network.region_id,
+            type=network.type,
+            mtu=network.mtu,
+            segmentation_id=network.segmentation_id,
+        )
+        for region in catalogue.regions
+        for network, _ in catalogue.network_records(region.id, 0)
+    ]
+
+
+def _offered(catalogue: Catalogue) -> list[Range]:
+    """The subnets of the operator's external networks."""
+    return [
+        Range(
+            id=subnet.id,
+            network_id=subnet.network_id,
+            cidr=subnet.cidr,
+            gateway_ip=subnet.gateway_ip,
+            enable_dhcp=subnet.enable_dhcp,
+            dns_nameservers=subnet.dns_nameservers or [],
+        )
+        for region in catalogue.regions
+        for _, subnets in catalogue.network_records(region.id, 0)
+        for subnet in subnets
+    ]

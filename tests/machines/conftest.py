@@ -1,0 +1,48 @@
+"""A cloud of real machines for all tests of a process."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+from gcore import Gcore
+
+from tests.guest import IMAGE
+from tests.guest.build import built
+from tests.machines.real import KEY_NAME, Real, end_all
+from tests.servers import start
+
+OPTIONS = ("--driver", "qemu", "--qemu-cpu-ratio", "32", "--qemu-ram-ratio", "4", "--image-sources", "any")
+
+
+@pytest.fixture(scope="session")
+def real() -> Iterator[Real]:
+    """A server whose machines are real, on a directory that QEMU's user can reach."""
+    if not shutil.which("qemu-system-x86_64"):
+        pytest.skip("needs QEMU: apt-get install qemu-system-x86 qemu-utils")
+    home = Path(mkdtemp(prefix="pileus-"))
+    home.chmod(0o755)
+    (home / "data/images").mkdir(parents=True)
+    IMAGE.parent.mkdir(parents=True, exist_ok=True)
+    (home / "data/images/debian-12-generic-x64.qcow2").symlink_to(built(IMAGE))
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "key")], check=True)
+    cloud = Real(start(home / "data", *OPTIONS), home / "data", home / "key")
+    with cloud.client() as client:
+        client.cloud.ssh_keys.create(name=KEY_NAME, public_key=(home / "key.pub").read_text())
+    try:
+        yield cloud
+    finally:
+        with suppress(ProcessLookupError):
+            cloud.server.stop()
+        end_all(home / "data")
+        shutil.rmtree(home)
+
+
+@pytest.fixture
+def client(real: Real) -> Iterator[Gcore]:
+    """The official client."""
+    with real.client() as found:
+        yield found

@@ -1,0 +1,170 @@
+"""A machine's life, seen through the API and from inside of the machine."""
+
+import os
+import signal
+import urllib.request
+
+from gcore import Gcore
+
+from tests.machines.real import LARGER, Real, processes, until
+from tests.servers import start
+
+METADATA = "http://169.254.169.254"
+
+
+def told(real: Real, instance_id: str, path: str) -> str:
+    """What a machine's metadata service tells it."""
+    return real.ssh(instance_id, f"wget -qO- {METADATA}{path}")
+
+
+def test_a_machine_knows_its_name_and_tags_and_follows_their_changes(real: Real, client: Gcore) -> None:
+    instance_id = real.order(client, "web", tags={"env": "prod", "old": "1"})
+
+    assert real.ssh(instance_id, "hostname").strip() == "web"
+    assert '"name": "web"' in told(real, instance_id, "/openstack/latest/meta_data.json")
+    assert told(real, instance_id, "/latest/meta-data/tags/instance/env") == "prod"
+    shown = client.cloud.instances.get(instance_id=instance_id)
+    (address,) = [each.addr for its in shown.addresses.values() for each in its if ":" not in each.addr]
+    assert address in real.ssh(instance_id, "ip address show eth0")
+
+    client.cloud.instances.update(instance_id=instance_id, name="www", tags={"env": "test", "old": None})
+
+    assert '"name": "www"' in told(real, instance_id, "/openstack/latest/meta_data.json")
+    assert told(real, instance_id, "/latest/meta-data/tags/instance/env") == "test"
+    assert "404" in told(real, instance_id, "/latest/meta-data/tags/instance/old")
+    client.cloud.instances.delete_and_poll(instance_id=instance_id)
+
+
+def test_user_data_runs_and_the_web_server_is_reached_when_its_port_is_opened(real: Real, client: Gcore) -> None:
+    script = "IyEvYmluL3NoCmVjaG8gaGVsbG8gPiAvdmFyL3d3dy9oZWxsbwo="
+    instance_id = real.order(client, "served", user_data=script)
+    real.ssh(instance_id, "true")
+    shown = client.cloud.instances.get(instance_id=instance_id)
+    group = client.cloud.security_groups.list(name=shown.security_groups[0].name).results[0]
+
+    client.cloud.security_groups.rules.create(
+        group_id=group.id, direction="ingress", ethertype="IPv4", protocol="tcp", port_range_min=80, port_range_max=80
+    )
+
+    def hello() -> bytes | None:
+        ways = client.get(f"/_pileus/instances/1/1/{instance_id}/ways", cast_to=list[dict[str, object]])
+        port = next((way["host_port"] for way in ways if way["port"] == 80), None)
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/hello", timeout=5) as answer:
+                content: bytes = answer.read()
+                return content
+        except OSError:
+            return None
+
+    assert until(hello) == b"hello\n"
+    assert "tiny guest ready: served" in real.cli("instances", "log", instance_id)
+    client.cloud.instances.delete_and_poll(instance_id=instance_id)
+
+
+def test_disks_are_plugged_in_grow_and_go_back_to_their_snapshots(real: Real, client: Gcore) -> None:
+    instance_id = real.order(client, "disks")
+    volume = client.cloud.volumes.create_and_poll(source="new-volume", name="data", size=1)
+    client.cloud.volumes.attach_to_instance_and_poll(volume_id=volume.id, instance_id=instance_id)
+
+    assert real.ssh(instance_id, "cat /sys/block/vdb/size").strip() == str(1 << 21)
+    assert real.ssh(instance_id, "cat /sys/block/vdb/serial").strip() == volume.id[:20]
+    real.ssh(instance_id, "echo first > /dev/vdb; sync")
+    snapshot = client.cloud.volume_snapshots.create_and_poll(name="then", volume_id=volume.id)
+    real.ssh(instance_id, "echo second > /dev/vdb; sync")
+    assert real.ssh(instance_id, "head -n 1 /dev/vdb").strip() == "second"
+
+    client.cloud.volumes.detach_from_instance_and_poll(volume_id=volume.id, instance_id=instance_id)
+    assert "vdb" not in real.ssh(instance_id, "ls /dev")
+    client.cloud.volumes.revert_to_last_snapshot(volume_id=volume.id)
+    until(lambda: client.cloud.volumes.get(volume_id=volume.id).status == "available")
+    client.cloud.volumes.attach_to_instance_and_poll(volume_id=volume.id, instance_id=instance_id)
+    assert real.ssh(instance_id, "head -n 1 /dev/vdb").strip() == "first"
+
+    client.cloud.volumes.resize_and_poll(volume_id=volume.id, size=2)
+    assert until(lambda: real.ssh(instance_id, "cat /sys/block/vdb/size").strip() == str(2 << 21))
+
+    copy = client.cloud.volumes.create_and_poll(source="snapshot", name="copy", snapshot_id=snapshot.id)
+    client.cloud.volumes.attach_to_instance_and_poll(volume_id=copy.id, instance_id=instance_id)
+    assert real.ssh(instance_id, "head -n 1 /dev/vdc").strip() == "first"
+    client.cloud.instances.delete_and_poll(instance_id=instance_id)
+
+
+def test_another_flavor_gives_it_another_size(real: Real, client: Gcore) -> None:
+    instance_id = real.order(client, "grows")
+    before = real.ssh(instance_id, "nproc; sed -n 's/MemTotal: *//p' /proc/meminfo").split()
+
+    client.cloud.instances.resize_and_poll(instance_id=instance_id, flavor_id=LARGER)
+    after = real.ssh(instance_id, "nproc; sed -n 's/MemTotal: *//p' /proc/meminfo").split()
+
+    assert (before[0], after[0]) == ("1", "2")
+    assert int(after[1]) > 3 << 20 > int(before[1])
+    client.cloud.instances.delete_and_poll(instance_id=instance_id)
+
+
+def test_what_a_machine_does_by_itself_is_seen(real: Real, client: Gcore) -> None:
+    """A guest that shuts down is SHUTOFF, one whose process is killed is in ERROR; both can be started again."""
+    instance_id = real.order(client, "free")
+    real.ssh(instance_id, "sync; (sleep 1; poweroff -f) > /dev/null 2>&1 &")
+    real.status(client, instance_id, "SHUTOFF")
+
+    client.cloud.instances.action_and_poll(instance_id=instance_id, action="start")
+    assert real.ssh(instance_id, "hostname").strip() == "free"
+    os.kill(real.pid(instance_id), signal.SIGKILL)
+    real.status(client, instance_id, "ERROR")
+    assert "SIGKILL" in real.server.log.read_text() or "QEMU ended" in real.server.log.read_text()
+
+    client.cloud.instances.action_and_poll(instance_id=instance_id, action="reboot_hard")
+    assert real.ssh(instance_id, "hostname").strip() == "free"
+    client.cloud.instances.delete_and_poll(instance_id=instance_id)
+
+
+def test_it_comes_back_from_each_rest(real: Real, client: Gcore) -> None:
+    instance_id = real.order(client, "rests")
+    real.ssh(instance_id, "echo awake > /tmp/mark")
+
+    client.cloud.instances.action_and_poll(instance_id=instance_id, action="suspend")
+    assert client.cloud.instances.get(instance_id=instance_id).status == "SUSPENDED"
+    client.cloud.instances.action_and_poll(instance_id=instance_id, action="resume")
+    assert real.ssh(instance_id, "cat /tmp/mark").strip() == "awake"
+    client.cloud.instances.action_and_poll(instance_id=instance_id, action="stop")
+    assert client.cloud.instances.get(instance_id=instance_id).status == "SHUTOFF"
+    client.cloud.instances.action_and_poll(instance_id=instance_id, action="start")
+
+    assert "awake" not in real.ssh(instance_id, "cat /tmp/mark")
+    client.cloud.instances.delete_and_poll(instance_id=instance_id)
+
+
+def test_machines_outlive_a_killed_server_which_finds_them_again(real: Real, client: Gcore) -> None:
+    instance_id = real.order(client, "survivor")
+    real.ssh(instance_id, "echo here > /tmp/mark")
+    pid, port = real.pid(instance_id), int(real.server.url.rpartition(":")[2])
+
+    real.server.stop(signal.SIGKILL)
+    os.kill(pid, 0)
+    real.server = start(real.data, "--driver", "qemu", "--qemu-cpu-ratio", "32", "--qemu-ram-ratio", "4", port=port)
+
+    assert client.cloud.instances.get(instance_id=instance_id).status == "ACTIVE"
+    assert real.ssh(instance_id, "cat /tmp/mark").strip() == "here"
+    assert real.pid(instance_id) == pid
+    client.cloud.instances.update(instance_id=instance_id, name="found")
+    assert '"name": "found"' in told(real, instance_id, "/openstack/latest/meta_data.json")
+    client.cloud.instances.delete_and_poll(instance_id=instance_id)
+    assert pid not in dict(processes(real.data))
+
+
+def test_machines_of_a_network_reach_each_other_as_far_as_their_groups_let_them(real: Real, client: Gcore) -> None:
+    network = client.cloud.networks.create_and_poll(name="inside", create_router=False)
+    subnet = client.cloud.networks.subnets.create_and_poll(
+        name="inside", cidr="10.7.0.0/24", network_id=network.id, connect_to_network_router=False
+    )
+    inside = {"interfaces": [{"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}]}
+    one, other = real.order(client, "one", **inside), real.order(client, "other", **inside)
+    real.ssh(other, "true")
+    addresses = client.cloud.instances.get(instance_id=other).addresses
+    address = next(each.addr for its in addresses.values() for each in its)
+
+    assert "0% packet loss" in real.ssh(one, f"ping -c 2 -W 5 {address}")
+    assert real.ssh(one, f"nc -w 5 {address} 22 < /dev/null | head -c 7") == "SSH-2.0"
+    assert "closed" in real.ssh(one, f"nc -w 3 {address} 80 < /dev/null || echo closed")
+    for instance_id in (one, other):
+        client.cloud.instances.delete_and_poll(instance_id=instance_id)
