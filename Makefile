@@ -7,7 +7,7 @@ SERVE := $(BIN)/pileus serve --data $(DATA) $(if $(DRIVER),--driver $(DRIVER)) $
 CHECKED := src tests $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check demo bench bench-million docs lock clean
+.PHONY: help setup serve guest test check demo bench bench-million bench-machines docs lock clean
 
 help: ## Explain this
 	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
@@ -23,8 +23,13 @@ help: ## Explain this
 
 setup: $(VENV)/.dev ## Set up .venv with all that developing needs
 
-serve: $(VENV)/.run ## Start the server: make serve PORT=9000 DATA=./data DRIVER=simulated
+serve: $(VENV)/.run ## Start the server: make serve PORT=9000 DATA=./data DRIVER=qemu
+	@$(if $(filter qemu,$(DRIVER)),scripts/novnc || true)
 	@exec $(SERVE)
+
+guest: ## Make a tiny system for real machines to boot: make guest DATA=./data
+	@mkdir -p $(DATA)/images
+	scripts/tiny-guest $(abspath $(DATA))/images/debian-12-generic-x64.qcow2
 
 demo: $(VENV)/.run ## Watch the official SDK create, update and delete an instance
 	@$(BIN)/pileus demo
@@ -38,9 +43,12 @@ check: $(VENV)/.dev ## Check format, lint, types, rooms, and that the documents'
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_rooms.py tests/docs
 
-bench: $(VENV)/.dev ## Measure: floor, GET, PATCH, lists, start-up, memory (needs wrk)
+bench: $(VENV)/.dev ## Measure: floor, GET, PATCH, lists, start-up, memory, real machines (needs wrk, and QEMU for the last)
 	@scripts/need wrk
 	$(BIN)/python -m bench
+
+bench-machines: $(VENV)/.dev ## Measure real machines alone: creation until reached, against bare QEMU (needs QEMU)
+	$(BIN)/python -m bench --machines
 
 bench-million: $(VENV)/.dev ## Measure with a million instances (needs wrk)
 	@scripts/need wrk

@@ -1,5 +1,6 @@
-"""`python -m bench` measures a small cloud; `python -m bench --million` one of a million instances."""
+"""`python -m bench` measures a small cloud; `--million` one of a million instances, `--machines` real machines."""
 
+import shutil
 import statistics
 import sys
 import tempfile
@@ -10,7 +11,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bench import load
+from bench import load, machines
 from bench.load import Load
 from bench.population import fill, instance_id, order
 from bench.servers import KEY, floor, free_port, pileus
@@ -147,6 +148,23 @@ def large(folder: Path) -> None:
     CONSOLE.print(table)
 
 
+def real() -> None:
+    """From the order of a real machine until it is reached, against QEMU with the same arguments."""
+    if not shutil.which("qemu-system-x86_64"):
+        CONSOLE.print("Real machines are not measured: QEMU is missing (apt-get install qemu-system-x86 qemu-utils)")
+        return
+    ours, bare = machines.measured(ROUNDS)
+    table = Table("a real machine, until one can log in", "seconds", "to QEMU by hand", "goal")
+    table.add_row("QEMU by hand, the same arguments", f"{bare:.2f}", "1", "")
+    table.add_row("ordered through the API", f"{ours:.2f}", f"{ours / bare:.2f}", "≤ 1.1")
+    CONSOLE.print(table)
+
+
 if __name__ == "__main__":
+    if "--machines" in sys.argv[1:]:
+        real()
+        sys.exit()
     with tempfile.TemporaryDirectory(prefix="pileus-bench-") as temporary:
         (large if "--million" in sys.argv[1:] else small)(Path(temporary))
+    if "--million" not in sys.argv[1:]:
+        real()

@@ -18,7 +18,7 @@ from pileus.api.observing import Figures
 from pileus.api.wire.account.user_actions import written
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
-from pileus.drivers.driver import Compute, Fetching, Hosting, Maker, Setup
+from pileus.drivers.driver import Compute, Fetching, Hosting, Maker, Rehearses, Setup
 from pileus.drivers.guests import Watches
 from pileus.drivers.named import named
 from pileus.drivers.notifying import Messenger
@@ -74,16 +74,12 @@ def driver_of(settings: Settings, catalogue: Catalogue) -> Compute:
         resume=settings.qemu_resume,
         bridges=dict(pair.split("=", 1) for pair in filter(None, settings.qemu_bridges.split(","))),
     )
-    return maker.made(
-        Setup(
-            settings.data,
-            catalogue,
-            realistic=settings.simulated_time == "realistic",
-            fetching=fetching,
-            hosting=hosting,
-            public_url=settings.address,
-        )
+    driver = maker.made(
+        Setup(settings.data, catalogue, fetching=fetching, hosting=hosting, public_url=settings.address)
     )
+    if isinstance(driver, Rehearses) and settings.simulated_time == "realistic":
+        driver.set_time(settings.simulated_time)
+    return driver
 
 
 def create(settings: Settings, running: Running | None = None) -> Litestar:

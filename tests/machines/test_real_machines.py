@@ -48,7 +48,7 @@ def test_user_data_runs_and_the_web_server_is_reached_when_its_port_is_opened(re
 
     def hello() -> bytes | None:
         ways = client.get(f"/_pileus/instances/1/1/{instance_id}/ways", cast_to=list[dict[str, object]])
-        port = next((way["host_port"] for way in ways if way["port"] == 80), None)
+        port = next((way["host_port"] for way in ways if way["port"] == 80), 9)
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/hello", timeout=5) as answer:
                 content: bytes = answer.read()
@@ -159,12 +159,12 @@ def test_machines_of_a_network_reach_each_other_as_far_as_their_groups_let_them(
     )
     inside = {"interfaces": [{"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}]}
     one, other = real.order(client, "one", **inside), real.order(client, "other", **inside)
-    real.ssh(other, "true")
+    assert "<h1>other</h1>" in real.ssh(other, "httpd -p 8081 -h /var/www; wget -qO- http://127.0.0.1:8081/")
     addresses = client.cloud.instances.get(instance_id=other).addresses
     address = next(each.addr for its in addresses.values() for each in its)
 
     assert "0% packet loss" in real.ssh(one, f"ping -c 2 -W 5 {address}")
     assert real.ssh(one, f"nc -w 5 {address} 22 < /dev/null | head -c 7") == "SSH-2.0"
-    assert "closed" in real.ssh(one, f"nc -w 3 {address} 80 < /dev/null || echo closed")
+    assert "closed" in real.ssh(one, f"timeout 5 wget -qO- http://{address}:8081/ || echo closed")
     for instance_id in (one, other):
         client.cloud.instances.delete_and_poll(instance_id=instance_id)

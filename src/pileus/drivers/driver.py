@@ -51,14 +51,13 @@ class Hosting(Struct, frozen=True, kw_only=True):
 
 
 class Setup(Struct, frozen=True):
-    """What a driver is made from: the server's data directory, what the operator offers, and how much time to take.
+    """What a driver is made from: the server's data directory, what the operator offers, and what machines may use.
 
     `public_url` is where clients reach the server.
     """
 
     data: Path
     catalogue: Catalogue
-    realistic: bool = False
     fetching: Fetching = Fetching()
     hosting: Hosting = Hosting()
     public_url: str = "http://127.0.0.1:8080"

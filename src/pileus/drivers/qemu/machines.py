@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pileus.domain.compute.instances import Status
 from pileus.drivers.driver import DriverError, Machine, Seen
 from pileus.drivers.qemu.cgroups import released
-from pileus.drivers.qemu.host import RUNNING, STOPPED, SUSPENDED
+from pileus.drivers.qemu.host import RUNNING, STOPPED, SUSPENDED, Known, host_boot
 from pileus.drivers.qemu.monitor import Silent
 from pileus.drivers.qemu.starting import Starts
 
@@ -126,10 +126,19 @@ class Machines(Starts):
         known = self.known(machine_id)
         if known is None or known.intent == STOPPED or self.lives(machine_id, known):
             return None
+        if known.host_boot not in (None, host_boot()):
+            return self._after_the_host(machine_id, known)
         reason = known.reason or self.why(machine_id)
         if not known.reason:
             self.remember(replace(known, reason=reason))
         return Seen(machine_id=machine_id, status=Status.ERROR, reason=reason)
+
+    def _after_the_host(self, machine_id: str, known: Known) -> Seen | None:
+        """A machine that the host's end has ended: it is started again, or off from now on."""
+        if self.hosting.resume:
+            return None
+        self.remember(replace(known, intent=STOPPED))
+        return Seen(machine_id=machine_id, status=Status.SHUTOFF)
 
     async def _by_itself(self, machine_id: str) -> Seen | None:
         """The guest has shut down: its process has nothing more to do, unless somebody is at it already."""

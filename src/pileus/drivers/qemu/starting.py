@@ -72,10 +72,12 @@ class Starts(Pictures, Wires):
         folder = self.home.machine(machine.id)
         folder.mkdir(exist_ok=True, mode=0o700)
         self.home.give(folder)
-        plugs = [*self.hung(machine), *await self.wired(machine)]
-        self._sow(folder, machine)
+        disks = self.hung(machine)
         known = Known(machine=machine, intent=RUNNING, restarted_for=before.restarted_for if before else None)
+        # The fabric is told of every machine that is known: it has to know whom it serves metadata to.
         self.remember(known)
+        plugs = [*disks, *await self.wired(machine)]
+        self._sow(folder, machine)
         child = self._spawned(machine, arguments.command(self.programs, machine, plugs))
         self.adopt(machine.id, child)
         confined(machine, child.pid)
@@ -124,8 +126,9 @@ class Starts(Pictures, Wires):
     def why(self, machine_id: str) -> str:
         """Why a machine's process has ended, as far as that can be told."""
         child = self.children.get(machine_id)
-        if child and child.returncode and child.returncode < 0:
-            return f"QEMU was ended by {signal.Signals(-child.returncode).name}"
+        ended = child.poll() if child else None
+        if ended is not None and ended < 0:
+            return f"QEMU was ended by {signal.Signals(-ended).name}"
         said = _last(self.home.machine(machine_id) / "qemu.log")
         return f"QEMU ended: {said}" if said else "QEMU ended without a word"
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
+from msgspec.structs import replace
 from qemu.qmp import EventListener, Runstate
 
 from pileus.drivers.driver import DriverError
@@ -49,6 +50,7 @@ class Watching(Measures):
                     listening[machine_id] = asyncio.create_task(self._listen(machine_id, changed))
             for machine_id in set(listening) - living:
                 listening.pop(machine_id).cancel()
+                changed()
             if count % ROUNDS_PER_SAMPLE == 0:
                 await self._sample(living)
             count += 1
@@ -79,8 +81,10 @@ class Watching(Measures):
         LOG.info("A machine starts again, as the host has", extra={"machine_id": machine_id})
         try:
             await self.ensure_running(known.machine)
-        except DriverError:
+        except DriverError as problem:
             LOG.exception("A machine could not be started again", extra={"machine_id": machine_id})
+            # It is not tried for ever: from now on it is in error, as of this run of the host.
+            self.remember(replace(self.existing(machine_id), host_boot=host_boot(), reason=str(problem)))
 
     async def _listen(self, machine_id: str, changed: Callable[[], None]) -> None:
         """Say that something has changed when the machine tells so, and when it falls silent."""

@@ -43,7 +43,7 @@ class Simulated(Storage, Pictures, Wiring):
     def made(cls, setup: Setup) -> "Simulated":
         """Make it with the hosts of the catalogue; what it knows is in a file of the data directory."""
         file, hosts = setup.data / "simulated.db", setup.catalogue.servers.count
-        return cls(file, hosts=hosts, realistic=setup.realistic, fetching=setup.fetching)
+        return cls(file, hosts=hosts, fetching=setup.fetching)
 
     async def check(self) -> str:
         """Look into the file."""
