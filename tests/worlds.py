@@ -19,7 +19,7 @@ from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, fre
 from pileus.domain.places import Place
 from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
 from pileus.domain.tags import tagged
-from pileus.drivers.driver import Disk, Firewall, Leading, Machine, Nic
+from pileus.drivers.driver import Disk, Firewall, Leading, Machine, Nic, Range, Segment
 from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, faults, tags
 from pileus.store.account import user_actions
@@ -29,7 +29,6 @@ from pileus.store.network import ddos_profiles, networks, ports, security_groups
 from pileus.store.rows import Table
 from pileus.store.storage import attachments, volumes
 from pileus.tasks.compute.machines import nic_of
-from pileus.tasks.network.wiring import range_of, segment
 from tests.tenants import REGION, Tenant
 
 SYSTEM_TAGS = {"os_distro": "ubuntu", "os_type": "linux", "os_version": "22.04"}
@@ -110,9 +109,9 @@ async def a_network(tenant: Tenant, *cidrs: str, **changes: Any) -> tuple[Networ
             await subnets.add(tx, subnet)
 
     await tenant.running.cloud.db.write(write)
-    await driver_of(tenant.running).ensure_network(segment(network))
+    await driver_of(tenant.running).ensure_network(Segment.of(network))
     for subnet in ranges:
-        await driver_of(tenant.running).ensure_subnet(range_of(subnet))
+        await driver_of(tenant.running).ensure_subnet(Range.of(subnet))
     return network, ranges
 
 

@@ -12,10 +12,8 @@ from gcore import Gcore
 
 from tests.guest import IMAGE
 from tests.guest.build import built
-from tests.machines.real import KEY_NAME, Real, end_all
+from tests.machines.real import KEY_NAME, OPTIONS, Real, end_all
 from tests.servers import start
-
-OPTIONS = ("--driver", "qemu", "--qemu-cpu-ratio", "32", "--qemu-ram-ratio", "4", "--image-sources", "any")
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from tests.servers import KEY, Server
 SYSTEM = image_id(1, "debian-12-generic-x64")
 SMALL, LARGER = "g1s-shared-1-0.5", "g1-standard-2-4"
 KEY_NAME = "key"
+OPTIONS = ("--driver", "qemu", "--qemu-cpu-ratio", "32", "--qemu-ram-ratio", "4", "--image-sources", "any")
+"""Of the server."""
 QUIET = (
     "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
     "-o", "ConnectTimeout=5", "-o", "BatchMode=yes",

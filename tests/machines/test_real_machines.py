@@ -6,7 +6,7 @@ import urllib.request
 
 from gcore import Gcore
 
-from tests.machines.real import LARGER, Real, processes, until
+from tests.machines.real import LARGER, OPTIONS, Real, processes, until
 from tests.servers import start
 
 METADATA = "http://169.254.169.254"
@@ -141,7 +141,7 @@ def test_machines_outlive_a_killed_server_which_finds_them_again(real: Real, cli
 
     real.server.stop(signal.SIGKILL)
     os.kill(pid, 0)
-    real.server = start(real.data, "--driver", "qemu", "--qemu-cpu-ratio", "32", "--qemu-ram-ratio", "4", port=port)
+    real.server = start(real.data, *OPTIONS, port=port)
 
     assert client.cloud.instances.get(instance_id=instance_id).status == "ACTIVE"
     assert real.ssh(instance_id, "cat /tmp/mark").strip() == "here"

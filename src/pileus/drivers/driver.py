@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from msgspec import Struct, field
+from msgspec import Struct, convert, field
+from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.compute.instances import Boot
-from pileus.domain.network.networks import Route
+from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AddressPair
 from pileus.domain.network.security_rules import NewRule
 
@@ -118,6 +119,11 @@ class Segment(Struct, frozen=True, kw_only=True):
     mtu: int
     segmentation_id: int | None = None
 
+    @classmethod
+    def of(cls, network: Network) -> "Segment":
+        """A network as it is recorded."""
+        return convert(network, cls, from_attributes=True)
+
 
 class Range(Struct, frozen=True, kw_only=True):
     """A subnet as a driver sees it: what it tells the machines on it, if it tells them anything (`enable_dhcp`)."""
@@ -129,6 +135,12 @@ class Range(Struct, frozen=True, kw_only=True):
     enable_dhcp: bool = True
     dns_nameservers: list[str] = field(default_factory=list)
     host_routes: list[Route] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, subnet: Subnet) -> "Range":
+        """A subnet as it is recorded."""
+        told = replace(subnet, dns_nameservers=subnet.dns_nameservers or [])
+        return convert(told, cls, from_attributes=True)
 
 
 class Crossing(Struct, frozen=True, kw_only=True):

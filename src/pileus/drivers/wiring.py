@@ -108,12 +108,16 @@ class Wiring(Facts):
 
     async def _let(self, table: str, identity: str, parent: str | None, thing: Struct, what: str) -> None:
         """Let a thing be as it is told; it takes its time if it was not so."""
-        facts = msgspec.json.encode(thing).decode()
         row = self._db.execute(f"SELECT facts FROM {table} WHERE id = ?", (identity,)).fetchone()  # noqa: S608
-        if row is None or row[0] != facts:
+        if row is None or row[0] != msgspec.json.encode(thing).decode():
             await self._take(what)
-            self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (identity, parent, facts))  # noqa: S608
+            self._put(table, identity, parent, thing)
             await self._rewired()
+
+    def _put(self, table: str, identity: str, parent: str | None, thing: Struct) -> None:
+        """Write down how a thing is to be."""
+        facts = msgspec.json.encode(thing).decode()
+        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (identity, parent, facts))  # noqa: S608
 
     async def _drop(self, table: str, identity: str, parent: str | None = None) -> None:
         """Forget a thing, if it belongs to that parent."""

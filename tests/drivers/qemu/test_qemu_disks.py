@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,7 +14,7 @@ import pytest
 from pileus.drivers.driver import DriverError
 from pileus.drivers.images import ImageSource
 from pileus.drivers.qemu.driver import Qemu
-from tests.drivers.conformance import DRIVERS, end_machines
+from tests.drivers.conformance import DRIVERS
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_system
 
 MIB = 1 << 20
@@ -69,14 +69,6 @@ def read(path: Path) -> str:
         text = content.read(512).rstrip(b"\0").decode()
     raw.unlink()
     return text
-
-
-@pytest.fixture
-async def qemu(home: Path) -> AsyncIterator[Qemu]:
-    driver: Qemu = DRIVERS["qemu"].made(home)
-    yield driver
-    await end_machines(driver)
-    driver.close()
 
 
 async def test_a_snapshot_holds_what_was_there_and_outlives_its_volume(qemu: Qemu) -> None:

@@ -7,29 +7,18 @@ from typing import Annotated
 
 from litestar import Response, Router, get
 from litestar.params import FromPath, QueryParameter
-from msgspec import Struct
 
 from pileus.api.auth import READ
 from pileus.api.call import Call, Here
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Conflict
 from pileus.drivers.driver import DriverError
-from pileus.drivers.guests import Reachable, SerialLogs
+from pileus.drivers.guests import Reachable, SerialLogs, Way
 from pileus.store.compute import instances
 
 ONE = "/_pileus/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 MOST = 1 << 20
 Most = Annotated[int, QueryParameter(name="bytes", ge=1, le=MOST)]
-
-
-class WayView(Struct, kw_only=True):
-    """A port of the host that leads to one of an instance."""
-
-    protocol: str
-    address: str
-    port: int
-    host_address: str
-    host_port: int
 
 
 @get(f"{ONE}/serial_log", opt=READ, tags=["Real machines"])
@@ -46,25 +35,15 @@ async def get_serial_log(call: Here, instance_id: FromPath[str], most: Most = 65
 
 
 @get(f"{ONE}/ways", opt=READ, tags=["Real machines"])
-async def list_ways(call: Here, instance_id: FromPath[str]) -> list[WayView]:
+async def list_ways(call: Here, instance_id: FromPath[str]) -> list[Way]:
     """List the ports of the host that lead to an instance: those that its security groups open to everybody."""
     instance = await _instance(call, instance_id)
     if not isinstance(call.cloud.driver, Reachable):
         raise Conflict("This cloud has no ways into its instances: its machines are not real")
     try:
-        ways = await call.cloud.driver.ways(instance.id)
+        return await call.cloud.driver.ways(instance.id)
     except DriverError as error:
         raise Conflict(str(error)) from error
-    return [
-        WayView(
-            protocol=way.protocol,
-            address=way.address,
-            port=way.port,
-            host_address=way.host_address,
-            host_port=way.host_port,
-        )
-        for way in ways
-    ]
 
 
 async def _instance(call: Call, instance_id: str) -> Instance:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pileus.domain.catalogue import Catalogue, image_id
 from pileus.drivers.driver import DriverError
 from pileus.drivers.image_formats import HEAD, recognised
+from pileus.drivers.qemu.home import whole
 from pileus.drivers.qemu.host import Host
 
 FORMATS = ("qcow2", "raw")
@@ -64,14 +65,9 @@ class Bases(Host):
             raise DriverError(f"Images can be {' or '.join(FORMATS)} here, not {form}", retryable=False)
         if form != "raw":
             await self.tools.check(file, form)
-        path = self.home.image(name)
-        new = path.with_suffix(".new")
-        try:
+        with whole(self.home.image(name)) as new:
             await self.tools.copy(file, new, form=form)
             new.chmod(0o400)
-            new.rename(path)
-        finally:
-            new.unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove the files of images that are gone and that nothing stands on."""

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pileus.drivers.driver import DriverError, Segment
+from pileus.drivers.qemu.fabric.taps import attached
 from pileus.drivers.qemu.home import Home
 
-TUN, NET = "/dev/net/tun", Path("/sys/class/net")
-TUNSETIFF, TUNSETPERSIST, TUNSETOWNER = 0x400454CA, 0x400454CB, 0x400454CC
+NET = Path("/sys/class/net")
+TUNSETPERSIST, TUNSETOWNER = 0x400454CB, 0x400454CC
 """Requests of the kernel's linux/if_tun.h."""
-IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
 SIOCBRADDIF, SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x89A2, 0x8913, 0x8914, 0x1
 """Requests of linux/sockios.h, and a flag of linux/if.h."""
 
@@ -49,9 +49,8 @@ def _tap(network_id: str, bridge: str, owner: int) -> str:
 
 
 def _make(name: str, owner: int) -> None:
-    descriptor = os.open(TUN, os.O_RDWR | os.O_CLOEXEC)
+    descriptor = attached(name)
     try:
-        fcntl.ioctl(descriptor, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
         fcntl.ioctl(descriptor, TUNSETOWNER, owner)
         fcntl.ioctl(descriptor, TUNSETPERSIST, 1)
     finally:

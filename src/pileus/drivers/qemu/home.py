@@ -107,6 +107,18 @@ def short(folder: Path) -> Iterator[str]:
         os.close(descriptor)
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where a file is to be written that takes its place when it is whole, and leaves nothing if it never is."""
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    try:
+        yield new
+        new.rename(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
 def locked(path: Path) -> int | None:
     """A descriptor that holds the lock of a file until it is closed; None if somebody else holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

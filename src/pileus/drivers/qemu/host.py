@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from subprocess import Popen  # it is an attribute's type
+from subprocess import Popen
 
 import msgspec
 from msgspec import Struct
@@ -107,9 +107,11 @@ class Host(Facts):
         """Whether a machine's process is there: that very one, not another that has its number by now."""
         if known is None or known.pid is None:
             return False
-        if child := self.children.get(machine_id):
-            child.poll()
-        fields = _stat(known.pid)
+        child = self.children.get(machine_id)
+        if child is not None and child.pid == known.pid:
+            # Its first thread may be gone while others are still on their way out: only the parent knows.
+            return child.poll() is None
+        fields = stat(known.pid)
         return fields is not None and fields[0] != "Z" and fields[START] == known.started
 
     def talk(self, machine_id: str) -> AbstractAsyncContextManager[Monitor]:
@@ -172,7 +174,7 @@ class Host(Facts):
 
 def started_at(pid: int) -> str | None:
     """The moment when a process was started, in the kernel's own count."""
-    fields = _stat(pid)
+    fields = stat(pid)
     return fields[START] if fields else None
 
 
@@ -181,7 +183,7 @@ def host_boot() -> str:
     return HOST_BOOT.read_text("ascii").strip()
 
 
-def _stat(pid: int) -> list[str] | None:
+def stat(pid: int) -> list[str] | None:
     """The fields of /proc/PID/stat from the state on: what is before may have blanks in it."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()

@@ -12,7 +12,7 @@ from msgspec import Struct
 from pileus.drivers.driver import DriverError
 from pileus.drivers.metrics import Sample
 from pileus.drivers.qemu.fabric.state import Counters
-from pileus.drivers.qemu.host import Known
+from pileus.drivers.qemu.host import Known, stat
 from pileus.drivers.qemu.machines import Machines
 from pileus.drivers.qemu.monitor import Monitor, Silent
 
@@ -102,7 +102,9 @@ async def _memory(monitor: Monitor, known: Known) -> float:
 
 def _seconds(pid: int) -> float:
     """The processor time that a process and its threads have had."""
-    fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    fields = stat(pid)
+    if fields is None:
+        raise Silent
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 

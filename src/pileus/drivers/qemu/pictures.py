@@ -4,6 +4,7 @@ from pileus.drivers.driver import Fetching
 from pileus.drivers.fetching import fetch
 from pileus.drivers.image_formats import recognised
 from pileus.drivers.images import Fetched, ImageSource, KeptImage
+from pileus.drivers.qemu.home import whole
 from pileus.drivers.qemu.snapshots import Photos
 
 
@@ -56,12 +57,8 @@ class Pictures(Photos):
 
     async def _of_volume(self, image_id: str, volume_id: str) -> KeptImage:
         path = self.home.image(image_id)
-        new = path.with_suffix(".new")
-        try:
+        with whole(path) as new:
             await self.copied(volume_id, new, None)
             new.chmod(0o400)
-            new.rename(path)
-        finally:
-            new.unlink(missing_ok=True)
         size = await self.tools.size(path)
         return KeptImage(size=path.stat().st_size, virtual_size=size, disk_format="qcow2")

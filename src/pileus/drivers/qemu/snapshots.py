@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pileus.drivers.driver import DriverError
 from pileus.drivers.qemu.arguments import name
+from pileus.drivers.qemu.home import whole
 from pileus.drivers.qemu.host import SOON
 from pileus.drivers.qemu.monitor import Monitor
 from pileus.drivers.qemu.volumes import Disks
@@ -22,13 +23,8 @@ class Photos(Disks):
         base = self.existing_volume(volume_id)[0]
         if self._db.execute("SELECT 1 FROM snapshots WHERE id = ?", (snapshot_id,)).fetchone():
             return
-        path = self.home.snapshot(snapshot_id)
-        new = path.with_suffix(".new")
-        try:
+        with whole(self.home.snapshot(snapshot_id)) as new:
             await self.copied(volume_id, new, self.base(base))
-            new.rename(path)
-        finally:
-            new.unlink(missing_ok=True)
         self._db.execute("INSERT OR IGNORE INTO snapshots VALUES (?, ?, ?)", (snapshot_id, volume_id, base))
 
     async def ensure_no_snapshot(self, snapshot_id: str) -> None:
@@ -46,19 +42,14 @@ class Photos(Disks):
         if machine_id is not None:
             raise DriverError(f"Volume {volume_id} is attached: only a free one can be reverted", retryable=False)
         path = self.home.volume(volume_id)
-        new = path.with_suffix(".new")
-        try:
+        with whole(path) as new:
             await self.tools.copy(self.home.snapshot(snapshot_id), new, self.base(base))
             if await self.tools.size(new) < (size := await self.tools.size(path)):
                 await self.tools.resize(new, size)
-            new.rename(path)
-        finally:
-            new.unlink(missing_ok=True)
         self._db.execute("UPDATE volumes SET reverted_for = ?, base = ? WHERE id = ?", (request, base, volume_id))
 
     async def copied(self, volume_id: str, path: Path, base: Path | None) -> None:
         """Copy a volume as it is at this moment; what its base has is left there, if that is named."""
-        path.unlink(missing_ok=True)
         machine_id = self.existing_volume(volume_id)[1]
         if machine_id is None:
             await self.tools.copy(self.home.volume(volume_id), path, base)

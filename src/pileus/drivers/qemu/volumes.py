@@ -8,6 +8,7 @@ from pathlib import Path
 from pileus.drivers.driver import Disk, DriverError, Machine
 from pileus.drivers.qemu.arguments import SLOTS, Plug, disk
 from pileus.drivers.qemu.bases import Bases
+from pileus.drivers.qemu.home import whole
 from pileus.drivers.qemu.plugging import Plugs
 
 GIB = 1 << 30
@@ -28,13 +29,8 @@ class Disks(Bases, Plugs):
         """Make a volume, wholly or not at all."""
         if self._row(disk.id):
             return
-        path = self.home.volume(disk.id)
-        new = path.with_suffix(".new")
-        try:
+        with whole(self.home.volume(disk.id)) as new:
             base = await self._content(disk, new)
-            new.rename(path)
-        finally:
-            new.unlink(missing_ok=True)
         self._db.execute(
             "INSERT OR IGNORE INTO volumes (id, type_name, base) VALUES (?, ?, ?)", (disk.id, disk.type_name, base)
         )
@@ -122,7 +118,6 @@ class Disks(Bases, Plugs):
 
     async def _content(self, disk: Disk, new: Path) -> str | None:
         """Write a new volume's file; the name of the base that it stands on."""
-        new.unlink(missing_ok=True)
         if disk.snapshot_id:
             base = self.snapshot_base(disk.snapshot_id)
             await self.tools.copy(self.home.snapshot(disk.snapshot_id), new, self.base(base))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cached_property
 from typing import TypeVar
 
 import msgspec
@@ -72,17 +73,7 @@ class Wires(Plugs, Wiring):
 
     async def ways(self, machine_id: str) -> list[Way]:
         """The ports of the host that lead to a machine."""
-        return [
-            Way(
-                protocol=each.protocol,
-                address=each.guest_address,
-                port=each.guest_port,
-                host_address=each.host_address,
-                host_port=each.host_port,
-            )
-            for each in (await self.report()).forwards
-            if each.machine_id == machine_id
-        ]
+        return [each.way for each in (await self.report()).forwards if each.machine_id == machine_id]
 
     async def report(self) -> Report:
         """What the fabric tells of itself; it is started if it does not run. Raises DriverError."""
@@ -94,8 +85,7 @@ class Wires(Plugs, Wiring):
     async def wired(self, machine: Machine) -> list[Plug]:
         """The interfaces that a machine starts with: those it is described with, and those that it was given since."""
         for each in machine.nics:
-            await self._let("nics", each.port_id, machine.id, each, "plug")
-        # The machine itself is part of what the fabric is told.
+            self._put("nics", each.port_id, machine.id, each)
         await self._rewired()
         rows = self._db.execute("SELECT facts FROM nics WHERE parent = ?", (machine.id,)).fetchall()
         return [self._card(machine.id, msgspec.json.decode(facts, type=Nic)) for (facts,) in rows]
@@ -107,7 +97,15 @@ class Wires(Plugs, Wiring):
 
     def ranges(self) -> list[Range]:
         """Every subnet, those of the operator's external networks too."""
-        return [*self._all("subnets", Range), *_offered(self.catalogue)]
+        return [*self._all("subnets", Range), *self._external[1]]
+
+    @cached_property
+    def _external(self) -> tuple[list[Segment], list[Range]]:
+        """The operator's networks and their subnets: the same for as long as the server runs."""
+        regions = self.catalogue.regions
+        found = [each for region in regions for each in self.catalogue.network_records(region.id, 0)]
+        ranges = [Range.of(subnet) for _, subnets in found for subnet in subnets]
+        return [Segment.of(network) for network, _ in found], ranges
 
     def _card(self, machine_id: str, found: Nic) -> Plug:
         device = nic(found.port_id, found.mac_address, 0).id
@@ -147,7 +145,8 @@ class Wires(Plugs, Wiring):
 
     def _wiring(self, revision: int) -> State:
         nics = self._db.execute("SELECT parent, facts FROM nics ORDER BY id").fetchall()
-        networks = [*self._all("networks", Segment), *_segments(self.catalogue)]
+        external = self._external[0]
+        networks = [*self._all("networks", Segment), *external]
         return State(
             revision=revision,
             wires=[Wire(machine_id=parent, nic=msgspec.json.decode(facts, type=Nic)) for parent, facts in nics],
@@ -157,7 +156,7 @@ class Wires(Plugs, Wiring):
             firewalls=self._all("firewalls", Firewall),
             floating_ips=self._all("floating_ips", Leading),
             guests=[_guest(known.machine) for known in self.every().values()],
-            outside=[segment.id for segment in _segments(self.catalogue)],
+            outside=[segment.id for segment in external],
             taps=tapped(self.hosting.bridges, networks, self.home),
         )
 
@@ -180,36 +179,3 @@ def _guest(machine: Machine) -> Guest:
         ssh_public_key=machine.ssh_public_key,
         user_data=own.decode("utf-8", "replace") if own else None,
     )
-
-
-def _segments(catalogue: Catalogue) -> list[Segment]:
-    """The operator's external networks."""
-    return [
-        Segment(
-            id=network.id,
-            name=network.name,
-            region_id=network.region_id,
-            type=network.type,
-            mtu=network.mtu,
-            segmentation_id=network.segmentation_id,
-        )
-        for region in catalogue.regions
-        for network, _ in catalogue.network_records(region.id, 0)
-    ]
-
-
-def _offered(catalogue: Catalogue) -> list[Range]:
-    """The subnets of the operator's external networks."""
-    return [
-        Range(
-            id=subnet.id,
-            network_id=subnet.network_id,
-            cidr=subnet.cidr,
-            gateway_ip=subnet.gateway_ip,
-            enable_dhcp=subnet.enable_dhcp,
-            dns_nameservers=subnet.dns_nameservers or [],
-        )
-        for region in catalogue.regions
-        for _, subnets in catalogue.network_records(region.id, 0)
-        for subnet in subnets
-    ]

@@ -6,6 +6,7 @@ Arguments: `network_id`; `router_id` or None. A failure leaves nothing behind.
 from msgspec.structs import replace
 
 from pileus.domain.tasks import created
+from pileus.drivers.driver import Segment
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks, routers
@@ -15,7 +16,6 @@ from pileus.tasks.network.wiring import (
     network_of,
     remove_router,
     router_of,
-    segment,
     weaver,
 )
 from pileus.tasks.operation import Created, Operation, Step, Work
@@ -24,7 +24,7 @@ from pileus.tasks.operation import Created, Operation, Step, Work
 async def _make(work: Work) -> None:
     async with work.db.read() as tx:
         network = await network_of(tx, work)
-    await weaver(work).ensure_network(segment(network))
+    await weaver(work).ensure_network(Segment.of(network))
 
 
 async def _remove(work: Work) -> None:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict
 from pileus.domain.network.routers import Leg
+from pileus.drivers.driver import Range, Segment
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks, router_ports, routers, subnets
@@ -17,10 +18,8 @@ from pileus.tasks.network.wiring import (
     make_router,
     network_of,
     part,
-    range_of,
     remove_router,
     router_of,
-    segment,
     weaver,
 )
 from pileus.tasks.operation import Created, Operation, Step, Work
@@ -57,9 +56,9 @@ async def _make(work: Work) -> None:
     async with work.db.read() as tx:
         network = await network_of(tx, work)
         ranges = await subnets.of_network(tx, network.id)
-    await weaver(work).ensure_network(segment(network))
+    await weaver(work).ensure_network(Segment.of(network))
     for subnet in ranges:
-        await weaver(work).ensure_subnet(range_of(subnet))
+        await weaver(work).ensure_subnet(Range.of(subnet))
 
 
 async def _done(tx: Tx, work: Work) -> Created | None:

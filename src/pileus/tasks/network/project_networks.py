@@ -3,11 +3,11 @@
 They are taken away, or brought back if it stays.
 """
 
-from pileus.drivers.driver import Firewalls, FloatingIPs, Routers, Segments
+from pileus.drivers.driver import Firewalls, FloatingIPs, Range, Routers, Segment, Segments
 from pileus.store import contents
 from pileus.store.network import networks, router_ports, routers, security_groups, subnets
 from pileus.tasks.network.firewalls import let_guard
-from pileus.tasks.network.wiring import crossing, inside, join, range_of, segment
+from pileus.tasks.network.wiring import crossing, inside, join
 from pileus.tasks.operation import Work
 
 
@@ -45,9 +45,9 @@ async def make_networks(work: Work) -> None:
         found = await networks.TABLE.find(tx, contents.OWN, project_id=work.task.args["project_id"])
         ranges = await subnets.of_each(tx, [network.id for network in found])
     for network in found:
-        await work.driver.ensure_network(segment(network))
+        await work.driver.ensure_network(Segment.of(network))
         for subnet in ranges[network.id]:
-            await work.driver.ensure_subnet(range_of(subnet))
+            await work.driver.ensure_subnet(Range.of(subnet))
 
 
 async def remove_guards(work: Work) -> None:

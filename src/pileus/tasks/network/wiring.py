@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.network.routers import Leg, Router, unused
-from pileus.drivers.driver import Crossing, DriverError, Nic, Range, Routers, Segment, Segments
+from pileus.drivers.driver import Crossing, DriverError, Nic, Range, Routers, Segments
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks, router_ports, routers, subnets
@@ -41,31 +41,6 @@ async def router_of(tx: Tx, work: Work) -> Router:
     return await subject(tx, work, "router_id", "Router", routers.find)
 
 
-def segment(network: Network) -> Segment:
-    """A network as drivers are told of it."""
-    return Segment(
-        id=network.id,
-        name=network.name,
-        region_id=network.region_id,
-        type=network.type,
-        mtu=network.mtu,
-        segmentation_id=network.segmentation_id,
-    )
-
-
-def range_of(subnet: Subnet) -> Range:
-    """A subnet as drivers are told of it."""
-    return Range(
-        id=subnet.id,
-        network_id=subnet.network_id,
-        cidr=subnet.cidr,
-        gateway_ip=subnet.gateway_ip,
-        enable_dhcp=subnet.enable_dhcp,
-        dns_nameservers=subnet.dns_nameservers or [],
-        host_routes=subnet.host_routes,
-    )
-
-
 def nic(leg: Leg) -> Nic:
     """A router's port as drivers are told of it: it speaks as all who are behind it."""
     return Nic(
@@ -99,7 +74,7 @@ async def make_subnet(work: Work) -> None:
     """Bring the task's subnet about, alone."""
     async with work.db.read() as tx:
         subnet = await subnet_of(tx, work)
-    await weaver(work).ensure_subnet(range_of(subnet))
+    await weaver(work).ensure_subnet(Range.of(subnet))
 
 
 async def remove_subnet(work: Work) -> None:

@@ -13,6 +13,7 @@ from pileus.drivers.qemu.home import short
 
 SOCKET = "fabric.sock"
 LONGEST = 64 << 20
+"""Bytes of a line."""
 PATIENCE = 30.0
 """Seconds."""
 

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import msgspec
 
+from pileus.drivers.qemu.fabric.client import LONGEST, SOCKET
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.state import Question, Reply
 
 LOG = logging.getLogger(__name__)
-SOCKET = "fabric.sock"
-LONGEST = 64 << 20
-"""Bytes of a line."""
 
 
 @asynccontextmanager

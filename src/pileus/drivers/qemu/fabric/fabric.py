@@ -4,11 +4,14 @@ import ctypes
 import hashlib
 import logging
 import os
+from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
+from pileus.drivers.guests import Way
 from pileus.drivers.qemu.fabric.outside import Opening, Outside
 from pileus.drivers.qemu.fabric.plan import MTU, Plan
 from pileus.drivers.qemu.fabric.ports import Port
@@ -114,32 +117,23 @@ class Fabric:
         opened = [self._opened(key, *what) for key, what in wanted.items()]
         self._forwards = [forward for forward in opened if forward]
 
-    def _opened(  # all that a way in is
-        self, key: str, port: Port, protocol: str, address: str, number: int
-    ) -> Forward | None:
+    def _opened(self, key: str, port: Port, protocol: str, address: str, number: int) -> Forward | None:
         """One way in, by a port of the host that is free; None where none is."""
         outside = self.switch.outsides[port.nic.port_id]
-        first = self._host_ports.get(key)
-        for host_port in (*([first] if first else []), *self._free(key)):
+        had = [self._host_ports[key]] if key in self._host_ports else []
+        for host_port in chain(had, self._free(key)):
             if outside.open(Opening(protocol=protocol, address=address, port=number, host_port=host_port)):
                 self._host_ports[key] = host_port
-                return Forward(
-                    port_id=port.nic.port_id,
-                    machine_id=port.machine_id,
-                    protocol=protocol,
-                    guest_address=address,
-                    guest_port=number,
-                    host_address=LOOPBACK,
-                    host_port=host_port,
-                )
+                way = Way(protocol=protocol, address=address, port=number, host_address=LOOPBACK, host_port=host_port)
+                return Forward(port_id=port.nic.port_id, machine_id=port.machine_id, way=way)
         LOG.error("No port of the host is free for port %d of %s", number, address)
         return None
 
-    def _free(self, key: str) -> list[int]:
+    def _free(self, key: str) -> Iterator[int]:
         """Ports of the host that nobody was given, beginning at the one that a key would always have."""
         taken, count = set(self._host_ports.values()), LAST - FIRST + 1
         begin = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % count
-        return [each for at in range(count) if (each := FIRST + (begin + at) % count) not in taken]
+        yield from (each for at in range(count) if (each := FIRST + (begin + at) % count) not in taken)
 
     def _join(self) -> None:
         """Join networks with the host's by their devices."""

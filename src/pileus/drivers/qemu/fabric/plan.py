@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
@@ -40,7 +41,6 @@ class Plan:
     """Tables that are made once a state, so that a frame's way is found by looking it up."""
 
     def __init__(self, state: State) -> None:
-        self.revision = state.revision
         self.wires = {wire.nic.port_id: wire for wire in state.wires}
         self.guests = {guest.machine_id: guest for guest in state.guests}
         self.taps = dict(state.taps)
@@ -127,6 +127,7 @@ class Plan:
                 self.exits |= inner
 
 
+@lru_cache(4096)
 def own_mac(network_id: str) -> bytes:
     """The hardware address of the fabric in a network: one that nobody was given."""
     return b"\x02" + hashlib.sha256(network_id.encode()).digest()[:5]

@@ -3,6 +3,7 @@
 from msgspec import Struct, field
 
 from pileus.drivers.driver import Crossing, Firewall, Leading, Nic, Range, Segment
+from pileus.drivers.guests import Way
 
 
 class Wire(Struct, frozen=True, kw_only=True):
@@ -54,11 +55,7 @@ class Forward(Struct, frozen=True, kw_only=True):
 
     port_id: str
     machine_id: str
-    protocol: str
-    guest_address: str
-    guest_port: int
-    host_address: str
-    host_port: int
+    way: Way
 
 
 class Counters(Struct, kw_only=True):

@@ -1,7 +1,6 @@
 """The way of each frame: within its network, through a router, or out of the host; and who may send and receive it."""
 
 import ctypes
-import logging
 from collections import OrderedDict
 
 from pileus.drivers.qemu.fabric import dhcp
@@ -32,7 +31,6 @@ from pileus.drivers.qemu.fabric.slirp import HOST, RESOLVER
 from pileus.drivers.qemu.fabric.state import State
 from pileus.drivers.qemu.fabric.taps import Tap  # noqa: TC001  # an attribute's type
 
-LOG = logging.getLogger(__name__)
 METADATA_IP, RESOLVER_IP, HOST_IP = packed(dhcp.METADATA), packed(RESOLVER), packed(HOST)
 NOBODY, LINK = b"\0" * 4, b"\xa9\xfe"
 NOT_ROUTED = (0, 127, 169)

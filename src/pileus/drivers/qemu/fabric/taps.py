@@ -17,8 +17,7 @@ class Tap:
 
     def __init__(self, name: str, heard: Callable[[bytes], None]) -> None:
         self.name, self._heard = name, heard
-        self._descriptor = os.open(TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        fcntl.ioctl(self._descriptor, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
+        self._descriptor = attached(name)
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
     def send(self, frame: bytes) -> bool:
@@ -42,3 +41,14 @@ class Tap:
                 return
             if len(frame) >= 14:  # noqa: PLR2004  # of a header
                 self._heard(frame)
+
+
+def attached(name: str) -> int:
+    """A descriptor of a TAP device, which is made if it is not there and we may make it; raises OSError."""
+    descriptor = os.open(TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(descriptor, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
