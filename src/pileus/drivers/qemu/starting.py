@@ -48,14 +48,15 @@ class Starts(Pictures, Wires):
         with suppress(Silent):
             async with self.talk(machine_id) as monitor:
                 await monitor.do("quit")
-        if not await self._ended(machine_id, DEATH):
+        if not await self.ended(machine_id, DEATH):
             assert known  # noqa: S101  # it lives
             assert known.pid  # noqa: S101
             with suppress(ProcessLookupError):
                 os.kill(known.pid, signal.SIGKILL)
-            await self._ended(machine_id, DEATH)
+            await self.ended(machine_id, DEATH)
 
-    async def _ended(self, machine_id: str, patience: float) -> bool:
+    async def ended(self, machine_id: str, patience: float) -> bool:
+        """Wait for a machine's process to be gone, for so many seconds; whether it is."""
         known, until = self.known(machine_id), time.monotonic() + patience
         while self.lives(machine_id, known):
             if time.monotonic() > until:

@@ -15,6 +15,7 @@ from pileus.drivers.qemu.home import locked
 from pileus.drivers.qemu.host import RUNNING, Known, host_boot
 from pileus.drivers.qemu.measuring import Measures
 from pileus.drivers.qemu.monitor import EVENTS, Silent, connected
+from pileus.drivers.qemu.starting import DEATH
 
 LOG = logging.getLogger(__name__)
 ROUND, ROUNDS_PER_SAMPLE = 1.0, 15
@@ -92,6 +93,8 @@ class Watching(Measures):
             async with connected(self.home.machine(machine_id), EVENTS) as client:
                 with client.listener(TELLING) as heard:
                     await _told(heard, asyncio.ensure_future(client.runstate_changed()), changed)
+            # A process on its way out closes its sockets first: until it is gone, nobody can say what became of it.
+            await self.ended(machine_id, DEATH)
             changed()
 
     def _shorten(self, machine_id: str) -> None:
