@@ -1,8 +1,9 @@
 """The QEMU driver on a directory of its own, and a machine with the tiny guest."""
 
 import asyncio
+import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from pileus.domain.catalogue import network_id
 from pileus.drivers.driver import Disk, Machine, Nic
 from pileus.drivers.qemu.driver import Qemu
+from pileus.drivers.qemu.fabric.fabric import Fabric
 from tests.drivers.conformance import DRIVERS, end_machines
+from tests.drivers.qemu.cards import Card, a_state, the_library
 from tests.guest import READY
 
 PUBLIC = network_id(1, "pub_net")
@@ -24,6 +27,27 @@ async def qemu(home: Path) -> AsyncIterator[Qemu]:
     yield driver
     await end_machines(driver)
     driver.close()
+
+
+@pytest.fixture
+async def fabric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fabric]:
+    """A fabric whose networks are wired."""
+    monkeypatch.chdir(tmp_path)
+    os.mkdir("wires")  # noqa: PTH102  # names, not paths
+    os.mkdir("md")  # noqa: PTH102
+    made = Fabric(the_library())
+    await made.become(a_state())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cards(fabric: Fabric) -> Iterator[dict[str, Card]]:
+    """The interfaces in them, by name."""
+    found = {port_id: Card(port.nic) for port_id, port in fabric.switch.ports.items()}
+    yield found
+    for card in found.values():
+        card.wire.close()
 
 
 def a_disk(**changes: Any) -> Disk:

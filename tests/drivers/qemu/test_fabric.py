@@ -16,13 +16,14 @@ from pileus.drivers.qemu.fabric.frames import (
     ICMP,
     TCP,
     UDP,
+    Ends,
     Packet,
     checksum,
     forwarded,
     icmp,
     packed,
     packet,
-    readdressed,
+    translated,
     udp,
 )
 from pileus.drivers.qemu.fabric.metadata import told
@@ -156,13 +157,14 @@ def test_a_router_sends_on_until_the_last_hop_and_keeps_checksums_right() -> Non
     ping = icmp(MACS, (packed(ME), packed(OTHER)), 8, 0, b"\0\1\0\1hello")
     sent = forwarded(ping, MACS[1], MACS[0])
     assert sent is not None
-    changed = readdressed(sent, 16, packed(PEER))
+    changed = translated(sent, Ends(packed(OTHER), 9, packed(PEER), 9))
     found = packet(changed)
 
     assert sent[ETHERNET + 8] == 63
     assert checksum(sent[ETHERNET : ETHERNET + 20]) == checksum(changed[ETHERNET : ETHERNET + 20]) == 0
     assert found is not None
-    assert (found.target, found.kind) == (packed(PEER), 8)
+    assert (found.source, found.target, found.kind, found.sport) == (packed(OTHER), packed(PEER), 8, 9)
+    assert checksum(changed[ETHERNET + 20 :]) == 0
     last = bytearray(ping)
     last[ETHERNET + 8] = 1
     assert forwarded(bytes(last), MACS[1], MACS[0]) is None
@@ -216,7 +218,7 @@ def test_the_way_out_is_a_routers_or_an_external_networks() -> None:
     assert Plan(a_state()).exits == set()
     assert Plan(a_state(routers=[closed])).exits == set()
     assert Plan(a_state(routers=[leading], outside=["pub"])).exits == {"n-1", "pub"}
-    assert Plan(a_state(routers=[leading])).gateways["n-1"] == {packed("10.0.0.1")}
+    assert Plan(a_state(routers=[leading])).own["n-1"] == {packed("10.0.0.1")}
 
 
 def test_a_machine_is_told_of_itself_alone() -> None:

@@ -61,12 +61,9 @@ class Fabric:
 
     def close(self) -> None:
         """Let go of everything."""
-        for outside in self.switch.outsides.values():
-            outside.close()
-        for port in self.switch.ports.values():
-            port.close()
-        for tap in self.switch.taps.values():
-            tap.close()
+        for ends in (self.switch.outsides, self.switch.ports, self.switch.taps):
+            while ends:
+                ends.popitem()[1].close()
 
     def _wire(self) -> None:
         """Have a port for each wire, and none else, with the rules that guard it."""
@@ -142,7 +139,7 @@ class Fabric:
             switch.taps.pop(network_id).close()
         for network_id in wanted.keys() - switch.taps.keys():
             try:
-                switch.taps[network_id] = Tap(wanted[network_id], partial(switch.tapped, network_id))
+                switch.taps[network_id] = Tap(wanted[network_id], network_id, switch.tapped)
             except OSError:
                 LOG.exception("Network %s could not be joined with %s", network_id, wanted[network_id])
 

@@ -2,15 +2,38 @@
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 
 from msgspec import Struct
 
 ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
+KINDS = {4: IPV4, 6: IPV6}
+"""What an Ethernet frame calls each version of IP."""
 ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
+FRAGMENT, EXTENSIONS = 44, frozenset({0, 43, 44, 60})
+"""Headers of IPv6 that stand before what a packet carries (RFC 8200)."""
 BROADCAST = b"\xff" * 6
 ASK, ANSWER = 1, 2
 ETHERNET, IPV4_HEADER, IPV6_HEADER = 14, 20, 40
 MORE, OFFSET = 0x2000, 0x1FFF
+CHECKSUMS = {TCP: 16, UDP: 6, ICMP: 2}
+"""Where in what is sent a protocol has its checksum."""
+
+
+class Ends(NamedTuple):
+    """Who speaks to whom; of an echo both ports are the identifier."""
+
+    source: bytes
+    sport: int
+    target: bytes
+    dport: int
+
+
+class Ports(NamedTuple):
+    """Where in a frame the ports are, or an echo's identifier, and what is to stand there."""
+
+    place: int
+    content: bytes
 
 
 class Packet(Struct):
@@ -34,11 +57,13 @@ class Packet(Struct):
 
 
 def packet(frame: bytes, at: int = ETHERNET, depth: int = 0) -> Packet | None:
-    """The IP packet in a frame; None for what is none, or is cut off."""
+    """The IP packet in a frame; None for what is none, is not what it says to be, or is cut off."""
     if len(frame) < at + IPV4_HEADER:
         return None
+    if at == ETHERNET and int.from_bytes(frame[12:14], "big") != KINDS.get(frame[at] >> 4):
+        return None
     if frame[at] >> 4 == 4:  # noqa: PLR2004  # of the protocol
-        return _ipv4(frame, at, depth)
+        return _ipv4(frame, at, depth) if frame[at] & 15 >= IPV4_HEADER // 4 else None
     return _ipv6(frame, at, depth) if frame[at] >> 4 == 6 and len(frame) >= at + IPV6_HEADER else None  # noqa: PLR2004
 
 
@@ -53,7 +78,19 @@ def _ipv4(frame: bytes, at: int, depth: int) -> Packet:
 
 def _ipv6(frame: bytes, at: int, depth: int) -> Packet:
     found = Packet(6, frame[at + 6], frame[at + 8 : at + 24], frame[at + 24 : at + 40])
-    _inside(found, frame, at + IPV6_HEADER, depth)
+    at += IPV6_HEADER
+    # What it is about stands behind its extension headers, where rules have to look for it too.
+    while found.protocol in EXTENSIONS and len(frame) >= at + 8:
+        length = 8
+        if found.protocol == FRAGMENT:
+            split = int.from_bytes(frame[at + 2 : at + 4], "big")
+            found.fragment, found.first = True, split < 8  # noqa: PLR2004  # its offset has the upper 13 bits
+        else:
+            length += 8 * frame[at + 1]
+        found.protocol, at = frame[at], at + length
+        if not found.first:
+            return found
+    _inside(found, frame, at, depth)
     return found
 
 
@@ -72,6 +109,11 @@ def _inside(found: Packet, frame: bytes, at: int, depth: int) -> None:
 def mac(text: str) -> bytes:
     """A hardware address as six bytes."""
     return bytes.fromhex(text.replace(":", ""))
+
+
+def link_local(hardware: bytes) -> bytes:
+    """The address that an interface gives itself by its hardware address (RFC 4291, appendix A)."""
+    return b"\xfe\x80" + bytes(6) + bytes((hardware[0] ^ 2,)) + hardware[1:3] + b"\xff\xfe" + hardware[3:]
 
 
 def packed(address: str) -> bytes:
@@ -124,25 +166,62 @@ def forwarded(frame: bytes, source: bytes, target: bytes) -> bytes | None:
     return target + source + frame[12:ETHERNET] + bytes(head) + frame[ETHERNET + len(head) :]
 
 
-def readdressed(frame: bytes, at: int, address: bytes) -> bytes:
-    """A frame with another IPv4 address, 12 (source) or 16 (target) bytes into the packet, and right checksums."""
-    place, start = ETHERNET + at, ETHERNET + 4 * (frame[ETHERNET] & 15)
-    changed, old = bytearray(frame), frame[place : place + 4]
-    changed[place : place + 4] = address
-    _amend(changed, ETHERNET + 10, old, address)
+def turned(ends: Ends) -> Ends:
+    """The ends of the answers."""
+    return Ends(ends.target, ends.dport, ends.source, ends.sport)
+
+
+def translated(frame: bytes, ends: Ends) -> bytes:
+    """A frame with an IPv4 packet that speaks of other ends, and right checksums."""
+    changed, start = bytearray(frame), ETHERNET + 4 * (frame[ETHERNET] & 15)
+    old, changed[ETHERNET + 12 : ETHERNET + 20] = frame[ETHERNET + 12 : ETHERNET + 20], ends.source + ends.target
+    _amend(changed, ETHERNET + 10, old, ends.source + ends.target)
     protocol = frame[ETHERNET + 9]
-    if not int.from_bytes(frame[ETHERNET + 6 : ETHERNET + 8], "big") & OFFSET:
-        if protocol == TCP and len(frame) >= start + 18:
-            _amend(changed, start + 16, old, address)
-        elif protocol == UDP and frame[start + 6 : start + 8] not in (b"", b"\0\0"):
-            _amend(changed, start + 6, old, address)
+    place = CHECKSUMS.get(protocol)
+    if int.from_bytes(frame[ETHERNET + 6 : ETHERNET + 8], "big") & OFFSET or place is None:
+        return bytes(changed)
+    place, ports = start + place, _ports(protocol, start, ends)
+    before = frame[ports.place : ports.place + len(ports.content)]
+    if len(frame) < place + 2 or len(before) < len(ports.content):
+        return bytes(changed)
+    changed[ports.place : ports.place + len(before)] = ports.content
+    if protocol == ICMP:
+        # It has no addresses in its checksum.
+        _amend(changed, place, before, ports.content)
+    elif protocol == TCP or frame[place : place + 2] != b"\0\0":
+        _amend(changed, place, old + before, ends.source + ends.target + ports.content)
     return bytes(changed)
 
 
+def retold(frame: bytes, ends: Ends) -> bytes:
+    """A frame with an ICMP error about a packet that had, where the error goes, the ends turned round."""
+    start, length = ETHERNET + 4 * (frame[ETHERNET] & 15), int.from_bytes(frame[ETHERNET + 2 : ETHERNET + 4], "big")
+    inner = start + 8
+    told = turned(ends)
+    changed = bytearray(translated(frame, Ends(ends.source, 0, ends.target, 0)))
+    first = inner + 4 * (frame[inner] & 15)
+    ports = _ports(frame[inner + 9], first, told)
+    changed[inner + 12 : inner + 20] = told.source + told.target
+    if len(changed) >= ports.place + len(ports.content):
+        changed[ports.place : ports.place + len(ports.content)] = ports.content
+    changed[inner + 10 : inner + 12] = b"\0\0"
+    changed[inner + 10 : inner + 12] = checksum(bytes(changed[inner:first])).to_bytes(2, "big")
+    changed[start + 2 : start + 4] = b"\0\0"
+    changed[start + 2 : start + 4] = checksum(bytes(changed[start : ETHERNET + length])).to_bytes(2, "big")
+    return bytes(changed)
+
+
+def _ports(protocol: int, start: int, ends: Ends) -> "Ports":
+    if protocol == ICMP:
+        return Ports(start + 4, struct.pack("!H", ends.sport))
+    return Ports(start, struct.pack("!HH", ends.sport, ends.dport))
+
+
 def _amend(frame: bytearray, at: int, old: bytes, new: bytes) -> None:
-    """Put a checksum right after four bytes that it covers have changed (RFC 1624)."""
+    """Put a checksum right after bytes that it covers have changed, which are even in number (RFC 1624)."""
     total = ~int.from_bytes(frame[at : at + 2], "big") & 0xFFFF
-    for before, after in zip(struct.unpack("!2H", old), struct.unpack("!2H", new), strict=True):
+    words = f"!{len(old) // 2}H"
+    for before, after in zip(struct.unpack(words, old), struct.unpack(words, new), strict=True):
         total += (~before & 0xFFFF) + after
     while total > 0xFFFF:  # noqa: PLR2004
         total = (total & 0xFFFF) + (total >> 16)

@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import Nic, Range
+from pileus.drivers.driver import Crossing, Nic, Range
 from pileus.drivers.qemu.fabric.dhcp import Lease
 from pileus.drivers.qemu.fabric.firewall import IN, Pattern, members, patterns
 from pileus.drivers.qemu.fabric.frames import packed
+from pileus.drivers.qemu.fabric.nat import Fact
 from pileus.drivers.qemu.fabric.state import State
 
 MTU = 1500
@@ -48,14 +49,29 @@ class Plan:
         self._subnets = _grouped(state.subnets)
         self._rules = {firewall.id: firewall.rules for firewall in state.firewalls}
         self._members = members((wire.nic.groups, wire.nic.addresses) for wire in state.wires)
-        self.gateways = {network_id: set(self._own(state, network_id)) for network_id in self._networks(state)}
-        self.joined = {network_id: {network_id} for network_id in self.gateways}
+        self.external = frozenset(state.outside)
+        self.own = {network_id: set(self._own(state, network_id)) for network_id in self._networks(state)}
+        self.joined = {network_id: {network_id} for network_id in self.own}
+        self.beyond: dict[str, set[str]] = {}
         self.exits = set(state.outside)
         self.hops: dict[str, list[Hop]] = {}
-        self._routers(state)
         self.floating = {
             packed(each.ip_address): Target(each.port_id, packed(each.fixed_ip_address)) for each in state.floating_ips
         }
+        self._floating_of = {target: address for address, target in self.floating.items()}
+        self._router_of: dict[str, bytes] = {}
+        self._routers(state)
+        self.facts: set[Fact] = {
+            *((address, target.port_id, target.address) for address, target in self.floating.items()),
+            *((address, network_id, b"") for network_id, address in self._router_of.items()),
+        }
+
+    def seen_as(self, port_id: str, network_id: str, address: bytes) -> Fact | None:
+        """As whom an address of an interface is seen from outside: as its floating IP, else as the router."""
+        if floating := self._floating_of.get(Target(port_id, address)):
+            return floating, port_id, address
+        router = self._router_of.get(network_id)
+        return (router, network_id, b"") if router else None
 
     def patterns(self, nic: Nic) -> dict[str, list[Pattern]]:
         """The rules that guard an interface."""
@@ -105,26 +121,41 @@ class Plan:
         return {*self.mtus, *self._subnets, *(wire.nic.network_id for wire in state.wires)}
 
     def _own(self, state: State, network_id: str) -> Iterator[bytes]:
-        """The addresses of a network that are the fabric's: its gateways and routers, where no machine has them."""
-        if network_id in self.taps:
-            return
-        machines = {ip for wire in state.wires if wire.nic.network_id == network_id for ip in wire.nic.addresses}
-        gateways = [subnet.gateway_ip for subnet in self._subnets.get(network_id, ()) if subnet.gateway_ip]
-        routers = [ip for router in state.routers for nic in router.nics for ip in _at(nic, network_id)]
-        for address in {*gateways, *routers} - machines:
-            yield packed(address)
+        """The addresses of a network that are the fabric's, where no machine has them.
+
+        They are its gateways and routers, which a network of the host has itself, and what routers make others seem.
+        """
+        machines = {ip for wire in state.wires for ip in _at(wire.nic, network_id)}
+        found = {ip for router in state.routers for ip in _at(router.crossing.outside, network_id)}
+        if network_id in self.external:
+            found |= {each.ip_address for each in state.floating_ips if self._subnet(network_id, each.ip_address)}
+        if network_id not in self.taps:
+            found |= {subnet.gateway_ip for subnet in self._subnets.get(network_id, ()) if subnet.gateway_ip}
+            found |= {ip for router in state.routers for nic in router.nics for ip in _at(nic, network_id)}
+        yield from (packed(ip) for ip in found - machines if ":" not in ip)
 
     def _routers(self, state: State) -> None:
-        """Networks that a router joins reach each other, and the outside if it has a way there."""
+        """Networks that a router joins reach each other, and the outside if it has a way there.
+
+        What is outside reaches those behind a router only if that does not translate their addresses.
+        """
         for router in state.routers:
             outside = router.crossing.outside
             inner = {nic.network_id for nic in router.nics}
-            every = inner | ({outside.network_id} if outside else set())
+            every = inner | ({outside.network_id} if outside and not router.crossing.translates else set())
             for network_id in every:
                 self.joined.setdefault(network_id, {network_id}).update(every)
                 self.hops.setdefault(network_id, []).extend(map(_hop, router.crossing.routes))
             if outside:
-                self.exits |= inner
+                self._leave(inner, outside, router.crossing)
+
+    def _leave(self, inner: set[str], outside: Nic, crossing: Crossing) -> None:
+        self.exits |= inner
+        address = next((each for each in outside.addresses if ":" not in each), None)
+        for network_id in inner:
+            self.beyond.setdefault(network_id, set()).add(outside.network_id)
+            if crossing.translates and address:
+                self._router_of.setdefault(network_id, packed(address))
 
 
 @lru_cache(4096)
@@ -140,8 +171,8 @@ def _grouped(subnets: Iterable[Range]) -> dict[str, list[Range]]:
     return found
 
 
-def _at(nic: Nic, network_id: str) -> list[str]:
-    return nic.addresses if nic.network_id == network_id else []
+def _at(nic: Nic | None, network_id: str) -> list[str]:
+    return nic.addresses if nic and nic.network_id == network_id else []
 
 
 def _hop(route: Route) -> Hop:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pileus.drivers.driver import Nic
 from pileus.drivers.qemu.fabric.firewall import Guard
-from pileus.drivers.qemu.fabric.frames import mac, packed
+from pileus.drivers.qemu.fabric.frames import link_local, mac, packed
 from pileus.drivers.qemu.fabric.state import Counters
 
 LONGEST, AT_ONCE, WAITING = 65550, 64, 512
@@ -34,15 +34,17 @@ class Port:
     def become(self, machine_id: str, nic: Nic) -> None:
         """Be another interface's end from now on: it may have other addresses."""
         self.machine_id, self.nic = machine_id, nic
+        self.id, self.network_id = nic.port_id, nic.network_id
         self.mac = mac(nic.mac_address)
         self.addresses = {packed(address) for address in nic.addresses}
         self.macs = {self.mac, *(mac(pair.mac_address) for pair in nic.pairs if pair.mac_address)}
+        self.own = self.addresses | {link_local(each) for each in self.macs}
         # A pair may be a range; only single addresses and ranges of one are looked up at once.
         self.pairs = [_range(pair.ip_address) for pair in nic.pairs]
 
     def may_speak_as(self, address: bytes) -> bool:
         """Whether an address is its own, or one of its pairs'."""
-        if address in self.addresses:
+        if address in self.own:
             return True
         number = int.from_bytes(address, "big")
         return any(len(address) == width and number & mask == network for network, mask, width in self.pairs)

@@ -15,8 +15,8 @@ LONGEST, AT_ONCE = 65550, 64
 class Tap:
     """A device that somebody has made for us."""
 
-    def __init__(self, name: str, heard: Callable[[bytes], None]) -> None:
-        self.name, self._heard = name, heard
+    def __init__(self, name: str, network_id: str, heard: Callable[["Tap", bytes], None]) -> None:
+        self.name, self.id, self.network_id, self._heard = name, network_id, network_id, heard
         self._descriptor = attached(name)
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
@@ -40,7 +40,7 @@ class Tap:
             except OSError:
                 return
             if len(frame) >= 14:  # noqa: PLR2004  # of a header
-                self._heard(frame)
+                self._heard(self, frame)
 
 
 def attached(name: str) -> int:

@@ -1,0 +1,128 @@
+"""Addresses that others see: a machine's floating IP, or that of the router that it is behind (RFC 3022)."""
+
+import random
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pileus.drivers.qemu.fabric.frames import Ends, Packet, turned
+
+MOST = 8192
+"""Connections that are known at once of those that one end has begun: who begins more loses its own oldest."""
+FIRST, LAST, TRIES = 32768, 60999, 64
+"""Ports that are given to connections whose own is taken, and how many are tried."""
+Key = tuple[int, bytes, int, bytes, int]
+Fact = tuple[bytes, str, bytes]
+"""What a connection stands on: a public address, whose it is (an interface's id, or a network's), and what is there."""
+
+
+class Translation(Struct):
+    """What becomes of the packets of a connection in one direction: their ends, and whom they go to."""
+
+    ends: Ends
+    place: str
+    mac: bytes | None
+    """Of whom they go to, where that is not the fabric's to know."""
+    back: tuple[str, Key]
+    """Where and as what the answers are heard."""
+    facts: tuple[Fact, ...]
+
+
+class Nat:
+    """All connections that are translated, by where they are heard and by the ends that they have there."""
+
+    def __init__(self) -> None:
+        self._places: defaultdict[str, dict[Key, Translation]] = defaultdict(dict)
+        self._begun: defaultdict[str, OrderedDict[Key, None]] = defaultdict(OrderedDict)
+
+    def known(self, place: str, found: Packet, mac: bytes) -> Translation | None:
+        """What becomes of a packet of a connection that has begun, or of an error about one; None for others."""
+        if not (connections := self._places.get(place)):
+            return None
+        if (about := found.about) is not None:
+            return connections.get((about.protocol, about.target, about.dport, about.source, about.sport))
+        key = _key(found.protocol, found)
+        translation = connections.get(key)
+        if translation is not None:
+            self._use(place, key)
+            self._use(*translation.back)
+            self._answer(translation, mac)
+            self._others(place, found, translation)
+        return translation
+
+    def begin(
+        self, here: tuple[str, bytes], there: str, found: Packet, as_: tuple[bytes, bytes], facts: tuple[Fact, ...]
+    ) -> Translation | None:
+        """Have a connection, from who is at a place with a MAC address, that says and asks for other addresses.
+
+        None if no port of the new source is free, or if it is no connection's first packet.
+        """
+        (place, mac), (source, target) = here, as_
+        if found.about is not None or not found.first or (ends := self._free(there, found, source, target)) is None:
+            return None
+        key, back = _key(found.protocol, found), _key(found.protocol, turned(ends))
+        said = Ends(found.target, found.dport, found.source, found.sport)
+        self._places[there][back] = Translation(said, place, mac, (place, key), facts)
+        forth = Translation(ends, there, None, (there, back), facts)
+        self._put(place, key, forth)
+        self._others(place, found, forth)
+        return forth
+
+    def keep(self, facts: set[Fact], places: set[str]) -> None:
+        """Forget connections that stand on what is no longer so, or that end at a place that is gone."""
+        for place, connections in list(self._places.items()):
+            kept = {
+                key: each for key, each in connections.items()
+                if place in places and each.place in places and facts.issuperset(each.facts)
+            }  # fmt: skip
+            begun = OrderedDict.fromkeys(key for key in self._begun.pop(place, ()) if key in kept)
+            del self._places[place]
+            if kept:
+                self._places[place], self._begun[place] = kept, begun
+
+    def _free(self, there: str, found: Packet, source: bytes, target: bytes) -> Ends | None:
+        """The ends that a connection is to have where it goes, which no other has."""
+        for port in _ports(found, source):
+            ends = Ends(source, port, target, port if found.kind >= 0 else found.dport)
+            if _key(found.protocol, turned(ends)) not in self._places[there]:
+                return ends
+        return None
+
+    def _others(self, place: str, found: Packet, translation: Translation) -> None:
+        """Let the other pieces of a packet go the way of its first: they have no ports by which they could be known."""
+        if found.fragment and found.first:
+            key = (found.protocol, found.source, 0, found.target, 0)
+            self._put(place, key, replace(translation, back=(place, key)))
+
+    def _answer(self, translation: Translation, mac: bytes) -> None:
+        """Let answers go to whom the last packet came from: behind a bridge a router may have changed."""
+        place, key = translation.back
+        answers = self._places[place].get(key)
+        if answers is not None and answers.mac is not None:
+            answers.mac = mac
+
+    def _use(self, place: str, key: Key) -> None:
+        if key in self._begun[place]:
+            self._begun[place].move_to_end(key)
+
+    def _put(self, place: str, key: Key, translation: Translation) -> None:
+        self._places[place][key] = translation
+        self._begun[place][key] = None
+        self._use(place, key)
+        if len(self._begun[place]) > MOST:
+            oldest, _ = self._begun[place].popitem(last=False)
+            there, back = self._places[place].pop(oldest).back
+            self._places[there].pop(back, None)
+
+
+def _ports(found: Packet, source: bytes) -> Iterator[int]:
+    """Ports that a connection may have: its own, or if it speaks as another, one at random."""
+    yield found.sport
+    if source != found.source and (found.sport or found.dport):
+        yield from (random.randint(FIRST, LAST) for _ in range(TRIES))  # noqa: S311  # it only has to be free
+
+
+def _key(protocol: int, ends: Packet | Ends) -> Key:
+    return protocol, ends.source, ends.sport, ends.target, ends.dport

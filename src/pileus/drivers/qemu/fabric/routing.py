@@ -1,0 +1,176 @@
+"""The way of a packet from one network to another, or out of the host; and the tables by which it is found."""
+
+import ctypes
+from typing import Protocol
+
+from pileus.drivers.qemu.fabric.firewall import IN
+from pileus.drivers.qemu.fabric.frames import (
+    ETHERNET,
+    ICMP,
+    ICMPV6,
+    Packet,
+    forwarded,
+    icmp,
+    packed,
+    packet,
+    retold,
+    translated,
+)
+from pileus.drivers.qemu.fabric.nat import Fact, Nat, Translation
+from pileus.drivers.qemu.fabric.outside import Outside  # noqa: TC001  # an attribute's type
+from pileus.drivers.qemu.fabric.plan import Plan, Target, own_mac
+from pileus.drivers.qemu.fabric.ports import Port
+from pileus.drivers.qemu.fabric.slirp import HOST
+from pileus.drivers.qemu.fabric.state import State
+from pileus.drivers.qemu.fabric.taps import Tap
+
+HOST_IP = packed(HOST)
+NOT_ROUTED = (0, 127, 169)
+"""First numbers of addresses that no router leads to."""
+NEIGHBOURS = frozenset({133, 135, 136, 130, 131, 132, 143})
+"""ICMPv6 that a network lives by: who is where, and who listens to what (RFC 4861, 3810)."""
+
+
+class End(Protocol):
+    """Where frames come from and go to: a machine's port, or a network of the host."""
+
+    id: str
+    network_id: str
+
+    def send(self, frame: bytes) -> object:
+        """Let it have a frame."""
+
+
+class Routing:
+    """All ports, and the tables."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self.library = library
+        self.plan = Plan(State(revision=0))
+        self.nat = Nat()
+        self.ports: dict[str, Port] = {}
+        self.outsides: dict[str, Outside] = {}
+        self.taps: dict[str, Tap] = {}
+        self.by_mac: dict[tuple[str, bytes], Port] = {}
+        self.by_address: dict[tuple[str, bytes], Port] = {}
+        self.in_network: dict[str, list[Port]] = {}
+
+    def index(self) -> None:
+        """Make the tables anew, after ports have come, gone or changed."""
+        self.by_mac, self.by_address, self.in_network = {}, {}, {}
+        for port in self.ports.values():
+            self.in_network.setdefault(port.network_id, []).append(port)
+            self.by_mac |= {(port.network_id, each): port for each in port.macs}
+            self.by_address |= {(port.network_id, each): port for each in port.addresses}
+        self.nat.keep(self.plan.facts, {*self.ports, *self.plan.taps})
+
+    def route(self, end: End, frame: bytes, found: Packet) -> bool:
+        """Send on what was sent to a network's gateway; whether it went anywhere."""
+        target = found.target
+        if known := self.nat.known(end.id, found, frame[6:12]):
+            return self._translate(known, frame, found)
+        if (leading := self.plan.floating.get(target)) and end.network_id in self.plan.exits:
+            return self._lead(end, frame, found, leading)
+        if target in self.plan.own[end.network_id]:
+            return self._echo(end, frame, found)
+        if not isinstance(end, Port) or target[0] in NOT_ROUTED or target[0] >= 224:  # noqa: PLR2004  # multicast
+            return target == HOST_IP and isinstance(end, Port) and self.leave(end, frame)
+        return self._onward(end, frame, found)
+
+    def leave(self, port: Port, frame: bytes) -> bool:
+        """Let a frame leave the host, or reach what is served to its machine alone."""
+        outside = self.outsides.get(port.id)
+        if outside is None:
+            return False
+        outside.take(frame)
+        return True
+
+    def receive(self, port: Port, frame: bytes, found: Packet | None) -> bool:
+        """Let a machine have a frame that may pass."""
+        passes = found is None or not port.nic.secured or is_neighbourly(found) or port.guard.passes(found, IN)
+        if passes:
+            port.send(frame)
+        return passes
+
+    def _onward(self, port: Port, frame: bytes, found: Packet) -> bool:
+        """To a machine in a network that a router joins, in one that it leads out to, or out of the host."""
+        network_id, target = port.network_id, found.target
+        near = self._near(network_id, target) or self._near(network_id, self._next(network_id, target))
+        if near:
+            return self._deliver(near, None, frame, found)
+        for beyond in self.plan.beyond.get(network_id, ()):
+            if to := self.by_address.get((beyond, target)):
+                return self._begin(port, frame, found, (to, target), ())
+        if network_id in self.plan.exits:
+            return self.leave(port, frame)
+        return self._unreachable(port, frame, found)
+
+    def _near(self, network_id: str, address: bytes) -> Port | None:
+        """The machine that has an address, in the network or in those that a router joins with it."""
+        ports = (self.by_address.get((each, address)) for each in self.plan.joined.get(network_id, ()))
+        return next((port for port in ports if port), None)
+
+    def _next(self, network_id: str, target: bytes) -> bytes:
+        """The next router of a static route; no address without one."""
+        number = int.from_bytes(target, "big")
+        hops = self.plan.hops.get(network_id, ())
+        return next((hop.nexthop for hop in hops if number & hop.mask == hop.network), b"")
+
+    def _lead(self, end: End, frame: bytes, found: Packet, leading: Target) -> bool:
+        """Begin a connection to what is behind a floating IP."""
+        to = self.ports.get(leading.port_id)
+        if to is None:
+            return self._unreachable(end, frame, found)
+        fact = (found.target, leading.port_id, leading.address)
+        return self._begin(end, frame, found, (to, leading.address), (fact,))
+
+    def _begin(
+        self, end: End, frame: bytes, found: Packet, towards: tuple[Port, bytes], facts: tuple[Fact, ...]
+    ) -> bool:
+        """Begin a connection to an address of another's, as whom its first machine is seen from there."""
+        to, target = towards
+        source = found.source
+        seen = self.plan.seen_as(end.id, end.network_id, source)
+        if end.network_id not in self.plan.external:
+            if seen is None:
+                return self._unreachable(end, frame, found)
+            source, facts = seen[0], (*facts, seen)
+        begun = self.nat.begin((end.id, frame[6:12]), to.id, found, (source, target), facts)
+        return begun is not None and self._translate(begun, frame, found)
+
+    def _translate(self, known: Translation, frame: bytes, found: Packet) -> bool:
+        """Send a packet of a connection on, in the words of its other side."""
+        to = self.ports.get(known.place) or self.taps.get(known.place)
+        if to is None:
+            return False
+        changed = retold(frame, known.ends) if found.about else translated(frame, known.ends)
+        return self._deliver(to, known.mac, changed, packet(changed) or found)
+
+    def _deliver(self, to: Port | Tap, mac: bytes | None, frame: bytes, found: Packet) -> bool:
+        if isinstance(to, Port):
+            sent = forwarded(frame, own_mac(to.network_id), to.mac)
+            return sent is not None and self.receive(to, sent, found)
+        sent = forwarded(frame, own_mac(to.network_id), mac) if mac else None
+        return sent is not None and to.send(sent)
+
+    def _echo(self, end: End, frame: bytes, found: Packet) -> bool:
+        """The gateway answers who asks whether it is there."""
+        if found.protocol != ICMP or found.kind != 8:  # noqa: PLR2004  # an echo request
+            return False
+        start = ETHERNET + 4 * (frame[ETHERNET] & 15)
+        length = int.from_bytes(frame[ETHERNET + 2 : ETHERNET + 4], "big")
+        ends = (own_mac(end.network_id), frame[6:12])
+        end.send(icmp(ends, (found.target, found.source), 0, 0, frame[start + 4 : ETHERNET + length]))
+        return True
+
+    def _unreachable(self, end: End, frame: bytes, found: Packet) -> bool:
+        gateway = next(iter(self.plan.own[end.network_id]), None)
+        if gateway and found.first and found.about is None:
+            ends = (own_mac(end.network_id), frame[6:12])
+            end.send(icmp(ends, (gateway, found.source), 3, 0, bytes(4) + frame[ETHERNET : ETHERNET + 28]))
+        return False
+
+
+def is_neighbourly(found: Packet) -> bool:
+    """Whether it is what a network of IPv6 lives by."""
+    return found.protocol == ICMPV6 and found.kind in NEIGHBOURS

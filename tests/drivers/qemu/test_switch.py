@@ -1,0 +1,161 @@
+"""What machines hear of each other in a network, and what nobody gets to say there."""
+
+import asyncio
+import struct
+from contextlib import closing
+
+import msgspec
+import pytest
+
+from pileus.domain.network.security_rules import NewRule
+from pileus.drivers.driver import Firewall
+from pileus.drivers.qemu.fabric.control import answering
+from pileus.drivers.qemu.fabric.fabric import Fabric
+from pileus.drivers.qemu.fabric.frames import (
+    ANSWER,
+    ASK,
+    BROADCAST,
+    ICMP,
+    ICMPV6,
+    IPV6,
+    UDP,
+    Packet,
+    arp,
+    icmp,
+    link_local,
+    mac,
+    packed,
+    packet,
+    udp,
+)
+from pileus.drivers.qemu.fabric.plan import own_mac
+from pileus.drivers.qemu.fabric.state import Reply, Wire
+from tests.drivers.qemu.cards import (
+    NICS,
+    OUT_ONLY,
+    SOON,
+    A,
+    Card,
+    a_state,
+    nic,
+    the_library,
+    whole,
+)
+
+
+async def test_machines_of_a_network_hear_each_other_and_nobody_else_does(cards: dict[str, Card]) -> None:
+    a, d = cards["a"], cards["d"]
+    a.to(d.mac, "10.0.0.6", (1000, 2000))
+    a.say(arp(ASK, (a.mac, a.address), (bytes(6), packed("10.0.0.6"))))
+
+    heard = await d.frames()
+    assert packet(heard[0]) == Packet(4, UDP, packed(A), packed("10.0.0.6"), 1000, 2000)
+    assert len(heard) == 2
+    for other in ("b", "c", "x"):
+        assert not await cards[other].frames()
+
+
+async def test_nobody_speaks_as_another(fabric: Fabric, cards: dict[str, Card]) -> None:
+    a, d = cards["a"], cards["d"]
+    ends, there = (a.mac, d.mac), packed("10.0.0.6")
+    lies = [
+        udp((d.mac, d.mac), (a.address, there), (1, 2), b""),
+        udp(ends, (packed("10.0.0.9"), there), (1, 2), b""),
+        arp(ANSWER, (a.mac, packed("10.0.0.1")), (d.mac, there)),
+        arp(ANSWER, (d.mac, a.address), (d.mac, there)),
+        d.mac + a.mac + b"\x81\0" + bytes(60),
+        udp(ends, (a.address, there), (1, 2), b"").replace(b"\x08\0\x45", b"\x08\0\x65"),
+        d.mac + a.mac,
+        b"x",
+    ]
+    for frame in lies:
+        a.say(frame)
+
+    assert not await d.frames()
+    assert fabric.report().counters["a"].dropped == len(lies)
+    assert fabric.report().counters["a"].packets_out == len(lies)
+
+
+async def test_who_is_not_secured_may_say_anything_in_its_network(fabric: Fabric, cards: dict[str, Card]) -> None:
+    open_nics = [nic("a", "n-a", A, secured=False), *NICS[1:]]
+    await fabric.become(a_state(2, wires=[Wire(machine_id="m", nic=each) for each in open_nics]))
+    a, d = cards["a"], cards["d"]
+
+    a.say(d.mac + a.mac + b"\x81\0" + bytes(60))
+    a.say(udp((a.mac, d.mac), (packed("10.0.0.9"), packed("10.0.0.6")), (1, 2), b""))
+
+    assert len(await d.frames()) == 2
+
+
+async def test_the_gateway_is_there_and_answers(cards: dict[str, Card]) -> None:
+    a = cards["a"]
+    a.say(arp(ASK, (a.mac, a.address), (bytes(6), packed("10.0.0.1"))))
+    a.say(icmp((a.mac, a.gateway), (a.address, packed("10.0.0.1")), 8, 0, b"\0\7\0\1ping"))
+
+    answer, pong = await a.frames()
+    assert (answer[22:28], answer[28:32]) == (own_mac("n-a"), packed("10.0.0.1"))
+    assert packet(whole(pong)) == Packet(4, ICMP, packed("10.0.0.1"), packed(A), 7, 7, kind=0, code=0)
+
+
+def advertisement(card: Card, source: bytes, kind: int, *, ahead: bytes = b"") -> bytes:
+    """ICMPv6 of a kind, that says something of an address; perhaps behind other headers."""
+    content = bytes((kind, 0, 0, 0)) + bytes(4) + source
+    first = 0 if ahead else ICMPV6
+    head = struct.pack("!IHBB", 6 << 28, len(ahead + content), first, 255) + source + packed("ff02::1")
+    return b"\x33\x33\0\0\0\1" + card.mac + IPV6.to_bytes(2, "big") + head + ahead + content
+
+
+async def test_neighbours_of_ipv6_say_where_they_are_and_nothing_misleading(cards: dict[str, Card]) -> None:
+    a, d = cards["a"], cards["d"]
+    hop_by_hop = bytes((ICMPV6, 0, 5, 2, 0, 0, 1, 0))
+    for honest in (135, 136):
+        a.say(advertisement(a, link_local(a.mac), honest))
+    heard = await d.hears()
+    assert [seen.kind for seen in heard] == [135, 136]
+
+    a.say(advertisement(a, link_local(d.mac), 136))
+    a.say(advertisement(a, link_local(a.mac), 134))
+    a.say(advertisement(a, link_local(a.mac), 134, ahead=hop_by_hop))
+    a.say(advertisement(a, link_local(a.mac), 136, ahead=hop_by_hop))
+    about_another = bytearray(advertisement(a, link_local(a.mac), 136))
+    about_another[-16:] = link_local(d.mac)
+    a.say(bytes(about_another))
+
+    assert not await d.frames()
+
+
+async def test_a_fabric_that_starts_again_is_as_it_was(fabric: Fabric) -> None:
+    ssh = NewRule(direction="ingress", protocol="tcp", port_range_min=22, port_range_max=22, ethertype="IPv4")
+    await fabric.become(a_state(5, firewalls=[Firewall(id="g", name="g", rules=[*OUT_ONLY, ssh])]))
+    before = fabric.report().forwards
+    assert {(each.port_id, each.way.port) for each in before} == {(each.port_id, 22) for each in NICS}
+    fabric.close()
+
+    again = Fabric(the_library())
+    await again.remember()
+    try:
+        assert (again.report().revision, again.report().forwards) == (5, before)
+        await again.become(a_state(4, wires=[]))
+        assert again.report().counters.keys() == {each.port_id for each in NICS}
+        with closing(Card(NICS[0]).wire) as wire, closing(Card(NICS[4]).wire) as other:
+            wire.sendto(
+                udp((mac(NICS[0].mac_address), BROADCAST), (packed(A), b"\xff" * 4), (1, 2), b""), "wires/a.host"
+            )
+            await asyncio.sleep(SOON)
+            with pytest.raises(BlockingIOError):
+                other.recv(100)
+    finally:
+        again.close()
+        # What the fixture closes is there once more.
+        fabric.__init__(the_library())  # type: ignore[misc]
+
+
+async def test_a_question_that_is_none_gets_an_answer_that_says_so(fabric: Fabric) -> None:
+    async with answering(fabric):
+        for question in (b"what?\n", b'{"state": {"revision": "x"}}\n', b"\n"):
+            reader, writer = await asyncio.open_unix_connection("fabric.sock")
+            writer.write(question)
+            answer = msgspec.json.decode(await reader.readline(), type=Reply)
+            assert answer.wrong
+            assert answer.report is None
+            writer.close()
