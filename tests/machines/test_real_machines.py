@@ -150,21 +150,3 @@ def test_machines_outlive_a_killed_server_which_finds_them_again(real: Real, cli
     assert '"name": "found"' in told(real, instance_id, "/openstack/latest/meta_data.json")
     client.cloud.instances.delete_and_poll(instance_id=instance_id)
     assert pid not in dict(processes(real.data))
-
-
-def test_machines_of_a_network_reach_each_other_as_far_as_their_groups_let_them(real: Real, client: Gcore) -> None:
-    network = client.cloud.networks.create_and_poll(name="inside", create_router=False)
-    subnet = client.cloud.networks.subnets.create_and_poll(
-        name="inside", cidr="10.7.0.0/24", network_id=network.id, connect_to_network_router=False
-    )
-    inside = {"interfaces": [{"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}]}
-    one, other = real.order(client, "one", **inside), real.order(client, "other", **inside)
-    assert "<h1>other</h1>" in real.ssh(other, "httpd -p 8081 -h /var/www; wget -qO- http://127.0.0.1:8081/")
-    addresses = client.cloud.instances.get(instance_id=other).addresses
-    address = next(each.addr for its in addresses.values() for each in its)
-
-    assert "0% packet loss" in real.ssh(one, f"ping -c 2 -W 5 {address}")
-    assert real.ssh(one, f"nc -w 5 {address} 22 < /dev/null | head -c 7") == "SSH-2.0"
-    assert "closed" in real.ssh(one, f"timeout 5 wget -qO- http://{address}:8081/ || echo closed")
-    for instance_id in (one, other):
-        client.cloud.instances.delete_and_poll(instance_id=instance_id)

@@ -1,6 +1,8 @@
 """Volumes, snapshots and images as files: what stands on what, what is refused, and what a failure leaves."""
 
+import asyncio
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from pileus.domain.compute.instances import Boot
 from pileus.drivers.driver import DriverError
 from pileus.drivers.images import ImageSource
 from pileus.drivers.qemu.driver import Qemu
-from tests.drivers.conformance import DRIVERS
-from tests.drivers.qemu.conftest import a_disk, a_machine, a_system
+from tests.drivers.conformance import DRIVERS, end_machines
+from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
 
 MIB = 1 << 20
 
@@ -178,10 +181,11 @@ async def test_a_raw_image_stays_raw_whatever_its_disk_comes_to_hold(qemu: Qemu,
 
 
 @pytest.fixture
-def small() -> Iterator[Path]:
-    """A directory on a file system of 16 MiB."""
+def small(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A directory on a file system of 16 MiB, or as many as the test says."""
+    size = getattr(request, "param", "16m")
     folder = Path(mkdtemp(prefix="pileus-"))
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], check=False).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False).returncode:
         folder.rmdir()
         pytest.skip("needs the right to mount a small file system")
     folder.chmod(0o755)
@@ -215,3 +219,54 @@ async def test_a_full_disk_is_said_and_nothing_half_done_is_left(small: Path, sh
         assert not [file for file in driver.home.images.iterdir() if file.suffix != ".qcow2"]
     finally:
         driver.close()
+
+
+@pytest.mark.parametrize("small", ["192m"], indirect=True)
+async def test_a_machine_that_writes_to_a_full_disk_is_in_error_and_goes_on_when_there_is_room(small: Path) -> None:
+    driver: Qemu = DRIVERS["qemu"].made(small)
+    system, data = a_disk(image_id=DRIVERS["qemu"].image_id, boot_index=0), a_disk()
+    script = "#!/bin/sh\ndd if=/dev/urandom of=/dev/vdb bs=1M count=64 conv=fsync && echo all written >/dev/ttyS0\n"
+    machine = a_machine(disks=[system, data], nics=[a_nic()], boot=Boot(user_data=script))
+
+    async def stands(status: str) -> bool:
+        return await status_of(driver, machine.id) == status
+
+    async def written() -> bool:
+        return b"all written" in await driver.serial_log(machine.id, 1 << 20)
+
+    try:
+        for disk in (system, data):
+            await driver.ensure_volume(disk)
+        await driver.ensure_running(machine)
+        ballast = small / "ballast"
+        ballast.write_bytes(bytes(shutil.disk_usage(small).free - 32 * MIB))
+        await until(lambda: stands("ERROR"))
+        (seen,) = [each async for each in driver.observe()]
+        assert seen.reason
+        assert "disk is full" in seen.reason
+
+        ballast.unlink()
+        await driver.ensure_running(machine)
+        assert await status_of(driver, machine.id) == "ACTIVE"
+        await until(written)
+    finally:
+        await end_machines(driver)
+        driver.close()
+
+
+async def test_machines_of_one_image_can_be_ordered_at_once_and_it_can_go_meanwhile(
+    qemu: Qemu, shelf: tuple[Path, str]
+) -> None:
+    folder, address = shelf
+    (folder / "own.raw").write_bytes(os.urandom(MIB))
+    await qemu.ensure_image("own", ImageSource(url=f"{address}/own.raw"), fetched)
+    offered = [a_disk(image_id=DRIVERS["qemu"].image_id) for _ in range(2)]
+    own = a_disk(image_id="own")
+
+    await asyncio.gather(*(qemu.ensure_volume(each) for each in (own, *offered)), qemu.ensure_no_image("own"))
+
+    for disk in (own, *offered):
+        await qemu.tools.check(qemu.home.volume(disk.id), "qcow2")
+    assert qemu.home.image("own").exists()
+    await qemu.ensure_no_volume(own.id)
+    assert not qemu.home.image("own").exists()

@@ -2,14 +2,17 @@
 
 import asyncio
 import hashlib
+import os
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue, image_id
 from pileus.drivers.driver import DriverError
 from pileus.drivers.image_formats import HEAD, recognised
-from pileus.drivers.qemu.home import whole
-from pileus.drivers.qemu.host import Host
+from pileus.drivers.qemu.home import locked, whole
+from pileus.drivers.qemu.host import SOON, Host
 
 FORMATS = ("qcow2", "raw")
 OFFERED = ("qcow2", "img", "raw")
@@ -36,7 +39,10 @@ class Bases(Host):
         return self.home.image(name) if name else None
 
     async def base_of(self, wanted: str) -> str:
-        """The base of an image, a tenant's or the operator's; raises DriverError if there is no file of it."""
+        """The base of an image, a tenant's or the operator's; raises DriverError if there is no file of it.
+
+        The caller has the shelf, until it is written down that something stands on the base.
+        """
         if self.home.image(wanted).exists():
             return wanted
         file = self._offered(wanted)
@@ -69,8 +75,26 @@ class Bases(Host):
             await self.tools.copy(file, new, form=form)
             new.chmod(0o400)
 
+    @asynccontextmanager
+    async def shelf(self) -> AsyncIterator[None]:
+        """Be the only one, in all processes, who looks for a base; none is taken away meanwhile."""
+        while (descriptor := locked(self.home.folder / "images.lock")) is None:  # noqa: ASYNC110  # a file's lock
+            await asyncio.sleep(SOON)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
     def sweep(self) -> None:
-        """Remove the files of images that are gone and that nothing stands on."""
+        """Remove the files of images that are gone and that nothing stands on; later, if somebody looks for one."""
+        if (descriptor := locked(self.home.folder / "images.lock")) is None:
+            return
+        try:
+            self._sweep()
+        finally:
+            os.close(descriptor)
+
+    def _sweep(self) -> None:
         rows = self._db.execute(
             "SELECT base FROM dropped_images EXCEPT SELECT base FROM volumes EXCEPT SELECT base FROM snapshots"
         ).fetchall()

@@ -6,52 +6,55 @@ import os
 import socket
 import struct
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from pileus.drivers.driver import DriverError, Segment
-from pileus.drivers.qemu.fabric.taps import attached
+from pileus.drivers.qemu.fabric.state import Bridge
+from pileus.drivers.qemu.fabric.taps import HELPERS, attached, helper
 from pileus.drivers.qemu.home import Home
 
-NET = Path("/sys/class/net")
 TUNSETPERSIST, TUNSETOWNER = 0x400454CB, 0x400454CC
 """Requests of the kernel's linux/if_tun.h."""
 SIOCBRADDIF, SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x89A2, 0x8913, 0x8914, 0x1
 """Requests of linux/sockios.h, and a flag of linux/if.h."""
 
 
-def tapped(bridges: Mapping[str, str], networks: Sequence[Segment], home: Home) -> dict[str, str]:
-    """The TAP device of each network that is joined with a bridge, made if it is missing; raises DriverError."""
-    taps = {}
-    for network in networks:
-        if bridge := bridges.get(network.name):
-            taps[network.id] = _tap(network.id, bridge, home.user.pw_uid if home.user else os.geteuid())
-    return taps
+def joined(bridges: Mapping[str, str], networks: Sequence[Segment], home: Home) -> dict[str, Bridge]:
+    """What each network is joined with, by TAP devices that are made if they are missing; raises DriverError."""
+    owner = home.user.pw_uid if home.user else os.geteuid()
+    return {each.id: _joined(each.id, bridges[each.name], owner) for each in networks if each.name in bridges}
 
 
-def _tap(network_id: str, bridge: str, owner: int) -> str:
-    name = f"pl{hashlib.sha256(network_id.encode()).hexdigest()[:10]}"
-    if (NET / name).exists():
-        return name
-    if not (NET / bridge / "bridge").exists():
+def _joined(network_id: str, bridge: str, owner: int) -> Bridge:
+    name = f"pl{hashlib.sha256(f'{network_id} {bridge}'.encode()).hexdigest()[:10]}"
+    links = {each for _, each in socket.if_nameindex()}
+    if bridge not in links:
         raise DriverError(
             f"The host has no bridge {bridge}: make it, or leave it out of --qemu-bridges", retryable=False
         )
+    if name in links:
+        return Bridge(name=bridge, device=name)
     try:
-        _make(name, owner)
-        _join(name, bridge)
+        _make(name, bridge, owner)
     except PermissionError as problem:
+        if helper():
+            return Bridge(name=bridge)
         raise DriverError(
-            f"Joining a network with bridge {bridge} takes root's rights: start the server with them, or make the"
+            f"Joining a network with bridge {bridge} takes root's rights: start the server with them, let QEMU's"
+            f" helper have them (chmod u+s {HELPERS[0]}, and 'allow {bridge}' in /etc/qemu/bridge.conf), or make the"
             f" device before: ip tuntap add {name} mode tap user {owner}; ip link set {name} master {bridge} up",
             retryable=False,
         ) from problem
-    return name
+    except OSError as problem:
+        raise DriverError(f"Bridge {bridge} cannot be joined: {problem}", retryable=False) from problem
+    return Bridge(name=bridge, device=name)
 
 
-def _make(name: str, owner: int) -> None:
+def _make(name: str, bridge: str, owner: int) -> None:
+    """Make a device that stays; it does only when all is done."""
     descriptor = attached(name)
     try:
         fcntl.ioctl(descriptor, TUNSETOWNER, owner)
+        _join(name, bridge)
         fcntl.ioctl(descriptor, TUNSETPERSIST, 1)
     finally:
         os.close(descriptor)

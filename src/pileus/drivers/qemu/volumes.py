@@ -3,6 +3,7 @@
 A volume stands on its image's file, and on nothing else: snapshots and what is made from them are copies.
 """
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from pileus.drivers.driver import Disk, DriverError, Machine
@@ -29,11 +30,12 @@ class Disks(Bases, Plugs):
         """Make a volume, wholly or not at all."""
         if self._row(disk.id):
             return
-        with whole(self.home.volume(disk.id)) as new:
-            base = await self._content(disk, new)
-        self._db.execute(
-            "INSERT OR IGNORE INTO volumes (id, type_name, base) VALUES (?, ?, ?)", (disk.id, disk.type_name, base)
-        )
+        async with self.shelf() if disk.image_id else nullcontext():
+            with whole(self.home.volume(disk.id)) as new:
+                base = await self._content(disk, new)
+            self._db.execute(
+                "INSERT OR IGNORE INTO volumes (id, type_name, base) VALUES (?, ?, ?)", (disk.id, disk.type_name, base)
+            )
 
     async def ensure_no_volume(self, volume_id: str) -> None:
         """Destroy a volume."""

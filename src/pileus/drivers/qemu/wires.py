@@ -13,7 +13,7 @@ from pileus.domain.catalogue import Catalogue
 from pileus.drivers.driver import Crossing, DriverError, Firewall, Leading, Machine, Nic, Range, Segment
 from pileus.drivers.guests import Description, Way
 from pileus.drivers.qemu.arguments import SLOTS, Plug, nic
-from pileus.drivers.qemu.bridges import tapped
+from pileus.drivers.qemu.bridges import joined
 from pileus.drivers.qemu.fabric import client
 from pileus.drivers.qemu.fabric.state import Guest, Joined, Report, State, Wire
 from pileus.drivers.qemu.plugging import Plugs
@@ -157,7 +157,7 @@ class Wires(Plugs, Wiring):
             floating_ips=self._all("floating_ips", Leading),
             guests=[_guest(known.machine) for known in self.every().values()],
             outside=[segment.id for segment in external],
-            taps=tapped(self.hosting.bridges, networks, self.home),
+            bridges=joined(self.hosting.bridges, networks, self.home),
         )
 
     def _joined(self, crossing: Crossing) -> Joined:

@@ -51,8 +51,8 @@ class Fabric:
         self._wire()
         await self._lead_out()
         self._open()
-        self._join()
         self._keep()
+        self._join()
 
     def report(self) -> Report:
         """What is done now."""
@@ -133,15 +133,18 @@ class Fabric:
         yield from (each for at in range(count) if (each := FIRST + (begin + at) % count) not in taken)
 
     def _join(self) -> None:
-        """Join networks with the host's by their devices."""
-        switch, wanted = self.switch, self.switch.plan.taps
-        for network_id in [each for each, tap in switch.taps.items() if wanted.get(each) != tap.name]:
+        """Join networks with the host's bridges; raises OSError, when all else is done, for those that cannot be."""
+        switch, wanted = self.switch, self.switch.plan.bridges
+        for network_id in [each for each, tap in switch.taps.items() if wanted.get(each) != tap.bridge]:
             switch.taps.pop(network_id).close()
+        wrong = []
         for network_id in wanted.keys() - switch.taps.keys():
             try:
                 switch.taps[network_id] = Tap(wanted[network_id], network_id, switch.tapped)
-            except OSError:
-                LOG.exception("Network %s could not be joined with %s", network_id, wanted[network_id])
+            except OSError as problem:
+                wrong.append(f"bridge {wanted[network_id].name} cannot be joined: {problem}")
+        if wrong:
+            raise OSError("; ".join(wrong))
 
     def _keep(self) -> None:
         new = KEPT.with_suffix(".new")

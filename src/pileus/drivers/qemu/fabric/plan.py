@@ -44,7 +44,7 @@ class Plan:
     def __init__(self, state: State) -> None:
         self.wires = {wire.nic.port_id: wire for wire in state.wires}
         self.guests = {guest.machine_id: guest for guest in state.guests}
-        self.taps = dict(state.taps)
+        self.bridges = dict(state.bridges)
         self.mtus = {segment.id: segment.mtu for segment in state.networks}
         self._subnets = _grouped(state.subnets)
         self._rules = {firewall.id: firewall.rules for firewall in state.firewalls}
@@ -129,7 +129,7 @@ class Plan:
         found = {ip for router in state.routers for ip in _at(router.crossing.outside, network_id)}
         if network_id in self.external:
             found |= {each.ip_address for each in state.floating_ips if self._subnet(network_id, each.ip_address)}
-        if network_id not in self.taps:
+        if network_id not in self.bridges:
             found |= {subnet.gateway_ip for subnet in self._subnets.get(network_id, ()) if subnet.gateway_ip}
             found |= {ip for router in state.routers for nic in router.nics for ip in _at(nic, network_id)}
         yield from (packed(ip) for ip in found - machines if ":" not in ip)

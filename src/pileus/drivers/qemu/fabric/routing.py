@@ -62,7 +62,7 @@ class Routing:
             self.in_network.setdefault(port.network_id, []).append(port)
             self.by_mac |= {(port.network_id, each): port for each in port.macs}
             self.by_address |= {(port.network_id, each): port for each in port.addresses}
-        self.nat.keep(self.plan.facts, {*self.ports, *self.plan.taps})
+        self.nat.keep(self.plan.facts, {*self.ports, *self.plan.bridges})
 
     def route(self, end: End, frame: bytes, found: Packet) -> bool:
         """Send on what was sent to a network's gateway; whether it went anywhere."""

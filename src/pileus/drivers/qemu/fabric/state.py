@@ -31,11 +31,17 @@ class Joined(Struct, frozen=True, kw_only=True):
     nics: list[Nic] = field(default_factory=list)
 
 
+class Bridge(Struct, frozen=True, kw_only=True):
+    """A bridge of the host that a network is joined with: by a TAP device, or by one that QEMU's helper lends."""
+
+    name: str
+    device: str | None = None
+
+
 class State(Struct, frozen=True, kw_only=True):
     """All wires of a host; of two, the one with the higher revision is the later.
 
-    `outside` names the networks that lead out of the host by themselves, `taps` the devices that join networks with
-    the host's.
+    `outside` names the networks that lead out of the host by themselves, `bridges` what networks are joined with.
     """
 
     revision: int
@@ -47,7 +53,7 @@ class State(Struct, frozen=True, kw_only=True):
     floating_ips: list[Leading] = field(default_factory=list)
     guests: list[Guest] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
-    taps: dict[str, str] = field(default_factory=dict)
+    bridges: dict[str, Bridge] = field(default_factory=dict)
 
 
 class Forward(Struct, frozen=True, kw_only=True):

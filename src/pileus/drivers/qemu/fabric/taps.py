@@ -1,23 +1,32 @@
-"""A TAP device: a network of the host, as one more end of a network of machines."""
+"""A TAP device: a bridge of the host, as one more end of a network of machines."""
 
 import asyncio
 import fcntl
 import os
+import socket
+import stat
 import struct
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
+
+from pileus.drivers.qemu.fabric.state import Bridge
 
 TUN = "/dev/net/tun"
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
 """Of the kernel's linux/if_tun.h."""
-LONGEST, AT_ONCE = 65550, 64
+HELPERS = (Path("/usr/lib/qemu/qemu-bridge-helper"), Path("/usr/libexec/qemu-bridge-helper"))
+"""Where distributions have QEMU's program that lends devices to users, as far as /etc/qemu/bridge.conf allows."""
+LONGEST, AT_ONCE, PATIENCE = 65550, 64, 10.0
+"""Bytes of a frame, how many are read in one go, and seconds that the helper has."""
 
 
 class Tap:
-    """A device that somebody has made for us."""
+    """A device that somebody has made for us, or that we are lent."""
 
-    def __init__(self, name: str, network_id: str, heard: Callable[["Tap", bytes], None]) -> None:
-        self.name, self.id, self.network_id, self._heard = name, network_id, network_id, heard
-        self._descriptor = attached(name)
+    def __init__(self, bridge: Bridge, network_id: str, heard: Callable[["Tap", bytes], None]) -> None:
+        self.bridge, self.id, self.network_id, self._heard = bridge, network_id, network_id, heard
+        self._descriptor = attached(bridge.device) if bridge.device else lent(bridge.name)
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
     def send(self, frame: bytes) -> bool:
@@ -29,7 +38,7 @@ class Tap:
         return True
 
     def close(self) -> None:
-        """Leave the network; the device stays."""
+        """Leave the network; a device that was made stays."""
         asyncio.get_running_loop().remove_reader(self._descriptor)
         os.close(self._descriptor)
 
@@ -51,4 +60,30 @@ def attached(name: str) -> int:
     except OSError:
         os.close(descriptor)
         raise
+    return descriptor
+
+
+def helper() -> Path | None:
+    """QEMU's helper, where it has the rights that it needs."""
+    return next((each for each in HELPERS if each.exists() and each.stat().st_mode & stat.S_ISUID), None)
+
+
+def lent(bridge: str) -> int:
+    """A descriptor of a device on a bridge that the helper has made, which goes when it is closed; raises OSError."""
+    program = helper()
+    if program is None:
+        raise OSError("qemu-bridge-helper is missing, or has not the rights of root (chmod u+s)")
+    ours, its = socket.socketpair()
+    with ours, its:
+        done = subprocess.run(  # noqa: S603  # a name of the operator's own
+            [str(program), f"--br={bridge}", f"--fd={its.fileno()}"],
+            pass_fds=(its.fileno(),),
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        if done.returncode:
+            raise OSError(done.stderr.decode("utf-8", "replace").strip() or "qemu-bridge-helper refused")
+        (descriptor,) = socket.recv_fds(ours, 1, 1)[1]
+    os.set_blocking(descriptor, False)
     return descriptor

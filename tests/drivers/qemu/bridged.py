@@ -1,0 +1,182 @@
+"""A host with a bridge, made of a network namespace: `ip netns exec NAME python -m tests.drivers.qemu.bridged …`.
+
+`machines FOLDER` prints what is reached by whom; `helper FOLDER` what a user is lent by QEMU's helper. It is JSON.
+"""
+
+import asyncio
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from pileus.domain.compute.instances import Boot
+from pileus.domain.network.security_rules import NewRule
+from pileus.drivers.driver import Crossing, DriverError, Firewall, Leading, Nic, Range, Segment
+from pileus.drivers.qemu import programs
+from pileus.drivers.qemu.bridges import joined
+from pileus.drivers.qemu.driver import Qemu
+from pileus.drivers.qemu.fabric.frames import ASK, arp, packed
+from pileus.drivers.qemu.fabric.state import Bridge
+from pileus.drivers.qemu.fabric.taps import HELPERS, Tap, lent
+from pileus.drivers.qemu.home import Home
+from tests.drivers.conformance import CATALOGUE, ROOMY, end_machines
+from tests.drivers.qemu.conftest import PUBLIC, a_nic, a_system, until
+
+HOST, ROUTER, FLOATING, OUTER, INNER = "198.18.0.1", "198.18.0.7", "198.18.0.60", "198.18.0.50", "10.0.0.5"
+CALLED = 8000
+"""The port at which the host hears from machines."""
+SSH = NewRule(direction="ingress", ethertype="IPv4", protocol="tcp", port_range_min=22, port_range_max=22)
+OUT = NewRule(direction="egress", ethertype="IPv4")
+
+
+def bridge() -> None:
+    """Give the host a bridge with an address."""
+    for command in ("link set lo up", "link add br0 type bridge", f"address add {HOST}/24 dev br0", "link set br0 up"):
+        subprocess.run(["ip", *command.split()], check=True)
+
+
+async def reached(address: str, port: int) -> str:
+    """What the host is greeted with by a machine, or why it is not."""
+    try:
+        async with asyncio.timeout(3):
+            reader, writer = await asyncio.open_connection(address, port)
+            if port != 22:
+                writer.write(b"GET / HTTP/1.0\r\n\r\n")
+            greeting = await reader.readexactly(7)
+            writer.close()
+    except (OSError, EOFError) as problem:
+        return type(problem).__name__
+    return greeting.decode()
+
+
+async def a_calling_system(qemu: Qemu, nic: Nic) -> None:
+    """A machine that calls the host by its name when it is up."""
+    script = f"#!/bin/sh\nwget -qO- http://{HOST}:{CALLED}/\n"
+    await a_system(qemu, nics=[nic], boot=Boot(user_data=script))
+
+
+async def wired(qemu: Qemu) -> Nic:
+    """A network behind a router, and a floating IP that leads to an interface in it."""
+    inner = Nic(port_id="inner", network_id="n", mac_address="fa:16:3e:00:00:02", addresses=[INNER], groups=["open"])
+    own = Nic(port_id="own", network_id="n", mac_address="fa:16:3e:00:00:03", addresses=["10.0.0.1"])
+    outside = Nic(port_id="out", network_id=PUBLIC, mac_address="fa:16:3e:00:00:04", addresses=[ROUTER])
+    await qemu.ensure_network(Segment(id="n", name="inside", region_id=1, type="vxlan", mtu=1450))
+    await qemu.ensure_subnet(Range(id="s", network_id="n", cidr="10.0.0.0/24", gateway_ip="10.0.0.1"))
+    await qemu.ensure_router(Crossing(id="r", name="r", outside=outside))
+    await qemu.ensure_joined("r", own)
+    await qemu.ensure_leading(
+        Leading(id="f", region_id=1, ip_address=FLOATING, port_id="inner", fixed_ip_address=INNER)
+    )
+    return inner
+
+
+async def machines(folder: Path) -> dict[str, Any]:
+    """A machine on the bridge, and one behind a router."""
+    qemu = Qemu(
+        folder, programs.found("tcg"), CATALOGUE, hosting=replace(ROOMY, bridges={"pub_net": "br0"}), patience=1
+    )
+    callers: list[str] = []
+
+    async def heard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        callers.append(writer.get_extra_info("peername")[0])
+        writer.close()
+
+    async def called() -> bool:
+        return len(callers) > 1
+
+    server = await asyncio.start_server(heard, HOST, CALLED)
+    try:
+        await qemu.ensure_firewall(Firewall(id="open", name="open", rules=[SSH, OUT]))
+        inner = await wired(qemu)
+        await asyncio.gather(
+            a_calling_system(qemu, a_nic(groups=["open"], addresses=[OUTER])), a_calling_system(qemu, inner)
+        )
+        await until(called)
+        asked = [(OUTER, 22), (OUTER, 80), (FLOATING, 22), (FLOATING, 80), (ROUTER, 22)]
+        return {"callers": sorted(callers)} | {f"{to} {port}": await reached(to, port) for to, port in asked}
+    finally:
+        await end_machines(qemu)
+        qemu.close()
+        server.close()
+
+
+def a_helper(folder: Path) -> None:
+    """QEMU's helper with root's rights, which lends devices on br0 alone: all of it for this namespace only."""
+    shutil.copytree("/etc", folder / "etc", symlinks=True)
+    (folder / "etc/qemu").mkdir(exist_ok=True)
+    (folder / "etc/qemu/bridge.conf").write_text("allow br0\n")
+    shutil.copy(HELPERS[0], folder / "helper")
+    (folder / "helper").chmod(0o4755)
+    subprocess.run(["mount", "--bind", str(folder / "etc"), "/etc"], check=True)
+    subprocess.run(["mount", "--bind", str(folder / "helper"), str(HELPERS[0])], check=True)
+
+
+def lending(folder: Path) -> Any:
+    """How a user without rights joins a bridge, or why not."""
+    home, network = Home(folder, "root"), Segment(id="n", name="net", region_id=1, type="vxlan", mtu=1450)
+    try:
+        found = joined({"net": "br0"}, [network], home)
+    except DriverError as problem:
+        return str(problem)
+    return [found["n"].name, found["n"].device]
+
+
+async def heard_through() -> bool:
+    """Whether the host answers over a device that was lent."""
+    answers: list[bytes] = []
+    tap = Tap(Bridge(name="br0"), "n", lambda _, frame: answers.append(frame))
+    asker = (b"\x02\0\0\0\0\x07", packed(OUTER))
+
+    async def answered() -> bool:
+        tap.send(arp(ASK, asker, (bytes(6), packed(HOST))))
+        return any(frame[28:32] == packed(HOST) for frame in answers)
+
+    await until(answered, 10)
+    tap.close()
+    return True
+
+
+def denied() -> str:
+    """What the helper says of a bridge that it may not lend devices on."""
+    try:
+        os.close(lent("br1"))
+    except OSError as problem:
+        return str(problem)
+    return ""
+
+
+def helper(folder: Path) -> None:
+    """What a user is told without the helper, and gets with it."""
+    nobody = pwd.getpwnam("nobody")
+    ready, go = os.pipe()
+    child_says, says = os.pipe()
+    if os.fork() == 0:
+        os.setgroups([])
+        os.setgid(nobody.pw_gid)
+        os.setuid(nobody.pw_uid)
+        found = {"without": lending(folder)}
+        os.write(says, b"1")
+        os.read(ready, 1)
+        found |= {"with": lending(folder), "heard": asyncio.run(heard_through()), "denied": denied()}
+        sys.stdout.write(json.dumps(found))
+        sys.stdout.flush()
+        os._exit(0)
+    os.read(child_says, 1)
+    a_helper(folder)
+    os.write(go, b"1")
+    os.wait()
+
+
+if __name__ == "__main__":
+    bridge()
+    if sys.argv[1] == "machines":
+        sys.stdout.write(json.dumps(asyncio.run(machines(Path(sys.argv[2])))))
+    else:
+        helper(Path(sys.argv[2]))

@@ -1,0 +1,78 @@
+"""Networks joined with a bridge of the host, where the host is a network namespace of the test's own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pileus.drivers.driver import DriverError, Segment
+from pileus.drivers.qemu.bridges import joined
+from pileus.drivers.qemu.home import Home
+from tests.drivers.conformance import DRIVERS
+
+HOST, ROUTER, FLOATING, OUTER = "198.18.0.1", "198.18.0.7", "198.18.0.60", "198.18.0.50"
+
+
+@pytest.fixture
+def namespace() -> Iterator[str]:
+    """A network namespace."""
+    name = f"pileus-{os.getpid()}"
+    if not shutil.which("ip") or subprocess.run(["ip", "netns", "add", name], check=False).returncode:
+        pytest.skip("needs the right to make a network namespace: root, and apt-get install iproute2")
+    yield name
+    subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+def inside(namespace: str, *arguments: str) -> dict[str, Any]:
+    """What is found on that host."""
+    done = subprocess.run(
+        ["ip", "netns", "exec", namespace, sys.executable, "-m", "tests.drivers.qemu.bridged", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=150,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_machines_on_a_bridge_are_reached_by_their_addresses(namespace: str, home: Path) -> None:
+    """By their own, and by floating IPs, as far as their groups let one; and what they call sees who they are."""
+    DRIVERS["qemu"].made(home).close()
+
+    found = inside(namespace, "machines", str(home))
+
+    assert found == {
+        "callers": [HOST, OUTER],
+        f"{OUTER} 22": "SSH-2.0",
+        f"{OUTER} 80": "TimeoutError",
+        f"{FLOATING} 22": "SSH-2.0",
+        f"{FLOATING} 80": "TimeoutError",
+        f"{ROUTER} 22": "TimeoutError",
+    }
+
+
+def test_a_user_without_rights_is_lent_devices_by_qemus_helper(namespace: str, home: Path) -> None:
+    DRIVERS["qemu"].made(home).close()
+
+    found = inside(namespace, "helper", str(home))
+
+    assert "takes root's rights" in found["without"]
+    assert "ip tuntap add pl" in found["without"]
+    assert found["with"] == ["br0", None]
+    assert found["heard"]
+    assert "denied" in found["denied"]
+
+
+def test_a_bridge_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DriverError, match="no bridge br77: make it"):
+        joined(
+            {"net": "br77"}, [Segment(id="n", name="net", region_id=1, type="vxlan", mtu=1450)], Home(tmp_path, "root")
+        )
