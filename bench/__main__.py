@@ -11,7 +11,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bench import load, machines
+from bench import fabric, load, machines
 from bench.load import Load
 from bench.population import fill, instance_id, order
 from bench.servers import KEY, floor, free_port, pileus
@@ -149,7 +149,7 @@ def large(folder: Path) -> None:
 
 
 def real() -> None:
-    """From the order of a real machine until it is reached, against QEMU with the same arguments."""
+    """From the order of a real machine until it is reached, against QEMU by hand; and frames between machines."""
     if not shutil.which("qemu-system-x86_64"):
         CONSOLE.print("Real machines are not measured: QEMU is missing (apt-get install qemu-system-x86 qemu-utils)")
         return
@@ -157,6 +157,11 @@ def real() -> None:
     table = Table("a real machine, until one can log in", "seconds", "to QEMU by hand", "goal")
     table.add_row("QEMU by hand, the same arguments", f"{bare:.2f}", "1", "")
     table.add_row("ordered through the API", f"{ours:.2f}", f"{ours / bare:.2f}", "≤ 1.1")
+    CONSOLE.print(table)
+    through, sockets = fabric.measured(SECONDS)
+    table = Table("frames of 1,400 bytes from one machine's interface to another's", "frames/s", "to sockets alone")
+    table.add_row("from socket to socket", f"{sockets:,.0f}", "1")
+    table.add_row("through the fabric, with security groups", f"{through:,.0f}", f"{through / sockets:.2f}")
     CONSOLE.print(table)
 
 
