@@ -103,6 +103,8 @@ async def test_it_does_not_rest_when_it_is_nudged(stage: Stage, caplog: pytest.L
     running = asyncio.create_task(reconciler.run())
     await resting.wait()
     resting.clear()
+    # The first is not told of again.
+    await stage.driver.ensure_running(a_machine())
     reconciler.nudge()
     await resting.wait()
     await stopped(running)

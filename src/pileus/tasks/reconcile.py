@@ -31,7 +31,7 @@ class Reconciler:
         now: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._reconcile = partial(reconcile, db, driver, now)
+        self._reconcile = partial(reconcile, db, driver, now, strangers=set())
         self._sleep = sleep
         self._nudged = asyncio.Event()
 
@@ -57,14 +57,19 @@ class Reconciler:
             self._nudged.clear()
 
 
-async def reconcile(db: Database, driver: Compute, now: Callable[[], int]) -> int:
-    """Let every instance that no task holds show what its machine does; how many have changed."""
-    changed = 0
+async def reconcile(db: Database, driver: Compute, now: Callable[[], int], *, strangers: set[str] | None = None) -> int:
+    """Let every instance that no task holds show what its machine does; how many have changed.
+
+    A machine without a record is told of once: `strangers` are those that are known to have none.
+    """
+    changed, strangers = 0, strangers if strangers is not None else set()
     async for seen in driver.observe():
         async with db.read() as tx:
             known = await instances.standing_of(tx, seen.machine_id)
         if known is None:
-            LOG.warning("A machine has no record: it is left alone", extra={"machine_id": seen.machine_id})
+            if seen.machine_id not in strangers:
+                LOG.warning("A machine has no record: it is left alone", extra={"machine_id": seen.machine_id})
+            strangers.add(seen.machine_id)
         elif known != (seen.status, seen.vm_state or VM_STATES[Status(seen.status)]):
             changed += await db.write(partial(_follow, seen, now()))
     if isinstance(driver, Describes):

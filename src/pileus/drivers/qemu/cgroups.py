@@ -1,8 +1,10 @@
 """A control group (cgroup v2) for each machine, where one can be made: what it uses is told apart and bounded."""
 
 import logging
+import os
 from contextlib import suppress
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from pileus.drivers.driver import Machine
@@ -47,15 +49,26 @@ def released(machine_id: str) -> None:
 def _base() -> Path | None:
     """The group in which those of machines stand; None where none can be made."""
     try:
-        base = _mounted() / "pileus"
+        own = _mounted()
+        # A group with processes cannot share out what it has: a manager that means us to has put us into one beneath.
+        place = own.parent if _delegated(own.parent) else own
+        base = place / "pileus"
         base.mkdir(exist_ok=True)
     except (OSError, LookupError) as problem:
         LOG.info("Machines have no control groups of their own: %s", problem)
         return None
-    for controller in ("+memory", "+cpu", "+pids"):
+    for group, controller in product((place, base), ("+memory", "+cpu", "+pids")):
         with suppress(OSError):
-            (base / "cgroup.subtree_control").write_text(controller)
+            (group / "cgroup.subtree_control").write_text(controller)
     return base
+
+
+def _delegated(group: Path) -> bool:
+    """Whether systemd leaves a group to us (`Delegate=`)."""
+    for name in ("user.delegate", "trusted.delegate"):
+        with suppress(OSError):
+            return os.getxattr(group, name) == b"1"
+    return False
 
 
 def _mounted() -> Path:

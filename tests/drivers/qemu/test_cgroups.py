@@ -1,0 +1,57 @@
+"""Control groups, in a tree of files like the kernel's: where machines are put, and what they are held to."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pileus.drivers.qemu import cgroups
+from tests.drivers.qemu.conftest import a_machine
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The server's group, within that of its service."""
+    group = tmp_path / "pileus.service" / "server"
+    group.mkdir(parents=True)
+    monkeypatch.setattr(cgroups, "_mounted", lambda: group)
+    cgroups._base.cache_clear()  # noqa: SLF001  # it is asked of a host once
+    yield group
+    cgroups._base.cache_clear()  # noqa: SLF001
+
+
+@pytest.mark.parametrize("delegated", [True, False])
+def test_a_machine_is_held_to_its_size(own: Path, monkeypatch: pytest.MonkeyPatch, delegated: bool) -> None:  # noqa: FBT001
+    monkeypatch.setattr(cgroups, "_delegated", lambda group: delegated and group == own.parent)
+    machine = a_machine(ram=1024, vcpus=2)
+    group = (own.parent if delegated else own) / "pileus" / machine.id
+    group.mkdir(parents=True)
+    for limit in ("memory.max", "cpu.max"):
+        (group / limit).write_text("max")
+
+    cgroups.confined(machine, 4711)
+
+    assert (group / "cgroup.procs").read_text() == "4711"
+    assert (group / "memory.max").read_text() == str((1024 + 512) << 20)
+    assert (group / "cpu.max").read_text() == "250000 100000"
+    assert not (group / "pids.max").exists()
+
+
+def test_what_cannot_be_bounded_runs_all_the_same(own: Path, caplog: pytest.LogCaptureFixture) -> None:
+    machine = a_machine()
+    (own / "pileus").mkdir()
+    (own / "pileus" / machine.id).write_text("in the way")
+
+    cgroups.confined(machine, 4711)
+
+    assert "no control group of its own" in caplog.text
+
+
+def test_a_group_goes_with_its_machine(own: Path) -> None:
+    machine = a_machine()
+    cgroups.confined(machine, 4711)
+    (own / "pileus" / machine.id / "cgroup.procs").unlink()
+
+    cgroups.released(machine.id)
+
+    assert list((own / "pileus").glob(machine.id)) == []
