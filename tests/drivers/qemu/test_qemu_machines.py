@@ -13,9 +13,12 @@ from pileus.domain.compute.instances import Boot
 from pileus.drivers.driver import DriverError, Hosting
 from pileus.drivers.guests import Description
 from pileus.drivers.qemu import programs
+from pileus.drivers.qemu.arguments import SERIAL, VNC
 from pileus.drivers.qemu.cgroups import _base
 from pileus.drivers.qemu.driver import Qemu
+from pileus.drivers.qemu.monitor import COMMANDS, Silent, conversation
 from pileus.drivers.qemu.seed import host_name, seed
+from pileus.drivers.qemu.watching import LONGEST_LOG
 from pileus.tasks.stopping import stopped
 from tests.drivers.conformance import CATALOGUE, DRIVERS, end_machines
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
@@ -27,6 +30,13 @@ PASSWORD = "a-password-nobody-may-find"
 def process_of(qemu: Qemu, machine_id: str) -> Path:
     """A machine's process, as the kernel shows it."""
     return Path(f"/proc/{qemu.existing(machine_id).pid}")
+
+
+def kill(qemu: Qemu, machine_id: str) -> None:
+    """End a machine's process."""
+    pid = qemu.existing(machine_id).pid
+    assert pid, "it was never started"
+    os.kill(pid, signal.SIGKILL)
 
 
 async def stirred(qemu: Qemu, machine_id: str, heard: asyncio.Event) -> bool:
@@ -49,6 +59,33 @@ async def test_a_machine_is_confined_and_nobody_in_particular(qemu: Qemu) -> Non
     assert "Seccomp:\t2" in (process / "status").read_text()
     if _base() is not None:
         assert machine.id in (process / "cgroup").read_text()
+
+
+async def test_links_that_a_machine_has_made_lead_nowhere(qemu: Qemu, tmp_path: Path) -> None:
+    """A guest that has got out of QEMU owns its directory, and is nobody else for that."""
+    machine, secret = a_machine(), tmp_path / "secret"
+    await qemu.ensure_running(machine)
+    secret.write_bytes(b"s" * (LONGEST_LOG + 1))
+    folder = qemu.home.machine(machine.id)
+    for file in (SERIAL, "qemu.log", VNC):
+        (folder / file).unlink()
+        (folder / file).symlink_to(secret)
+    listener = await asyncio.start_unix_server(lambda _, writer: writer.close(), tmp_path / "ours.sock")
+    (folder / VNC).unlink()
+    (folder / VNC).symlink_to(tmp_path / "ours.sock")
+    console = await qemu.console(machine.id, None)
+
+    assert await qemu.serial_log(machine.id, 100) == b""
+    qemu._shorten(machine.id)  # noqa: SLF001  # what its rounds do
+    with pytest.raises(DriverError, match="shows no screen"):
+        await qemu.screen(console.url.rpartition("#")[2])
+    qemu.home.give(folder / SERIAL)
+    kill(qemu, machine.id)
+    await until(lambda: _is(qemu, machine.id, "ERROR"))
+    assert secret.stat().st_size > LONGEST_LOG
+    assert secret.stat().st_uid == os.geteuid()
+    assert qemu.home.machines.stat().st_uid == os.geteuid()
+    listener.close()
 
 
 async def test_ids_that_lead_elsewhere_are_refused(qemu: Qemu) -> None:
@@ -74,7 +111,7 @@ def test_a_name_becomes_one_that_a_host_can_have(name: str, host: str) -> None:
 
 async def test_a_machine_that_is_killed_is_in_error_and_starts_again(qemu: Qemu) -> None:
     machine = await a_system(qemu)
-    os.kill(qemu.existing(machine.id).pid or 0, signal.SIGKILL)
+    kill(qemu, machine.id)
 
     await until(lambda: _is(qemu, machine.id, "ERROR"))
     (seen,) = [each async for each in qemu.observe()]
@@ -84,13 +121,27 @@ async def test_a_machine_that_is_killed_is_in_error_and_starts_again(qemu: Qemu)
     assert await status_of(qemu, machine.id) == "ACTIVE"
 
 
+async def test_a_machine_that_hangs_up_after_its_greeting_is_silent(tmp_path: Path) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'{"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}, "package": ""}}}\r\n')
+        await reader.readline()
+        writer.write(b'{"return": {}}\r\n')
+        writer.close()
+
+    async with await asyncio.start_unix_server(greet, tmp_path / COMMANDS):
+        for _ in range(20):
+            with pytest.raises(Silent):
+                async with conversation(tmp_path) as monitor:
+                    await monitor.runstate()
+
+
 async def test_what_happens_to_a_machine_is_told_at_once(qemu: Qemu) -> None:
     machine, changes = await a_system(qemu), asyncio.Event()
     watching = asyncio.create_task(qemu.watch(changes.set))
     try:
         await until(lambda: stirred(qemu, machine.id, changes))
         changes.clear()
-        os.kill(qemu.existing(machine.id).pid or 0, signal.SIGKILL)
+        kill(qemu, machine.id)
         async with asyncio.timeout(30):
             # What was heard of its stirring may come late: each time that something is told, one looks.
             status = None
@@ -125,7 +176,7 @@ async def test_machines_start_again_after_the_host_has_if_they_are_to(home: Path
     await driver.ensure_running(ran)
     await driver.ensure_running(rested)
     await driver.ensure_stopped(rested.id)
-    os.kill(driver.existing(ran.id).pid or 0, signal.SIGKILL)
+    kill(driver, ran.id)
     driver.remember(replace(driver.existing(ran.id), host_boot="an earlier one"))
     await until(lambda: _dead(driver, ran.id))
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from pileus.domain.catalogue import Catalogue, image_id
 from pileus.drivers.driver import DriverError
 from pileus.drivers.image_formats import HEAD, recognised
-from pileus.drivers.qemu.home import locked, whole
+from pileus.drivers.qemu.home import locked, opened, sealed, whole
 from pileus.drivers.qemu.host import SOON, Host
 
+CHUNK = 1 << 20
+"""Bytes that are copied in one go."""
 FORMATS = ("qcow2", "raw")
 OFFERED = ("qcow2", "img", "raw")
 """What the names of operators' image files may end in."""
@@ -59,7 +61,7 @@ class Bases(Host):
             form = recognised(content.read(HEAD), file.stat().st_size)
         copy = self.home.image(name).with_suffix(".fetched")
         try:
-            await asyncio.to_thread(shutil.copyfile, file, copy)
+            await asyncio.to_thread(_copied, file, copy)
             self.home.give(copy)
             await self.take_in(copy, form.name, name)
         finally:
@@ -73,7 +75,7 @@ class Bases(Host):
             await self.tools.check(file, form)
         with whole(self.home.image(name)) as new:
             await self.tools.copy(file, new, form=form)
-            new.chmod(0o400)
+            sealed(new)
 
     @asynccontextmanager
     async def shelf(self) -> AsyncIterator[None]:
@@ -120,3 +122,8 @@ class Bases(Host):
                 retryable=False,
             )
         return found
+
+
+def _copied(file: Path, copy: Path) -> None:
+    with file.open("rb") as source, opened(copy, "wb") as target:
+        shutil.copyfileobj(source, target, CHUNK)

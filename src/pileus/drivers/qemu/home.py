@@ -1,18 +1,19 @@
 """Where machines, volumes, snapshots and images lie, and as whom QEMU may touch them.
 
-Names never stand in paths: ids do, and what is not fit to be one is refused. Unix sockets are reached by their
-directory's descriptor, as their addresses may have 107 bytes only.
+Names never stand in paths: ids do, and what is not fit to be one is refused. Unix sockets are reached by a
+descriptor, as their addresses may have 107 bytes only.
 """
 
 import fcntl
 import os
 import pwd
 import re
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from pileus.drivers.driver import DriverError
 
@@ -33,7 +34,8 @@ class Home:
     def prepare(self) -> None:
         """Make the directories; raises OSError where QEMU could not work in them."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=OURS)
-        for folder in (self.machines, self.volumes, self.snapshots, self.images, self.net):
+        self.machines.mkdir(exist_ok=True, mode=OURS)
+        for folder in (self.volumes, self.snapshots, self.images, self.net):
             folder.mkdir(exist_ok=True, mode=OURS)
             self.give(folder)
         if self.user:
@@ -58,7 +60,7 @@ class Home:
     def give(self, path: Path) -> None:
         """Let QEMU own a file or directory."""
         if self.user:
-            os.chown(path, self.user.pw_uid, self.user.pw_gid)
+            os.chown(path, self.user.pw_uid, self.user.pw_gid, follow_symlinks=False)
 
     def ids(self) -> tuple[int, int] | None:
         """The user and the group that are QEMU's; None where they are ours."""
@@ -79,7 +81,9 @@ class Home:
         for other in self.folder.parent.iterdir():
             if other != self.folder and not other.is_symlink():
                 other.chmod(other.stat().st_mode & 0o700)
-        for folder in (self.folder.parent, self.folder):
+        # Each machine has a directory of its own among ours: it cannot put another in a machine's place.
+        os.chown(self.machines, os.geteuid(), os.getegid())
+        for folder in (self.folder.parent, self.folder, self.machines):
             folder.chmod(QEMUS)
         tried = subprocess.run(["/bin/ls", str(self.volumes)], capture_output=True, check=False, **self.rank())  # noqa: S603
         if tried.returncode:
@@ -97,11 +101,28 @@ def fit(identity: str) -> str:
     return identity
 
 
+def opened(path: Path, mode: str) -> BinaryIO:
+    """A file in a directory where QEMU may have put anything: no link of its leads us to a file of ours (OSError)."""
+    return cast("BinaryIO", open(path, mode, opener=_plain))  # a Path's own takes no opener
+
+
+def _plain(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+
+
+def sealed(path: Path) -> None:
+    """Let nobody change a file any more."""
+    with opened(path, "rb") as file:
+        os.fchmod(file.fileno(), 0o400)
+
+
 @contextmanager
-def short(folder: Path) -> Iterator[str]:
-    """A short name of a directory, for as long as it is needed; raises FileNotFoundError."""
-    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+def near(socket: Path) -> Iterator[str]:
+    """A short name of a unix socket, for as long as it is needed; raises OSError if there is none, or a link to one."""
+    descriptor = os.open(socket, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            raise FileNotFoundError(f"{socket} is no socket")
         yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)

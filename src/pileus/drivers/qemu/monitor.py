@@ -10,7 +10,7 @@ from typing import Any
 from qemu.qmp import ConnectError, ExecInterruptedError, ExecuteError, QMPClient, QMPError, StateError
 
 from pileus.drivers.driver import DriverError
-from pileus.drivers.qemu.home import short
+from pileus.drivers.qemu.home import near
 
 COMMANDS, EVENTS = "qmp.sock", "events.sock"
 PATIENCE = 15.0
@@ -56,10 +56,12 @@ async def connected(folder: Path, name: str) -> AsyncIterator[QMPClient]:
     """The library's client, connected; raises Silent."""
     client = QMPClient(name)
     try:
-        with short(folder) as near:
+        with near(folder / name) as address:
             async with asyncio.timeout(PATIENCE):
-                await client.connect(f"{near}/{name}")
-    except (OSError, ConnectError, TimeoutError) as problem:
+                await client.connect(address)
+    except (OSError, ConnectError, TimeoutError, AssertionError) as problem:
+        # The library asserts that a machine which has greeted is still there.
+        await _hung_up(client)
         raise Silent from problem
     try:
         yield client

@@ -4,7 +4,7 @@ from pileus.drivers.driver import Fetching
 from pileus.drivers.fetching import fetch
 from pileus.drivers.image_formats import recognised
 from pileus.drivers.images import Fetched, ImageSource, KeptImage
-from pileus.drivers.qemu.home import whole
+from pileus.drivers.qemu.home import opened, sealed, whole
 from pileus.drivers.qemu.snapshots import Photos
 
 
@@ -44,8 +44,7 @@ class Pictures(Photos):
         """What comes is written down as it is, and looked at by its own format only when it is whole."""
         path = self.home.image(image_id).with_suffix(".fetched")
         try:
-            path.touch(mode=0o600)
-            with path.open("wb") as file:
+            with opened(path, "wb") as file:
                 came = await fetch(url, self.fetching, fetched, into=file)
             self.home.give(path)
             form = recognised(came.head, came.size)
@@ -59,6 +58,6 @@ class Pictures(Photos):
         path = self.home.image(image_id)
         with whole(path) as new:
             await self.copied(volume_id, new, None)
-            new.chmod(0o400)
+            sealed(new)
         size = await self.tools.size(path)
         return KeptImage(size=path.stat().st_size, virtual_size=size, disk_format="qcow2")

@@ -5,7 +5,7 @@ import time
 
 from pileus.drivers.driver import Console, DriverError
 from pileus.drivers.qemu.arguments import SERIAL, VNC
-from pileus.drivers.qemu.home import short
+from pileus.drivers.qemu.home import near, opened
 from pileus.drivers.qemu.host import Host
 from pileus.drivers.screens import Tickets
 
@@ -35,8 +35,8 @@ class Screens(Host):
         if machine_id is None:
             raise DriverError("The console's address is wrong or has run out", retryable=False)
         try:
-            with short(self.home.machine(machine_id)) as near:
-                return await asyncio.open_unix_connection(f"{near}/{VNC}")
+            with near(self.home.machine(machine_id) / VNC) as address:
+                return await asyncio.open_unix_connection(address)
         except OSError as problem:
             raise DriverError(f"Machine {machine_id} shows no screen: it does not run", retryable=True) from problem
 
@@ -47,9 +47,9 @@ class Screens(Host):
 
     def _end_of_log(self, machine_id: str, most: int) -> bytes:
         try:
-            with (self.home.machine(machine_id) / SERIAL).open("rb") as log:
+            with opened(self.home.machine(machine_id) / SERIAL, "rb") as log:
                 log.seek(0, 2)
                 log.seek(max(log.tell() - most, 0))
                 return log.read(most)
-        except FileNotFoundError:
+        except OSError:
             return b""

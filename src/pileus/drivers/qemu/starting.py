@@ -13,12 +13,15 @@ from msgspec.structs import replace
 from pileus.drivers.driver import DriverError, Machine
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.cgroups import confined
+from pileus.drivers.qemu.home import opened
 from pileus.drivers.qemu.host import RUNNING, SOON, Known, host_boot, started_at
 from pileus.drivers.qemu.monitor import Monitor, Silent
 from pileus.drivers.qemu.pictures import Pictures
 from pileus.drivers.qemu.seed import seed
 from pileus.drivers.qemu.wires import Wires
 
+LONGEST = 1 << 16
+"""Bytes of what QEMU says that are looked at."""
 BIRTH, DEATH = 20.0, 10.0
 """Seconds until a machine that was started answers, and until one that was told to end has ended."""
 
@@ -90,8 +93,8 @@ class Starts(Pictures, Wires):
         file = folder / arguments.SEED
         if file.exists():
             return
-        file.touch(mode=0o600)
-        file.write_bytes(seed(machine, self.ranges()))
+        with opened(file, "wb") as sown:
+            sown.write(seed(machine, self.ranges()))
         self.home.give(file)
 
     def _spawned(self, machine: Machine, command: list[str]) -> subprocess.Popen[bytes]:
@@ -99,7 +102,7 @@ class Starts(Pictures, Wires):
         folder = self.home.machine(machine.id)
         log = folder / "qemu.log"
         log.unlink(missing_ok=True)
-        with log.open("wb") as said:
+        with opened(log, "wb") as said:
             return subprocess.Popen(  # noqa: S603  # nothing of a tenant's stands in it but sizes and ids
                 command,
                 cwd=folder,
@@ -146,6 +149,7 @@ async def _until(monitor: Monitor, state: str, patience: float) -> bool:
 def _last(log: Path) -> str:
     """The last line of a short log."""
     with suppress(OSError):
-        lines = log.read_text("utf-8", "replace").strip().splitlines()
+        with opened(log, "rb") as said:
+            lines = said.read(LONGEST).decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
     return ""

@@ -11,7 +11,7 @@ from qemu.qmp import EventListener, Runstate
 
 from pileus.drivers.driver import DriverError
 from pileus.drivers.qemu.arguments import SERIAL
-from pileus.drivers.qemu.home import locked
+from pileus.drivers.qemu.home import locked, opened
 from pileus.drivers.qemu.host import RUNNING, Known, host_boot
 from pileus.drivers.qemu.measuring import Measures
 from pileus.drivers.qemu.monitor import EVENTS, Silent, connected
@@ -100,9 +100,9 @@ class Watching(Measures):
     def _shorten(self, machine_id: str) -> None:
         """Keep a serial log from filling the disk; QEMU appends to whatever is there."""
         path = self.home.machine(machine_id) / SERIAL
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             if path.stat().st_size > LONGEST_LOG:
-                with path.open("r+b") as log:
+                with opened(path, "r+b") as log:
                     log.seek(-KEPT_LOG, 2)
                     end = log.read()
                     log.seek(0)

@@ -9,7 +9,7 @@ import msgspec
 
 from pileus.drivers.driver import DriverError
 from pileus.drivers.qemu.fabric.state import Question, Reply, Report, State
-from pileus.drivers.qemu.home import short
+from pileus.drivers.qemu.home import near
 
 SOCKET = "fabric.sock"
 LONGEST = 64 << 20
@@ -63,8 +63,8 @@ async def _asked(folder: Path, question: Question) -> Report:
 
 
 async def _exchanged(folder: Path, question: bytes) -> bytes:
-    with short(folder) as near:
-        reader, writer = await asyncio.open_unix_connection(f"{near}/{SOCKET}", limit=LONGEST)
+    with near(folder / SOCKET) as address:
+        reader, writer = await asyncio.open_unix_connection(address, limit=LONGEST)
     try:
         writer.write(question)
         await writer.drain()
