@@ -21,6 +21,8 @@ from pileus.drivers.qemu.fabric.frames import (
     checksum,
     forwarded,
     icmp,
+    ipv4,
+    is_sound,
     packed,
     packet,
     translated,
@@ -168,6 +170,25 @@ def test_a_router_sends_on_until_the_last_hop_and_keeps_checksums_right() -> Non
     last = bytearray(ping)
     last[ETHERNET + 8] = 1
     assert forwarded(bytes(last), MACS[1], MACS[0]) is None
+
+
+def test_only_what_is_sound_is_let_out_of_the_host() -> None:
+    ends, addresses = MACS, (packed(ME), packed(OTHER))
+    fine = udp(ends, addresses, (1, 53), b"x")
+    piece, options = (fine.replace(b"\x45\0", new, 1) for new in (b"\x45\0", b"\x46\0"))
+    piece = piece[: ETHERNET + 6] + b"\x20\0" + piece[ETHERNET + 8 :]
+
+    assert is_sound(fine)
+    assert is_sound(fine + bytes(18))
+    assert is_sound(icmp(ends, addresses, 8, 0, bytes(8)))
+    assert is_sound(ipv4(ends, addresses, TCP, bytes(12) + b"\x50" + bytes(7)))
+    assert not is_sound(ipv4(ends, addresses, TCP, bytes(12) + b"\x60" + bytes(7)))
+    assert not is_sound(ipv4(ends, addresses, UDP, bytes(4) + b"\0\x09" + bytes(2)))
+    assert not is_sound(ipv4(ends, addresses, 132, bytes(12)))
+    assert not is_sound(piece)
+    assert not is_sound(options)
+    assert not is_sound(fine[:-1])
+    assert not is_sound(fine[:ETHERNET])
 
 
 @pytest.mark.parametrize("cut", [0, 13, 14, 20, 33, 40])

@@ -128,11 +128,14 @@ async def test_a_machine_that_hangs_up_after_its_greeting_is_silent(tmp_path: Pa
         writer.write(b'{"return": {}}\r\n')
         writer.close()
 
+    async def asked() -> None:
+        async with conversation(tmp_path) as monitor:
+            await monitor.runstate()
+
     async with await asyncio.start_unix_server(greet, tmp_path / COMMANDS):
         for _ in range(20):
             with pytest.raises(Silent):
-                async with conversation(tmp_path) as monitor:
-                    await monitor.runstate()
+                await asked()
 
 
 async def test_what_happens_to_a_machine_is_told_at_once(qemu: Qemu) -> None:

@@ -1,6 +1,7 @@
 """What machines hear of each other in a network, and what nobody gets to say there."""
 
 import asyncio
+import random
 import struct
 from contextlib import closing
 
@@ -15,6 +16,7 @@ from pileus.drivers.qemu.fabric.frames import (
     ANSWER,
     ASK,
     BROADCAST,
+    ETHERNET,
     ICMP,
     ICMPV6,
     IPV6,
@@ -31,6 +33,7 @@ from pileus.drivers.qemu.fabric.frames import (
 from pileus.drivers.qemu.fabric.plan import own_mac
 from pileus.drivers.qemu.fabric.state import Reply, Wire
 from tests.drivers.qemu.cards import (
+    FLOATING,
     NICS,
     OUT_ONLY,
     SOON,
@@ -159,3 +162,34 @@ async def test_a_question_that_is_none_gets_an_answer_that_says_so(fabric: Fabri
             assert answer.wrong
             assert answer.report is None
             writer.close()
+
+
+def spoilt(frame: bytes, chance: random.Random) -> bytes:
+    """A frame of which some bytes are others, or that ends too soon."""
+    changed = bytearray(frame)
+    for _ in range(chance.randint(0, 4)):
+        changed[chance.randrange(12, len(changed))] = chance.choice(
+            (0, 1, 0x45, 0x4F, 0x60, 0xFF, chance.randrange(256))
+        )
+    return bytes(changed[: chance.randint(14, len(changed))] if chance.random() < 0.3 else changed)
+
+
+async def test_nothing_that_a_machine_says_is_too_strange(fabric: Fabric, cards: dict[str, Card]) -> None:
+    """What is to be answered well is tested elsewhere: here, that anything can be heard, and nothing breaks of it."""
+    chance, a, d = random.Random(7), cards["a"], cards["d"]  # noqa: S311  # the same each time
+    away, there, own = (a.mac, a.gateway), packed(FLOATING), a.address
+    quoted = udp(away, (there, own), (53, 1000), b"quoted")[ETHERNET:]
+    fine = [
+        udp(away, (own, there), (1000, 53), b"hello"),
+        icmp(away, (own, there), 8, 0, b"\0\7\0\1ping"),
+        icmp(away, (own, there), 3, 3, bytes(4) + quoted),
+        udp((a.mac, BROADCAST), (bytes(4), b"\xff" * 4), (68, 67), bytes(240) + b"\x63\x82\x53\x63\x35\x01\x01\xff"),
+        arp(ASK, (a.mac, own), (bytes(6), packed("10.0.0.1"))),
+        advertisement(a, link_local(a.mac), 136),
+        advertisement(a, link_local(a.mac), 135, ahead=bytes((ICMPV6, 0, 5, 2, 0, 0, 1, 0))),
+    ]
+    for _ in range(4000):
+        fabric.switch.heard(fabric.switch.ports["a"], spoilt(chance.choice(fine), chance))
+
+    a.to(d.mac, "10.0.0.6", (1, 2))
+    assert any(packet(frame) for frame in await d.frames())

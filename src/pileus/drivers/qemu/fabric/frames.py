@@ -166,6 +166,22 @@ def forwarded(frame: bytes, source: bytes, target: bytes) -> bytes | None:
     return target + source + frame[12:ETHERNET] + bytes(head) + frame[ETHERNET + len(head) :]
 
 
+def is_sound(frame: bytes) -> bool:
+    """Whether a frame has a whole IPv4 packet, no piece of one, as long as it says, of TCP, UDP or ICMP."""
+    head = frame[ETHERNET:]
+    if len(head) < IPV4_HEADER or head[0] != 0x45:  # noqa: PLR2004  # version 4, a header without options
+        return False
+    length, split = struct.unpack_from("!HxxH", head, 2)
+    if split & (MORE | OFFSET) or not IPV4_HEADER <= length <= len(head) or checksum(head[:IPV4_HEADER]):
+        return False
+    protocol, content = head[9], head[IPV4_HEADER:length]
+    if protocol == UDP:
+        return len(content) >= 8 and int.from_bytes(content[4:6], "big") == len(content)  # noqa: PLR2004
+    if protocol == TCP:
+        return len(content) >= 20 and 20 <= 4 * (content[12] >> 4) <= len(content)  # noqa: PLR2004
+    return protocol == ICMP and len(content) >= 8  # noqa: PLR2004  # the shortest header of each
+
+
 def turned(ends: Ends) -> Ends:
     """The ends of the answers."""
     return Ends(ends.target, ends.dport, ends.source, ends.sport)

@@ -92,8 +92,8 @@ class Nat:
 
     def _others(self, place: str, found: Packet, translation: Translation) -> None:
         """Let the other pieces of a packet go the way of its first: they have no ports by which they could be known."""
-        if found.fragment and found.first:
-            key = (found.protocol, found.source, 0, found.target, 0)
+        key = (found.protocol, found.source, 0, found.target, 0)
+        if found.fragment and found.first and key != _key(found.protocol, found):
             self._put(place, key, replace(translation, back=(place, key)))
 
     def _answer(self, translation: Translation, mac: bytes) -> None:
@@ -113,8 +113,9 @@ class Nat:
         self._use(place, key)
         if len(self._begun[place]) > MOST:
             oldest, _ = self._begun[place].popitem(last=False)
-            there, back = self._places[place].pop(oldest).back
-            self._places[there].pop(back, None)
+            if (gone := self._places[place].pop(oldest, None)) is not None:
+                there, back = gone.back
+                self._places[there].pop(back, None)
 
 
 def _ports(found: Packet, source: bytes) -> Iterator[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from pileus.drivers.qemu.fabric.dhcp import METADATA
-from pileus.drivers.qemu.fabric.frames import ANSWER, ARP, arp
+from pileus.drivers.qemu.fabric.frames import ANSWER, ARP, arp, is_sound
 from pileus.drivers.qemu.fabric.metadata import Known, Metadata
 from pileus.drivers.qemu.fabric.ports import Port
 from pileus.drivers.qemu.fabric.slirp import Slirp
@@ -42,9 +42,16 @@ class Outside:
         await self._metadata.listen(str(self._socket))
         self._slirp.serve(str(self._socket), METADATA, HTTP)
 
-    def take(self, frame: bytes) -> None:
-        """Let a frame of the machine's go out."""
+    def take(self, frame: bytes) -> bool:
+        """Let a frame of the machine's go out; whether it is such that it can.
+
+        libslirp works for all machines in one process, and not each of its versions bears pieces of packets, or
+        what is not as long as it says.
+        """
+        if not is_sound(frame):
+            return False
         self._slirp.take(frame)
+        return True
 
     def close_but(self, wanted: set[Opening]) -> None:
         """Close the ways in that are no longer wanted."""

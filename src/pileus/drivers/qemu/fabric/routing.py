@@ -80,10 +80,7 @@ class Routing:
     def leave(self, port: Port, frame: bytes) -> bool:
         """Let a frame leave the host, or reach what is served to its machine alone."""
         outside = self.outsides.get(port.id)
-        if outside is None:
-            return False
-        outside.take(frame)
-        return True
+        return outside is not None and outside.take(frame)
 
     def receive(self, port: Port, frame: bytes, found: Packet | None) -> bool:
         """Let a machine have a frame that may pass."""
