@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot
-from pileus.drivers.driver import DriverError, Hosting
+from pileus.domain.network.security_rules import NewRule
+from pileus.drivers.driver import DriverError, Firewall, Hosting
 from pileus.drivers.guests import Description
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.arguments import SERIAL, VNC
@@ -19,6 +20,7 @@ from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.monitor import COMMANDS, Silent, conversation
 from pileus.drivers.qemu.seed import host_name, seed
 from pileus.drivers.qemu.watching import LONGEST_LOG
+from pileus.drivers.qemu.wires import FABRIC
 from pileus.tasks.stopping import stopped
 from tests.drivers.conformance import CATALOGUE, DRIVERS, end_machines
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
@@ -154,6 +156,28 @@ async def test_what_happens_to_a_machine_is_told_at_once(qemu: Qemu) -> None:
                 status = await status_of(qemu, machine.id)
     finally:
         await stopped(watching)
+
+
+async def test_a_network_that_is_gone_comes_back_by_itself_and_leads_where_it_did(qemu: Qemu) -> None:
+    rules = [NewRule(direction="ingress", ethertype="IPv4", protocol="tcp"), NewRule(direction="egress")]
+    await qemu.ensure_firewall(Firewall(id="open", name="open", rules=rules))
+    machine = await a_system(qemu, nics=[a_nic(groups=["open"])])
+    way = next(way for way in await qemu.ways(machine.id) if way.port == 22)
+
+    async def greeted() -> bool:
+        reader, writer = await asyncio.open_connection(way.host_address, way.host_port)
+        greeting = await reader.read(7)
+        writer.close()
+        return greeting == b"SSH-2.0"
+
+    await until(greeted)
+    qemu.children[FABRIC].kill()
+    qemu.children[FABRIC].wait()
+    with pytest.raises(ConnectionRefusedError):
+        await greeted()
+
+    await qemu.measure()
+    await until(greeted)
 
 
 async def test_one_process_of_a_host_watches_and_another_takes_over(qemu: Qemu, home: Path) -> None:

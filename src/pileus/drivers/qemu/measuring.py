@@ -60,7 +60,7 @@ class Measures(Machines):
         counters, now = (await self.report()).counters, time.time_ns() // 1000
         for machine_id, known in self.every().items():
             if self.lives(machine_id, known):
-                with suppress(Silent, DriverError, FileNotFoundError):
+                with suppress(Silent, DriverError, OSError):
                     self._keep(known, await self._read(known, counters, now))
         self._db.execute("DELETE FROM samples WHERE time < ?", (now - KEPT,))
 
