@@ -122,7 +122,7 @@ async def started(settings: Settings, *, only: bool = False) -> AsyncIterator[Ru
         scheduler = Scheduler(db, catalogue, now, new_id, engine.nudge)
         deliverer = Deliverer(db, notifier, written, now)
         reconciler = Reconciler(db, driver, now)
-        watching = [driver.watch(reconciler.nudge)] if isinstance(driver, Watches) else []
+        watching = [reconciler.look_after(driver)] if isinstance(driver, Watches) else []
         async with _working(engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), *watching):
             yield Running(app, cloud, engine, driver, home.first_token)
 

@@ -1,6 +1,7 @@
 """The reconciler: records follow what drivers see, but for what a task holds, and for what nobody knows."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -110,3 +111,23 @@ async def test_it_does_not_rest_when_it_is_nudged(stage: Stage, caplog: pytest.L
     await stopped(running)
 
     assert caplog.text.count("A machine has no record") == 2
+
+
+async def test_looking_after_machines_goes_on_after_a_failure(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    pauses: list[float] = []
+
+    class Short:
+        async def watch(self, changed: Callable[[], None]) -> None:
+            changed()
+            raise OSError("a machine hung up")
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await Reconciler(stage.db, stage.driver, stage.clock, sleep).look_after(Short())
+
+    assert pauses == [EVERY] * 2
+    assert caplog.text.count("Looking after machines failed") == 2

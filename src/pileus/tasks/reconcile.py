@@ -10,7 +10,7 @@ from functools import partial
 
 from pileus.domain.compute.instances import VM_STATES, Status
 from pileus.drivers.driver import Compute, Seen
-from pileus.drivers.guests import Describes
+from pileus.drivers.guests import Describes, Watches
 from pileus.store.compute import instances
 from pileus.store.database import Database, Tx
 from pileus.tasks.compute.describing import description_of
@@ -42,6 +42,10 @@ class Reconciler:
     async def run(self) -> None:
         """Reconcile until cancelled; a failure is not the last try."""
         await repeat(self._reconcile, EVERY, self._rest, LOG, "Reconciling failed")
+
+    async def look_after(self, driver: Watches) -> None:
+        """Have machines looked after, and reconcile when one has changed, until cancelled; a failure is not the end."""
+        await repeat(partial(driver.watch, self.nudge), EVERY, self._sleep, LOG, "Looking after machines failed")
 
     async def _rest(self, seconds: float) -> None:
         """Wait for so many seconds, or until somebody nudges."""
