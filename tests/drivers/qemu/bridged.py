@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ from pileus.drivers.qemu.bridges import joined
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric.frames import ASK, arp, packed
 from pileus.drivers.qemu.fabric.state import Bridge
-from pileus.drivers.qemu.fabric.taps import HELPERS, Tap, lent
+from pileus.drivers.qemu.fabric.taps import HELPERS, TUN, Tap, lent
 from pileus.drivers.qemu.home import Home
 from tests.drivers.conformance import CATALOGUE, ROOMY, end_machines
 from tests.drivers.qemu.conftest import PUBLIC, a_nic, a_system, until
@@ -36,9 +37,25 @@ OUT = NewRule(direction="egress", ethertype="IPv4")
 
 
 def bridge() -> None:
-    """Give the host a bridge with an address."""
+    """Give the host a bridge with an address, and a device of its own for TAPs, which only root may open."""
     for command in ("link set lo up", "link add br0 type bridge", f"address add {HOST}/24 dev br0", "link set br0 up"):
         subprocess.run(["ip", *command.split()], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/dev/net"], check=True)
+    os.mknod(TUN, stat.S_IFCHR | 0o600, os.makedev(10, 200))
+
+
+def opened_to_users() -> None:
+    """Let everybody open the device, as udev does."""
+    Path(TUN).chmod(0o666)
+
+
+async def shut(qemu: Qemu) -> str:
+    """What is said while the device is closed to users."""
+    try:
+        await qemu.ensure_firewall(Firewall(id="shut", name="shut"))
+    except DriverError as problem:
+        return str(problem)
+    return ""
 
 
 async def reached(address: str, port: int) -> str:
@@ -93,6 +110,8 @@ async def machines(folder: Path) -> dict[str, Any]:
 
     server = await asyncio.start_server(heard, HOST, CALLED)
     try:
+        found = {"shut": await shut(qemu)}
+        opened_to_users()
         await qemu.ensure_firewall(Firewall(id="open", name="open", rules=[SSH, OUT]))
         inner = await wired(qemu)
         await asyncio.gather(
@@ -100,7 +119,7 @@ async def machines(folder: Path) -> dict[str, Any]:
         )
         await until(called)
         asked = [(OUTER, 22), (OUTER, 80), (FLOATING, 22), (FLOATING, 80), (ROUTER, 22)]
-        return {"callers": sorted(callers)} | {f"{to} {port}": await reached(to, port) for to, port in asked}
+        return found | {"callers": sorted(callers)} | {f"{to} {port}": await reached(to, port) for to, port in asked}
     finally:
         await end_machines(qemu)
         qemu.close()
@@ -155,6 +174,7 @@ def denied() -> str:
 def helper(folder: Path) -> None:
     """What a user is told without the helper, and gets with it."""
     nobody = pwd.getpwnam("nobody")
+    opened_to_users()
     ready, go = os.pipe()
     child_says, says = os.pipe()
     if os.fork() == 0:

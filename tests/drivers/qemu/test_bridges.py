@@ -49,6 +49,7 @@ def test_machines_on_a_bridge_are_reached_by_their_addresses(namespace: str, hom
 
     found = inside(namespace, "machines", str(home))
 
+    assert "chmod 666 /dev/net/tun" in found.pop("shut")
     assert found == {
         "callers": [HOST, OUTER],
         f"{OUTER} 22": "SSH-2.0",

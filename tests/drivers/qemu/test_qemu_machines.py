@@ -283,6 +283,7 @@ async def test_how_busy_a_machine_is_is_measured_and_kept(qemu: Qemu) -> None:
 async def test_a_full_serial_log_loses_its_beginning(qemu: Qemu) -> None:
     machine = await a_system(qemu)
     path = qemu.home.machine(machine.id) / "serial.log"
+    await qemu.ensure_suspended(machine.id)
     path.write_bytes(b"x" * (5 << 20) + b"the end")
 
     qemu._shorten(machine.id)  # noqa: SLF001  # what every sample does

@@ -54,7 +54,10 @@ class Tap:
 
 def attached(name: str) -> int:
     """A descriptor of a TAP device, which is made if it is not there and we may make it; raises OSError."""
-    descriptor = os.open(TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError as problem:
+        raise PermissionError(f"{TUN} is closed to users: chmod 666 {TUN}, as udev does") from problem
     try:
         fcntl.ioctl(descriptor, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
     except OSError:
