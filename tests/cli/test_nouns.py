@@ -11,7 +11,7 @@ from pileus.cli import waiting
 from pileus.cli.trial import Trial
 from tests.cli.conftest import Run
 
-BOOT = "source=image,image_id={image},size=10,boot_index=0,delete_on_termination=true"
+BOOT = "source=image,image_id=ubuntu-22.04-x64,size=10,boot_index=0,delete_on_termination=true"
 FAST = 0.01
 
 
@@ -36,9 +36,8 @@ def told(result: Result) -> Any:
 @pytest.fixture
 def instance(use: Run) -> Iterator[str]:
     """The name of an instance that runs."""
-    image = told(use("images", "list", "-o", "json"))[0]["id"]
     order = ("--name", "web", "--flavor", "g1-standard-1-2", "--interfaces", "type=external", "--tags", "env=prod")
-    made = use("instances", "create", *order, "--volumes", BOOT.format(image=image), "--wait", "-o", "json")
+    made = use("instances", "create", *order, "--volumes", BOOT, "--wait", "-o", "json")
     (instance_id,) = told(made)[0]["created_resources"]["instances"]
     yield "web"
     assert use("instances", "delete", instance_id, "--wait").exit_code == 0
@@ -128,6 +127,25 @@ def test_things_are_named_by_what_they_call_their_own_id(use: Run) -> None:
     assert gone.exit_code == 0
 
 
+def test_names_stand_for_ids_in_options_and_within_what_those_describe(use: Run, instance: str) -> None:
+    order = ("--name", "disk", "--size", "1", "--source", "new-volume", "--tags", "network_id=x")
+    use("volumes", "create", *order, "--wait")
+    use("volumes", "attach-to-instance", "disk", "--instance-id", instance, "--wait")
+    plan = ("--schedules", "type=interval,days=1", "--volume-ids", "disk")
+    nightly = told(
+        use("snapshot-schedules", "create", "--name", "nightly", "--action", "volume_snapshot", *plan, "-o", "json")
+    )
+
+    (disk,) = told(use("volumes", "list", "--instance-id", instance, "--name-part", "disk", "-o", "json"))
+    use("snapshot-schedules", "delete", "nightly")
+    use("volumes", "detach-from-instance", "disk", "--instance-id", instance, "--wait")
+    gone = use("volumes", "delete", "disk", "--wait")
+
+    assert {tag["key"]: tag["value"] for tag in disk["tags"] if not tag["read_only"]} == {"network_id": "x"}
+    assert [each["volume_id"] for each in nightly["volumes"]] == [disk["id"]]
+    assert gone.exit_code == 0
+
+
 def test_a_project_is_never_deleted_without_being_named(use: Run) -> None:
     made = told(use("projects", "create", "--name", "short-lived", "-o", "json"))
 
@@ -156,7 +174,8 @@ def test_a_project_is_never_deleted_without_being_named(use: Run) -> None:
         (("snapshot-schedules", "create", "--name", "x", "--schedules", "[1"), "is not JSON", 2),
         (("snapshot-schedules", "create", "--name", "x", "--schedules", "cron"), "'cron' is not KEY=VALUE", 2),
         (("projects", "list", "--key", "ключ"), "no API key: set GCORE_API_KEY", 2),
-        (("security-group-rules", "delete", "nope", "--group-id", "nope"), "could not be found", 1),
+        (("security-group-rules", "delete", "nope", "--group-id", "nope"), "`pileus security-groups list` shows", 2),
+        (("volumes", "list", "--instance-id", "nope"), "nothing is called nope: `pileus instances list` shows", 2),
         (("projects", "list", "--key", "9_not-a-key-0123456789"), "the key is not accepted", 1),
         (("projects", "list", "--url", "http://127.0.0.1:1"), "nothing answers at http://127.0.0.1:1", 1),
         (("instances", "list", "--url", "{url}/schema?"), "is this a Pileus server?", 1),

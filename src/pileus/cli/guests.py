@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
+from pileus.cli.names import named
 from pileus.cli.nouns import NOUNS
 from pileus.cli.session import Session
 from pileus.cli.teaching import Command, Mistake
-from pileus.cli.verbs import asked_for, cloud_options, named
+from pileus.cli.verbs import asked_for, cloud_options
 
 SSH = 22
 USERS = {"ubuntu": "ubuntu", "debian": "debian", "fedora": "fedora", "almalinux": "almalinux", "rocky": "rocky"}
@@ -29,6 +30,7 @@ def commands() -> dict[str, Command]:
 def _ssh() -> Command:
     options = [
         click.Option(["--user"], help="Whom to log in as; without it, whom the image's distribution lets in, or root."),
+        click.Option(["--identity", "-i"], type=click.Path(), help="The file of the private key."),
         click.Option(["--run"], is_flag=True, help="Do it, rather than print it."),
     ]
     return Command(
@@ -36,7 +38,7 @@ def _ssh() -> Command:
         callback=ssh,
         params=[INSTANCE, *options, *cloud_options()],
         help="Print the command that logs in to an instance from this host.",
-        examples=[("Log in to one, by its name", "pileus instances ssh web --run")],
+        examples=[("Log in to one, by its name", "pileus instances ssh web -i ~/.ssh/id_ed25519 --run")],
     )
 
 
@@ -53,16 +55,17 @@ def _log() -> Command:
     )
 
 
-def ssh(instance_id: str, user: str | None, *, run: bool, **given: Any) -> None:
+def ssh(instance_id: str, user: str | None, identity: str | None, *, run: bool, **given: Any) -> None:
     """Print the command, or become it."""
     session = asked_for(given)
-    identity = named(session, NOUNS["instances"], "instance_id", instance_id)
-    ways = session.raw(f"{_path(session)}/{identity}/ways").json()
+    instance_id = named(session, NOUNS["instances"], instance_id)
+    ways = session.raw(f"{_path(session)}/{instance_id}/ways").json()
     way = next((each for each in ways if (each["protocol"], each["port"]) == ("tcp", SSH)), None)
     if way is None:
         raise Mistake(CLOSED)
-    whom = user or _user(session, identity)
-    command = ["ssh", "-p", str(way["host_port"]), *_unknown_host(), f"{whom}@{way['host_address']}"]
+    whom = user or _user(session, instance_id)
+    key = ["-i", identity] if identity else []
+    command = ["ssh", "-p", str(way["host_port"]), *key, *_unknown_host(), f"{whom}@{way['host_address']}"]
     if run:
         os.execvp(command[0], command)  # noqa: S606  # its arguments are all said here
     click.echo(shlex.join(command))
@@ -71,8 +74,8 @@ def ssh(instance_id: str, user: str | None, *, run: bool, **given: Any) -> None:
 def log(instance_id: str, most: int, **given: Any) -> None:
     """Print the log as it is."""
     session = asked_for(given)
-    identity = named(session, NOUNS["instances"], "instance_id", instance_id)
-    said = session.raw(f"{_path(session)}/{identity}/serial_log?bytes={most}").content
+    instance_id = named(session, NOUNS["instances"], instance_id)
+    said = session.raw(f"{_path(session)}/{instance_id}/serial_log?bytes={most}").content
     click.echo(said, nl=False)
 
 
@@ -80,8 +83,8 @@ def _path(session: Session) -> str:
     return f"/_pileus/instances/{session.client.cloud_project_id}/{session.client.cloud_region_id}"
 
 
-def _user(session: Session, identity: str) -> str:
-    tags = session.call("instances.get", instance_id=identity).tags
+def _user(session: Session, instance_id: str) -> str:
+    tags = session.call("instances.get", instance_id=instance_id).tags
     distribution = next((tag.value for tag in tags if tag.key == "os_distro"), "")
     return USERS.get(distribution, "root")
 

@@ -21,11 +21,11 @@ class Noun(Struct, frozen=True, kw_only=True):
 COMMON = ("id", "name", "status")
 CREATE = (
     "pileus instances create --name web --flavor g1-standard-1-2 --interfaces type=external "
-    "--volumes source=image,image_id=3d5e…,size=10,boot_index=0 --wait"
+    "--volumes source=image,image_id=debian-12-generic-x64,size=10,boot_index=0 --wait"
 )
 NIGHTLY = (
     "pileus snapshot-schedules create --name nightly --action volume_snapshot "
-    "--schedules type=cron,hour=3,max_quantity=7 --volume-ids 3d5e…"
+    "--schedules type=cron,hour=3,max_quantity=7 --volume-ids data"
 )
 _ALL = (
     Noun(
@@ -78,7 +78,7 @@ _ALL = (
         identity="volume_id",
         examples=(
             ("A blank one of 10 GiB", "pileus volumes create --name data --size 10 --source new-volume --wait"),
-            ("On an instance", "pileus volumes attach-to-instance data --instance-id 3d5e… --wait"),
+            ("On an instance", "pileus volumes attach-to-instance data --instance-id web --wait"),
         ),
     ),
     Noun(

@@ -1,6 +1,5 @@
 """Commands made from the official client's methods: what each asks for, does, and prints."""
 
-import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from functools import cache
@@ -11,14 +10,14 @@ import click
 from click.shell_completion import CompletionItem
 
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
+from pileus.cli.names import identified, identity, meant_by
 from pileus.cli.nouns import Noun
 from pileus.cli.output import show, show_one
 from pileus.cli.session import Session, sdk
 from pileus.cli.signatures import Parameter, parameters, shortened, summary
-from pileus.cli.teaching import Command, Mistake, SectionOption
+from pileus.cli.teaching import Command, SectionOption
 from pileus.cli.waiting import wait
 
-IDENTITY = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 NAMES = {"get": "show", "get_all": "list"}
 ACTIONS = {
     "start": "Turn it on.",
@@ -60,10 +59,10 @@ def command(noun: Noun, verb: str) -> Command:
     def run(**given: Any) -> None:
         session = asked_for(given)
         output, waits = given.pop("output"), given.pop("wait", False)
-        asked = {each.name: each.read(given[each.name]) for each in takes if given[each.name] not in (None, ())}
-        if subject is not None:
-            given_id = named(session, noun, subject.name, asked[subject.name])
-            asked[subject.name] = int(given_id) if subject.kind is click.INT else given_id
+        read = {each.name: each.read(given[each.name]) for each in takes if given[each.name] not in (None, ())}
+        asked = {name: identified(session, noun, name, value) for name, value in read.items()}
+        if subject is not None and subject.kind is click.INT:
+            asked[subject.name] = int(asked[subject.name])
         answer = session.call(f"{noun.path}.{method_name}", **asked, **fixed)
         if starts_tasks:
             _tell_tasks(session, answer, output, waits=waits)
@@ -80,24 +79,6 @@ def command(noun: Noun, verb: str) -> Command:
         short_help=shortened(told, SHORT),
         examples=[each for each in noun.examples if f" {verb} " in f"{each[1]} "],
     )
-
-
-def named(session: Session, noun: Noun, parameter: str, given: str | int) -> Any:
-    """The id of what was given: an id, or the name of exactly one thing; raises Mistake."""
-    if parameter != noun.identity or IDENTITY.fullmatch(str(given)):
-        return given
-    things = session.every(f"{noun.path}.list")
-    found = [thing for thing in things if getattr(thing, "name", None) == given]
-    if len(found) == 1:
-        return _identity(noun, found[0])
-    if found:
-        ids = ", ".join(str(_identity(noun, thing)) for thing in found)
-        raise Mistake(f"{len(found)} things are called {given}: say which by its id: {ids}")
-    raise Mistake(f"nothing is called {given}: `pileus {noun.word} list` shows what there is")
-
-
-def _identity(noun: Noun, thing: Any) -> Any:
-    return getattr(thing, noun.key)
 
 
 @cache
@@ -126,6 +107,7 @@ def _option(each: Parameter, noun: Noun, *, is_subject: bool) -> click.Parameter
         default=None,
         multiple=each.several,
         required=each.required,
+        metavar="ID|NAME" if meant_by(noun, each.name) and each.kind is click.STRING else None,
         help=each.help or each.name.replace("_", " ").capitalize(),
     )
 
@@ -164,7 +146,7 @@ def _completion(noun: Noun) -> Callable[..., list[CompletionItem]]:
             found = asked_for(dict(ctx.params)).every(f"{noun.path}.list")
         except click.ClickException:
             return []
-        offered = [(str(_identity(noun, thing)), str(getattr(thing, "name", ""))) for thing in found]
+        offered = [(str(identity(noun, thing)), str(getattr(thing, "name", ""))) for thing in found]
         return [
             CompletionItem(each, help=name)
             for each, name in offered[:MOST_OFFERED]
