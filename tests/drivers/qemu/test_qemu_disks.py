@@ -146,6 +146,19 @@ async def test_an_image_is_fetched_checked_and_stood_on(qemu: Qemu, shelf: tuple
     assert not qemu.home.image("good").exists()
 
 
+async def test_a_volume_smaller_than_its_image_is_refused_and_leaves_nothing(
+    qemu: Qemu, shelf: tuple[Path, str]
+) -> None:
+    folder, address = shelf
+    image_tool("create", "-f", "qcow2", str(folder / "large.qcow2"), "5G")
+    await qemu.ensure_image("large", ImageSource(url=f"{address}/large.qcow2"), fetched)
+    disk = a_disk(size=4, image_id="large")
+
+    with pytest.raises(DriverError, match=r"has 5 GiB, and does not fit into 4: an image's `min_disk`"):
+        await qemu.ensure_volume(disk)
+    assert list(qemu.home.volumes.iterdir()) == []
+
+
 async def test_images_that_are_not_to_be_trusted_are_refused_and_leave_nothing(
     qemu: Qemu, shelf: tuple[Path, str]
 ) -> None:

@@ -6,6 +6,7 @@ A volume stands on its image's file, and on nothing else: snapshots and what is 
 from contextlib import nullcontext
 from pathlib import Path
 
+from pileus.domain.compute.images import whole_gib
 from pileus.drivers.driver import Disk, DriverError, Machine
 from pileus.drivers.qemu.arguments import SLOTS, Plug, disk
 from pileus.drivers.qemu.bases import Bases
@@ -129,9 +130,20 @@ class Disks(Bases, Plugs):
         else:
             await self.tools.create(new, disk.size * GIB)
             return None
-        if await self.tools.size(new) < disk.size * GIB:
-            await self.tools.resize(new, disk.size * GIB)
+        await self._fitted(new, disk.size)
         return base
+
+    async def _fitted(self, new: Path, size: int) -> None:
+        """Give a new volume so many GiB; raises DriverError if that cuts its content off."""
+        has = await self.tools.size(new)
+        if has > size * GIB:
+            raise DriverError(
+                f"What the volume is made from has {whole_gib(has)} GiB, and does not fit into {size}: an image's"
+                " `min_disk` in the catalogue tells how much it needs",
+                retryable=False,
+            )
+        if has < size * GIB:
+            await self.tools.resize(new, size * GIB)
 
     def _row(self, volume_id: str) -> tuple[str | None, str | None, str | None] | None:
         row: tuple[str | None, str | None, str | None] | None = self._db.execute(
