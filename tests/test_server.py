@@ -177,6 +177,18 @@ def test_what_keeps_it_from_starting_is_told_in_one_line(
     assert "hunter2" not in failed.stderr
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_what_keeps_a_driver_from_working_is_told_in_one_line(workers: str, tmp_path: Path) -> None:
+    where = ("--data", str(tmp_path / "data"), "--port", str(free_port()), "--workers", workers)
+
+    failed = ended(*where, "--driver", "qemu", PATH=str(tmp_path))
+
+    assert failed.stderr == (
+        "pileus: qemu-system-x86_64 is missing; on Debian and Ubuntu: apt-get install qemu-system-x86 qemu-utils\n"
+    )
+    assert (failed.returncode, failed.stdout) == (1, "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_it_stops_cleanly_and_at_once(number: signal.Signals, workers: str, tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """What a cloud of real machines refuses: more than its host has room for, and who has no ticket for a screen."""
 
+import json
+import sys
+from subprocess import Popen
 from typing import Any
 
 import httpx
@@ -9,8 +12,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from tests.machines.real import SMALL, SYSTEM, Real, end_all
-from tests.servers import KEY, serving
+from tests.machines.real import SMALL, SYSTEM, Real, end_all, until
+from tests.servers import KEY, free_port, serving
 
 REFUSED, BINARY = 4403, [Subprotocol("binary")]
 DISK = {"source": "image", "image_id": SYSTEM, "size": 5, "boot_index": 0}
@@ -29,6 +32,27 @@ def test_there_is_room_for_no_more_than_the_host_is_to_have(real: Real) -> None:
             assert "QEMU" in ready["driver_details"]
     finally:
         end_all(narrow)
+
+
+def test_what_keeps_a_server_from_being_ready_is_told_once(real: Real) -> None:
+    data = real.data.parent / "apart"
+    log, address = data.with_suffix(".log"), f"127.0.0.1:{free_port()}"
+    options = ("--port", address.rpartition(":")[2], "--driver", "qemu", "--qemu-bridges", "pub_net=br77")
+    with log.open("w") as said:
+        process = Popen([sys.executable, "-m", "pileus", "serve", "--data", str(data), *options], stderr=said)
+    try:
+        until(lambda: "Not ready yet" in log.read_text())
+        asked = httpx.get(f"http://{address}/readyz")
+    finally:
+        process.terminate()
+        code = process.wait(20)
+        end_all(data)
+
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [each["why"] for each in told if each["event"] == "Not ready yet"] == [asked.json()["message"]]
+    assert "The host has no bridge br77: make it, or leave it out of --qemu-bridges" in asked.json()["message"]
+    assert not any("exception" in each for each in told)
+    assert (asked.status_code, code) == (503, 0)
 
 
 @pytest.mark.parametrize(

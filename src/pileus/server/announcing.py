@@ -1,21 +1,31 @@
 """Says how to reach a server, as soon as it answers."""
 
 import asyncio
+import logging
 import os
 import shlex
 import sys
 
+import msgspec
+
 from pileus.seeding import KEY_FILE, PROJECT, catalogue_of
 from pileus.settings import Settings
 
-LOOK_AGAIN = 0.01
-"""Seconds."""
+LOG = logging.getLogger("pileus.server")
+SILENT = "does not answer"
+LOOK_AGAIN, LONGEST_PAUSE = 0.01, 1.0
+"""Seconds until it is asked again; doubled each time that it answers something else than that it is ready."""
 
 
 async def answers(settings: Settings) -> None:
-    """Return when the server answers that it is ready."""
-    while not await _is_ready(settings.host, settings.port):  # noqa: ASYNC110  # only asking tells
-        await asyncio.sleep(LOOK_AGAIN)
+    """Return when the server answers that it is ready; what keeps it from being so is told once."""
+    pause, told = LOOK_AGAIN, ""
+    while wrong := await _unready(settings.host, settings.port):
+        if wrong not in (SILENT, told):
+            LOG.warning("Not ready yet", extra={"why": wrong})
+        if wrong != SILENT:
+            pause, told = min(2 * pause, LONGEST_PAUSE), wrong
+        await asyncio.sleep(pause)
 
 
 def announce(settings: Settings, first_token: str | None) -> None:
@@ -44,12 +54,15 @@ def _key(settings: Settings, first_token: str | None) -> str:
     return f"$(cat {shlex.quote(str(file))})" if file.exists() else "$(pileus keys create NAME)"
 
 
-async def _is_ready(host: str, port: int) -> bool:
+async def _unready(host: str, port: int) -> str:
+    """What keeps a server from being ready, in its own words; nothing if it is."""
     try:
         reader, writer = await asyncio.open_connection(host, port)
+        writer.write(f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     except OSError:
-        return False
-    writer.write(f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-    line = await reader.readline()
+        return SILENT
     writer.close()
-    return b" 200 " in line
+    if b" 200 " in head.partition(b"\r\n")[0]:
+        return ""
+    return str(msgspec.json.decode(body)["message"]) if body else SILENT

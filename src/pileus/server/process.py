@@ -17,7 +17,7 @@ from pileus.drivers.screens import Screens
 from pileus.logs import configure
 from pileus.server.announcing import announce, answers
 from pileus.server.starting import StartError, address_of, explained, stop_signals
-from pileus.settings import Settings
+from pileus.settings import SettingError, Settings
 
 LOG = logging.getLogger("pileus.server")
 GRACE = 1.5
@@ -34,7 +34,10 @@ def serve_alone(settings: Settings) -> None:
 
 
 def work() -> None:
-    """Serve as one of several: settings come from the parent as a line of standard input, which ends when it dies."""
+    """Serve as one of several: settings come from the parent as a line of standard input, which ends when it dies.
+
+    What keeps it from starting is said on standard output.
+    """
     settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=Settings, dec_hook=lambda kind, text: kind(text))
     configure(settings.log_level, settings.log_format)
 
@@ -43,8 +46,12 @@ def work() -> None:
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
         await serve(settings, stop, only=False)
 
-    with explained(settings):
-        uvloop.run(main())
+    try:
+        with explained(settings):
+            uvloop.run(main())
+    except (StartError, SettingError) as problem:
+        sys.stdout.write(str(problem))
+        sys.exit(1)
 
 
 async def serve(settings: Settings, stop: asyncio.Event, *, only: bool) -> None:

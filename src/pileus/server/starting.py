@@ -41,6 +41,8 @@ def explained(settings: Settings) -> Iterator[None]:
             f"The files in {settings.data} cannot be used: {problem}: choose another with --data"
         ) from problem
     except OSError as problem:
+        if problem.filename is None:
+            raise StartError(str(problem)) from problem
         reason = "it is not a directory" if isinstance(problem, FileExistsError) else problem.strerror
         raise StartError(f"{problem.filename} cannot be used: {reason}: choose another with --data") from problem
 

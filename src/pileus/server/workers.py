@@ -1,7 +1,8 @@
 """Several processes on one port: started, watched, started again when one dies, and stopped together.
 
 Each is a whole server. They are told their settings through a pipe on their standard input, which stays open as long as
-the parent lives: its end tells them to stop, however the parent has died.
+the parent lives: its end tells them to stop, however the parent has died. On their standard output they say why they
+cannot start.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ import msgspec
 
 from pileus.seeding import furnished
 from pileus.server.announcing import announce, answers
-from pileus.server.starting import stop_signals
+from pileus.server.starting import StartError, stop_signals
 from pileus.settings import Settings
 
 LOG = logging.getLogger("pileus.server")
@@ -31,33 +32,42 @@ FIGURES = "PROMETHEUS_MULTIPROC_DIR"
 
 
 async def supervise(settings: Settings, lock: int | None) -> None:
-    """Make the database ready, and keep the processes running until told to stop."""
+    """Make the database ready, and keep the processes running until told to stop; raises StartError if none can."""
     stop = stop_signals()
     async with furnished(settings, only=True) as home:
         token = home.first_token
-    figures = _figures(settings)
-    keeping = [asyncio.create_task(_keep(settings, number, lock, figures)) for number in range(1, settings.workers + 1)]
-    ready = asyncio.create_task(_ready(settings, token))
-    await stop.wait()
-    for task in (ready, *keeping):
+    figures, ready = _figures(settings), asyncio.create_task(answers(settings))
+    keeping = [
+        asyncio.create_task(_keep(settings, number, lock, figures, ready)) for number in range(1, settings.workers + 1)
+    ]
+    ready.add_done_callback(lambda done: None if done.cancelled() else announce(settings, token))
+    stopping = asyncio.create_task(stop.wait())
+    ended, _ = await asyncio.wait({stopping, *keeping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (stopping, ready, *keeping):
         task.cancel()
-    await asyncio.gather(ready, *keeping, return_exceptions=True)
+    await asyncio.gather(stopping, ready, *keeping, return_exceptions=True)
+    for task in ended - {stopping}:
+        task.result()
     LOG.info("Stopped", extra={"workers": settings.workers})
 
 
-async def _keep(settings: Settings, number: int, lock: int | None, figures: Path) -> None:
+async def _keep(settings: Settings, number: int, lock: int | None, figures: Path, ready: "asyncio.Task[None]") -> None:
+    """Let there be a process; raises StartError if it says that it cannot start before any has."""
     pause = FIRST_PAUSE
     while True:
         began = time.monotonic()
         process = await _started(settings, lock, figures)
         try:
-            code = await process.wait()
+            why = await _said(process)
         except asyncio.CancelledError:
             await _stopped(process)
             raise
         if time.monotonic() - began > LONG:
             pause = FIRST_PAUSE
-        LOG.error("A worker has ended: it is started again", extra={"worker": number, "code": code, "pause": pause})
+        if why and not ready.done():
+            raise StartError(why)
+        told = {"worker": number, "code": process.returncode, "pause": pause} | ({"why": why} if why else {})
+        LOG.error("A worker has ended: it is started again", extra=told)
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -66,6 +76,7 @@ async def _started(settings: Settings, lock: int | None, figures: Path) -> async
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
         pass_fds=() if lock is None else (lock,),
         env={**os.environ, FIGURES: str(figures)},
         # Ctrl-C reaches the parent alone, which stops its processes in order.
@@ -76,6 +87,14 @@ async def _started(settings: Settings, lock: int | None, figures: Path) -> async
     return process
 
 
+async def _said(process: asyncio.subprocess.Process) -> str:
+    """Why a process that has ended could not start; nothing if it could."""
+    assert process.stdout is not None  # noqa: S101  # it was asked for
+    said = await process.stdout.read()
+    await process.wait()
+    return said.decode("utf-8", "replace")
+
+
 async def _stopped(process: asyncio.subprocess.Process) -> None:
     process.send_signal(signal.SIGTERM)
     try:
@@ -83,11 +102,6 @@ async def _stopped(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-async def _ready(settings: Settings, token: str | None) -> None:
-    await answers(settings)
-    announce(settings, token)
 
 
 def _figures(settings: Settings) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pileus.domain.catalogue import image_id
 from pileus.domain.compute.instances import Boot
 from pileus.drivers.driver import DriverError
 from pileus.drivers.images import ImageSource
@@ -157,6 +158,14 @@ async def test_a_volume_smaller_than_its_image_is_refused_and_leaves_nothing(
     with pytest.raises(DriverError, match=r"has 5 GiB, and does not fit into 4: an image's `min_disk`"):
         await qemu.ensure_volume(disk)
     assert list(qemu.home.volumes.iterdir()) == []
+
+
+async def test_an_operators_file_is_what_its_name_says(qemu: Qemu) -> None:
+    (qemu.offered / "ubuntu-24.04-x64.qcow2").write_text("a page that says: not found")
+
+    with pytest.raises(DriverError, match=r"ubuntu-24.04-x64\.qcow2 is no qcow2 image"):
+        await qemu.ensure_volume(a_disk(size=5, image_id=image_id(1, "ubuntu-24.04-x64")))
+    assert list(qemu.home.images.iterdir()) == []
 
 
 async def test_images_that_are_not_to_be_trusted_are_refused_and_leave_nothing(

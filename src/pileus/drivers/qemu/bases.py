@@ -59,6 +59,8 @@ class Bases(Host):
         """Make a base of an operator's file, which QEMU's user need not be able to reach."""
         with file.open("rb") as content:
             form = recognised(content.read(HEAD), file.stat().st_size)
+        if file.suffix == ".qcow2" and form.name != "qcow2":
+            raise DriverError(f"The operator's file {file} is no qcow2 image, as its name says", retryable=False)
         copy = self.home.image(name).with_suffix(".fetched")
         try:
             await asyncio.to_thread(_copied, file, copy)

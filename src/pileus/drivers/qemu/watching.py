@@ -60,8 +60,8 @@ class Watching(Measures):
     async def _sample(self, living: set[str]) -> None:
         try:
             await self.measure()
-        except DriverError:
-            LOG.exception("Machines could not be measured")
+        except DriverError as problem:
+            LOG.warning("Machines could not be measured", extra={"why": str(problem)})
         for machine_id in living:
             self._shorten(machine_id)
 
@@ -83,7 +83,7 @@ class Watching(Measures):
         try:
             await self.ensure_running(known.machine)
         except DriverError as problem:
-            LOG.exception("A machine could not be started again", extra={"machine_id": machine_id})
+            LOG.warning("A machine could not be started again", extra={"machine_id": machine_id, "why": str(problem)})
             # It is not tried for ever: from now on it is in error, as of this run of the host.
             self.remember(replace(self.existing(machine_id), host_boot=host_boot(), reason=str(problem)))
 
