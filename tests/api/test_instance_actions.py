@@ -111,18 +111,26 @@ async def test_meanwhile_the_instance_is_locked_and_tells_what_is_being_done(
 
 
 @pytest.mark.parametrize(
-    ("action", "status"),
-    [("start", "ACTIVE"), ("reboot", "SHUTOFF"), ("suspend", "SUSPENDED"), ("resume", "ACTIVE"), ("stop", "PAUSED")],
+    ("action", "status", "instead"),
+    [
+        ("start", "ACTIVE", ": it can stop, reboot, reboot_hard, suspend"),
+        ("start", "ERROR", ": it can stop, reboot_hard"),
+        ("reboot", "SHUTOFF", ": it can start, stop, reboot_hard, suspend"),
+        ("suspend", "SUSPENDED", ": it can reboot_hard, resume"),
+        ("resume", "ACTIVE", ": it can stop, reboot, reboot_hard, suspend"),
+        ("stop", "PAUSED", ": it can reboot_hard"),
+        ("stop", "MIGRATING", ""),
+    ],
 )
-async def test_what_the_status_does_not_allow_is_a_conflict_and_changes_nothing(
-    tenant: Tenant, action: str, status: str
+async def test_what_the_status_does_not_allow_is_a_conflict_that_tells_what_it_does_and_changes_nothing(
+    tenant: Tenant, action: str, status: str, instead: str
 ) -> None:
     instance = await an_instance(tenant, status=status)
 
     answer = await act(tenant, instance, action)
 
     assert answer.status_code == 409
-    assert answer.json()["message"] == f"Cannot {action} instance {instance.id} in status {status}"
+    assert answer.json()["message"] == f"Cannot {action} instance {instance.id} in status {status}{instead}"
     assert await now_of(tenant, instance) == instance
 
 

@@ -193,9 +193,14 @@ class Instance(Lockable, frozen=True, kw_only=True):
         move = MOVES[action]
         self.task_type(action)
         if self.unlocked().status not in move.allowed:
-            raise Conflict(f"Cannot {action} instance {self.id} in status {self.status}")
+            raise Conflict(f"Cannot {action} instance {self.id} in status {self.status}{self._instead()}")
         held = self.locked(task_id, move.task_state)
         return held.standing(move.meanwhile, now) if move.meanwhile else held
+
+    def _instead(self) -> str:
+        able = [each for each, move in MOVES.items() if self.status in move.allowed]
+        ours = [each for each in able if self.virtual or each in METAL_TASKS]
+        return f": it can {', '.join(ours)}" if ours else ""
 
     def resizing(self, flavor_id: str, task_id: str, now: int) -> "Instance":
         """Take another flavor, held by the task that does it; raises Conflict where that is not possible now.
