@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import Firewall, Nic
+from pileus.drivers.driver import Nic, SecurityGroupSpec
 from pileus.drivers.qemu.fabric import client
 from pileus.drivers.qemu.fabric.frames import mac, packed, udp
 from pileus.drivers.qemu.fabric.state import State, Wire
@@ -26,7 +26,7 @@ RULES = [NewRule(direction=direction, ethertype="IPv4") for direction in ("ingre
 STATE = State(
     revision=1,
     wires=[Wire(machine_id=nic.port_id, nic=nic) for nic in NICS],
-    firewalls=[Firewall(id="g", name="g", rules=RULES)],
+    security_groups=[SecurityGroupSpec(id="g", name="g", rules=RULES)],
 )
 
 

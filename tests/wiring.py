@@ -7,7 +7,7 @@ from pileus.domain.network.ports import AssignedAddress, mac_address
 from pileus.domain.network.routers import Leg, Router, RouterPort, RouterStatus
 from pileus.store.database import Tx
 from pileus.store.network import addresses, networks, ports, router_ports, routers, subnets
-from pileus.tasks.network.wiring import crossing, inside, nic
+from pileus.tasks.network.wiring import inside, nic, router_spec
 from tests.tenants import REGION, Tenant
 from tests.worlds import driver_of, owned, renewed
 
@@ -37,9 +37,9 @@ async def a_router(tenant: Tenant, *joined: Subnet, leads_out: bool = True, **ch
 
     legs = await tenant.running.cloud.db.write(write)
     driver = driver_of(tenant.running)
-    await driver.ensure_router(crossing(router, legs))
+    await driver.ensure_router(router_spec(router, legs))
     for leg in inside(legs):
-        await driver.ensure_joined(router.id, nic(leg))
+        await driver.ensure_router_interface(router.id, nic(leg))
     return router
 
 

@@ -19,7 +19,7 @@ from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, fre
 from pileus.domain.places import Place
 from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
 from pileus.domain.tags import tagged
-from pileus.drivers.driver import Disk, Firewall, Leading, Machine, Nic, Range, Segment
+from pileus.drivers.driver import Disk, FloatingIPSpec, Machine, NetworkSpec, Nic, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, faults, tags
 from pileus.store.account import user_actions
@@ -109,9 +109,9 @@ async def a_network(tenant: Tenant, *cidrs: str, **changes: Any) -> tuple[Networ
             await subnets.add(tx, subnet)
 
     await tenant.running.cloud.db.write(write)
-    await driver_of(tenant.running).ensure_network(Segment.of(network))
+    await driver_of(tenant.running).ensure_network(NetworkSpec.of(network))
     for subnet in ranges:
-        await driver_of(tenant.running).ensure_subnet(Range.of(subnet))
+        await driver_of(tenant.running).ensure_subnet(SubnetSpec.of(subnet))
     return network, ranges
 
 
@@ -144,14 +144,14 @@ async def a_floating_ip(tenant: Tenant, port: Port | None = None, **changes: Any
 
     floating = await tenant.running.cloud.db.write(write)
     if floating.port_id and floating.fixed_ip_address:
-        leading = Leading(
+        leading = FloatingIPSpec(
             id=floating.id,
             region_id=floating.region_id,
             ip_address=floating.floating_ip_address,
             port_id=floating.port_id,
             fixed_ip_address=floating.fixed_ip_address,
         )
-        await driver_of(tenant.running).ensure_leading(leading)
+        await driver_of(tenant.running).ensure_floating_ip(leading)
     return floating
 
 
@@ -169,7 +169,7 @@ async def a_security_group(tenant: Tenant, name: str = "web", *guarded: Port, **
             )
 
     await tenant.running.cloud.db.write(write)
-    await driver_of(tenant.running).ensure_firewall(Firewall(id=group.id, name=group.name))
+    await driver_of(tenant.running).ensure_security_group(SecurityGroupSpec(id=group.id, name=group.name))
     for port in guarded:
         if port.instance_id:
             await driver_of(tenant.running).ensure_plugged(port.instance_id, await _nic(tenant.running, port))
@@ -183,8 +183,8 @@ async def a_rule(tenant: Tenant, group: SecurityGroup, **changes: Any) -> Securi
     async with tenant.running.cloud.db.read() as tx:
         there = await security_groups.rules_of(tx, group.id)
     await tenant.running.cloud.db.write(lambda tx: security_groups.save_rules(tx, group.id, [*there, rule]))
-    told = Firewall(id=group.id, name=group.name, rules=[each.rule for each in (*there, rule)])
-    await driver_of(tenant.running).ensure_firewall(told)
+    told = SecurityGroupSpec(id=group.id, name=group.name, rules=[each.rule for each in (*there, rule)])
+    await driver_of(tenant.running).ensure_security_group(told)
     return rule
 
 

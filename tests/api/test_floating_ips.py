@@ -39,10 +39,10 @@ async def test_one_is_made_alone_and_one_that_leads_to_a_port(tenant: Tenant) ->
     assert (leading["status"], leading["port_id"], leading["router_id"]) == ("ACTIVE", port.id, router.id)
     assert [leading["fixed_ip_address"]] == await addresses_of(tenant, port)
     assert await shown_on(tenant, port) == [leading["floating_ip_address"]]
-    told = driver_of(tenant.running).leading(leading["id"])
+    told = driver_of(tenant.running).floating_ip(leading["id"])
     assert told is not None
     assert (told.port_id, told.ip_address) == (port.id, leading["floating_ip_address"])
-    assert driver_of(tenant.running).leading(alone["id"]) is None
+    assert driver_of(tenant.running).floating_ip(alone["id"]) is None
 
 
 async def test_an_address_is_never_given_twice(tenant: Tenant, stranger: Tenant) -> None:
@@ -63,7 +63,7 @@ async def test_of_many_that_want_one_port_one_has_it(tenant: Tenant) -> None:
     found = (await tenant.api.get(tenant.path("floatingips"), params={"port_ids": [port.id]})).json()["results"]
     assert len(found) == 1
     assert await shown_on(tenant, port) == [found[0]["floating_ip_address"]]
-    led = [driver_of(tenant.running).leading(each.rsplit("/", 1)[1]) for each in path]
+    led = [driver_of(tenant.running).floating_ip(each.rsplit("/", 1)[1]) for each in path]
     assert [each.id for each in led if each] == [found[0]["id"]]
 
 
@@ -90,7 +90,7 @@ async def test_one_moves_stays_and_leads_nowhere(tenant: Tenant) -> None:
     await tenant.finished(await tenant.api.patch(path, json={"port_id": None}))
     view = await seen(tenant, "floatingips", floating_ip.id)
     assert (view["status"], view["port_id"], view["fixed_ip_address"]) == ("DOWN", None, None)
-    assert driver_of(tenant.running).leading(floating_ip.id) is None
+    assert driver_of(tenant.running).floating_ip(floating_ip.id) is None
     assert (await tenant.api.patch(path, json={"port_id": None})).json() == {"tasks": []}
 
 
@@ -122,7 +122,7 @@ async def test_a_move_that_fails_leaves_it_where_it_was(tenant: Tenant) -> None:
 
     assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
     assert await seen(tenant, "floatingips", floating_ip.id) == before
-    told = driver_of(tenant.running).leading(floating_ip.id)
+    told = driver_of(tenant.running).floating_ip(floating_ip.id)
     assert told is not None
     assert told.port_id == one.id
 
@@ -140,7 +140,7 @@ async def test_a_port_that_goes_meanwhile_is_not_led_to(tenant: Tenant) -> None:
     assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
     assert locked.status_code == 409
     assert (await seen(tenant, "floatingips", floating_ip.id))["port_id"] is None
-    assert driver_of(tenant.running).leading(floating_ip.id) is None
+    assert driver_of(tenant.running).floating_ip(floating_ip.id) is None
 
 
 async def test_older_clients_assign_and_unassign(tenant: Tenant) -> None:
@@ -195,7 +195,7 @@ async def test_an_instance_that_goes_is_led_to_no_more(tenant: Tenant) -> None:
     await tenant.finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
 
     assert (await seen(tenant, "floatingips", floating_ip.id))["status"] == "DOWN"
-    assert driver_of(tenant.running).leading(floating_ip.id) is None
+    assert driver_of(tenant.running).floating_ip(floating_ip.id) is None
 
 
 async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:

@@ -36,10 +36,10 @@ async def test_a_network_comes_with_a_router_that_leads_out(tenant: Tenant) -> N
     told = driver_of(tenant.running).network(network_id)
     assert told is not None
     assert (told[0].name, told[0].segmentation_id) == ("inside", network["segmentation_id"])
-    crossing = driver_of(tenant.running).router(router_id)
-    assert crossing is not None
-    assert crossing[0].outside is not None
-    assert crossing[0].outside.addresses == [each["ip_address"] for each in gateway["external_fixed_ips"]]
+    driven = driver_of(tenant.running).router(router_id)
+    assert driven is not None
+    assert driven[0].outside is not None
+    assert driven[0].outside.addresses == [each["ip_address"] for each in gateway["external_fixed_ips"]]
 
 
 async def test_a_network_can_do_without_a_router(tenant: Tenant) -> None:

@@ -25,9 +25,9 @@ async def made(tenant: Tenant, **body: Any) -> dict[str, Any]:
 
 def told(tenant: Tenant, group_id: str) -> list[tuple[str, str | None]]:
     """Direction and protocol of the rules that the driver knows."""
-    firewall = driver_of(tenant.running).firewall(group_id)
-    assert firewall is not None
-    return sorted((rule.direction, rule.protocol) for rule in firewall.rules)
+    group = driver_of(tenant.running).security_group(group_id)
+    assert group is not None
+    return sorted((rule.direction, rule.protocol) for rule in group.rules)
 
 
 def rules(view: dict[str, Any]) -> list[tuple[str, str | None]]:
@@ -225,7 +225,7 @@ async def test_a_group_in_use_stays(tenant: Tenant) -> None:
     assert (guarding.status_code, spoken_of.status_code) == (409, 409)
     assert ("guards 1 port" in guarding.text, "speaks of it" in spoken_of.text) == (True, True)
     assert (other_gone.status_code, gone.status_code) == (204, 204)
-    assert driver_of(tenant.running).firewall(group.id) is None
+    assert driver_of(tenant.running).security_group(group.id) is None
 
 
 async def test_a_deletion_that_fails_is_told(tenant: Tenant) -> None:
@@ -235,7 +235,7 @@ async def test_a_deletion_that_fails_is_told(tenant: Tenant) -> None:
     answer = await tenant.api.delete(tenant.path(OLDER, group.id))
 
     assert (answer.status_code, "was not deleted" in answer.text) == (409, True)
-    assert driver_of(tenant.running).firewall(group.id) is not None
+    assert driver_of(tenant.running).security_group(group.id) is not None
 
 
 async def test_the_driver_hears_which_groups_guard_an_instance(tenant: Tenant) -> None:

@@ -20,9 +20,9 @@ from pileus.drivers.driver import (
     DriverError,
     Extends,
     Hosts,
+    Interfaces,
     Machine,
     Migrates,
-    Networks,
     Nic,
     Protects,
     Rehearses,
@@ -248,7 +248,7 @@ async def test_images_are_kept_of_volumes_and_of_what_an_address_leads_to(driver
 
 
 async def test_interfaces_are_plugged_in_and_pulled_out(driver: Compute, kind: Kind) -> None:
-    plugger, machine = able(driver, Networks), await a_system(driver, kind)
+    plugger, machine = able(driver, Interfaces), await a_system(driver, kind)
     nic = Nic(port_id=str(uuid.uuid4()), network_id="n-1", mac_address="00:16:3e:00:00:01", addresses=["10.0.0.5"])
 
     await twice(plugger.ensure_plugged, machine.id, nic)

@@ -8,17 +8,17 @@ from msgspec.structs import replace
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.driver import (
     Compute,
-    Crossing,
     DriverError,
-    Firewall,
-    Firewalls,
     FloatingIPs,
-    Leading,
+    FloatingIPSpec,
+    Networks,
+    NetworkSpec,
     Nic,
-    Range,
     Routers,
-    Segment,
-    Segments,
+    RouterSpec,
+    SecurityGroups,
+    SecurityGroupSpec,
+    SubnetSpec,
 )  # fmt: skip
 from pileus.drivers.metrics import RouterMetrics
 from tests.drivers.conformance import able, twice
@@ -27,59 +27,61 @@ HOUR = 3_600_000_000
 
 
 async def test_networks_are_made_changed_and_taken_away(driver: Compute) -> None:
-    weaver, network_id, subnet_id = able(driver, Segments), str(uuid.uuid4()), str(uuid.uuid4())
-    segment = Segment(id=network_id, name="inside", region_id=1, type="vxlan", mtu=1450)
-    subnet = Range(id=subnet_id, network_id=network_id, cidr="10.0.0.0/24", gateway_ip="10.0.0.1")
+    network_driver, network_id, subnet_id = able(driver, Networks), str(uuid.uuid4()), str(uuid.uuid4())
+    segment = NetworkSpec(id=network_id, name="inside", region_id=1, type="vxlan", mtu=1450)
+    subnet = SubnetSpec(id=subnet_id, network_id=network_id, cidr="10.0.0.0/24", gateway_ip="10.0.0.1")
 
     with pytest.raises(DriverError):
-        await weaver.ensure_subnet(subnet)
-    await twice(weaver.ensure_network, segment)
-    await twice(weaver.ensure_subnet, subnet)
-    await twice(weaver.ensure_subnet, replace(subnet, enable_dhcp=False))
-    await twice(weaver.ensure_no_subnet, subnet_id)
-    await twice(weaver.ensure_no_network, network_id)
+        await network_driver.ensure_subnet(subnet)
+    await twice(network_driver.ensure_network, segment)
+    await twice(network_driver.ensure_subnet, subnet)
+    await twice(network_driver.ensure_subnet, replace(subnet, enable_dhcp=False))
+    await twice(network_driver.ensure_no_subnet, subnet_id)
+    await twice(network_driver.ensure_no_network, network_id)
 
 
 async def test_routers_join_networks_and_let_go(driver: Compute) -> None:
-    joiner, router = able(driver, Routers), Crossing(id=str(uuid.uuid4()), name="crossing")
+    router_driver, router = able(driver, Routers), RouterSpec(id=str(uuid.uuid4()), name="crossing")
     nic = Nic(port_id=str(uuid.uuid4()), network_id="n-1", mac_address="00:16:3e:00:00:02", addresses=["10.0.0.1"])
 
     with pytest.raises(DriverError):
-        await joiner.ensure_joined(router.id, nic)
-    await twice(joiner.ensure_router, router)
-    await twice(joiner.ensure_joined, router.id, nic)
-    await twice(joiner.ensure_parted, router.id, nic.port_id)
-    await twice(joiner.ensure_no_router, router.id)
+        await router_driver.ensure_router_interface(router.id, nic)
+    await twice(router_driver.ensure_router, router)
+    await twice(router_driver.ensure_router_interface, router.id, nic)
+    await twice(router_driver.ensure_no_router_interface, router.id, nic.port_id)
+    await twice(router_driver.ensure_no_router, router.id)
 
 
 async def test_floating_ips_lead_and_stop_leading(driver: Compute) -> None:
     leader, address = able(driver, FloatingIPs), str(uuid.uuid4())
-    leading = Leading(id=address, region_id=1, ip_address="198.18.0.9", port_id="p-1", fixed_ip_address="10.0.0.5")
+    leading = FloatingIPSpec(
+        id=address, region_id=1, ip_address="198.18.0.9", port_id="p-1", fixed_ip_address="10.0.0.5"
+    )
 
-    await twice(leader.ensure_leading, leading)
-    await twice(leader.ensure_leading, replace(leading, port_id="p-2"))
-    await twice(leader.ensure_not_leading, address)
+    await twice(leader.ensure_floating_ip, leading)
+    await twice(leader.ensure_floating_ip, replace(leading, port_id="p-2"))
+    await twice(leader.ensure_no_floating_ip, address)
 
 
 async def test_security_groups_have_exactly_the_rules_that_they_are_told(driver: Compute) -> None:
-    guard, group_id = able(driver, Firewalls), str(uuid.uuid4())
+    guard, group_id = able(driver, SecurityGroups), str(uuid.uuid4())
     ssh = NewRule(direction="ingress", protocol="tcp", port_range_min=22, port_range_max=22)
 
-    await twice(guard.ensure_firewall, Firewall(id=group_id, name="web", rules=[ssh]))
-    await twice(guard.ensure_firewall, Firewall(id=group_id, name="web"))
-    await twice(guard.ensure_no_firewall, group_id)
+    await twice(guard.ensure_security_group, SecurityGroupSpec(id=group_id, name="web", rules=[ssh]))
+    await twice(guard.ensure_security_group, SecurityGroupSpec(id=group_id, name="web"))
+    await twice(guard.ensure_no_security_group, group_id)
 
 
 async def test_what_passed_through_a_router_is_told_for_each_of_its_interfaces(driver: Compute) -> None:
-    watcher, router = able(driver, RouterMetrics), Crossing(id=str(uuid.uuid4()), name="crossing")
-    joiner = able(driver, Routers)
+    watcher, router = able(driver, RouterMetrics), RouterSpec(id=str(uuid.uuid4()), name="crossing")
+    router_driver = able(driver, Routers)
     inner = Nic(port_id=str(uuid.uuid4()), network_id="n-1", mac_address="00:16:3e:00:00:02", addresses=["10.0.0.1"])
     outer = replace(inner, port_id=str(uuid.uuid4()), network_id="n-2", addresses=["198.18.0.7"])
 
     with pytest.raises(DriverError):
         await watcher.traffic(router.id, 0, HOUR, 5)
-    await joiner.ensure_router(replace(router, outside=outer))
-    await joiner.ensure_joined(router.id, inner)
+    await router_driver.ensure_router(replace(router, outside=outer))
+    await router_driver.ensure_router_interface(router.id, inner)
     passed = await watcher.traffic(router.id, HOUR, 2 * HOUR, 5)
 
     assert passed.keys() == {inner.port_id, outer.port_id}

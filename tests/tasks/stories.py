@@ -7,7 +7,7 @@ import httpx
 
 from pileus.domain.catalogue import image_id
 from pileus.domain.network.ports import AddressPair
-from pileus.drivers.driver import Firewall
+from pileus.drivers.driver import SecurityGroupSpec
 from pileus.store.network import security_groups
 from tests.storage import a_snapshot, a_volume, snapshots_now
 from tests.tasks.address_stories import ADDRESS_STORIES
@@ -53,7 +53,7 @@ async def _default_group(tenant: Tenant) -> None:
         group = await security_groups.default(tx, place_of(tenant))
         assert group is not None
         told = [rule.rule for rule in await security_groups.rules_of(tx, group.id)]
-    await driver_of(tenant.running).ensure_firewall(Firewall(id=group.id, name=group.name, rules=told))
+    await driver_of(tenant.running).ensure_security_group(SecurityGroupSpec(id=group.id, name=group.name, rules=told))
 
 
 async def _create_vm(tenant: Tenant) -> Ask:

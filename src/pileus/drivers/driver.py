@@ -109,7 +109,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     boot: Boot = field(default_factory=Boot)
 
 
-class Segment(Struct, frozen=True, kw_only=True):
+class NetworkSpec(Struct, frozen=True, kw_only=True):
     """A network as a driver sees it; `segmentation_id` tells those of one type in a region apart."""
 
     id: str
@@ -120,12 +120,12 @@ class Segment(Struct, frozen=True, kw_only=True):
     segmentation_id: int | None = None
 
     @classmethod
-    def of(cls, network: Network) -> "Segment":
+    def of(cls, network: Network) -> "NetworkSpec":
         """A network as it is recorded."""
         return convert(network, cls, from_attributes=True)
 
 
-class Range(Struct, frozen=True, kw_only=True):
+class SubnetSpec(Struct, frozen=True, kw_only=True):
     """A subnet as a driver sees it: what it tells the machines on it, if it tells them anything (`enable_dhcp`)."""
 
     id: str
@@ -137,13 +137,13 @@ class Range(Struct, frozen=True, kw_only=True):
     host_routes: list[Route] = field(default_factory=list)
 
     @classmethod
-    def of(cls, subnet: Subnet) -> "Range":
+    def of(cls, subnet: Subnet) -> "SubnetSpec":
         """A subnet as it is recorded."""
         told = replace(subnet, dns_nameservers=subnet.dns_nameservers or [])
         return convert(told, cls, from_attributes=True)
 
 
-class Crossing(Struct, frozen=True, kw_only=True):
+class RouterSpec(Struct, frozen=True, kw_only=True):
     """A router as a driver sees it; `outside` is its way out: what is behind it speaks as it if it `translates`."""
 
     id: str
@@ -153,7 +153,7 @@ class Crossing(Struct, frozen=True, kw_only=True):
     translates: bool = True
 
 
-class Firewall(Struct, frozen=True, kw_only=True):
+class SecurityGroupSpec(Struct, frozen=True, kw_only=True):
     """A security group as a driver sees it: what no rule lets pass is stopped, at every interface in the group."""
 
     id: str
@@ -161,7 +161,7 @@ class Firewall(Struct, frozen=True, kw_only=True):
     rules: list[NewRule] = field(default_factory=list)
 
 
-class Leading(Struct, frozen=True, kw_only=True):
+class FloatingIPSpec(Struct, frozen=True, kw_only=True):
     """A floating IP as a driver sees it: what is sent to `ip_address` goes on to `fixed_ip_address` of a port."""
 
     id: str
@@ -279,7 +279,7 @@ class Snapshots(Protocol):
 
 
 @runtime_checkable
-class Networks(Protocol):
+class Interfaces(Protocol):
     """Plugs machines into networks."""
 
     async def ensure_plugged(self, machine_id: str, nic: Nic) -> None:
@@ -290,16 +290,16 @@ class Networks(Protocol):
 
 
 @runtime_checkable
-class Segments(Protocol):
+class Networks(Protocol):
     """Makes networks; external ones are there without its doing."""
 
-    async def ensure_network(self, segment: Segment) -> None:
+    async def ensure_network(self, network: NetworkSpec) -> None:
         """Make a network, or make the one that is there as it is to be."""
 
     async def ensure_no_network(self, network_id: str) -> None:
         """Take it away, and its subnets."""
 
-    async def ensure_subnet(self, subnet: Range) -> None:
+    async def ensure_subnet(self, subnet: SubnetSpec) -> None:
         """Make a subnet of a network, or make the one that is there as it is to be."""
 
     async def ensure_no_subnet(self, subnet_id: str) -> None:
@@ -310,27 +310,27 @@ class Segments(Protocol):
 class Routers(Protocol):
     """Joins networks."""
 
-    async def ensure_router(self, crossing: Crossing) -> None:
+    async def ensure_router(self, router: RouterSpec) -> None:
         """Make a router, or make the one that is there as it is to be; what it joins stays joined."""
 
     async def ensure_no_router(self, router_id: str) -> None:
         """Take it away, and what joins it."""
 
-    async def ensure_joined(self, router_id: str, nic: Nic) -> None:
+    async def ensure_router_interface(self, router_id: str, nic: Nic) -> None:
         """Let a router have an interface."""
 
-    async def ensure_parted(self, router_id: str, port_id: str) -> None:
+    async def ensure_no_router_interface(self, router_id: str, port_id: str) -> None:
         """Take it away."""
 
 
 @runtime_checkable
-class Firewalls(Protocol):
+class SecurityGroups(Protocol):
     """Lets security groups guard interfaces."""
 
-    async def ensure_firewall(self, firewall: Firewall) -> None:
+    async def ensure_security_group(self, group: SecurityGroupSpec) -> None:
         """Let a security group have exactly these rules, at every interface that is in it."""
 
-    async def ensure_no_firewall(self, group_id: str) -> None:
+    async def ensure_no_security_group(self, group_id: str) -> None:
         """Take it away."""
 
 
@@ -338,10 +338,10 @@ class Firewalls(Protocol):
 class FloatingIPs(Protocol):
     """Lets public addresses lead to ports."""
 
-    async def ensure_leading(self, leading: Leading) -> None:
+    async def ensure_floating_ip(self, floating_ip: FloatingIPSpec) -> None:
         """Let a floating IP lead there, and nowhere else."""
 
-    async def ensure_not_leading(self, floating_ip_id: str) -> None:
+    async def ensure_no_floating_ip(self, floating_ip_id: str) -> None:
         """Let it lead nowhere."""
 
 

@@ -3,14 +3,22 @@
 import msgspec
 from msgspec import Struct
 
-from pileus.drivers.driver import Crossing, DriverError, Firewall, Leading, Nic, Range, Segment
+from pileus.drivers.driver import (
+    DriverError,
+    FloatingIPSpec,
+    NetworkSpec,
+    Nic,
+    RouterSpec,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
 from pileus.drivers.facts import Facts
 
-TABLES = ("nics", "networks", "subnets", "routers", "router_ports", "firewalls", "floating_ips")
+TABLES = ("nics", "networks", "subnets", "routers", "router_ports", "security_groups", "floating_ips")
 
 
 class Wiring(Facts):
-    """The part that keeps it: Networks, Segments, Routers, FloatingIPs and Firewalls."""
+    """The part that keeps it: Interfaces, Networks, Routers, FloatingIPs and SecurityGroups."""
 
     SCHEMA = "".join(
         f"CREATE TABLE IF NOT EXISTS {table} (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);"
@@ -25,16 +33,16 @@ class Wiring(Facts):
         """Take an interface from a machine."""
         await self._drop("nics", port_id, machine_id)
 
-    async def ensure_network(self, segment: Segment) -> None:
+    async def ensure_network(self, network: NetworkSpec) -> None:
         """Make a network, or change it."""
-        await self._let("networks", segment.id, None, segment, "network")
+        await self._let("networks", network.id, None, network, "network")
 
     async def ensure_no_network(self, network_id: str) -> None:
         """Remove a network with its subnets."""
         self._db.execute("DELETE FROM subnets WHERE parent = ?", (network_id,))
         await self._drop("networks", network_id)
 
-    async def ensure_subnet(self, subnet: Range) -> None:
+    async def ensure_subnet(self, subnet: SubnetSpec) -> None:
         """Make a subnet, or change it."""
         self._must("networks", subnet.network_id)
         await self._let("subnets", subnet.id, subnet.network_id, subnet, "subnet")
@@ -43,68 +51,68 @@ class Wiring(Facts):
         """Remove a subnet."""
         await self._drop("subnets", subnet_id)
 
-    async def ensure_router(self, crossing: Crossing) -> None:
+    async def ensure_router(self, router: RouterSpec) -> None:
         """Make a router, or change it."""
-        await self._let("routers", crossing.id, None, crossing, "router")
+        await self._let("routers", router.id, None, router, "router")
 
     async def ensure_no_router(self, router_id: str) -> None:
         """Remove a router with its interfaces."""
         self._db.execute("DELETE FROM router_ports WHERE parent = ?", (router_id,))
         await self._drop("routers", router_id)
 
-    async def ensure_joined(self, router_id: str, nic: Nic) -> None:
+    async def ensure_router_interface(self, router_id: str, nic: Nic) -> None:
         """Give a router an interface."""
         self._must("routers", router_id)
         await self._let("router_ports", nic.port_id, router_id, nic, "join")
 
-    async def ensure_parted(self, router_id: str, port_id: str) -> None:
+    async def ensure_no_router_interface(self, router_id: str, port_id: str) -> None:
         """Take an interface from a router."""
         await self._drop("router_ports", port_id, router_id)
 
-    async def ensure_firewall(self, firewall: Firewall) -> None:
+    async def ensure_security_group(self, group: SecurityGroupSpec) -> None:
         """Make a security group, or change it."""
-        await self._let("firewalls", firewall.id, None, firewall, "firewall")
+        await self._let("security_groups", group.id, None, group, "security_group")
 
-    async def ensure_no_firewall(self, group_id: str) -> None:
+    async def ensure_no_security_group(self, group_id: str) -> None:
         """Remove a security group."""
-        await self._drop("firewalls", group_id)
+        await self._drop("security_groups", group_id)
 
-    async def ensure_leading(self, leading: Leading) -> None:
+    async def ensure_floating_ip(self, floating_ip: FloatingIPSpec) -> None:
         """Let a floating IP lead to a port."""
-        await self._let("floating_ips", leading.id, leading.port_id, leading, "lead")
+        await self._let("floating_ips", floating_ip.id, floating_ip.port_id, floating_ip, "lead")
 
-    async def ensure_not_leading(self, floating_ip_id: str) -> None:
+    async def ensure_no_floating_ip(self, floating_ip_id: str) -> None:
         """Let a floating IP lead nowhere."""
         await self._drop("floating_ips", floating_ip_id)
 
-    def firewall(self, group_id: str) -> Firewall | None:
+    def security_group(self, group_id: str) -> SecurityGroupSpec | None:
         """A security group as it was last told of; None without it."""
-        row = self._db.execute("SELECT facts FROM firewalls WHERE id = ?", (group_id,)).fetchone()
-        return None if row is None else msgspec.json.decode(row[0], type=Firewall)
+        row = self._db.execute("SELECT facts FROM security_groups WHERE id = ?", (group_id,)).fetchone()
+        return None if row is None else msgspec.json.decode(row[0], type=SecurityGroupSpec)
 
     def nic(self, port_id: str) -> Nic | None:
         """An interface of a machine, as it was last told of; None without it."""
         row = self._db.execute("SELECT facts FROM nics WHERE id = ?", (port_id,)).fetchone()
         return None if row is None else msgspec.json.decode(row[0], type=Nic)
 
-    def leading(self, floating_ip_id: str) -> Leading | None:
+    def floating_ip(self, floating_ip_id: str) -> FloatingIPSpec | None:
         """Where a floating IP leads, or None."""
         row = self._db.execute("SELECT facts FROM floating_ips WHERE id = ?", (floating_ip_id,)).fetchone()
-        return None if row is None else msgspec.json.decode(row[0], type=Leading)
+        return None if row is None else msgspec.json.decode(row[0], type=FloatingIPSpec)
 
-    def network(self, network_id: str) -> tuple[Segment, dict[str, Range]] | None:
+    def network(self, network_id: str) -> tuple[NetworkSpec, dict[str, SubnetSpec]] | None:
         """A network and its subnets, as they were last told of; None without it."""
         row = self._db.execute("SELECT facts FROM networks WHERE id = ?", (network_id,)).fetchone()
         rows = self._db.execute("SELECT id, facts FROM subnets WHERE parent = ?", (network_id,)).fetchall()
-        subnets = {subnet_id: msgspec.json.decode(facts, type=Range) for subnet_id, facts in rows}
-        return None if row is None else (msgspec.json.decode(row[0], type=Segment), subnets)
+        subnets = {subnet_id: msgspec.json.decode(facts, type=SubnetSpec) for subnet_id, facts in rows}
+        return None if row is None else (msgspec.json.decode(row[0], type=NetworkSpec), subnets)
 
-    def router(self, router_id: str) -> tuple[Crossing, dict[str, Nic]] | None:
+    def router(self, router_id: str) -> tuple[RouterSpec, dict[str, Nic]] | None:
         """A router and its interfaces, as they were last told of; None without it."""
         row = self._db.execute("SELECT facts FROM routers WHERE id = ?", (router_id,)).fetchone()
         rows = self._db.execute("SELECT id, facts FROM router_ports WHERE parent = ?", (router_id,)).fetchall()
         nics = {port_id: msgspec.json.decode(facts, type=Nic) for port_id, facts in rows}
-        return None if row is None else (msgspec.json.decode(row[0], type=Crossing), nics)
+        return None if row is None else (msgspec.json.decode(row[0], type=RouterSpec), nics)
 
     async def _let(self, table: str, identity: str, parent: str | None, thing: Struct, what: str) -> None:
         """Let a thing be as it is told; it takes its time if it was not so."""

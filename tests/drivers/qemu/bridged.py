@@ -18,7 +18,15 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import Crossing, DriverError, Firewall, Leading, Nic, Range, Segment
+from pileus.drivers.driver import (
+    DriverError,
+    FloatingIPSpec,
+    NetworkSpec,
+    Nic,
+    RouterSpec,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.bridges import joined
 from pileus.drivers.qemu.driver import Qemu
@@ -52,7 +60,7 @@ def opened_to_users() -> None:
 async def shut(qemu: Qemu) -> str:
     """What is said while the device is closed to users."""
     try:
-        await qemu.ensure_firewall(Firewall(id="shut", name="shut"))
+        await qemu.ensure_security_group(SecurityGroupSpec(id="shut", name="shut"))
     except DriverError as problem:
         return str(problem)
     return ""
@@ -83,12 +91,12 @@ async def wired(qemu: Qemu) -> Nic:
     inner = Nic(port_id="inner", network_id="n", mac_address="fa:16:3e:00:00:02", addresses=[INNER], groups=["open"])
     own = Nic(port_id="own", network_id="n", mac_address="fa:16:3e:00:00:03", addresses=["10.0.0.1"])
     outside = Nic(port_id="out", network_id=PUBLIC, mac_address="fa:16:3e:00:00:04", addresses=[ROUTER])
-    await qemu.ensure_network(Segment(id="n", name="inside", region_id=1, type="vxlan", mtu=1450))
-    await qemu.ensure_subnet(Range(id="s", network_id="n", cidr="10.0.0.0/24", gateway_ip="10.0.0.1"))
-    await qemu.ensure_router(Crossing(id="r", name="r", outside=outside))
-    await qemu.ensure_joined("r", own)
-    await qemu.ensure_leading(
-        Leading(id="f", region_id=1, ip_address=FLOATING, port_id="inner", fixed_ip_address=INNER)
+    await qemu.ensure_network(NetworkSpec(id="n", name="inside", region_id=1, type="vxlan", mtu=1450))
+    await qemu.ensure_subnet(SubnetSpec(id="s", network_id="n", cidr="10.0.0.0/24", gateway_ip="10.0.0.1"))
+    await qemu.ensure_router(RouterSpec(id="r", name="r", outside=outside))
+    await qemu.ensure_router_interface("r", own)
+    await qemu.ensure_floating_ip(
+        FloatingIPSpec(id="f", region_id=1, ip_address=FLOATING, port_id="inner", fixed_ip_address=INNER)
     )
     return inner
 
@@ -112,7 +120,7 @@ async def machines(folder: Path) -> dict[str, Any]:
     try:
         found = {"shut": await shut(qemu)}
         opened_to_users()
-        await qemu.ensure_firewall(Firewall(id="open", name="open", rules=[SSH, OUT]))
+        await qemu.ensure_security_group(SecurityGroupSpec(id="open", name="open", rules=[SSH, OUT]))
         inner = await wired(qemu)
         await asyncio.gather(
             a_calling_system(qemu, a_nic(groups=["open"], addresses=[OUTER])), a_calling_system(qemu, inner)
@@ -139,7 +147,7 @@ def a_helper(folder: Path) -> None:
 
 def lending(folder: Path) -> Any:
     """How a user without rights joins a bridge, or why not."""
-    home, network = Home(folder, "root"), Segment(id="n", name="net", region_id=1, type="vxlan", mtu=1450)
+    home, network = Home(folder, "root"), NetworkSpec(id="n", name="net", region_id=1, type="vxlan", mtu=1450)
     try:
         found = joined({"net": "br0"}, [network], home)
     except DriverError as problem:

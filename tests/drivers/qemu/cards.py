@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import Crossing, Firewall, Leading, Nic, Range
+from pileus.drivers.driver import FloatingIPSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.fabric.frames import (
     ETHERNET,
     ICMP,
@@ -78,14 +78,14 @@ def nic(port_id: str, network_id: str, *addresses: str, **changes: Any) -> Nic:
     return Nic(**{**facts, "port_id": port_id, "network_id": network_id, **changes})
 
 
-def subnet(network_id: str, cidr: str, gateway: str) -> Range:
-    return Range(id=f"s-{network_id}", network_id=network_id, cidr=cidr, gateway_ip=gateway)
+def subnet(network_id: str, cidr: str, gateway: str) -> SubnetSpec:
+    return SubnetSpec(id=f"s-{network_id}", network_id=network_id, cidr=cidr, gateway_ip=gateway)
 
 
 def router(name: str, *networks: str, outside: str | None = None, **changes: Any) -> Joined:
     nics = [nic(f"{name}-{network_id}", network_id, f"10.{at}.0.1") for at, network_id in enumerate(networks)]
     leading = nic(f"{name}-out", "pub", outside) if outside else None
-    return Joined(crossing=Crossing(id=name, name=name, outside=leading, **changes), nics=nics)
+    return Joined(router=RouterSpec(id=name, name=name, outside=leading, **changes), nics=nics)
 
 
 NICS = (
@@ -109,9 +109,9 @@ def a_state(revision: int = 1, **changes: Any) -> State:
             subnet("pub", "198.18.0.0/24", "198.18.0.1"),
         ],
         "routers": [router("r-a", "n-a", "n-c", outside=ROUTER_A), router("r-b", "n-b", outside=ROUTER_B)],
-        "firewalls": [Firewall(id="g", name="g", rules=EVERYTHING)],
+        "security_groups": [SecurityGroupSpec(id="g", name="g", rules=EVERYTHING)],
         "floating_ips": [
-            Leading(id="f", region_id=1, ip_address=FLOATING, port_id="b", fixed_ip_address=B),
+            FloatingIPSpec(id="f", region_id=1, ip_address=FLOATING, port_id="b", fixed_ip_address=B),
         ],
         "outside": ["pub"],
     }

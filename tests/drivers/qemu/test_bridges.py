@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pileus.drivers.driver import DriverError, Segment
+from pileus.drivers.driver import DriverError, NetworkSpec
 from pileus.drivers.qemu.bridges import joined
 from pileus.drivers.qemu.home import Home
 from tests.drivers.conformance import DRIVERS
@@ -75,5 +75,7 @@ def test_a_user_without_rights_is_lent_devices_by_qemus_helper(namespace: str, h
 def test_a_bridge_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DriverError, match="no bridge br77: make it"):
         joined(
-            {"net": "br77"}, [Segment(id="n", name="net", region_id=1, type="vxlan", mtu=1450)], Home(tmp_path, "root")
+            {"net": "br77"},
+            [NetworkSpec(id="n", name="net", region_id=1, type="vxlan", mtu=1450)],
+            Home(tmp_path, "root"),
         )

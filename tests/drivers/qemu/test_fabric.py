@@ -8,7 +8,7 @@ import pytest
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import Crossing, Firewall, Nic, Range
+from pileus.drivers.driver import Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.fabric import dhcp
 from pileus.drivers.qemu.fabric.firewall import IN, OUT, Guard, members, patterns
 from pileus.drivers.qemu.fabric.frames import (
@@ -202,7 +202,7 @@ def test_frames_that_are_cut_off_harm_nobody(cut: int) -> None:
 
 def a_state(**changes: Any) -> State:
     nic = Nic(port_id="p-1", network_id="n-1", mac_address="02:00:00:00:00:01", addresses=[ME], groups=["g-1"])
-    subnet = Range(id="s-1", network_id="n-1", cidr="10.0.0.0/24", gateway_ip="10.0.0.1")
+    subnet = SubnetSpec(id="s-1", network_id="n-1", cidr="10.0.0.0/24", gateway_ip="10.0.0.1")
     facts = {"revision": 1, "wires": [Wire(machine_id="m-1", nic=nic)], "subnets": [subnet]}
     return State(**{**facts, **changes})
 
@@ -223,7 +223,7 @@ def a_state(**changes: Any) -> State:
     ],
 )
 def test_what_is_open_to_everybody_is_led_to_from_the_host(rule: NewRule, ports: set[tuple[str, int]]) -> None:
-    plan = Plan(a_state(firewalls=[Firewall(id="g-1", name="g", rules=[rule])]))
+    plan = Plan(a_state(security_groups=[SecurityGroupSpec(id="g-1", name="g", rules=[rule])]))
 
     found = set(plan.openings(plan.wires["p-1"].nic))
 
@@ -233,8 +233,8 @@ def test_what_is_open_to_everybody_is_led_to_from_the_host(rule: NewRule, ports:
 def test_the_way_out_is_a_routers_or_an_external_networks() -> None:
     inner = Nic(port_id="r-1", network_id="n-1", mac_address="02:00:00:00:00:03", addresses=["10.0.0.1"])
     outer = Nic(port_id="r-2", network_id="pub", mac_address="02:00:00:00:00:04", addresses=["198.18.0.7"])
-    closed = Joined(crossing=Crossing(id="r", name="r"), nics=[inner])
-    leading = Joined(crossing=Crossing(id="r", name="r", outside=outer), nics=[inner])
+    closed = Joined(router=RouterSpec(id="r", name="r"), nics=[inner])
+    leading = Joined(router=RouterSpec(id="r", name="r", outside=outer), nics=[inner])
 
     assert Plan(a_state()).exits == set()
     assert Plan(a_state(routers=[closed])).exits == set()

@@ -92,7 +92,7 @@ async def test_a_snapshot_holds_what_was_there_and_outlives_its_volume(qemu: Qem
     copy = a_disk(size=2, snapshot_id="then")
     await qemu.ensure_volume(copy)
     assert read(qemu.home.volume(copy.id)) == "first"
-    assert await qemu.tools.size(qemu.home.volume(copy.id)) == 2 << 30
+    assert await qemu.qemu_img.size(qemu.home.volume(copy.id)) == 2 << 30
 
 
 async def test_a_volume_that_is_attached_is_not_reverted(qemu: Qemu) -> None:
@@ -139,7 +139,7 @@ async def test_an_image_is_fetched_checked_and_stood_on(qemu: Qemu, shelf: tuple
     await qemu.ensure_volume(disk)
 
     assert (kept.disk_format, kept.virtual_size) == ("qcow2", 3 << 30)
-    assert await qemu.tools.size(qemu.home.volume(disk.id)) == 5 << 30
+    assert await qemu.qemu_img.size(qemu.home.volume(disk.id)) == 5 << 30
     await qemu.ensure_no_image("good")
     assert qemu.home.image("good").exists()
     assert read(qemu.home.volume(disk.id)) == ""
@@ -288,7 +288,7 @@ async def test_machines_of_one_image_can_be_ordered_at_once_and_it_can_go_meanwh
     await asyncio.gather(*(qemu.ensure_volume(each) for each in (own, *offered)), qemu.ensure_no_image("own"))
 
     for disk in (own, *offered):
-        await qemu.tools.check(qemu.home.volume(disk.id), "qcow2")
+        await qemu.qemu_img.check(qemu.home.volume(disk.id), "qcow2")
     assert qemu.home.image("own").exists()
     await qemu.ensure_no_volume(own.id)
     assert not qemu.home.image("own").exists()

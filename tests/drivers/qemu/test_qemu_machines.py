@@ -11,16 +11,16 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import DriverError, Firewall, Hosting
+from pileus.drivers.driver import DriverError, Hosting, SecurityGroupSpec
 from pileus.drivers.guests import Description
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.arguments import SERIAL, VNC
 from pileus.drivers.qemu.cgroups import _base
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.monitor import COMMANDS, Silent, conversation
+from pileus.drivers.qemu.networks import FABRIC
 from pileus.drivers.qemu.seed import host_name, seed
 from pileus.drivers.qemu.watching import LONGEST_LOG
-from pileus.drivers.qemu.wires import FABRIC
 from pileus.tasks.stopping import stopped
 from tests.drivers.conformance import CATALOGUE, DRIVERS, end_machines
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
@@ -160,7 +160,7 @@ async def test_what_happens_to_a_machine_is_told_at_once(qemu: Qemu) -> None:
 
 async def test_a_network_that_is_gone_comes_back_by_itself_and_leads_where_it_did(qemu: Qemu) -> None:
     rules = [NewRule(direction="ingress", ethertype="IPv4", protocol="tcp"), NewRule(direction="egress")]
-    await qemu.ensure_firewall(Firewall(id="open", name="open", rules=rules))
+    await qemu.ensure_security_group(SecurityGroupSpec(id="open", name="open", rules=rules))
     machine = await a_system(qemu, nics=[a_nic(groups=["open"])])
     way = next(way for way in await qemu.ways(machine.id) if way.port == 22)
 
@@ -302,6 +302,10 @@ def test_what_is_missing_or_too_old_is_said(monkeypatch: pytest.MonkeyPatch, tmp
     old.chmod(0o755)
     (tmp_path / "qemu-img").symlink_to("/bin/true")
     with pytest.raises(OSError, match=r"version 6\.2: at least 7\.2 is needed"):
+        programs.found()
+
+    old.write_text("#!/bin/sh\necho 'no such library' >&2\nexit 127\n")
+    with pytest.raises(OSError, match="qemu-system-x86_64 does not work: no such library"):
         programs.found()
 
 

@@ -2,7 +2,7 @@
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import Firewall
+from pileus.drivers.driver import SecurityGroupSpec
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.frames import (
     ASK,
@@ -150,7 +150,7 @@ async def test_a_floating_ip_is_found_in_its_network_and_not_from_where_nothing_
 async def test_rules_hold_behind_routers_and_floating_ips(fabric: Fabric, cards: dict[str, Card]) -> None:
     a, b, c = cards["a"], cards["b"], cards["c"]
     only = NewRule(direction="ingress", protocol="udp", port_range_min=53, port_range_max=53)
-    await fabric.become(a_state(2, firewalls=[Firewall(id="g", name="g", rules=[*OUT_ONLY, only])]))
+    await fabric.become(a_state(2, security_groups=[SecurityGroupSpec(id="g", name="g", rules=[*OUT_ONLY, only])]))
 
     for port in (53, 54):
         a.to(a.gateway, FLOATING, (1000, port))

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import Firewall
+from pileus.drivers.driver import SecurityGroupSpec
 from pileus.drivers.qemu.fabric.control import answering
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.frames import (
@@ -129,7 +129,7 @@ async def test_neighbours_of_ipv6_say_where_they_are_and_nothing_misleading(card
 
 async def test_a_fabric_that_starts_again_is_as_it_was(fabric: Fabric) -> None:
     ssh = NewRule(direction="ingress", protocol="tcp", port_range_min=22, port_range_max=22, ethertype="IPv4")
-    await fabric.become(a_state(5, firewalls=[Firewall(id="g", name="g", rules=[*OUT_ONLY, ssh])]))
+    await fabric.become(a_state(5, security_groups=[SecurityGroupSpec(id="g", name="g", rules=[*OUT_ONLY, ssh])]))
     before = fabric.report().forwards
     assert {(each.port_id, each.way.port) for each in before} == {(each.port_id, 22) for each in NICS}
     fabric.close()

@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import Mapping, Sequence
 
-from pileus.drivers.driver import DriverError, Segment
+from pileus.drivers.driver import DriverError, NetworkSpec
 from pileus.drivers.qemu.fabric.state import Bridge
 from pileus.drivers.qemu.fabric.taps import HELPERS, attached, helper
 from pileus.drivers.qemu.home import Home
@@ -18,7 +18,7 @@ SIOCBRADDIF, SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x89A2, 0x8913, 0x8914, 0x1
 """Requests of linux/sockios.h, and a flag of linux/if.h."""
 
 
-def joined(bridges: Mapping[str, str], networks: Sequence[Segment], home: Home) -> dict[str, Bridge]:
+def joined(bridges: Mapping[str, str], networks: Sequence[NetworkSpec], home: Home) -> dict[str, Bridge]:
     """What each network is joined with, by TAP devices that are made if they are missing; raises DriverError."""
     owner = home.user.pw_uid if home.user else os.geteuid()
     return {each.id: _joined(each.id, bridges[each.name], owner) for each in networks if each.name in bridges}

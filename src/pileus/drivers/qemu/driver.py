@@ -9,16 +9,16 @@ from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue
 from pileus.drivers.driver import Fetching, Hosting, Setup
+from pileus.drivers.qemu.consoles import Consoles
 from pileus.drivers.qemu.home import Home
 from pileus.drivers.qemu.programs import Programs, found
-from pileus.drivers.qemu.screens import Screens
 from pileus.drivers.qemu.watching import Watching
 from pileus.drivers.screens import Tickets
 
 PATIENCE = 30.0
 
 
-class Qemu(Watching, Screens):
+class Qemu(Watching, Consoles):
     """The driver: all that one host can do; servers have no disks of their own, and nobody keeps attacks away."""
 
     def __init__(  # noqa: PLR0913  # what an operator can choose, each by its name

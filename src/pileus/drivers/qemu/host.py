@@ -17,7 +17,7 @@ from pileus.drivers.guests import Capacity
 from pileus.drivers.qemu.home import Home, locked
 from pileus.drivers.qemu.monitor import Monitor, conversation
 from pileus.drivers.qemu.programs import Programs
-from pileus.drivers.qemu.tools import Tools
+from pileus.drivers.qemu.qemu_img import QemuImg
 
 MIB = 1 << 20
 RUNNING, SUSPENDED, STOPPED = "running", "suspended", "stopped"
@@ -56,7 +56,7 @@ class Host(Facts):
         super().__init__(home.folder / "facts.db")
         (home.folder / "facts.db").chmod(0o600)
         self.home, self.programs, self.hosting = home, programs, hosting
-        self.tools = Tools(programs, home)
+        self.qemu_img = QemuImg(programs, home)
         self.children: dict[str, Popen[bytes]] = {}
 
     def capacity(self) -> Capacity:

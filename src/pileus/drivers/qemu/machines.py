@@ -12,7 +12,7 @@ from pileus.drivers.driver import DriverError, Machine, Seen
 from pileus.drivers.qemu.cgroups import released
 from pileus.drivers.qemu.host import RUNNING, STOPPED, SUSPENDED, Known, host_boot
 from pileus.drivers.qemu.monitor import Silent
-from pileus.drivers.qemu.starting import Starts
+from pileus.drivers.qemu.processes import Processes
 
 OVER = frozenset({"shutdown", "guest-panicked"})
 BROKEN = {
@@ -23,7 +23,7 @@ BROKEN = {
 """How machines stand that need help, in QEMU's words and in ours."""
 
 
-class Machines(Starts):
+class Machines(Processes):
     """The part that runs them: Compute."""
 
     async def ensure_running(self, machine: Machine) -> None:

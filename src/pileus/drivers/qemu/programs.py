@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
 import shutil
 import subprocess
-from subprocess import DEVNULL
+from collections.abc import Iterator
+from contextlib import contextmanager
 from tempfile import NamedTemporaryFile
 
 from msgspec import Struct
@@ -39,10 +41,13 @@ class Programs(Struct, frozen=True, kw_only=True):
 def found(accelerator: str = "auto") -> Programs:
     """Look for them; raises OSError, which says what is missing, too old, or does not work."""
     system, img = _path(SYSTEM), _path(IMG)
-    version, runs = _tried(system, "tcg")
-    if version < OLDEST or not runs:
+    trial = _tried(system, "tcg")
+    version = trial.version or OLDEST
+    if version < OLDEST:
         told = ".".join(map(str, version))
         raise OSError(f"{system} is version {told}: at least {'.'.join(map(str, OLDEST))} is needed ({HOW})")
+    if not trial.runs or trial.version is None:
+        raise OSError(f"{system} does not work: {trial.said or 'it ended without a word'} ({HOW})")
     chosen = _accelerator(system, accelerator)
     programs = Programs(system=system, img=img, version=version, accelerator=chosen)
     LOG.info("Machines run on %s", programs)
@@ -60,31 +65,52 @@ def _accelerator(system: str, wanted: str) -> str:
     """KVM if a machine runs on it: that its device can be opened is no proof."""
     if wanted == "tcg":
         return wanted
-    works = _tried(system, "kvm")[1]
-    if wanted == "kvm" and not works:
-        raise OSError("KVM does not work here: a machine could not be started with it")
-    return "kvm" if works else "tcg"
+    trial = _tried(system, "kvm")
+    if wanted == "kvm" and not trial.runs:
+        raise OSError(f"KVM does not work here: {trial.said or 'a machine could not be started with it'}")
+    return "kvm" if trial.runs else "tcg"
 
 
-def _tried(system: str, accelerator: str) -> tuple[tuple[int, int], bool]:
-    """The version, and whether a machine runs: one is started that has nothing but a firmware that ends it."""
+class Trial(Struct, frozen=True):
+    """What came of starting a machine: QEMU's version, whether the machine ran, and what was said against it."""
+
+    version: tuple[int, int] | None
+    runs: bool
+    said: str
+
+
+def _tried(system: str, accelerator: str) -> Trial:
+    """Start a machine that has nothing but a firmware that ends it."""
     argv = [system, "-accel", accelerator, "-cpu", CPUS[accelerator], "-machine", "q35", "-m", "256", "-qmp", "stdio"]
     bare = ["-no-user-config", "-nodefaults", "-display", "none", "-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
-    with NamedTemporaryFile(prefix="pileus-", suffix=".rom") as rom:
+    with NamedTemporaryFile(prefix="pileus-", suffix=".rom") as rom, _conversation() as said:
         rom.write(ROM)
         rom.flush()
         try:
             done = subprocess.run(  # noqa: S603  # its arguments are all said here
-                [*argv, *bare, "-bios", rom.name], capture_output=True, timeout=PATIENCE, stdin=DEVNULL, check=False
+                [*argv, *bare, "-S", "-bios", rom.name], stdin=said, capture_output=True, timeout=PATIENCE, check=False
             )
         except subprocess.TimeoutExpired:
-            return (0, 0), False
-    return _version(done.stdout), done.returncode == RAN
+            return Trial(None, runs=False, said=f"no answer in {PATIENCE:.0f} seconds")
+    wrong = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return Trial(_version(done.stdout), runs=done.returncode == RAN, said=wrong[-1] if wrong else "")
 
 
-def _version(greeting: bytes) -> tuple[int, int]:
+@contextmanager
+def _conversation() -> Iterator[int]:
+    """What is said to a machine that waits: to go on. It has greeted by then, however soon it ends."""
+    heard, said = os.pipe()
+    try:
+        os.write(said, b'{"execute": "qmp_capabilities"}\n{"execute": "cont"}\n')
+        yield heard
+    finally:
+        os.close(said)
+        os.close(heard)
+
+
+def _version(greeting: bytes) -> tuple[int, int] | None:
     for line in greeting.splitlines():
         if line.startswith(b'{"QMP"'):
             numbers = json.loads(line)["QMP"]["version"]["qemu"]
             return numbers["major"], numbers["minor"]
-    return 0, 0
+    return None

@@ -14,13 +14,13 @@ from typing import Any
 import bcrypt
 import pycdlib
 
-from pileus.drivers.driver import DriverError, Machine, Nic, Range
+from pileus.drivers.driver import DriverError, Machine, Nic, SubnetSpec
 
 LONGEST = 72
 """Bytes of a password that its hash tells apart."""
 
 
-def seed(machine: Machine, subnets: Sequence[Range]) -> bytes:
+def seed(machine: Machine, subnets: Sequence[SubnetSpec]) -> bytes:
     """The disk as an ISO 9660 file system; raises DriverError for a password that cannot be hashed."""
     iso = pycdlib.PyCdlib()
     iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident="cidata")
@@ -82,13 +82,13 @@ def _meta_data(machine: Machine) -> str:
     return json.dumps(facts, indent=2)
 
 
-def _network(nics: Sequence[Nic], subnets: Sequence[Range]) -> str:
+def _network(nics: Sequence[Nic], subnets: Sequence[SubnetSpec]) -> str:
     """Each interface by its MAC address: asking for its address where the subnet tells it, else having it."""
     cards = {f"nic{at}": _card(nic, subnets) for at, nic in enumerate(nics)}
     return json.dumps({"version": 2, "ethernets": cards}, indent=2)
 
 
-def _card(nic: Nic, subnets: Sequence[Range]) -> dict[str, Any]:
+def _card(nic: Nic, subnets: Sequence[SubnetSpec]) -> dict[str, Any]:
     asks, has, routes = False, [], []
     for address in nic.addresses:
         subnet = _subnet(address, nic.network_id, subnets)
@@ -104,6 +104,6 @@ def _card(nic: Nic, subnets: Sequence[Range]) -> dict[str, Any]:
     return card | ({"addresses": has} if has else {}) | ({"routes": routes} if routes else {})
 
 
-def _subnet(address: str, network_id: str, subnets: Sequence[Range]) -> Range | None:
+def _subnet(address: str, network_id: str, subnets: Sequence[SubnetSpec]) -> SubnetSpec | None:
     here = (each for each in subnets if each.network_id == network_id)
     return next((each for each in here if ip_address(address) in ip_network(each.cidr)), None)

@@ -8,14 +8,14 @@ from pileus.drivers.qemu.arguments import name
 from pileus.drivers.qemu.home import whole
 from pileus.drivers.qemu.host import SOON
 from pileus.drivers.qemu.monitor import Monitor
-from pileus.drivers.qemu.volumes import Disks
+from pileus.drivers.qemu.volumes import Volumes
 
 JOB, TARGET = "copy", "copy-target"
 OFTEN = 0.1
 """Seconds between two looks at how far a copy is."""
 
 
-class Photos(Disks):
+class Snapshots(Volumes):
     """The part that takes and keeps them: Snapshots."""
 
     async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
@@ -43,22 +43,22 @@ class Photos(Disks):
             raise DriverError(f"Volume {volume_id} is attached: only a free one can be reverted", retryable=False)
         path = self.home.volume(volume_id)
         with whole(path) as new:
-            await self.tools.copy(self.home.snapshot(snapshot_id), new, self.base(base))
-            if await self.tools.size(new) < (size := await self.tools.size(path)):
-                await self.tools.resize(new, size)
+            await self.qemu_img.copy(self.home.snapshot(snapshot_id), new, self.base(base))
+            if await self.qemu_img.size(new) < (size := await self.qemu_img.size(path)):
+                await self.qemu_img.resize(new, size)
         self._db.execute("UPDATE volumes SET reverted_for = ?, base = ? WHERE id = ?", (request, base, volume_id))
 
     async def copied(self, volume_id: str, path: Path, base: Path | None) -> None:
         """Copy a volume as it is at this moment; what its base has is left there, if that is named."""
         machine_id = self.existing_volume(volume_id)[1]
         if machine_id is None:
-            await self.tools.copy(self.home.volume(volume_id), path, base)
+            await self.qemu_img.copy(self.home.volume(volume_id), path, base)
             return
         async with self.turn(machine_id):
             if not self.lives(machine_id, self.known(machine_id)):
-                await self.tools.copy(self.home.volume(volume_id), path, base)
+                await self.qemu_img.copy(self.home.volume(volume_id), path, base)
                 return
-            await self.tools.create(path, await self.tools.size(self.home.volume(volume_id)), base)
+            await self.qemu_img.create(path, await self.qemu_img.size(self.home.volume(volume_id)), base)
             async with self.asked(machine_id) as monitor:
                 await _backed_up(monitor, name("v", volume_id), path, "top" if base else "full")
 

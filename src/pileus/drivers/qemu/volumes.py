@@ -9,14 +9,14 @@ from pathlib import Path
 from pileus.domain.compute.images import whole_gib
 from pileus.drivers.driver import Disk, DriverError, Machine
 from pileus.drivers.qemu.arguments import SLOTS, Plug, disk
-from pileus.drivers.qemu.bases import Bases
+from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.home import whole
-from pileus.drivers.qemu.plugging import Plugs
+from pileus.drivers.qemu.hotplug import Hotplug
 
 GIB = 1 << 30
 
 
-class Disks(Bases, Plugs):
+class Volumes(BaseImages, Hotplug):
     """The part that keeps them: Volumes, Extends and Retypes."""
 
     SCHEMA = """
@@ -67,14 +67,14 @@ class Disks(Bases, Plugs):
     async def ensure_size(self, volume_id: str, size: int) -> None:
         """Give a volume so many GiB, in use or not; in use it can only grow."""
         machine_id, path = self.existing_volume(volume_id)[1], self.home.volume(volume_id)
-        if await self.tools.size(path) == size * GIB:
+        if await self.qemu_img.size(path) == size * GIB:
             return
         if machine_id is None:
-            await self.tools.resize(path, size * GIB)
+            await self.qemu_img.resize(path, size * GIB)
             return
         async with self.turn(machine_id):
             if not self.lives(machine_id, self.known(machine_id)):
-                await self.tools.resize(path, size * GIB)
+                await self.qemu_img.resize(path, size * GIB)
                 return
             node = self._plug(machine_id, volume_id, -1).backend["node-name"]
             async with self.asked(machine_id) as monitor:
@@ -123,19 +123,19 @@ class Disks(Bases, Plugs):
         """Write a new volume's file; the name of the base that it stands on."""
         if disk.snapshot_id:
             base = self.snapshot_base(disk.snapshot_id)
-            await self.tools.copy(self.home.snapshot(disk.snapshot_id), new, self.base(base))
+            await self.qemu_img.copy(self.home.snapshot(disk.snapshot_id), new, self.base(base))
         elif disk.image_id:
             base = await self.base_of(disk.image_id)
-            await self.tools.create(new, None, self.base(base))
+            await self.qemu_img.create(new, None, self.base(base))
         else:
-            await self.tools.create(new, disk.size * GIB)
+            await self.qemu_img.create(new, disk.size * GIB)
             return None
         await self._fitted(new, disk.size)
         return base
 
     async def _fitted(self, new: Path, size: int) -> None:
         """Give a new volume so many GiB; raises DriverError if that cuts its content off."""
-        has = await self.tools.size(new)
+        has = await self.qemu_img.size(new)
         if has > size * GIB:
             raise DriverError(
                 f"What the volume is made from has {whole_gib(has)} GiB, and does not fit into {size}: an image's"
@@ -143,7 +143,7 @@ class Disks(Bases, Plugs):
                 retryable=False,
             )
         if has < size * GIB:
-            await self.tools.resize(new, size * GIB)
+            await self.qemu_img.resize(new, size * GIB)
 
     def _row(self, volume_id: str) -> tuple[str | None, str | None, str | None] | None:
         row: tuple[str | None, str | None, str | None] | None = self._db.execute(

@@ -13,9 +13,9 @@ from pileus.drivers.driver import DriverError
 from pileus.drivers.qemu.arguments import SERIAL
 from pileus.drivers.qemu.home import locked, opened
 from pileus.drivers.qemu.host import RUNNING, Known, host_boot
-from pileus.drivers.qemu.measuring import Measures
+from pileus.drivers.qemu.metrics import Metrics
 from pileus.drivers.qemu.monitor import EVENTS, Silent, connected
-from pileus.drivers.qemu.starting import DEATH
+from pileus.drivers.qemu.processes import DEATH
 
 LOG = logging.getLogger(__name__)
 ROUND, ROUNDS_PER_SAMPLE = 1.0, 15
@@ -25,7 +25,7 @@ LONGEST_LOG, KEPT_LOG = 4 << 20, 1 << 20
 """Bytes of a serial log at which its beginning is dropped, and of what is kept then."""
 
 
-class Watching(Measures):
+class Watching(Metrics):
     """The part that looks after them: Watches."""
 
     async def watch(self, changed: Callable[[], None]) -> None:

@@ -16,14 +16,14 @@ import msgspec
 from pileus.domain.compute.instances import Status
 from pileus.drivers.driver import Console, DriverError, Fetching, Machine, Seen, Setup
 from pileus.drivers.metrics import Sample, Traffic
-from pileus.drivers.simulated.images import Pictures
+from pileus.drivers.simulated.images import Images
 from pileus.drivers.simulated.storage import Storage
 from pileus.drivers.wiring import Wiring
 
 CONSOLES = {"spice-html5": "spice", "novnc": "vnc", "vnc": "vnc", "serial": "serial"}
 
 
-class Simulated(Storage, Pictures, Wiring):
+class Simulated(Storage, Images, Wiring):
     """The driver: all that there is in `driver.py`."""
 
     def __init__(
@@ -162,8 +162,8 @@ class Simulated(Storage, Pictures, Wiring):
         found = self.router(router_id)
         if found is None:
             raise DriverError(f"Router {router_id} does not exist", retryable=False)
-        crossing, nics = found
-        outside = [crossing.outside.port_id] if crossing.outside else []
+        router, nics = found
+        outside = [router.outside.port_id] if router.outside else []
         step = max((until - since) // max(count, 1), 1)
         times = [since + step * at for at in range(1, count + 1)]
         return {port_id: [_passed(time, _phase(port_id)) for time in times] for port_id in [*outside, *sorted(nics)]}

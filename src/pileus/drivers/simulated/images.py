@@ -11,7 +11,7 @@ from pileus.drivers.simulated.world import World
 GIB = 1 << 30
 
 
-class Pictures(World):
+class Images(World):
     """The part that keeps them: Images."""
 
     _fetching: Fetching

@@ -26,7 +26,7 @@ SECONDS = {
     "create": 15.0, "delete": 15.0, "start": 5.0, "stop": 8.0, "suspend": 6.0, "restart": 7.0, "resize": 20.0,
     "migrate": 12.0, "volume": 5.0, "attach": 3.0, "extend": 4.0, "retype": 6.0, "snapshot": 5.0, "revert": 6.0,
     "plug": 2.0, "protect": 4.0, "network": 4.0, "subnet": 4.0, "router": 3.0, "join": 2.0, "lead": 2.0,
-    "firewall": 1.0, "image": 20.0,
+    "security_group": 1.0, "image": 20.0,
 }  # fmt: skip
 """How long things take in realistic time."""
 IS_SET = "SELECT 1 FROM settings WHERE name = 'time'"

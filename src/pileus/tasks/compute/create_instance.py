@@ -14,7 +14,7 @@ from pileus.domain.compute.placement_groups import placed
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.storage.volumes import VolumeStatus
 from pileus.domain.tasks import created
-from pileus.drivers.driver import DriverError, Hosts, Networks, Volumes
+from pileus.drivers.driver import DriverError, Hosts, Interfaces, Volumes
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
@@ -23,7 +23,7 @@ from pileus.tasks.compute.dismantling import dismantle
 from pileus.tasks.compute.machines import held, machine_of
 from pileus.tasks.network import protection
 from pileus.tasks.network.firewalls import introduce
-from pileus.tasks.network.leading import lead_all, mislead_all
+from pileus.tasks.network.leading import lead_all, lead_nowhere
 from pileus.tasks.operation import Created, Operation, Step, Work
 
 
@@ -82,7 +82,7 @@ async def _connect(work: Work) -> None:
     if isinstance(work.driver, Volumes):
         for disk in machine.disks:
             await work.driver.ensure_attached(machine.id, disk)
-    if isinstance(work.driver, Networks):
+    if isinstance(work.driver, Interfaces):
         await introduce(work, dict.fromkeys(group for nic in machine.nics for group in nic.groups))
         for nic in machine.nics:
             await work.driver.ensure_plugged(machine.id, nic)
@@ -95,9 +95,9 @@ async def _leading(work: Work) -> list[FloatingIP]:
 
 
 async def _disconnect(work: Work) -> None:
-    await mislead_all(work, await _leading(work))
+    await lead_nowhere(work, await _leading(work))
     machine = await machine_of(work)
-    if isinstance(work.driver, Networks):
+    if isinstance(work.driver, Interfaces):
         for nic in machine.nics:
             await work.driver.ensure_unplugged(machine.id, nic.port_id)
     if isinstance(work.driver, Volumes):

@@ -17,7 +17,7 @@ from pileus.store.storage import attachments, volumes
 from pileus.tasks.compute.dismantling import dismantle
 from pileus.tasks.compute.machines import held
 from pileus.tasks.network import protection
-from pileus.tasks.network.leading import lead_all, mislead_all
+from pileus.tasks.network.leading import lead_all, lead_nowhere
 from pileus.tasks.operation import Created, Operation, Step, Work
 from pileus.tasks.storage.storage import destroy_snapshots, keep_snapshots
 
@@ -26,8 +26,8 @@ async def _machine(work: Work) -> None:
     await work.driver.ensure_gone(work.task.args["instance_id"])
 
 
-async def _mislead(work: Work) -> None:
-    await mislead_all(work, await _leading(work))
+async def _lead_nowhere(work: Work) -> None:
+    await lead_nowhere(work, await _leading(work))
 
 
 async def _lead(work: Work) -> None:
@@ -74,7 +74,7 @@ async def _failed(tx: Tx, work: Work) -> None:
 
 STEPS = (
     Step("remove the machine", _machine),
-    Step("stop leading there", _mislead, undo=_lead),
+    Step("stop leading there", _lead_nowhere, undo=_lead),
     Step("remove volumes", _volumes),
     Step("stop protecting", protection.take_away),
 )

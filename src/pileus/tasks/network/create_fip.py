@@ -17,7 +17,7 @@ async def _lead(work: Work) -> None:
     await lead(work, floating_ip, floating_ip.target)
 
 
-async def _mislead(work: Work) -> None:
+async def _lead_nowhere(work: Work) -> None:
     async with work.db.read() as tx:
         floating_ip = await floating_ip_of(tx, work)
     await lead(work, floating_ip, Target())
@@ -33,4 +33,4 @@ async def _failed(tx: Tx, work: Work) -> None:
     await floating_ips.remove(tx, work.task.args["floating_ip_id"])
 
 
-CREATE_FIP = Operation("create_fip", (Step("lead to the port", _lead, undo=_mislead),), _done, _failed)
+CREATE_FIP = Operation("create_fip", (Step("lead to the port", _lead, undo=_lead_nowhere),), _done, _failed)

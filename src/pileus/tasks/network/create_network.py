@@ -6,17 +6,17 @@ Arguments: `network_id`; `router_id` or None. A failure leaves nothing behind.
 from msgspec.structs import replace
 
 from pileus.domain.tasks import created
-from pileus.drivers.driver import Segment
+from pileus.drivers.driver import NetworkSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks, routers
 from pileus.tasks.network.wiring import (
     forget_router,
     make_router,
+    network_driver,
     network_of,
     remove_router,
     router_of,
-    weaver,
 )
 from pileus.tasks.operation import Created, Operation, Step, Work
 
@@ -24,11 +24,11 @@ from pileus.tasks.operation import Created, Operation, Step, Work
 async def _make(work: Work) -> None:
     async with work.db.read() as tx:
         network = await network_of(tx, work)
-    await weaver(work).ensure_network(Segment.of(network))
+    await network_driver(work).ensure_network(NetworkSpec.of(network))
 
 
 async def _remove(work: Work) -> None:
-    await weaver(work).ensure_no_network(work.task.args["network_id"])
+    await network_driver(work).ensure_no_network(work.task.args["network_id"])
 
 
 async def _make_router(work: Work) -> None:

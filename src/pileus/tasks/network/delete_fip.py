@@ -14,7 +14,7 @@ from pileus.tasks.network.leading import floating_ip_of, lead
 from pileus.tasks.operation import Created, Operation, Step, Work
 
 
-async def _mislead(work: Work) -> None:
+async def _lead_nowhere(work: Work) -> None:
     async with work.db.read() as tx:
         floating_ip = await floating_ip_of(tx, work)
     await lead(work, floating_ip, Target())
@@ -41,7 +41,7 @@ async def _failed(tx: Tx, work: Work) -> None:
 
 
 STEPS = (
-    Step("stop leading", _mislead, undo=_lead),
+    Step("stop leading", _lead_nowhere, undo=_lead),
     Step("stop protecting", protection.take_away, undo=protection.protect),
 )
 DELETE_FIP = Operation("delete_fip", STEPS, _done, _failed)

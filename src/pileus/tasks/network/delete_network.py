@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict
 from pileus.domain.network.routers import Leg
-from pileus.drivers.driver import Range, Segment
+from pileus.drivers.driver import NetworkSpec, SubnetSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks, router_ports, routers, subnets
@@ -16,11 +16,11 @@ from pileus.tasks.network.wiring import (
     forget_subnet,
     join,
     make_router,
+    network_driver,
     network_of,
     part,
     remove_router,
     router_of,
-    weaver,
 )
 from pileus.tasks.operation import Created, Operation, Step, Work
 
@@ -49,16 +49,16 @@ async def _make_router(work: Work) -> None:
 
 
 async def _remove(work: Work) -> None:
-    await weaver(work).ensure_no_network(work.task.args["network_id"])
+    await network_driver(work).ensure_no_network(work.task.args["network_id"])
 
 
 async def _make(work: Work) -> None:
     async with work.db.read() as tx:
         network = await network_of(tx, work)
         ranges = await subnets.of_network(tx, network.id)
-    await weaver(work).ensure_network(Segment.of(network))
+    await network_driver(work).ensure_network(NetworkSpec.of(network))
     for subnet in ranges:
-        await weaver(work).ensure_subnet(Range.of(subnet))
+        await network_driver(work).ensure_subnet(SubnetSpec.of(subnet))
 
 
 async def _done(tx: Tx, work: Work) -> Created | None:

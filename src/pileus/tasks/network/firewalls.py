@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import SecurityGroupRule
-from pileus.drivers.driver import Firewall, Firewalls
+from pileus.drivers.driver import SecurityGroups, SecurityGroupSpec
 from pileus.store.database import Tx
 from pileus.store.network import security_groups
 from pileus.tasks.operation import Work
@@ -17,10 +17,10 @@ async def group_of(tx: Tx, work: Work) -> SecurityGroup:
 
 
 async def let_guard(work: Work, group: SecurityGroup, rules: Iterable[SecurityGroupRule]) -> None:
-    """Let a group have these rules; a driver without firewalls lets everything pass, as it says in its documents."""
-    if isinstance(work.driver, Firewalls):
+    """Let a group have these rules; without them a driver lets everything pass, as its documents say."""
+    if isinstance(work.driver, SecurityGroups):
         told = [rule.rule for rule in rules]
-        await work.driver.ensure_firewall(Firewall(id=group.id, name=group.name, rules=told))
+        await work.driver.ensure_security_group(SecurityGroupSpec(id=group.id, name=group.name, rules=told))
 
 
 async def let_guard_as_recorded(work: Work) -> None:
@@ -33,8 +33,8 @@ async def let_guard_as_recorded(work: Work) -> None:
 
 async def let_no_longer_guard(work: Work) -> None:
     """Take the task's group away."""
-    if isinstance(work.driver, Firewalls):
-        await work.driver.ensure_no_firewall(work.task.args["group_id"])
+    if isinstance(work.driver, SecurityGroups):
+        await work.driver.ensure_no_security_group(work.task.args["group_id"])
 
 
 async def introduce(work: Work, group_ids: Iterable[str]) -> None:

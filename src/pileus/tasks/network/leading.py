@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from pileus.domain.network.floating_ips import FloatingIP, Target
-from pileus.drivers.driver import DriverError, FloatingIPs, Leading
+from pileus.drivers.driver import DriverError, FloatingIPs, FloatingIPSpec
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips
 from pileus.tasks.operation import Work
@@ -18,16 +18,16 @@ async def floating_ip_of(tx: Tx, work: Work) -> FloatingIP:
 async def lead(work: Work, floating_ip: FloatingIP, target: Target) -> None:
     """Let a floating IP lead there, or nowhere."""
     if target.port_id is None or target.fixed_ip_address is None:
-        await _leader(work).ensure_not_leading(floating_ip.id)
+        await _leader(work).ensure_no_floating_ip(floating_ip.id)
         return
-    leading = Leading(
+    leading = FloatingIPSpec(
         id=floating_ip.id,
         region_id=floating_ip.region_id,
         ip_address=floating_ip.floating_ip_address,
         port_id=target.port_id,
         fixed_ip_address=target.fixed_ip_address,
     )
-    await _leader(work).ensure_leading(leading)
+    await _leader(work).ensure_floating_ip(leading)
 
 
 async def lead_all(work: Work, found: Iterable[FloatingIP]) -> None:
@@ -36,7 +36,7 @@ async def lead_all(work: Work, found: Iterable[FloatingIP]) -> None:
         await lead(work, floating_ip, floating_ip.target)
 
 
-async def mislead_all(work: Work, found: Iterable[FloatingIP]) -> None:
+async def lead_nowhere(work: Work, found: Iterable[FloatingIP]) -> None:
     """Let each lead nowhere."""
     for floating_ip in found:
         await lead(work, floating_ip, Target())

@@ -1,12 +1,12 @@
 """A machine's plug in a port: what tasks about one interface have in common, by `instance_id` and `port_id`."""
 
 from pileus.domain.network.ports import Port
-from pileus.drivers.driver import DriverError, Networks
+from pileus.drivers.driver import DriverError, Interfaces
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.tasks.compute.machines import nic_of
 from pileus.tasks.network.firewalls import introduce
-from pileus.tasks.network.leading import lead_all, mislead_all
+from pileus.tasks.network.leading import lead_all, lead_nowhere
 from pileus.tasks.operation import Work
 from pileus.tasks.subjects import subject
 
@@ -30,11 +30,11 @@ async def pull_out(work: Work) -> None:
     """Take the interface away, and what leads there."""
     async with work.db.read() as tx:
         leading = await floating_ips.of_port(tx, work.task.args["port_id"])
-    await mislead_all(work, leading)
+    await lead_nowhere(work, leading)
     await _networks(work).ensure_unplugged(work.task.args["instance_id"], work.task.args["port_id"])
 
 
-def _networks(work: Work) -> Networks:
-    if not isinstance(work.driver, Networks):
+def _networks(work: Work) -> Interfaces:
+    if not isinstance(work.driver, Interfaces):
         raise DriverError("This cloud cannot change the interfaces of an instance", retryable=False)
     return work.driver

@@ -3,11 +3,11 @@
 They are taken away, or brought back if it stays.
 """
 
-from pileus.drivers.driver import Firewalls, FloatingIPs, Range, Routers, Segment, Segments
+from pileus.drivers.driver import FloatingIPs, Networks, NetworkSpec, Routers, SecurityGroups, SubnetSpec
 from pileus.store import contents
 from pileus.store.network import networks, router_ports, routers, security_groups, subnets
 from pileus.tasks.network.firewalls import let_guard
-from pileus.tasks.network.wiring import crossing, inside, join
+from pileus.tasks.network.wiring import inside, join, router_spec
 from pileus.tasks.operation import Work
 
 
@@ -26,38 +26,38 @@ async def make_routers(work: Work) -> None:
         found = await routers.TABLE.find(tx, contents.OWN, project_id=work.task.args["project_id"])
         legs = await router_ports.of_each(tx, [router.id for router in found])
     for router in found:
-        await work.driver.ensure_router(crossing(router, legs[router.id]))
+        await work.driver.ensure_router(router_spec(router, legs[router.id]))
         await join(work, inside(legs[router.id]))
 
 
 async def remove_networks(work: Work) -> None:
     """Take every network away."""
-    if isinstance(work.driver, Segments):
+    if isinstance(work.driver, Networks):
         for network_id in await _ids(work, "networks"):
             await work.driver.ensure_no_network(network_id)
 
 
 async def make_networks(work: Work) -> None:
     """Bring them back, with their subnets."""
-    if not isinstance(work.driver, Segments):
+    if not isinstance(work.driver, Networks):
         return
     async with work.db.scan() as tx:
         found = await networks.TABLE.find(tx, contents.OWN, project_id=work.task.args["project_id"])
         ranges = await subnets.of_each(tx, [network.id for network in found])
     for network in found:
-        await work.driver.ensure_network(Segment.of(network))
+        await work.driver.ensure_network(NetworkSpec.of(network))
         for subnet in ranges[network.id]:
-            await work.driver.ensure_subnet(Range.of(subnet))
+            await work.driver.ensure_subnet(SubnetSpec.of(subnet))
 
 
 async def remove_guards(work: Work) -> None:
     """Take every security group away, and let every floating IP lead nowhere."""
     if isinstance(work.driver, FloatingIPs):
         for floating_ip_id in await _ids(work, "floating_ips"):
-            await work.driver.ensure_not_leading(floating_ip_id)
-    if isinstance(work.driver, Firewalls):
+            await work.driver.ensure_no_floating_ip(floating_ip_id)
+    if isinstance(work.driver, SecurityGroups):
         for group_id in await _ids(work, "security_groups"):
-            await work.driver.ensure_no_firewall(group_id)
+            await work.driver.ensure_no_security_group(group_id)
 
 
 async def make_guards(work: Work) -> None:

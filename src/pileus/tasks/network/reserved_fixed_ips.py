@@ -12,7 +12,7 @@ from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.store.network.unplugging import unplug
 from pileus.tasks.network import protection
-from pileus.tasks.network.leading import lead_all, mislead_all
+from pileus.tasks.network.leading import lead_all, lead_nowhere
 from pileus.tasks.network.plugging import held_port
 from pileus.tasks.operation import Created, Operation, Step, Work
 
@@ -31,10 +31,10 @@ async def _not_created(tx: Tx, work: Work) -> None:
         await ports.save(tx, port, replace(port, task_id=None, reserved=False, name=""))
 
 
-async def _mislead(work: Work) -> None:
+async def _lead_nowhere(work: Work) -> None:
     async with work.db.read() as tx:
         leading = await floating_ips.of_port(tx, work.task.args["port_id"])
-    await mislead_all(work, leading)
+    await lead_nowhere(work, leading)
 
 
 async def _lead(work: Work) -> None:
@@ -63,7 +63,7 @@ RESERVED_FIXED_IPS = (
     Operation(
         "delete_reserved_fixed_ip",
         (
-            Step("stop leading there", _mislead, undo=_lead),
+            Step("stop leading there", _lead_nowhere, undo=_lead),
             Step("stop protecting", protection.take_away, undo=protection.protect),
         ),
         _deleted,

@@ -4,7 +4,7 @@ Arguments: `port_ids`. It holds nothing: whatever comes in between, the last of 
 stand. What the records say stays when it fails; it can be asked for again.
 """
 
-from pileus.drivers.driver import Networks
+from pileus.drivers.driver import Interfaces
 from pileus.store.database import Tx
 from pileus.store.network import ports
 from pileus.tasks.compute.machines import nic_of
@@ -17,7 +17,7 @@ async def _tell(work: Work) -> None:
         async with work.db.read() as tx:
             port = await ports.find(tx, port_id)
             nic = await nic_of(tx, port) if port else None
-        if port is None or nic is None or port.instance_id is None or not isinstance(work.driver, Networks):
+        if port is None or nic is None or port.instance_id is None or not isinstance(work.driver, Interfaces):
             continue
         await introduce(work, nic.groups)
         await work.driver.ensure_plugged(port.instance_id, nic)

@@ -7,21 +7,21 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from pileus.domain.network.networks import Network, NetworkPatch
-from pileus.drivers.driver import Segment
+from pileus.drivers.driver import NetworkSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks
-from pileus.tasks.network.wiring import network_of, weaver
+from pileus.tasks.network.wiring import network_driver, network_of
 from pileus.tasks.operation import Created, Operation, Step, Work
 
 
 async def _apply(work: Work) -> None:
     network = await _loaded(work)
-    await weaver(work).ensure_network(Segment.of(network.patched(_patch(work), work.now())))
+    await network_driver(work).ensure_network(NetworkSpec.of(network.patched(_patch(work), work.now())))
 
 
 async def _revert(work: Work) -> None:
-    await weaver(work).ensure_network(Segment.of(await _loaded(work)))
+    await network_driver(work).ensure_network(NetworkSpec.of(await _loaded(work)))
 
 
 async def _loaded(work: Work) -> Network:

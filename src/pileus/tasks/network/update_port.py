@@ -8,7 +8,7 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from pileus.domain.network.ports import AddressPair, Port
-from pileus.drivers.driver import Networks
+from pileus.drivers.driver import Interfaces
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import ports
@@ -31,7 +31,7 @@ async def _apply_as_before(work: Work) -> None:
 
 async def _told(work: Work, port: Port) -> None:
     """Tell the driver, if it is one that plugs; a port that is plugged in nowhere is told of when it is."""
-    if port.instance_id is not None and isinstance(work.driver, Networks):
+    if port.instance_id is not None and isinstance(work.driver, Interfaces):
         async with work.db.read() as tx:
             nic = await nic_of(tx, port)
         await work.driver.ensure_plugged(port.instance_id, nic)

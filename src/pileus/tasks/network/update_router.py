@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from pileus.domain.network.routers import Leg, Router, RouterPatch, reachable
 from pileus.store.database import Tx
 from pileus.store.network import router_ports, routers
-from pileus.tasks.network.wiring import crossing, inside, join, joiner, part, router_of
+from pileus.tasks.network.wiring import inside, join, part, router_driver, router_of, router_spec
 from pileus.tasks.operation import Created, Operation, Step, Work
 
 
@@ -28,7 +28,7 @@ async def _revert(work: Work) -> None:
 
 async def _told(work: Work, router: Router, legs: Sequence[Leg], come: Collection[str], gone: Collection[str]) -> None:
     """Let a router be so, with those of its interfaces that come and without those that are gone."""
-    await joiner(work).ensure_router(crossing(router, legs))
+    await router_driver(work).ensure_router(router_spec(router, legs))
     await join(work, (leg for leg in inside(legs) if leg.port.id in come))
     await part(work, (leg for leg in inside(legs) if leg.port.id in gone))
 

@@ -9,21 +9,21 @@ from msgspec.structs import replace
 from pileus.domain.errors import Conflict
 from pileus.domain.network.networks import Subnet
 from pileus.domain.network.subnets import SubnetPatch, patched
-from pileus.drivers.driver import Range
+from pileus.drivers.driver import SubnetSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import addresses, subnets
-from pileus.tasks.network.wiring import subnet_of, weaver
+from pileus.tasks.network.wiring import network_driver, subnet_of
 from pileus.tasks.operation import Created, Operation, Step, Work
 
 
 async def _apply(work: Work) -> None:
     subnet = await _loaded(work)
-    await weaver(work).ensure_subnet(Range.of(patched(subnet, _patch(work), work.now())))
+    await network_driver(work).ensure_subnet(SubnetSpec.of(patched(subnet, _patch(work), work.now())))
 
 
 async def _revert(work: Work) -> None:
-    await weaver(work).ensure_subnet(Range.of(await _loaded(work)))
+    await network_driver(work).ensure_subnet(SubnetSpec.of(await _loaded(work)))
 
 
 async def _loaded(work: Work) -> Subnet:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.network.routers import Leg, Router, unused
-from pileus.drivers.driver import Crossing, DriverError, Nic, Range, Routers, Segments
+from pileus.drivers.driver import DriverError, Networks, Nic, Routers, RouterSpec, SubnetSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks, router_ports, routers, subnets
@@ -12,14 +12,14 @@ from pileus.tasks.operation import Work
 from pileus.tasks.subjects import subject
 
 
-def weaver(work: Work) -> Segments:
+def network_driver(work: Work) -> Networks:
     """The driver, if it makes networks; raises DriverError."""
-    if not isinstance(work.driver, Segments):
+    if not isinstance(work.driver, Networks):
         raise DriverError("This cloud's driver makes no networks", retryable=False)
     return work.driver
 
 
-def joiner(work: Work) -> Routers:
+def router_driver(work: Work) -> Routers:
     """The driver, if it makes routers; raises DriverError."""
     if not isinstance(work.driver, Routers):
         raise DriverError("This cloud's driver makes no routers", retryable=False)
@@ -52,11 +52,11 @@ def nic(leg: Leg) -> Nic:
     )
 
 
-def crossing(router: Router, legs: Iterable[Leg]) -> Crossing:
+def router_spec(router: Router, legs: Iterable[Leg]) -> RouterSpec:
     """A router as drivers are told of it; what it joins is told one by one."""
     outside = (leg for leg in legs if leg.port.gateway and leg.port.network_id == router.external_network_id)
     leg = next(outside, None)
-    return Crossing(
+    return RouterSpec(
         id=router.id,
         name=router.name,
         routes=router.routes,
@@ -74,12 +74,12 @@ async def make_subnet(work: Work) -> None:
     """Bring the task's subnet about, alone."""
     async with work.db.read() as tx:
         subnet = await subnet_of(tx, work)
-    await weaver(work).ensure_subnet(Range.of(subnet))
+    await network_driver(work).ensure_subnet(SubnetSpec.of(subnet))
 
 
 async def remove_subnet(work: Work) -> None:
     """Take the task's subnet away."""
-    await weaver(work).ensure_no_subnet(work.task.args["subnet_id"])
+    await network_driver(work).ensure_no_subnet(work.task.args["subnet_id"])
 
 
 async def join_subnet(work: Work) -> None:
@@ -102,25 +102,25 @@ async def make_router(work: Work) -> None:
     async with work.db.read() as tx:
         router = await router_of(tx, work)
         legs = await router_ports.of(tx, router.id)
-    await joiner(work).ensure_router(crossing(router, legs))
+    await router_driver(work).ensure_router(router_spec(router, legs))
     await join(work, inside(legs))
 
 
 async def join(work: Work, legs: Iterable[Leg]) -> None:
     """Let routers have these ports."""
     for leg in legs:
-        await joiner(work).ensure_joined(leg.port.router_id, nic(leg))
+        await router_driver(work).ensure_router_interface(leg.port.router_id, nic(leg))
 
 
 async def part(work: Work, legs: Iterable[Leg]) -> None:
     """Take these ports from their routers."""
     for leg in legs:
-        await joiner(work).ensure_parted(leg.port.router_id, leg.port.id)
+        await router_driver(work).ensure_no_router_interface(leg.port.router_id, leg.port.id)
 
 
 async def remove_router(work: Work) -> None:
     """Take the task's router away."""
-    await joiner(work).ensure_no_router(work.task.args["router_id"])
+    await router_driver(work).ensure_no_router(work.task.args["router_id"])
 
 
 async def forget_router(tx: Tx, router_id: str) -> None:

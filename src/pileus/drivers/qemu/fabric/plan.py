@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import Crossing, Nic, Range
+from pileus.drivers.driver import Nic, RouterSpec, SubnetSpec
 from pileus.drivers.qemu.fabric.dhcp import Lease
 from pileus.drivers.qemu.fabric.firewall import IN, Pattern, members, patterns
 from pileus.drivers.qemu.fabric.frames import packed
@@ -47,7 +47,7 @@ class Plan:
         self.bridges = dict(state.bridges)
         self.mtus = {segment.id: segment.mtu for segment in state.networks}
         self._subnets = _grouped(state.subnets)
-        self._rules = {firewall.id: firewall.rules for firewall in state.firewalls}
+        self._rules = {group.id: group.rules for group in state.security_groups}
         self._members = members((wire.nic.groups, wire.nic.addresses) for wire in state.wires)
         self.external = frozenset(state.outside)
         self.own = {network_id: set(self._own(state, network_id)) for network_id in self._networks(state)}
@@ -92,7 +92,7 @@ class Plan:
             if ":" not in address:
                 yield from ((protocol, address, port) for protocol, port in sorted(opened))
 
-    def _lease(self, nic: Nic, address: str, subnet: Range) -> Lease:
+    def _lease(self, nic: Nic, address: str, subnet: SubnetSpec) -> Lease:
         guest = self.guests.get(self.wires[nic.port_id].machine_id)
         return Lease(
             address=address,
@@ -113,7 +113,7 @@ class Plan:
     def _guarding(self, nic: Nic) -> list[NewRule]:
         return [rule for group in nic.groups for rule in self._rules.get(group, ())]
 
-    def _subnet(self, network_id: str, address: str) -> Range | None:
+    def _subnet(self, network_id: str, address: str) -> SubnetSpec | None:
         there = self._subnets.get(network_id, ())
         return next((each for each in there if ip_address(address) in ip_network(each.cidr)), None)
 
@@ -126,12 +126,12 @@ class Plan:
         They are its gateways and routers, which a network of the host has itself, and what routers make others seem.
         """
         machines = {ip for wire in state.wires for ip in _at(wire.nic, network_id)}
-        found = {ip for router in state.routers for ip in _at(router.crossing.outside, network_id)}
+        found = {ip for joined in state.routers for ip in _at(joined.router.outside, network_id)}
         if network_id in self.external:
             found |= {each.ip_address for each in state.floating_ips if self._subnet(network_id, each.ip_address)}
         if network_id not in self.bridges:
             found |= {subnet.gateway_ip for subnet in self._subnets.get(network_id, ()) if subnet.gateway_ip}
-            found |= {ip for router in state.routers for nic in router.nics for ip in _at(nic, network_id)}
+            found |= {ip for joined in state.routers for nic in joined.nics for ip in _at(nic, network_id)}
         yield from (packed(ip) for ip in found - machines if ":" not in ip)
 
     def _routers(self, state: State) -> None:
@@ -139,22 +139,22 @@ class Plan:
 
         What is outside reaches those behind a router only if that does not translate their addresses.
         """
-        for router in state.routers:
-            outside = router.crossing.outside
-            inner = {nic.network_id for nic in router.nics}
-            every = inner | ({outside.network_id} if outside and not router.crossing.translates else set())
+        for joined in state.routers:
+            outside = joined.router.outside
+            inner = {nic.network_id for nic in joined.nics}
+            every = inner | ({outside.network_id} if outside and not joined.router.translates else set())
             for network_id in every:
                 self.joined.setdefault(network_id, {network_id}).update(every)
-                self.hops.setdefault(network_id, []).extend(map(_hop, router.crossing.routes))
+                self.hops.setdefault(network_id, []).extend(map(_hop, joined.router.routes))
             if outside:
-                self._leave(inner, outside, router.crossing)
+                self._leave(inner, outside, joined.router)
 
-    def _leave(self, inner: set[str], outside: Nic, crossing: Crossing) -> None:
+    def _leave(self, inner: set[str], outside: Nic, router: RouterSpec) -> None:
         self.exits |= inner
         address = next((each for each in outside.addresses if ":" not in each), None)
         for network_id in inner:
             self.beyond.setdefault(network_id, set()).add(outside.network_id)
-            if crossing.translates and address:
+            if router.translates and address:
                 self._router_of.setdefault(network_id, packed(address))
 
 
@@ -164,8 +164,8 @@ def own_mac(network_id: str) -> bytes:
     return b"\x02" + hashlib.sha256(network_id.encode()).digest()[:5]
 
 
-def _grouped(subnets: Iterable[Range]) -> dict[str, list[Range]]:
-    found: dict[str, list[Range]] = {}
+def _grouped(subnets: Iterable[SubnetSpec]) -> dict[str, list[SubnetSpec]]:
+    found: dict[str, list[SubnetSpec]] = {}
     for subnet in subnets:
         found.setdefault(subnet.network_id, []).append(subnet)
     return found

@@ -2,7 +2,7 @@
 
 from msgspec import Struct, field
 
-from pileus.drivers.driver import Crossing, Firewall, Leading, Nic, Range, Segment
+from pileus.drivers.driver import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.guests import Way
 
 
@@ -27,7 +27,7 @@ class Guest(Struct, frozen=True, kw_only=True):
 class Joined(Struct, frozen=True, kw_only=True):
     """A router with its interfaces in the networks that it joins."""
 
-    crossing: Crossing
+    router: RouterSpec
     nics: list[Nic] = field(default_factory=list)
 
 
@@ -46,11 +46,11 @@ class State(Struct, frozen=True, kw_only=True):
 
     revision: int
     wires: list[Wire] = field(default_factory=list)
-    networks: list[Segment] = field(default_factory=list)
-    subnets: list[Range] = field(default_factory=list)
+    networks: list[NetworkSpec] = field(default_factory=list)
+    subnets: list[SubnetSpec] = field(default_factory=list)
     routers: list[Joined] = field(default_factory=list)
-    firewalls: list[Firewall] = field(default_factory=list)
-    floating_ips: list[Leading] = field(default_factory=list)
+    security_groups: list[SecurityGroupSpec] = field(default_factory=list)
+    floating_ips: list[FloatingIPSpec] = field(default_factory=list)
     guests: list[Guest] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     bridges: dict[str, Bridge] = field(default_factory=dict)

@@ -21,7 +21,7 @@ OFFERED = ("qcow2", "img", "raw")
 """What the names of operators' image files may end in."""
 
 
-class Bases(Host):
+class BaseImages(Host):
     """The part that knows them."""
 
     SCHEMA = """
@@ -74,9 +74,9 @@ class Bases(Host):
         if form not in FORMATS:
             raise DriverError(f"Images can be {' or '.join(FORMATS)} here, not {form}", retryable=False)
         if form != "raw":
-            await self.tools.check(file, form)
+            await self.qemu_img.check(file, form)
         with whole(self.home.image(name)) as new:
-            await self.tools.copy(file, new, form=form)
+            await self.qemu_img.copy(file, new, form=form)
             sealed(new)
 
     @asynccontextmanager

@@ -15,7 +15,7 @@ MEMORY = 4 << 30
 FULL = b"No space left on device"
 
 
-class Tools:
+class QemuImg:
     """What is done with disks that no machine uses."""
 
     def __init__(self, programs: Programs, home: Home) -> None:

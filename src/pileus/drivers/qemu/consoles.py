@@ -14,7 +14,7 @@ SAME = frozenset({KIND, "vnc"})
 """What a console may be called: older clients say which protocol they want."""
 
 
-class Screens(Host):
+class Consoles(Host):
     """The part that shows them: Consoles, Screens and SerialLogs."""
 
     public_url: str

@@ -16,7 +16,7 @@ AT_EASE = 60.0
 """Seconds that a guest has to let go of a device."""
 
 
-class Plugs(Host):
+class Hotplug(Host):
     """The part that plugs them in, and pulls them out."""
 
     async def plugged(self, machine_id: str, plug: Plug) -> None:

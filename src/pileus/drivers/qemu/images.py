@@ -5,10 +5,10 @@ from pileus.drivers.fetching import fetch
 from pileus.drivers.image_formats import recognised
 from pileus.drivers.images import Fetched, ImageSource, KeptImage
 from pileus.drivers.qemu.home import opened, sealed, whole
-from pileus.drivers.qemu.snapshots import Photos
+from pileus.drivers.qemu.snapshots import Snapshots
 
 
-class Pictures(Photos):
+class Images(Snapshots):
     """The part that keeps them: Images."""
 
     fetching: Fetching
@@ -51,7 +51,7 @@ class Pictures(Photos):
             await self.take_in(path, form.name, image_id)
         finally:
             path.unlink(missing_ok=True)
-        size = await self.tools.size(self.home.image(image_id))
+        size = await self.qemu_img.size(self.home.image(image_id))
         return KeptImage(size=came.size, virtual_size=size, disk_format=form.name, checksum=came.checksum)
 
     async def _of_volume(self, image_id: str, volume_id: str) -> KeptImage:
@@ -59,5 +59,5 @@ class Pictures(Photos):
         with whole(path) as new:
             await self.copied(volume_id, new, None)
             sealed(new)
-        size = await self.tools.size(path)
+        size = await self.qemu_img.size(path)
         return KeptImage(size=path.stat().st_size, virtual_size=size, disk_format="qcow2")

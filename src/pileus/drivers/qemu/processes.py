@@ -15,10 +15,10 @@ from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.cgroups import confined
 from pileus.drivers.qemu.home import opened
 from pileus.drivers.qemu.host import RUNNING, SOON, Known, host_boot, started_at
+from pileus.drivers.qemu.images import Images
 from pileus.drivers.qemu.monitor import Monitor, Silent
-from pileus.drivers.qemu.pictures import Pictures
+from pileus.drivers.qemu.networks import Networks
 from pileus.drivers.qemu.seed import seed
-from pileus.drivers.qemu.wires import Wires
 
 LONGEST = 1 << 16
 """Bytes of what QEMU says that are looked at."""
@@ -26,7 +26,7 @@ BIRTH, DEATH = 20.0, 10.0
 """Seconds until a machine that was started answers, and until one that was told to end has ended."""
 
 
-class Starts(Pictures, Wires):
+class Processes(Images, Networks):
     """The part that starts and ends them; it is the caller's turn."""
 
     patience: float

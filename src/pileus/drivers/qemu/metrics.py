@@ -34,7 +34,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     disks: dict[str, tuple[int, int, int, int]]
 
 
-class Measures(Machines):
+class Metrics(Machines):
     """The part that measures them: Metrics."""
 
     SCHEMA = """

@@ -10,13 +10,22 @@ import msgspec
 from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
-from pileus.drivers.driver import Crossing, DriverError, Firewall, Leading, Machine, Nic, Range, Segment
+from pileus.drivers.driver import (
+    DriverError,
+    FloatingIPSpec,
+    Machine,
+    NetworkSpec,
+    Nic,
+    RouterSpec,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
 from pileus.drivers.guests import Description, Way
 from pileus.drivers.qemu.arguments import SLOTS, Plug, nic
 from pileus.drivers.qemu.bridges import joined
 from pileus.drivers.qemu.fabric import client
 from pileus.drivers.qemu.fabric.state import Guest, Joined, Report, State, Wire
-from pileus.drivers.qemu.plugging import Plugs
+from pileus.drivers.qemu.hotplug import Hotplug
 from pileus.drivers.qemu.seed import host_name, user_data
 from pileus.drivers.wiring import Wiring
 
@@ -27,8 +36,8 @@ TRIES, PAUSE = 100, 0.1
 """How often, and after how many seconds, a fabric that was just started is asked again."""
 
 
-class Wires(Plugs, Wiring):
-    """The part that keeps them: Networks, Segments, Routers, FloatingIPs, Firewalls, Describes and Reachable."""
+class Networks(Hotplug, Wiring):
+    """The part that keeps them: Interfaces, Networks, Routers, FloatingIPs, SecurityGroups, Describes and Reachable."""
 
     SCHEMA = "CREATE TABLE IF NOT EXISTS wirings (revision INTEGER NOT NULL);"
 
@@ -95,17 +104,17 @@ class Wires(Plugs, Wiring):
         self._db.execute("DELETE FROM nics WHERE parent = ?", (machine_id,))
         await self._rewired()
 
-    def ranges(self) -> list[Range]:
+    def ranges(self) -> list[SubnetSpec]:
         """Every subnet, those of the operator's external networks too."""
-        return [*self._all("subnets", Range), *self._external[1]]
+        return [*self._all("subnets", SubnetSpec), *self._external[1]]
 
     @cached_property
-    def _external(self) -> tuple[list[Segment], list[Range]]:
+    def _external(self) -> tuple[list[NetworkSpec], list[SubnetSpec]]:
         """The operator's networks and their subnets: the same for as long as the server runs."""
         regions = self.catalogue.regions
         found = [each for region in regions for each in self.catalogue.network_records(region.id, 0)]
-        ranges = [Range.of(subnet) for _, subnets in found for subnet in subnets]
-        return [Segment.of(network) for network, _ in found], ranges
+        ranges = [SubnetSpec.of(subnet) for _, subnets in found for subnet in subnets]
+        return [NetworkSpec.of(network) for network, _ in found], ranges
 
     def _card(self, machine_id: str, found: Nic) -> Plug:
         device = nic(found.port_id, found.mac_address, 0).id
@@ -146,23 +155,23 @@ class Wires(Plugs, Wiring):
     def _wiring(self, revision: int) -> State:
         nics = self._db.execute("SELECT parent, facts FROM nics ORDER BY id").fetchall()
         external = self._external[0]
-        networks = [*self._all("networks", Segment), *external]
+        networks = [*self._all("networks", NetworkSpec), *external]
         return State(
             revision=revision,
             wires=[Wire(machine_id=parent, nic=msgspec.json.decode(facts, type=Nic)) for parent, facts in nics],
             networks=networks,
             subnets=self.ranges(),
-            routers=[self._joined(crossing) for crossing in self._all("routers", Crossing)],
-            firewalls=self._all("firewalls", Firewall),
-            floating_ips=self._all("floating_ips", Leading),
+            routers=[self._joined(router) for router in self._all("routers", RouterSpec)],
+            security_groups=self._all("security_groups", SecurityGroupSpec),
+            floating_ips=self._all("floating_ips", FloatingIPSpec),
             guests=[_guest(known.machine) for known in self.every().values()],
             outside=[segment.id for segment in external],
             bridges=joined(self.hosting.bridges, networks, self.home),
         )
 
-    def _joined(self, crossing: Crossing) -> Joined:
-        rows = self._db.execute("SELECT facts FROM router_ports WHERE parent = ?", (crossing.id,)).fetchall()
-        return Joined(crossing=crossing, nics=[msgspec.json.decode(facts, type=Nic) for (facts,) in rows])
+    def _joined(self, router: RouterSpec) -> Joined:
+        rows = self._db.execute("SELECT facts FROM router_ports WHERE parent = ?", (router.id,)).fetchall()
+        return Joined(router=router, nics=[msgspec.json.decode(facts, type=Nic) for (facts,) in rows])
 
     def _all(self, table: str, kind: type[Thing]) -> list[Thing]:
         rows = self._db.execute(f"SELECT facts FROM {table} ORDER BY id").fetchall()  # noqa: S608
