@@ -18,7 +18,7 @@ from msgspec import Struct
 from pileus.drivers.driver import DriverError, Fetching
 from pileus.drivers.image_formats import HEAD
 from pileus.drivers.images import Fetched
-from pileus.drivers.reaching import Address, NotPublic, UnknownName, addresses, pinned
+from pileus.drivers.reaching import Address, NotPublic, UnknownName, addresses, pinned, port_of
 
 SCHEMES = ("http", "https")
 REDIRECTS = 5
@@ -91,9 +91,8 @@ async def _addresses(target: httpx.URL, bounds: Fetching) -> list[Address]:
     """Where a name leads; raises DriverError if any of it is not to be reached."""
     if target.scheme not in SCHEMES or not target.host:
         raise DriverError("Images are fetched by http and https only", retryable=False)
-    port = target.port or (443 if target.scheme == "https" else 80)
     try:
-        return await addresses(target.host, port, anywhere=bounds.anywhere)
+        return await addresses(target.host, port_of(target.scheme, target.port), anywhere=bounds.anywhere)
     except UnknownName as problem:
         raise DriverError(str(problem), retryable=True) from problem
     except NotPublic as problem:

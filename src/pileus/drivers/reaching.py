@@ -8,10 +8,12 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
+PORTS = {"http": 80, "https": 443, "amqp": 5672, "amqps": 5671}
 TRANSLATED = IPv6Network("64:ff9b::/96")
 """Addresses of IPv4, as networks of IPv6 alone write them."""
 
@@ -31,6 +33,11 @@ class NotPublic(Exception):
     """A name leads to where tenants may not go."""
 
 
+def port_of(scheme: str, given: int | None) -> int:
+    """The port that an address means, which need not name it."""
+    return given or PORTS[scheme]
+
+
 async def addresses(host: str, port: int, *, anywhere: bool) -> list[Address]:
     """Where a name leads; raises UnknownName, or NotPublic if any of it is not to be reached."""
     try:
@@ -43,7 +50,7 @@ async def addresses(host: str, port: int, *, anywhere: bool) -> list[Address]:
     return list(dict.fromkeys(its))
 
 
-def pinned(url: httpx.URL, address: Address, headers: Mapping[str, str]) -> dict[str, Any]:
+def pinned(url: "httpx.URL", address: Address, headers: Mapping[str, str]) -> dict[str, Any]:
     """What makes a request go to one address of a name, and say the name; a certificate has to be the name's too."""
     return {
         "url": url.copy_with(host=str(address)),

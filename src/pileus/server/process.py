@@ -57,6 +57,7 @@ def work() -> None:
 async def serve(settings: Settings, stop: asyncio.Event, *, only: bool) -> None:
     """Start the cloud, then its server; stop the server, then the cloud."""
     async with started(settings, only=only) as running:
+        gc.enable()
         server = server_of(running.app, settings, websockets=isinstance(running.driver, Screens))
         serving = asyncio.create_task(server.serve())
         ready = asyncio.create_task(_ready(settings, running.first_token, only=only))

@@ -1,7 +1,6 @@
 """Images of tenants: fetched, checked, and kept as the files that volumes stand on."""
 
 from pileus.drivers.driver import Fetching
-from pileus.drivers.fetching import fetch
 from pileus.drivers.image_formats import recognised
 from pileus.drivers.images import Fetched, ImageSource, KeptImage
 from pileus.drivers.qemu.home import opened, sealed, whole
@@ -42,6 +41,9 @@ class Images(Snapshots):
 
     async def _fetched(self, image_id: str, url: str, fetched: Fetched) -> KeptImage:
         """What comes is written down as it is, and looked at by its own format only when it is whole."""
+        # Few fetch images: starting need not wait for the library.
+        from pileus.drivers.fetching import fetch  # noqa: PLC0415
+
         path = self.home.image(image_id).with_suffix(".fetched")
         try:
             with opened(path, "wb") as file:

@@ -3,7 +3,6 @@
 from msgspec import structs
 
 from pileus.drivers.driver import DriverError, Fetching
-from pileus.drivers.fetching import fetch
 from pileus.drivers.image_formats import recognised
 from pileus.drivers.images import Fetched, ImageSource, KeptImage
 from pileus.drivers.simulated.world import World
@@ -23,6 +22,9 @@ class Images(World):
         if source.volume_id is not None:
             kept = self._copied(source.volume_id)
         else:
+            # Few fetch images: starting need not wait for the library.
+            from pileus.drivers.fetching import fetch  # noqa: PLC0415
+
             came = await fetch(source.url or "", self._fetching, fetched)
             form = recognised(came.head, came.size)
             kept = KeptImage(
