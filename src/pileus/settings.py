@@ -118,7 +118,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         str,
         about(
             MACHINES,
-            "Which networks, by name, are joined with which bridges of the host: takes root, or QEMU's helper.",
+            "Which networks of the catalogue are joined with which of the host's bridges: by root, or QEMU's helper.",
             "pairs such as pub_net=br0,lab=br1",
             pattern=r"^([^=,\s]+=[A-Za-z0-9_.-]{1,15}(,[^=,\s]+=[A-Za-z0-9_.-]{1,15})*)?$",
         ),

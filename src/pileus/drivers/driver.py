@@ -40,7 +40,8 @@ class Fetching(Struct, frozen=True, kw_only=True):
 class Hosting(Struct, frozen=True, kw_only=True):
     """How machines use the host that they run on: as which user, how much of it, and by which accelerator.
 
-    A ratio says how often a core, or a MiB, may be promised; `bridges` joins networks, by name, with the host's.
+    A ratio says how often a core, or a MiB, may be promised; `bridges` joins the catalogue's networks, by
+    name, with the host's.
     """
 
     user: str = "nobody"

@@ -87,11 +87,14 @@ async def a_calling_system(qemu: Qemu, nic: Nic) -> None:
 
 
 async def wired(qemu: Qemu) -> Nic:
-    """A network behind a router, and a floating IP that leads to an interface in it."""
+    """A network behind a router, and a floating IP that leads to an interface in it.
+
+    Its tenant calls it what the operator's network is called, which gains nothing.
+    """
     inner = Nic(port_id="inner", network_id="n", mac_address="fa:16:3e:00:00:02", addresses=[INNER], groups=["open"])
     own = Nic(port_id="own", network_id="n", mac_address="fa:16:3e:00:00:03", addresses=["10.0.0.1"])
     outside = Nic(port_id="out", network_id=PUBLIC, mac_address="fa:16:3e:00:00:04", addresses=[ROUTER])
-    await qemu.ensure_network(NetworkSpec(id="n", name="inside", region_id=1, type="vxlan", mtu=1450))
+    await qemu.ensure_network(NetworkSpec(id="n", name="pub_net", region_id=1, type="vxlan", mtu=1450))
     await qemu.ensure_subnet(SubnetSpec(id="s", network_id="n", cidr="10.0.0.0/24", gateway_ip="10.0.0.1"))
     await qemu.ensure_router(RouterSpec(id="r", name="r", outside=outside))
     await qemu.ensure_router_interface("r", own)

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from pileus.drivers.driver import DriverError, NetworkSpec
+from pileus.drivers.driver import DriverError, Hosting, NetworkSpec, Setup
 from pileus.drivers.qemu.bridges import joined
+from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.home import Home
-from tests.drivers.conformance import DRIVERS
+from tests.drivers.conformance import CATALOGUE, DRIVERS
 
 HOST, ROUTER, FLOATING, OUTER = "198.18.0.1", "198.18.0.7", "198.18.0.60", "198.18.0.50"
 
@@ -70,6 +71,13 @@ def test_a_user_without_rights_is_lent_devices_by_qemus_helper(namespace: str, h
     assert found["with"] == ["br0", None]
     assert found["heard"]
     assert "denied" in found["denied"]
+
+
+def test_only_networks_of_the_catalogue_are_joined(tmp_path: Path) -> None:
+    hosting = Hosting(bridges={"pub_net": "br0", "lab": "br1"})
+
+    with pytest.raises(OSError, match="--qemu-bridges: the catalogue has no network lab; it has pub_net"):
+        Qemu.made(Setup(tmp_path, CATALOGUE, hosting=hosting))
 
 
 def test_a_bridge_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -292,6 +292,23 @@ async def test_a_full_serial_log_loses_its_beginning(qemu: Qemu) -> None:
     assert await qemu.serial_log(machine.id, 7) == b"the end"
 
 
+async def test_no_way_out_by_ipv6_is_told_where_none_leads(home: Path) -> None:
+    """A guest that believed in one would wait for it at each connection."""
+    hosting = Hosting(bridges={"pub_net": "br77"})
+    alone, bridged = (Qemu(home, programs.found("tcg"), CATALOGUE, hosting=each) for each in (Hosting(), hosting))
+
+    told = {each.cidr: each.gateway_ip for each in alone.seeded_subnets()}
+    told_there = {each.cidr: each.gateway_ip for each in bridged.seeded_subnets()}
+
+    assert told.keys() == told_there.keys()
+    assert {cidr: gateway for cidr, gateway in told.items() if gateway is None} == dict.fromkeys(
+        cidr for cidr in told if ":" in cidr
+    )
+    assert all(told_there.values())
+    for driver in (alone, bridged):
+        driver.close()
+
+
 def test_what_is_missing_or_too_old_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OSError, match="qemu-system-x86_64 is missing; on Debian"):

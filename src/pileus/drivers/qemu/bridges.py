@@ -19,7 +19,10 @@ SIOCBRADDIF, SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x89A2, 0x8913, 0x8914, 0x1
 
 
 def joined(bridges: Mapping[str, str], networks: Sequence[NetworkSpec], home: Home) -> dict[str, Bridge]:
-    """What each network is joined with, by TAP devices that are made if they are missing; raises DriverError."""
+    """What each of the operator's networks is joined with, by TAP devices that are made if missing; raises DriverError.
+
+    Networks of tenants have no business here: whoever names one like the operator's would be on the host's own.
+    """
     owner = home.user.pw_uid if home.user else os.geteuid()
     return {each.id: _joined(each.id, bridges[each.name], owner) for each in networks if each.name in bridges}
 

@@ -43,7 +43,11 @@ class Qemu(Watching, Consoles):
 
     @classmethod
     def made(cls, setup: Setup) -> "Qemu":
-        """Make it in the data directory; raises OSError if QEMU is not there, or too old."""
+        """Make it in the data directory; raises OSError if QEMU is not there or too old, or a network is unknown."""
+        offered = {network.name for network in setup.catalogue.networks}
+        if unknown := sorted(setup.hosting.bridges.keys() - offered):
+            has = ", ".join(sorted(offered))
+            raise OSError(f"--qemu-bridges: the catalogue has no network {', '.join(unknown)}; it has {has}")
         return cls(
             setup.data,
             found(setup.hosting.accelerator),

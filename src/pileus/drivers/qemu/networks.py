@@ -104,9 +104,19 @@ class Networks(Hotplug, Wiring):
         self._db.execute("DELETE FROM nics WHERE parent = ?", (machine_id,))
         await self._rewired()
 
-    def ranges(self) -> list[SubnetSpec]:
+    def subnets(self) -> list[SubnetSpec]:
         """Every subnet, those of the operator's external networks too."""
         return [*self._all("subnets", SubnetSpec), *self._external[1]]
+
+    def seeded_subnets(self) -> list[SubnetSpec]:
+        """Every subnet as machines are told of it: by IPv6, only a bridge leads out of a network."""
+        bridged = {each.id for each in self._external[0] if each.name in self.hosting.bridges}
+        return [
+            replace(each, gateway_ip=None)
+            if ":" in (each.gateway_ip or "") and each.network_id not in bridged
+            else each
+            for each in self.subnets()
+        ]
 
     @cached_property
     def _external(self) -> tuple[list[NetworkSpec], list[SubnetSpec]]:
@@ -155,18 +165,17 @@ class Networks(Hotplug, Wiring):
     def _wiring(self, revision: int) -> State:
         nics = self._db.execute("SELECT parent, facts FROM nics ORDER BY id").fetchall()
         external = self._external[0]
-        networks = [*self._all("networks", NetworkSpec), *external]
         return State(
             revision=revision,
             wires=[Wire(machine_id=parent, nic=msgspec.json.decode(facts, type=Nic)) for parent, facts in nics],
-            networks=networks,
-            subnets=self.ranges(),
+            networks=[*self._all("networks", NetworkSpec), *external],
+            subnets=self.subnets(),
             routers=[self._joined(router) for router in self._all("routers", RouterSpec)],
             security_groups=self._all("security_groups", SecurityGroupSpec),
             floating_ips=self._all("floating_ips", FloatingIPSpec),
             guests=[_guest(known.machine) for known in self.every().values()],
             outside=[segment.id for segment in external],
-            bridges=joined(self.hosting.bridges, networks, self.home),
+            bridges=joined(self.hosting.bridges, external, self.home),
         )
 
     def _joined(self, router: RouterSpec) -> Joined:

@@ -94,7 +94,7 @@ class Processes(Images, Networks):
         if file.exists():
             return
         with opened(file, "wb") as sown:
-            sown.write(seed(machine, self.ranges()))
+            sown.write(seed(machine, self.seeded_subnets()))
         self.home.give(file)
 
     def _spawned(self, machine: Machine, command: list[str]) -> subprocess.Popen[bytes]:
