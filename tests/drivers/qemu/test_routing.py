@@ -1,5 +1,7 @@
 """What goes from one network to another, and as whom its sender is seen there."""
 
+import pytest
+
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.driver import SecurityGroupSpec
@@ -18,6 +20,7 @@ from pileus.drivers.qemu.fabric.frames import (
     udp,
 )
 from pileus.drivers.qemu.fabric.nat import MOST, Nat
+from pileus.drivers.qemu.fabric.routing import is_routed
 from tests.drivers.qemu.cards import FLOATING, OUT_ONLY, ROUTER_A, A, B, Card, X, a_state, router, whole
 
 
@@ -178,3 +181,20 @@ def test_who_begins_too_many_connections_loses_its_own() -> None:
     assert not nat.known("a", asked(A, 0), b"")
     answers = [nat.known("x", Packet(4, UDP, packed(X), packed(ROUTER_A), 53, port), b"") for port in range(3)]
     assert [answer and answer.place for answer in answers] == [None, "d", "a"]
+
+
+@pytest.mark.parametrize(
+    ("address", "routed"),
+    [
+        ("8.8.8.8", True),
+        ("169.1.2.3", True),
+        ("169.254.1.1", False),
+        ("127.0.0.1", False),
+        ("0.1.2.3", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("168.63.129.16", False),
+    ],
+)
+def test_routers_lead_to_hosts_and_not_to_what_is_the_hosts_own(address: str, routed: bool) -> None:  # noqa: FBT001
+    assert is_routed(packed(address)) is routed

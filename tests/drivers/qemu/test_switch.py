@@ -39,6 +39,7 @@ from tests.drivers.qemu.cards import (
     SOON,
     A,
     Card,
+    X,
     a_state,
     nic,
     the_library,
@@ -88,6 +89,24 @@ async def test_who_is_not_secured_may_say_anything_in_its_network(fabric: Fabric
     a.say(udp((a.mac, d.mac), (packed("10.0.0.9"), packed("10.0.0.6")), (1, 2), b""))
 
     assert len(await d.frames()) == 2
+
+
+async def test_in_a_network_that_tenants_share_nobody_does(fabric: Fabric, cards: dict[str, Card]) -> None:
+    """Not even who is not secured: a tenant can say so of an interface."""
+    shared = [nic("x", "pub", X, secured=False), nic("y", "pub", "198.18.0.51")]
+    await fabric.become(a_state(2, wires=[Wire(machine_id=each.port_id, nic=each) for each in shared]))
+    x, y = cards["x"], Card(shared[1])
+
+    x.say(arp(ANSWER, (x.mac, packed("198.18.0.1")), (y.mac, y.address)))
+    x.say(udp((x.mac, y.mac), (packed("198.18.0.1"), y.address), (1, 2), b""))
+    x.say(udp((y.mac, y.mac), (x.address, y.address), (1, 2), b""))
+    x.say(y.mac + x.mac + b"\x81\0" + bytes(60))
+    x.say(advertisement(x, link_local(x.mac), 134))
+    assert not await y.frames()
+
+    x.say(udp((x.mac, y.mac), (x.address, y.address), (1, 2), b""))
+    assert len(await y.frames()) == 1
+    y.wire.close()
 
 
 async def test_the_gateway_is_there_and_answers(cards: dict[str, Card]) -> None:

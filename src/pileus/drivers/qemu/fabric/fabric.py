@@ -73,10 +73,11 @@ class Fabric:
                 outside.close()
             switch.ports.pop(port_id).close()
         for port_id, wire in plan.wires.items():
+            shared = wire.nic.network_id in plan.external
             if port_id in switch.ports:
-                switch.ports[port_id].become(wire.machine_id, wire.nic)
+                switch.ports[port_id].become(wire, shared=shared)
             else:
-                switch.ports[port_id] = Port(wire.machine_id, wire.nic, switch.heard)
+                switch.ports[port_id] = Port(wire, switch.heard, shared=shared)
             switch.ports[port_id].guard.learn(plan.patterns(wire.nic))
         switch.index()
 

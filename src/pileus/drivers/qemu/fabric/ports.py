@@ -8,10 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from pileus.drivers.driver import Nic
 from pileus.drivers.qemu.fabric.firewall import Guard
 from pileus.drivers.qemu.fabric.frames import link_local, mac, packed
-from pileus.drivers.qemu.fabric.state import Counters
+from pileus.drivers.qemu.fabric.state import Counters, Wire
 
 LONGEST, AT_ONCE, WAITING = 65550, 64, 512
 """Bytes of a frame, how many are read in one go, and how many wait for a machine that is slow."""
@@ -21,19 +20,25 @@ BUFFER = 1 << 20
 class Port:
     """One interface: what may be said there, by whom, and what has passed."""
 
-    def __init__(self, machine_id: str, nic: Nic, heard: Callable[["Port", bytes], None]) -> None:
+    def __init__(self, wire: Wire, heard: Callable[["Port", bytes], None], *, shared: bool) -> None:
         self.counters, self.guard = Counters(), Guard()
         self._heard = heard
         self._queue: deque[bytes] = deque()
         self._loop = asyncio.get_running_loop()
-        self._mine, self._its = Path("wires") / f"{nic.port_id}.host", f"wires/{nic.port_id}.guest"
+        port_id = wire.nic.port_id
+        self._mine, self._its = Path("wires") / f"{port_id}.host", f"wires/{port_id}.guest"
         self._socket = _bound(self._mine)
         self._loop.add_reader(self._socket, self._read)
-        self.become(machine_id, nic)
+        self.become(wire, shared=shared)
 
-    def become(self, machine_id: str, nic: Nic) -> None:
-        """Be another interface's end from now on: it may have other addresses."""
-        self.machine_id, self.nic = machine_id, nic
+    def become(self, wire: Wire, *, shared: bool) -> None:
+        """Be another interface's end from now on: it may have other addresses.
+
+        In a network that tenants share it speaks as itself, even where no security group guards it.
+        """
+        self.machine_id, self.nic = wire.machine_id, wire.nic
+        nic = wire.nic
+        self.confined = nic.secured or shared
         self.id, self.network_id = nic.port_id, nic.network_id
         self.mac = mac(nic.mac_address)
         self.addresses = {packed(address) for address in nic.addresses}

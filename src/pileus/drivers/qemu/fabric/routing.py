@@ -23,10 +23,13 @@ from pileus.drivers.qemu.fabric.ports import Port
 from pileus.drivers.qemu.fabric.slirp import HOST
 from pileus.drivers.qemu.fabric.state import State
 from pileus.drivers.qemu.fabric.taps import Tap
+from pileus.drivers.reaching import PROVIDERS
 
 HOST_IP = packed(HOST)
-NOT_ROUTED = (0, 127, 169)
-"""First numbers of addresses that no router leads to."""
+LINK, HOSTS, MULTICAST = b"\xa9\xfe", (0, 127), 224
+"""How addresses begin that no router leads to: those of a link, of a host, and from multicast on (RFC 6890)."""
+OURS_ALONE = frozenset(address.packed for address in PROVIDERS)
+"""Where a cloud that the host itself may stand in speaks to it: no machine of a tenant's has business there."""
 NEIGHBOURS = frozenset({133, 135, 136, 130, 131, 132, 143})
 """ICMPv6 that a network lives by: who is where, and who listens to what (RFC 4861, 3810)."""
 
@@ -73,7 +76,7 @@ class Routing:
             return self._lead(end, frame, found, leading)
         if target in self.plan.own[end.network_id]:
             return self._echo(end, frame, found)
-        if not isinstance(end, Port) or target[0] in NOT_ROUTED or target[0] >= 224:  # noqa: PLR2004  # multicast
+        if not isinstance(end, Port) or not is_routed(target):
             return target == HOST_IP and isinstance(end, Port) and self.leave(end, frame)
         return self._onward(end, frame, found)
 
@@ -166,6 +169,11 @@ class Routing:
             ends = (own_mac(end.network_id), frame[6:12])
             end.send(icmp(ends, (gateway, found.source), 3, 0, bytes(4) + frame[ETHERNET : ETHERNET + 28]))
         return False
+
+
+def is_routed(target: bytes) -> bool:
+    """Whether routers lead to an address of IPv4."""
+    return target[0] not in HOSTS and target[0] < MULTICAST and target[:2] != LINK and target not in OURS_ALONE
 
 
 def is_neighbourly(found: Packet) -> bool:

@@ -19,12 +19,12 @@ from pileus.drivers.qemu.fabric.frames import (
 )
 from pileus.drivers.qemu.fabric.plan import own_mac
 from pileus.drivers.qemu.fabric.ports import Port
-from pileus.drivers.qemu.fabric.routing import End, Routing, is_neighbourly
+from pileus.drivers.qemu.fabric.routing import LINK, End, Routing, is_neighbourly
 from pileus.drivers.qemu.fabric.slirp import RESOLVER
 from pileus.drivers.qemu.fabric.taps import Tap
 
 METADATA_IP, RESOLVER_IP = packed(dhcp.METADATA), packed(RESOLVER)
-NOBODY, LINK = b"\0" * 4, b"\xa9\xfe"
+NOBODY = b"\0" * 4
 MISLEADING = frozenset({134, 137})
 """ICMPv6 that only routers may say."""
 ADVERTISEMENT, TOLD = 136, ETHERNET + 48
@@ -36,7 +36,7 @@ class Switch(Routing):
 
     def heard(self, port: Port, frame: bytes) -> None:
         """A machine has sent a frame."""
-        if len(frame) < ETHERNET or (port.nic.secured and frame[6:12] not in port.macs):
+        if len(frame) < ETHERNET or (port.confined and frame[6:12] not in port.macs):
             port.counters.dropped += 1
             return
         kind = int.from_bytes(frame[12:14], "big")
@@ -47,7 +47,7 @@ class Switch(Routing):
         elif kind == IPV6:
             passed = self._ipv6(port, frame)
         else:
-            passed = not port.nic.secured and self._spread(port, frame, None)
+            passed = not port.confined and self._spread(port, frame, None)
         port.counters.dropped += not passed
 
     def came(self, port: Port, frame: bytes) -> None:
@@ -77,7 +77,7 @@ class Switch(Routing):
             return False
         asked = frame[28:32]
         honest = frame[22:28] in port.macs and (asked == NOBODY or port.may_speak_as(asked))
-        if port.nic.secured and not honest:
+        if port.confined and not honest:
             return False
         return self._answered(port, frame) or self._spread(port, frame, None)
 
@@ -97,7 +97,7 @@ class Switch(Routing):
             return False
         if found.protocol == UDP and (found.sport, found.dport) == (dhcp.CLIENT_PORT, dhcp.SERVER_PORT):
             return self._lease(port, frame)
-        if port.nic.secured and not port.may_speak_as(found.source):
+        if port.confined and not port.may_speak_as(found.source):
             return False
         if _is_service(found):
             return self.leave(port, frame)
@@ -111,12 +111,12 @@ class Switch(Routing):
         found = packet(frame)
         if found is None:
             return False
-        if port.nic.secured:
+        if port.confined:
             own = not any(found.source) or port.may_speak_as(found.source)
             if not own or _misleads(port, frame, found):
                 return False
-            if not (is_neighbourly(found) or port.guard.passes(found, OUT)):
-                return False
+        if port.nic.secured and not (is_neighbourly(found) or port.guard.passes(found, OUT)):
+            return False
         return self._spread(port, frame, found)
 
     def _lease(self, port: Port, frame: bytes) -> bool:
