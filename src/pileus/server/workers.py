@@ -36,11 +36,10 @@ async def supervise(settings: Settings, lock: int | None) -> None:
     stop = stop_signals()
     async with furnished(settings, only=True) as home:
         token = home.first_token
-    figures, ready = _figures(settings), asyncio.create_task(answers(settings))
+    figures, ready = _figures(settings), asyncio.create_task(_ready(settings, token))
     keeping = [
         asyncio.create_task(_keep(settings, number, lock, figures, ready)) for number in range(1, settings.workers + 1)
     ]
-    ready.add_done_callback(lambda done: None if done.cancelled() else announce(settings, token))
     stopping = asyncio.create_task(stop.wait())
     ended, _ = await asyncio.wait({stopping, *keeping}, return_when=asyncio.FIRST_COMPLETED)
     for task in (stopping, ready, *keeping):
@@ -102,6 +101,11 @@ async def _stopped(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+async def _ready(settings: Settings, token: str | None) -> None:
+    await answers(settings)
+    announce(settings, token)
 
 
 def _figures(settings: Settings) -> Path:

@@ -47,7 +47,10 @@ async def enable_port_security(call: Here, port_id: FromPath[str]) -> InterfaceV
 
 @post(f"/cloud/v1/ports/{PORT}/disable_port_security", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
 async def disable_port_security(call: Here, port_id: FromPath[str]) -> InterfaceView:
-    """Let a port speak as any address; its security groups are taken from it."""
+    """Let a port speak as any address; its security groups are taken from it.
+
+    In a public network, which tenants share, a real machine speaks as its own addresses all the same.
+    """
     return await _secured(call, port_id, enabled=False)
 
 
