@@ -28,12 +28,12 @@ HOUR = 3_600_000_000
 
 async def test_networks_are_made_changed_and_taken_away(driver: Compute) -> None:
     network_driver, network_id, subnet_id = able(driver, Networks), str(uuid.uuid4()), str(uuid.uuid4())
-    segment = NetworkSpec(id=network_id, name="inside", region_id=1, type="vxlan", mtu=1450)
+    network = NetworkSpec(id=network_id, name="inside", region_id=1, type="vxlan", mtu=1450)
     subnet = SubnetSpec(id=subnet_id, network_id=network_id, cidr="10.0.0.0/24", gateway_ip="10.0.0.1")
 
     with pytest.raises(DriverError):
         await network_driver.ensure_subnet(subnet)
-    await twice(network_driver.ensure_network, segment)
+    await twice(network_driver.ensure_network, network)
     await twice(network_driver.ensure_subnet, subnet)
     await twice(network_driver.ensure_subnet, replace(subnet, enable_dhcp=False))
     await twice(network_driver.ensure_no_subnet, subnet_id)

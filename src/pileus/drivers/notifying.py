@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pileus.domain.account.subscriptions import Target, Webhook
 from pileus.drivers.reaching import Address, NotPublic, UnknownName, addresses, port_of
@@ -22,10 +22,9 @@ class Messenger:
 
     async def check(self, target: Target) -> None:
         """Judge an address; a name that leads nowhere now may do so later. Raises NotSentError."""
-        parts = urlsplit(_text(target))
         with suppress(UnknownName):
             try:
-                await addresses(parts.hostname or "", port_of(parts.scheme, parts.port), anywhere=self.anywhere)
+                await self._addresses(target)
             except NotPublic as problem:
                 raise NotSentError(
                     f"{problem}; the server's setting `subscribers` says what may be", refused=True
@@ -46,7 +45,7 @@ class Messenger:
 
     async def _sent(self, target: Target, message_id: str, body: bytes, timestamp: str) -> None:
         """Send to the first of a name's addresses that can be reached."""
-        *others, last = await self._addresses(urlsplit(_text(target)))
+        *others, last = await self._addresses(target)
         for there in (*others, last):
             try:
                 await _carried(target, there, message_id, body, timestamp)
@@ -56,11 +55,10 @@ class Messenger:
             else:
                 return
 
-    async def _addresses(self, parts: SplitResult) -> list[Address]:
-        try:
-            return await addresses(parts.hostname or "", port_of(parts.scheme, parts.port), anywhere=self.anywhere)
-        except (UnknownName, NotPublic) as problem:
-            raise NotSentError(str(problem)) from problem
+    async def _addresses(self, target: Target) -> list[Address]:
+        """Where a target's name leads; raises UnknownName or NotPublic."""
+        parts = urlsplit(_text(target))
+        return await addresses(parts.hostname or "", port_of(parts.scheme, parts.port), anywhere=self.anywhere)
 
 
 def _text(target: Target) -> str:

@@ -4,14 +4,13 @@ import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue, image_id
 from pileus.drivers.driver import DriverError
 from pileus.drivers.image_formats import HEAD, recognised
-from pileus.drivers.qemu.home import locked, opened, sealed, whole
+from pileus.drivers.qemu.home import held, locked, opened, sealed, whole
 from pileus.drivers.qemu.host import SOON, Host
 
 CHUNK = 1 << 20
@@ -79,15 +78,9 @@ class BaseImages(Host):
             await self.qemu_img.copy(file, new, form=form)
             sealed(new)
 
-    @asynccontextmanager
-    async def shelf(self) -> AsyncIterator[None]:
+    def shelf(self) -> AbstractAsyncContextManager[None]:
         """Be the only one, in all processes, who looks for a base; none is taken away meanwhile."""
-        while (descriptor := locked(self.home.folder / "images.lock")) is None:  # noqa: ASYNC110  # a file's lock
-            await asyncio.sleep(SOON)
-        try:
-            yield
-        finally:
-            os.close(descriptor)
+        return held(self.home.folder / "images.lock", SOON)
 
     def sweep(self) -> None:
         """Remove the files of images that are gone and that nothing stands on; later, if somebody looks for one."""

@@ -4,14 +4,15 @@ Names never stand in paths: ids do, and what is not fit to be one is refused. Un
 descriptor, as their addresses may have 107 bytes only.
 """
 
+import asyncio
 import fcntl
 import os
 import pwd
 import re
 import stat
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -141,14 +142,26 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def locked(path: Path) -> int | None:
-    """A descriptor that holds the lock of a file until it is closed; None if somebody else holds it."""
+    """A descriptor that holds a file's lock until it is closed; None if somebody else holds it, or took it away."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    with suppress(BlockingIOError, FileNotFoundError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        # A lock counts only if its file is still the one that others find there.
+        if path.stat().st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+    os.close(descriptor)
+    return None
+
+
+@asynccontextmanager
+async def held(path: Path, pause: float) -> AsyncIterator[None]:
+    """Be the only one, in all processes, who holds the lock of a file; it is asked for again after so many seconds."""
+    while (descriptor := locked(path)) is None:  # noqa: ASYNC110  # a file's lock tells nobody that it is free
+        await asyncio.sleep(pause)
+    try:
+        yield
+    finally:
         os.close(descriptor)
-        return None
-    return descriptor
 
 
 def _account(name: str) -> pwd.struct_passwd | None:

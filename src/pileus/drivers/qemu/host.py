@@ -1,9 +1,7 @@
 """What all parts of the driver stand on: what is known of machines, which of them live, and whose turn it is."""
 
-import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from subprocess import Popen
 
@@ -14,7 +12,7 @@ from msgspec.structs import replace
 from pileus.drivers.driver import DriverError, Hosting, Machine
 from pileus.drivers.facts import Facts
 from pileus.drivers.guests import Capacity
-from pileus.drivers.qemu.home import Home, locked
+from pileus.drivers.qemu.home import Home, held, locked
 from pileus.drivers.qemu.monitor import Monitor, conversation
 from pileus.drivers.qemu.programs import Programs
 from pileus.drivers.qemu.qemu_img import QemuImg
@@ -118,20 +116,13 @@ class Host(Facts):
         """Talk to a machine; raises Silent."""
         return conversation(self.home.machine(machine_id))
 
-    @asynccontextmanager
-    async def turn(self, machine_id: str) -> AsyncIterator[None]:
+    def turn(self, machine_id: str) -> AbstractAsyncContextManager[None]:
         """Be the only one, in all processes, who changes a machine."""
-        path = self.home.machine(machine_id).with_suffix(".lock")
-        while (descriptor := _own(path)) is None:  # noqa: ASYNC110  # it is a file's lock, which tells nobody
-            await asyncio.sleep(SOON)
-        try:
-            yield
-        finally:
-            os.close(descriptor)
+        return held(self.home.machine(machine_id).with_suffix(".lock"), SOON)
 
     def free(self, machine_id: str) -> bool:
         """Whether nobody is changing a machine just now."""
-        descriptor = _own(self.home.machine(machine_id).with_suffix(".lock"))
+        descriptor = locked(self.home.machine(machine_id).with_suffix(".lock"))
         if descriptor is None:
             return False
         os.close(descriptor)
@@ -189,17 +180,3 @@ def stat(pid: int) -> list[str] | None:
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-
-
-def _own(path: Path) -> int | None:
-    """Hold a lock, if it is free and its file is still the one that others find there."""
-    descriptor = locked(path)
-    if descriptor is None:
-        return None
-    try:
-        if path.stat().st_ino == os.fstat(descriptor).st_ino:
-            return descriptor
-    except FileNotFoundError:
-        pass
-    os.close(descriptor)
-    return None

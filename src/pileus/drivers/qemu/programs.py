@@ -42,14 +42,13 @@ def found(accelerator: str = "auto") -> Programs:
     """Look for them; raises OSError, which says what is missing, too old, or does not work."""
     system, img = _path(SYSTEM), _path(IMG)
     trial = _tried(system, "tcg")
-    version = trial.version or OLDEST
-    if version < OLDEST:
-        told = ".".join(map(str, version))
+    if trial.version is not None and trial.version < OLDEST:
+        told = ".".join(map(str, trial.version))
         raise OSError(f"{system} is version {told}: at least {'.'.join(map(str, OLDEST))} is needed ({HOW})")
     if not trial.runs or trial.version is None:
         raise OSError(f"{system} does not work: {trial.said or 'it ended without a word'} ({HOW})")
     chosen = _accelerator(system, accelerator)
-    programs = Programs(system=system, img=img, version=version, accelerator=chosen)
+    programs = Programs(system=system, img=img, version=trial.version, accelerator=chosen)
     LOG.info("Machines run on %s", programs)
     return programs
 

@@ -83,7 +83,7 @@ async def _concluded(monitor: Monitor) -> None:
         (job,) = [each for each in await monitor.do("query-jobs") if each["id"] == JOB]
         if job["status"] == "concluded":
             break
-        await asyncio.sleep(max(OFTEN, SOON))
+        await asyncio.sleep(OFTEN)
     if "error" in job:
         raise DriverError(f"The volume could not be copied: {job['error']}", retryable=False)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -11,7 +10,7 @@ from qemu.qmp import EventListener, Runstate
 
 from pileus.drivers.driver import DriverError
 from pileus.drivers.qemu.arguments import SERIAL
-from pileus.drivers.qemu.home import locked, opened
+from pileus.drivers.qemu.home import held, opened
 from pileus.drivers.qemu.host import RUNNING, Known, host_boot
 from pileus.drivers.qemu.metrics import Metrics
 from pileus.drivers.qemu.monitor import EVENTS, Silent, connected
@@ -30,17 +29,15 @@ class Watching(Metrics):
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Look after all machines, if no other process of this host does; until cancelled."""
-        while (descriptor := locked(self.home.folder / "watch.lock")) is None:  # noqa: ASYNC110  # a file's lock
-            await asyncio.sleep(ROUND)
-        listening: dict[str, asyncio.Task[None]] = {}
-        try:
-            await self._begin()
-            await self._look_after(listening, changed)
-        finally:
-            for task in listening.values():
-                task.cancel()
-            await asyncio.gather(*listening.values(), return_exceptions=True)
-            os.close(descriptor)
+        async with held(self.home.folder / "watch.lock", ROUND):
+            listening: dict[str, asyncio.Task[None]] = {}
+            try:
+                await self._begin()
+                await self._look_after(listening, changed)
+            finally:
+                for task in listening.values():
+                    task.cancel()
+                await asyncio.gather(*listening.values(), return_exceptions=True)
 
     async def _look_after(self, listening: dict[str, asyncio.Task[None]], changed: Callable[[], None]) -> None:
         count = 0
