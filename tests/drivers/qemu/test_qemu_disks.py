@@ -17,6 +17,7 @@ from pileus.domain.catalogue import image_id
 from pileus.domain.compute.instances import Boot
 from pileus.drivers.driver import DriverError
 from pileus.drivers.images import ImageSource
+from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.driver import Qemu
 from tests.drivers.conformance import DRIVERS, end_machines
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
@@ -104,6 +105,22 @@ async def test_a_volume_that_is_attached_is_not_reverted(qemu: Qemu) -> None:
 
     with pytest.raises(DriverError, match="only a free one"):
         await qemu.ensure_reverted(disk.id, "then", "request-1")
+
+
+async def test_a_disk_is_plugged_in_after_a_try_that_broke_off(qemu: Qemu) -> None:
+    """As when the server was killed after QEMU had opened the file, and before it had made the device."""
+    machine, disk = a_machine(), a_disk()
+    await qemu.ensure_volume(disk)
+    await qemu.ensure_running(machine)
+    plug = arguments.disk(disk.id, 0)
+    async with qemu.asked(machine.id) as monitor:
+        await monitor.do("blockdev-add", plug.backend)
+
+    await qemu.ensure_attached(machine.id, disk)
+
+    async with qemu.asked(machine.id) as monitor:
+        there = await monitor.do("qom-list", {"path": "/machine/peripheral"})
+    assert plug.id in {each["name"] for each in there}
 
 
 async def test_files_are_sparse_and_belong_to_who_runs_machines(qemu: Qemu) -> None:

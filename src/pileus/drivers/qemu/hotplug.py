@@ -24,6 +24,8 @@ class Hotplug(Host):
         async with self.asked(machine_id) as monitor:
             if await _has(monitor, plug.id):
                 return
+            # What is left of a try that broke off would be in the way.
+            await _without_backend(monitor, plug)
             await monitor.do(f"{plug.kind}-add" if plug.kind == "blockdev" else f"{plug.kind}_add", plug.backend)
             try:
                 await monitor.do("device_add", plug.device)
