@@ -203,6 +203,18 @@ async def test_interfaces_of_every_type_live_together(tenant: Tenant) -> None:
     assert existing.floating_ip_address in floating
 
 
+async def test_an_address_that_is_named_is_not_given_to_another_interface_of_the_order(tenant: Tenant) -> None:
+    """Five interfaces need all five addresses that are free, and only the last says which."""
+    network, _ = await a_network(tenant, "10.0.0.0/29")
+    anywhere = {"type": "any_subnet", "network_id": network.id}
+
+    view = await made(tenant, interfaces=[*[anywhere] * 4, {**anywhere, "ip_address": "10.0.0.4"}])
+
+    given = [entry["addr"] for entry in view["addresses"]["inside"]]
+    assert sorted(given) == [f"10.0.0.{number}" for number in range(2, 7)]
+    assert given[-1] == "10.0.0.4"
+
+
 async def test_security_groups_are_the_interfaces_own_or_the_instances(tenant: Tenant) -> None:
     web, data = await a_security_group(tenant, "web"), await a_security_group(tenant, "data")
 

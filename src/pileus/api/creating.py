@@ -86,10 +86,10 @@ async def _written(tx: Tx, call: Call, plan: Plan, order: Order, task_id: str) -
         new_id=call.cloud.new_id,
         guarded=template.virtual,
     )
-    plugged = [
-        await plug(tx, plugging, interface, order.groups_of(interface), position)
-        for position, interface in enumerate(order.interfaces)
-    ]
+    # Who names an address has it before others are given any that is free.
+    turns = sorted(enumerate(order.interfaces), key=lambda turn: turn[1].ip_address is None)
+    made = {at: await plug(tx, plugging, interface, order.groups_of(interface), at) for at, interface in turns}
+    plugged = [made[at] for at in range(len(made))]
     plan = plan.named([ip for each in plugged for ip in each.addresses])
     await instances.save(tx, template, plan.instance)
     await tags.add(tx, instances.KIND, call.place, plan.instance.id, plan.tags[plan.instance.id])
