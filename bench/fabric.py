@@ -52,7 +52,7 @@ def _fabric(folder: Path) -> Iterator[Path]:
 async def _told(folder: Path, child: "subprocess.Popen[bytes]") -> None:
     while child.poll() is None:
         with suppress(client.FabricGone):
-            await client.told(folder, STATE)
+            await client.apply_state(folder, STATE)
             return
         await asyncio.sleep(0.05)
     raise OSError(f"The fabric ended: {(folder / 'fabric.log').read_text()}")

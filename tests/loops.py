@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from pileus.app import Running, started
+from pileus.app import RunningCloud, run_cloud
 from pileus.settings import Settings
 from tests.databases import database_url
 from tests.tenants import Tenant, new_tenant
@@ -18,8 +18,8 @@ class World:
     def __init__(self, data: Path, url: str) -> None:
         self._runner = asyncio.Runner()
         self._opened = AsyncExitStack()
-        opening = started(Settings(data=data, database=url, log_level="error"))
-        self.running: Running = self.run(self._opened.enter_async_context(opening))
+        opening = run_cloud(Settings(data=data, database=url, log_level="error"))
+        self.running: RunningCloud = self.run(self._opened.enter_async_context(opening))
 
     def run(self, work: Any) -> Any:
         """Wait for something."""

@@ -5,9 +5,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pileus.app import Running, keys, started
+from pileus.app import RunningCloud, keys, run_cloud
 from pileus.domain.account.access import Role
-from pileus.key_room import DAY, KeyRoom
+from pileus.key_room import DAY, ApiKeyAdmin
 from pileus.seeding import CLIENT, KEY_FILE
 from pileus.settings import Settings
 from pileus.store.account import keys as kept
@@ -15,18 +15,18 @@ from tests.tenants import client_of
 
 
 @pytest.fixture
-def room(running: Running) -> KeyRoom:
+def room(running: RunningCloud) -> ApiKeyAdmin:
     """The keys of the cloud that runs in this process."""
-    return KeyRoom(running.cloud.db, running.cloud.now())
+    return ApiKeyAdmin(running.cloud.db, running.cloud.now())
 
 
-async def projects(running: Running, token: str) -> httpx.Response:
+async def projects(running: RunningCloud, token: str) -> httpx.Response:
     """What a key shows."""
     async with client_of(running, token) as client:
         return await client.get("/cloud/v1/projects")
 
 
-async def test_a_key_opens_until_it_is_revoked(running: Running, room: KeyRoom) -> None:
+async def test_a_key_opens_until_it_is_revoked(running: RunningCloud, room: ApiKeyAdmin) -> None:
     token = await room.create("pipeline", "Engineers", None, None)
 
     before = await projects(running, token)
@@ -41,7 +41,7 @@ async def test_a_key_opens_until_it_is_revoked(running: Running, room: KeyRoom) 
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_a_key_may_what_its_role_may(running: Running, room: KeyRoom, role: Role) -> None:
+async def test_a_key_may_what_its_role_may(running: RunningCloud, room: ApiKeyAdmin, role: Role) -> None:
     token = await room.create("someone", role, None, None)
 
     async with client_of(running, token) as client:
@@ -50,8 +50,8 @@ async def test_a_key_may_what_its_role_may(running: Running, room: KeyRoom, role
     assert answer.status_code == (400 if role is Role.ADMINISTRATORS else 403)
 
 
-async def test_a_key_ends_when_it_was_to(running: Running, room: KeyRoom) -> None:
-    past = KeyRoom(room.db, room.now - 3 * DAY)
+async def test_a_key_ends_when_it_was_to(running: RunningCloud, room: ApiKeyAdmin) -> None:
+    past = ApiKeyAdmin(room.db, room.now - 3 * DAY)
 
     spent = await past.create("spent", "Users", None, 2)
     good = await past.create("good", "Users", None, 4)
@@ -60,7 +60,7 @@ async def test_a_key_ends_when_it_was_to(running: Running, room: KeyRoom) -> Non
     assert (await projects(running, good)).status_code == 200
 
 
-async def test_a_new_tenant_gets_a_project_and_a_user_of_its_own(running: Running, room: KeyRoom) -> None:
+async def test_a_new_tenant_gets_a_project_and_a_user_of_its_own(running: RunningCloud, room: ApiKeyAdmin) -> None:
     first = await room.create("first", "Administrators", 77, None)
     second = await room.create("second", "Users", 77, None)
 
@@ -76,7 +76,7 @@ async def test_a_new_tenant_gets_a_project_and_a_user_of_its_own(running: Runnin
     assert listed[0].user_id not in {key.user_id for key in await room.list() if key.client_id != 77}
 
 
-async def test_a_key_takes_no_number_that_is_taken(running: Running, room: KeyRoom) -> None:
+async def test_a_key_takes_no_number_that_is_taken(running: RunningCloud, room: ApiKeyAdmin) -> None:
     async with running.cloud.db.read() as tx:
         row = await tx.one("SELECT value FROM counters WHERE name = 'api_keys'")
     assert row is not None
@@ -98,7 +98,7 @@ async def test_a_database_that_no_server_has_seen_is_made_ready(tmp_path: Path) 
         names = [key.name for key in await later.list()]
 
     assert names == ["administrator", "early"]
-    async with started(settings) as running:
+    async with run_cloud(settings) as running:
         assert running.first_token is None
         assert (await projects(running, token)).json()["count"] == 1
         administrator = (settings.data / KEY_FILE).read_text().strip()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pileus.app import started
+from pileus.app import run_cloud
 from pileus.domain.account.access import Role
 from pileus.domain.errors import Invalid
 from pileus.settings import Settings
@@ -37,7 +37,9 @@ class Starts:
             text = text.replace(before, after)
         file = self._folder / "catalogue.toml"
         file.write_text(text, encoding="utf-8")
-        return started(Settings(data=self._folder / "data", database=self._url, catalogue=str(file), log_level="error"))
+        return run_cloud(
+            Settings(data=self._folder / "data", database=self._url, catalogue=str(file), log_level="error")
+        )
 
 
 @pytest.fixture

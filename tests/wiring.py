@@ -4,10 +4,10 @@ from typing import Any
 
 from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.network.ports import AssignedAddress, mac_address
-from pileus.domain.network.routers import Leg, Router, RouterPort, RouterStatus
+from pileus.domain.network.routers import RouterInterface, Router, RouterPort, RouterStatus
 from pileus.store.database import Tx
 from pileus.store.network import addresses, networks, ports, router_ports, routers, subnets
-from pileus.tasks.network.wiring import inside, nic, router_spec
+from pileus.tasks.network.wiring import internal_interfaces, nic, router_spec
 from tests.tenants import REGION, Tenant
 from tests.worlds import driver_of, owned, renewed
 
@@ -23,7 +23,7 @@ async def a_router(tenant: Tenant, *joined: Subnet, leads_out: bool = True, **ch
     facts = {"name": "crossing", "status": RouterStatus.ACTIVE.value, "external_network_id": outside}
     router = Router(**{**facts, **renewed(tenant), **changes})
 
-    async def write(tx: Tx) -> list[Leg]:
+    async def write(tx: Tx) -> list[RouterInterface]:
         await routers.add(tx, router)
         for subnet in joined:
             port = await router_ports.add(tx, _port(tenant, router, subnet.network_id))
@@ -38,7 +38,7 @@ async def a_router(tenant: Tenant, *joined: Subnet, leads_out: bool = True, **ch
     legs = await tenant.running.cloud.db.write(write)
     driver = driver_of(tenant.running)
     await driver.ensure_router(router_spec(router, legs))
-    for leg in inside(legs):
+    for leg in internal_interfaces(legs):
         await driver.ensure_router_interface(router.id, nic(leg))
     return router
 
@@ -61,7 +61,7 @@ async def router_now(tenant: Tenant, router_id: str) -> Router | None:
         return await routers.find(tx, router_id)
 
 
-async def legs_of(tenant: Tenant, router_id: str) -> list[Leg]:
+async def legs_of(tenant: Tenant, router_id: str) -> list[RouterInterface]:
     """A router's ports."""
     async with tenant.running.cloud.db.read() as tx:
         return await router_ports.of(tx, router_id)

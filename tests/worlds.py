@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pileus.app import Running
+from pileus.app import RunningCloud
 from pileus.domain.account.user_actions import UserAction
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.instances import VM_STATES, Instance, Kind, Status
@@ -15,10 +15,10 @@ from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network, Subnet, next_free
 from pileus.domain.network.ports import AssignedAddress, Port, mac_address
 from pileus.domain.network.security_groups import SecurityGroup
-from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, fresh
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new_rule
 from pileus.domain.places import Place
 from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
-from pileus.domain.tags import tagged
+from pileus.domain.tags import make_tags
 from pileus.drivers.driver import Disk, FloatingIPSpec, Machine, NetworkSpec, Nic, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, faults, tags
@@ -62,7 +62,7 @@ def renewed(tenant: Tenant) -> dict[str, Any]:
     return {**facts, "updated_at": facts["created_at"]}
 
 
-def driver_of(running: Running) -> Simulated:
+def driver_of(running: RunningCloud) -> Simulated:
     """The simulated machines."""
     assert isinstance(running.driver, Simulated)
     return running.driver
@@ -77,7 +77,7 @@ async def an_instance(
     facts = {"name": "web", "flavor_id": flavor.id, "kind": flavor.kind.value, "status": Status.ACTIVE.value}
     instance = Instance(**{"changed_at": 0, **owned(tenant), **facts, **changes})
     instance = replace(instance, vm_state=changes.get("vm_state", VM_STATES[Status(instance.status)]))
-    given = tagged(SYSTEM_TAGS.items(), read_only=True) | tagged((labels or {}).items())
+    given = make_tags(SYSTEM_TAGS.items(), read_only=True) | make_tags((labels or {}).items())
 
     async def write(tx: Tx) -> None:
         await instances.add(tx, instance)
@@ -179,7 +179,7 @@ async def a_security_group(tenant: Tenant, name: str = "web", *guarded: Port, **
 async def a_rule(tenant: Tenant, group: SecurityGroup, **changes: Any) -> SecurityGroupRule:
     """A rule of a security group: SSH comes in."""
     says = {"direction": "ingress", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22, **changes}
-    rule = fresh(group.id, NewRule(**says), tenant.running.cloud.new_id(), tenant.running.cloud.now())
+    rule = new_rule(group.id, NewRule(**says), tenant.running.cloud.new_id(), tenant.running.cloud.now())
     async with tenant.running.cloud.db.read() as tx:
         there = await security_groups.rules_of(tx, group.id)
     await tenant.running.cloud.db.write(lambda tx: security_groups.save_rules(tx, group.id, [*there, rule]))
@@ -199,7 +199,7 @@ async def a_ddos_profile(tenant: Tenant, ip_address: str, **changes: Any) -> Ddo
 
     async def write(tx: Tx) -> DdosProfile:
         facts = {"ip_address": ip_address, "template_id": 1, **owned(tenant)}
-        profile = DdosProfile(**{**facts, "id": await counters.following(tx, "ddos_profiles"), **changes})
+        profile = DdosProfile(**{**facts, "id": await counters.next_value(tx, "ddos_profiles"), **changes})
         await ddos_profiles.add(tx, profile)
         return profile
 
@@ -307,12 +307,12 @@ async def _boot_volume(tx: Tx, tenant: Tenant, instance: Instance, image: Image)
     )
 
 
-async def _nic(running: Running, port: Port) -> Nic:
+async def _nic(running: RunningCloud, port: Port) -> Nic:
     async with running.cloud.db.read() as tx:
         return await nic_of(tx, port)
 
 
-async def _machine(running: Running, instance: Instance) -> None:
+async def _machine(running: RunningCloud, instance: Instance) -> None:
     """Let the driver have what the records say."""
     driver, flavor = driver_of(running), running.cloud.catalogue.flavor(instance.flavor_id)
     assert flavor is not None

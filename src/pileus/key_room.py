@@ -14,13 +14,13 @@ DAY = 24 * 3600 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRoom:
+class ApiKeyAdmin:
     """The keys of a database."""
 
     db: Database
     now: int
 
-    async def is_furnished(self) -> bool:
+    async def is_seeded(self) -> bool:
         """Whether the database has its first tenant."""
         async with self.db.read() as tx:
             return await clients.exists(tx, CLIENT)
@@ -63,5 +63,5 @@ async def _tenant(tx: Tx, client_id: int, now: int) -> None:
     await clients.add(tx, client_id, f"client-{client_id}", now)
     user_id = await clients.next_user(tx)
     await clients.add_user(tx, user_id, client_id, f"client-{client_id}@localhost.localdomain", now)
-    number = await counters.following(tx, "projects")
+    number = await counters.next_value(tx, "projects")
     await projects.add(tx, Project(id=number, client_id=client_id, name="default", is_default=True, created_at=now))

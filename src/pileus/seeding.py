@@ -14,23 +14,23 @@ from msgspec.structs import asdict
 from pileus.domain.account.access import Role
 from pileus.domain.account.keys import ApiKey, digest, key_id
 from pileus.domain.account.projects import Project
-from pileus.domain.catalogue import Catalogue, Remembering, parsed
+from pileus.domain.catalogue import Catalogue, CatalogueWithHistory, parse_catalogue
 from pileus.domain.network.networks import Subnet
-from pileus.domain.offered import check_ranges
+from pileus.domain.offered import check_subnet_changes
 from pileus.settings import SettingError, Settings
 from pileus.store import counters, offered, tasks
 from pileus.store.account import clients, keys, projects
 from pileus.store.compute import images
 from pileus.store.database import Committed, Database, Tx
 from pileus.store.network import networks, subnets
-from pileus.store.schema import opened
+from pileus.store.schema import open_database
 
 CLIENT, USER, PROJECT = 1, 1, 1
 KEY_FILE = "admin.key"
 
 
 @dataclass(slots=True)
-class Home:
+class PreparedDatabase:
     """A database that is ready; `first_token` is the administrator's key if it was made just now."""
 
     db: Database
@@ -39,18 +39,18 @@ class Home:
 
 
 @asynccontextmanager
-async def furnished(
+async def prepared_database(
     settings: Settings, committed: Committed | None = None, *, only: bool = False
-) -> AsyncIterator[Home]:
+) -> AsyncIterator[PreparedDatabase]:
     """Open the database with all that belongs in it; if it is `only` ours, what a predecessor held is free again."""
     catalogue = catalogue_of(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    db = await opened(settings.database, settings.data, committed)
+    db = await open_database(settings.database, settings.data, committed)
     try:
         token = await seed(db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000)
         if only and not settings.database:
-            await db.write(tasks.take_back)
-        yield Home(db, await _remembering(db, catalogue), token)
+            await db.write(tasks.release_all_leases)
+        yield PreparedDatabase(db, await _remembering(db, catalogue), token)
     finally:
         await db.close()
 
@@ -59,10 +59,10 @@ def catalogue_of(settings: Settings) -> Catalogue:
     """The operator's catalogue, or the one that comes with the program; raises Invalid or SettingError."""
     if settings.catalogue:
         try:
-            return parsed(Path(settings.catalogue).read_text("utf-8"))
+            return parse_catalogue(Path(settings.catalogue).read_text("utf-8"))
         except (OSError, UnicodeDecodeError) as problem:
             raise SettingError(f"{settings.catalogue}: the catalogue cannot be read: {problem}") from problem
-    return parsed((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
+    return parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
 
 
 def new_token(number: int) -> str:
@@ -80,7 +80,7 @@ async def seed(db: Database, catalogue: Catalogue, *, given_key: str, data: Path
             token = given_key or await _first_key(tx, data, now)
         if given_key:
             await _given_key(tx, given_key, now)
-        await offered.remember(tx, catalogue.flavors)
+        await offered.save_flavors(tx, catalogue.flavors)
         for region in catalogue.regions:
             await _offer(tx, catalogue, region.id, now)
         return token
@@ -91,7 +91,7 @@ async def seed(db: Database, catalogue: Catalogue, *, given_key: str, data: Path
 async def _tenant(tx: Tx, now: int) -> None:
     await clients.add(tx, CLIENT, "default", now)
     await clients.add_user(tx, USER, CLIENT, "admin@localhost.localdomain", now)
-    number = await counters.following(tx, "projects")
+    number = await counters.next_value(tx, "projects")
     await projects.add(tx, Project(id=number, client_id=CLIENT, name="default", is_default=True, created_at=now))
 
 
@@ -112,7 +112,7 @@ def _keep(token: str, data: Path) -> None:
 
 async def _given_key(tx: Tx, token: str, now: int) -> None:
     number = key_id(token) or 0
-    held = await keys.holder(tx, number)
+    held = await keys.find_with_caller(tx, number)
     if held is None:
         await keys.add(tx, _administrator(number, token, now))
     elif held[0].digest != digest(token):
@@ -135,22 +135,24 @@ async def _offer(tx: Tx, catalogue: Catalogue, region_id: int, now: int) -> None
     """Bring what a region offers up to date; raises Invalid where that would take from tenants what they use."""
     found = catalogue.network_records(region_id, now)
     ranges = [subnet for _, its in found for subnet in its]
-    occupied = {each.id: (each, await offered.in_use(tx, each.id)) for each in await _touched(tx, region_id, ranges)}
-    check_ranges(ranges, occupied)
-    await offered.follow(tx, images.TABLE, region_id, catalogue.image_records(region_id, now))
-    await offered.follow(tx, networks.TABLE, region_id, [network for network, _ in found])
-    await offered.follow(tx, subnets.TABLE, region_id, ranges)
+    occupied = {
+        each.id: (each, await offered.addresses_in_use(tx, each.id)) for each in await _touched(tx, region_id, ranges)
+    }
+    check_subnet_changes(ranges, occupied)
+    await offered.sync(tx, images.TABLE, region_id, catalogue.image_records(region_id, now))
+    await offered.sync(tx, networks.TABLE, region_id, [network for network, _ in found])
+    await offered.sync(tx, subnets.TABLE, region_id, ranges)
 
 
 async def _touched(tx: Tx, region_id: int, ranges: list[Subnet]) -> list[Subnet]:
     """The subnets in use that are to change or go: the others' many addresses need not be looked at."""
     same = {(subnet.id, subnet.cidr, subnet.gateway_ip) for subnet in ranges}
-    used = await offered.occupied(tx, region_id)
+    used = await offered.subnets_in_use(tx, region_id)
     return [subnet for subnet in used if (subnet.id, subnet.cidr, subnet.gateway_ip) not in same]
 
 
 async def _remembering(db: Database, catalogue: Catalogue) -> Catalogue:
     """The catalogue, which knows also the flavors that it had before."""
     async with db.read() as tx:
-        known = await offered.remembered(tx)
-    return Remembering(**asdict(catalogue), former_flavors={flavor.id: flavor for flavor in known})
+        known = await offered.all_flavors(tx)
+    return CatalogueWithHistory(**asdict(catalogue), former_flavors={flavor.id: flavor for flavor in known})

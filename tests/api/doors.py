@@ -11,7 +11,7 @@ from litestar.routes import HTTPRoute
 from msgspec import inspect
 
 from pileus.api.reference import document
-from pileus.app import create
+from pileus.app import make_app
 from pileus.domain.account.access import Access
 from pileus.settings import Settings
 from tests.api.samples import sample
@@ -96,5 +96,5 @@ def _of_handler(path: str, handler: HTTPRouteHandler, told: dict[str, Any]) -> I
         yield Door(method, path, access, handler, [each["name"] for each in parameters if each["in"] == "query"])
 
 
-DOORS = sorted(_doors(create(Settings())), key=lambda door: (door.path, door.method))
+DOORS = sorted(_doors(make_app(Settings())), key=lambda door: (door.path, door.method))
 LOCKED = [door for door in DOORS if door.access != Access.OPEN]

@@ -12,7 +12,7 @@ from litestar import Litestar, get
 from litestar.params import FromQuery
 
 from pileus.api.errors import HANDLERS
-from pileus.app import started
+from pileus.app import run_cloud
 from pileus.settings import Settings
 from tests.api.conftest import Owner
 from tests.api.doors import LOCKED, Door
@@ -180,7 +180,7 @@ async def test_what_nobody_has_foreseen_is_told_by_its_id_and_no_more(
     url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The database goes away under the server; the trace is for the log alone."""
-    async with started(Settings(data=tmp_path, database=url)) as running, new_tenant(running) as tenant:
+    async with run_cloud(Settings(data=tmp_path, database=url)) as running, new_tenant(running) as tenant:
         assert (await tenant.api.get(tenant.path("instances", "x"))).status_code == 404
         await running.cloud.db.close()
 

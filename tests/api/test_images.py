@@ -6,7 +6,7 @@ import pytest
 from gcore import NotFoundError
 
 from pileus.domain.compute.images import Image
-from pileus.domain.tags import tagged
+from pileus.domain.tags import make_tags
 from pileus.store import tags
 from pileus.store.compute import images
 from pileus.store.database import Tx
@@ -24,7 +24,7 @@ async def an_image(tenant: Tenant, name: str = "mine", labels: dict[str, str] | 
 
     async def write(tx: Tx) -> None:
         await images.TABLE.add(tx, image)
-        await tags.add(tx, images.KIND, place_of(tenant), image.id, tagged((labels or {}).items()))
+        await tags.add(tx, images.KIND, place_of(tenant), image.id, make_tags((labels or {}).items()))
 
     await tenant.running.cloud.db.write(write)
     return image

@@ -39,8 +39,8 @@ async def test_an_interface_in_a_subnet(tenant: Tenant, *, named: bool) -> None:
     assert (task["task_type"], task["created_resources"]) == ("attach_vm_interface", None)
     assert task["data"] == {"instance_id": instance.id, "port_id": port.id}
     assert (port.network_id, port.position, port.interface_name, port.task_id) == (network.id, 1, "inner", None)
-    assert second.holds(address)
-    assert not first.holds(address)
+    assert second.can_assign(address)
+    assert not first.can_assign(address)
     assert interfaces(tenant) == before + 1
     shown = (await tenant.api.get(tenant.path("instances", instance.id))).json()
     assert (shown["task_id"], shown["status"]) == (None, "ACTIVE")
@@ -56,7 +56,7 @@ async def test_an_interface_in_the_subnet_with_most_room(tenant: Tenant, *, name
     await tenant.finished(await attach(tenant, instance, **body))
 
     (address,) = await addresses_of(tenant, await plugged(tenant, instance))
-    assert wide.holds(address)
+    assert wide.can_assign(address)
 
 
 @pytest.mark.parametrize("body", [{}, {"type": "external"}, {"type": None, "ip_family": None}])

@@ -116,7 +116,7 @@ class Patches(RuleBasedStateMachine):
     def _hold(self, task_id: str | None) -> None:
         async def write(tx: Tx) -> None:
             before = await instances.get(tx, self.instance.place, self.instance.id)
-            await instances.save(tx, before, before.locked(task_id) if task_id else before.released())
+            await instances.save(tx, before, before.locked(task_id) if task_id else before.unlocked())
 
         self.world.run(self.tenant.running.cloud.db.write(write))
         self.locked = task_id is not None

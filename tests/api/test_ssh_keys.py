@@ -39,8 +39,8 @@ async def colleague(tenant: Tenant) -> httpx.AsyncClient:
     """A client of another user of the same tenant, who may do as much."""
 
     async def write(tx: Tx) -> str:
-        user_id = 10_000_000 + await counters.following(tx, "test_colleagues")
-        number = await counters.following(tx, "api_keys")
+        user_id = 10_000_000 + await counters.next_value(tx, "test_colleagues")
+        number = await counters.next_value(tx, "api_keys")
         token = new_token(number)
         await clients.add_user(tx, user_id, tenant.client_id, "colleague@example.com", 0)
         facts: dict[str, Any] = {"id": number, "user_id": user_id, "digest": digest(token), "created_at": 0}

@@ -9,12 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pileus.domain.compute.creation import Plan, named, planned
+from pileus.domain.compute.creation import InstancePlan, with_name, plan_instance
 from pileus.domain.compute.flavors import Flavor
-from pileus.domain.compute.orders import Disk, FloatingChoice, InterfaceType, NewInterface, NewVolume, Order, Source
+from pileus.domain.compute.orders import (
+    NewDisk,
+    FloatingIPChoice,
+    InterfaceType,
+    NewInterface,
+    NewVolume,
+    InstanceOrder,
+    Source,
+)
 from pileus.domain.errors import Invalid, NoCapacity, NotFound
-from pileus.domain.storage.disks import Found
-from pileus.domain.tags import Tag, Tags, tagged
+from pileus.domain.storage.disks import OrderSources
+from pileus.domain.tags import Tag, Tags, make_tags
 from tests.domain.builders import (
     EXTERNAL,
     IRONIC,
@@ -43,14 +51,18 @@ IRONIC_ORDER = an_order(from_image(IRONIC), flavor_id="bm2-hf-medium")
 TAKEN = NewVolume(source=Source.EXISTING, source_id="v-1", boot_index=0, tags={"team": "a"})
 
 
-def plan(order: Order | None = None, things: Found | None = None, flavor: Flavor | None = None) -> Plan:
+def plan(
+    order: InstanceOrder | None = None, things: OrderSources | None = None, flavor: Flavor | None = None
+) -> InstancePlan:
     wanted = order or an_order()
     size = flavor or the_catalogue().flavor(wanted.flavor_id)
     assert size is not None
-    return planned(wanted, size, things or found(), making())
+    return plan_instance(wanted, size, things or found(), making())
 
 
-def refused(order: Order, things: Found | None = None, flavor: Flavor | None = None) -> dict[str, list[str]]:
+def refused(
+    order: InstanceOrder, things: OrderSources | None = None, flavor: Flavor | None = None
+) -> dict[str, list[str]]:
     with pytest.raises(Invalid) as told:
         plan(order, things, flavor)
     return told.value.fields
@@ -60,7 +72,7 @@ def values(tags: Tags, *, read_only: bool) -> dict[str, str]:
     return {key: tag.value for key, tag in tags.items() if tag.read_only is read_only}
 
 
-def image_like(**changes: Any) -> Found:
+def image_like(**changes: Any) -> OrderSources:
     """The catalogue's things, with the Ubuntu image changed."""
     images = public_images()
     return found(images={**images, UBUNTU: replace(images[UBUNTU], **changes)})
@@ -145,7 +157,7 @@ def test_a_server_from_a_snapshot_tells_of_it_and_of_the_image_behind() -> None:
 
 def test_an_existing_volume_is_taken_and_keeps_what_it_is() -> None:
     volume = a_volume(bootable=True, image_id=UBUNTU, creator_task_id="older")
-    tags = {"v-1": {**tagged([("task_id", "older")], read_only=True), **tagged([("env", "prod")])}}
+    tags = {"v-1": {**make_tags([("task_id", "older")], read_only=True), **make_tags([("env", "prod")])}}
     made = plan(an_order(TAKEN), found(volumes={"v-1": volume}, tags=tags))
 
     assert made.volumes == []
@@ -169,7 +181,7 @@ def test_an_application_is_told_the_answers_and_the_defaults() -> None:
     ("order", "kind"),
     [(IRONIC_ORDER, "baremetal"), (replace(IRONIC_ORDER, flavor_id="bm3-ai-1xlarge-h100-80-8"), "gpu")],
 )
-def test_bare_metal_and_gpu_servers_have_an_image_but_no_volumes(order: Order, kind: str) -> None:
+def test_bare_metal_and_gpu_servers_have_an_image_but_no_volumes(order: InstanceOrder, kind: str) -> None:
     made = plan(order)
 
     assert made.instance.kind == kind
@@ -338,26 +350,26 @@ def test_security_groups_are_not_given_twice() -> None:
 def test_a_template_names_the_server_and_its_volumes_once_addresses_are_known() -> None:
     order = an_order(from_image(), blank(), blank(name="logs"), name=None, name_template="web-{ip_octets}")
 
-    made = plan(order).named(["2001:db8::2", "192.10.0.5"])
+    made = plan(order).with_name(["2001:db8::2", "192.10.0.5"])
 
     assert made.instance.name == "web-10-0-5"
     assert [volume.name for volume in made.volumes] == ["web-10-0-5_bootvolume", "web-10-0-5_volume1", "logs"]
 
 
 def test_a_plain_name_does_not_change_when_addresses_are_known() -> None:
-    assert plan().named(["192.10.0.5"]) == plan()
-    assert named(an_instance(), "db-{one_ip_octet}", ["192.10.0.5"]).name == "db-5"
+    assert plan().with_name(["192.10.0.5"]) == plan()
+    assert with_name(an_instance(), "db-{one_ip_octet}", ["192.10.0.5"]).name == "db-5"
 
 
 def test_what_is_new_is_held_against_quotas() -> None:
-    interfaces = [EXTERNAL, NewInterface(type=InterfaceType.SUBNET, floating_ip=FloatingChoice())]
+    interfaces = [EXTERNAL, NewInterface(type=InterfaceType.SUBNET, floating_ip=FloatingIPChoice())]
     order = an_order(from_image(), blank(type_name="ultra"), replace(TAKEN, boot_index=None), interfaces=interfaces)
     flavor = the_catalogue().flavor(order.flavor_id)
     assert flavor is not None
 
     told = plan(order, found(volumes={"v-1": a_volume()})).basket(order, flavor)
 
-    assert told.disks == [Disk(10, "standard"), Disk(5, "ultra")]
+    assert told.disks == [NewDisk(10, "standard"), NewDisk(5, "ultra")]
     assert (told.flavor, told.external_ips, told.floating_ips, told.count) == (flavor, 1, 1, 1)
 
 

@@ -4,18 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.account.limits import QUOTAS, check, exceeded, requested
+from pileus.domain.account.limits import QUOTAS, check, exceeded, requested_amounts
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instances import Kind
-from pileus.domain.compute.orders import Basket, Disk, FloatingChoice, InterfaceType, NewInterface, basket
+from pileus.domain.compute.orders import (
+    ResourceDemand,
+    NewDisk,
+    FloatingIPChoice,
+    InterfaceType,
+    NewInterface,
+    resource_demand,
+)
 from pileus.domain.errors import QuotaExceeded
 from tests.domain.builders import the_catalogue
 
 SMALL = Flavor(id="g1-standard-2-4", vcpus=2, ram=4096)
-NEW, OLD = FloatingChoice(), FloatingChoice(existing_id="f-1")
+NEW, OLD = FloatingIPChoice(), FloatingIPChoice(existing_id="f-1")
 
 
-def interface(kind: InterfaceType, floating_ip: FloatingChoice | None = None) -> NewInterface:
+def interface(kind: InterfaceType, floating_ip: FloatingIPChoice | None = None) -> NewInterface:
     return NewInterface(type=kind, floating_ip=floating_ip)
 
 
@@ -30,7 +37,7 @@ def interface(kind: InterfaceType, floating_ip: FloatingChoice | None = None) ->
     ],
 )
 def test_a_server_counts_by_what_it_is(flavor: str, counted: dict[str, int]) -> None:
-    assert requested(Basket(flavor=the_catalogue().flavor(flavor))) == counted
+    assert requested_amounts(ResourceDemand(flavor=the_catalogue().flavor(flavor))) == counted
 
 
 @pytest.mark.parametrize(
@@ -45,12 +52,12 @@ def test_a_server_counts_by_what_it_is(flavor: str, counted: dict[str, int]) -> 
     ],
 )
 def test_a_flavor_that_says_nothing_counts_by_its_kind(flavor: Flavor, counted: dict[str, int]) -> None:
-    assert requested(Basket(flavor=flavor)) == counted
+    assert requested_amounts(ResourceDemand(flavor=flavor)) == counted
 
 
 def test_volumes_and_addresses_are_counted_for_each_server() -> None:
-    asked = requested(
-        Basket(flavor=SMALL, disks=[Disk(10), Disk(30, "ultra")], floating_ips=1, external_ips=2, count=3)
+    asked = requested_amounts(
+        ResourceDemand(flavor=SMALL, disks=[NewDisk(10), NewDisk(30, "ultra")], floating_ips=1, external_ips=2, count=3)
     )
 
     assert asked == {
@@ -60,7 +67,7 @@ def test_volumes_and_addresses_are_counted_for_each_server() -> None:
 
 
 def test_what_is_not_asked_for_is_not_counted() -> None:
-    assert requested(Basket()) == {}
+    assert requested_amounts(ResourceDemand()) == {}
 
 
 def test_only_new_floating_ips_and_external_interfaces_need_addresses() -> None:
@@ -71,9 +78,9 @@ def test_only_new_floating_ips_and_external_interfaces_need_addresses() -> None:
         interface(InterfaceType.RESERVED_FIXED_IP),
     ]
 
-    told = basket(SMALL, [Disk(5)], wanted, count=2)
+    told = resource_demand(SMALL, [NewDisk(5)], wanted, count=2)
 
-    assert (told.external_ips, told.floating_ips, told.count, told.disks) == (1, 1, 2, [Disk(5)])
+    assert (told.external_ips, told.floating_ips, told.count, told.disks) == (1, 1, 2, [NewDisk(5)])
 
 
 @pytest.mark.parametrize(

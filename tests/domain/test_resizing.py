@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from pileus.domain.compute.flavors import Flavor, misfit
-from pileus.domain.compute.resizing import chosen, growth, suited
+from pileus.domain.compute.resizing import check_flavor_change, quota_growth, check_flavor_fits_image
 from pileus.domain.errors import Invalid, NoCapacity
 from tests.domain.builders import UBUNTU, WINDOWS, an_instance, public_images, the_catalogue
 
@@ -25,7 +25,7 @@ def flavor(flavor_id: str) -> Flavor:
 )
 def test_some_flavors_cannot_be_taken(flavor_id: str, complaint: str) -> None:
     with pytest.raises(Invalid) as caught:
-        chosen(an_instance(), the_catalogue().flavor(flavor_id), flavor_id)
+        check_flavor_change(an_instance(), the_catalogue().flavor(flavor_id), flavor_id)
 
     assert caught.value.fields == {"flavor_id": [complaint]}
 
@@ -34,22 +34,22 @@ def test_a_disabled_one_has_no_capacity() -> None:
     disabled = replace(flavor("g2-standard-2-4"), disabled=True)
 
     with pytest.raises(NoCapacity, match="Flavor g2-standard-2-4 is disabled"):
-        chosen(an_instance(), disabled, disabled.id)
+        check_flavor_change(an_instance(), disabled, disabled.id)
 
 
 def test_others_can() -> None:
     larger = flavor("g2-standard-2-4")
 
-    assert chosen(an_instance(), larger, larger.id) is larger
+    assert check_flavor_change(an_instance(), larger, larger.id) is larger
 
 
 def test_what_boots_must_run_on_it() -> None:
     small, images = flavor("g1-standard-1-2"), public_images()
     template = next(each for each in the_catalogue().app_templates if each.id == "wordpress")
 
-    assert suited(small, images[UBUNTU], None) is small
-    assert suited(small, None, None) is small
-    assert suited(small, images[UBUNTU], template) is small
+    assert check_flavor_fits_image(small, images[UBUNTU], None) is small
+    assert check_flavor_fits_image(small, None, None) is small
+    assert check_flavor_fits_image(small, images[UBUNTU], template) is small
     for image, wanting in (
         (images[WINDOWS], None),
         (replace(images[UBUNTU], min_ram=2049), None),
@@ -58,7 +58,7 @@ def test_what_boots_must_run_on_it() -> None:
         (replace(images[UBUNTU], is_baremetal=True), None),
     ):
         with pytest.raises(Invalid) as caught:
-            suited(small, image, wanting)
+            check_flavor_fits_image(small, image, wanting)
         assert caught.value.fields == {"flavor_id": [misfit(small, image, wanting)]}
 
 
@@ -74,4 +74,4 @@ def test_what_boots_must_run_on_it() -> None:
     ],
 )
 def test_only_what_it_counts_more_is_asked_for(before: str | None, after: str, more: dict[str, int]) -> None:
-    assert growth(flavor(before) if before else None, flavor(after)) == more
+    assert quota_growth(flavor(before) if before else None, flavor(after)) == more

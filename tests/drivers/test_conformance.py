@@ -25,7 +25,7 @@ from pileus.drivers.driver import (
     Migrates,
     Nic,
     Protects,
-    Rehearses,
+    Simulates,
     Retypes,
     Snapshots,
     Volumes,
@@ -318,7 +318,7 @@ async def test_an_address_is_protected_more_or_less_or_not(driver: Compute) -> N
 
 @pytest.mark.parametrize("status", list(Status))
 async def test_a_driver_that_plays_shows_any_state(driver: Compute, status: Status) -> None:
-    player, machine = able(driver, Rehearses), a_machine()
+    player, machine = able(driver, Simulates), a_machine()
     await driver.ensure_running(machine)
 
     player.set_state(machine.id, status.value, "rescued")

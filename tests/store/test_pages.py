@@ -27,7 +27,7 @@ async def listed(db: Database) -> Database:
 
 async def found(db: Database, where: Where, order_by: str = "created_at.asc") -> list[str]:
     async with db.scan() as tx:
-        count, records = await pages.page(tx, projects.TABLE, where, pages.ordered(order_by), limit=99, offset=0)
+        count, records = await pages.query_page(tx, projects.TABLE, where, pages.order_by(order_by), limit=99, offset=0)
     assert count == len(records)
     return [project.name for project in records]
 
@@ -72,8 +72,8 @@ async def test_pages_add_up(listed: Database) -> None:
     async with listed.scan() as tx:
         for offset in range(0, 8, 2):
             where = Where("client_id = 1")
-            order = pages.ordered("name.asc")
-            count, records = await pages.page(tx, projects.TABLE, where, order, limit=2, offset=offset)
+            order = pages.order_by("name.asc")
+            count, records = await pages.query_page(tx, projects.TABLE, where, order, limit=2, offset=offset)
             collected += [project.name for project in records]
             assert count == len(NAMES)
 

@@ -9,7 +9,7 @@ from pileus.domain.faults import Fault
 from pileus.domain.tasks import TaskState
 from pileus.drivers.driver import DriverError
 from pileus.store import faults
-from pileus.tasks.interference import Faults
+from pileus.tasks.interference import StoredFaultInjector
 from tests.tasks.workers import Stage, a_task
 
 ALWAYS, ONCE = None, 1
@@ -29,7 +29,7 @@ async def left(stage: Stage) -> list[Fault]:
 async def met(stage: Stage, task_type: str = "try_it", step: str = "a", *, first: bool = True) -> str | None:
     """What a worker meets before a step."""
     try:
-        await Faults(stage.db).before(a_task(task_type), step, first=first)
+        await StoredFaultInjector(stage.db).before(a_task(task_type), step, first=first)
     except DriverError as error:
         return str(error)
     return None
@@ -90,7 +90,9 @@ async def test_a_held_task_waits_until_it_is_let_go_and_its_lease_is_kept(stage:
         if looks == 3:
             await stage.db.write(lambda tx: faults.remove(tx, fault.id))
 
-    await stage.engine(stage.journal.steps("a"), interference=Faults(stage.db, sleep=look_again)).settle()
+    await stage.engine(
+        stage.journal.steps("a"), interference=StoredFaultInjector(stage.db, sleep=look_again)
+    ).run_until_idle()
 
     assert looks == 3
     assert (await stage.now_of(task)).state == TaskState.FINISHED
@@ -100,7 +102,7 @@ async def test_a_struck_task_is_undone_and_tells_what_was_asked_to_be_told(stage
     task = await stage.waiting(a_task())
     await a_fault(stage, step="b", message="no power")
 
-    await stage.engine(stage.journal.steps("a", "b"), interference=Faults(stage.db)).settle()
+    await stage.engine(stage.journal.steps("a", "b"), interference=StoredFaultInjector(stage.db)).run_until_idle()
 
     after = await stage.now_of(task)
     assert (after.state, after.error) == (TaskState.ERROR, "no power")

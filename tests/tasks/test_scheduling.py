@@ -19,7 +19,7 @@ from pileus.store import tasks
 from pileus.store.account import clients, projects, quotas
 from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, schedules, snapshots, volumes
-from pileus.tasks.operation import Step, Work
+from pileus.tasks.operation import Step, TaskContext
 from pileus.tasks.storage.create_snapshot import CREATE_SNAPSHOT
 from pileus.tasks.storage.delete_snapshot import DELETE_SNAPSHOT
 from pileus.tasks.storage.scheduling import ANOTHER_TRY, Scheduler
@@ -85,7 +85,7 @@ class Scene:
         """Look once, work, and look at what the work has left."""
         started = await self.scheduler().tick()
         for _ in range(2):
-            await self.stage.engine(CREATE_SNAPSHOT, DELETE_SNAPSHOT).settle()
+            await self.stage.engine(CREATE_SNAPSHOT, DELETE_SNAPSHOT).run_until_idle()
             await self.scheduler().tick()
         return started
 
@@ -153,12 +153,12 @@ async def test_no_old_snapshot_goes_for_a_new_one_that_failed(scene: Scene) -> N
     await scene.set(a_volume(), max_quantity=2)
     await scene.hours(2)
 
-    async def fail(_: Work) -> None:
+    async def fail(_: TaskContext) -> None:
         raise lasting("no room")
 
     scene.stage.clock.pass_by(HOUR)
     await scene.scheduler().tick()
-    await scene.stage.engine(replace_steps(fail), DELETE_SNAPSHOT).settle()
+    await scene.stage.engine(replace_steps(fail), DELETE_SNAPSHOT).run_until_idle()
     await scene.scheduler().tick()
 
     assert await scene.ages() == [1, 2]
@@ -258,11 +258,11 @@ async def test_a_volume_in_no_order_shows_as_a_failed_task(scene: Scene) -> None
 
 async def test_quotas_hold_and_a_snapshot_that_takes_anothers_place_needs_none(scene: Scene) -> None:
     await scene.set(a_volume(), max_quantity=2)
-    await scene.stage.db.write(lambda tx: quotas.allow(tx, PLACE.client_id, 1, {"volume_snapshots_count": 2}))
+    await scene.stage.db.write(lambda tx: quotas.set_limits(tx, PLACE.client_id, 1, {"volume_snapshots_count": 2}))
 
     await scene.hours(4)
     assert await scene.ages() == [3, 4]
-    await scene.stage.db.write(lambda tx: quotas.allow(tx, PLACE.client_id, 1, {"volume_snapshots_count": 1}))
+    await scene.stage.db.write(lambda tx: quotas.set_limits(tx, PLACE.client_id, 1, {"volume_snapshots_count": 1}))
     schedule = await scene.stage.db.write(lambda tx: schedules.find(tx, "s-1"))
     assert schedule is not None
     await scene.stage.db.write(lambda tx: schedules.save(tx, schedule, replace(schedule, max_quantity=3)))
@@ -298,7 +298,7 @@ async def test_of_many_who_look_at_once_one_takes_each_snapshot(scene: Scene) ->
     scene.stage.clock.pass_by(HOUR)
 
     started = await asyncio.gather(*(scene.scheduler().tick() for _ in range(4)))
-    await scene.stage.engine(CREATE_SNAPSHOT, DELETE_SNAPSHOT).settle()
+    await scene.stage.engine(CREATE_SNAPSHOT, DELETE_SNAPSHOT).run_until_idle()
 
     assert (sum(started), len(await scene.kept()), len(await scene.tasks())) == (5, 5, 5)
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from pileus.tasks.stopping import stopped
+from pileus.tasks.stopping import cancel_and_wait
 
 SOON = 0.01
 
@@ -27,7 +27,7 @@ async def test_work_that_does_not_hear_is_told_again() -> None:
     await asyncio.sleep(0)
 
     async with asyncio.timeout(10):
-        await stopped(*working, patience=SOON)
+        await cancel_and_wait(*working, patience=SOON)
 
     assert [task.cancelled() for task in working] == [True] * 3
 
@@ -37,10 +37,10 @@ async def test_what_had_failed_before_is_told_when_all_has_ended() -> None:
     await asyncio.sleep(0)
 
     with pytest.raises(LookupError, match="nothing there"):
-        await stopped(failed, other, patience=SOON)
+        await cancel_and_wait(failed, other, patience=SOON)
 
     assert other.cancelled()
 
 
 async def test_nothing_to_stop_is_soon_stopped() -> None:
-    await stopped()
+    await cancel_and_wait()

@@ -16,7 +16,7 @@ BODILESS = 204
 ENCODER = msgspec.json.Encoder()
 
 
-class Ready(ASGIResponse):
+class RawJsonResponse(ASGIResponse):
     """A body of JSON that only needs sending."""
 
     def __init__(self, status: int, body: bytes) -> None:
@@ -30,7 +30,7 @@ class Ready(ASGIResponse):
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
 
-class Answer(Response[T]):
+class JsonResponse(Response[T]):
     """The response class of every route."""
 
     def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **more: Any) -> ASGIResponse:
@@ -38,4 +38,4 @@ class Answer(Response[T]):
         status = self.status_code or more.get("status_code") or 200
         if self.media_type != JSON or status == BODILESS or self.headers or self.cookies or more.get("headers"):
             return super().to_asgi_response(app, request, **more)
-        return Ready(status, ENCODER.encode(self.content))
+        return RawJsonResponse(status, ENCODER.encode(self.content))

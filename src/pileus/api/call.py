@@ -7,9 +7,9 @@ from typing import Any
 
 from litestar.di import NamedDependency
 
-from pileus.api.keyring import Keyring
+from pileus.api.keyring import Authenticator
 from pileus.domain.account.regions import Region
-from pileus.domain.account.user_actions import done_by
+from pileus.domain.account.user_actions import new_user_action
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import not_found
 from pileus.domain.places import Caller, Place
@@ -19,35 +19,35 @@ from pileus.drivers.subscribers import Notifier
 from pileus.store import tasks
 from pileus.store.account import user_actions
 from pileus.store.database import Database, Tx
-from pileus.tasks.endings import Endings
+from pileus.tasks.endings import TaskWaiters
 
 
 @dataclass(slots=True)
-class Cloud:
+class AppState:
     """What every request shares."""
 
     db: Database
     catalogue: Catalogue
     now: Callable[[], int]
     new_id: Callable[[], str]
-    nudge: Callable[[], None]
+    wake_engine: Callable[[], None]
     driver: Compute
     notifier: Notifier
     legacy_fields: bool = False
-    endings: Endings = field(default_factory=Endings)
+    task_waiters: TaskWaiters = field(default_factory=TaskWaiters)
     patience: float = 25.0
     """Seconds that a request waits for the end of a task, where it answers with what has come of it."""
-    keyring: Keyring = field(init=False)
+    authenticator: Authenticator = field(init=False)
 
     def __post_init__(self) -> None:
-        self.keyring = Keyring(self.db)
+        self.authenticator = Authenticator(self.db)
 
 
 @dataclass(slots=True)
-class Call:
+class RequestContext:
     """One request."""
 
-    cloud: Cloud
+    app: AppState
     caller: Caller
     place: Place
     request_id: str
@@ -57,16 +57,16 @@ class Call:
     @property
     def db(self) -> Database:
         """The database."""
-        return self.cloud.db
+        return self.app.db
 
     def region(self) -> Region:
         """The region that the path names; raises NotFound."""
-        found = self.cloud.catalogue.region(self.place.region_id)
+        found = self.app.catalogue.region(self.place.region_id)
         if found is None:
             raise not_found("Region", self.place.region_id)
         return found
 
-    async def start(  # each is a fact of its own
+    async def start_task(  # each is a fact of its own
         self, tx: Tx, task_type: str, task_id: str, args: dict[str, Any], *, data: dict[str, Any] | None = None
     ) -> Task:
         """Write the task that does the long part of a request, in the transaction that locks what it works on."""
@@ -76,20 +76,20 @@ class Call:
             self.caller,
             self.place,
             request_id=self.request_id,
-            now=self.cloud.now(),
+            now=self.app.now(),
             args=args,
             data=data,
         )
         return await tasks.add(tx, task)
 
-    async def ended(self, task_id: str | None) -> bool:
+    async def wait_for_task(self, task_id: str | None) -> bool:
         """Wait until a task has ended, or for as long as a request can; whether it has. No task has ended already."""
         if task_id is None:
             return True
-        self.cloud.nudge()
-        return await self.cloud.endings.wait(self.db, task_id, self.cloud.patience)
+        self.app.wake_engine()
+        return await self.app.task_waiters.wait(self.db, task_id, self.app.patience)
 
-    async def record(  # noqa: PLR0913
+    async def audit(  # noqa: PLR0913
         self,
         tx: Tx,
         api_group: str,
@@ -101,12 +101,12 @@ class Call:
         name: str | None = None,
     ) -> None:
         """Write a line of the audit log, in the transaction of the change that it tells of; it is found by `name`."""
-        action = done_by(
+        action = new_user_action(
             self.caller,
             api_group,
             action_type,
-            action_id=self.cloud.new_id(),
-            now=self.cloud.now(),
+            action_id=self.app.new_id(),
+            now=self.app.now(),
             resource_id=str(resource_id),
             search_field=name or (data or {}).get("name"),
             project_id=self.place.project_id or None,
@@ -119,7 +119,7 @@ class Call:
         await user_actions.add(tx, action)
 
 
-CALL: ContextVar[Call] = ContextVar("call")
+CONTEXT: ContextVar[RequestContext] = ContextVar("call")
 """The request that is being answered; the framework hands it to handlers without looking at it."""
-Here = NamedDependency[Call]
+Context = NamedDependency[RequestContext]
 """A handler's parameter `call: Here`."""

@@ -20,7 +20,7 @@ NO_LINE_BREAK = r"(?!\n)"
 NOT_AN_OBJECT = "Input should be a valid dictionary or object to extract fields from"
 
 
-def complaints(raw: object, type_: Any) -> Complaints:
+def find_errors(raw: object, type_: Any) -> Complaints:
     """Map each field, by its innermost name, to what is wrong with it."""
     found: Complaints = {}
     for name, text in _look(raw, _described(type_), WHOLE):

@@ -20,7 +20,7 @@ INVALID = "token_not_valid"
 
 
 @dataclass(slots=True)
-class Seen:
+class CachedCaller:
     """A header that was good a moment ago."""
 
     caller: Caller
@@ -29,13 +29,13 @@ class Seen:
     shut: int
 
 
-class Keyring:
+class Authenticator:
     """The keys at hand. Only good ones are kept, so guessing them fills nothing."""
 
     def __init__(self, db: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._db = db
         self._clock = clock
-        self._seen: dict[bytes, Seen] = {}
+        self._seen: dict[bytes, CachedCaller] = {}
 
     async def caller(self, header: bytes, now: int) -> Caller:
         """The caller that an Authorization header names; raises Unauthenticated in the public API's words."""
@@ -46,17 +46,17 @@ class Keyring:
             raise Unauthenticated("Token is invalid or expired", INVALID)
         return seen.caller
 
-    async def _look(self, header: bytes, now: int, clock: float) -> Seen:
+    async def _look(self, header: bytes, now: int, clock: float) -> CachedCaller:
         self._seen.pop(header, None)
         number, token = _token(header.decode("latin-1"))
         shut = keys.SHUT.times
         async with self._db.read() as tx:
-            held = await keys.holder(tx, number)
+            held = await keys.find_with_caller(tx, number)
         if held is None or not held[0].opens(token, now):
             raise Unauthenticated("Token is invalid or expired", INVALID)
         if len(self._seen) >= MOST:
             self._seen.clear()
-        seen = self._seen[header] = Seen(held[1], clock + FRESH, held[0].expires_at, shut)
+        seen = self._seen[header] = CachedCaller(held[1], clock + FRESH, held[0].expires_at, shut)
         return seen
 
 

@@ -17,7 +17,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 """Others are counted as one: a client could make up any number of them."""
 
 
-class Figures:
+class HttpMetrics:
     """The figures that `/metrics` shows."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -53,7 +53,7 @@ class Figures:
         self.commit_seconds.observe(seconds)
         self.commit_writes.observe(writes)
 
-    def shown(self) -> bytes:
+    def exposition(self) -> bytes:
         """All of it as Prometheus reads it: where several processes count together, what all of them have counted."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self.registry)
@@ -62,7 +62,7 @@ class Figures:
         return generate_latest(together)
 
 
-def observed(app: ASGIApp, figures: Figures, clock: Callable[[], float] = time.perf_counter) -> ASGIApp:
+def observe(app: ASGIApp, figures: HttpMetrics, clock: Callable[[], float] = time.perf_counter) -> ASGIApp:
     """Give each request an id, answer with it, count it and log it."""
     children: dict[tuple[str, str, int], Any] = {}
 

@@ -48,7 +48,7 @@ class Document(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002
         """Answer the document; it is made once."""
-        self._made = self._made or msgspec.json.encode(finished(openapi_schema))
+        self._made = self._made or msgspec.json.encode(complete_document(openapi_schema))
         return self._made
 
 
@@ -61,7 +61,7 @@ class Page(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002
         """Answer the page; it is made once."""
-        self._made = self._made or reference_page.page(finished(openapi_schema)).encode()
+        self._made = self._made or reference_page.page(complete_document(openapi_schema)).encode()
         return self._made
 
 
@@ -86,10 +86,10 @@ def _refused(response: Response[Any]) -> Response[Any]:
 
 def document(app: Litestar) -> dict[str, Any]:
     """The finished document of an application."""
-    return finished(app.openapi_schema.to_schema())
+    return complete_document(app.openapi_schema.to_schema())
 
 
-def finished(schema: dict[str, Any]) -> dict[str, Any]:
+def complete_document(schema: dict[str, Any]) -> dict[str, Any]:
     """The framework's document with our refusals, security and names."""
     # The framework writes `oneOf` for every union, though a value may well be of two of its types.
     text = msgspec.json.encode(schema).decode().replace('"oneOf":', '"anyOf":')

@@ -8,7 +8,7 @@ KEY_REFUSED = "the key is not accepted: take the one that `pileus serve` printed
 NO_PILEUS = "is this a Pileus server?"
 
 
-def usable(key: str | None) -> str:
+def check_key(key: str | None) -> str:
     """A key that can be sent; raises Mistake."""
     if not key or not key.isascii():
         raise Mistake(f"no API key: set {KEY_VARIABLE} as `pileus serve` prints it, or give one with --key")

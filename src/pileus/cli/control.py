@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import httpx
 
-from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, nothing_answers, usable
+from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, nothing_answers, check_key
 from pileus.cli.teaching import Failure, Mistake
 
 CONTROL = "/_pileus"
@@ -34,7 +34,7 @@ class Control:
         raise Failure(f"{self.url}: {self._why(answer)}")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        headers = {"Authorization": f"APIKey {usable(self._key)}"}
+        headers = {"Authorization": f"APIKey {check_key(self._key)}"}
         try:
             return httpx.request(method, f"{self.url}{CONTROL}{path}", json=body, headers=headers, timeout=30)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):

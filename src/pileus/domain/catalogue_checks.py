@@ -23,7 +23,7 @@ Complaint = tuple[str, str]
 Complaints = Iterator[Complaint]
 
 
-def complaints(catalogue: Catalogue) -> dict[str, list[str]]:
+def find_errors(catalogue: Catalogue) -> dict[str, list[str]]:
     """Gather all complaints by the path of the key that they are about."""
     found: dict[str, list[str]] = {}
     for check in (_unique, _regions, _flavors, _volume_types, _prices, _networks, _app_templates, _quotas):

@@ -7,14 +7,14 @@ from pileus.domain.errors import Invalid
 from pileus.domain.network.networks import Subnet
 
 
-def check_ranges(offered: Sequence[Subnet], occupied: Mapping[str, tuple[Subnet, Iterable[str]]]) -> None:
+def check_subnet_changes(offered: Sequence[Subnet], occupied: Mapping[str, tuple[Subnet, Iterable[str]]]) -> None:
     """Return if no address that is in use is lost, or could be given once more; raises Invalid.
 
     `occupied` has, by id, the subnets as they were, each with its addresses in use.
     """
     for subnet in offered:
         before = occupied.get(subnet.id)
-        lost = [ip for ip in before[1] if not subnet.holds(ip)] if before else []
+        lost = [ip for ip in before[1] if not subnet.can_assign(ip)] if before else []
         if lost:
             raise _wrong(
                 subnet, f"{lost[0]} is in use: it has to stay an address of {subnet.cidr}, and not the gateway"

@@ -52,7 +52,7 @@ class Hosting(Struct, frozen=True, kw_only=True):
     bridges: dict[str, str] = field(default_factory=dict)
 
 
-class Setup(Struct, frozen=True):
+class DriverConfig(Struct, frozen=True):
     """What a driver is made from: the server's data directory, what the operator offers, and what machines may use.
 
     `public_url` is where clients reach the server.
@@ -172,7 +172,7 @@ class FloatingIPSpec(Struct, frozen=True, kw_only=True):
     fixed_ip_address: str
 
 
-class Seen(Struct, frozen=True, kw_only=True):
+class ObservedMachine(Struct, frozen=True, kw_only=True):
     """A machine as the driver finds it: a status of `domain.instances.Status`, perhaps with a vm_state of its own.
 
     One in ERROR has a `reason`.
@@ -213,19 +213,19 @@ class Compute(Protocol):
     async def ensure_gone(self, machine_id: str) -> None:
         """Leave nothing of it."""
 
-    def observe(self) -> AsyncIterator[Seen]:
+    def observe(self) -> AsyncIterator[ObservedMachine]:
         """Every machine there is."""
 
 
-class Maker(Protocol):
+class DriverFactory(Protocol):
     """What the name of a driver stands for: its class."""
 
-    def made(self, setup: Setup) -> Compute:
+    def create(self, setup: DriverConfig) -> Compute:
         """Make the driver; raises OSError where it cannot be made."""
 
 
 @runtime_checkable
-class Checks(Protocol):
+class HealthCheck(Protocol):
     """Knows whether it can do its work now."""
 
     async def check(self) -> str:
@@ -390,7 +390,7 @@ class Protects(Protocol):
 
 
 @runtime_checkable
-class Rehearses(Protocol):
+class Simulates(Protocol):
     """Plays: its machines can be put in any state, and its time runs as told."""
 
     def set_state(self, machine_id: str, status: str, vm_state: str | None = None) -> None:

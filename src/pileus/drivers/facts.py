@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 
-class Facts:
+class StateFile:
     """A file of tables; it outlives the process, and the host too if it is `durable`."""
 
     SCHEMA = ""

@@ -18,7 +18,7 @@ from msgspec import Struct
 from pileus.drivers.driver import DriverError, Fetching
 from pileus.drivers.image_formats import HEAD
 from pileus.drivers.images import Fetched
-from pileus.drivers.reaching import Address, NotPublic, UnknownName, addresses, pinned, port_of
+from pileus.drivers.reaching import Address, NotPublic, UnknownName, resolve_public, pin_request, port_of
 
 SCHEMES = ("http", "https")
 REDIRECTS = 5
@@ -79,7 +79,7 @@ async def _asked(client: httpx.AsyncClient, target: httpx.URL, bounds: Fetching)
     """The answer of the first of a name's addresses that can be reached; its certificate has to be the name's."""
     unreached: httpx.ConnectError | None = None
     for address in await _addresses(target, bounds):
-        request = client.build_request("GET", **pinned(target, address, {"Accept-Encoding": "identity"}))
+        request = client.build_request("GET", **pin_request(target, address, {"Accept-Encoding": "identity"}))
         try:
             return await client.send(request, stream=True)
         except httpx.ConnectError as problem:
@@ -92,7 +92,7 @@ async def _addresses(target: httpx.URL, bounds: Fetching) -> list[Address]:
     if target.scheme not in SCHEMES or not target.host:
         raise DriverError("Images are fetched by http and https only", retryable=False)
     try:
-        return await addresses(target.host, port_of(target.scheme, target.port), anywhere=bounds.anywhere)
+        return await resolve_public(target.host, port_of(target.scheme, target.port), anywhere=bounds.anywhere)
     except UnknownName as problem:
         raise DriverError(str(problem), retryable=True) from problem
     except NotPublic as problem:

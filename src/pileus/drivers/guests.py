@@ -20,7 +20,7 @@ class Capacity(Struct, frozen=True, kw_only=True):
     ram: int
 
 
-class Way(Struct, frozen=True, kw_only=True):
+class PortForward(Struct, frozen=True, kw_only=True):
     """A way from the host into a machine: what is sent to `host_address` and `host_port` comes to its own port."""
 
     protocol: str
@@ -31,7 +31,7 @@ class Way(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
-class Describes(Protocol):
+class MachineMetadata(Protocol):
     """Lets machines know their names and tags while they run."""
 
     async def described(self) -> Mapping[str, Description]:
@@ -50,7 +50,7 @@ class Watches(Protocol):
 
 
 @runtime_checkable
-class Bounded(Protocol):
+class HasCapacity(Protocol):
     """Has no more room than its host."""
 
     def capacity(self) -> Capacity:
@@ -61,7 +61,7 @@ class Bounded(Protocol):
 class Reachable(Protocol):
     """Lets its host reach into machines that no network leads to."""
 
-    async def ways(self, machine_id: str) -> list[Way]:
+    async def port_forwards(self, machine_id: str) -> list[PortForward]:
         """The ways into a machine, as its security groups open them."""
 
 

@@ -13,7 +13,7 @@ class UnknownDriver(Exception):
     """No driver has that name; the message names those there are."""
 
 
-def named(name: str) -> EntryPoint:
+def find_driver(name: str) -> EntryPoint:
     """Where a driver's class is; raises UnknownDriver."""
     found = {ours: EntryPoint(ours, where, GROUP) for ours, where in OURS.items()}
     if name not in found:

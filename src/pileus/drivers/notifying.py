@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pileus.domain.account.subscriptions import Target, Webhook
-from pileus.drivers.reaching import Address, NotPublic, UnknownName, addresses, port_of
+from pileus.drivers.reaching import Address, NotPublic, UnknownName, resolve_public, port_of
 from pileus.drivers.subscribers import NotSentError
 
 SECONDS = 10.0
@@ -58,7 +58,7 @@ class Messenger:
     async def _addresses(self, target: Target) -> list[Address]:
         """Where a target's name leads; raises UnknownName or NotPublic."""
         parts = urlsplit(_text(target))
-        return await addresses(parts.hostname or "", port_of(parts.scheme, parts.port), anywhere=self.anywhere)
+        return await resolve_public(parts.hostname or "", port_of(parts.scheme, parts.port), anywhere=self.anywhere)
 
 
 def _text(target: Target) -> str:

@@ -38,7 +38,7 @@ def port_of(scheme: str, given: int | None) -> int:
     return given or PORTS[scheme]
 
 
-async def addresses(host: str, port: int, *, anywhere: bool) -> list[Address]:
+async def resolve_public(host: str, port: int, *, anywhere: bool) -> list[Address]:
     """Where a name leads; raises UnknownName, or NotPublic if any of it is not to be reached."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -50,7 +50,7 @@ async def addresses(host: str, port: int, *, anywhere: bool) -> list[Address]:
     return list(dict.fromkeys(its))
 
 
-def pinned(url: "httpx.URL", address: Address, headers: Mapping[str, str]) -> dict[str, Any]:
+def pin_request(url: "httpx.URL", address: Address, headers: Mapping[str, str]) -> dict[str, Any]:
     """What makes a request go to one address of a name, and say the name; a certificate has to be the name's too."""
     return {
         "url": url.copy_with(host=str(address)),

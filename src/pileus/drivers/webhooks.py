@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from pileus.domain.account.subscriptions import Webhook
-from pileus.drivers.reaching import Address, pinned
+from pileus.drivers.reaching import Address, pin_request
 from pileus.drivers.subscribers import NotSentError
 
 LATER = frozenset({401, 403, 404, 408, 425, 429})
@@ -30,7 +30,7 @@ async def post(target: Webhook, there: Address, message_id: str, body: bytes, ti
     # The time is bounded outside, for all that is done for a message together.
     options: dict[str, Any] = {"trust_env": False, "follow_redirects": False, "timeout": None}
     async with httpx.AsyncClient(verify=_trusted(), **options) as client:
-        request = client.build_request("POST", content=body, **pinned(httpx.URL(target.url), there, headers))
+        request = client.build_request("POST", content=body, **pin_request(httpx.URL(target.url), there, headers))
         # What it says is of no interest, however much it says.
         try:
             answer = await client.send(request, stream=True)

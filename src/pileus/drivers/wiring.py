@@ -12,12 +12,12 @@ from pileus.drivers.driver import (
     SecurityGroupSpec,
     SubnetSpec,
 )
-from pileus.drivers.facts import Facts
+from pileus.drivers.facts import StateFile
 
 TABLES = ("nics", "networks", "subnets", "routers", "router_ports", "security_groups", "floating_ips")
 
 
-class Wiring(Facts):
+class NetworkState(StateFile):
     """The part that keeps it: Interfaces, Networks, Routers, FloatingIPs and SecurityGroups."""
 
     SCHEMA = "".join(

@@ -17,7 +17,7 @@ LOOK_AGAIN, LONGEST_PAUSE = 0.01, 1.0
 """Seconds until it is asked again; doubled each time that it answers something else than that it is ready."""
 
 
-async def answers(settings: Settings) -> None:
+async def wait_until_ready(settings: Settings) -> None:
     """Return when the server answers that it is ready; what keeps it from being so is told once."""
     pause, told = LOOK_AGAIN, ""
     while wrong := await _unready(settings.host, settings.port):
@@ -28,7 +28,7 @@ async def answers(settings: Settings) -> None:
         await asyncio.sleep(pause)
 
 
-def announce(settings: Settings, first_token: str | None) -> None:
+def print_connection_help(settings: Settings, first_token: str | None) -> None:
     """Print what clients need to know, to be copied into a shell; a key that was just made is shown this once."""
     base = settings.address
     sys.stdout.write(

@@ -24,7 +24,7 @@ class StartError(Exception):
 
 
 @contextmanager
-def explained(settings: Settings) -> Iterator[None]:
+def friendly_errors(settings: Settings) -> Iterator[None]:
     """Tell what may go wrong at a start in words for people; raises StartError, or SettingError for a wrong setting."""
     try:
         yield
@@ -71,7 +71,7 @@ def claim_port(host: str, port: int) -> None:
 
 
 @contextmanager
-def alone(settings: Settings) -> Iterator[int | None]:
+def lock_data_directory(settings: Settings) -> Iterator[int | None]:
     """Keep every other server off the data directory, where the database is in it; what holds the lock is yielded.
 
     The lock is the file's, so it lives as long as a process that has inherited it, and no crash leaves it behind.

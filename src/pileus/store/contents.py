@@ -69,7 +69,7 @@ async def unlock(tx: Tx, project_id: int, task_id: str) -> None:
     await tx.run("UPDATE ssh_keys SET state = 'ACTIVE' WHERE project_id = :project_id", project_id=project_id)
 
 
-async def stand(table: str, thing_id: str, status: str, tx: Tx) -> None:
+async def set_status(table: str, thing_id: str, status: str, tx: Tx) -> None:
     """Give a thing a status."""
     await tx.run(
         f"UPDATE {table} SET status = :status, revision = revision + 1 WHERE id = :id",  # noqa: S608  # names of our own
@@ -78,7 +78,7 @@ async def stand(table: str, thing_id: str, status: str, tx: Tx) -> None:
     )
 
 
-async def stand_all(table: str, project_id: int, before: str, after: str, tx: Tx) -> None:
+async def set_status_of_all(table: str, project_id: int, before: str, after: str, tx: Tx) -> None:
     """Give all of a project's things that have one status another."""
     await tx.run(
         f"UPDATE {table} SET status = :after, revision = revision + 1"  # noqa: S608  # names of our own

@@ -9,7 +9,7 @@ from typing import Any
 Job = tuple[asyncio.AbstractEventLoop, asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]]
 
 
-class Disk:
+class SyncThread:
     """Does one thing after the other."""
 
     def __init__(self, name: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from pileus.store.database import Tx
-from pileus.store.rows import Table, listed
+from pileus.store.rows import Table, in_list
 
 R = TypeVar("R", bound=Struct)
 TEXTS = frozenset({"name"})
@@ -39,7 +39,7 @@ class Where:
         """Ask for one of several values."""
         if not values:
             return self
-        marks, named = listed(column, values)
+        marks, named = in_list(column, values)
         return self.also(f"{column} IN ({marks})", **named)
 
     def same(self, column: str, text: str | None) -> "Where":
@@ -50,7 +50,7 @@ class Where:
         """Ask for a part of a text, in letters of any case."""
         if text is None:
             return self
-        return self.also(f"lower({column}) LIKE lower(:{column}) ESCAPE '\\'", **{column: f"%{literal(text)}%"})
+        return self.also(f"lower({column}) LIKE lower(:{column}) ESCAPE '\\'", **{column: f"%{escape_like(text)}%"})
 
     def tagged(self, kind: str, keys: Sequence[str] | None, pairs: Mapping[str, str] | None) -> "Where":
         """Ask for things that have all of these tags, whatever their value or with it."""
@@ -68,19 +68,19 @@ class Where:
         return self if until is None else self.also(f"{column} <= :until", until=until)
 
 
-def literal(text: str) -> str:
+def escape_like(text: str) -> str:
     """A text for LIKE that stands for itself."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def ordered(order_by: str) -> str:
+def order_by(order_by: str) -> str:
     """What stands after ORDER BY for the API's `column.direction`; things that are equal in it come by their ids."""
     column, _, direction = order_by.partition(".")
     collation = " COLLATE BINARY" if column in TEXTS else ""
     return f"{column}{collation} {direction}, id {direction}"
 
 
-async def page(  # noqa: PLR0913  # each is a fact of its own
+async def query_page(  # noqa: PLR0913  # each is a fact of its own
     tx: Tx, table: Table[R], where: Where, order_by: str, *, limit: int, offset: int
 ) -> tuple[int, list[R]]:
     """How many records there are, and some of them."""

@@ -76,7 +76,7 @@ class Table(Generic[R]):
             raise Stale(f"{self._record.__name__} {key} was changed by another request")
         return msgspec.structs.replace(after, revision=revision + 1)
 
-    async def touch(self, tx: Tx, record: R) -> R:
+    async def bump_revision(self, tx: Tx, record: R) -> R:
         """Count a change of what hangs on a record but stands elsewhere, as if it were its own; raises Stale."""
         key, revision = getattr(record, self._key), record.revision  # type: ignore[attr-defined]
         if not await tx.run(_update(self.name, self._key, ()), row_key=key, row_revision=revision):
@@ -118,7 +118,7 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
     return lambda text: None if text is None else decoder.decode(text)
 
 
-def listed(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+def in_list(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
     """The inside of `IN (…)` for a list of values, and its parameters."""
     parameters = {f"{name}_{at}": value for at, value in enumerate(values)}
     return ", ".join(f":{parameter}" for parameter in parameters) or "NULL", parameters

@@ -11,13 +11,13 @@ LOOK_AGAIN = 0.5
 """Seconds between looks for the end of a task that another process may have."""
 
 
-class Endings:
+class TaskWaiters:
     """Who waits for which task."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Event] = {}
 
-    def tell(self, task: Task) -> None:
+    def notify(self, task: Task) -> None:
         """Say that a task has ended."""
         if event := self._waiting.get(task.id):
             event.set()

@@ -14,7 +14,7 @@ LOOK_AGAIN = 0.05
 """Seconds between looks whether a held task may go on."""
 
 
-class Faults:
+class StoredFaultInjector:
     """The engine's `Interference`, from the database: any process may add a fault, and every worker minds it."""
 
     def __init__(self, db: Database, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
@@ -31,8 +31,8 @@ class Faults:
 
     async def _striking(self, task: Task, step: str, *, first: bool) -> list[Fault]:
         async with self._db.read() as tx:
-            return [fault for fault in await faults.every(tx) if fault.strikes(task.task_type, step, first=first)]
+            return [fault for fault in await faults.every(tx) if fault.matches(task.task_type, step, first=first)]
 
 
 async def _used(fault: Fault, tx: Tx) -> bool:
-    return await faults.used(tx, fault)
+    return await faults.consume(tx, fault)

@@ -8,7 +8,7 @@ from pileus.tasks.compute.create_instance import CREATE_INSTANCE
 from pileus.tasks.compute.delete_image import DELETE_IMAGE
 from pileus.tasks.compute.delete_instance import DELETE_INSTANCE
 from pileus.tasks.compute.delete_placement_group import DELETE_PLACEMENT_GROUP
-from pileus.tasks.compute.move_instance import MOVE_INSTANCE
+from pileus.tasks.compute.move_instance import POWER_ACTIONS
 from pileus.tasks.compute.put_into_placement_group import PUT_INTO_PLACEMENT_GROUP
 from pileus.tasks.compute.rebuild_server import REBUILD_SERVER
 from pileus.tasks.compute.remove_from_placement_group import REMOVE_FROM_PLACEMENT_GROUP
@@ -47,7 +47,7 @@ from pileus.tasks.storage.revert_volume import REVERT_VOLUME
 EVERY: tuple[Operation, ...] = (
     *CREATE_INSTANCE,
     *DELETE_INSTANCE,
-    *MOVE_INSTANCE,
+    *POWER_ACTIONS,
     *ATTACH_INTERFACE,
     DETACH_INTERFACE,
     UPDATE_PORT,

@@ -7,7 +7,7 @@ PATIENCE = 1.0
 """Seconds until a cancellation is taken for lost."""
 
 
-async def stopped(*working: asyncio.Task[Any], patience: float = PATIENCE) -> None:
+async def cancel_and_wait(*working: asyncio.Task[Any], patience: float = PATIENCE) -> None:
     """Cancel tasks until all have ended; raises what one of them had failed with.
 
     Once is not enough: up to Python 3.11 `asyncio.wait_for`, by which the pool of database connections waits, loses a

@@ -5,12 +5,14 @@ from typing import Any, TypeVar
 
 from pileus.domain.errors import not_found
 from pileus.store.database import Tx
-from pileus.tasks.operation import Work
+from pileus.tasks.operation import TaskContext
 
 R = TypeVar("R")
 
 
-async def subject(tx: Tx, work: Work, argument: str, noun: str, find: Callable[[Tx, Any], Awaitable[R | None]]) -> R:
+async def record_of_task(
+    tx: Tx, work: TaskContext, argument: str, noun: str, find: Callable[[Tx, Any], Awaitable[R | None]]
+) -> R:
     """The record whose id is an argument of the task; raises NotFound."""
     identity = work.task.args[argument]
     found = await find(tx, identity)

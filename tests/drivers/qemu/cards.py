@@ -21,7 +21,7 @@ from pileus.drivers.qemu.fabric.frames import (
 )
 from pileus.drivers.qemu.fabric.plan import own_mac
 from pileus.drivers.qemu.fabric.slirp import library
-from pileus.drivers.qemu.fabric.state import Joined, State, Wire
+from pileus.drivers.qemu.fabric.state import RouterState, State, Wire
 
 A, B, X, ROUTER_A, ROUTER_B, FLOATING = "10.0.0.5", "10.0.0.5", "198.18.0.9", "198.18.0.2", "198.18.0.3", "198.18.0.50"
 """Two machines of two tenants with the same address, one in the external network, and whom others see."""
@@ -82,10 +82,10 @@ def subnet(network_id: str, cidr: str, gateway: str) -> SubnetSpec:
     return SubnetSpec(id=f"s-{network_id}", network_id=network_id, cidr=cidr, gateway_ip=gateway)
 
 
-def router(name: str, *networks: str, outside: str | None = None, **changes: Any) -> Joined:
+def router(name: str, *networks: str, outside: str | None = None, **changes: Any) -> RouterState:
     nics = [nic(f"{name}-{network_id}", network_id, f"10.{at}.0.1") for at, network_id in enumerate(networks)]
     leading = nic(f"{name}-out", "pub", outside) if outside else None
-    return Joined(router=RouterSpec(id=name, name=name, outside=leading, **changes), nics=nics)
+    return RouterState(router=RouterSpec(id=name, name=name, outside=leading, **changes), nics=nics)
 
 
 NICS = (

@@ -144,7 +144,7 @@ async def test_a_copy_of_a_disk_in_use_is_that_of_one_moment(qemu: Qemu) -> None
     image_tool("check", "-f", "qcow2", str(qemu.home.image("from-it")))
     assert kept.virtual_size == 1 << 30
     assert kept.disk_format == "qcow2"
-    async with qemu.talk(machine.id) as monitor:
+    async with qemu.monitor(machine.id) as monitor:
         assert await monitor.do("query-jobs") == []
 
 

@@ -208,7 +208,7 @@ async def test_nothing_that_a_machine_says_is_too_strange(fabric: Fabric, cards:
         advertisement(a, link_local(a.mac), 135, ahead=bytes((ICMPV6, 0, 5, 2, 0, 0, 1, 0))),
     ]
     for _ in range(4000):
-        fabric.switch.heard(fabric.switch.ports["a"], spoilt(chance.choice(fine), chance))
+        fabric.switch.from_machine(fabric.switch.ports["a"], spoilt(chance.choice(fine), chance))
 
     a.to(d.mac, "10.0.0.6", (1, 2))
     assert any(packet(frame) for frame in await d.frames())

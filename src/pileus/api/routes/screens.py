@@ -14,7 +14,7 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
 from pileus.api.auth import OPEN
-from pileus.api.call import Cloud  # noqa: TC001  # a local's type
+from pileus.api.call import AppState  # noqa: TC001  # a local's type
 from pileus.domain.errors import not_found
 from pileus.drivers.driver import Compute, DriverError
 from pileus.drivers.screens import Screens
@@ -68,7 +68,7 @@ async def show_screen_file(path: FromPath[Path]) -> Response[bytes]:
 @websocket("/screens/socket", opt=OPEN)
 async def open_screen(socket: Socket) -> None:
     """Let a browser and a machine speak with each other, if the browser has a ticket and comes from our own page."""
-    cloud: Cloud = socket.app.state.cloud
+    cloud: AppState = socket.app.state.cloud
     await socket.accept(subprotocols="binary")
     ends = await _screen(socket, cloud.driver) if _own(socket) else None
     if ends is None:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from pileus.api.wire.times import offset
 
 
-class Placed(Protocol):
+class ScopedRecord(Protocol):
     """A record of a project in a region, or of nobody, that tasks make and hold."""
 
     @property
@@ -33,7 +33,7 @@ class Placed(Protocol):
         """Microseconds since 1970."""
 
 
-def placed(record: Placed, region_name: str, project_id: int | None = None) -> dict[str, Any]:
+def common_fields(record: ScopedRecord, region_name: str, project_id: int | None = None) -> dict[str, Any]:
     """Where it is, which tasks made and hold it, and when that was; what is nobody's appears in the project named."""
     return {
         "project_id": record.project_id or project_id,

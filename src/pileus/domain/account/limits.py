@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pileus.domain.compute.orders import Basket
+from pileus.domain.compute.orders import ResourceDemand
 from pileus.domain.errors import QuotaExceeded
 
 QUOTAS = frozenset(
@@ -18,7 +18,7 @@ QUOTAS = frozenset(
 )  # fmt: skip
 
 
-def requested(basket: Basket) -> dict[str, int]:
+def requested_amounts(basket: ResourceDemand) -> dict[str, int]:
     """Count what a basket asks for, by the names of quotas; `ram` in MiB, `volume_size` in GiB."""
     asked = dict(basket.flavor.counts) if basket.flavor else {}
     asked["volume_count"] = len(basket.disks)
@@ -51,7 +51,7 @@ def check(limits: Mapping[str, int], usage: Mapping[str, int], asked: Mapping[st
         )
 
 
-def possible(
+def remaining_count(
     limits: Mapping[str, int], usage: Mapping[str, int], each: Mapping[str, int], room: int | None
 ) -> int | None:
     """How many more things that count so much each there can be, by quotas and by the room left; None for no end."""

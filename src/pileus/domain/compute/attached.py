@@ -20,7 +20,7 @@ class InstanceAddress(Struct, frozen=True, kw_only=True):
     floating: bool = False
 
 
-class Attached(Struct, frozen=True, kw_only=True):
+class InstanceDetails(Struct, frozen=True, kw_only=True):
     """All of it for one instance: tags sorted by key, group names distinct and sorted, the rest as it was attached."""
 
     tags: list[Tag] = field(default_factory=list)

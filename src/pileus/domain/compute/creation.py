@@ -15,18 +15,18 @@ from msgspec.structs import replace
 from pileus.domain.compute.flavors import Flavor, misfit
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.instances import Boot, Instance, Kind
-from pileus.domain.compute.orders import Basket, Disk, Order, Source, basket
+from pileus.domain.compute.orders import ResourceDemand, NewDisk, InstanceOrder, Source, resource_demand
 from pileus.domain.errors import NoCapacity, invalid
 from pileus.domain.names import NAME, NAME_PATTERN, from_template
 from pileus.domain.places import Place
-from pileus.domain.storage.disks import Found, ServerDisk, boot_disk, booted, resolved
+from pileus.domain.storage.disks import OrderSources, ResolvedDisk, boot_disk, with_boot_order, resolved
 from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
-from pileus.domain.tags import Tag, checked, merged, tagged
+from pileus.domain.tags import Tag, validate_tags, merged, make_tags
 
 LONGEST = "255.255.255.255"
 
 
-class Making(Struct, frozen=True, kw_only=True):
+class CreationContext(Struct, frozen=True, kw_only=True):
     """What the records of one creation have in common: where, when, by which task, and whence their ids come."""
 
     place: Place
@@ -35,7 +35,7 @@ class Making(Struct, frozen=True, kw_only=True):
     new_id: Callable[[], str]
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class InstancePlan(Struct, frozen=True, kw_only=True):
     """The records of a new server: `volumes` are new, `taken` existed before; `tags` by the id of what they are on.
 
     `configuration` is what an app template's application is told.
@@ -48,39 +48,45 @@ class Plan(Struct, frozen=True, kw_only=True):
     tags: dict[str, dict[str, Tag]]
     configuration: dict[str, Any] = field(default_factory=dict)
 
-    def named(self, addresses: Sequence[str]) -> "Plan":
+    def with_name(self, addresses: Sequence[str]) -> "InstancePlan":
         """Fill the name template in all that is named by it."""
-        instance = named(self.instance, self.instance.name, addresses)
+        instance = with_name(self.instance, self.instance.name, addresses)
         volumes = [replace(volume, name=from_template(volume.name, addresses)) for volume in self.volumes]
         return replace(self, instance=instance, volumes=volumes)
 
-    def basket(self, order: Order, flavor: Flavor) -> Basket:
+    def basket(self, order: InstanceOrder, flavor: Flavor) -> ResourceDemand:
         """What of it is new, and so is held against quotas."""
-        return basket(flavor, [Disk(volume.size, volume.type_name) for volume in self.volumes], order.interfaces)
+        return resource_demand(
+            flavor, [NewDisk(volume.size, volume.type_name) for volume in self.volumes], order.interfaces
+        )
 
 
-def named(instance: Instance, template: str, addresses: Sequence[str]) -> Instance:
+def with_name(instance: Instance, template: str, addresses: Sequence[str]) -> Instance:
     """Name an instance after its addresses."""
     return replace(instance, name=from_template(template, addresses))
 
 
-def planned(order: Order, flavor: Flavor, found: Found, making: Making) -> Plan:
+def plan_instance(order: InstanceOrder, flavor: Flavor, found: OrderSources, making: CreationContext) -> InstancePlan:
     """Plan the server that was ordered; raises Invalid, NotFound, Conflict or NoCapacity where it cannot be."""
     name = _name(order)
     _settled(order, flavor)
-    disks = booted([resolved(volume, flavor, found) for volume in order.volumes])
+    disks = with_boot_order([resolved(volume, flavor, found) for volume in order.volumes])
     boot = boot_disk(disks)
     image = boot.image if boot else None
     _suits(flavor, boot)
     instance = _instance(order, flavor, image, name, making)
-    tags = {instance.id: merged(tagged(_system_tags(boot, making).items(), read_only=True), checked(order.tags))}
+    tags = {
+        instance.id: merged(make_tags(_system_tags(boot, making).items(), read_only=True), validate_tags(order.tags))
+    }
     template = boot.app_template if boot else None
     answers = template.configured(order.configuration) if template else {}
-    plan = Plan(instance=instance, tags=tags, configuration=answers)
+    plan = InstancePlan(instance=instance, tags=tags, configuration=answers)
     return plan if flavor.kind != Kind.VM else _with_volumes(plan, disks, found, making)
 
 
-def _with_volumes(plan: Plan, disks: Sequence[ServerDisk], found: Found, making: Making) -> Plan:
+def _with_volumes(
+    plan: InstancePlan, disks: Sequence[ResolvedDisk], found: OrderSources, making: CreationContext
+) -> InstancePlan:
     pairs = [(disk, _volume(disk, plan.instance.name, at, making)) for at, disk in enumerate(disks)]
     return replace(
         plan,
@@ -91,7 +97,7 @@ def _with_volumes(plan: Plan, disks: Sequence[ServerDisk], found: Found, making:
     )
 
 
-def new_volume(disk: ServerDisk, name: str, making: Making) -> Volume:
+def new_volume(disk: ResolvedDisk, name: str, making: CreationContext) -> Volume:
     """The record of a volume that is to be made."""
     return Volume(
         id=making.new_id(),
@@ -112,7 +118,7 @@ def new_volume(disk: ServerDisk, name: str, making: Making) -> Volume:
     )
 
 
-def _name(order: Order) -> str:
+def _name(order: InstanceOrder) -> str:
     """The name, or the template in its place until it is filled."""
     if order.name and order.name_template:
         raise invalid(name="Give either name or name_template, not both")
@@ -127,7 +133,7 @@ def _name(order: Order) -> str:
     return order.name
 
 
-def _settled(order: Order, flavor: Flavor) -> None:
+def _settled(order: InstanceOrder, flavor: Flavor) -> None:
     if flavor.disabled:
         raise NoCapacity(f"Flavor {flavor.id} is disabled")
     if order.security_group_ids and any(interface.security_group_ids for interface in order.interfaces):
@@ -137,13 +143,15 @@ def _settled(order: Order, flavor: Flavor) -> None:
         raise invalid(volumes=f"A {flavor.kind} server has no volumes: give one image or app template to install")
 
 
-def _suits(flavor: Flavor, boot: ServerDisk | None) -> None:
+def _suits(flavor: Flavor, boot: ResolvedDisk | None) -> None:
     """Hold the flavor against what boots on it."""
     if boot is not None and (reason := misfit(flavor, boot.image, boot.app_template)):
         raise invalid(flavor=reason)
 
 
-def _instance(order: Order, flavor: Flavor, image: Image | None, name: str, making: Making) -> Instance:
+def _instance(
+    order: InstanceOrder, flavor: Flavor, image: Image | None, name: str, making: CreationContext
+) -> Instance:
     return Instance(
         id=making.new_id(),
         client_id=making.place.client_id,
@@ -155,7 +163,7 @@ def _instance(order: Order, flavor: Flavor, image: Image | None, name: str, maki
         task_state="scheduling",
         task_id=making.task_id,
         creator_task_id=making.task_id,
-        ssh_key_id=fitting_key(order.ssh_key_id, image),
+        ssh_key_id=check_ssh_key(order.ssh_key_id, image),
         placement_group_id=order.placement_group_id,
         boot=_boot(order, windows=(image.os_type if image else flavor.os_type) == "windows"),
         created_at=making.now,
@@ -163,7 +171,7 @@ def _instance(order: Order, flavor: Flavor, image: Image | None, name: str, maki
     )
 
 
-def fitting_key(ssh_key_id: str | None, image: Image | None) -> str | None:
+def check_ssh_key(ssh_key_id: str | None, image: Image | None) -> str | None:
     """The SSH key itself if an image takes it, or can do without one; raises Invalid."""
     rule = image.ssh_key if image else None
     if rule == "required" and ssh_key_id is None:
@@ -173,17 +181,17 @@ def fitting_key(ssh_key_id: str | None, image: Image | None) -> str | None:
     return ssh_key_id
 
 
-def _boot(order: Order, *, windows: bool) -> Boot:
+def _boot(order: InstanceOrder, *, windows: bool) -> Boot:
     """What the machine is told; on Linux a password takes the place of user data."""
     if windows and order.username:
         raise invalid(username="A Windows instance takes no username: its password is that of the user Admin")
     if order.username and not order.password:
         raise invalid(password="Field required")  # noqa: S106  # a complaint
     user_data = None if order.password and not windows else order.user_data or None
-    return Boot(user_data=encoded(user_data), username=order.username or None, password=order.password or None)
+    return Boot(user_data=check_user_data(user_data), username=order.username or None, password=order.password or None)
 
 
-def encoded(user_data: str | None) -> str | None:
+def check_user_data(user_data: str | None) -> str | None:
     """The user data themselves if they are text in base64; raises Invalid."""
     try:
         b64decode("".join((user_data or "").split()), validate=True)
@@ -198,7 +206,7 @@ def image_tags(image: Image) -> dict[str, str]:
     return told | {"os_distro": image.os_distro, "os_type": image.os_type, "os_version": image.os_version}
 
 
-def _system_tags(boot: ServerDisk | None, making: Making) -> dict[str, str]:
+def _system_tags(boot: ResolvedDisk | None, making: CreationContext) -> dict[str, str]:
     tags = {"task_id": making.task_id}
     if boot is not None and boot.image is not None:
         tags |= image_tags(boot.image)
@@ -207,7 +215,7 @@ def _system_tags(boot: ServerDisk | None, making: Making) -> dict[str, str]:
     return tags
 
 
-def _volume(disk: ServerDisk, instance_name: str, position: int, making: Making) -> Volume:
+def _volume(disk: ResolvedDisk, instance_name: str, position: int, making: CreationContext) -> Volume:
     if disk.existing is not None:
         held = VolumeStatus.ATTACHING.value
         return replace(disk.existing, status=held, task_id=making.task_id, updated_at=making.now)
@@ -215,7 +223,9 @@ def _volume(disk: ServerDisk, instance_name: str, position: int, making: Making)
     return new_volume(disk, disk.ordered.name or default, making)
 
 
-def _attachment(disk: ServerDisk, volume: Volume, position: int, plan: Plan, making: Making) -> Attachment:
+def _attachment(
+    disk: ResolvedDisk, volume: Volume, position: int, plan: InstancePlan, making: CreationContext
+) -> Attachment:
     return Attachment(
         volume_id=volume.id,
         id=making.new_id(),
@@ -228,7 +238,7 @@ def _attachment(disk: ServerDisk, volume: Volume, position: int, plan: Plan, mak
     )
 
 
-def _volume_tags(disk: ServerDisk, found: Found, making: Making) -> dict[str, Tag]:
-    system = tagged([("task_id", making.task_id)], read_only=True)
+def _volume_tags(disk: ResolvedDisk, found: OrderSources, making: CreationContext) -> dict[str, Tag]:
+    system = make_tags([("task_id", making.task_id)], read_only=True)
     before = system if disk.existing is None else found.tags.get(disk.existing.id, {})
-    return merged(before, checked(disk.ordered.tags))
+    return merged(before, validate_tags(disk.ordered.tags))

@@ -42,7 +42,7 @@ class NewVolume(Struct, frozen=True, kw_only=True):
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-class FloatingChoice(Struct, frozen=True, kw_only=True):
+class FloatingIPChoice(Struct, frozen=True, kw_only=True):
     """A floating IP for an interface: an existing one, or a new one where `existing_id` is None."""
 
     existing_id: str | None = None
@@ -57,13 +57,13 @@ class NewInterface(Struct, frozen=True, kw_only=True):
     port_id: str | None = None
     ip_address: str | None = None
     ip_family: str = "ipv4"
-    floating_ip: FloatingChoice | None = None
+    floating_ip: FloatingIPChoice | None = None
     security_group_ids: Sequence[str] = ()
     interface_name: str | None = None
     port_group: int = 0
 
 
-class Order(Struct, frozen=True, kw_only=True):
+class InstanceOrder(Struct, frozen=True, kw_only=True):
     """A server as it is asked for; `ssh_key_id` is what the key's name led to; `user_data` is base64 text."""
 
     flavor_id: str
@@ -89,27 +89,29 @@ class Order(Struct, frozen=True, kw_only=True):
         return interface.security_group_ids or self.security_group_ids
 
 
-class Disk(Struct, frozen=True):
+class NewDisk(Struct, frozen=True):
     """A volume that is new: what it costs and counts; `size` in GiB."""
 
     size: int
     type_name: str = "standard"
 
 
-class Basket(Struct, frozen=True, kw_only=True):
+class ResourceDemand(Struct, frozen=True, kw_only=True):
     """What `count` equal servers need that is new: to be priced and held against quotas."""
 
     flavor: Flavor | None = None
-    disks: Sequence[Disk] = ()
+    disks: Sequence[NewDisk] = ()
     floating_ips: int = 0
     external_ips: int = 0
     count: int = 1
 
 
-def basket(flavor: Flavor | None, disks: Sequence[Disk], interfaces: Iterable[NewInterface], count: int = 1) -> Basket:
+def resource_demand(
+    flavor: Flavor | None, disks: Sequence[NewDisk], interfaces: Iterable[NewInterface], count: int = 1
+) -> ResourceDemand:
     """Gather a basket: an external interface needs a public address, a new floating IP another one."""
     wanted = list(interfaces)
-    return Basket(
+    return ResourceDemand(
         flavor=flavor,
         disks=disks,
         floating_ips=sum(each.floating_ip is not None and each.floating_ip.existing_id is None for each in wanted),

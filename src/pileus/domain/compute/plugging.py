@@ -5,18 +5,18 @@ from collections.abc import Iterable, Sequence
 from pileus.domain.compute.instances import Instance
 from pileus.domain.compute.orders import InterfaceType, NewInterface
 from pileus.domain.errors import invalid, not_found
-from pileus.domain.network.networks import Network, normal
+from pileus.domain.network.networks import Network, canonical_ip
 from pileus.domain.network.ports import AssignedAddress, Port
 
 
-def pluggable(instance: Instance, interface: NewInterface) -> NewInterface:
+def check_attachable(instance: Instance, interface: NewInterface) -> NewInterface:
     """The interface itself, if such an instance can be given one while it lives; raises Invalid."""
     if not instance.virtual and interface.type == InterfaceType.EXTERNAL:
         raise invalid(type="A bare metal server cannot be given a public interface later")
     return interface
 
 
-def position(ports: Iterable[Port]) -> int:
+def next_position(ports: Iterable[Port]) -> int:
     """Where the next interface goes: after the last one."""
     return max((port.position for port in ports), default=-1) + 1
 
@@ -28,7 +28,7 @@ def public_address(network: Network | None, addresses: Sequence[str]) -> str:
     return min(addresses, key=lambda ip: ":" in ip)
 
 
-def pulled(ports: Iterable[Port], port_id: str) -> Port:
+def port_to_detach(ports: Iterable[Port], port_id: str) -> Port:
     """The port to unplug from an instance that has these; raises NotFound."""
     for port in ports:
         if port.id == port_id:
@@ -39,7 +39,7 @@ def pulled(ports: Iterable[Port], port_id: str) -> Port:
 def check_address(port: Port, lines: Iterable[AssignedAddress], ip_address: str) -> None:
     """Return if an address is one of the port's; raises Invalid."""
     try:
-        wanted = normal(ip_address)
+        wanted = canonical_ip(ip_address)
     except ValueError:
         raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None
     if wanted not in {line.ip for line in lines}:

@@ -7,7 +7,7 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import NoCapacity, invalid
 
 
-def chosen(instance: Instance, flavor: Flavor | None, flavor_id: str) -> Flavor:
+def check_flavor_change(instance: Instance, flavor: Flavor | None, flavor_id: str) -> Flavor:
     """The flavor that was asked for, if it may be taken at all; raises Invalid or NoCapacity."""
     if flavor is None:
         raise invalid(flavor_id=f"Flavor {flavor_id} could not be found")
@@ -20,14 +20,14 @@ def chosen(instance: Instance, flavor: Flavor | None, flavor_id: str) -> Flavor:
     return flavor
 
 
-def suited(flavor: Flavor, image: Image | None, template: AppTemplate | None) -> Flavor:
+def check_flavor_fits_image(flavor: Flavor, image: Image | None, template: AppTemplate | None) -> Flavor:
     """The flavor itself if what the instance boots from can run on it; raises Invalid."""
     if reason := misfit(flavor, image, template):
         raise invalid(flavor_id=reason)
     return flavor
 
 
-def growth(before: Flavor | None, after: Flavor) -> dict[str, int]:
+def quota_growth(before: Flavor | None, after: Flavor) -> dict[str, int]:
     """What the change counts against quotas, where that is more than it counted before."""
     counted = before.counts if before else {}
     more = {name: number - counted.get(name, 0) for name, number in after.counts.items()}

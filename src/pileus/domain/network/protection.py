@@ -11,7 +11,7 @@ from pileus.domain.network.ddos_profiles import DdosProfile, DdosTemplate
 QUEUED, ACTIVE, ERROR = "Queued", "Active", "Error"
 
 
-def answered(template: DdosTemplate, answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def check_answers(template: DdosTemplate, answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The answers of a profile, one for each field of its template that has one; raises Invalid."""
     asked = {entry.id: entry for entry in template.fields}
     given = {answer["base_field"]: answer.get("field_value") for answer in answers}
@@ -30,13 +30,13 @@ def answered(template: DdosTemplate, answers: Sequence[Mapping[str, Any]]) -> li
     ]
 
 
-def held(profile: DdosProfile, task_id: str) -> DdosProfile:
+def locked(profile: DdosProfile, task_id: str) -> DdosProfile:
     """Let a task hold a profile; raises Conflict if one does."""
     if profile.task_id is not None:
         raise Conflict(f"DDoS profile {profile.id} is locked by task {profile.task_id}: try again when it has finished")
     return replace(profile, task_id=task_id, status=QUEUED)
 
 
-def settled(profile: DdosProfile, *, error: str = "") -> DdosProfile:
+def unlocked(profile: DdosProfile, *, error: str = "") -> DdosProfile:
     """Let the task go: what is protected is Active, what could not be is in Error."""
     return replace(profile, task_id=None, status=ERROR if error else ACTIVE, error_description=error)

@@ -8,11 +8,11 @@ from pileus.domain.storage.volumes import Attachment, Volume, device
 
 SHARED_ONLY = "ultra"
 """The type of volumes that only instances of shared flavors take."""
-TAKING = frozenset({Status.ACTIVE, Status.SHUTOFF, Status.PAUSED, Status.SUSPENDED})
+ATTACHABLE_STATUSES = frozenset({Status.ACTIVE, Status.SHUTOFF, Status.PAUSED, Status.SUSPENDED})
 """The statuses in which an instance takes and gives volumes."""
 
 
-def hung(  # noqa: PLR0913  # each is a fact of its own
+def plan_attachment(  # noqa: PLR0913  # each is a fact of its own
     volume: Volume,
     instance: Instance,
     others: Sequence[Attachment],
@@ -28,7 +28,7 @@ def hung(  # noqa: PLR0913  # each is a fact of its own
     """
     if not instance.virtual:
         raise Conflict(f"Instance {instance.id} is a bare metal server: it takes no volumes")
-    opened(instance)
+    require_attachable(instance)
     if volume.type_name == SHARED_ONLY and not shared:
         raise Conflict(f"Volume {volume.id} is of type {SHARED_ONLY}: only instances of shared flavors take it")
     if tag is not None and any(other.attachment_tag == tag for other in others):
@@ -40,8 +40,8 @@ def hung(  # noqa: PLR0913  # each is a fact of its own
     )
 
 
-def opened(instance: Instance) -> Instance:
+def require_attachable(instance: Instance) -> Instance:
     """The instance itself if volumes can be put on it and taken off it now; raises Conflict."""
-    if instance.unlocked().status not in TAKING:
+    if instance.require_unlocked().status not in ATTACHABLE_STATUSES:
         raise Conflict(f"Cannot attach or detach volumes of instance {instance.id} in status {instance.status}")
     return instance

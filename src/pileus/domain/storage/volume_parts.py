@@ -7,7 +7,7 @@ from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
 
 
-class Hanging(Struct, frozen=True, kw_only=True):
+class VolumeAttachmentDetails(Struct, frozen=True, kw_only=True):
     """An attachment, with what it tells of the instance."""
 
     attachment: Attachment
@@ -15,10 +15,10 @@ class Hanging(Struct, frozen=True, kw_only=True):
     flavor_id: str
 
 
-class VolumeParts(Struct, frozen=True, kw_only=True):
+class VolumeDetails(Struct, frozen=True, kw_only=True):
     """All of it for one volume: tags sorted by key, snapshots from the oldest."""
 
     tags: list[Tag] = field(default_factory=list)
-    hanging: Hanging | None = None
+    hanging: VolumeAttachmentDetails | None = None
     snapshot_ids: list[str] = field(default_factory=list)
     image: Image | None = None

@@ -22,7 +22,7 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 OURS, QEMUS = 0o700, 0o711
 
 
-class Home:
+class DataDirectory:
     """The directory `qemu` of the server's data; QEMU's own where the server is root and gives its rights up for it."""
 
     def __init__(self, data: Path, user: str) -> None:
@@ -38,27 +38,27 @@ class Home:
         self.machines.mkdir(exist_ok=True, mode=OURS)
         for folder in (self.volumes, self.snapshots, self.images, self.net):
             folder.mkdir(exist_ok=True, mode=OURS)
-            self.give(folder)
+            self.chown_to_qemu(folder)
         if self.user:
             self._let_in()
 
     def machine(self, machine_id: str) -> Path:
         """A machine's directory; raises DriverError for what is no id."""
-        return self.machines / fit(machine_id)
+        return self.machines / check_id(machine_id)
 
     def volume(self, volume_id: str) -> Path:
         """A volume's file; raises DriverError for what is no id."""
-        return self.volumes / f"{fit(volume_id)}.qcow2"
+        return self.volumes / f"{check_id(volume_id)}.qcow2"
 
     def snapshot(self, snapshot_id: str) -> Path:
         """A snapshot's file; raises DriverError for what is no id."""
-        return self.snapshots / f"{fit(snapshot_id)}.qcow2"
+        return self.snapshots / f"{check_id(snapshot_id)}.qcow2"
 
     def image(self, image_id: str) -> Path:
         """An image's file; raises DriverError for what is no id."""
-        return self.images / f"{fit(image_id)}.qcow2"
+        return self.images / f"{check_id(image_id)}.qcow2"
 
-    def give(self, path: Path) -> None:
+    def chown_to_qemu(self, path: Path) -> None:
         """Let QEMU own a file or directory."""
         if self.user:
             os.chown(path, self.user.pw_uid, self.user.pw_gid, follow_symlinks=False)
@@ -67,7 +67,7 @@ class Home:
         """The user and the group that are QEMU's; None where they are ours."""
         return (self.user.pw_uid, self.user.pw_gid) if self.user else None
 
-    def rank(self) -> dict[str, Any]:
+    def popen_credentials(self) -> dict[str, Any]:
         """How subprocesses become QEMU's user: arguments of `subprocess.Popen`."""
         if not self.user:
             return {"umask": 0o077}
@@ -86,7 +86,9 @@ class Home:
         os.chown(self.machines, os.geteuid(), os.getegid())
         for folder in (self.folder.parent, self.folder, self.machines):
             folder.chmod(QEMUS)
-        tried = subprocess.run(["/bin/ls", str(self.volumes)], capture_output=True, check=False, **self.rank())  # noqa: S603
+        tried = subprocess.run(
+            ["/bin/ls", str(self.volumes)], capture_output=True, check=False, **self.popen_credentials()
+        )  # noqa: S603
         if tried.returncode:
             assert self.user  # noqa: S101  # only then there is somebody to let in
             raise OSError(
@@ -95,14 +97,14 @@ class Home:
             )
 
 
-def fit(identity: str) -> str:
+def check_id(identity: str) -> str:
     """An id that may stand in a path; raises DriverError."""
     if not ID.fullmatch(identity):
         raise DriverError(f"{identity!r} is no id", retryable=False)
     return identity
 
 
-def opened(path: Path, mode: str) -> BinaryIO:
+def open_untrusted(path: Path, mode: str) -> BinaryIO:
     """A file in a directory where QEMU may have put anything: no link of its leads us to a file of ours (OSError)."""
     return cast("BinaryIO", open(path, mode, opener=_plain))  # a Path's own takes no opener
 
@@ -113,12 +115,12 @@ def _plain(path: str, flags: int) -> int:
 
 def sealed(path: Path) -> None:
     """Let nobody change a file any more."""
-    with opened(path, "rb") as file:
+    with open_untrusted(path, "rb") as file:
         os.fchmod(file.fileno(), 0o400)
 
 
 @contextmanager
-def near(socket: Path) -> Iterator[str]:
+def short_socket_path(socket: Path) -> Iterator[str]:
     """A short name of a unix socket, for as long as it is needed; raises OSError if there is none, or a link to one."""
     descriptor = os.open(socket, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -130,7 +132,7 @@ def near(socket: Path) -> Iterator[str]:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Where a file is to be written that takes its place when it is whole, and leaves nothing if it never is."""
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
@@ -154,7 +156,7 @@ def locked(path: Path) -> int | None:
 
 
 @asynccontextmanager
-async def held(path: Path, pause: float) -> AsyncIterator[None]:
+async def wait_for_lock(path: Path, pause: float) -> AsyncIterator[None]:
     """Be the only one, in all processes, who holds the lock of a file; it is asked for again after so many seconds."""
     while (descriptor := locked(path)) is None:  # noqa: ASYNC110  # a file's lock tells nobody that it is free
         await asyncio.sleep(pause)

@@ -3,7 +3,7 @@
 from pileus.drivers.driver import Fetching
 from pileus.drivers.image_formats import recognised
 from pileus.drivers.images import Fetched, ImageSource, KeptImage
-from pileus.drivers.qemu.home import opened, sealed, whole
+from pileus.drivers.qemu.home import open_untrusted, sealed, atomic_write
 from pileus.drivers.qemu.snapshots import Snapshots
 
 
@@ -30,7 +30,7 @@ class Images(Snapshots):
         self._db.execute("DELETE FROM images WHERE id = ?", (image_id,))
         if self.home.image(image_id).exists():
             self._db.execute("INSERT OR IGNORE INTO dropped_images VALUES (?)", (image_id,))
-        self.sweep()
+        self.collect_garbage()
 
     def image(self, image_id: str) -> KeptImage | None:
         """What is known of an image, or None."""
@@ -46,9 +46,9 @@ class Images(Snapshots):
 
         path = self.home.image(image_id).with_suffix(".fetched")
         try:
-            with opened(path, "wb") as file:
+            with open_untrusted(path, "wb") as file:
                 came = await fetch(url, self.fetching, fetched, into=file)
-            self.home.give(path)
+            self.home.chown_to_qemu(path)
             form = recognised(came.head, came.size)
             await self.take_in(path, form.name, image_id)
         finally:
@@ -58,7 +58,7 @@ class Images(Snapshots):
 
     async def _of_volume(self, image_id: str, volume_id: str) -> KeptImage:
         path = self.home.image(image_id)
-        with whole(path) as new:
+        with atomic_write(path) as new:
             await self.copied(volume_id, new, None)
             sealed(new)
         size = await self.qemu_img.size(path)

@@ -10,8 +10,8 @@ from qemu.qmp import EventListener, Runstate
 
 from pileus.drivers.driver import DriverError
 from pileus.drivers.qemu.arguments import SERIAL
-from pileus.drivers.qemu.home import held, opened
-from pileus.drivers.qemu.host import RUNNING, Known, host_boot
+from pileus.drivers.qemu.home import wait_for_lock, open_untrusted
+from pileus.drivers.qemu.host import RUNNING, MachineRecord, host_boot
 from pileus.drivers.qemu.metrics import Metrics
 from pileus.drivers.qemu.monitor import EVENTS, Silent, connected
 from pileus.drivers.qemu.processes import DEATH
@@ -24,12 +24,12 @@ LONGEST_LOG, KEPT_LOG = 4 << 20, 1 << 20
 """Bytes of a serial log at which its beginning is dropped, and of what is kept then."""
 
 
-class Watching(Metrics):
+class Supervisor(Metrics):
     """The part that looks after them: Watches."""
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Look after all machines, if no other process of this host does; until cancelled."""
-        async with held(self.home.folder / "watch.lock", ROUND):
+        async with wait_for_lock(self.home.folder / "watch.lock", ROUND):
             listening: dict[str, asyncio.Task[None]] = {}
             try:
                 await self._begin()
@@ -42,7 +42,7 @@ class Watching(Metrics):
     async def _look_after(self, listening: dict[str, asyncio.Task[None]], changed: Callable[[], None]) -> None:
         count = 0
         while True:
-            living = {machine_id for machine_id, known in self.every().items() if self.lives(machine_id, known)}
+            living = {machine_id for machine_id, known in self.every().items() if self.is_running(machine_id, known)}
             for machine_id in living:
                 if machine_id not in listening or listening[machine_id].done():
                     listening[machine_id] = asyncio.create_task(self._listen(machine_id, changed))
@@ -72,10 +72,10 @@ class Watching(Metrics):
                 LOG.warning("A machine is not known: it is left alone", extra={"machine_id": folder.name})
         if self.hosting.resume:
             for machine_id, each in known.items():
-                if each.intent == RUNNING and not self.lives(machine_id, each) and each.host_boot != host_boot():
+                if each.intent == RUNNING and not self.is_running(machine_id, each) and each.host_boot != host_boot():
                     await self._again(machine_id, each)
 
-    async def _again(self, machine_id: str, known: Known) -> None:
+    async def _again(self, machine_id: str, known: MachineRecord) -> None:
         LOG.info("A machine starts again, as the host has", extra={"machine_id": machine_id})
         try:
             await self.ensure_running(known.machine)
@@ -99,7 +99,7 @@ class Watching(Metrics):
         path = self.home.machine(machine_id) / SERIAL
         with suppress(OSError):
             if path.stat().st_size > LONGEST_LOG:
-                with opened(path, "r+b") as log:
+                with open_untrusted(path, "r+b") as log:
                     log.seek(-KEPT_LOG, 2)
                     end = log.read()
                     log.seek(0)

@@ -5,12 +5,12 @@ from msgspec import structs
 from pileus.drivers.driver import DriverError, Fetching
 from pileus.drivers.image_formats import recognised
 from pileus.drivers.images import Fetched, ImageSource, KeptImage
-from pileus.drivers.simulated.world import World
+from pileus.drivers.simulated.world import SimulationState
 
 GIB = 1 << 30
 
 
-class Images(World):
+class Images(SimulationState):
     """The part that keeps them: Images."""
 
     _fetching: Fetching

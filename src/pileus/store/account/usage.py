@@ -57,13 +57,13 @@ async def of_client(tx: Tx, client_id: int) -> dict[str, int]:
     return dict(zip(("keypair_count", "project_count"), map(int, row or ()), strict=False))
 
 
-async def held(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
+async def lock_and_count(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
     """What a place's tenant uses, for who is about to use more: who asks so next waits for this transaction's end."""
-    await clients.hold(tx, place.client_id)
+    await clients.lock(tx, place.client_id)
     return await of_place(tx, place, catalogue)
 
 
-async def held_of_client(tx: Tx, client_id: int) -> dict[str, int]:
+async def lock_and_count_global(tx: Tx, client_id: int) -> dict[str, int]:
     """The same of what is counted in all regions together."""
-    await clients.hold(tx, client_id)
+    await clients.lock(tx, client_id)
     return await of_client(tx, client_id)

@@ -14,7 +14,7 @@ from pileus.store.rows import Table
 TABLE = Table("user_actions", UserAction)
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class UserActionFilter(Struct, frozen=True, kw_only=True):
     """Which lines of a tenant's are asked for; times are inclusive, and what is not given does not matter."""
 
     action_types: Sequence[str] | None = None
@@ -47,24 +47,24 @@ def _with_resource(where: pages.Where, field: str, values: Sequence[str]) -> Non
 
 
 def _written(value: str) -> str:
-    return pages.literal(msgspec.json.encode(value).decode())
+    return pages.escape_like(msgspec.json.encode(value).decode())
 
 
 async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, client_id: int, wanted: Wanted, *, limit: int, offset: int, direction: str = "desc"
+    tx: Tx, client_id: int, wanted: UserActionFilter, *, limit: int, offset: int, direction: str = "desc"
 ) -> tuple[int, list[UserAction]]:
     """How many lines there are, and some of them by their time."""
     order = f"created_at {direction}, id {direction}"
-    return await pages.page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
+    return await pages.query_page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
 
 
 async def add(tx: Tx, action: UserAction) -> None:
     """Write a line, in the transaction of the change it tells of, and that it is to be sent to who has subscribed."""
     await TABLE.add(tx, action)
-    await subscriptions.owe(tx, action)
+    await subscriptions.enqueue(tx, action)
 
 
-async def owed(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
+async def pending_for(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
     """The lines that are to be sent to a subscription, the oldest first."""
     rows = await tx.all(
         f"SELECT {TABLE.of('a')} FROM deliveries d JOIN user_actions a ON a.id = d.action_id"  # noqa: S608

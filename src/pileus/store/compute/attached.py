@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pileus.domain.compute.attached import Attached, InstanceAddress
+from pileus.domain.compute.attached import InstanceDetails, InstanceAddress
 from pileus.domain.network.ddos_profiles import BlackholePort
 from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
@@ -70,10 +70,10 @@ GROUPS = msgspec.json.Decoder(list[str])
 BLACKHOLES = msgspec.json.Decoder(list[tuple[int, str, str, int, int | None]])
 
 
-def read(row: Row) -> Attached:
+def read(row: Row) -> InstanceDetails:
     """Read the columns, but for the DDoS profile."""
     tags, volumes, addresses, floating, groups, blackholes, _ = row
-    return Attached(
+    return InstanceDetails(
         tags=[Tag(key, value, bool(read_only)) for key, value, read_only in sorted(_items(TAGS, tags))],
         volumes=[_attachment(item) for item in sorted(_items(VOLUMES, volumes), key=_device)],
         addresses=list(_addresses(sorted(_items(ADDRESSES, addresses)), _items(FLOATING, floating))),

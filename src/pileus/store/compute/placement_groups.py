@@ -6,8 +6,8 @@ from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.places import Place
 from pileus.store import pages, placed
 from pileus.store.database import Tx
-from pileus.store.placed import HERE, here
-from pileus.store.rows import Table, listed
+from pileus.store.placed import IN_PLACE, place_params
+from pileus.store.rows import Table, in_list
 
 TABLE = Table("placement_groups", PlacementGroup)
 
@@ -24,14 +24,14 @@ async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
 
 async def page(tx: Tx, place: Place, *, limit: int, offset: int) -> tuple[int, list[PlacementGroup]]:
     """How many groups a place has, and some of them, the oldest first."""
-    where = pages.Where(HERE, **here(place))
-    return await pages.page(tx, TABLE, where, pages.ordered("created_at.asc"), limit=limit, offset=offset)
+    where = pages.Where(IN_PLACE, **place_params(place))
+    return await pages.query_page(tx, TABLE, where, pages.order_by("created_at.asc"), limit=limit, offset=offset)
 
 
 async def members_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
     """The members of groups: their ids and names, the oldest first."""
     found: dict[str, list[tuple[str, str]]] = {group_id: [] for group_id in ids}
-    marks, values = listed("id", ids)
+    marks, values = in_list("id", ids)
     rows = await tx.all(
         "SELECT placement_group_id, id, name FROM instances"  # noqa: S608  # our own words
         f" WHERE placement_group_id IN ({marks}) ORDER BY created_at, id",
@@ -61,9 +61,9 @@ async def remove(tx: Tx, group_id: str) -> None:
     await TABLE.remove(tx, group_id)
 
 
-async def touch(tx: Tx, group: PlacementGroup) -> PlacementGroup:
+async def bump_revision(tx: Tx, group: PlacementGroup) -> PlacementGroup:
     """Count a change of its members, so that who decides by them decides one after the other; raises Stale."""
-    return await TABLE.touch(tx, group)
+    return await TABLE.bump_revision(tx, group)
 
 
 async def hosts_of(tx: Tx, group_id: str, but: str) -> list[str]:

@@ -42,7 +42,7 @@ async def remove(tx: Tx, volume_id: str) -> None:
     await TABLE.remove(tx, volume_id)
 
 
-async def hangs_since(tx: Tx, volume_id: str, now: int) -> None:
+async def set_attached_at(tx: Tx, volume_id: str, now: int) -> None:
     """Write when a volume was attached; nothing happens if it hangs nowhere."""
     await tx.run("UPDATE attachments SET attached_at = :now WHERE volume_id = :volume_id", volume_id=volume_id, now=now)
 

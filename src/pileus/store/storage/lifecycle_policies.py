@@ -7,8 +7,8 @@ from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.volumes import Volume
 from pileus.store import counters, placed
 from pileus.store.database import Tx
-from pileus.store.placed import HERE, here
-from pileus.store.rows import Table, listed
+from pileus.store.placed import IN_PLACE, place_params
+from pileus.store.rows import Table, in_list
 from pileus.store.storage import volumes
 
 TABLE = Table("lifecycle_policies", LifecyclePolicy)
@@ -16,7 +16,7 @@ TABLE = Table("lifecycle_policies", LifecyclePolicy)
 
 async def next_id(tx: Tx) -> int:
     """The number of a new policy."""
-    return await counters.following(tx, "lifecycle_policies")
+    return await counters.next_value(tx, "lifecycle_policies")
 
 
 async def get(tx: Tx, place: Place, policy_id: int) -> LifecyclePolicy:
@@ -26,7 +26,7 @@ async def get(tx: Tx, place: Place, policy_id: int) -> LifecyclePolicy:
 
 async def every(tx: Tx, place: Place) -> list[LifecyclePolicy]:
     """All policies of a place, the oldest first."""
-    return await TABLE.find(tx, f"{HERE} ORDER BY id", **here(place))
+    return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
 
 
 async def add(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
@@ -39,9 +39,9 @@ async def save(tx: Tx, before: LifecyclePolicy, after: LifecyclePolicy) -> Lifec
     return await TABLE.save(tx, before, after)
 
 
-async def touch(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
+async def bump_revision(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
     """Count a change of its schedules or volumes as one of its own; raises Stale."""
-    return await TABLE.touch(tx, policy)
+    return await TABLE.bump_revision(tx, policy)
 
 
 async def remove(tx: Tx, policy_id: int) -> None:
@@ -59,7 +59,7 @@ async def volumes_of(tx: Tx, policy_id: int) -> list[Volume]:
 async def volumes_of_each(tx: Tx, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
     """The volumes of policies: their ids and names, the oldest first."""
     found: dict[int, list[tuple[str, str]]] = {policy_id: [] for policy_id in ids}
-    marks, values = listed("id", ids)
+    marks, values = in_list("id", ids)
     rows = await tx.all(
         "SELECT p.lifecycle_policy_id, v.id, v.name FROM policy_volumes p JOIN volumes v ON v.id = p.volume_id"  # noqa: S608
         f" WHERE p.lifecycle_policy_id IN ({marks}) ORDER BY v.created_at, v.id",

@@ -6,7 +6,7 @@ from pileus.domain.places import Place
 from pileus.domain.storage.volumes import Snapshot
 from pileus.store import pages, placed
 from pileus.store.database import Tx
-from pileus.store.placed import HERE, here
+from pileus.store.placed import IN_PLACE, place_params
 from pileus.store.rows import Table
 
 KIND = "snapshot"
@@ -14,7 +14,7 @@ TABLE = Table("snapshots", Snapshot)
 OF_INSTANCE = "volume_id IN (SELECT volume_id FROM attachments WHERE instance_id = :instance_id)"
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class SnapshotFilter(Struct, frozen=True, kw_only=True):
     """Which snapshots of a place are asked for; what is not given does not matter."""
 
     volume_id: str | None = None
@@ -24,7 +24,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> pages.Where:
         """The same as a condition."""
-        where = pages.Where(HERE, **here(place)).equal("volume_id", self.volume_id)
+        where = pages.Where(IN_PLACE, **place_params(place)).equal("volume_id", self.volume_id)
         where.equal("schedule_id", self.schedule_id).equal("lifecycle_policy_id", self.lifecycle_policy_id)
         return where if self.instance_id is None else where.also(OF_INSTANCE, instance_id=self.instance_id)
 
@@ -49,10 +49,10 @@ async def of_volume(tx: Tx, volume_id: str) -> list[Snapshot]:
     return await TABLE.find(tx, "volume_id = :volume_id ORDER BY created_at, id", volume_id=volume_id)
 
 
-async def page(tx: Tx, place: Place, wanted: Wanted, *, limit: int, offset: int) -> tuple[int, list[Snapshot]]:
+async def page(tx: Tx, place: Place, wanted: SnapshotFilter, *, limit: int, offset: int) -> tuple[int, list[Snapshot]]:
     """How many snapshots a place has, and some of them, the latest first."""
-    latest = pages.ordered("created_at.desc")
-    return await pages.page(tx, TABLE, wanted.where(place), latest, limit=limit, offset=offset)
+    latest = pages.order_by("created_at.desc")
+    return await pages.query_page(tx, TABLE, wanted.where(place), latest, limit=limit, offset=offset)
 
 
 async def save(tx: Tx, before: Snapshot, after: Snapshot) -> Snapshot:

@@ -10,7 +10,7 @@ from pileus.domain.storage.volumes import Volume
 from pileus.store import pages, placed
 from pileus.store.account import metering
 from pileus.store.database import Tx
-from pileus.store.placed import HERE, here
+from pileus.store.placed import IN_PLACE, place_params
 from pileus.store.rows import Table
 
 KIND = "volume"
@@ -19,7 +19,7 @@ HANGS = "EXISTS (SELECT 1 FROM attachments a WHERE a.volume_id = volumes.id{more
 IN_CLUSTER = f"{pages.TAGGED}'{KIND}' AND key = 'cluster_id' AND value = :cluster_id)"
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class VolumeFilter(Struct, frozen=True, kw_only=True):
     """Which volumes of a place are asked for; what is not given does not matter."""
 
     bootable: bool | None = None
@@ -33,7 +33,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> pages.Where:
         """The same as a condition."""
-        where = pages.Where(HERE, **here(place))
+        where = pages.Where(IN_PLACE, **place_params(place))
         where.equal("bootable", None if self.bootable is None else int(self.bootable))
         if self.has_attachments is not None:
             where.also(("" if self.has_attachments else "NOT ") + HANGS.format(more=""))
@@ -63,7 +63,7 @@ async def add(tx: Tx, volume: Volume) -> Volume:
 async def save(tx: Tx, before: Volume, after: Volume) -> Volume:
     """Write what changed, and what was used until then if it cost something else; raises Stale."""
     if before.size != after.size or before.type_name != after.type_name:
-        await metering.ended(tx, [before], after.updated_at)
+        await metering.close_usage(tx, [before], after.updated_at)
     return await TABLE.save(tx, before, after)
 
 
@@ -74,14 +74,14 @@ async def remove(tx: Tx, volume_id: str) -> None:
     await TABLE.remove(tx, volume_id)
 
 
-async def page(tx: Tx, place: Place, wanted: Wanted, *, limit: int, offset: int) -> tuple[int, list[Volume]]:
+async def page(tx: Tx, place: Place, wanted: VolumeFilter, *, limit: int, offset: int) -> tuple[int, list[Volume]]:
     """How many volumes a place has, and some of them, the latest first."""
-    return await pages.page(
-        tx, TABLE, wanted.where(place), pages.ordered("created_at.desc"), limit=limit, offset=offset
+    return await pages.query_page(
+        tx, TABLE, wanted.where(place), pages.order_by("created_at.desc"), limit=limit, offset=offset
     )
 
 
-async def unchanged(tx: Tx, volume: Volume) -> None:
+async def bump_revision(tx: Tx, volume: Volume) -> None:
     """Make sure that nobody changes a volume at the same time, or else decides again; raises Stale."""
     statement = "UPDATE volumes SET revision = revision + 1 WHERE id = :id AND revision = :revision"
     if not await tx.run(statement, id=volume.id, revision=volume.revision):

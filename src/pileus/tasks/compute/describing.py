@@ -3,7 +3,7 @@
 import logging
 
 from pileus.drivers.driver import Compute, DriverError
-from pileus.drivers.guests import Describes, Description
+from pileus.drivers.guests import MachineMetadata, Description
 from pileus.store import tags
 from pileus.store.compute import instances
 from pileus.store.database import Database, Tx
@@ -11,12 +11,12 @@ from pileus.store.database import Database, Tx
 LOG = logging.getLogger(__name__)
 
 
-async def describe(db: Database, driver: Compute, instance_id: str) -> None:
+async def push_metadata(db: Database, driver: Compute, instance_id: str) -> None:
     """Let a machine know, where it can; one that cannot be reached is told by the reconciler later."""
-    if not isinstance(driver, Describes):
+    if not isinstance(driver, MachineMetadata):
         return
     async with db.read() as tx:
-        description = await description_of(tx, instance_id)
+        description = await metadata_of(tx, instance_id)
     if description is None:
         return
     try:
@@ -25,7 +25,7 @@ async def describe(db: Database, driver: Compute, instance_id: str) -> None:
         LOG.exception("A machine could not be told its name and tags", extra={"machine_id": instance_id})
 
 
-async def description_of(tx: Tx, instance_id: str) -> Description | None:
+async def metadata_of(tx: Tx, instance_id: str) -> Description | None:
     """The name and tags of an instance; None without it."""
     name = await instances.name_of(tx, instance_id)
     if name is None:

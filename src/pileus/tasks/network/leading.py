@@ -6,16 +6,16 @@ from pileus.domain.network.floating_ips import FloatingIP, Target
 from pileus.drivers.driver import DriverError, FloatingIPs, FloatingIPSpec
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips
-from pileus.tasks.operation import Work
-from pileus.tasks.subjects import subject
+from pileus.tasks.operation import TaskContext
+from pileus.tasks.subjects import record_of_task
 
 
-async def floating_ip_of(tx: Tx, work: Work) -> FloatingIP:
+async def floating_ip_of(tx: Tx, work: TaskContext) -> FloatingIP:
     """The floating IP that the task is about; raises NotFound."""
-    return await subject(tx, work, "floating_ip_id", "Floating IP", floating_ips.find)
+    return await record_of_task(tx, work, "floating_ip_id", "Floating IP", floating_ips.find)
 
 
-async def lead(work: Work, floating_ip: FloatingIP, target: Target) -> None:
+async def associate(work: TaskContext, floating_ip: FloatingIP, target: Target) -> None:
     """Let a floating IP lead there, or nowhere."""
     if target.port_id is None or target.fixed_ip_address is None:
         await _leader(work).ensure_no_floating_ip(floating_ip.id)
@@ -30,19 +30,19 @@ async def lead(work: Work, floating_ip: FloatingIP, target: Target) -> None:
     await _leader(work).ensure_floating_ip(leading)
 
 
-async def lead_all(work: Work, found: Iterable[FloatingIP]) -> None:
+async def associate_all(work: TaskContext, found: Iterable[FloatingIP]) -> None:
     """Let each lead where its record says."""
     for floating_ip in found:
-        await lead(work, floating_ip, floating_ip.target)
+        await associate(work, floating_ip, floating_ip.target)
 
 
-async def lead_nowhere(work: Work, found: Iterable[FloatingIP]) -> None:
+async def disassociate_all(work: TaskContext, found: Iterable[FloatingIP]) -> None:
     """Let each lead nowhere."""
     for floating_ip in found:
-        await lead(work, floating_ip, Target())
+        await associate(work, floating_ip, Target())
 
 
-def _leader(work: Work) -> FloatingIPs:
+def _leader(work: TaskContext) -> FloatingIPs:
     if not isinstance(work.driver, FloatingIPs):
         raise DriverError("This cloud's driver has no floating IPs", retryable=False)
     return work.driver

@@ -5,36 +5,36 @@ from pileus.drivers.driver import DriverError, Interfaces
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.tasks.compute.machines import nic_of
-from pileus.tasks.network.firewalls import introduce
-from pileus.tasks.network.leading import lead_all, lead_nowhere
-from pileus.tasks.operation import Work
-from pileus.tasks.subjects import subject
+from pileus.tasks.network.firewalls import ensure_default_groups
+from pileus.tasks.network.leading import associate_all, disassociate_all
+from pileus.tasks.operation import TaskContext
+from pileus.tasks.subjects import record_of_task
 
 
-async def held_port(tx: Tx, work: Work) -> Port:
+async def port_of(tx: Tx, work: TaskContext) -> Port:
     """The port that the task is about; raises NotFound."""
-    return await subject(tx, work, "port_id", "Port", ports.find)
+    return await record_of_task(tx, work, "port_id", "Port", ports.find)
 
 
-async def plug_in(work: Work) -> None:
+async def attach_to_machine(work: TaskContext) -> None:
     """Give the machine its interface, and let floating IPs lead there."""
     async with work.db.read() as tx:
-        nic = await nic_of(tx, await held_port(tx, work))
+        nic = await nic_of(tx, await port_of(tx, work))
         leading = await floating_ips.of_port(tx, nic.port_id)
-    await introduce(work, nic.groups)
+    await ensure_default_groups(work, nic.groups)
     await _networks(work).ensure_plugged(work.task.args["instance_id"], nic)
-    await lead_all(work, leading)
+    await associate_all(work, leading)
 
 
-async def pull_out(work: Work) -> None:
+async def detach_from_machine(work: TaskContext) -> None:
     """Take the interface away, and what leads there."""
     async with work.db.read() as tx:
         leading = await floating_ips.of_port(tx, work.task.args["port_id"])
-    await lead_nowhere(work, leading)
+    await disassociate_all(work, leading)
     await _networks(work).ensure_unplugged(work.task.args["instance_id"], work.task.args["port_id"])
 
 
-def _networks(work: Work) -> Interfaces:
+def _networks(work: TaskContext) -> Interfaces:
     if not isinstance(work.driver, Interfaces):
         raise DriverError("This cloud cannot change the interfaces of an instance", retryable=False)
     return work.driver

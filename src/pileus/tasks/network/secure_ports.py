@@ -8,26 +8,26 @@ from pileus.drivers.driver import Interfaces
 from pileus.store.database import Tx
 from pileus.store.network import ports
 from pileus.tasks.compute.machines import nic_of
-from pileus.tasks.network.firewalls import introduce
-from pileus.tasks.operation import Created, Operation, Step, Work
+from pileus.tasks.network.firewalls import ensure_default_groups
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
-async def _tell(work: Work) -> None:
+async def _tell(work: TaskContext) -> None:
     for port_id in work.task.args["port_ids"]:
         async with work.db.read() as tx:
             port = await ports.find(tx, port_id)
             nic = await nic_of(tx, port) if port else None
         if port is None or nic is None or port.instance_id is None or not isinstance(work.driver, Interfaces):
             continue
-        await introduce(work, nic.groups)
+        await ensure_default_groups(work, nic.groups)
         await work.driver.ensure_plugged(port.instance_id, nic)
 
 
-async def _done(_tx: Tx, _work: Work) -> Created | None:
+async def _done(_tx: Tx, _work: TaskContext) -> Created | None:
     return None
 
 
-async def _failed(_tx: Tx, _work: Work) -> None:
+async def _failed(_tx: Tx, _work: TaskContext) -> None:
     return None
 
 

@@ -12,24 +12,24 @@ from pileus.drivers.driver import Interfaces
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import ports
-from pileus.tasks.compute.machines import held, nic_of
-from pileus.tasks.network.plugging import held_port
-from pileus.tasks.operation import Created, Operation, Step, Work
+from pileus.tasks.compute.machines import instance_of, nic_of
+from pileus.tasks.network.plugging import port_of
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
-async def _apply(work: Work) -> None:
+async def _apply(work: TaskContext) -> None:
     async with work.db.read() as tx:
-        port = await held_port(tx, work)
+        port = await port_of(tx, work)
     await _told(work, port)
 
 
-async def _apply_as_before(work: Work) -> None:
+async def _apply_as_before(work: TaskContext) -> None:
     async with work.db.read() as tx:
-        port = await held_port(tx, work)
+        port = await port_of(tx, work)
     await _told(work, replace(port, allowed_address_pairs=_before(work)))
 
 
-async def _told(work: Work, port: Port) -> None:
+async def _told(work: TaskContext, port: Port) -> None:
     """Tell the driver, if it is one that plugs; a port that is plugged in nowhere is told of when it is."""
     if port.instance_id is not None and isinstance(work.driver, Interfaces):
         async with work.db.read() as tx:
@@ -37,27 +37,27 @@ async def _told(work: Work, port: Port) -> None:
         await work.driver.ensure_plugged(port.instance_id, nic)
 
 
-def _before(work: Work) -> list[AddressPair]:
+def _before(work: TaskContext) -> list[AddressPair]:
     return convert(work.task.args["before"], list[AddressPair])
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
-    port = await held_port(tx, work)
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
+    port = await port_of(tx, work)
     await ports.save(tx, port, replace(port, task_id=None))
     await _let_go(tx, work)
     return None
 
 
-async def _failed(tx: Tx, work: Work) -> None:
-    port = await held_port(tx, work)
+async def _failed(tx: Tx, work: TaskContext) -> None:
+    port = await port_of(tx, work)
     await ports.save(tx, port, replace(port, task_id=None, allowed_address_pairs=_before(work)))
     await _let_go(tx, work)
 
 
-async def _let_go(tx: Tx, work: Work) -> None:
+async def _let_go(tx: Tx, work: TaskContext) -> None:
     if work.task.args["instance_id"] is not None:
-        instance = await held(tx, work)
-        await instances.save(tx, instance, instance.released())
+        instance = await instance_of(tx, work)
+        await instances.save(tx, instance, instance.unlocked())
 
 
 UPDATE_PORT = Operation(

@@ -53,11 +53,11 @@ class Scheduler:
     async def tick(self) -> int:
         """Start the tasks that are due now; how many that are."""
         async with self.db.read() as tx:
-            waiting = await schedules.waiting_until(tx, self.now())
+            waiting = await schedules.due_schedules(tx, self.now())
         for schedule_id in waiting:
             await self.db.write(partial(self._come, schedule_id))
         async with self.db.read() as tx:
-            due, expired = await schedules.due(tx), await schedules.expired(tx, self.now())
+            due, expired = await schedules.due_snapshots(tx), await schedules.expired(tx, self.now())
         started = [await self.db.write(partial(self._take, *each)) for each in due]
         return sum(started) + sum([await self.db.write(partial(self._delete, each)) for each in expired])
 
@@ -65,7 +65,7 @@ class Scheduler:
         now, schedule = self.now(), await schedules.find(tx, schedule_id)
         if schedule is None or schedule.next_at is None or schedule.next_at > now:
             return
-        await schedules.save(tx, schedule, schedule.waiting(now))
+        await schedules.save(tx, schedule, schedule.armed(now))
         await schedules.make_due(tx, schedule, now)
 
     async def _take(self, schedule_id: str, volume_id: str, tx: Tx) -> bool:
@@ -77,8 +77,8 @@ class Scheduler:
         now = self.now()
         task = _task("create_snapshot", volume, schedule, self.new_id(), now)
         try:
-            await volumes.unchanged(tx, volume.photographed())
-            await quotas.within(tx, self.catalogue, volume.place, await _more(tx, schedule, volume), now)
+            await volumes.bump_revision(tx, volume.require_snapshottable())
+            await quotas.check(tx, self.catalogue, volume.place, await _more(tx, schedule, volume), now)
         except Stale:
             raise
         except (Conflict, QuotaExceeded) as reason:
@@ -131,7 +131,7 @@ def _task(task_type: str, subject: Volume | Snapshot, schedule: Schedule | None,
 
 async def _more(tx: Tx, schedule: Schedule, volume: Volume) -> dict[str, int]:
     """What another snapshot adds to what a tenant has, when the oldest have gone for it."""
-    going = schedule.surplus(await schedules.taken(tx, schedule.id, volume.id), coming=1)
+    going = schedule.surplus(await schedules.snapshots_taken(tx, schedule.id, volume.id), coming=1)
     return {
         "volume_snapshots_count": max(0, 1 - len(going)),
         "volume_snapshots_size": max(0, volume.size - sum(snapshot.size for snapshot in going)),

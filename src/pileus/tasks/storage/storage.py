@@ -14,39 +14,39 @@ from pileus.store.account import metering
 from pileus.store.compute import images
 from pileus.store.database import Tx
 from pileus.store.storage import attachments, snapshots, volumes
-from pileus.tasks.operation import Work
-from pileus.tasks.subjects import subject
+from pileus.tasks.operation import TaskContext
+from pileus.tasks.subjects import record_of_task
 
 
-def keeper(work: Work) -> Volumes:
+def volume_driver(work: TaskContext) -> Volumes:
     """The driver, if it keeps volumes; raises DriverError."""
     if not isinstance(work.driver, Volumes):
         raise _unable("keeps no volumes")
     return work.driver
 
 
-def extender(work: Work) -> Extends:
+def resize_driver(work: TaskContext) -> Extends:
     """The driver, if it can extend volumes; raises DriverError."""
     if not isinstance(work.driver, Extends):
         raise _unable("cannot extend volumes")
     return work.driver
 
 
-def retyper(work: Work) -> Retypes:
+def retype_driver(work: TaskContext) -> Retypes:
     """The driver, if it can change the type of volumes; raises DriverError."""
     if not isinstance(work.driver, Retypes):
         raise _unable("cannot change the type of volumes")
     return work.driver
 
 
-def photographer(work: Work) -> Snapshots:
+def snapshot_driver(work: TaskContext) -> Snapshots:
     """The driver, if it keeps snapshots; raises DriverError."""
     if not isinstance(work.driver, Snapshots):
         raise _unable("keeps no snapshots")
     return work.driver
 
 
-def gallery(work: Work) -> Images:
+def image_driver(work: TaskContext) -> Images:
     """The driver, if it keeps images; raises DriverError."""
     if not isinstance(work.driver, Images):
         raise _unable("keeps no images")
@@ -57,30 +57,30 @@ def _unable(what: str) -> DriverError:
     return DriverError(f"This cloud's driver {what}", retryable=False)
 
 
-async def volume_of(tx: Tx, work: Work) -> Volume:
+async def volume_of(tx: Tx, work: TaskContext) -> Volume:
     """The volume that the task is about; raises NotFound."""
-    return await subject(tx, work, "volume_id", "Volume", volumes.find)
+    return await record_of_task(tx, work, "volume_id", "Volume", volumes.find)
 
 
-async def snapshot_of(tx: Tx, work: Work) -> Snapshot:
+async def snapshot_of(tx: Tx, work: TaskContext) -> Snapshot:
     """The snapshot that the task is about; raises NotFound."""
-    return await subject(tx, work, "snapshot_id", "Snapshot", snapshots.find)
+    return await record_of_task(tx, work, "snapshot_id", "Snapshot", snapshots.find)
 
 
-async def image_of(tx: Tx, work: Work) -> Image:
+async def image_of(tx: Tx, work: TaskContext) -> Image:
     """The image that the task is about; raises NotFound."""
-    return await subject(tx, work, "image_id", "Image", images.find)
+    return await record_of_task(tx, work, "image_id", "Image", images.find)
 
 
-async def disk_of(work: Work) -> Disk:
+async def disk_of(work: TaskContext) -> Disk:
     """The volume that the task is about, as drivers are told of it."""
     async with work.db.read() as tx:
         volume = await volume_of(tx, work)
         attachment = await attachments.of_volume(tx, volume.id)
-    return described(volume, attachment)
+    return to_disk(volume, attachment)
 
 
-def described(volume: Volume, attachment: Attachment | None) -> Disk:
+def to_disk(volume: Volume, attachment: Attachment | None) -> Disk:
     """A volume as drivers are told of it."""
     return Disk(
         id=volume.id,
@@ -93,29 +93,29 @@ def described(volume: Volume, attachment: Attachment | None) -> Disk:
     )
 
 
-async def destroy_snapshots(work: Work, volume_id: str) -> None:
+async def destroy_snapshots(work: TaskContext, volume_id: str) -> None:
     """Destroy a volume's snapshots, and forget each when it is gone."""
     async with work.db.read() as tx:
         taken = await snapshots.of_volume(tx, volume_id)
     for snapshot in taken:
-        await photographer(work).ensure_no_snapshot(snapshot.id)
-        await work.record(partial(_forget, work, snapshot))
+        await snapshot_driver(work).ensure_no_snapshot(snapshot.id)
+        await work.write(partial(_forget, work, snapshot))
 
 
-async def keep_snapshots(tx: Tx, work: Work, volume_id: str) -> None:
+async def mark_snapshots_failed(tx: Tx, work: TaskContext, volume_id: str) -> None:
     """Let go of the snapshots that could not be destroyed; they can be deleted again."""
     for snapshot in await snapshots.of_volume(tx, volume_id):
-        await snapshots.save(tx, snapshot, snapshot.standing(SnapshotStatus.ERROR_DELETING, work.now()))
+        await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.ERROR_DELETING, work.now()))
 
 
-async def _forget(work: Work, snapshot: Snapshot, tx: Tx) -> None:
-    await metering.ended(tx, [snapshot], work.now())
+async def _forget(work: TaskContext, snapshot: Snapshot, tx: Tx) -> None:
+    await metering.close_usage(tx, [snapshot], work.now())
     await tags.remove(tx, snapshot.id)
     await snapshots.remove(tx, snapshot.id)
 
 
-async def settled(tx: Tx, work: Work, volume: Volume, **changes: Any) -> None:
+async def unlock_volume(tx: Tx, work: TaskContext, volume: Volume, **changes: Any) -> None:
     """Let a volume go, in use or free as it hangs somewhere or not, with what else has changed about it."""
     hangs = await attachments.of_volume(tx, volume.id) is not None
     status = VolumeStatus.IN_USE if hangs else VolumeStatus.AVAILABLE
-    await volumes.save(tx, volume, replace(volume.standing(status, work.now()), **changes))
+    await volumes.save(tx, volume, replace(volume.with_status(status, work.now()), **changes))

@@ -7,10 +7,10 @@ from litestar.params import FromQuery, QueryParameter
 from msgspec.structs import replace
 
 from pileus.api.routes.compute.instance_filters import Flag, TagValue, protected_instances
-from pileus.api.wire.tags import pairs
+from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.times import earliest, latest
 from pileus.domain.compute.instances import Kind
-from pileus.store.compute.instance_list import Wanted
+from pileus.store.compute.instance_list import InstanceFilter
 
 Standing = Literal[
     "ACTIVE", "BUILD", "ERROR", "HARD_REBOOT", "REBOOT", "REBUILD", "RESCUE", "SHUTOFF", "SUSPENDED"
@@ -28,9 +28,9 @@ def found_servers(  # noqa: PLR0913, PLR0917  # each is a parameter of the opera
     only_isolated: Flag = False,  # noqa: FBT002
     changes_since: Annotated[str | None, QueryParameter(name="changes-since")] = None,
     changes_before: Annotated[str | None, QueryParameter(name="changes-before")] = None,
-) -> Wanted:
+) -> InstanceFilter:
     """Ask for what servers are, and where they are reached."""
-    return Wanted(
+    return InstanceFilter(
         kinds=[Kind.BAREMETAL.value],
         name=name,
         uuid=uuid,
@@ -46,13 +46,15 @@ def found_servers(  # noqa: PLR0913, PLR0917  # each is a parameter of the opera
 
 
 def tagged_servers(
-    found: NamedDependency[Wanted],
+    found: NamedDependency[InstanceFilter],
     tag_value: FromQuery[list[TagValue] | None] = None,
     tag_key_value: FromQuery[str | None] = None,
     include_k8s: Flag = True,  # noqa: ARG001, FBT002  # there are no clusters whose members could be left out
-) -> Wanted:
+) -> InstanceFilter:
     """Ask for tags too."""
-    return replace(found, tag_values=[value.strip() for value in tag_value or ()], tag_pairs=pairs(tag_key_value))
+    return replace(
+        found, tag_values=[value.strip() for value in tag_value or ()], tag_pairs=parse_tag_filter(tag_key_value)
+    )
 
 
 FILTERED = {

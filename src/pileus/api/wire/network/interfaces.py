@@ -7,15 +7,15 @@ from msgspec import Struct
 from pileus.api.wire.constraints import InterfaceName, IpFamily, PortGroup, Uuid
 from pileus.api.wire.network.ddos_profiles import NewProfile
 from pileus.domain.compute import orders
-from pileus.domain.compute.orders import FloatingChoice, InterfaceType
+from pileus.domain.compute.orders import FloatingIPChoice, InterfaceType
 
 
 class NewFloatingIP(Struct, kw_only=True, tag_field="source", tag="new"):
     """A floating IP to be made for the interface."""
 
-    def chosen(self) -> FloatingChoice:
+    def chosen(self) -> FloatingIPChoice:
         """Say it in the rules' words."""
-        return FloatingChoice()
+        return FloatingIPChoice()
 
 
 class ExistingFloatingIP(Struct, kw_only=True, tag_field="source", tag="existing"):
@@ -23,9 +23,9 @@ class ExistingFloatingIP(Struct, kw_only=True, tag_field="source", tag="existing
 
     existing_floating_id: Uuid
 
-    def chosen(self) -> FloatingChoice:
+    def chosen(self) -> FloatingIPChoice:
         """Say it in the rules' words."""
-        return FloatingChoice(existing_id=self.existing_floating_id)
+        return FloatingIPChoice(existing_id=self.existing_floating_id)
 
 
 InterfaceFloatingIP = NewFloatingIP | ExistingFloatingIP

@@ -9,7 +9,7 @@ from pileus.api.wire.constraints import IpFamily, Uuid
 from pileus.api.wire.network.networks import NetworkView
 from pileus.api.wire.network.ports import AddressPairView
 from pileus.api.wire.network.subnets import SubnetView
-from pileus.api.wire.placed import placed
+from pileus.api.wire.placed import common_fields
 from pileus.domain.compute.instances import Instance
 from pileus.domain.compute.orders import InterfaceType, NewInterface
 from pileus.domain.network.ports import AssignedAddress, Port
@@ -81,7 +81,7 @@ class ReservedFixedIPView(Struct, kw_only=True):
             reservation=_reservation(one),
             attachments=used,
             allowed_address_pairs=[AddressPairView.of(pair) for pair in port.allowed_address_pairs],
-            **placed(port, region_name),
+            **common_fields(port, region_name),
         )
 
 

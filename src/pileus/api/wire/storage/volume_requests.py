@@ -9,7 +9,7 @@ from pileus.api.wire.tags import NewTags, TagChanges
 from pileus.domain.compute import orders
 from pileus.domain.compute.orders import Source
 from pileus.domain.storage.volumes import VolumePatch
-from pileus.domain.tags import checked
+from pileus.domain.tags import validate_tags
 
 PolicyId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -32,7 +32,7 @@ class _CreateVolume(Struct, kw_only=True, tag_field="source"):
             type_name=type_name,
             name=self.name,
             attachment_tag=self.attachment_tag,
-            tags=checked(self.tags or self.metadata or {}),
+            tags=validate_tags(self.tags or self.metadata or {}),
         )
 
 
@@ -86,7 +86,7 @@ class UpdateVolume(Struct, kw_only=True):
         if self.name is not UNSET:
             patch["name"] = self.name
         if self.tags is not UNSET:
-            patch["tags"] = None if self.tags is None else checked(self.tags)
+            patch["tags"] = None if self.tags is None else validate_tags(self.tags)
         return patch
 
 

@@ -15,7 +15,7 @@ from pileus.api.wire.constraints import (
 from pileus.api.wire.tags import NewTags
 from pileus.domain.compute import orders
 from pileus.domain.compute.orders import Source
-from pileus.domain.tags import checked
+from pileus.domain.tags import validate_tags
 
 
 class _NewVolume(Struct, kw_only=True, tag_field="source"):
@@ -38,7 +38,7 @@ class _NewVolume(Struct, kw_only=True, tag_field="source"):
             boot_index=self.boot_index,
             delete_on_termination=self.delete_on_termination,
             attachment_tag=self.attachment_tag,
-            tags=checked(self.tags or self.metadata or {}),
+            tags=validate_tags(self.tags or self.metadata or {}),
         )
 
 
@@ -116,7 +116,7 @@ class CandidateVolume(Struct, kw_only=True):
     volume_id: str | None = None
 
 
-class AskFlavors(Struct, kw_only=True):
+class SuitableFlavorsRequest(Struct, kw_only=True):
     """The volumes that a flavor would have to carry."""
 
     volumes: list[CandidateVolume]

@@ -182,7 +182,7 @@ def is_sound(frame: bytes) -> bool:
     return protocol == ICMP and len(content) >= 8  # noqa: PLR2004  # the shortest header of each
 
 
-def turned(ends: Ends) -> Ends:
+def reversed_ends(ends: Ends) -> Ends:
     """The ends of the answers."""
     return Ends(ends.target, ends.dport, ends.source, ends.sport)
 
@@ -209,11 +209,11 @@ def translated(frame: bytes, ends: Ends) -> bytes:
     return bytes(changed)
 
 
-def retold(frame: bytes, ends: Ends) -> bytes:
+def translate_icmp_error(frame: bytes, ends: Ends) -> bytes:
     """A frame with an ICMP error about a packet that had, where the error goes, the ends turned round."""
     start, length = ETHERNET + 4 * (frame[ETHERNET] & 15), int.from_bytes(frame[ETHERNET + 2 : ETHERNET + 4], "big")
     inner = start + 8
-    told = turned(ends)
+    told = reversed_ends(ends)
     changed = bytearray(translated(frame, Ends(ends.source, 0, ends.target, 0)))
     first = inner + 4 * (frame[inner] & 15)
     ports = _ports(frame[inner + 9], first, told)

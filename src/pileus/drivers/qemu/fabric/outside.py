@@ -25,7 +25,7 @@ class Opening(Struct, frozen=True, kw_only=True):
     host_port: int
 
 
-class Outside:
+class Uplink:
     """All of it, for one interface."""
 
     def __init__(self, library: ctypes.CDLL, port: Port, heard: Callable[[Port, bytes], None], mtu: int) -> None:
