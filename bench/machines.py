@@ -17,7 +17,7 @@ import httpx
 
 from bench.servers import KEY, free_port, pileus
 from pileus.domain.catalogue import image_id
-from pileus.drivers.driver import Machine
+from pileus.drivers.protocols.compute import Machine
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.programs import find_programs
 from pileus.drivers.qemu.seed import seed

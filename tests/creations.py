@@ -9,13 +9,13 @@ from pileus.domain.tags import make_tags
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.storage import volumes
-from tests.orders import an_order
-from tests.tenants import Tenant
-from tests.worlds import (
+from tests.builders import (
     driver_of,
     place_of,
     renewed,
 )
+from tests.orders import an_order
+from tests.tenants import Tenant
 
 CREATE = "create_vm"
 

@@ -12,13 +12,13 @@ from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import Interval, Schedule
 from pileus.domain.storage.volumes import Attachment, Snapshot, Volume, VolumeStatus, device
 from pileus.domain.tags import make_tags
-from pileus.drivers.driver import Disk
+from pileus.drivers.protocols.compute import Disk
 from pileus.store import faults, tags
 from pileus.store.account import user_actions
 from pileus.store.database import Tx
 from pileus.store.storage import attachments, lifecycle_policies, schedules, snapshots, volumes
+from tests.builders import driver_of, owned, place_of, renewed
 from tests.tenants import Tenant
-from tests.worlds import driver_of, owned, place_of, renewed
 
 
 async def a_volume(

@@ -13,7 +13,7 @@ from pileus.app import RunningCloud
 from pileus.domain.account.access import Role
 from pileus.domain.account.keys import ApiKey, digest
 from pileus.domain.account.projects import Project
-from pileus.seeding import new_token
+from pileus.initial_data import new_token
 from pileus.store import counters
 from pileus.store.account import clients, keys, projects
 from pileus.store.database import Tx

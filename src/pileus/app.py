@@ -13,27 +13,27 @@ from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
-from pileus.api.call import AppState
-from pileus.api.observing import HttpMetrics
+from pileus.api.context import AppState
+from pileus.api.middleware import HttpMetrics
 from pileus.api.wire.account.user_actions import encode_audit_event
+from pileus.api_keys import ApiKeyAdmin
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
-from pileus.drivers.driver import Compute, Fetching, Hosting, DriverFactory, Simulates, DriverConfig
-from pileus.drivers.guests import Watches
-from pileus.drivers.named import find_driver
-from pileus.drivers.notifying import Messenger
-from pileus.key_room import ApiKeyAdmin
-from pileus.seeding import catalogue_of, prepared_database, seed
+from pileus.drivers.protocols.compute import Compute, DriverConfig, DriverFactory, Fetching, Hosting, Simulates
+from pileus.drivers.protocols.guests import Watches
+from pileus.drivers.registry import find_driver
+from pileus.initial_data import catalogue_of, prepared_database, seed
+from pileus.outbound.notifier import Messenger
 from pileus.settings import Settings
 from pileus.store.schema import open_database
 from pileus.tasks.account.deliveries import Deliverer
-from pileus.tasks.endings import TaskWaiters
+from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
+from pileus.tasks.completion import TaskWaiters
 from pileus.tasks.engine import Ended, Engine
-from pileus.tasks.interference import StoredFaultInjector
+from pileus.tasks.fault_injection import StoredFaultInjector
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconcile import Reconciler
-from pileus.tasks.stopping import PATIENCE, cancel_and_wait
-from pileus.tasks.storage.scheduling import Scheduler
+from pileus.tasks.storage.scheduler import Scheduler
 
 VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pileus.app import RunningCloud
-from tests.api.strangers import Ids, ids_of
+from tests.api.foreign_ids import Ids, ids_of
 from tests.databases import BACKENDS
-from tests.loops import World, world_on
+from tests.sync_app import World, world_on
 from tests.tenants import Tenant, new_tenant
 
 

@@ -11,8 +11,8 @@ from pileus.domain.account.keys import ApiKey, digest
 from pileus.store import counters
 from pileus.store.account import keys
 from pileus.store.database import Tx
+from tests.builders import an_instance
 from tests.tenants import Tenant, client_of
-from tests.worlds import an_instance
 
 NOT_AUTHENTICATED = "not_authenticated"
 NOT_VALID = "token_not_valid"

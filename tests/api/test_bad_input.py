@@ -15,10 +15,10 @@ from pileus.api.errors import HANDLERS
 from pileus.app import run_cloud
 from pileus.settings import Settings
 from tests.api.conftest import Owner
-from tests.api.doors import LOCKED, Door
-from tests.api.strangers import Ids, ids_of, ids_of_nothing
+from tests.api.foreign_ids import Ids, ids_of, ids_of_nothing
+from tests.api.routes import LOCKED, Door
+from tests.builders import an_instance
 from tests.tenants import Tenant, client_of, new_tenant
-from tests.worlds import an_instance
 
 WITH_BODY = [door for door in LOCKED if door.wanted() is not None]
 WITH_QUERY = [door for door in LOCKED if door.queries]

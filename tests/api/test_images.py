@@ -10,8 +10,8 @@ from pileus.domain.tags import make_tags
 from pileus.store import tags
 from pileus.store.compute import images
 from pileus.store.database import Tx
+from tests.builders import place_of, renewed
 from tests.tenants import REGION, Tenant
-from tests.worlds import place_of, renewed
 
 PUBLIC = ["ubuntu-22.04-x64", "ubuntu-24.04-x64", "debian-12-generic-x64", "windows-server-2022-standard-x64"]
 NOTHING = "00000000-0000-4000-8000-000000000000"

@@ -9,11 +9,10 @@ import pytest
 from pileus.domain.account.access import Role
 from pileus.domain.compute.instances import Action, Instance
 from pileus.domain.faults import FaultKind
-from pileus.drivers.driver import ObservedMachine
+from pileus.drivers.protocols.compute import ObservedMachine
 from pileus.store import faults
 from pileus.store.network import ddos_profiles
-from tests.tenants import Tenant
-from tests.worlds import (
+from tests.builders import (
     BARE_METAL,
     a_ddos_profile,
     a_floating_ip,
@@ -25,6 +24,7 @@ from tests.worlds import (
     now_of,
     ports_of,
 )
+from tests.tenants import Tenant
 
 ENDS = [
     ("start", "SHUTOFF", "ACTIVE", "active", "start_vm"),

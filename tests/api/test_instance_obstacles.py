@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from tests.creations import CREATE, a_volume, counted, failed, fixed, made, ordered
-from tests.orders import an_order, boot
-from tests.tenants import Tenant
-from tests.worlds import (
+from tests.builders import (
     a_floating_ip,
     a_network,
     a_placement_group,
     a_port,
     a_security_group,
 )
+from tests.creations import CREATE, a_volume, counted, failed, fixed, made, ordered
+from tests.orders import an_order, boot
+from tests.tenants import Tenant
 
 
 async def test_no_room_for_a_flavor_is_told(tenant: Tenant) -> None:

@@ -7,12 +7,9 @@ from typing import Any
 import httpx
 
 from pileus.api.plugging import InterfaceContext, create_interface
-from pileus.domain.compute.orders import InterfaceType, NewInterface
+from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.network.ports import mac_address
-from tests.creations import a_volume, counted, made, ordered
-from tests.orders import METAL, boot
-from tests.tenants import Tenant
-from tests.worlds import (
+from tests.builders import (
     a_floating_ip,
     a_network,
     a_placement_group,
@@ -21,6 +18,9 @@ from tests.worlds import (
     place_of,
     ports_of,
 )
+from tests.creations import a_volume, counted, made, ordered
+from tests.orders import METAL, boot
+from tests.tenants import Tenant
 
 MANY = 6
 

@@ -16,8 +16,8 @@ from hypothesis.stateful import (
 from pileus.store.account import user_actions
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from tests.loops import World
-from tests.worlds import SYSTEM_TAGS, an_instance, now_of
+from tests.builders import SYSTEM_TAGS, an_instance, now_of
+from tests.sync_app import World
 
 # Few keys, so that patches meet each other; some with blanks at their ends, one that is the system's.
 KEYS = st.sampled_from(["a", "b", "c/d", " a ", "ключ", "os_type", "x" * 255])

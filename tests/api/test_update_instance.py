@@ -12,14 +12,14 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
-from pileus.api.observing import HttpMetrics
+from pileus.api.middleware import HttpMetrics
 from pileus.domain.account.user_actions import UserAction
 from pileus.domain.compute.instances import Instance
 from pileus.settings import Settings
 from pileus.store.account import user_actions
 from pileus.store.compute import instances
+from tests.builders import SYSTEM_TAGS, an_instance, place_of
 from tests.tenants import Tenant
-from tests.worlds import SYSTEM_TAGS, an_instance, place_of
 
 LONG_ID = "00000000-0000-4000-8000-000000000000"
 LABELS = {"env": "prod", "team": "a"}

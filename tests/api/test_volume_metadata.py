@@ -5,9 +5,9 @@ import pytest
 from pileus.domain.tags import make_tags
 from pileus.store import tags
 from pileus.store.storage import volumes
+from tests.builders import place_of
 from tests.storage import a_snapshot, a_volume, audited
 from tests.tenants import Tenant
-from tests.worlds import place_of
 
 
 async def tagged_volume(tenant: Tenant, **labels: str) -> str:

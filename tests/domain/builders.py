@@ -7,10 +7,10 @@ from typing import Any
 
 import pileus
 from pileus.domain.catalogue import Catalogue, image_id, parse_catalogue
-from pileus.domain.compute.creation import CreationContext
 from pileus.domain.compute.images import Image
+from pileus.domain.compute.instance_orders import InstanceOrder, InterfaceType, NewInterface, NewVolume, Source
+from pileus.domain.compute.instance_plan import CreationContext
 from pileus.domain.compute.instances import Instance
-from pileus.domain.compute.orders import InterfaceType, NewInterface, NewVolume, InstanceOrder, Source
 from pileus.domain.network.networks import Subnet
 from pileus.domain.places import Place
 from pileus.domain.storage.disks import OrderSources
@@ -96,3 +96,9 @@ def making() -> CreationContext:
     """Ids are id-1, id-2 and so on."""
     numbers = count(1)
     return CreationContext(place=PLACE, task_id=TASK, now=NOW, new_id=lambda: f"id-{next(numbers)}")
+
+
+def image_like(**changes: Any) -> OrderSources:
+    """The catalogue's things, with the Ubuntu image changed."""
+    images = public_images()
+    return found(images={**images, UBUNTU: replace(images[UBUNTU], **changes)})

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from pileus.domain.account.limits import QUOTAS
+from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.catalogue import Catalogue, image_id, network_id, parse_catalogue, subnet_id
 from pileus.domain.compute.instances import Kind
 from pileus.domain.errors import Invalid

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.flavors import Flavor
-from pileus.domain.compute.orders import NewVolume, Source
+from pileus.domain.compute.instance_orders import NewVolume, Source
 from pileus.domain.errors import Conflict, Invalid, NotFound
-from pileus.domain.storage.disks import OrderSources, ResolvedDisk, boot_disk, with_boot_order, images_behind, resolved
+from pileus.domain.storage.disks import OrderSources, ResolvedDisk, boot_disk, images_behind, resolved, with_boot_order
 from tests.domain.builders import (
     TASK,
     UBUNTU,

@@ -11,12 +11,12 @@ from pileus.domain.errors import Conflict, Invalid, NoCapacity
 from pileus.domain.network.networks import (
     Network,
     Subnet,
+    canonical_ip,
+    choose_subnets,
+    has_choice,
     next_candidates,
     next_free,
-    canonical_ip,
-    has_choice,
     starting_point,
-    choose_subnets,
 )
 from tests.domain.builders import NOW, TASK, a_subnet
 

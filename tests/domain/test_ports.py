@@ -4,19 +4,19 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.compute.orders import InterfaceType, NewInterface
-from pileus.domain.compute.plugging import (
+from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
+from pileus.domain.errors import Conflict, Invalid, NotFound
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.network.interfaces import (
     check_address,
     check_attachable,
     next_position,
-    public_address,
     port_to_detach,
+    public_address,
 )
-from pileus.domain.errors import Conflict, Invalid, NotFound
-from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
-from pileus.domain.network.security_groups import SecurityGroup, groups_to_add, single_group, groups_to_remove
+from pileus.domain.network.security_groups import SecurityGroup, groups_to_add, groups_to_remove, single_group
 from tests.domain.builders import NOW, OWN, TASK, an_instance
 
 MAC = "00:16:3e:00:00:01"

@@ -11,15 +11,15 @@ from pileus.domain.account.prices import (
     HOURS_PER_MONTH,
     Preview,
     Price,
+    format_amount,
     hourly,
     of_external_ip,
     of_flavor,
     of_floating_ip,
     of_volume,
     preview,
-    format_amount,
 )
-from pileus.domain.compute.orders import ResourceDemand, NewDisk
+from pileus.domain.compute.instance_orders import NewDisk, ResourceDemand
 from tests.domain.builders import the_catalogue
 
 CATALOGUE = the_catalogue()

@@ -23,7 +23,7 @@ def test_a_deletion_holds_the_project_until_it_is_gone_or_stays() -> None:
     assert (left.state, left.task_id, left.deleted_at) == ("DELETED", None, 9)
 
 
-@pytest.mark.parametrize("again", [lambda held: held.leaving("t-2"), lambda held: held.patched({"name": "other"})])
+@pytest.mark.parametrize("again", [lambda held: held.deleting("t-2"), lambda held: held.patched({"name": "other"})])
 def test_what_a_task_holds_is_left_alone(again: object) -> None:
     assert callable(again)
 

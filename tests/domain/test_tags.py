@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pileus.domain.errors import Invalid
-from pileus.domain.tags import Tag, TagPatch, Tags, validate_tags, merged, replaced, make_tags
+from pileus.domain.tags import Tag, TagPatch, Tags, make_tags, merged, replaced, validate_tags
 
 HELD = make_tags({"env": "prod", "team": "a"}.items()) | make_tags([("os_type", "linux")], read_only=True)
 

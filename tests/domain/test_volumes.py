@@ -7,15 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict, Invalid
-from pileus.domain.storage.attaching import plan_attachment
+from pileus.domain.storage.attachments import plan_attachment
 from pileus.domain.storage.volumes import (
     Attachment,
     Snapshot,
     SnapshotStatus,
     Volume,
     VolumeStatus,
-    device,
     check_size,
+    device,
     snapshots_to_delete,
 )
 from tests.domain.builders import NOW, TASK, a_snapshot, a_volume, an_instance, the_catalogue

@@ -10,7 +10,7 @@ import pytest
 from msgspec import Struct
 
 from pileus.domain.catalogue import image_id, parse_catalogue
-from pileus.drivers.driver import Compute, Fetching, Hosting
+from pileus.drivers.protocols.compute import Compute, Fetching, Hosting
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.programs import find_programs
 from pileus.drivers.simulated.driver import Simulated
@@ -27,7 +27,7 @@ ROOMY = Hosting(cpu_ratio=64, ram_ratio=8)
 class Kind(Struct, frozen=True):
     """A driver: how it is made in a directory, how all that it runs is ended, and the image that its machines boot."""
 
-    made: Callable[[Path], Any]
+    create: Callable[[Path], Any]
     ended: Callable[[Any], Awaitable[None]]
     image_id: str | None = None
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pileus.domain.account.subscriptions import FIRST_PAUSE, KEPT, LONGEST_PAUSE, Queue, Subscription, Target, Webhook
 from pileus.domain.account.user_actions import UserAction
-from pileus.drivers.subscribers import NotSentError
+from pileus.outbound.protocols import NotSentError
 from pileus.store.account import subscriptions, user_actions
 from pileus.store.database import Tx
 from pileus.tasks.account.deliveries import HELD, Deliverer

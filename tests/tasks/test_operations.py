@@ -12,15 +12,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
-from pileus.api.call import AppState
-from pileus.api.observing import HttpMetrics
+from pileus.api.context import AppState
+from pileus.api.middleware import HttpMetrics
 from pileus.app import RunningCloud, new_id
 from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
-from pileus.drivers.driver import Fetching
-from pileus.drivers.notifying import Messenger
+from pileus.drivers.protocols.compute import Fetching
 from pileus.drivers.simulated.driver import Simulated
-from pileus.seeding import catalogue_of, seed
+from pileus.initial_data import catalogue_of, seed
+from pileus.outbound.notifier import Messenger
 from pileus.settings import Settings
 from pileus.store import tasks
 from pileus.store.database import Tx
@@ -29,9 +29,9 @@ from pileus.tasks.engine import Engine
 from pileus.tasks.operation import Created, Do, Operation, Step, TaskContext
 from pileus.tasks.operations import OPERATIONS
 from tests.databases import BACKENDS, database_url
-from tests.tasks.stories import STORIES
-from tests.tasks.telling import Ask
-from tests.tasks.whole import Rows, difference, everything, locks, wipe
+from tests.tasks.db_snapshot import Rows, difference, everything, locks, wipe
+from tests.tasks.scenario import Ask
+from tests.tasks.scenarios import STORIES
 from tests.tasks.workers import LEASE, Clock, lasting
 from tests.tenants import Tenant, new_tenant
 

@@ -7,12 +7,12 @@ import pytest
 
 from pileus.domain.compute.instances import VM_STATES, Instance, Status
 from pileus.store.compute import instances
+from pileus.tasks.cancellation import cancel_and_wait
 from pileus.tasks.reconcile import EVERY, Reconciler, reconcile
-from pileus.tasks.stopping import cancel_and_wait
+from tests.builders import an_instance, driver_of, now_of
 from tests.drivers.test_conformance import a_machine
 from tests.tasks.workers import Flaky, Stage
 from tests.tenants import Tenant
-from tests.worlds import an_instance, driver_of, now_of
 
 
 async def reconciled(tenant: Tenant) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pileus.domain.tasks import Task
-from pileus.drivers.driver import DriverError
+from pileus.drivers.protocols.compute import DriverError
 from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, tasks
 from pileus.store.database import Database, Migration, T, Tx

@@ -4,14 +4,14 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from pileus.api import auth, errors, reference, routes
-from pileus.api.answers import JsonResponse
-from pileus.api.call import CONTEXT, RequestContext, AppState
-from pileus.api.observing import HttpMetrics, observe
+from pileus.api import auth, errors, openapi, routes
+from pileus.api.context import CONTEXT, AppState, RequestContext
+from pileus.api.middleware import HttpMetrics, observe
 from pileus.api.requests import Request
-from pileus.api.routes import guests, health, rehearsal, screens
-from pileus.drivers.driver import Simulates
-from pileus.drivers.screens import Screens
+from pileus.api.responses import JsonResponse
+from pileus.api.routes import consoles, health, machine_access, simulation
+from pileus.drivers.consoles import Screens
+from pileus.drivers.protocols.compute import Simulates
 from pileus.settings import Settings
 
 
@@ -23,9 +23,9 @@ def create_app(settings: Settings, cloud: AppState | None, figures: HttpMetrics)
         route_handlers=[
             *routes.ROUTES,
             health.metrics(key_required=settings.metrics_key_required),
-            guests.ROUTER,
-            *([rehearsal.ROUTER] if playing else []),
-            *([screens.ROUTER] if showing else []),
+            machine_access.ROUTER,
+            *([simulation.ROUTER] if playing else []),
+            *([consoles.ROUTER] if showing else []),
         ],
         before_request=auth.authorize,
         dependencies={
@@ -38,7 +38,7 @@ def create_app(settings: Settings, cloud: AppState | None, figures: HttpMetrics)
         response_class=JsonResponse,
         logging_config=None,
         request_max_body_size=settings.body_limit,
-        openapi_config=reference.config(),
+        openapi_config=openapi.config(),
         state=State({"cloud": cloud, "figures": figures}),
     )
     # Outside of the router, so that unknown routes and wrong methods have a request id and are counted too.

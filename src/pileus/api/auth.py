@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from litestar import Request
 
-from pileus.api.call import CONTEXT, RequestContext, AppState
+from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.domain.account.access import Access, allowed
 from pileus.domain.errors import Forbidden, not_found
 from pileus.domain.places import Place

@@ -1,9 +1,9 @@
 """Whether there is room for a server: of its flavor, and on the host where all of them run on one."""
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.errors import NoCapacity
-from pileus.drivers.guests import HasCapacity
+from pileus.drivers.protocols.guests import HasCapacity
 from pileus.store.compute import capacities
 from pileus.store.database import Tx
 

@@ -5,18 +5,18 @@ from typing import Any
 
 from msgspec import Struct
 
-from pileus.api.call import RequestContext
 from pileus.api.capacity import check_capacity
+from pileus.api.context import RequestContext
 from pileus.api.plugging import AttachedInterface, InterfaceContext, create_interface
 from pileus.api.quotas import check_quotas
 from pileus.api.shielding import protect_public_address
 from pileus.api.sources import resolve_sources
 from pileus.api.wire.network.ddos_profiles import NewProfile
-from pileus.domain.account import limits
-from pileus.domain.compute.creation import CreationContext, InstancePlan, plan_instance
+from pileus.domain.account import quota_checks
 from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instance_orders import InstanceOrder
+from pileus.domain.compute.instance_plan import CreationContext, InstancePlan, plan_instance
 from pileus.domain.compute.instances import Kind
-from pileus.domain.compute.orders import InstanceOrder
 from pileus.domain.errors import NotFound, invalid
 from pileus.domain.storage.disks import OrderSources
 from pileus.store import tags
@@ -47,7 +47,7 @@ async def create_instance(tx: Tx, call: RequestContext, wish: CreateInstanceRequ
     making = CreationContext(place=call.place, task_id=task_id, now=call.app.now(), new_id=call.app.new_id)
     there = await resolve_sources(tx, call.app.catalogue, call.place, order)
     plan = plan_instance(order, flavor, there, making)
-    await check_quotas(tx, call, limits.requested_amounts(plan.basket(order, flavor)))
+    await check_quotas(tx, call, quota_checks.requested_amounts(plan.basket(order, flavor)))
     plan, plugged = await _written(tx, call, plan, order, task_id)
     await _volumes(tx, call, plan, there)
     profiles = [await protect_public_address(tx, call, plugged, wish.protection, task_id)] if wish.protection else []

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.api.hanging import lock_snapshots_for_deletion
 from pileus.api.protecting import lock_profiles_of_floating_ips, lock_profiles_of_ports
 from pileus.api.wire.tasks import TaskIds

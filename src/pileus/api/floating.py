@@ -1,7 +1,7 @@
 """Floating IPs: what one transaction writes when one is made, or aimed at a port."""
 
 from pileus.domain.catalogue import Catalogue
-from pileus.domain.compute.creation import CreationContext
+from pileus.domain.compute.instance_plan import CreationContext
 from pileus.domain.errors import Conflict
 from pileus.domain.network.floating_ips import FloatingIP, Target, choose_fixed_address
 from pileus.domain.network.ports import Port

@@ -1,7 +1,7 @@
 """Hanging a volume on an instance, and letting go of its snapshots: what is written before the task that does it."""
 
-from pileus.api.call import RequestContext
-from pileus.domain.storage.attaching import plan_attachment
+from pileus.api.context import RequestContext
+from pileus.domain.storage.attachments import plan_attachment
 from pileus.domain.storage.volumes import Attachment, Volume, snapshots_to_delete
 from pileus.store.compute import instances
 from pileus.store.database import Tx
@@ -10,7 +10,7 @@ from pileus.store.storage import attachments, snapshots
 
 async def attach_volume(
     tx: Tx, call: RequestContext, volume: Volume, instance_id: str, tag: str | None, task_id: str
-) -> Attachment:  # noqa: PLR0913, PLR0917  # each is a fact of its own
+) -> Attachment:  # each is a fact of its own
     """Write a volume's place on an instance, which the task holds from now on; raises what stands in the way."""
     instance = await instances.get(tx, call.place, instance_id)
     flavor = call.app.catalogue.flavor(instance.flavor_id)

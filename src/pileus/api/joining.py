@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.domain.errors import Conflict, invalid
 from pileus.domain.network import routers as rules
 from pileus.domain.network.networks import Subnet
 from pileus.domain.network.ports import mac_address
-from pileus.domain.network.routers import RouterInterface, Router, RouterPort, RouterStatus
+from pileus.domain.network.routers import Router, RouterInterface, RouterPort, RouterStatus
 from pileus.domain.network.subnets import address
 from pileus.store.database import Tx
-from pileus.store.network import addresses, networks, router_ports, routers, subnets
+from pileus.store.network import addresses, networks, router_interfaces, routers, subnets
 
 
 def new_router(call: RequestContext, name: str, task_id: str) -> Router:
@@ -51,23 +51,23 @@ async def add_router_interface(
 
     Raises Conflict or Invalid where the two do not go together, or the address cannot be given.
     """
-    legs = await router_ports.of(tx, router.id)
-    rules.check_can_join(subnet, await router_ports.subnets_of(tx, [leg for leg in legs if not leg.port.gateway]))
+    legs = await router_interfaces.of(tx, router.id)
+    rules.check_can_join(subnet, await router_interfaces.subnets_of(tx, [leg for leg in legs if not leg.port.gateway]))
     port = await _port(tx, call, router, subnet.network_id, gateway=False)
-    await router_ports.assign_address(tx, subnet, port.id, ip_address and str(address("ip_address", ip_address)))
+    await router_interfaces.assign_address(tx, subnet, port.id, ip_address and str(address("ip_address", ip_address)))
     return port
 
 
 async def check_routes_reachable(tx: Tx, router: Router, but: Sequence[str] = ()) -> None:
     """Return if a router reaches the next hops of its routes, by all its ports but some; raises Invalid."""
-    legs = [leg for leg in await router_ports.of(tx, router.id) if leg.port.id not in but]
+    legs = [leg for leg in await router_interfaces.of(tx, router.id) if leg.port.id not in but]
     own = {line.ip for leg in legs for line in leg.addresses}
-    rules.check_next_hops(router.routes, await router_ports.subnets_of(tx, legs), own)
+    rules.check_next_hops(router.routes, await router_interfaces.subnets_of(tx, legs), own)
 
 
 async def router_interface_to_detach(tx: Tx, router: Router, subnet: Subnet) -> RouterInterface:
     """The port by which a router joins a subnet, if it can leave it; raises Conflict."""
-    for leg in await router_ports.on_subnet(tx, subnet.id):
+    for leg in await router_interfaces.on_subnet(tx, subnet.id):
         if leg.port.router_id == router.id and not leg.port.gateway:
             rules.check_no_route_via(router.routes, subnet)
             await check_no_floating_ip_uses(tx, router, subnet)
@@ -84,7 +84,7 @@ async def check_no_floating_ip_uses(tx: Tx, router: Router, subnet: Subnet | Non
 
 async def _port(tx: Tx, call: RequestContext, router: Router, network_id: str, *, gateway: bool) -> RouterPort:
     port_id = call.app.new_id()
-    return await router_ports.add(
+    return await router_interfaces.add(
         tx,
         RouterPort(
             id=port_id,

@@ -10,10 +10,10 @@ from ipaddress import ip_address
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.api.floating import target_on_port, allocate_floating_ip
+from pileus.api.floating import allocate_floating_ip, target_on_port
 from pileus.domain.catalogue import Catalogue
-from pileus.domain.compute.creation import CreationContext
-from pileus.domain.compute.orders import FloatingIPChoice, InterfaceType, NewInterface
+from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface
+from pileus.domain.compute.instance_plan import CreationContext
 from pileus.domain.errors import Conflict, NotFound, invalid, not_found
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import VERSIONS, Network, Subnet

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.domain.errors import Conflict, invalid
+from pileus.domain.network.ddos_profile_locks import locked
 from pileus.domain.network.ddos_profiles import DdosProfile, DdosTemplate
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.ports import Port
-from pileus.domain.network.protection import locked
 from pileus.store import counters
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles, ports

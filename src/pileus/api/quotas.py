@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.store.database import Tx
 from pileus.tasks.account import quotas
 

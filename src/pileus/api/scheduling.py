@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.api.quotas import check_quotas
 from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
 from pileus.api.wire.storage.schedules import CreateSchedule

@@ -2,7 +2,7 @@
 
 from pileus.domain.catalogue import Catalogue, image_id
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.orders import InstanceOrder, Source
+from pileus.domain.compute.instance_orders import InstanceOrder, Source
 from pileus.domain.places import Place
 from pileus.domain.storage.disks import OrderSources
 from pileus.domain.storage.volumes import Volume

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.domain.network.ports import AddressPair, Port
 from pileus.store.compute import instances
 from pileus.store.database import Tx

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from pileus.api.complaints import WHOLE, Complaints, find_errors
+from pileus.api.validation_errors import WHOLE, Complaints, find_errors
 from pileus.domain.errors import Invalid
 
 T = TypeVar("T")

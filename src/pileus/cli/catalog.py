@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pileus.cli.teaching import Command, Failure, Group
+from pileus.cli.formatting import Command, Failure, Group
 
 EXAMPLES = (
     ("The one that comes along, to begin one of your own with", "pileus catalog show"),

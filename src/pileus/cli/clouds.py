@@ -1,6 +1,6 @@
 """Which cloud a command speaks to, and what is said where it cannot."""
 
-from pileus.cli.teaching import Mistake
+from pileus.cli.formatting import Mistake
 
 URL = "http://127.0.0.1:8080"
 URL_VARIABLE, KEY_VARIABLE, REGION_VARIABLE = "GCORE_BASE_URL", "GCORE_API_KEY", "GCORE_CLOUD_REGION_ID"

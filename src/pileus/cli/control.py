@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import httpx
 
-from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, nothing_answers, check_key
-from pileus.cli.teaching import Failure, Mistake
+from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, check_key, nothing_answers
+from pileus.cli.formatting import Failure, Mistake
 
 CONTROL = "/_pileus"
 OFF = (

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
+from pileus.cli.formatting import Command, Mistake
 from pileus.cli.names import id_from_name
 from pileus.cli.nouns import NOUNS
 from pileus.cli.session import Session
-from pileus.cli.teaching import Command, Mistake
 from pileus.cli.verbs import asked_for, cloud_options
 
 SSH = 22

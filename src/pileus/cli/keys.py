@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
-from pileus.cli.options import settings_options, load_settings
+from pileus.cli.formatting import Command, Failure, Group
+from pileus.cli.options import load_settings, settings_options
 from pileus.cli.output import moment, output_option, show
-from pileus.cli.teaching import Command, Failure, Group
-from pileus.settings import SettingSource, Settings
+from pileus.settings import Settings, SettingSource
 
 ROLES = ("Administrators", "Engineers", "Users")
 COLUMNS = ("id", "name", "role", "client_id", "created_at", "expires_at", "revoked_at")
@@ -56,7 +56,7 @@ def keys() -> None:
 @output_option
 def create(
     given: dict[str, SettingSource], name: str, role: str, client: int | None, expires: int | None, output: str
-) -> None:  # noqa: PLR0913, PLR0917  # each is an option
+) -> None:  # each is an option
     """Make a key called NAME, and print its token: it is shown this once."""
     token = _with_keys(given, lambda found: found.create(name, role, client, expires))
     if output == "json":

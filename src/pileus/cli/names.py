@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
+from pileus.cli.formatting import Mistake
 from pileus.cli.nouns import NOUNS, Noun
 from pileus.cli.session import Session
-from pileus.cli.teaching import Mistake
 
 IDENTITY = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 FREE = frozenset({"tags", "metadata"})

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from pileus.cli.teaching import Mistake, SectionOption, SwitchOption
-from pileus.settings import SETTINGS, SettingSource, Setting, SettingError, gather, settle
+from pileus.cli.formatting import Mistake, SectionOption, SwitchOption
+from pileus.settings import SETTINGS, Setting, SettingError, SettingSource, gather, settle
 
 METAVARS = {str: "TEXT", int: "NUMBER", float: "SECONDS", Path: "DIR"}
 WHERE = "Where settings come from"

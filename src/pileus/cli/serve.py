@@ -2,9 +2,9 @@
 
 import click
 
-from pileus.cli.options import settings_options, load_settings
-from pileus.cli.teaching import Command, Failure, Mistake
-from pileus.settings import SettingSource, SettingError
+from pileus.cli.formatting import Command, Failure, Mistake
+from pileus.cli.options import load_settings, settings_options
+from pileus.settings import SettingError, SettingSource
 
 EXAMPLES = (
     ("On http://127.0.0.1:8080; the first start makes a project, a region, a catalogue and a key", "pileus serve"),

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, nothing_answers, check_key
-from pileus.cli.teaching import Failure, Mistake
+from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, check_key, nothing_answers
+from pileus.cli.formatting import Failure, Mistake
 
 MISSING = "this needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
 

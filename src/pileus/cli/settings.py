@@ -2,10 +2,10 @@
 
 import click
 
-from pileus.cli.options import settings_options, load_settings
+from pileus.cli.formatting import Command
+from pileus.cli.options import load_settings, settings_options
 from pileus.cli.output import output_option, show
-from pileus.cli.teaching import Command
-from pileus.settings import SETTINGS, SettingSource, Setting
+from pileus.settings import SETTINGS, Setting, SettingSource
 
 EXAMPLES = (
     ("What `pileus serve` would run with here", "pileus settings"),

@@ -8,8 +8,8 @@ import click
 
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
 from pileus.cli.control import Control, quoted
+from pileus.cli.formatting import Command, Group, Mistake
 from pileus.cli.output import output_option, show
-from pileus.cli.teaching import Command, Group, Mistake
 
 FAULTS = ("id", "kind", "task_type", "step", "times", "message")
 EXAMPLES = (
@@ -85,7 +85,7 @@ def hold(control: Control, task_type: str | None, step: str | None, times: int |
 @click.option("--times", type=click.IntRange(min=1), default=1, show_default=True, help="How many tasks.")
 @click.option("--always", is_flag=True, help="Every one, until released.")
 @control_options
-def fail(  # noqa: PLR0913  # each is an option
+def fail(  # each is an option
     control: Control, task_type: str | None, step: str | None, message: str | None, times: int, *, always: bool
 ) -> None:
     """Let tasks of TASK_TYPE (without: of any type) fail."""

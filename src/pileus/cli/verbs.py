@@ -10,13 +10,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
-from pileus.cli.names import resolve_names, identity, noun_of_parameter
+from pileus.cli.formatting import Command, SectionOption
+from pileus.cli.names import identity, noun_of_parameter, resolve_names
 from pileus.cli.nouns import Noun
 from pileus.cli.output import show, show_one
 from pileus.cli.session import Session, sdk
 from pileus.cli.signatures import Parameter, parameters, shortened, summary
-from pileus.cli.teaching import Command, SectionOption
-from pileus.cli.waiting import wait
+from pileus.cli.task_progress import wait
 
 NAMES = {"get": "show", "get_all": "list"}
 ACTIONS = {

@@ -3,9 +3,9 @@
 import asyncio
 import gc
 
-from pileus.drivers.named import find_driver
+from pileus.drivers.registry import find_driver
 from pileus.logs import configure
-from pileus.server.starting import StartError, lock_data_directory, claim_port, friendly_errors
+from pileus.server.startup import StartError, claim_port, friendly_errors, lock_data_directory
 from pileus.server.workers import supervise
 from pileus.settings import Settings
 

@@ -13,10 +13,10 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from pileus.app import run_cloud
-from pileus.drivers.screens import Screens
+from pileus.drivers.consoles import Screens
 from pileus.logs import configure
-from pileus.server.announcing import print_connection_help, wait_until_ready
-from pileus.server.starting import StartError, address_of, friendly_errors, stop_signals
+from pileus.server.announcement import print_connection_help, wait_until_ready
+from pileus.server.startup import StartError, address_of, friendly_errors, stop_signals
 from pileus.settings import SettingError, Settings
 
 LOG = logging.getLogger("pileus.server")

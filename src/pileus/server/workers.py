@@ -16,9 +16,9 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.seeding import prepared_database
-from pileus.server.announcing import print_connection_help, wait_until_ready
-from pileus.server.starting import StartError, stop_signals
+from pileus.initial_data import prepared_database
+from pileus.server.announcement import print_connection_help, wait_until_ready
+from pileus.server.startup import StartError, stop_signals
 from pileus.settings import Settings
 
 LOG = logging.getLogger("pileus.server")

@@ -31,7 +31,7 @@ from pileus.store.database import (
     Work,
     pending_migrations,
 )
-from pileus.store.disk import SyncThread
+from pileus.store.sync_thread import SyncThread
 
 SCANNERS = 4
 LARGEST_BATCH = 128

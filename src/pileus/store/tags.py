@@ -20,7 +20,7 @@ async def of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[Tag]]:
     marks, values = in_list("id", ids)
     found: dict[str, list[Tag]] = {resource_id: [] for resource_id in ids}
     rows = await tx.all(
-        f"SELECT key, value, read_only, resource_id FROM tags WHERE resource_id IN ({marks})",  # noqa: S608
+        f"SELECT key, value, read_only, resource_id FROM tags WHERE resource_id IN ({marks})",
         **values,
     )
     for key, value, read_only, resource_id in sorted(rows):

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from pileus.domain.errors import not_found
 from pileus.domain.tasks import Task
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -21,7 +21,7 @@ WHERE id = (
     ORDER BY lease_until, created_at LIMIT 1
 ) AND state IN ('NEW', 'RUNNING') AND lease_until < :now
 RETURNING {TABLE.columns}
-"""  # noqa: S608  # names of our own
+"""  # names of our own
 ACKNOWLEDGE = "UPDATE tasks SET acknowledged_at = :now, acknowledged_by = :user_id WHERE "
 
 
@@ -37,9 +37,9 @@ class TaskFilter(Struct, frozen=True, kw_only=True):
     since: int | None = None
     until: int | None = None
 
-    def where(self, client_id: int) -> pages.Where:
+    def where(self, client_id: int) -> queries.Where:
         """The same as a condition."""
-        where = pages.Where("client_id = :client_id", client_id=client_id)
+        where = queries.Where("client_id = :client_id", client_id=client_id)
         where.among("id", self.ids).among("state", self.states).among("task_type", self.task_types)
         where.among("project_id", self.project_ids).among("region_id", self.region_ids)
         if self.acknowledged is not None:
@@ -60,7 +60,7 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
 ) -> tuple[int, list[Task]]:
     """How many tasks there are, and some of them by the time of their creation."""
     order = f"created_at {direction}, id {direction}"
-    return await pages.query_page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
+    return await queries.query_page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
 
 
 async def acknowledge(tx: Tx, before: Task, after: Task) -> Task:
@@ -109,7 +109,7 @@ async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
     sets = ", ".join(f"{name} = :{name}" for name in changes)
     return bool(
         await tx.run(
-            f"UPDATE tasks SET {sets}, updated_at = :now WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",  # noqa: S608
+            f"UPDATE tasks SET {sets}, updated_at = :now WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",
             id=task.id,
             token=task.lease_token,
             now=now,

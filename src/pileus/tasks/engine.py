@@ -17,11 +17,11 @@ from typing import Protocol
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import Problem, Stale, Unavailable
 from pileus.domain.tasks import Task, TaskState
-from pileus.drivers.driver import Compute, DriverError
+from pileus.drivers.protocols.compute import Compute, DriverError
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
+from pileus.tasks.cancellation import cancel_and_wait
 from pileus.tasks.operation import LeaseLostError, Operation, TaskContext
-from pileus.tasks.stopping import cancel_and_wait
 
 LOG = logging.getLogger(__name__)
 AT_ONCE = 32

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
-from pileus.drivers.driver import Compute
+from pileus.drivers.protocols.compute import Compute
 from pileus.store import tasks
 from pileus.store.database import Database, T, Tx
 from pileus.store.database import Work as Change

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from pileus.domain.compute.instances import VM_STATES, Status
-from pileus.drivers.driver import Compute, ObservedMachine
-from pileus.drivers.guests import MachineMetadata, Watches
+from pileus.drivers.protocols.compute import Compute, ObservedMachine
+from pileus.drivers.protocols.guests import MachineMetadata, Watches
 from pileus.store.compute import instances
 from pileus.store.database import Database, Tx
-from pileus.tasks.compute.describing import metadata_of
-from pileus.tasks.repeating import repeat
+from pileus.tasks.compute.machine_metadata import metadata_of
+from pileus.tasks.periodic import repeat
 
 LOG = logging.getLogger(__name__)
 EVERY = 5.0
@@ -100,4 +100,4 @@ async def _describe(db: Database, driver: MachineMetadata) -> None:
         async with db.read() as tx:
             right = await metadata_of(tx, machine_id)
         if right is not None and right != told:
-            await driver.ensure_described(machine_id, right)
+            await driver.ensure_metadata(machine_id, right)

@@ -7,7 +7,7 @@ import pytest
 
 from pileus.api.validation import decode_body
 from pileus.api.wire.compute.instance_requests import ChangeSecurityGroups, CreateInstance, UpdateInstance
-from pileus.domain.compute.orders import FloatingIPChoice, InterfaceType, NewInterface, NewVolume, Source
+from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface, NewVolume, Source
 from pileus.domain.errors import Invalid
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"

@@ -10,8 +10,8 @@ from gcore.types.cloud import Instance as SdkInstance
 
 from pileus.api.wire.compute.instances import InstanceView, LegacyInstanceView
 from pileus.api.wire.paging import Page
-from pileus.domain.compute.attached import InstanceDetails, InstanceAddress
 from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
 from pileus.domain.compute.instances import Instance, Kind, Status
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
 from pileus.domain.storage.volumes import Attachment

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import (
+from pileus.drivers.protocols.compute import (
     DriverError,
     FloatingIPSpec,
     NetworkSpec,
@@ -33,7 +33,7 @@ from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric.frames import ASK, arp, packed
 from pileus.drivers.qemu.fabric.state import Bridge
 from pileus.drivers.qemu.fabric.taps import HELPERS, TUN, Tap, open_via_helper
-from pileus.drivers.qemu.home import DataDirectory
+from pileus.drivers.qemu.paths import DataDirectory
 from tests.drivers.conformance import CATALOGUE, ROOMY, end_machines
 from tests.drivers.qemu.conftest import PUBLIC, a_nic, a_system, until
 

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import DriverError, Hosting, SecurityGroupSpec
-from pileus.drivers.guests import Description
+from pileus.drivers.protocols.compute import DriverError, Hosting, SecurityGroupSpec
+from pileus.drivers.protocols.guests import Description
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.arguments import SERIAL, VNC
 from pileus.drivers.qemu.cgroups import _base
@@ -20,8 +20,8 @@ from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.monitor import COMMANDS, Silent, conversation
 from pileus.drivers.qemu.networks import FABRIC
 from pileus.drivers.qemu.seed import host_name, seed
-from pileus.drivers.qemu.watching import LONGEST_LOG
-from pileus.tasks.stopping import cancel_and_wait
+from pileus.drivers.qemu.supervisor import LONGEST_LOG
+from pileus.tasks.cancellation import cancel_and_wait
 from tests.drivers.conformance import CATALOGUE, DRIVERS, end_machines
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
 
@@ -162,7 +162,7 @@ async def test_a_network_that_is_gone_comes_back_by_itself_and_leads_where_it_di
     rules = [NewRule(direction="ingress", ethertype="IPv4", protocol="tcp"), NewRule(direction="egress")]
     await qemu.ensure_security_group(SecurityGroupSpec(id="open", name="open", rules=rules))
     machine = await a_system(qemu, nics=[a_nic(groups=["open"])])
-    way = next(way for way in await qemu.ways(machine.id) if way.port == 22)
+    way = next(way for way in await qemu.port_forwards(machine.id) if way.port == 22)
 
     async def greeted() -> bool:
         reader, writer = await asyncio.open_connection(way.host_address, way.host_port)
@@ -181,7 +181,7 @@ async def test_a_network_that_is_gone_comes_back_by_itself_and_leads_where_it_di
 
 
 async def test_one_process_of_a_host_watches_and_another_takes_over(qemu: Qemu, home: Path) -> None:
-    other = DRIVERS["qemu"].made(home)
+    other = DRIVERS["qemu"].create(home)
     first = asyncio.create_task(qemu.watch(lambda: None))
     await asyncio.sleep(0)
     heard = asyncio.Event()
@@ -258,8 +258,8 @@ async def test_a_machine_learns_its_new_name_without_a_restart(qemu: Qemu) -> No
     await qemu.ensure_running(machine)
     pid = qemu.existing(machine.id).pid
 
-    await qemu.ensure_described(machine.id, Description(name="other", tags={"a": "b"}))
-    await qemu.ensure_described("nobody", Description(name="x", tags={}))
+    await qemu.ensure_metadata(machine.id, Description(name="other", tags={"a": "b"}))
+    await qemu.ensure_metadata("nobody", Description(name="x", tags={}))
 
     assert await qemu.described() == {machine.id: Description(name="other", tags={"a": "b"})}
     assert qemu.existing(machine.id).pid == pid

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import SecurityGroupSpec
+from pileus.drivers.protocols.compute import SecurityGroupSpec
 from pileus.drivers.qemu.fabric.control import answering
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.frames import (
@@ -32,7 +32,7 @@ from pileus.drivers.qemu.fabric.frames import (
 )
 from pileus.drivers.qemu.fabric.plan import own_mac
 from pileus.drivers.qemu.fabric.state import Reply, Wire
-from tests.drivers.qemu.cards import (
+from tests.drivers.qemu.nics import (
     FLOATING,
     NICS,
     OUT_ONLY,

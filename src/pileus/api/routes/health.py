@@ -11,10 +11,10 @@ from msgspec import Struct
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from pileus.api.auth import OPEN, READ
-from pileus.api.call import AppState
-from pileus.api.observing import HttpMetrics
+from pileus.api.context import AppState
+from pileus.api.middleware import HttpMetrics
 from pileus.domain.errors import Unavailable
-from pileus.drivers.driver import HealthCheck, Compute, DriverError
+from pileus.drivers.protocols.compute import Compute, DriverError, HealthCheck
 from pileus.store import tasks
 from pileus.store.database import Database
 

@@ -8,13 +8,13 @@ from litestar.params import FromQuery, JSONBody, PathParameter
 from msgspec import Struct
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
 from pileus.domain.errors import Conflict, Forbidden, invalid, not_found
 from pileus.domain.places import Place
-from pileus.domain.tags import Tag, Tags, validate_tags, merged, replaced
-from pileus.drivers.driver import Compute
+from pileus.domain.tags import Tag, Tags, merged, replaced, validate_tags
+from pileus.drivers.protocols.compute import Compute
 from pileus.store import tags
 from pileus.store.database import Database, Tx
 

@@ -6,7 +6,7 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import AcknowledgeTasks, TaskView
@@ -23,7 +23,7 @@ UNDER_WAY = (TaskState.NEW, TaskState.RUNNING)
 
 
 @get(ALL, opt=READ, tags=["Tasks"])
-async def list_tasks(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_tasks(  # each is a parameter of the operation
     call: Context,
     states: Annotated[list[TaskState] | None, QueryParameter(name="state")] = None,
     task_type: FromQuery[str | None] = None,

@@ -11,8 +11,8 @@ from msgspec import Struct, field
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import GIB
+from pileus.domain.compute.instance_orders import ResourceDemand
 from pileus.domain.compute.instances import Kind
-from pileus.domain.compute.orders import ResourceDemand
 
 HOURS_PER_MONTH = 730
 SHOWN = Decimal("0.000001")

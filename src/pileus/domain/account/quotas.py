@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pileus.domain.account.limits import QUOTAS
+from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.errors import invalid
 
 GLOBAL = frozenset({"keypair_count", "project_count"})

@@ -7,7 +7,7 @@ from typing import TypedDict
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from pileus.domain.compute.creation import CreationContext
+from pileus.domain.compute.instance_plan import CreationContext
 from pileus.domain.errors import invalid
 from pileus.domain.network.networks import Address, Cidr, Network, Route, Subnet
 

@@ -10,7 +10,7 @@ from pileus.domain.catalogue import image_id
 from pileus.domain.compute.app_templates import AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.orders import NewVolume, Source
+from pileus.domain.compute.instance_orders import NewVolume, Source
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.storage.volume_types import VolumeType
 from pileus.domain.storage.volumes import Snapshot, Volume, VolumeStatus

@@ -1,11 +1,11 @@
 """Making a volume for itself: what it is made of, and the records that it begins with."""
 
-from pileus.domain.compute.creation import CreationContext, new_volume
-from pileus.domain.compute.orders import NewVolume
+from pileus.domain.compute.instance_orders import NewVolume
+from pileus.domain.compute.instance_plan import CreationContext, new_volume
 from pileus.domain.errors import invalid
 from pileus.domain.storage.disks import OrderSources, resolved
 from pileus.domain.storage.volumes import Volume
-from pileus.domain.tags import Tag, merged, make_tags
+from pileus.domain.tags import Tag, make_tags, merged
 
 
 def plan_volume(ordered: NewVolume, found: OrderSources, making: CreationContext) -> tuple[Volume, dict[str, Tag]]:

@@ -8,10 +8,10 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue, image_id
-from pileus.drivers.driver import DriverError
-from pileus.drivers.image_formats import HEAD, recognised
-from pileus.drivers.qemu.home import wait_for_lock, locked, open_untrusted, sealed, atomic_write
+from pileus.drivers.protocols.compute import DriverError
 from pileus.drivers.qemu.host import SOON, Host
+from pileus.drivers.qemu.paths import atomic_write, locked, open_untrusted, sealed, wait_for_lock
+from pileus.outbound.image_formats import HEAD, recognised
 
 CHUNK = 1 << 20
 """Bytes that are copied in one go."""

@@ -7,10 +7,10 @@ import socket
 import struct
 from collections.abc import Mapping, Sequence
 
-from pileus.drivers.driver import DriverError, NetworkSpec
+from pileus.drivers.protocols.compute import DriverError, NetworkSpec
 from pileus.drivers.qemu.fabric.state import Bridge
 from pileus.drivers.qemu.fabric.taps import HELPERS, attached, helper
-from pileus.drivers.qemu.home import DataDirectory
+from pileus.drivers.qemu.paths import DataDirectory
 
 TUNSETPERSIST, TUNSETOWNER = 0x400454CB, 0x400454CC
 """Requests of the kernel's linux/if_tun.h."""

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-from pileus.drivers.driver import Machine
+from pileus.drivers.protocols.compute import Machine
 
 LOG = logging.getLogger(__name__)
 OVERHEAD = 512

@@ -3,11 +3,11 @@
 import asyncio
 import time
 
-from pileus.drivers.driver import Console, DriverError
+from pileus.drivers.consoles import Tickets
+from pileus.drivers.protocols.compute import Console, DriverError
 from pileus.drivers.qemu.arguments import SERIAL, VNC
-from pileus.drivers.qemu.home import short_socket_path, open_untrusted
 from pileus.drivers.qemu.host import Host
-from pileus.drivers.screens import Tickets
+from pileus.drivers.qemu.paths import open_untrusted, short_socket_path
 
 KIND = "novnc"
 SAME = frozenset({KIND, "vnc"})

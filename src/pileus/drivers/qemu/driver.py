@@ -8,12 +8,12 @@ import asyncio
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue
-from pileus.drivers.driver import Fetching, Hosting, DriverConfig
+from pileus.drivers.consoles import Tickets
+from pileus.drivers.protocols.compute import DriverConfig, Fetching, Hosting
 from pileus.drivers.qemu.consoles import Consoles
-from pileus.drivers.qemu.home import DataDirectory
+from pileus.drivers.qemu.paths import DataDirectory
 from pileus.drivers.qemu.programs import Programs, find_programs
-from pileus.drivers.qemu.watching import Supervisor
-from pileus.drivers.screens import Tickets
+from pileus.drivers.qemu.supervisor import Supervisor
 
 PATIENCE = 30.0
 
@@ -42,7 +42,7 @@ class Qemu(Supervisor, Consoles):
         self.telling = asyncio.Lock()
 
     @classmethod
-    def made(cls, setup: DriverConfig) -> "Qemu":
+    def create(cls, setup: DriverConfig) -> "Qemu":
         """Make it in the data directory; raises OSError if QEMU is not there or too old, or a network is unknown."""
         offered = {network.name for network in setup.catalogue.networks}
         if unknown := sorted(setup.hosting.bridges.keys() - offered):

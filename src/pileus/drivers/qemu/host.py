@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.drivers.driver import DriverError, Hosting, Machine
-from pileus.drivers.facts import StateFile
-from pileus.drivers.guests import Capacity
-from pileus.drivers.qemu.home import DataDirectory, wait_for_lock, locked
+from pileus.drivers.protocols.compute import DriverError, Hosting, Machine
+from pileus.drivers.protocols.guests import Capacity
 from pileus.drivers.qemu.monitor import Monitor, conversation
+from pileus.drivers.qemu.paths import DataDirectory, locked, wait_for_lock
 from pileus.drivers.qemu.programs import Programs
 from pileus.drivers.qemu.qemu_img import QemuImg
+from pileus.drivers.state_file import StateFile
 
 MIB = 1 << 20
 RUNNING, SUSPENDED, STOPPED = "running", "suspended", "stopped"

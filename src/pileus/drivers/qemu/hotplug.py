@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from pileus.drivers.driver import DriverError
+from pileus.drivers.protocols.compute import DriverError
 from pileus.drivers.qemu.arguments import Plug
 from pileus.drivers.qemu.host import SOON, Host
 from pileus.drivers.qemu.monitor import Monitor, Silent

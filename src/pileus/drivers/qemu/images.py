@@ -1,10 +1,10 @@
 """Images of tenants: fetched, checked, and kept as the files that volumes stand on."""
 
-from pileus.drivers.driver import Fetching
-from pileus.drivers.image_formats import recognised
-from pileus.drivers.images import Fetched, ImageSource, KeptImage
-from pileus.drivers.qemu.home import open_untrusted, sealed, atomic_write
+from pileus.drivers.protocols.compute import Fetching
+from pileus.drivers.protocols.images import Fetched, ImageSource, KeptImage
+from pileus.drivers.qemu.paths import atomic_write, open_untrusted, sealed
 from pileus.drivers.qemu.snapshots import Snapshots
+from pileus.outbound.image_formats import recognised
 
 
 class Images(Snapshots):
@@ -42,7 +42,7 @@ class Images(Snapshots):
     async def _fetched(self, image_id: str, url: str, fetched: Fetched) -> KeptImage:
         """What comes is written down as it is, and looked at by its own format only when it is whole."""
         # Few fetch images: starting need not wait for the library.
-        from pileus.drivers.fetching import fetch  # noqa: PLC0415
+        from pileus.outbound.downloads import fetch  # noqa: PLC0415
 
         path = self.home.image(image_id).with_suffix(".fetched")
         try:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Status
-from pileus.drivers.driver import DriverError, Machine, ObservedMachine
+from pileus.drivers.protocols.compute import DriverError, Machine, ObservedMachine
 from pileus.drivers.qemu.cgroups import remove_cgroup
 from pileus.drivers.qemu.host import RUNNING, STOPPED, SUSPENDED, MachineRecord, host_boot
 from pileus.drivers.qemu.monitor import Silent

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pileus.drivers.driver import DriverError
-from pileus.drivers.metrics import Sample
+from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.metrics import Sample
 from pileus.drivers.qemu.fabric.state import Counters
 from pileus.drivers.qemu.host import MachineRecord, stat
 from pileus.drivers.qemu.machines import Machines

@@ -9,8 +9,8 @@ from typing import Any
 
 from qemu.qmp import ConnectError, ExecInterruptedError, ExecuteError, QMPClient, QMPError, StateError
 
-from pileus.drivers.driver import DriverError
-from pileus.drivers.qemu.home import short_socket_path
+from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.qemu.paths import short_socket_path
 
 COMMANDS, EVENTS = "qmp.sock", "events.sock"
 PATIENCE = 15.0

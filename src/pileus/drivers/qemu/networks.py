@@ -10,7 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
-from pileus.drivers.driver import (
+from pileus.drivers.network_state import NetworkState
+from pileus.drivers.protocols.compute import (
     DriverError,
     FloatingIPSpec,
     Machine,
@@ -20,14 +21,13 @@ from pileus.drivers.driver import (
     SecurityGroupSpec,
     SubnetSpec,
 )
-from pileus.drivers.guests import Description, PortForward
+from pileus.drivers.protocols.guests import Description, PortForward
 from pileus.drivers.qemu.arguments import SLOTS, Plug, nic
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.fabric import client
-from pileus.drivers.qemu.fabric.state import Guest, RouterState, Report, State, Wire
+from pileus.drivers.qemu.fabric.state import Guest, Report, RouterState, State, Wire
 from pileus.drivers.qemu.hotplug import Hotplug
 from pileus.drivers.qemu.seed import host_name, user_data
-from pileus.drivers.wiring import NetworkState
 
 Thing = TypeVar("Thing")
 FABRIC = "fabric"
@@ -44,14 +44,14 @@ class Networks(Hotplug, NetworkState):
     catalogue: Catalogue
     telling: asyncio.Lock
 
-    async def ensure_plugged(self, machine_id: str, nic: Nic) -> None:
+    async def ensure_interface(self, machine_id: str, nic: Nic) -> None:
         """Give a machine an interface, or change what it may say."""
-        await super().ensure_plugged(machine_id, nic)
+        await super().ensure_interface(machine_id, nic)
         async with self.machine_lock(machine_id):
             if self.is_running(machine_id, self.known(machine_id)):
                 await self.plug(machine_id, self._card(machine_id, nic))
 
-    async def ensure_unplugged(self, machine_id: str, port_id: str) -> None:
+    async def ensure_no_interface(self, machine_id: str, port_id: str) -> None:
         """Take an interface from a machine, when the guest has let go of it."""
         found = self.nic(port_id)
         if found is None:
@@ -61,7 +61,7 @@ class Networks(Hotplug, NetworkState):
             if self.is_running(machine_id, self.known(machine_id)):
                 await self.unplug(machine_id, plug)
             self.free_slot(plug.id)
-        await super().ensure_unplugged(machine_id, port_id)
+        await super().ensure_no_interface(machine_id, port_id)
 
     async def described(self) -> Mapping[str, Description]:
         """The names and tags that machines are told."""
@@ -70,7 +70,7 @@ class Networks(Hotplug, NetworkState):
             for machine_id, known in self.every().items()
         }
 
-    async def ensure_described(self, machine_id: str, description: Description) -> None:
+    async def ensure_metadata(self, machine_id: str, description: Description) -> None:
         """Let the metadata service tell a machine its name and tags."""
         known = self.known(machine_id)
         if known is None:
@@ -80,7 +80,7 @@ class Networks(Hotplug, NetworkState):
             self.remember(replace(known, machine=machine))
             await self._rewired()
 
-    async def ways(self, machine_id: str) -> list[PortForward]:
+    async def port_forwards(self, machine_id: str) -> list[PortForward]:
         """The ports of the host that lead to a machine."""
         return [each.way for each in (await self.report()).forwards if each.machine_id == machine_id]
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from pileus.drivers.driver import DriverError, Machine
+from pileus.drivers.protocols.compute import DriverError, Machine
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.cgroups import create_cgroup
-from pileus.drivers.qemu.home import open_untrusted
 from pileus.drivers.qemu.host import RUNNING, SOON, MachineRecord, host_boot, started_at
 from pileus.drivers.qemu.images import Images
 from pileus.drivers.qemu.monitor import Monitor, Silent
 from pileus.drivers.qemu.networks import Networks
+from pileus.drivers.qemu.paths import open_untrusted
 from pileus.drivers.qemu.seed import seed
 
 LONGEST = 1 << 16

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from pileus.drivers.driver import DriverError
-from pileus.drivers.qemu.home import DataDirectory
+from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.qemu.paths import DataDirectory
 from pileus.drivers.qemu.programs import Programs
 
 MEMORY = 4 << 30

@@ -3,11 +3,11 @@
 import asyncio
 from pathlib import Path
 
-from pileus.drivers.driver import DriverError
+from pileus.drivers.protocols.compute import DriverError
 from pileus.drivers.qemu.arguments import name
-from pileus.drivers.qemu.home import atomic_write
 from pileus.drivers.qemu.host import SOON
 from pileus.drivers.qemu.monitor import Monitor
+from pileus.drivers.qemu.paths import atomic_write
 from pileus.drivers.qemu.volumes import Volumes
 
 JOB, TARGET = "copy", "copy-target"

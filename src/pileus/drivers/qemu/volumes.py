@@ -7,11 +7,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from pileus.domain.compute.images import whole_gib
-from pileus.drivers.driver import Disk, DriverError, Machine
+from pileus.drivers.protocols.compute import Disk, DriverError, Machine
 from pileus.drivers.qemu.arguments import SLOTS, Plug, disk
 from pileus.drivers.qemu.base_images import BaseImages
-from pileus.drivers.qemu.home import atomic_write
 from pileus.drivers.qemu.hotplug import Hotplug
+from pileus.drivers.qemu.paths import atomic_write
 
 GIB = 1 << 30
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import msgspec
 
 from pileus.domain.compute.instances import Status
-from pileus.drivers.driver import Console, DriverError, Fetching, Machine, ObservedMachine, DriverConfig
-from pileus.drivers.metrics import Sample, Traffic
+from pileus.drivers.network_state import NetworkState
+from pileus.drivers.protocols.compute import Console, DriverConfig, DriverError, Fetching, Machine, ObservedMachine
+from pileus.drivers.protocols.metrics import Sample, Traffic
 from pileus.drivers.simulated.images import Images
 from pileus.drivers.simulated.storage import Storage
-from pileus.drivers.wiring import NetworkState
 
 CONSOLES = {"spice-html5": "spice", "novnc": "vnc", "vnc": "vnc", "serial": "serial"}
 
@@ -40,7 +40,7 @@ class Simulated(Storage, Images, NetworkState):
         self._hosts = [f"sim-{number:02}" for number in range(1, hosts + 1)]
 
     @classmethod
-    def made(cls, setup: DriverConfig) -> "Simulated":
+    def create(cls, setup: DriverConfig) -> "Simulated":
         """Make it with the hosts of the catalogue; what it knows is in a file of the data directory."""
         file, hosts = setup.data / "simulated.db", setup.catalogue.servers.count
         return cls(file, hosts=hosts, fetching=setup.fetching)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pileus.drivers.driver import Disk, DriverError
+from pileus.drivers.protocols.compute import Disk, DriverError
 from pileus.drivers.simulated.world import SimulationState
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from pileus.drivers.facts import StateFile
+from pileus.drivers.state_file import StateFile
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS machines (

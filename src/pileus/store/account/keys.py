@@ -19,7 +19,7 @@ class RevocationCount:
 
 
 SHUT = RevocationCount()
-HELD = f"SELECT u.email, {TABLE.of('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"  # noqa: S608
+HELD = f"SELECT u.email, {TABLE.of('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"
 
 
 async def find_with_caller(tx: Tx, key_id: int) -> tuple[ApiKey, Caller] | None:

@@ -21,7 +21,7 @@ Metered = Instance | Volume | Snapshot | Image | FloatingIP | Port
 TABLE = Table("usage_records", UsageRecord, key="resource_id")
 PUBLIC = "network_id IN (SELECT id FROM networks WHERE external = 1)"
 """Private addresses cost nothing."""
-PUBLIC_LINES = f"SELECT port_id, ip, subnet_id FROM addresses WHERE port_id IN (SELECT id FROM ports WHERE {PUBLIC})"  # noqa: S608
+PUBLIC_LINES = f"SELECT port_id, ip, subnet_id FROM addresses WHERE port_id IN (SELECT id FROM ports WHERE {PUBLIC})"
 AT_ONCE = 500
 UNBORN = {
     Status.BUILD.value, VolumeStatus.CREATING.value, SnapshotStatus.CREATING.value, ImageStatus.QUEUED.value,
@@ -94,7 +94,7 @@ async def _since(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
     """When the last interval of things that have changed ended."""
     marks, values = in_list("id", ids)
     rows = await tx.all(
-        f"SELECT resource_id, max(ended_at) FROM usage_records WHERE resource_id IN ({marks}) GROUP BY resource_id",  # noqa: S608
+        f"SELECT resource_id, max(ended_at) FROM usage_records WHERE resource_id IN ({marks}) GROUP BY resource_id",
         **values,
     )
     return {resource_id: int(moment) for resource_id, moment in rows}

@@ -3,7 +3,7 @@
 from pileus.domain.account.projects import Project
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.places import Place
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -36,10 +36,10 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     tx: Tx, client_id: int, *, name: str | None, deleted: bool, order_by: str, limit: int, offset: int
 ) -> tuple[int, list[Project]]:
     """How many projects a tenant has, and some of them; `order_by` is a column, a dot and a direction."""
-    where = pages.Where("client_id = :client_id", client_id=client_id).equal("name", name)
+    where = queries.Where("client_id = :client_id", client_id=client_id).equal("name", name)
     if not deleted:
         where.also("deleted_at IS NULL")
-    return await pages.query_page(tx, TABLE, where, pages.order_by(order_by), limit=limit, offset=offset)
+    return await queries.query_page(tx, TABLE, where, queries.order_by(order_by), limit=limit, offset=offset)
 
 
 async def count(tx: Tx, client_id: int) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pileus.domain.account.subscriptions import Subscription
 from pileus.domain.account.user_actions import UserAction
 from pileus.domain.errors import not_found
-from pileus.store import counters, pages
+from pileus.store import counters, queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -39,8 +39,8 @@ async def every(tx: Tx, client_id: int, kind: str) -> list[Subscription]:
 
 async def page(tx: Tx, client_id: int, kind: str, *, limit: int, offset: int) -> tuple[int, list[Subscription]]:
     """How many subscriptions of a kind a tenant has, and some of them, the oldest first."""
-    where = pages.Where("client_id = :client_id", client_id=client_id).equal("kind", kind)
-    return await pages.query_page(tx, TABLE, where, "id asc", limit=limit, offset=offset)
+    where = queries.Where("client_id = :client_id", client_id=client_id).equal("kind", kind)
+    return await queries.query_page(tx, TABLE, where, "id asc", limit=limit, offset=offset)
 
 
 async def add(tx: Tx, subscription: Subscription) -> Subscription:

@@ -8,7 +8,7 @@ from pileus.store.database import Tx
 OWN = "project_id IN (SELECT id FROM projects WHERE client_id = :client_id) AND region_id = :region_id"
 COMING = "state IN ('NEW', 'RUNNING')"
 """What a conversion is to bring counts from the moment that it is asked for."""
-INSTANCES = f"SELECT flavor_id, count(*) FROM instances WHERE {OWN} GROUP BY flavor_id"  # noqa: S608  # our own words
+INSTANCES = f"SELECT flavor_id, count(*) FROM instances WHERE {OWN} GROUP BY flavor_id"  # our own words
 REST = f"""
 SELECT
     (SELECT count(*) FROM volumes WHERE {OWN}),
@@ -27,7 +27,7 @@ SELECT
     (SELECT count(*) FROM images WHERE {OWN}),
     (SELECT coalesce(sum(size), 0) FROM images WHERE {OWN}),
     (SELECT count(*) FROM schedules WHERE {OWN})
-"""  # noqa: S608  # our own words
+"""  # our own words
 NAMES = (
     "volume_count", "volume_size", "volume_snapshots_count", "volume_snapshots_size", "floating_count",
     "external_ip_count", "servergroup_count", "firewall_count", "network_count", "subnet_count", "router_count",

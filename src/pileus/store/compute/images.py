@@ -7,11 +7,11 @@ from msgspec import Struct
 from pileus.domain.compute.images import Image, ImageStatus
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.places import Place
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.account import metering
 from pileus.store.database import Tx
-from pileus.store.placed import IN_PLACE, place_params
 from pileus.store.rows import Table
+from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "image"
 TABLE = Table("images", Image)
@@ -37,9 +37,9 @@ class ImageFilter(Struct, frozen=True, kw_only=True):
     tag_keys: Sequence[str] | None = None
     tag_pairs: Mapping[str, str] | None = None
 
-    def where(self, place: Place) -> pages.Where:
+    def where(self, place: Place) -> queries.Where:
         """The same as a condition."""
-        where = pages.Where(IN_PLACE if self.own else VISIBLE, **place_params(place))
+        where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_params(place))
         where.equal("is_baremetal", None if self.baremetal is None else int(self.baremetal))
         if self.private:
             where.also("visibility = 'private'")
@@ -68,7 +68,7 @@ async def find(tx: Tx, image_id: str) -> Image | None:
 
 async def page(tx: Tx, place: Place, wanted: ImageFilter, *, limit: int, offset: int) -> tuple[int, list[Image]]:
     """How many images a place may use, and some of them in the order in which the catalogue shows them."""
-    return await pages.query_page(tx, TABLE, wanted.where(place), BY_ORDER, limit=limit, offset=offset)
+    return await queries.query_page(tx, TABLE, wanted.where(place), BY_ORDER, limit=limit, offset=offset)
 
 
 async def add(tx: Tx, image: Image) -> Image:
@@ -100,8 +100,8 @@ async def needed_by(tx: Tx, image: Image) -> str | None:
     made = "" if image.cow_format else " AND status = 'creating'"
     here = {"region_id": image.region_id, "client_id": image.client_id, "project_id": image.project_id}
     statements = {
-        "volume": f"SELECT id FROM volumes WHERE {IN_PLACE} AND image_id = :image_id{made} LIMIT 1",  # noqa: S608
-        "instance": f"SELECT id FROM instances WHERE {IN_PLACE} AND {INSTALLING} LIMIT 1",  # noqa: S608
+        "volume": f"SELECT id FROM volumes WHERE {IN_PLACE} AND image_id = :image_id{made} LIMIT 1",
+        "instance": f"SELECT id FROM instances WHERE {IN_PLACE} AND {INSTALLING} LIMIT 1",
     }
     for noun, statement in statements.items():
         if row := await tx.one(statement, image_id=image.id, **here):

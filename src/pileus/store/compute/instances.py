@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from pileus.domain.compute.attached import InstanceDetails
+from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance, Kind
 from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.store.account import metering
-from pileus.store.compute import attached as parts
+from pileus.store.compute import instance_details as parts
 from pileus.store.database import Row, Tx
 from pileus.store.network import ddos_profiles
 from pileus.store.rows import Table, in_list
@@ -17,10 +17,10 @@ from pileus.store.rows import Table, in_list
 KIND = "instance"
 TABLE = Table("instances", Instance)
 HERE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
-GET = f"SELECT {TABLE.columns} FROM instances WHERE {HERE}"  # noqa: S608  # names of our own
-WHOLE = f"SELECT {TABLE.of('i')}, {parts.COLUMNS} FROM instances i WHERE {HERE}"  # noqa: S608
-ATTACHED = f"SELECT i.id, {parts.COLUMNS} FROM instances i WHERE i.id IN "  # noqa: S608
-OF_PORTS = f"SELECT p.id, {TABLE.of('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"  # noqa: S608
+GET = f"SELECT {TABLE.columns} FROM instances WHERE {HERE}"  # names of our own
+WHOLE = f"SELECT {TABLE.of('i')}, {parts.COLUMNS} FROM instances i WHERE {HERE}"
+ATTACHED = f"SELECT i.id, {parts.COLUMNS} FROM instances i WHERE i.id IN "
+OF_PORTS = f"SELECT p.id, {TABLE.of('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
 AT_ONCE = 500
 """Ids in one statement."""
 

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.places import Place
-from pileus.store import pages, placed
+from pileus.store import queries, scoped
 from pileus.store.database import Tx
-from pileus.store.placed import IN_PLACE, place_params
 from pileus.store.rows import Table, in_list
+from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("placement_groups", PlacementGroup)
 
 
 async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
     """One group of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "Placement group", place, group_id)
+    return await scoped.get(tx, TABLE, "Placement group", place, group_id)
 
 
 async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
@@ -24,8 +24,8 @@ async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
 
 async def page(tx: Tx, place: Place, *, limit: int, offset: int) -> tuple[int, list[PlacementGroup]]:
     """How many groups a place has, and some of them, the oldest first."""
-    where = pages.Where(IN_PLACE, **place_params(place))
-    return await pages.query_page(tx, TABLE, where, pages.order_by("created_at.asc"), limit=limit, offset=offset)
+    where = queries.Where(IN_PLACE, **place_params(place))
+    return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
 
 
 async def members_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
@@ -33,7 +33,7 @@ async def members_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[st
     found: dict[str, list[tuple[str, str]]] = {group_id: [] for group_id in ids}
     marks, values = in_list("id", ids)
     rows = await tx.all(
-        "SELECT placement_group_id, id, name FROM instances"  # noqa: S608  # our own words
+        "SELECT placement_group_id, id, name FROM instances"  # our own words
         f" WHERE placement_group_id IN ({marks}) ORDER BY created_at, id",
         **values,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pileus.domain.errors import Conflict, NoCapacity, invalid
-from pileus.domain.network.networks import Subnet, next_candidates, next_free, canonical_ip, starting_point
+from pileus.domain.network.networks import Subnet, canonical_ip, next_candidates, next_free, starting_point
 from pileus.domain.network.ports import AssignedAddress
 from pileus.store.database import Tx
 from pileus.store.network import ports
@@ -93,5 +93,5 @@ async def _free(tx: Tx, subnet: Subnet, seed: str) -> str:
 
 async def _taken(tx: Tx, subnet: Subnet, ips: list[str]) -> set[str]:
     marks, values = in_list("ip", ips)
-    rows = await tx.all(f"SELECT ip FROM addresses WHERE subnet_id = :id AND ip IN ({marks})", id=subnet.id, **values)  # noqa: S608
+    rows = await tx.all(f"SELECT ip FROM addresses WHERE subnet_id = :id AND ip IN ({marks})", id=subnet.id, **values)
     return {row[0] for row in rows}

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile
 from pileus.domain.places import Place
-from pileus.store import placed
+from pileus.store import scoped
 from pileus.store.database import Tx
-from pileus.store.placed import IN_PLACE, place_params
 from pileus.store.rows import Table, in_list
+from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("ddos_profiles", DdosProfile)
 BLACKHOLES = Table("blackhole_ports", BlackholePort)
@@ -61,7 +61,7 @@ async def end_blackhole(tx: Tx, blackhole_id: int, alarm_state: str, now: int) -
 
 async def get(tx: Tx, place: Place, profile_id: int) -> DdosProfile:
     """One profile of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "DDoS profile", place, profile_id)
+    return await scoped.get(tx, TABLE, "DDoS profile", place, profile_id)
 
 
 async def find(tx: Tx, profile_id: int) -> DdosProfile | None:

@@ -6,11 +6,11 @@ from msgspec import Struct
 
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.places import Place
-from pileus.store import pages, placed, tags
+from pileus.store import queries, scoped, tags
 from pileus.store.database import Tx
 from pileus.store.network import addresses
-from pileus.store.placed import IN_PLACE, place_params
 from pileus.store.rows import Table
+from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "floating_ip"
 TABLE = Table("floating_ips", FloatingIP)
@@ -28,7 +28,7 @@ class FloatingIPFilter(Struct, frozen=True, kw_only=True):
 
 async def get(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
     """One floating IP of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "Floating IP", place, floating_ip_id)
+    return await scoped.get(tx, TABLE, "Floating IP", place, floating_ip_id)
 
 
 async def find(tx: Tx, floating_ip_id: str) -> FloatingIP | None:
@@ -47,12 +47,12 @@ async def page(
 ) -> tuple[int, list[FloatingIP]]:
     """How many floating IPs a place has, and some of them, the oldest first."""
     where = (
-        pages.Where(IN_PLACE, **place_params(place)).among("port_id", wanted.port_ids).equal("status", wanted.status)
+        queries.Where(IN_PLACE, **place_params(place)).among("port_id", wanted.port_ids).equal("status", wanted.status)
     )
     where.tagged(KIND, wanted.tag_keys, wanted.tag_pairs)
     if wanted.free:
         where.also("port_id IS NULL")
-    return await pages.query_page(tx, TABLE, where, pages.order_by("created_at.asc"), limit=limit, offset=offset)
+    return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
 
 
 async def of_port(tx: Tx, port_id: str) -> list[FloatingIP]:

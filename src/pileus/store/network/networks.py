@@ -8,10 +8,10 @@ from msgspec import Struct
 from pileus.domain.errors import NoCapacity, not_found
 from pileus.domain.network.networks import Network, segments
 from pileus.domain.places import Place
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.database import Tx
-from pileus.store.placed import IN_PLACE, place_params
 from pileus.store.rows import Table, in_list
+from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "network"
 TABLE = Table("networks", Network)
@@ -35,9 +35,9 @@ class NetworkFilter(Struct, frozen=True, kw_only=True):
     tag_keys: Sequence[str] | None = None
     tag_pairs: Mapping[str, str] | None = None
 
-    def where(self, place: Place) -> pages.Where:
+    def where(self, place: Place) -> queries.Where:
         """The same as a condition."""
-        where = pages.Where(IN_PLACE if self.own else VISIBLE, **place_params(place)).equal("id", self.network_id)
+        where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_params(place)).equal("id", self.network_id)
         where.also("retired = 0").equal("name", self.name).equal("type", self.network_type)
         where.equal("external", None if self.external is None else int(self.external))
         where.equal("shared", None if self.shared is None else int(self.shared))
@@ -101,8 +101,8 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
 ) -> tuple[int, list[Network]]:
     """How many networks there are, and some of them; `order_by` is a column, a dot and a direction."""
     # All networks have the same priority: the latest come first.
-    order = pages.order_by("created_at.desc" if order_by == "priority.desc" else order_by)
-    return await pages.query_page(tx, TABLE, wanted.where(place), order, limit=limit, offset=offset)
+    order = queries.order_by("created_at.desc" if order_by == "priority.desc" else order_by)
+    return await queries.query_page(tx, TABLE, wanted.where(place), order, limit=limit, offset=offset)
 
 
 async def free_segment(tx: Tx, region_id: int, network_type: str, seed: str) -> int:

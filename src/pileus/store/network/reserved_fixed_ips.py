@@ -9,8 +9,8 @@ from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, connected
 from pileus.domain.places import Place
 from pileus.store.database import Tx
 from pileus.store.network import networks, ports
-from pileus.store.placed import IN_PLACE, place_params
 from pileus.store.rows import in_list
+from pileus.store.scoped import IN_PLACE, place_params
 
 
 async def get(tx: Tx, place: Place, port_id: str) -> ReservedFixedIP:

@@ -2,10 +2,10 @@
 
 from pileus.domain.network.routers import Router
 from pileus.domain.places import Place
-from pileus.store import pages, placed
+from pileus.store import queries, scoped
 from pileus.store.database import Tx
-from pileus.store.placed import IN_PLACE, place_params
 from pileus.store.rows import Table
+from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("routers", Router)
 JOINS = """
@@ -23,7 +23,7 @@ WHERE p.router_id = :router_id AND p.gateway = 0
 
 async def get(tx: Tx, place: Place, router_id: str) -> Router:
     """One router of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "Router", place, router_id)
+    return await scoped.get(tx, TABLE, "Router", place, router_id)
 
 
 async def find(tx: Tx, router_id: str) -> Router | None:
@@ -59,8 +59,8 @@ async def find_floating_ip_through(tx: Tx, router_id: str, subnet_id: str | None
 
 async def page(tx: Tx, place: Place, name: str | None, *, limit: int, offset: int) -> tuple[int, list[Router]]:
     """How many routers a place has, and some of them, the latest first."""
-    where = pages.Where(IN_PLACE, **place_params(place)).equal("name", name)
-    return await pages.query_page(tx, TABLE, where, pages.order_by("created_at.desc"), limit=limit, offset=offset)
+    where = queries.Where(IN_PLACE, **place_params(place)).equal("name", name)
+    return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.desc"), limit=limit, offset=offset)
 
 
 async def add(tx: Tx, router: Router) -> Router:

@@ -6,10 +6,10 @@ from pileus.domain.errors import not_found
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import SecurityGroupRule
 from pileus.domain.places import Place
-from pileus.store import pages, placed, tags
+from pileus.store import queries, scoped, tags
 from pileus.store.database import Tx
-from pileus.store.placed import IN_PLACE, place_params
 from pileus.store.rows import Table, in_list
+from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "security_group"
 TABLE = Table("security_groups", SecurityGroup)
@@ -53,7 +53,7 @@ async def remove_all_from_port(tx: Tx, port_id: str) -> None:
 
 async def get(tx: Tx, place: Place, group_id: str) -> SecurityGroup:
     """One group of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "Security group", place, group_id)
+    return await scoped.get(tx, TABLE, "Security group", place, group_id)
 
 
 async def default(tx: Tx, place: Place) -> SecurityGroup | None:
@@ -95,8 +95,8 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     offset: int,
 ) -> tuple[int, list[SecurityGroup]]:
     """How many groups a place has, and some of them, the oldest first."""
-    where = pages.Where(IN_PLACE, **place_params(place)).equal("name", name).tagged(KIND, tag_keys, tag_pairs)
-    return await pages.query_page(tx, TABLE, where, pages.order_by("created_at.asc"), limit=limit, offset=offset)
+    where = queries.Where(IN_PLACE, **place_params(place)).equal("name", name).tagged(KIND, tag_keys, tag_pairs)
+    return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
 
 
 async def rules_of(tx: Tx, group_id: str) -> list[SecurityGroupRule]:

@@ -7,18 +7,18 @@ from typing import Any
 from msgspec import Struct
 
 from pileus.domain.errors import not_found
-from pileus.domain.network.networks import Subnet, has_choice, choose_subnets
+from pileus.domain.network.networks import Subnet, choose_subnets, has_choice
 from pileus.domain.places import Place
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.network import networks
 from pileus.store.network.addresses import in_use, in_use_each
-from pileus.store.placed import IN_PLACE, place_params
 from pileus.store.rows import Table, in_list
+from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "subnet"
 TABLE = Table("subnets", Subnet)
-USABLE = f"network_id IN (SELECT id FROM networks WHERE {networks.VISIBLE})"  # noqa: S608  # our own words
+USABLE = f"network_id IN (SELECT id FROM networks WHERE {networks.VISIBLE})"  # our own words
 
 Counted = tuple[Subnet, int]
 """A subnet, and how many of its addresses are in use."""
@@ -32,9 +32,9 @@ class SubnetFilter(Struct, frozen=True, kw_only=True):
     tag_keys: Sequence[str] | None = None
     tag_pairs: Mapping[str, str] | None = None
 
-    def where(self, place: Place) -> pages.Where:
+    def where(self, place: Place) -> queries.Where:
         """The same as a condition."""
-        where = pages.Where(IN_PLACE if self.own else USABLE, **place_params(place)).equal(
+        where = queries.Where(IN_PLACE if self.own else USABLE, **place_params(place)).equal(
             "network_id", self.network_id
         )
         where.also("retired = 0")

@@ -9,7 +9,7 @@ from pileus.store.storage import volumes
 
 TABLE = Table("attachments", Attachment, key="volume_id")
 BOTH = (
-    f"SELECT {TABLE.of('a')}, {volumes.TABLE.of('v')} FROM attachments a JOIN volumes v ON v.id = a.volume_id"  # noqa: S608
+    f"SELECT {TABLE.of('a')}, {volumes.TABLE.of('v')} FROM attachments a JOIN volumes v ON v.id = a.volume_id"
     " WHERE a.instance_id = :instance_id ORDER BY length(a.device), a.device"
 )
 

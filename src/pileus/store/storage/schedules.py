@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pileus.domain.places import Place
 from pileus.domain.storage.schedules import Schedule
 from pileus.domain.storage.volumes import Snapshot
-from pileus.store import placed
+from pileus.store import scoped
 from pileus.store.database import Tx
 from pileus.store.rows import Table, in_list
 from pileus.store.storage import snapshots
@@ -17,7 +17,7 @@ MANY = 100
 
 async def get(tx: Tx, place: Place, schedule_id: str) -> Schedule:
     """One schedule of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "Schedule", place, schedule_id)
+    return await scoped.get(tx, TABLE, "Schedule", place, schedule_id)
 
 
 async def find(tx: Tx, schedule_id: str) -> Schedule | None:
@@ -67,7 +67,7 @@ async def remove(tx: Tx, schedule_id: str) -> None:
 
 async def due_schedules(tx: Tx, now: int) -> list[str]:
     """The schedules whose moment has come."""
-    rows = await tx.all(f"SELECT id FROM schedules WHERE next_at <= :now ORDER BY next_at LIMIT {MANY}", now=now)  # noqa: S608
+    rows = await tx.all(f"SELECT id FROM schedules WHERE next_at <= :now ORDER BY next_at LIMIT {MANY}", now=now)
     return [row[0] for row in rows]
 
 
@@ -86,7 +86,7 @@ async def make_due(tx: Tx, schedule: Schedule, now: int) -> None:
 async def due_snapshots(tx: Tx) -> list[tuple[str, str]]:
     """Which volumes of which schedules are to be photographed and in nobody's hands: schedule and volume ids."""
     rows = await tx.all(
-        "SELECT d.schedule_id, d.volume_id FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id"  # noqa: S608
+        "SELECT d.schedule_id, d.volume_id FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id"
         f" WHERE v.task_id IS NULL ORDER BY d.due_at, d.schedule_id, d.volume_id LIMIT {MANY}"
     )
     return [(row[0], row[1]) for row in rows]
@@ -123,7 +123,7 @@ async def expire(tx: Tx, snapshot_id: str, at: int) -> None:
 async def expired(tx: Tx, now: int) -> list[str]:
     """The snapshots that have been kept long enough and that no task holds."""
     rows = await tx.all(
-        f"SELECT id FROM snapshots WHERE expires_at <= :now AND task_id IS NULL ORDER BY expires_at LIMIT {MANY}",  # noqa: S608
+        f"SELECT id FROM snapshots WHERE expires_at <= :now AND task_id IS NULL ORDER BY expires_at LIMIT {MANY}",
         now=now,
     )
     return [row[0] for row in rows]

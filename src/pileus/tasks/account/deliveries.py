@@ -14,11 +14,11 @@ from functools import partial
 
 from pileus.domain.account.subscriptions import KEPT, SECOND, Subscription
 from pileus.domain.account.user_actions import UserAction
-from pileus.drivers.subscribers import Notifier, NotSentError
+from pileus.outbound.protocols import Notifier, NotSentError
 from pileus.store.account import subscriptions, user_actions
 from pileus.store.database import Database, Tx
-from pileus.tasks.repeating import repeat
-from pileus.tasks.stopping import cancel_and_wait
+from pileus.tasks.cancellation import cancel_and_wait
+from pileus.tasks.periodic import repeat
 
 LOG = logging.getLogger(__name__)
 EVERY = 0.5

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pileus.domain.account import limits
+from pileus.domain.account import quota_checks
 from pileus.domain.account.quotas import QuotaThreshold, crossed_thresholds
 from pileus.domain.account.regions import Region
 from pileus.domain.catalogue import Catalogue
@@ -42,7 +42,7 @@ async def _checked(  # noqa: PLR0913, PLR0917  # each is a fact of its own
     region: Region | None,
 ) -> None:
     allowed = await quotas.limits_of(tx, place, catalogue)
-    limits.check(allowed, used, asked)
+    quota_checks.check(allowed, used, asked)
     threshold = await quotas.threshold_of(tx, place.client_id)
     told = crossed_thresholds(allowed, used, asked, threshold.threshold) if threshold else {}
     if threshold is not None and told:

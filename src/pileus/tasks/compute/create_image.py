@@ -8,16 +8,16 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from pileus.domain.account import limits
+from pileus.domain.account import quota_checks
 from pileus.domain.compute.images import ImageStatus, whole_gib
 from pileus.domain.tasks import created_resources
-from pileus.drivers.images import Fetched, ImageSource, KeptImage
+from pileus.drivers.protocols.images import Fetched, ImageSource, KeptImage
 from pileus.store import tags, tasks
 from pileus.store.account import quotas, usage
 from pileus.store.compute import images
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
-from pileus.tasks.storage.storage import image_driver, image_of, unlock_volume, volume_of
+from pileus.tasks.storage.volume_sync import image_driver, image_of, unlock_volume, volume_of
 
 OFTEN = 1_000_000
 """Microseconds between two tidings of how far the fetching has come."""
@@ -44,7 +44,7 @@ async def _listener(work: TaskContext) -> Fetched:
 
     async def fetched(size: int, total: int | None) -> None:
         nonlocal told
-        limits.check(allowed, used, {"image_size": max(size, total or 0)})
+        quota_checks.check(allowed, used, {"image_size": max(size, total or 0)})
         if work.now() - told >= OFTEN:
             told = work.now()
             await work.write(partial(_tell, work, downloaded=size, total=total))
@@ -83,7 +83,7 @@ async def _done(tx: Tx, work: TaskContext) -> Created | None:
     image, size = await image_of(tx, work), work.task.data["size"]
     used = await usage.lock_and_count(tx, work.task.place, work.catalogue)
     allowed = await quotas.limits_of(tx, work.task.place, work.catalogue)
-    limits.check(allowed, used, {"image_size": size - (image.size or 0)})
+    quota_checks.check(allowed, used, {"image_size": size - (image.size or 0)})
     await images.save(tx, image, replace(image.with_status(ImageStatus.ACTIVE, work.now()), size=size))
     await _let_go(tx, work)
     return created_resources(images=[image.id])

@@ -14,16 +14,16 @@ from pileus.domain.compute.placement_groups import choose_host
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.storage.volumes import VolumeStatus
 from pileus.domain.tasks import created_resources
-from pileus.drivers.driver import DriverError, Hosts, Interfaces, Volumes
+from pileus.drivers.protocols.compute import DriverError, Hosts, Interfaces, Volumes
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.store.storage import attachments, volumes
 from pileus.tasks.compute.dismantling import remove_instance_records
 from pileus.tasks.compute.machines import instance_of, machine_of
-from pileus.tasks.network import protection
-from pileus.tasks.network.firewalls import ensure_default_groups
-from pileus.tasks.network.leading import associate_all, disassociate_all
+from pileus.tasks.network import ddos_profile_sync
+from pileus.tasks.network.floating_ip_sync import associate_all, disassociate_all
+from pileus.tasks.network.security_group_sync import ensure_default_groups
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
@@ -85,7 +85,7 @@ async def _connect(work: TaskContext) -> None:
     if isinstance(work.driver, Interfaces):
         await ensure_default_groups(work, dict.fromkeys(group for nic in machine.nics for group in nic.groups))
         for nic in machine.nics:
-            await work.driver.ensure_plugged(machine.id, nic)
+            await work.driver.ensure_interface(machine.id, nic)
     await associate_all(work, await _leading(work))
 
 
@@ -99,7 +99,7 @@ async def _disconnect(work: TaskContext) -> None:
     machine = await machine_of(work)
     if isinstance(work.driver, Interfaces):
         for nic in machine.nics:
-            await work.driver.ensure_unplugged(machine.id, nic.port_id)
+            await work.driver.ensure_no_interface(machine.id, nic.port_id)
     if isinstance(work.driver, Volumes):
         for disk in machine.disks:
             await work.driver.ensure_detached(machine.id, disk.id)
@@ -121,7 +121,7 @@ async def _done(tx: Tx, work: TaskContext) -> Created | None:
         await ports.save(tx, port, replace(port, task_id=None))
     for floating_ip in await floating_ips.of_instance(tx, instance.id):
         await floating_ips.save(tx, floating_ip, floating_ip.associated_with(floating_ip.target, now))
-    await protection.unlock_profiles(tx, work)
+    await ddos_profile_sync.unlock_profiles(tx, work)
     return created_resources(
         instances=[instance.id], volumes=args["volumes"], floatingips=args["floating_ips"], ports=args["ports"]
     )
@@ -130,7 +130,7 @@ async def _done(tx: Tx, work: TaskContext) -> Created | None:
 async def _failed(tx: Tx, work: TaskContext) -> None:
     args, instance = work.task.args, await instance_of(tx, work)
     new = {"volume_ids": args["volumes"], "floating_ip_ids": args["floating_ips"], "port_ids": ()}
-    await protection.delete_profiles(tx, work)
+    await ddos_profile_sync.delete_profiles(tx, work)
     await remove_instance_records(tx, instance, work.now(), **new)
 
 
@@ -140,7 +140,7 @@ STEPS = (
     Step("spawn", _spawn, undo=_remove),
     Step("connect", _connect, undo=_disconnect),
 )
-PROTECTED = Step("protect", protection.protect, undo=protection.unprotect)
+PROTECTED = Step("protect", ddos_profile_sync.protect, undo=ddos_profile_sync.unprotect)
 CREATE_INSTANCE = (
     Operation("create_vm", STEPS, _done, _failed),
     Operation("create_bm", (*STEPS, PROTECTED), _done, _failed),

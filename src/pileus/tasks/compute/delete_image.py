@@ -9,7 +9,7 @@ from pileus.store.account import metering
 from pileus.store.compute import images
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
-from pileus.tasks.storage.storage import image_driver, image_of
+from pileus.tasks.storage.volume_sync import image_driver, image_of
 
 
 async def _destroy(work: TaskContext) -> None:

@@ -9,17 +9,17 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Status
 from pileus.domain.network.floating_ips import FloatingIP
-from pileus.drivers.driver import Volumes
+from pileus.drivers.protocols.compute import Volumes
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips
 from pileus.store.storage import attachments, volumes
 from pileus.tasks.compute.dismantling import remove_instance_records
 from pileus.tasks.compute.machines import instance_of
-from pileus.tasks.network import protection
-from pileus.tasks.network.leading import associate_all, disassociate_all
+from pileus.tasks.network import ddos_profile_sync
+from pileus.tasks.network.floating_ip_sync import associate_all, disassociate_all
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
-from pileus.tasks.storage.storage import destroy_snapshots, mark_snapshots_failed
+from pileus.tasks.storage.volume_sync import destroy_snapshots, mark_snapshots_failed
 
 
 async def _machine(work: TaskContext) -> None:
@@ -55,14 +55,14 @@ async def _volumes(work: TaskContext) -> None:
 async def _done(tx: Tx, work: TaskContext) -> Created | None:
     args, instance = work.task.args, await instance_of(tx, work)
     going = {"volume_ids": args["volumes"], "floating_ip_ids": args["floating_ips"], "port_ids": args["ports"]}
-    await protection.delete_profiles(tx, work)
+    await ddos_profile_sync.delete_profiles(tx, work)
     await remove_instance_records(tx, instance, work.now(), **going)
     return None
 
 
 async def _failed(tx: Tx, work: TaskContext) -> None:
     instance = await instance_of(tx, work)
-    await protection.unlock_profiles(tx, work)
+    await ddos_profile_sync.unlock_profiles(tx, work)
     await instances.save(tx, instance, instance.with_status(Status.ERROR, work.now()).unlocked())
     for _, volume in await attachments.with_volumes(tx, instance.id):
         await volumes.save(tx, volume, replace(volume, task_id=None))
@@ -76,6 +76,6 @@ STEPS = (
     Step("remove the machine", _machine),
     Step("stop leading there", _lead_nowhere, undo=_lead),
     Step("remove volumes", _volumes),
-    Step("stop protecting", protection.unprotect),
+    Step("stop protecting", ddos_profile_sync.unprotect),
 )
 DELETE_INSTANCE = tuple(Operation(task_type, STEPS, _done, _failed) for task_type in ("delete_vm", "delete_bm"))

@@ -6,7 +6,7 @@ from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.store.compute import placement_groups
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, TaskContext
-from pileus.tasks.subjects import record_of_task
+from pileus.tasks.records import record_of_task
 
 
 async def _group(tx: Tx, work: TaskContext) -> PlacementGroup:

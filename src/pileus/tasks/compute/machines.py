@@ -3,15 +3,15 @@
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import not_found
 from pileus.domain.network.ports import Port
-from pileus.drivers.driver import Disk, Machine, Nic
+from pileus.drivers.protocols.compute import Disk, Machine, Nic
 from pileus.store import tags
 from pileus.store.compute import instances, ssh_keys
 from pileus.store.database import Tx
 from pileus.store.network import ports, security_groups
 from pileus.store.storage import attachments
-from pileus.tasks.compute.describing import tags_of
+from pileus.tasks.compute.machine_metadata import tags_of
 from pileus.tasks.operation import TaskContext
-from pileus.tasks.subjects import record_of_task
+from pileus.tasks.records import record_of_task
 
 
 async def instance_of(tx: Tx, work: TaskContext) -> Instance:

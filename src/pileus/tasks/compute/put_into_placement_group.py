@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pileus.domain.compute.instances import Instance
 from pileus.domain.compute.placement_groups import PlacementGroup, choose_host, may_stay_on
 from pileus.domain.errors import NoCapacity, not_found
-from pileus.drivers.driver import DriverError, Hosts, Migrates
+from pileus.drivers.protocols.compute import DriverError, Hosts, Migrates
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx
 from pileus.tasks.compute.machines import instance_of, machine_of

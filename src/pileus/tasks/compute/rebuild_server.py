@@ -7,7 +7,7 @@ error, and can be rebuilt again.
 from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot, Status
-from pileus.drivers.driver import DriverError, Rebuilds
+from pileus.drivers.protocols.compute import DriverError, Rebuilds
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.tasks.compute.machines import instance_of, machine_of

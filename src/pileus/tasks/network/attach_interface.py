@@ -11,29 +11,29 @@ from pileus.store.database import Tx
 from pileus.store.network import ports
 from pileus.store.network.unplugging import remove_interface
 from pileus.tasks.compute.machines import instance_of
-from pileus.tasks.network import protection
-from pileus.tasks.network.plugging import port_of, attach_to_machine, detach_from_machine
+from pileus.tasks.network import ddos_profile_sync
+from pileus.tasks.network.interface_sync import attach_to_machine, detach_from_machine, port_of
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
 async def _done(tx: Tx, work: TaskContext) -> Created | None:
     instance, port = await instance_of(tx, work), await port_of(tx, work)
     await ports.save(tx, port, replace(port, task_id=None))
-    await protection.unlock_profiles(tx, work)
+    await ddos_profile_sync.unlock_profiles(tx, work)
     await instances.save(tx, instance, instance.unlocked())
     return None
 
 
 async def _failed(tx: Tx, work: TaskContext) -> None:
     instance, port = await instance_of(tx, work), await port_of(tx, work)
-    await protection.delete_profiles(tx, work)
+    await ddos_profile_sync.delete_profiles(tx, work)
     await remove_interface(tx, port, work.now(), lived=False)
     await instances.save(tx, instance, instance.unlocked())
 
 
 STEPS = (
     Step("plug in", attach_to_machine, undo=detach_from_machine),
-    Step("protect", protection.protect, undo=protection.unprotect),
+    Step("protect", ddos_profile_sync.protect, undo=ddos_profile_sync.unprotect),
 )
 ATTACH_INTERFACE = tuple(
     Operation(task_type, STEPS, _done, _failed)

@@ -12,8 +12,8 @@ from pileus.domain.tasks import created_resources
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, networks, ports
-from pileus.tasks.network.leading import floating_ip_of
-from pileus.tasks.network.plugging import port_of
+from pileus.tasks.network.floating_ip_sync import floating_ip_of
+from pileus.tasks.network.interface_sync import port_of
 from pileus.tasks.operation import Created, Operation, TaskContext
 
 

@@ -7,7 +7,7 @@ from pileus.domain.network.floating_ips import Target
 from pileus.domain.tasks import created_resources
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips
-from pileus.tasks.network.leading import floating_ip_of, associate
+from pileus.tasks.network.floating_ip_sync import associate, floating_ip_of
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 

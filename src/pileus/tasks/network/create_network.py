@@ -6,11 +6,11 @@ Arguments: `network_id`; `router_id` or None. A failure leaves nothing behind.
 from msgspec.structs import replace
 
 from pileus.domain.tasks import created_resources
-from pileus.drivers.driver import NetworkSpec
+from pileus.drivers.protocols.compute import NetworkSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks, routers
-from pileus.tasks.network.wiring import (
+from pileus.tasks.network.router_sync import (
     delete_router_records,
     ensure_router,
     network_driver,

@@ -9,8 +9,8 @@ from pileus.domain.network.floating_ips import Target
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips
-from pileus.tasks.network import protection
-from pileus.tasks.network.leading import floating_ip_of, associate
+from pileus.tasks.network import ddos_profile_sync
+from pileus.tasks.network.floating_ip_sync import associate, floating_ip_of
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
@@ -27,7 +27,7 @@ async def _lead(work: TaskContext) -> None:
 
 
 async def _done(tx: Tx, work: TaskContext) -> Created | None:
-    await protection.delete_profiles(tx, work)
+    await ddos_profile_sync.delete_profiles(tx, work)
     floating_ip = await floating_ip_of(tx, work)
     await metering.close_usage(tx, [floating_ip], work.now())
     await floating_ips.remove(tx, floating_ip.id)
@@ -35,13 +35,13 @@ async def _done(tx: Tx, work: TaskContext) -> Created | None:
 
 
 async def _failed(tx: Tx, work: TaskContext) -> None:
-    await protection.unlock_profiles(tx, work)
+    await ddos_profile_sync.unlock_profiles(tx, work)
     floating_ip = await floating_ip_of(tx, work)
     await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
 
 
 STEPS = (
     Step("stop leading", _lead_nowhere, undo=_lead),
-    Step("stop protecting", protection.unprotect, undo=protection.protect),
+    Step("stop protecting", ddos_profile_sync.unprotect, undo=ddos_profile_sync.protect),
 )
 DELETE_FIP = Operation("delete_fip", STEPS, _done, _failed)

@@ -7,14 +7,14 @@ from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict
 from pileus.domain.network.routers import RouterInterface
-from pileus.drivers.driver import NetworkSpec, SubnetSpec
+from pileus.drivers.protocols.compute import NetworkSpec, SubnetSpec
 from pileus.store import tags
 from pileus.store.database import Tx
-from pileus.store.network import networks, router_ports, routers, subnets
-from pileus.tasks.network.wiring import (
+from pileus.store.network import networks, router_interfaces, routers, subnets
+from pileus.tasks.network.router_sync import (
+    add_interfaces,
     delete_router_records,
     delete_subnet_records,
-    add_interfaces,
     ensure_router,
     network_driver,
     network_of,
@@ -35,7 +35,7 @@ async def _join(work: TaskContext) -> None:
 
 async def _legs(work: TaskContext) -> list[RouterInterface]:
     async with work.db.read() as tx:
-        return await router_ports.in_network(tx, work.task.args["network_id"])
+        return await router_interfaces.in_network(tx, work.task.args["network_id"])
 
 
 async def _remove_router(work: TaskContext) -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from pileus.store.database import Tx
 from pileus.store.network import routers
-from pileus.tasks.network.wiring import delete_router_records, ensure_router, remove_router, router_of
+from pileus.tasks.network.router_sync import delete_router_records, ensure_router, remove_router, router_of
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from pileus.domain.errors import Conflict
 from pileus.store.database import Tx
 from pileus.store.network import subnets
-from pileus.tasks.network.wiring import (
+from pileus.tasks.network.router_sync import (
     delete_subnet_records,
+    detach_subnet,
     join_subnet,
     make_subnet,
-    detach_subnet,
     remove_subnet,
     subnet_of,
 )

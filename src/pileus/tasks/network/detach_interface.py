@@ -11,14 +11,14 @@ from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.store.network.unplugging import remove_interface
 from pileus.tasks.compute.machines import instance_of
-from pileus.tasks.network import protection
-from pileus.tasks.network.plugging import port_of, attach_to_machine, detach_from_machine
+from pileus.tasks.network import ddos_profile_sync
+from pileus.tasks.network.interface_sync import attach_to_machine, detach_from_machine, port_of
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
 async def _done(tx: Tx, work: TaskContext) -> Created | None:
     instance, port = await instance_of(tx, work), await port_of(tx, work)
-    await protection.delete_profiles(tx, work)
+    await ddos_profile_sync.delete_profiles(tx, work)
     await remove_interface(tx, port, work.now())
     await instances.save(tx, instance, instance.unlocked())
     return None
@@ -26,7 +26,7 @@ async def _done(tx: Tx, work: TaskContext) -> Created | None:
 
 async def _failed(tx: Tx, work: TaskContext) -> None:
     instance, port = await instance_of(tx, work), await port_of(tx, work)
-    await protection.unlock_profiles(tx, work)
+    await ddos_profile_sync.unlock_profiles(tx, work)
     for floating_ip in await floating_ips.of_port(tx, port.id):
         await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
     await ports.save(tx, port, replace(port, task_id=None))
@@ -35,6 +35,6 @@ async def _failed(tx: Tx, work: TaskContext) -> None:
 
 STEPS = (
     Step("unplug", detach_from_machine, undo=attach_to_machine),
-    Step("stop protecting", protection.unprotect, undo=protection.protect),
+    Step("stop protecting", ddos_profile_sync.unprotect, undo=ddos_profile_sync.protect),
 )
 DETACH_INTERFACE = Operation("detach_vm_interface", STEPS, _done, _failed)

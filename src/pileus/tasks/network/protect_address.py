@@ -5,14 +5,14 @@ Arguments: `profile_id`, and for what can be undone `before`: the profile as it 
 
 import msgspec
 
+from pileus.domain.network.ddos_profile_locks import unlocked
 from pileus.domain.network.ddos_profiles import DdosProfile
-from pileus.domain.network.protection import unlocked
 from pileus.domain.tasks import created_resources
-from pileus.drivers.driver import DriverError, Protects
+from pileus.drivers.protocols.compute import DriverError, Protects
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
-from pileus.tasks.subjects import record_of_task
+from pileus.tasks.records import record_of_task
 
 
 async def _held(tx: Tx, work: TaskContext) -> DdosProfile:

@@ -11,9 +11,9 @@ from pileus.domain.tasks import created_resources
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.store.network.unplugging import remove_interface
-from pileus.tasks.network import protection
-from pileus.tasks.network.leading import associate_all, disassociate_all
-from pileus.tasks.network.plugging import port_of
+from pileus.tasks.network import ddos_profile_sync
+from pileus.tasks.network.floating_ip_sync import associate_all, disassociate_all
+from pileus.tasks.network.interface_sync import port_of
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
@@ -45,14 +45,14 @@ async def _lead(work: TaskContext) -> None:
 
 async def _deleted(tx: Tx, work: TaskContext) -> Created | None:
     port = await port_of(tx, work)
-    await protection.delete_profiles(tx, work)
+    await ddos_profile_sync.delete_profiles(tx, work)
     await remove_interface(tx, port, work.now(), freed=[port.id])
     return None
 
 
 async def _not_deleted(tx: Tx, work: TaskContext) -> None:
     port = await port_of(tx, work)
-    await protection.unlock_profiles(tx, work)
+    await ddos_profile_sync.unlock_profiles(tx, work)
     for floating_ip in await floating_ips.of_port(tx, port.id):
         await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
     await ports.save(tx, port, replace(port, task_id=None))
@@ -64,7 +64,7 @@ RESERVED_FIXED_IPS = (
         "delete_reserved_fixed_ip",
         (
             Step("stop leading there", _lead_nowhere, undo=_lead),
-            Step("stop protecting", protection.unprotect, undo=protection.protect),
+            Step("stop protecting", ddos_profile_sync.unprotect, undo=ddos_profile_sync.protect),
         ),
         _deleted,
         _not_deleted,

@@ -12,7 +12,12 @@ from pileus.domain.tasks import created_resources
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import security_groups
-from pileus.tasks.network.firewalls import group_of, apply_security_group, apply_recorded_group, remove_security_group
+from pileus.tasks.network.security_group_sync import (
+    apply_recorded_group,
+    apply_security_group,
+    group_of,
+    remove_security_group,
+)
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 

@@ -12,7 +12,7 @@ from pileus.domain.network.floating_ips import FloatingIP, Target
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
-from pileus.tasks.network.leading import floating_ip_of, associate
+from pileus.tasks.network.floating_ip_sync import associate, floating_ip_of
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 

@@ -7,11 +7,11 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from pileus.domain.network.networks import Network, NetworkPatch
-from pileus.drivers.driver import NetworkSpec
+from pileus.drivers.protocols.compute import NetworkSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks
-from pileus.tasks.network.wiring import network_driver, network_of
+from pileus.tasks.network.router_sync import network_driver, network_of
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 

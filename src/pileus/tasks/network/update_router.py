@@ -9,12 +9,12 @@ from collections.abc import Collection, Sequence
 from msgspec import convert
 from msgspec.structs import replace
 
-from pileus.domain.network.routers import RouterInterface, Router, RouterPatch, check_next_hops
+from pileus.domain.network.routers import Router, RouterInterface, RouterPatch, check_next_hops
 from pileus.store.database import Tx
-from pileus.store.network import router_ports, routers
-from pileus.tasks.network.wiring import (
-    internal_interfaces,
+from pileus.store.network import router_interfaces, routers
+from pileus.tasks.network.router_sync import (
     add_interfaces,
+    internal_interfaces,
     remove_interfaces,
     router_driver,
     router_of,
@@ -45,7 +45,7 @@ async def _told(
 async def _loaded(work: TaskContext) -> tuple[Router, list[RouterInterface]]:
     async with work.db.read() as tx:
         router = await router_of(tx, work)
-        return router, await router_ports.of(tx, router.id)
+        return router, await router_interfaces.of(tx, router.id)
 
 
 def _patch(work: TaskContext) -> RouterPatch:
@@ -55,11 +55,11 @@ def _patch(work: TaskContext) -> RouterPatch:
 async def _done(tx: Tx, work: TaskContext) -> Created | None:
     router = await router_of(tx, work)
     for port_id in work.task.args["old"]:
-        await router_ports.remove(tx, port_id)
+        await router_interfaces.remove(tx, port_id)
     after = router.patched(_patch(work))
-    legs = await router_ports.of(tx, router.id)
+    legs = await router_interfaces.of(tx, router.id)
     own = {line.ip for leg in legs for line in leg.addresses}
-    check_next_hops(after.routes, await router_ports.subnets_of(tx, legs), own)
+    check_next_hops(after.routes, await router_interfaces.subnets_of(tx, legs), own)
     await routers.save(tx, router, after.activated(work.now()))
     return None
 
@@ -67,7 +67,7 @@ async def _done(tx: Tx, work: TaskContext) -> Created | None:
 async def _failed(tx: Tx, work: TaskContext) -> None:
     router = await router_of(tx, work)
     for port_id in work.task.args["new"]:
-        await router_ports.remove(tx, port_id)
+        await router_interfaces.remove(tx, port_id)
     await routers.save(tx, router, replace(router, task_id=None))
 
 

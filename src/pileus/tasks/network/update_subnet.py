@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from pileus.domain.errors import Conflict
 from pileus.domain.network.networks import Subnet
 from pileus.domain.network.subnets import SubnetPatch, patched
-from pileus.drivers.driver import SubnetSpec
+from pileus.drivers.protocols.compute import SubnetSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import addresses, subnets
-from pileus.tasks.network.wiring import network_driver, subnet_of
+from pileus.tasks.network.router_sync import network_driver, subnet_of
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 

@@ -10,7 +10,7 @@ from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.storage import schedules, snapshots
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
-from pileus.tasks.storage.storage import snapshot_driver, snapshot_of
+from pileus.tasks.storage.volume_sync import snapshot_driver, snapshot_of
 
 
 async def _take(work: TaskContext) -> None:

@@ -9,7 +9,7 @@ from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.storage import snapshots
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
-from pileus.tasks.storage.storage import snapshot_driver, snapshot_of
+from pileus.tasks.storage.volume_sync import snapshot_driver, snapshot_of
 
 
 async def _destroy(work: TaskContext) -> None:

@@ -10,7 +10,7 @@ from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.storage import volumes
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
-from pileus.tasks.storage.storage import destroy_snapshots, mark_snapshots_failed, volume_driver, volume_of
+from pileus.tasks.storage.volume_sync import destroy_snapshots, mark_snapshots_failed, volume_driver, volume_of
 
 
 async def _snapshots(work: TaskContext) -> None:

@@ -8,7 +8,7 @@ from pileus.store.database import Tx
 from pileus.store.storage import attachments
 from pileus.tasks.compute.machines import instance_of
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
-from pileus.tasks.storage.storage import disk_of, volume_driver, unlock_volume, volume_of
+from pileus.tasks.storage.volume_sync import disk_of, unlock_volume, volume_driver, volume_of
 
 
 async def _detach(work: TaskContext) -> None:

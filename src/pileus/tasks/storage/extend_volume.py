@@ -5,7 +5,7 @@ The record has the new size from the start. Arguments: `volume_id`; `size`, the 
 
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
-from pileus.tasks.storage.storage import disk_of, resize_driver, unlock_volume, volume_of
+from pileus.tasks.storage.volume_sync import disk_of, resize_driver, unlock_volume, volume_of
 
 
 async def _extend(work: TaskContext) -> None:

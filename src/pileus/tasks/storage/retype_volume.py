@@ -5,7 +5,7 @@ Arguments: `volume_id`; `before`, the type that it had; `volume_type`, the one t
 
 from pileus.store.database import Tx
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
-from pileus.tasks.storage.storage import retype_driver, unlock_volume, volume_of
+from pileus.tasks.storage.volume_sync import retype_driver, unlock_volume, volume_of
 
 
 async def _retype(work: TaskContext) -> None:

@@ -7,7 +7,7 @@ from pileus.domain.storage.volumes import SnapshotStatus
 from pileus.store.database import Tx
 from pileus.store.storage import snapshots
 from pileus.tasks.operation import Created, Operation, Step, TaskContext
-from pileus.tasks.storage.storage import snapshot_driver, unlock_volume, snapshot_of, volume_of
+from pileus.tasks.storage.volume_sync import snapshot_driver, snapshot_of, unlock_volume, volume_of
 
 
 async def _revert(work: TaskContext) -> None:

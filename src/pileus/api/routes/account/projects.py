@@ -7,7 +7,7 @@ from litestar import delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
 from pileus.api.auth import ADMINISTER, READ
-from pileus.api.call import Context
+from pileus.api.context import Context
 from pileus.api.paging import Limit, Offset
 from pileus.api.quotas import check_global_quotas
 from pileus.api.wire.account.projects import CreateProject, ProjectView, UpdateProject
@@ -15,7 +15,7 @@ from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.account.projects import Project
 from pileus.domain.places import Place
-from pileus.store import contents, counters
+from pileus.store import counters, project_contents
 from pileus.store.account import projects
 from pileus.store.database import Tx
 
@@ -25,10 +25,10 @@ Order = Literal["created_at.asc", "created_at.desc", "name.asc", "name.desc"]
 
 
 @get(ALL, opt=READ, tags=["Projects"])
-async def list_projects(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_projects(  # each is a parameter of the operation
     call: Context,
     name: FromQuery[str | None] = None,
-    include_deleted: FromQuery[bool] = False,  # noqa: FBT002  # a parameter of the operation
+    include_deleted: FromQuery[bool] = False,  # a parameter of the operation
     order_by: FromQuery[Order] = "created_at.desc",
     limit: Limit = 100,
     offset: Offset = 0,
@@ -103,7 +103,7 @@ async def delete_project(call: Context) -> TaskIds:
     async def write(tx: Tx) -> None:
         before = await projects.get(tx, call.caller.client_id, call.place.project_id)
         await projects.save(tx, before, before.deleting(task_id))
-        await contents.lock(tx, before.id, task_id)
+        await project_contents.lock(tx, before.id, task_id)
         await call.start_task(tx, "delete_project", task_id, {"project_id": before.id})
         await call.audit(tx, "project", "delete", before.id, task_id=task_id, name=before.name)
 

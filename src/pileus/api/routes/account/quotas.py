@@ -8,7 +8,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.account.quotas import (
     AllQuotas,
@@ -120,7 +120,7 @@ async def create_limit_request(call: Context, data: JSONBody[CreateLimitRequest]
 
 
 @get(REQUESTS, opt=READ, tags=["Quotas"])
-async def list_limit_requests(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_limit_requests(  # each is a parameter of the operation
     call: Context,
     request_ids: FromQuery[list[Id] | None] = None,
     status: FromQuery[list[Literal["done", "in progress", "rejected"]] | None] = None,

@@ -7,7 +7,7 @@ from litestar import get
 from litestar.params import FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.call import AppState, Context
+from pileus.api.context import AppState, Context
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.regions import RegionView
 from pileus.api.wire.paging import Page
@@ -22,11 +22,11 @@ SORTS: dict[str, Callable[[Region], tuple[int | str, int]]] = {
 
 
 @get("/cloud/v1/regions", opt=READ, tags=["Regions"])
-async def list_regions(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_regions(  # each is a parameter of the operation
     call: Context,
     display_name: FromQuery[str | None] = None,
     product: FromQuery[Product | None] = None,
-    show_volume_types: FromQuery[bool] = False,  # noqa: FBT002  # a parameter of the operation
+    show_volume_types: FromQuery[bool] = False,  # a parameter of the operation
     order_by: FromQuery[Order] = "created_at.desc",
     limit: Limit = 100,
     offset: Offset = 0,
@@ -45,7 +45,7 @@ async def list_regions(  # noqa: PLR0913, PLR0917  # each is a parameter of the 
 
 
 @get("/cloud/v1/regions/{region_id:int}", opt=READ, tags=["Regions"])
-async def get_region(call: Context, show_volume_types: FromQuery[bool] = False) -> RegionView:  # noqa: FBT002
+async def get_region(call: Context, show_volume_types: FromQuery[bool] = False) -> RegionView:
     """Show a region, with its volume types if `show_volume_types` is true."""
     return _shown(call.app, call.region(), show_volume_types)
 

@@ -8,7 +8,7 @@ from litestar import Response, post
 from litestar.params import JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.wire.account.reports import (
     CostReport,
     ListedReportRequest,

@@ -6,7 +6,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec.structs import replace
 
 from pileus.api.auth import ADMINISTER, READ
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.subscriptions import (
     QueueView,
@@ -17,9 +17,9 @@ from pileus.api.wire.account.subscriptions import (
     WebhookView,
 )
 from pileus.api.wire.paging import Page
-from pileus.domain.account.subscriptions import MOST, Queue, Target, Webhook, with_target, new_subscription
+from pileus.domain.account.subscriptions import MOST, Queue, Target, Webhook, new_subscription, with_target
 from pileus.domain.errors import Conflict, invalid
-from pileus.drivers.subscribers import NotSentError
+from pileus.outbound.protocols import NotSentError
 from pileus.store.account import clients, subscriptions
 from pileus.store.database import Tx
 

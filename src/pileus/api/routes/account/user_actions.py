@@ -7,7 +7,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.call import Context
+from pileus.api.context import Context
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.account.user_actions import UserActionView
 from pileus.api.wire.paging import Page
@@ -18,7 +18,7 @@ from pileus.store.account.user_actions import UserActionFilter
 Direction = Literal["asc", "desc"]
 
 
-def wanted_actions(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+def wanted_actions(  # each is a parameter of the operation
     action_type: FromQuery[list[str] | None] = None,
     api_group: FromQuery[list[str] | None] = None,
     project_id: FromQuery[list[Id] | None] = None,
@@ -49,7 +49,7 @@ FILTERED = {"wanted": Provide(wanted_actions, sync_to_thread=False)}
 
 
 @get("/cloud/v1/user_actions", opt=READ, dependencies=FILTERED, tags=["User Actions"])
-async def list_user_actions(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_user_actions(  # each is a parameter of the operation
     call: Context,
     wanted: NamedDependency[UserActionFilter],
     order_by: FromQuery[Direction | None] = None,

@@ -4,7 +4,7 @@ from litestar import get
 from litestar.params import FromPath
 
 from pileus.api.auth import READ
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.wire.compute.app_templates import AppTemplateView
 from pileus.api.wire.paging import Page
 from pileus.domain.compute.app_templates import AppTemplate

@@ -5,7 +5,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import AppState, Context
+from pileus.api.context import AppState, Context
 from pileus.api.creating import CreateInstanceRequest, create_instance
 from pileus.api.deleting import DeletionRequest, SelectedIds, delete_instance
 from pileus.api.paging import Limit, Offset
@@ -29,11 +29,11 @@ ONE = f"{ALL}/{{server_id:str}}"
 
 
 @get(ALL, opt=READ, dependencies=FILTERED, tags=["Bare Metal"])
-async def list_servers(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_servers(  # each is a parameter of the operation
     call: Context,
     wanted: NamedDependency[InstanceFilter],
-    with_ddos: FromQuery[bool] = False,  # noqa: FBT002
-    with_interfaces_name: FromQuery[bool] = False,  # noqa: FBT002
+    with_ddos: FromQuery[bool] = False,
+    with_interfaces_name: FromQuery[bool] = False,
     order_by: FromQuery[Order] = "created.desc",
     limit: Limit = 1000,
     offset: Offset = 0,
@@ -97,13 +97,13 @@ async def update_server(call: Context, server_id: FromPath[str], data: JSONBody[
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Bare Metal"])
-async def delete_server(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def delete_server(  # each is a parameter of the operation
     call: Context,
     server_id: FromPath[str],
     floating_ip_ids: FromQuery[str | None] = None,
-    all_floating_ips: FromQuery[bool] = False,  # noqa: FBT002
+    all_floating_ips: FromQuery[bool] = False,
     reserved_fixed_ip_ids: FromQuery[str | None] = None,
-    all_reserved_fixed_ips: FromQuery[bool] = False,  # noqa: FBT002
+    all_reserved_fixed_ips: FromQuery[bool] = False,
 ) -> TaskIds:
     """Delete a bare metal server.
 

@@ -6,7 +6,7 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.routes.compute.instance_actions import start_power_action
 from pileus.api.routes.compute.instance_console import open_console
 from pileus.api.wire.compute.baremetal import ActOnServer, RebuildServer
@@ -14,7 +14,7 @@ from pileus.api.wire.compute.instances import RemoteConsoleView
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.instances import Action
-from pileus.domain.compute.rebuilding import start_rebuild, with_image_tags
+from pileus.domain.compute.rebuilds import start_rebuild, with_image_tags
 from pileus.domain.errors import NotFound, invalid
 from pileus.domain.tags import Tags
 from pileus.store import tags

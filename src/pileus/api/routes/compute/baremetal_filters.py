@@ -17,15 +17,15 @@ Standing = Literal[
 ]  # fmt: skip
 
 
-def found_servers(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+def found_servers(  # each is a parameter of the operation
     name: FromQuery[str | None] = None,
     uuid: Annotated[str | None, QueryParameter(max_length=36)] = None,
     ip: FromQuery[str | None] = None,
     status: FromQuery[Standing | None] = None,
     flavor_id: FromQuery[str | None] = None,
     flavor_prefix: FromQuery[str | None] = None,
-    only_with_fixed_external_ip: Flag = False,  # noqa: FBT002
-    only_isolated: Flag = False,  # noqa: FBT002
+    only_with_fixed_external_ip: Flag = False,
+    only_isolated: Flag = False,
     changes_since: Annotated[str | None, QueryParameter(name="changes-since")] = None,
     changes_before: Annotated[str | None, QueryParameter(name="changes-before")] = None,
 ) -> InstanceFilter:
@@ -49,7 +49,7 @@ def tagged_servers(
     found: NamedDependency[InstanceFilter],
     tag_value: FromQuery[list[TagValue] | None] = None,
     tag_key_value: FromQuery[str | None] = None,
-    include_k8s: Flag = True,  # noqa: ARG001, FBT002  # there are no clusters whose members could be left out
+    include_k8s: Flag = True,  # noqa: ARG001  # there are no clusters whose members could be left out
 ) -> InstanceFilter:
     """Ask for tags too."""
     return replace(

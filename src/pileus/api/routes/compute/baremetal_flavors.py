@@ -10,14 +10,14 @@ from msgspec import structs
 from msgspec.structs import replace
 
 from pileus.api.auth import READ
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.routes.compute.instance_prices import exceeded_quotas
 from pileus.api.wire.account.limits import CheckLimits, ExceededQuotas
 from pileus.api.wire.compute.baremetal import AskServerFlavors, CheckServerLimits, ServerCapacity
 from pileus.api.wire.compute.flavors import ServerFlavor
 from pileus.api.wire.paging import Page
-from pileus.domain.account import limits
+from pileus.domain.account import quota_checks
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.flavors import Flavor, misfit
 from pileus.domain.compute.instances import Kind
@@ -39,13 +39,13 @@ class Asked(NamedTuple):
     reserved: bool
 
 
-def asked_flavors(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    disabled: FromQuery[bool] = True,  # noqa: FBT002
-    exclude_linux: FromQuery[bool] = False,  # noqa: FBT002
-    exclude_windows: FromQuery[bool] = False,  # noqa: FBT002
-    include_capacity: FromQuery[bool] = False,  # noqa: FBT002
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002
-    include_reservation_stock: FromQuery[bool] = False,  # noqa: FBT002
+def asked_flavors(  # each is a parameter of the operation
+    disabled: FromQuery[bool] = True,
+    exclude_linux: FromQuery[bool] = False,
+    exclude_windows: FromQuery[bool] = False,
+    include_capacity: FromQuery[bool] = False,
+    include_prices: FromQuery[bool] = False,
+    include_reservation_stock: FromQuery[bool] = False,
 ) -> Asked:
     """Gather what is asked of a list of flavors."""
     excluded = ("linux",) * exclude_linux + ("windows",) * exclude_windows
@@ -84,7 +84,7 @@ async def list_region_server_flavors(
 async def list_flavors_for_server(
     call: Context,
     data: JSONBody[AskServerFlavors],
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002
+    include_prices: FromQuery[bool] = False,
 ) -> Page[ServerFlavor]:
     """List the flavors that a bare metal server made from this image or app template could have."""
     async with call.db.read() as tx:
@@ -151,7 +151,9 @@ async def _room(tx: Tx, call: RequestContext) -> dict[str, int | None]:
     left, used = await capacities.count_left(tx, call.place.region_id), await usage.of_place(tx, call.place, catalogue)
     allowed = await quotas.limits_of(tx, call.place, catalogue)
     return {
-        flavor.id: 0 if flavor.disabled else limits.remaining_count(allowed, used, flavor.counts, left.get(flavor.id))
+        flavor.id: 0
+        if flavor.disabled
+        else quota_checks.remaining_count(allowed, used, flavor.counts, left.get(flavor.id))
         for flavor in _offered(call)
     }
 

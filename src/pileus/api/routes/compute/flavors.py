@@ -6,11 +6,11 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.flavors import ListedFlavor, PricedFlavor
+from pileus.api.wire.compute.instance_volumes import CandidateVolume, SuitableFlavorsRequest
 from pileus.api.wire.paging import Page
-from pileus.api.wire.storage.volumes import SuitableFlavorsRequest, CandidateVolume
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.app_templates import AppTemplate
 from pileus.domain.compute.flavors import Flavor, misfit
@@ -28,12 +28,12 @@ Boots = tuple[Image | None, AppTemplate | None]
 
 
 @get("/cloud/v1/flavors/{project_id:int}/{region_id:int}", opt=READ, tags=["Instances"])
-async def list_flavors(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_flavors(  # each is a parameter of the operation
     call: Context,
-    disabled: FromQuery[bool] = True,  # noqa: FBT002
-    exclude_linux: FromQuery[bool] = False,  # noqa: FBT002
-    exclude_windows: FromQuery[bool] = False,  # noqa: FBT002
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002
+    disabled: FromQuery[bool] = True,
+    exclude_linux: FromQuery[bool] = False,
+    exclude_windows: FromQuery[bool] = False,
+    include_prices: FromQuery[bool] = False,
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[ListedFlavor | PricedFlavor]:
@@ -49,7 +49,7 @@ async def list_flavors(  # noqa: PLR0913, PLR0917  # each is a parameter of the 
 async def list_instance_flavors(
     call: Context,
     instance_id: FromPath[str],
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002
+    include_prices: FromQuery[bool] = False,
 ) -> Page[ListedFlavor | PricedFlavor]:
     """List the flavors that an instance could be changed to: of its kind, and fit for what it boots from."""
     async with call.db.scan() as tx:
@@ -65,7 +65,7 @@ async def list_instance_flavors(
 async def list_flavors_for_volumes(
     call: Context,
     data: JSONBody[SuitableFlavorsRequest],
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002
+    include_prices: FromQuery[bool] = False,
 ) -> Page[ListedFlavor | PricedFlavor]:
     """List the flavors that an instance with these volumes could have."""
     offered = await _offered(call, Kind.VM)

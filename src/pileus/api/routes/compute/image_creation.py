@@ -7,7 +7,7 @@ from litestar.params import JSONBody
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.quotas import check_quotas
 from pileus.api.wire.account.prices import ItemPrice
 from pileus.api.wire.compute.image_requests import CreateImage, DownloadImage, PriceImage
@@ -15,7 +15,7 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.domain.account import prices
 from pileus.domain.compute.images import GIB, Image, ImageStatus
 from pileus.domain.storage.volumes import Volume
-from pileus.domain.tags import validate_tags, make_tags
+from pileus.domain.tags import make_tags, validate_tags
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.compute import images
@@ -128,7 +128,7 @@ def _new(call: RequestContext, data: CreateImage | DownloadImage, task_id: str, 
     )
 
 
-async def _begun(  # noqa: PLR0913, PLR0917  # each is a fact of its own
+async def _begun(  # each is a fact of its own
     tx: Tx,
     call: RequestContext,
     image: Image,

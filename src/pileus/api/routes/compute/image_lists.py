@@ -8,7 +8,7 @@ from litestar.params import FromQuery
 from msgspec.structs import replace
 
 from pileus.api.auth import READ
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import LARGEST, Limit, Offset
 from pileus.api.routes.compute.image_views import show
 from pileus.api.wire.compute.images import ImageView
@@ -22,7 +22,7 @@ from pileus.store.compute.images import ImageFilter
 HERE = "{project_id:int}/{region_id:int}"
 
 
-def wanted_images(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+def wanted_images(  # each is a parameter of the operation
     visibility: FromQuery[Literal["private", "public", "shared"] | None] = None,
     private: FromQuery[str | None] = None,
     name: FromQuery[str | None] = None,
@@ -52,7 +52,7 @@ FILTERED = {"wanted": Provide(wanted_images, sync_to_thread=False)}
 async def list_images(
     call: Context,
     wanted: NamedDependency[ImageFilter],
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002  # a parameter of the operation
+    include_prices: FromQuery[bool] = False,  # a parameter of the operation
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[ImageView]:
@@ -68,7 +68,7 @@ async def list_images(
 async def list_baremetal_images(
     call: Context,
     wanted: NamedDependency[ImageFilter],
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002  # a parameter of the operation
+    include_prices: FromQuery[bool] = False,  # a parameter of the operation
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[ImageView]:
@@ -79,7 +79,7 @@ async def list_baremetal_images(
 @get(f"/cloud/v1/projectimages/{HERE}", opt=READ, tags=["Images"])
 async def list_project_images(
     call: Context,
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002  # a parameter of the operation
+    include_prices: FromQuery[bool] = False,  # a parameter of the operation
 ) -> Page[ImageView]:
     """List the images that are the project's own: for virtual machines and for bare metal."""
     return await _page(call, ImageFilter(own=True), LARGEST, 0, with_prices=include_prices)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.api.wire.compute.images import ImageView, LegacyImageView
 from pileus.domain.account import prices
 from pileus.domain.compute.images import Image

@@ -4,7 +4,7 @@ from litestar import delete, get, patch
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Context
+from pileus.api.context import Context
 from pileus.api.routes.compute.image_views import show
 from pileus.api.routes.metadata import TaggedResource, metadata_routes
 from pileus.api.wire.compute.image_requests import UpdateImage
@@ -30,7 +30,7 @@ NOUN = TaggedResource(
 
 
 @get(ONE, opt=READ, tags=["Images"])
-async def get_image(call: Context, image_id: FromPath[str], include_prices: FromQuery[bool] = False) -> ImageView:  # noqa: FBT002
+async def get_image(call: Context, image_id: FromPath[str], include_prices: FromQuery[bool] = False) -> ImageView:
     """Show an image, with what it costs if `include_prices` is true."""
     async with call.db.read() as tx:
         image = await images.get(tx, await projects.require(tx, call.place), image_id)

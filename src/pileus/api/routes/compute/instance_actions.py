@@ -7,13 +7,13 @@ from litestar.params import FromPath, JSONBody
 from msgspec.structs import replace
 
 from pileus.api.auth import WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.routes.compute.instance_views import show
 from pileus.api.wire.compute.instance_requests import ActOnInstance, StartInstance
 from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import Action, Instance
-from pileus.domain.network.protection import locked
+from pileus.domain.network.ddos_profile_locks import locked
 from pileus.domain.places import Place
 from pileus.store.compute import instances
 from pileus.store.database import Tx

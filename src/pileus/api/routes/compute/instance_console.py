@@ -4,7 +4,7 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.instances import AvailableNames, RemoteConsole, RemoteConsoleView
 from pileus.api.wire.compute.metrics import AskMetrics, DiskMetrics, MetricsView
@@ -12,8 +12,8 @@ from pileus.api.wire.paging import Page
 from pileus.api.wire.times import format_zulu
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Conflict, Unavailable, invalid
-from pileus.drivers.driver import Consoles, DriverError
-from pileus.drivers.metrics import Metrics, Sample
+from pileus.drivers.protocols.compute import Consoles, DriverError
+from pileus.drivers.protocols.metrics import Metrics, Sample
 from pileus.store.account import projects
 from pileus.store.compute import instances
 

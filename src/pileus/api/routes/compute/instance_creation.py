@@ -3,9 +3,10 @@
 from litestar import post
 from litestar.params import JSONBody
 
+from pileus.api import creating as creation_service
 from pileus.api.auth import WRITE
-from pileus.api.call import Context
-from pileus.api.creating import CreateInstanceRequest, create_instance
+from pileus.api.context import Context
+from pileus.api.creating import CreateInstanceRequest
 from pileus.api.wire.compute.instance_requests import CreateInstance
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import Kind
@@ -25,7 +26,7 @@ async def create_instance(call: Context, data: JSONBody[CreateInstance]) -> Task
     wish = CreateInstanceRequest(
         ssh_key_name=data.effective_ssh_key(), order=data.order, kind=(Kind.VM, Kind.GPU), task_type="create_vm"
     )
-    await call.db.write(lambda tx: create_instance(tx, call, wish, task_id))
+    await call.db.write(lambda tx: creation_service.create_instance(tx, call, wish, task_id))
     call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 

@@ -3,9 +3,10 @@
 from litestar import delete
 from litestar.params import FromPath, FromQuery
 
+from pileus.api import deleting as deletion_service
 from pileus.api.auth import WRITE
-from pileus.api.call import Context
-from pileus.api.deleting import DeletionRequest, SelectedIds, delete_instance
+from pileus.api.context import Context
+from pileus.api.deleting import DeletionRequest, SelectedIds
 from pileus.api.wire.tasks import TaskIds
 
 
@@ -15,7 +16,7 @@ from pileus.api.wire.tasks import TaskIds
     status_code=200,
     tags=["Instances"],
 )
-async def delete_instance(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def delete_instance(  # each is a parameter of the operation
     call: Context,
     instance_id: FromPath[str],
     volumes: FromQuery[str | None] = None,
@@ -35,7 +36,7 @@ async def delete_instance(  # noqa: PLR0913, PLR0917  # each is a parameter of t
         floating_ips=SelectedIds(parameter="floatings", text=floatings, every=every),
         ports=SelectedIds(parameter="reserved_fixed_ips", text=reserved_fixed_ips),
     )
-    return await delete_instance(call, instance_id, doomed)
+    return await deletion_service.delete_instance(call, instance_id, doomed)
 
 
 ROUTES = [delete_instance]

@@ -4,12 +4,12 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
-from pileus.api.call import RequestContext, Context
 from pileus.api.capacity import check_capacity
+from pileus.api.context import Context, RequestContext
 from pileus.api.quotas import check_quotas
 from pileus.api.wire.compute.flavors import ChangeFlavor
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute import resizing
+from pileus.domain.compute import flavor_changes
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instances import Instance
 from pileus.store.compute import images, instances
@@ -30,7 +30,9 @@ async def change_flavor(call: Context, instance_id: FromPath[str], data: JSONBod
 
     async def write(tx: Tx) -> None:
         before = (await instances.get(tx, call.place, instance_id)).require_unlocked()
-        flavor = resizing.check_flavor_change(before, call.app.catalogue.offered_flavor(data.flavor_id), data.flavor_id)
+        flavor = flavor_changes.check_flavor_change(
+            before, call.app.catalogue.offered_flavor(data.flavor_id), data.flavor_id
+        )
         after = before.resizing(flavor.id, task_id, call.app.now())
         await _check(tx, call, before, flavor)
         await _afford(tx, call, before, flavor)
@@ -50,14 +52,14 @@ async def _check(tx: Tx, call: RequestContext, instance: Instance, flavor: Flavo
     volume = await attachments.boot_volume(tx, instance.id)
     image = await images.find(tx, volume.image_id) if volume and volume.image_id else None
     template = call.app.catalogue.app_template(volume.apptemplate_id or "") if volume else None
-    resizing.check_flavor_fits_image(flavor, image, template)
+    flavor_changes.check_flavor_fits_image(flavor, image, template)
     await check_capacity(tx, call, flavor, but=instance.id)
 
 
 async def _afford(tx: Tx, call: RequestContext, instance: Instance, flavor: Flavor) -> None:
     """Hold what the flavor needs more against the tenant's quotas; raises QuotaExceeded."""
     catalogue = call.app.catalogue
-    more = resizing.quota_growth(catalogue.flavor(instance.flavor_id), flavor)
+    more = flavor_changes.quota_growth(catalogue.flavor(instance.flavor_id), flavor)
     await check_quotas(tx, call, more)
 
 

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.compute.instance_filters import FILTERED
 from pileus.api.routes.compute.instance_views import show
@@ -27,11 +27,11 @@ Order = Literal["created.asc", "created.desc", "name.asc", "name.desc", "status.
 
 
 @get(ALL, opt=READ, dependencies=FILTERED, tags=["Instances"])
-async def list_instances(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_instances(  # each is a parameter of the operation
     call: Context,
     wanted: NamedDependency[InstanceFilter],
-    with_ddos: FromQuery[bool] = False,  # noqa: FBT002
-    with_interfaces_name: FromQuery[bool] = False,  # noqa: FBT002
+    with_ddos: FromQuery[bool] = False,
+    with_interfaces_name: FromQuery[bool] = False,
     order_by: FromQuery[Order] = "created.desc",
     limit: Limit = 1000,
     offset: Offset = 0,
@@ -63,7 +63,7 @@ async def list_security_group_instances(call: Context, group_id: FromPath[str]) 
         return Page(count=count, results=await instance_views(tx, call, found, names=False, ddos=False))
 
 
-async def instance_views(  # noqa: PLR0913  # what may be left out of a view
+async def instance_views(  # what may be left out of a view
     tx: Tx, call: RequestContext, found: Sequence[Instance], *, names: bool, ddos: bool, detail: bool = False
 ) -> list[InstanceView]:
     """Show instances as lists do."""

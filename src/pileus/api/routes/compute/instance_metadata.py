@@ -4,11 +4,11 @@ from litestar import delete, get
 from litestar.params import FromPath, FromQuery
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Context
+from pileus.api.context import Context
 from pileus.api.routes.metadata import TaggedResource, change_tags, map_routes, one_tag, without
 from pileus.api.wire.tags import TagView
 from pileus.store.compute import instances
-from pileus.tasks.compute.describing import push_metadata
+from pileus.tasks.compute.machine_metadata import push_metadata
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 ITEM = "/cloud/v2/instances/{project_id:int}/{region_id:int}/{instance_id:str}/metadata_item"

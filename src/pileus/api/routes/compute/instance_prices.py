@@ -6,18 +6,18 @@ from litestar import get, post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.wire.account.limits import CheckLimits, ExceededQuotas
 from pileus.api.wire.account.prices import InstancePrice, ItemPrice, PreviewPrice, PricedVolume
 from pileus.api.wire.network.interfaces import ExistingFloatingIP, NewFloatingIP
-from pileus.domain.account import limits, prices
+from pileus.domain.account import prices, quota_checks
 from pileus.domain.compute.flavors import Flavor
-from pileus.domain.compute.orders import (
-    ResourceDemand,
-    NewDisk,
+from pileus.domain.compute.instance_orders import (
     FloatingIPChoice,
     InterfaceType,
+    NewDisk,
     NewInterface,
+    ResourceDemand,
     resource_demand,
 )
 from pileus.domain.errors import invalid
@@ -79,7 +79,7 @@ async def exceeded_quotas(call: RequestContext, data: CheckLimits) -> ExceededQu
         wanted = resource_demand(flavor, await _disks(tx, call, data.volumes), interfaces, count)
         used = await usage.of_place(tx, call.place, call.app.catalogue)
         allowed = await quotas.limits_of(tx, call.place, call.app.catalogue)
-    return limits.exceeded(allowed, used, limits.requested_amounts(wanted))
+    return quota_checks.exceeded(allowed, used, quota_checks.requested_amounts(wanted))
 
 
 def _flavor(call: RequestContext, flavor_id: str) -> Flavor:

@@ -2,14 +2,14 @@
 
 from msgspec.structs import replace
 
-from pileus.api.call import AppState
+from pileus.api.context import AppState
 from pileus.api.wire.compute.instances import InstanceView, LegacyInstanceView
-from pileus.domain.compute.attached import InstanceDetails
+from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Unavailable
 
 
-def show(  # noqa: PLR0913  # what may be left out of a view
+def show(  # what may be left out of a view
     cloud: AppState,
     instance: Instance,
     attached: InstanceDetails,

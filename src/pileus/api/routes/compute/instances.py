@@ -5,17 +5,17 @@ from litestar.params import FromPath, JSONBody
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.routes.compute.instance_views import show
 from pileus.api.wire.compute.instance_requests import UpdateInstance
 from pileus.api.wire.compute.instances import InstanceView
-from pileus.domain.compute.attached import InstanceDetails
+from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance, InstancePatch
 from pileus.domain.tags import merged
 from pileus.store import tags
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from pileus.tasks.compute.describing import push_metadata
+from pileus.tasks.compute.machine_metadata import push_metadata
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 

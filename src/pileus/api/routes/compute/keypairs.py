@@ -5,8 +5,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Context
-from pileus.api.keeping import delete_ssh_key, create_ssh_key, set_ssh_key_sharing
+from pileus.api.context import Context
+from pileus.api.keeping import create_ssh_key, delete_ssh_key, set_ssh_key_sharing
 from pileus.api.wire.compute.keypairs import CreateKeypair, CreateKeypairInProject, KeypairView
 from pileus.api.wire.compute.ssh_keys import ShareSSHKey
 from pileus.api.wire.paging import Page

@@ -5,7 +5,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Context
+from pileus.api.context import Context
 from pileus.api.paging import Limit, Offset
 from pileus.api.quotas import check_quotas
 from pileus.api.wire.compute.placement_groups import CreatePlacementGroup, PlacementGroupView

@@ -5,9 +5,9 @@ from typing import Literal
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
+from pileus.api import keeping as ssh_key_service
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Context
-from pileus.api.keeping import delete_ssh_key, create_ssh_key, set_ssh_key_sharing
+from pileus.api.context import Context
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.ssh_keys import CreatedSSHKeyView, CreateSSHKey, ShareSSHKey, SSHKeyView
 from pileus.api.wire.paging import Page
@@ -41,7 +41,9 @@ async def create_ssh_key(call: Context, data: JSONBody[CreateSSHKey]) -> Created
     Without `public_key` a pair is made: an Ed25519 key, whose `private_key` is in this answer and nowhere else. A key
     that is not shared in the project is there for you alone.
     """
-    key, private = await create_ssh_key(call, call.place, data.name, data.public_key, shared=data.shared_in_project)
+    key, private = await ssh_key_service.create_ssh_key(
+        call, call.place, data.name, data.public_key, shared=data.shared_in_project
+    )
     return CreatedSSHKeyView.made(key, private)
 
 
@@ -55,13 +57,13 @@ async def get_ssh_key(call: Context, ssh_key_id: FromPath[str]) -> SSHKeyView:
 @patch(ONE, opt=WRITE, tags=["SSH Keys"])
 async def share_ssh_key(call: Context, ssh_key_id: FromPath[str], data: JSONBody[ShareSSHKey]) -> SSHKeyView:
     """Share a key in its project, or keep it for its owner alone."""
-    return SSHKeyView.of(await set_ssh_key_sharing(call, ssh_key_id, shared=data.shared_in_project))
+    return SSHKeyView.of(await ssh_key_service.set_ssh_key_sharing(call, ssh_key_id, shared=data.shared_in_project))
 
 
 @delete(ONE, opt=WRITE, tags=["SSH Keys"], status_code=204)
 async def delete_ssh_key(call: Context, ssh_key_id: FromPath[str]) -> None:
     """Delete a key; servers that were made with it still open to it."""
-    await delete_ssh_key(call, ssh_key_id)
+    await ssh_key_service.delete_ssh_key(call, ssh_key_id)
 
 
 ROUTES = [list_ssh_keys, create_ssh_key, get_ssh_key, share_ssh_key, delete_ssh_key]

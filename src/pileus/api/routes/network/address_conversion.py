@@ -4,7 +4,7 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.quotas import check_quotas
 from pileus.api.wire.account.prices import ItemPrice
 from pileus.api.wire.network.floating_ips import PriceFloatingIPs

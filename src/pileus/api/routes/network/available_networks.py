@@ -4,7 +4,7 @@ from litestar import get
 from litestar.params import FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.call import Context
+from pileus.api.context import Context
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.network.network_views import show_details
 from pileus.api.wire.network.networks import NetworkDetails, NetworkOrder, NetworkType
@@ -15,7 +15,7 @@ from pileus.store.network import networks
 
 
 @get("/cloud/v1/availablenetworks/{project_id:int}/{region_id:int}", opt=READ, deprecated=True, tags=["Networks"])
-async def list_available_networks(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_available_networks(  # each is a parameter of the operation
     call: Context,
     name: FromQuery[str | None] = None,
     network_id: FromQuery[str | None] = None,

@@ -11,10 +11,11 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec.structs import replace
 
+from pileus.api import protecting as ddos_profile_service
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.protecting import create_ddos_profile, template_of, check_unprotected
+from pileus.api.protecting import check_unprotected, template_of
 from pileus.api.wire.network.ddos_profiles import TemplateView
 from pileus.api.wire.network.ddos_protection import (
     Accessibility,
@@ -28,8 +29,8 @@ from pileus.api.wire.network.ddos_protection import (
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import invalid, not_found
+from pileus.domain.network.ddos_profile_locks import check_answers, locked
 from pileus.domain.network.ddos_profiles import DdosProfile
-from pileus.domain.network.protection import check_answers, locked
 from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles
@@ -93,7 +94,7 @@ async def get_ddos_price(call: Context) -> ProtectionPricing:
 
 
 @get(ALL, opt=READ, tags=TAGS)
-async def list_ddos_profiles(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_ddos_profiles(  # each is a parameter of the operation
     call: Context,
     ip: Annotated[str | None, QueryParameter(name="ip_address", description="An address, or a network.")] = None,
     managed_by: FromQuery[list[Literal["system", "user"]] | None] = None,
@@ -126,7 +127,9 @@ async def create_ddos_profile(call: Context, data: JSONBody[ProtectAddress]) -> 
     async def write(tx: Tx) -> None:
         await projects.require_open(tx, call.place)
         await _owned(tx, call, address)
-        profile = await create_ddos_profile(tx, call, address, template=template, fields=fields, task_id=task_id)
+        profile = await ddos_profile_service.create_ddos_profile(
+            tx, call, address, template=template, fields=fields, task_id=task_id
+        )
         await _begin(tx, call, "create_ddos_profile", task_id, profile.id, None)
         await call.audit(tx, GROUP, "create", profile.id, data=msgspec.to_builtins(data), task_id=task_id)
 
@@ -180,7 +183,7 @@ async def switch_ddos_profile(call: Context, profile_id: FromPath[int], data: JS
     return await _done(call, task_id, write)
 
 
-async def _begin(  # noqa: PLR0913, PLR0917  # each is a fact of its own
+async def _begin(  # each is a fact of its own
     tx: Tx, call: RequestContext, task_type: str, task_id: str, profile_id: int, before: DdosProfile | None
 ) -> None:
     args = {"profile_id": profile_id, "before": None if before is None else msgspec.to_builtins(before)}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import asdict
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.api.routes.compute.instance_views import show
 from pileus.api.wire.network.floating_ips import (
     FloatingIPView,

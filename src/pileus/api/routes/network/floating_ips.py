@@ -5,7 +5,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.floating import allocate_floating_ip, resolve_target
 from pileus.api.paging import Limit, Offset
 from pileus.api.protecting import lock_profiles_of_floating_ips
@@ -24,9 +24,9 @@ from pileus.api.wire.network.floating_ips import (
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute.creation import CreationContext
+from pileus.domain.compute.instance_plan import CreationContext
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPPatch, Target
-from pileus.domain.tags import validate_tags, merged, make_tags
+from pileus.domain.tags import make_tags, merged, validate_tags
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx
@@ -47,7 +47,7 @@ NOUN = TaggedResource(
 
 
 @get(ALL, opt=READ, tags=["Floating IPs"])
-async def list_floating_ips(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_floating_ips(  # each is a parameter of the operation
     call: Context,
     port_ids: FromQuery[list[str] | None] = None,
     status: FromQuery[Status | None] = None,

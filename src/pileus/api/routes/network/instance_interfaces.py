@@ -4,7 +4,7 @@ from litestar import get
 from litestar.params import FromPath
 
 from pileus.api.auth import READ
-from pileus.api.call import Context
+from pileus.api.context import Context
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.network.interface_views import interface
 from pileus.api.wire.network.ports import InterfaceView, PortSecurityGroups, SecurityGroupName

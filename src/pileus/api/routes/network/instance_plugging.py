@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.plugging import AttachedInterface, InterfaceContext, create_interface
 from pileus.api.protecting import lock_profiles_of_ports
 from pileus.api.quotas import check_quotas
@@ -15,9 +15,9 @@ from pileus.api.shielding import protect_public_address
 from pileus.api.validation import convert_body
 from pileus.api.wire.network.interfaces import AttachInterface, DetachInterface, inferred
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.account import limits
-from pileus.domain.compute.orders import InterfaceType, NewInterface, resource_demand
-from pileus.domain.compute.plugging import check_address, check_attachable, next_position, port_to_detach
+from pileus.domain.account import quota_checks
+from pileus.domain.compute.instance_orders import InterfaceType, NewInterface, resource_demand
+from pileus.domain.network.interfaces import check_address, check_attachable, next_position, port_to_detach
 from pileus.domain.network.ports import Port
 from pileus.store.compute import instances
 from pileus.store.database import Tx
@@ -85,7 +85,7 @@ async def _plugged(
 ) -> AttachedInterface:
     """Make the port, if the tenant's quotas allow it."""
     catalogue = call.app.catalogue
-    asked = limits.requested_amounts(resource_demand(None, [], [order]))
+    asked = quota_checks.requested_amounts(resource_demand(None, [], [order]))
     await check_quotas(tx, call, asked)
     plugging = InterfaceContext(
         place=call.place,

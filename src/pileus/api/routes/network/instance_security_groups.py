@@ -4,11 +4,11 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.guarding import start_port_refresh
 from pileus.api.wire.compute.instance_requests import ChangeSecurityGroups
 from pileus.domain.errors import not_found
-from pileus.domain.network.security_groups import groups_to_add, single_group, groups_to_remove
+from pileus.domain.network.security_groups import groups_to_add, groups_to_remove, single_group
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import ports, security_groups

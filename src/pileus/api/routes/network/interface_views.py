@@ -1,6 +1,6 @@
 """A port and what is around it, made into the interface that the API shows."""
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.api.wire.network.floating_ips import FloatingIPView
 from pileus.api.wire.network.networks import NetworkDetails
 from pileus.api.wire.network.ports import InterfaceView

@@ -5,7 +5,7 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from pileus.api.auth import OPEN
-from pileus.api.call import AppState
+from pileus.api.context import AppState
 
 
 class IPRanges(Struct, kw_only=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.api.wire.network.networks import LegacyNetworkDetails, LegacyNetworkView, NetworkDetails, NetworkView
 from pileus.api.wire.network.routers import RouterView
 from pileus.api.wire.network.subnets import LegacySubnetView, SubnetView
@@ -10,7 +10,7 @@ from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.network.routers import Router
 from pileus.store import tags
 from pileus.store.database import Tx
-from pileus.store.network import addresses, router_ports, subnets
+from pileus.store.network import addresses, router_interfaces, subnets
 
 
 async def show_networks(tx: Tx, call: RequestContext, found: Sequence[Network]) -> list[NetworkView]:
@@ -59,7 +59,7 @@ async def show_subnet(tx: Tx, call: RequestContext, subnet: Subnet) -> SubnetVie
 
 async def show_routers(tx: Tx, call: RequestContext, found: Sequence[Router]) -> list[RouterView]:
     """Show routers with what they join."""
-    legs, region = await router_ports.of_each(tx, [router.id for router in found]), call.region().display_name
+    legs, region = await router_interfaces.of_each(tx, [router.id for router in found]), call.region().display_name
     return [RouterView.of(router, legs[router.id], region) for router in found]
 
 

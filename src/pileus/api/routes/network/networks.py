@@ -6,8 +6,8 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
-from pileus.api.joining import new_router, set_external_gateway, check_no_floating_ip_uses
+from pileus.api.context import Context, RequestContext
+from pileus.api.joining import check_no_floating_ip_uses, new_router, set_external_gateway
 from pileus.api.paging import Limit, Offset
 from pileus.api.quotas import check_quotas
 from pileus.api.routes.metadata import TaggedResource, metadata_routes
@@ -26,12 +26,12 @@ from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import Conflict
 from pileus.domain.network.networks import MTU, Network, NetworkPatch
-from pileus.domain.network.routers import Router, default_router_name, check_no_route_via
-from pileus.domain.tags import validate_tags, merged, make_tags
+from pileus.domain.network.routers import Router, check_no_route_via, default_router_name
+from pileus.domain.tags import make_tags, merged, validate_tags
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx
-from pileus.store.network import networks, router_ports, routers, subnets
+from pileus.store.network import networks, router_interfaces, routers, subnets
 
 PLACE = "networks/{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/{PLACE}"
@@ -49,7 +49,7 @@ NOUN = TaggedResource(
 
 
 @get(ALL, opt=READ, tags=["Networks"])
-async def list_networks(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_networks(  # each is a parameter of the operation
     call: Context,
     name: FromQuery[str | None] = None,
     network_type: FromQuery[NetworkType | None] = None,
@@ -216,7 +216,7 @@ async def _changed(call: RequestContext, network_id: str, change: NetworkPatch) 
 async def _going_too(tx: Tx, network: Network, task_id: str) -> Router | None:
     """The router that goes with a network, held by the task that deletes it."""
     router = await routers.find_created_with_network(tx, network.id)
-    legs = await router_ports.of(tx, router.id) if router else []
+    legs = await router_interfaces.of(tx, router.id) if router else []
     if router is None or any(not leg.port.gateway and leg.port.network_id != network.id for leg in legs):
         return None
     await check_no_floating_ip_uses(tx, router)

@@ -5,7 +5,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.guarding import start_port_refresh
 from pileus.api.routes.network.interface_views import interface
 from pileus.api.speaking import set_allowed_address_pairs

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.api.routes.network.network_views import show_network, show_networks, show_subnets
 from pileus.api.wire.network.reserved_fixed_ips import DeviceView, ReservedFixedIPView
 from pileus.domain.network.ports import Port

@@ -5,7 +5,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.plugging import InterfaceContext, reserve_fixed_ip
 from pileus.api.protecting import lock_profiles_of_ports
@@ -21,7 +21,7 @@ from pileus.api.wire.network.reserved_fixed_ips import (
 )
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute.orders import InterfaceType
+from pileus.domain.compute.instance_orders import InterfaceType
 from pileus.domain.errors import Conflict
 from pileus.domain.network.ports import Port
 from pileus.domain.network.reserved_fixed_ips import ReservedFixedIPFilter, filter_and_sort
@@ -35,14 +35,14 @@ ONE = f"{ALL}/{{port_id:str}}"
 
 
 @get(ALL, opt=READ, tags=["Reserved IPs"])
-async def list_reserved_fixed_ips(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_reserved_fixed_ips(  # each is a parameter of the operation
     call: Context,
-    available_only: FromQuery[bool] = False,  # noqa: FBT002
+    available_only: FromQuery[bool] = False,
     device_id: FromQuery[str | None] = None,
-    external_only: FromQuery[bool] = False,  # noqa: FBT002
-    internal_only: FromQuery[bool] = False,  # noqa: FBT002
+    external_only: FromQuery[bool] = False,
+    internal_only: FromQuery[bool] = False,
     ip_address: FromQuery[str | None] = None,
-    vip_only: FromQuery[bool] = False,  # noqa: FBT002
+    vip_only: FromQuery[bool] = False,
     order_by: FromQuery[ReservedOrder] = "fixed_ip_address.asc",
     limit: Limit = 1000,
     offset: Offset = 0,

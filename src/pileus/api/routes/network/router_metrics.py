@@ -4,16 +4,16 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.call import Context
+from pileus.api.context import Context
 from pileus.api.routes.network.routers import ONE
 from pileus.api.wire.compute.metrics import AskMetrics, RouterMetricsView, TrafficView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.times import format_zulu
 from pileus.domain.errors import Conflict, Unavailable
 from pileus.domain.network.routers import RouterInterface
-from pileus.drivers.driver import DriverError
-from pileus.drivers.metrics import RouterMetrics, Traffic
-from pileus.store.network import router_ports, routers
+from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.metrics import RouterMetrics, Traffic
+from pileus.store.network import router_interfaces, routers
 
 
 @post(f"{ONE}/metrics", opt=READ, status_code=200, tags=["Routers"])
@@ -23,7 +23,7 @@ async def list_router_metrics(
     """Tell what passed through each interface of a router in the last hours or days: bits and packets a second."""
     async with call.db.read() as tx:
         await routers.get(tx, call.place, router_id)
-        legs = await router_ports.of(tx, router_id)
+        legs = await router_interfaces.of(tx, router_id)
     if not isinstance(call.app.driver, RouterMetrics):
         raise Unavailable("This cloud does not measure its routers")
     now = call.app.now()

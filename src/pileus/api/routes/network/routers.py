@@ -9,14 +9,14 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.joining import (
-    new_router,
     add_router_interface,
-    set_external_gateway,
-    router_interface_to_detach,
     check_no_floating_ip_uses,
     check_routes_reachable,
+    new_router,
+    router_interface_to_detach,
+    set_external_gateway,
 )
 from pileus.api.paging import Limit, Offset
 from pileus.api.quotas import check_quotas
@@ -34,7 +34,7 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.domain.network.routers import Router, RouterPatch
 from pileus.store.account import projects
 from pileus.store.database import Tx
-from pileus.store.network import networks, router_ports, routers, subnets
+from pileus.store.network import networks, router_interfaces, routers, subnets
 
 PLACE = "routers/{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/{PLACE}"
@@ -114,7 +114,7 @@ async def delete_router(call: Context, router_id: FromPath[str]) -> TaskIds:
     async def write(tx: Tx) -> None:
         before = await routers.get(tx, call.place, router_id)
         await routers.save(tx, before, before.locked(task_id))
-        for subnet in await router_ports.subnets_of(tx, await router_ports.of(tx, router_id)):
+        for subnet in await router_interfaces.subnets_of(tx, await router_interfaces.of(tx, router_id)):
             subnet.require_unlocked()
         await check_no_floating_ip_uses(tx, before)
         await call.start_task(tx, "delete_router", task_id, {"router_id": router_id})
@@ -198,12 +198,12 @@ async def _redirected(tx: Tx, call: RequestContext, router: Router, change: Rout
     if "external_network_id" not in change:
         return [], []
     await check_no_floating_ip_uses(tx, router)
-    old = [leg.port.id for leg in await router_ports.of(tx, router.id) if leg.port.gateway]
+    old = [leg.port.id for leg in await router_interfaces.of(tx, router.id) if leg.port.gateway]
     network_id = change["external_network_id"]
     return [(await set_external_gateway(tx, call, router, network_id)).id] if network_id else [], old
 
 
-async def _started(  # noqa: PLR0913  # each is a fact of its own
+async def _started(  # each is a fact of its own
     tx: Tx,
     call: RequestContext,
     router: Router,

@@ -6,7 +6,7 @@ from litestar import delete, post, put
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.guarding import SecurityGroupChange, update_security_group
 from pileus.api.wire.network.security_groups import Rule, SecurityGroupRuleView
 from pileus.api.wire.tasks import TaskIds

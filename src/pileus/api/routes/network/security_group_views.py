@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pileus.api.call import RequestContext
+from pileus.api.context import RequestContext
 from pileus.api.wire.network.security_groups import LegacySecurityGroupView, SecurityGroupView
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.store import tags

@@ -3,9 +3,10 @@
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
+from pileus.api import guarding as security_group_service
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
-from pileus.api.guarding import SecurityGroupChange, update_security_group, create_security_group, ensure_default_group
+from pileus.api.context import Context, RequestContext
+from pileus.api.guarding import SecurityGroupChange, ensure_default_group
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import TaggedResource, metadata_routes
 from pileus.api.routes.network.security_group_views import show_group, show_groups
@@ -21,7 +22,7 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import Conflict
 from pileus.domain.network.security_groups import default_rules
 from pileus.domain.network.security_rules import replace_rules
-from pileus.domain.tags import validate_tags, make_tags
+from pileus.domain.tags import make_tags, validate_tags
 from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.network import security_groups
@@ -42,7 +43,7 @@ NOUN = TaggedResource(
 
 
 @get(OLDER, opt=READ, tags=["Security Groups"])
-async def list_security_groups(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_security_groups(  # each is a parameter of the operation
     call: Context,
     name: FromQuery[str | None] = None,
     tag_key: FromQuery[list[str] | None] = None,
@@ -73,7 +74,7 @@ async def create_security_group(call: Context, data: JSONBody[CreateSecurityGrou
     rules = None if data.rules is None else [rule.rule() for rule in data.rules]
 
     async def write(tx: Tx) -> None:
-        await create_security_group(
+        await security_group_service.create_security_group(
             tx, call, task_id, name=data.name, description=data.description, rules=rules, its=its
         )
 
@@ -104,7 +105,7 @@ async def update_security_group(call: Context, group_id: FromPath[str], data: JS
             wanted = [rule.rule() for rule in data.rules]
             rules = replace_rules(group_id, wanted, there, call.app.new_id, call.app.now())
         wish = SecurityGroupChange(name=data.name, description=data.description, rules=rules, tags=data.retagging())
-        return await update_security_group(tx, call, group, wish)
+        return await security_group_service.update_security_group(tx, call, group, wish)
 
     task_id = await call.db.write(write)
     call.app.wake_engine()
@@ -121,7 +122,7 @@ async def copy_security_group(
     async def write(tx: Tx) -> str:
         group = (await security_groups.get(tx, call.place, group_id)).require_unlocked()
         rules = [rule.rule for rule in await security_groups.rules_of(tx, group_id)]
-        made = await create_security_group(
+        made = await security_group_service.create_security_group(
             tx, call, task_id, name=data.name, description=group.description, rules=rules, its={}
         )
         return made.id
@@ -139,7 +140,7 @@ async def revert_security_group(call: Context, group_id: FromPath[str]) -> Secur
         group = await security_groups.get(tx, call.place, group_id)
         there = await security_groups.rules_of(tx, group_id)
         rules = replace_rules(group_id, default_rules(group), there, call.app.new_id, call.app.now())
-        return await update_security_group(tx, call, group, SecurityGroupChange(rules=rules))
+        return await security_group_service.update_security_group(tx, call, group, SecurityGroupChange(rules=rules))
 
     await call.wait_for_task(await call.db.write(write))
     return await show_group(call, group_id)

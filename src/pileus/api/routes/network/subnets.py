@@ -5,7 +5,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.joining import add_router_interface
 from pileus.api.paging import Limit, Offset
 from pileus.api.quotas import check_quotas
@@ -17,12 +17,12 @@ from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.catalogue import Catalogue
-from pileus.domain.compute.creation import CreationContext
+from pileus.domain.compute.instance_plan import CreationContext
 from pileus.domain.errors import Conflict, invalid
 from pileus.domain.network.networks import Subnet
 from pileus.domain.network.routers import Router, check_no_route_via
 from pileus.domain.network.subnets import SubnetPatch, patched, plan_subnet, same_for_hosts
-from pileus.domain.tags import validate_tags, make_tags
+from pileus.domain.tags import make_tags, validate_tags
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx
@@ -43,7 +43,7 @@ NOUN = TaggedResource(
 
 
 @get(ALL, opt=READ, tags=["Networks"])
-async def list_subnets(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_subnets(  # each is a parameter of the operation
     call: Context,
     network_id: FromQuery[str | None] = None,
     owned_by: FromQuery[OwnedBy] = "project",

@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.routes.network.reserved_fixed_ip_views import show_devices
 from pileus.api.speaking import set_allowed_address_pairs
 from pileus.api.wire.network.reserved_fixed_ips import DevicePorts, DeviceView

@@ -6,8 +6,8 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
-from pileus.api.scheduling import add_schedules, add_volumes, policy_views, policy_view
+from pileus.api.context import Context, RequestContext
+from pileus.api.scheduling import add_schedules, add_volumes, policy_view, policy_views
 from pileus.api.wire.paging import Page
 from pileus.api.wire.storage.lifecycle_policies import CreateLifecyclePolicy, LifecyclePolicyView, UpdateLifecyclePolicy
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy

@@ -6,7 +6,7 @@ from litestar import post
 from litestar.params import JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.routes.storage.lifecycle_policies import ALL
 from pileus.api.wire.account.prices import ItemPrice
 from pileus.api.wire.storage.lifecycle_policies import CreateLifecyclePolicy, PolicyPrice, PolicyUsage, PricePolicy

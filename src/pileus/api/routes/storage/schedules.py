@@ -5,9 +5,9 @@ from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Context
+from pileus.api.context import Context
 from pileus.api.routes.storage.lifecycle_policies import ONE as POLICY
-from pileus.api.scheduling import add_schedules, add_volumes, update_policy, remove_schedules
+from pileus.api.scheduling import add_schedules, add_volumes, remove_schedules, update_policy
 from pileus.api.wire.storage.lifecycle_policies import AddSchedules, LifecyclePolicyView, PolicyVolumes, RemoveSchedules
 from pileus.api.wire.storage.schedules import ScheduleView, UpdateSchedule
 from pileus.api.wire.storage.schedules import schedule_view as shown_alone

@@ -4,7 +4,7 @@ from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Context
+from pileus.api.context import Context
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.quotas import check_quotas
 from pileus.api.routes.storage.volume_views import show_snapshot
@@ -14,7 +14,7 @@ from pileus.api.wire.storage.volume_requests import UpdateVolume
 from pileus.api.wire.tags import TagChanges
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.storage.volumes import Snapshot
-from pileus.domain.tags import validate_tags, replaced, make_tags
+from pileus.domain.tags import make_tags, replaced, validate_tags
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx
@@ -25,7 +25,7 @@ ONE = f"{ALL}/{{snapshot_id:str}}"
 
 
 @get(ALL, opt=READ, tags=["Snapshots"])
-async def list_snapshots(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_snapshots(  # each is a parameter of the operation
     call: Context,
     volume_id: FromQuery[str | None] = None,
     instance_id: FromQuery[str | None] = None,

@@ -4,7 +4,7 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
-from pileus.api.call import Context
+from pileus.api.context import Context
 from pileus.api.quotas import check_quotas
 from pileus.api.routes.storage.volume_attachments import after
 from pileus.api.routes.storage.volume_views import show
@@ -12,7 +12,7 @@ from pileus.api.wire.storage.volume_requests import ExtendVolume, RetypeVolume
 from pileus.api.wire.storage.volume_views import VolumeView
 from pileus.api.wire.tasks import TaskIds
 from pileus.store.database import Tx
-from pileus.store.storage import snapshots, volume_parts, volumes
+from pileus.store.storage import snapshots, volume_details, volumes
 
 ONE = "/cloud/v1/volumes/{project_id:int}/{region_id:int}/{volume_id:str}"
 
@@ -52,7 +52,7 @@ async def retype_volume(call: Context, volume_id: FromPath[str], data: JSONBody[
     async def write(tx: Tx) -> VolumeView | None:
         before = await volumes.get(tx, call.place, volume_id)
         if before.require_unlocked().type_name == name:
-            return show(call.app, before, await volume_parts.of(tx, before))
+            return show(call.app, before, await volume_details.of(tx, before))
         taken = await snapshots.of_volume(tx, volume_id)
         await volumes.save(tx, before, before.retyping(types.get(name), name, taken, task_id, call.app.now()))
         args = {"volume_id": volume_id, "before": before.type_name, "volume_type": name}

@@ -3,17 +3,17 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
+from pileus.api import hanging as attachment_service
 from pileus.api.auth import WRITE
-from pileus.api.call import RequestContext, Context
-from pileus.api.hanging import attach_volume
+from pileus.api.context import Context, RequestContext
 from pileus.api.routes.storage.volume_views import show
 from pileus.api.wire.storage.volume_requests import AttachVolume, DetachVolume
 from pileus.api.wire.storage.volume_views import VolumeView
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.storage.attaching import require_attachable
+from pileus.domain.storage.attachments import require_attachable
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from pileus.store.storage import attachments, volume_parts, volumes
+from pileus.store.storage import attachments, volume_details, volumes
 
 ONE = "/cloud/v1/volumes/{project_id:int}/{region_id:int}/{volume_id:str}"
 ONE_V2 = "/cloud/v2/volumes/{project_id:int}/{region_id:int}/{volume_id:str}"
@@ -52,7 +52,7 @@ async def after(call: RequestContext, volume_id: str, task_id: str) -> VolumeVie
     await call.wait_for_task(task_id)
     async with call.db.read() as tx:
         volume = await volumes.get(tx, call.place, volume_id)
-        return show(call.app, volume, await volume_parts.of(tx, volume))
+        return show(call.app, volume, await volume_details.of(tx, volume))
 
 
 async def _attached(call: RequestContext, volume_id: str, data: AttachVolume) -> str:
@@ -62,7 +62,7 @@ async def _attached(call: RequestContext, volume_id: str, data: AttachVolume) ->
     async def write(tx: Tx) -> None:
         before = await volumes.get(tx, call.place, volume_id)
         held = await volumes.save(tx, before, before.attaching(task_id, call.app.now()))
-        await attach_volume(tx, call, held, data.instance_id, data.attachment_tag, task_id)
+        await attachment_service.attach_volume(tx, call, held, data.instance_id, data.attachment_tag, task_id)
         args = {"volume_id": volume_id, "instance_id": data.instance_id}
         shown = {**args, "attachment_tag": data.attachment_tag}
         await call.start_task(tx, "attach_volume", task_id, args, data=shown)

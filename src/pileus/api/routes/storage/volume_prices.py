@@ -4,7 +4,7 @@ from litestar import post
 from litestar.params import JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.call import RequestContext, Context
+from pileus.api.context import Context, RequestContext
 from pileus.api.wire.account.prices import ItemPrice, PriceVolume
 from pileus.api.wire.storage.snapshots import PriceSnapshot
 from pileus.domain.account import prices

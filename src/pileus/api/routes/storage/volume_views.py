@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from pileus.api.call import AppState
+from pileus.api.context import AppState
 from pileus.api.wire.storage.snapshots import LegacySnapshotView, SnapshotView
 from pileus.api.wire.storage.volume_views import LegacyVolumeView, VolumeView
 from pileus.domain.errors import Unavailable
-from pileus.domain.storage.volume_parts import VolumeDetails
+from pileus.domain.storage.volume_details import VolumeDetails
 from pileus.domain.storage.volumes import Snapshot, Volume
 from pileus.domain.tags import Tag
 

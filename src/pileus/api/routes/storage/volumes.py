@@ -6,8 +6,8 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import RequestContext, Context
-from pileus.api.hanging import lock_snapshots_for_deletion, attach_volume
+from pileus.api.context import Context, RequestContext
+from pileus.api.hanging import attach_volume, lock_snapshots_for_deletion
 from pileus.api.paging import Limit, Offset
 from pileus.api.quotas import check_quotas
 from pileus.api.routes.metadata import TaggedResource, metadata_routes
@@ -18,15 +18,15 @@ from pileus.api.wire.storage.volume_requests import CreateVolume, UpdateVolume
 from pileus.api.wire.storage.volume_views import VolumeView
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute.creation import CreationContext
-from pileus.domain.compute.orders import NewVolume, InstanceOrder
+from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume
+from pileus.domain.compute.instance_plan import CreationContext
 from pileus.domain.storage.new_volumes import plan_volume
 from pileus.domain.storage.volumes import Volume
 from pileus.domain.tags import Tag
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx
-from pileus.store.storage import lifecycle_policies, volume_parts, volumes
+from pileus.store.storage import lifecycle_policies, volume_details, volumes
 
 ALL = "/cloud/v1/volumes/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{volume_id:str}}"
@@ -42,7 +42,7 @@ NOUN = TaggedResource(
 
 
 @get(ALL, opt=READ, tags=["Volumes"])
-async def list_volumes(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+async def list_volumes(  # each is a parameter of the operation
     call: Context,
     instance_id: FromQuery[str | None] = None,
     bootable: FromQuery[bool | None] = None,
@@ -107,7 +107,7 @@ async def get_volume(call: Context, volume_id: FromPath[str]) -> VolumeView:
     """Show a volume, with where it hangs, its snapshots and how fast it may be."""
     async with call.db.read() as tx:
         volume = await volumes.get(tx, call.place, volume_id)
-        return show(call.app, volume, await volume_parts.of(tx, volume))
+        return show(call.app, volume, await volume_details.of(tx, volume))
 
 
 @patch(ONE, opt=WRITE, tags=["Volumes"])
@@ -125,7 +125,7 @@ async def update_volume(call: Context, volume_id: FromPath[str], data: JSONBody[
         if "tags" in change:
             await tags.patch(tx, volumes.KIND, call.place, volume_id, change["tags"])
         await call.audit(tx, "volume", "update", volume_id, data=dict(change), name=after.name)
-        return show(call.app, after, await volume_parts.of(tx, after))
+        return show(call.app, after, await volume_details.of(tx, after))
 
     return await call.db.write(write)
 
@@ -156,7 +156,7 @@ async def _page(call: RequestContext, wanted: volumes.VolumeFilter, limit: int, 
     async with call.db.scan() as tx:
         place = await projects.require(tx, call.place)
         count, listed = await volumes.page(tx, place, wanted, limit=limit, offset=offset)
-        parts = await volume_parts.of_each(tx, listed)
+        parts = await volume_details.of_each(tx, listed)
     return Page(count=count, results=[show(call.app, volume, parts[volume.id]) for volume in listed])
 
 

@@ -18,7 +18,7 @@ from pileus.api.wire.constraints import Name, NameTemplate, Uuid
 from pileus.api.wire.network.ddos_profiles import BlackholePortView, DdosProfileView, NewProfile
 from pileus.api.wire.network.interfaces import NewInterface
 from pileus.api.wire.tags import NewTags, TagView
-from pileus.domain.compute.orders import NewVolume, InstanceOrder, Source
+from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, Source
 from pileus.domain.errors import invalid
 from pileus.domain.tags import validate_tags
 

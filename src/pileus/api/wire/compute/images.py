@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.legacy import legacy_tag_fields
-from pileus.api.wire.placed import common_fields
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.domain.compute.images import Image
 from pileus.domain.tags import Tag

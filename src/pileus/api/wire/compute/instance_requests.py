@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from pileus.api.wire.compute.instance_volumes import NewVolume
 from pileus.api.wire.constraints import Name, NameTemplate, Uuid
 from pileus.api.wire.network.interfaces import GroupId, NewInterface
-from pileus.api.wire.storage.volumes import NewVolume
 from pileus.api.wire.tags import NewTags, TagChanges
+from pileus.domain.compute.instance_orders import InstanceOrder
 from pileus.domain.compute.instances import Action, InstancePatch
-from pileus.domain.compute.orders import InstanceOrder
 from pileus.domain.tags import validate_tags
 
 AtMostOne = Meta(max_length=1)

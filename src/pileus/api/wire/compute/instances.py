@@ -10,8 +10,8 @@ from pileus.api.wire.compute.flavors import FlavorView
 from pileus.api.wire.network.ddos_profiles import BlackholePortView, DdosProfileView
 from pileus.api.wire.tags import TagView
 from pileus.api.wire.times import format_zulu
-from pileus.domain.compute.attached import InstanceDetails, InstanceAddress
 from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
 from pileus.domain.compute.instances import Instance
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.constraints import Uuid
 from pileus.api.wire.legacy import legacy_tag_fields
-from pileus.api.wire.placed import common_fields
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPPatch
 from pileus.domain.tags import Tag, validate_tags

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.constraints import Name
 from pileus.api.wire.network.subnets import SubnetView
-from pileus.api.wire.placed import common_fields
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
 from pileus.domain.network.networks import Network, NetworkPatch, Subnet
 from pileus.domain.tags import Tag, validate_tags

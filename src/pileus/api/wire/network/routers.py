@@ -5,14 +5,14 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.constraints import Name, Uuid
 from pileus.api.wire.network.ports import IpAssignment
 from pileus.api.wire.network.subnets import RouteIn, RouteView
-from pileus.api.wire.placed import common_fields
 from pileus.domain.errors import invalid
 from pileus.domain.network.networks import Route
 from pileus.domain.network.ports import AssignedAddress
-from pileus.domain.network.routers import RouterInterface, Router, RouterPatch
+from pileus.domain.network.routers import Router, RouterInterface, RouterPatch
 from pileus.domain.network.subnets import routes
 
 

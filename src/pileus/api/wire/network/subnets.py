@@ -6,8 +6,8 @@ from typing import Literal, cast
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.constraints import Name, Uuid
-from pileus.api.wire.placed import common_fields
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
 from pileus.domain.network.networks import Route, Subnet
 from pileus.domain.network.subnets import NewSubnet, SubnetPatch

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.constraints import Name, Uuid
 from pileus.api.wire.legacy import legacy_tag_fields
-from pileus.api.wire.placed import common_fields
 from pileus.api.wire.tags import NewTags, TagView, tag_views
 from pileus.domain.storage.volumes import Snapshot
 from pileus.domain.tags import Tag

@@ -6,8 +6,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pileus.api.wire.constraints import AttachmentTag, Name, RetypableVolumeType, Size, Uuid, VolumeType
 from pileus.api.wire.tags import NewTags, TagChanges
-from pileus.domain.compute import orders
-from pileus.domain.compute.orders import Source
+from pileus.domain.compute import instance_orders
+from pileus.domain.compute.instance_orders import Source
 from pileus.domain.storage.volumes import VolumePatch
 from pileus.domain.tags import validate_tags
 
@@ -24,8 +24,8 @@ class _CreateVolume(Struct, kw_only=True, tag_field="source"):
 
     def _ordered(
         self, source: Source, source_id: str | None, size: int | None, type_name: str | None
-    ) -> orders.NewVolume:
-        return orders.NewVolume(
+    ) -> instance_orders.NewVolume:
+        return instance_orders.NewVolume(
             source=source,
             source_id=source_id,
             size=size,
@@ -42,7 +42,7 @@ class CreateBlankVolume(_CreateVolume, kw_only=True, tag="new-volume"):
     size: Size
     type_name: VolumeType = "standard"
 
-    def ordered(self) -> orders.NewVolume:
+    def ordered(self) -> instance_orders.NewVolume:
         """Say it in the rules' words; raises Invalid for its tags."""
         return self._ordered(Source.NEW, None, self.size, self.type_name)
 
@@ -54,7 +54,7 @@ class CreateVolumeFromImage(_CreateVolume, kw_only=True, tag="image"):
     size: Size
     type_name: VolumeType = "standard"
 
-    def ordered(self) -> orders.NewVolume:
+    def ordered(self) -> instance_orders.NewVolume:
         """Say it in the rules' words; raises Invalid for its tags."""
         return self._ordered(Source.IMAGE, self.image_id, self.size, self.type_name)
 
@@ -66,7 +66,7 @@ class CreateVolumeFromSnapshot(_CreateVolume, kw_only=True, tag="snapshot"):
     size: Size | None = None
     type_name: VolumeType | None = None
 
-    def ordered(self) -> orders.NewVolume:
+    def ordered(self) -> instance_orders.NewVolume:
         """Say it in the rules' words; raises Invalid for its tags."""
         return self._ordered(Source.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
 

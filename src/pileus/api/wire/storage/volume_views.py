@@ -3,12 +3,12 @@
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.legacy import legacy_tag_fields
-from pileus.api.wire.placed import common_fields
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.api.wire.times import offset
 from pileus.domain.compute.images import Image
-from pileus.domain.storage.volume_parts import VolumeAttachmentDetails, VolumeDetails
+from pileus.domain.storage.volume_details import VolumeAttachmentDetails, VolumeDetails
 from pileus.domain.storage.volume_types import VolumeLimits
 from pileus.domain.storage.volumes import Volume
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.drivers.driver import DriverError
+from pileus.drivers.protocols.compute import DriverError
 from pileus.drivers.qemu.fabric.state import Question, Reply, Report, State
-from pileus.drivers.qemu.home import short_socket_path
+from pileus.drivers.qemu.paths import short_socket_path
 
 SOCKET = "fabric.sock"
 LONGEST = 64 << 20

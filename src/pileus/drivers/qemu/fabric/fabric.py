@@ -11,14 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.drivers.guests import PortForward
-from pileus.drivers.qemu.fabric.outside import Opening, Uplink
+from pileus.drivers.protocols.guests import PortForward
 from pileus.drivers.qemu.fabric.plan import MTU, Plan
 from pileus.drivers.qemu.fabric.ports import Port
 from pileus.drivers.qemu.fabric.slirp import LOOPBACK
-from pileus.drivers.qemu.fabric.state import Forward, Guest, SavedState, Report, State
+from pileus.drivers.qemu.fabric.state import Forward, Guest, Report, SavedState, State
 from pileus.drivers.qemu.fabric.switch import Switch
 from pileus.drivers.qemu.fabric.taps import Tap
+from pileus.drivers.qemu.fabric.uplink import Opening, Uplink
 
 LOG = logging.getLogger(__name__)
 KEPT = Path("state.json")

@@ -73,7 +73,7 @@ class Switch(Routing):
             self._spread(tap, frame, found)
 
     def _arp(self, port: Port, frame: bytes) -> bool:
-        if len(frame) < 42:  # noqa: PLR2004  # of a whole question
+        if len(frame) < 42:  # of a whole question
             return False
         asked = frame[28:32]
         honest = frame[22:28] in port.macs and (asked == NOBODY or port.may_speak_as(asked))
@@ -153,5 +153,5 @@ def _misleads(port: Port, frame: bytes, found: Packet) -> bool:
 def _is_service(found: Packet) -> bool:
     """Whether it is for what every machine may ask: its metadata, and the resolver."""
     if found.target == METADATA_IP:
-        return found.protocol == TCP and found.dport == 80  # noqa: PLR2004  # of HTTP
-    return found.target == RESOLVER_IP and found.protocol in (TCP, UDP) and found.dport == 53  # noqa: PLR2004  # of DNS
+        return found.protocol == TCP and found.dport == 80  # of HTTP
+    return found.target == RESOLVER_IP and found.protocol in (TCP, UDP) and found.dport == 53  # of DNS

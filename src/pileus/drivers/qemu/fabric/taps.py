@@ -48,7 +48,7 @@ class Tap:
                 frame = os.read(self._descriptor, LONGEST)
             except OSError:
                 return
-            if len(frame) >= 14:  # noqa: PLR2004  # of a header
+            if len(frame) >= 14:  # of a header
                 self._heard(self, frame)
 
 
