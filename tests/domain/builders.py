@@ -5,6 +5,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 import pileus
 from pileus.domain.catalogue import Catalogue, image_id, parse_catalogue
 from pileus.domain.compute.images import Image

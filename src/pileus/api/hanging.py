@@ -8,9 +8,9 @@ from pileus.store.database import Tx
 from pileus.store.storage import attachments, snapshots
 
 
-async def attach_volume(
+async def attach_volume(  # noqa: PLR0913, PLR0917  # each is a fact of its own
     tx: Tx, call: RequestContext, volume: Volume, instance_id: str, tag: str | None, task_id: str
-) -> Attachment:  # each is a fact of its own
+) -> Attachment:
     """Write a volume's place on an instance, which the task holds from now on; raises what stands in the way."""
     instance = await instances.get(tx, call.place, instance_id)
     flavor = call.app.catalogue.flavor(instance.flavor_id)
