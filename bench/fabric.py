@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import Nic, SecurityGroupSpec
+from pileus.drivers.protocols.compute import Nic, SecurityGroupSpec
 from pileus.drivers.qemu.fabric import client
 from pileus.drivers.qemu.fabric.frames import mac, packed, udp
 from pileus.drivers.qemu.fabric.state import State, Wire
@@ -52,7 +52,7 @@ def _fabric(folder: Path) -> Iterator[Path]:
 async def _told(folder: Path, child: "subprocess.Popen[bytes]") -> None:
     while child.poll() is None:
         with suppress(client.FabricGone):
-            await client.told(folder, STATE)
+            await client.apply_state(folder, STATE)
             return
         await asyncio.sleep(0.05)
     raise OSError(f"The fabric ended: {(folder / 'fabric.log').read_text()}")

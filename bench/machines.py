@@ -17,9 +17,9 @@ import httpx
 
 from bench.servers import KEY, free_port, pileus
 from pileus.domain.catalogue import image_id
-from pileus.drivers.driver import Machine
+from pileus.drivers.protocols.compute import Machine
 from pileus.drivers.qemu import arguments
-from pileus.drivers.qemu.programs import found
+from pileus.drivers.qemu.programs import find_programs
 from pileus.drivers.qemu.seed import seed
 
 SYSTEM = "debian-12-generic-x64"
@@ -108,7 +108,7 @@ def _by_hand(folder: Path) -> float:
     card = arguments.nic("port", "fa:16:3e:00:00:01", 2)
     forward = [{"str": f"tcp:127.0.0.1:{port}-:22"}]
     card.backend = {"type": "user", "id": card.backend["id"], "hostfwd": forward}
-    running = subprocess.Popen(arguments.command(found("auto"), machine, [disk, card]), cwd=folder)
+    running = subprocess.Popen(arguments.command(find_programs("auto"), machine, [disk, card]), cwd=folder)
     try:
         _until(lambda: _greets(port))
         return time.monotonic() - began

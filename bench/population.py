@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from pileus.domain.account.limits import QUOTAS
+from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.account.quotas import GLOBAL
 from pileus.domain.catalogue import Catalogue, image_id
 

@@ -15,9 +15,9 @@ from litestar import Litestar, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from prometheus_client import CollectorRegistry
 
-from pileus.api.answers import Answer
-from pileus.api.observing import Figures, observed
+from pileus.api.middleware import HttpMetrics, observe
 from pileus.api.requests import Request
+from pileus.api.responses import JsonResponse
 from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
 from pileus.server.process import server_of
 from pileus.settings import Settings
@@ -92,35 +92,39 @@ def _answers(url: str) -> bool:
 
 def floor_of(body: bytes) -> Litestar:
     """Pileus' own stack around handlers that do nothing."""
-    canned = type("Canned", (Answer,), {})
+    canned = type("Canned", (JsonResponse,), {})
 
     @get(ONE)
-    async def read(project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]) -> Answer[bytes]:  # noqa: ARG001
+    async def read(
+        project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]
+    ) -> JsonResponse[bytes]:
         return canned(body, media_type="application/octet-stream")
 
     @patch(ONE)
     async def change(
-        project_id: FromPath[int],  # noqa: ARG001
-        region_id: FromPath[int],  # noqa: ARG001
-        instance_id: FromPath[str],  # noqa: ARG001
-        data: JSONBody[UpdateInstance],  # noqa: ARG001
-    ) -> Answer[bytes]:
+        project_id: FromPath[int],
+        region_id: FromPath[int],
+        instance_id: FromPath[str],
+        data: JSONBody[UpdateInstance],
+    ) -> JsonResponse[bytes]:
         return canned(body, media_type="application/octet-stream")
 
     @post(MANY, status_code=200)
     async def create(
-        project_id: FromPath[int],  # noqa: ARG001
-        region_id: FromPath[int],  # noqa: ARG001
-        data: JSONBody[CreateInstance],  # noqa: ARG001
-    ) -> Answer[bytes]:
+        project_id: FromPath[int],
+        region_id: FromPath[int],
+        data: JSONBody[CreateInstance],
+    ) -> JsonResponse[bytes]:
         return canned(TASKS, media_type="application/json")
 
     @delete(ONE, status_code=200)
-    async def remove(project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]) -> Answer[bytes]:  # noqa: ARG001
+    async def remove(
+        project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]
+    ) -> JsonResponse[bytes]:
         return canned(TASKS, media_type="application/json")
 
     app = Litestar([read, change, create, remove], request_class=Request, openapi_config=None, logging_config=None)
-    app.asgi_handler = observed(app.asgi_handler, Figures(CollectorRegistry()))
+    app.asgi_handler = observe(app.asgi_handler, HttpMetrics(CollectorRegistry()))
     return app
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pileus.app import Running, started
+from pileus.app import RunningCloud, run_cloud
 from pileus.settings import Settings
 from pileus.store import faults
 from pileus.store.database import Database
-from pileus.store.schema import opened
+from pileus.store.schema import open_database
 from tests.brokers import broker
 from tests.databases import BACKENDS, database_url, empty
 from tests.servers import Server, serving
@@ -17,18 +17,20 @@ from tests.tenants import Tenant, new_tenant
 
 
 @pytest.fixture(scope="session", params=BACKENDS)
-async def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningCloud]:
     """A cloud in this process, with its engine at work, on each database."""
     data: Path = tmp_path_factory.mktemp("data")
     with database_url(request.param) as url:
-        async with started(
+        async with run_cloud(
             Settings(data=data, database=url, log_level="error", image_sources="any", subscribers="any")
         ) as cloud:
             yield cloud
 
 
 @pytest.fixture
-async def tenant(running: Running) -> AsyncIterator[Tenant]:
+async def tenant(running: RunningCloud) -> AsyncIterator[Tenant]:
     """A tenant of its own, and a cloud in which nothing is to go wrong afterwards."""
     async with new_tenant(running) as fresh:
         yield fresh
@@ -36,7 +38,7 @@ async def tenant(running: Running) -> AsyncIterator[Tenant]:
 
 
 @pytest.fixture
-async def stranger(running: Running) -> AsyncIterator[Tenant]:
+async def stranger(running: RunningCloud) -> AsyncIterator[Tenant]:
     """Another tenant, who must never see what is the first one's."""
     async with new_tenant(running) as fresh:
         yield fresh
@@ -79,6 +81,6 @@ def url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def db(url: str, tmp_path: Path) -> AsyncIterator[Database]:
     """That database, open."""
-    database = await opened(url, tmp_path)
+    database = await open_database(url, tmp_path)
     yield database
     await database.close()

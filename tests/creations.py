@@ -5,17 +5,17 @@ from typing import Any
 import httpx
 
 from pileus.domain.storage.volumes import Volume, VolumeStatus
-from pileus.domain.tags import tagged
+from pileus.domain.tags import make_tags
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.storage import volumes
-from tests.orders import an_order
-from tests.tenants import Tenant
-from tests.worlds import (
+from tests.builders import (
     driver_of,
     place_of,
     renewed,
 )
+from tests.orders import an_order
+from tests.tenants import Tenant
 
 CREATE = "create_vm"
 
@@ -42,7 +42,7 @@ async def a_volume(tenant: Tenant, **changes: Any) -> Volume:
     volume = Volume(**{**renewed(tenant), **facts, **changes})
 
     async def write(tx: Tx) -> Volume:
-        await tags.add(tx, volumes.KIND, place_of(tenant), volume.id, tagged([("kept", "yes")]))
+        await tags.add(tx, volumes.KIND, place_of(tenant), volume.id, make_tags([("kept", "yes")]))
         return await volumes.add(tx, volume)
 
     return await tenant.running.cloud.db.write(write)

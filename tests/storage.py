@@ -11,14 +11,14 @@ from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import Interval, Schedule
 from pileus.domain.storage.volumes import Attachment, Snapshot, Volume, VolumeStatus, device
-from pileus.domain.tags import tagged
-from pileus.drivers.driver import Disk
+from pileus.domain.tags import make_tags
+from pileus.drivers.protocols.compute import Disk
 from pileus.store import faults, tags
 from pileus.store.account import user_actions
 from pileus.store.database import Tx
 from pileus.store.storage import attachments, lifecycle_policies, schedules, snapshots, volumes
+from tests.builders import driver_of, owned, place_of, renewed
 from tests.tenants import Tenant
-from tests.worlds import driver_of, owned, place_of, renewed
 
 
 async def a_volume(
@@ -30,7 +30,7 @@ async def a_volume(
 
     async def write(tx: Tx) -> None:
         await volumes.add(tx, volume)
-        await tags.add(tx, volumes.KIND, place_of(tenant), volume.id, tagged((labels or {}).items()))
+        await tags.add(tx, volumes.KIND, place_of(tenant), volume.id, make_tags((labels or {}).items()))
         if instance:
             await _hung(tx, tenant, volume, instance)
 
@@ -51,7 +51,7 @@ async def a_snapshot(
 
     async def write(tx: Tx) -> None:
         await snapshots.add(tx, snapshot)
-        await tags.add(tx, snapshots.KIND, place_of(tenant), snapshot.id, tagged((labels or {}).items()))
+        await tags.add(tx, snapshots.KIND, place_of(tenant), snapshot.id, make_tags((labels or {}).items()))
 
     await tenant.running.cloud.db.write(write)
     await driver_of(tenant.running).ensure_snapshot(snapshot.id, volume.id)

@@ -9,11 +9,11 @@ from typing import Any, cast
 import httpx
 from gcore import AsyncGcore
 
-from pileus.app import Running
+from pileus.app import RunningCloud
 from pileus.domain.account.access import Role
 from pileus.domain.account.keys import ApiKey, digest
 from pileus.domain.account.projects import Project
-from pileus.seeding import new_token
+from pileus.initial_data import new_token
 from pileus.store import counters
 from pileus.store.account import clients, keys, projects
 from pileus.store.database import Tx
@@ -27,7 +27,7 @@ ENDED = ("FINISHED", "ERROR")
 class Tenant:
     """A client with one project in region 1; `api` speaks as its administrator, `sdk` is the official client."""
 
-    running: Running
+    running: RunningCloud
     client_id: int
     project_id: int
     tokens: dict[Role, str]
@@ -61,7 +61,7 @@ class Tenant:
         return task
 
 
-def client_of(running: Running, token: str | None) -> httpx.AsyncClient:
+def client_of(running: RunningCloud, token: str | None) -> httpx.AsyncClient:
     """An in-process HTTP client whose every answer is judged by the published contract."""
 
     async def judge(response: httpx.Response) -> None:
@@ -78,7 +78,7 @@ def client_of(running: Running, token: str | None) -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def new_tenant(running: Running) -> AsyncIterator[Tenant]:
+async def new_tenant(running: RunningCloud) -> AsyncIterator[Tenant]:
     """A fresh tenant of a running cloud."""
     client_id, project_id, tokens = await running.cloud.db.write(_written)
     async with client_of(running, tokens[Role.ADMINISTRATORS]) as api:
@@ -102,14 +102,14 @@ async def new_tenant(running: Running) -> AsyncIterator[Tenant]:
 
 
 async def _written(tx: Tx) -> tuple[int, int, dict[Role, str]]:
-    client_id = 1000 + await counters.following(tx, "test_clients")
+    client_id = 1000 + await counters.next_value(tx, "test_clients")
     await clients.add(tx, client_id, f"client-{client_id}", 0)
     await clients.add_user(tx, client_id, client_id, f"user-{client_id}@example.com", 0)
-    project_id = await counters.following(tx, "projects")
+    project_id = await counters.next_value(tx, "projects")
     await projects.add(tx, Project(id=project_id, client_id=client_id, name="default", is_default=True, created_at=0))
     tokens = {}
     for role in Role:
-        number = await counters.following(tx, "api_keys")
+        number = await counters.next_value(tx, "api_keys")
         tokens[role] = new_token(number)
         await keys.add(tx, _key(number, client_id, role, tokens[role]))
     return client_id, project_id, tokens

@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from pileus.store.contents import LOCKABLE
+from pileus.store.project_contents import LOCKABLE
 from tests.databases import BACKENDS, database_url
 from tests.orders import an_order, boot
 from tests.servers import KEY, Server, start

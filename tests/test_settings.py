@@ -216,8 +216,8 @@ def test_a_wrong_database_is_refused_and_its_password_not_shown() -> None:
 def test_secrets_are_not_shown(url: str, shown: str) -> None:
     settings = Settings(api_key="1_correct-horse", database=url)
 
-    assert settings.shown()["database"] == shown
-    assert settings.shown()["api_key"] == HIDDEN
+    assert settings.without_secrets()["database"] == shown
+    assert settings.without_secrets()["api_key"] == HIDDEN
     assert not any(secret in repr(settings) for secret in ("horse", "hunter2"))
 
 

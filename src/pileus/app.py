@@ -12,38 +12,38 @@ from typing import Any
 from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
-from pileus.api.application import application
-from pileus.api.call import Cloud
-from pileus.api.observing import Figures
-from pileus.api.wire.account.user_actions import written
+from pileus.api.application import create_app
+from pileus.api.context import AppState
+from pileus.api.middleware import HttpMetrics
+from pileus.api.wire.account.user_actions import encode_audit_event
+from pileus.api_keys import ApiKeyAdmin
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
-from pileus.drivers.driver import Compute, Fetching, Hosting, Maker, Rehearses, Setup
-from pileus.drivers.guests import Watches
-from pileus.drivers.named import named
-from pileus.drivers.notifying import Messenger
-from pileus.key_room import KeyRoom
-from pileus.seeding import catalogue_of, furnished, seed
+from pileus.drivers.protocols.compute import Compute, DriverConfig, DriverFactory, Fetching, Hosting, Simulates
+from pileus.drivers.protocols.guests import Watches
+from pileus.drivers.registry import find_driver
+from pileus.initial_data import catalogue_of, prepared_database, seed
+from pileus.outbound.notifier import Messenger
 from pileus.settings import Settings
-from pileus.store.schema import opened
+from pileus.store.schema import open_database
 from pileus.tasks.account.deliveries import Deliverer
-from pileus.tasks.endings import Endings
+from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
+from pileus.tasks.completion import TaskWaiters
 from pileus.tasks.engine import Ended, Engine
-from pileus.tasks.interference import Faults
+from pileus.tasks.fault_injection import StoredFaultInjector
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconcile import Reconciler
-from pileus.tasks.stopping import PATIENCE, stopped
-from pileus.tasks.storage.scheduling import Scheduler
+from pileus.tasks.storage.scheduler import Scheduler
 
 VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
 @dataclass(slots=True)
-class Running:
+class RunningCloud:
     """A cloud whose parts are at work; `first_token` is the administrator's key if it was made just now."""
 
     app: Litestar
-    cloud: Cloud
+    cloud: AppState
     engine: Engine
     driver: Compute
     first_token: str | None
@@ -60,9 +60,9 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
 
-def driver_of(settings: Settings, catalogue: Catalogue) -> Compute:
+def make_driver(settings: Settings, catalogue: Catalogue) -> Compute:
     """What runs the machines; raises UnknownDriver."""
-    maker: Maker = named(settings.driver).load()
+    maker: DriverFactory = find_driver(settings.driver).load()
     fetching = Fetching(
         largest=settings.image_limit << 30, seconds=settings.image_timeout, anywhere=settings.image_sources == "any"
     )
@@ -74,27 +74,27 @@ def driver_of(settings: Settings, catalogue: Catalogue) -> Compute:
         resume=settings.qemu_resume,
         bridges=dict(pair.split("=", 1) for pair in filter(None, settings.qemu_bridges.split(","))),
     )
-    driver = maker.made(
-        Setup(settings.data, catalogue, fetching=fetching, hosting=hosting, public_url=settings.address)
+    driver = maker.create(
+        DriverConfig(settings.data, catalogue, fetching=fetching, hosting=hosting, public_url=settings.address)
     )
-    if isinstance(driver, Rehearses) and settings.simulated_time == "realistic":
+    if isinstance(driver, Simulates) and settings.simulated_time == "realistic":
         driver.set_time(settings.simulated_time)
     return driver
 
 
-def create(settings: Settings, running: Running | None = None) -> Litestar:
+def make_app(settings: Settings, running: RunningCloud | None = None) -> Litestar:
     """The ASGI application; without a running cloud it serves to look at its routes and schema."""
-    return application(settings, running.cloud if running else None, Figures(CollectorRegistry()))
+    return create_app(settings, running.cloud if running else None, HttpMetrics(CollectorRegistry()))
 
 
 @asynccontextmanager
-async def started(settings: Settings, *, only: bool = False) -> AsyncIterator[Running]:
+async def run_cloud(settings: Settings, *, only: bool = False) -> AsyncIterator[RunningCloud]:
     """Open the database, start driver, engine and reconciler, and stop them in turn; `only` is for `furnished`."""
-    figures = Figures(CollectorRegistry())
-    async with furnished(settings, figures.committed, only=only) as home:
+    figures = HttpMetrics(CollectorRegistry())
+    async with prepared_database(settings, figures.committed, only=only) as home:
         db, catalogue = home.db, home.catalogue
-        driver = driver_of(settings, catalogue)
-        endings = Endings()
+        driver = make_driver(settings, catalogue)
+        endings = TaskWaiters()
         engine = Engine(
             db,
             OPERATIONS,
@@ -103,11 +103,11 @@ async def started(settings: Settings, *, only: bool = False) -> AsyncIterator[Ru
             now,
             new_id,
             lease=int(settings.lease_seconds * 1_000_000),
-            interference=Faults(db),
+            interference=StoredFaultInjector(db),
             ended=_teller(figures, endings),
         )
         notifier = Messenger(anywhere=settings.subscribers == "any")
-        cloud = Cloud(
+        cloud = AppState(
             db,
             catalogue,
             now,
@@ -116,37 +116,37 @@ async def started(settings: Settings, *, only: bool = False) -> AsyncIterator[Ru
             driver,
             notifier,
             legacy_fields=settings.legacy_fields,
-            endings=endings,
+            task_waiters=endings,
         )
-        app = application(settings, cloud, figures)
+        app = create_app(settings, cloud, figures)
         scheduler = Scheduler(db, catalogue, now, new_id, engine.nudge)
-        deliverer = Deliverer(db, notifier, written, now)
+        deliverer = Deliverer(db, notifier, encode_audit_event, now)
         reconciler = Reconciler(db, driver, now)
         watching = [reconciler.look_after(driver)] if isinstance(driver, Watches) else []
         async with _working(engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), *watching):
-            yield Running(app, cloud, engine, driver, home.first_token)
+            yield RunningCloud(app, cloud, engine, driver, home.first_token)
 
 
 @asynccontextmanager
-async def keys(settings: Settings) -> AsyncIterator[KeyRoom]:
+async def keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
     """The API keys of a database, made ready if it is new, without starting anything else."""
     data = Path(settings.data)
-    db = await opened(settings.database, data)
+    db = await open_database(settings.database, data)
     try:
-        room = KeyRoom(db, now())
-        if not await room.is_furnished():
+        room = ApiKeyAdmin(db, now())
+        if not await room.is_seeded():
             await seed(db, catalogue_of(settings), given_key=settings.api_key, data=data, now=room.now)
         yield room
     finally:
         await db.close()
 
 
-def _teller(figures: Figures, endings: Endings) -> Ended:
+def _teller(figures: HttpMetrics, endings: TaskWaiters) -> Ended:
     """Count each task that ends, and tell whoever waits for it."""
 
     def tell(task: Task, state: str) -> None:
         figures.tasks.labels(task.task_type, state).inc()
-        endings.tell(task)
+        endings.notify(task)
 
     return tell
 
@@ -158,4 +158,4 @@ async def _working(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         yield
     finally:
         # The engine has to have the time to tell its own work again.
-        await stopped(*working, patience=3 * PATIENCE)
+        await cancel_and_wait(*working, patience=3 * PATIENCE)

@@ -191,9 +191,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         """Show everything but secrets."""
-        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.shown().items())})"
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.without_secrets().items())})"
 
-    def shown(self) -> dict[str, Any]:
+    def without_secrets(self) -> dict[str, Any]:
         """Every setting's value, fit to be seen: the API key and the database's password are left out."""
         values = {setting.name: getattr(self, setting.name) for setting in SETTINGS}
         values["data"] = str(self.data)
@@ -237,7 +237,7 @@ class Setting(Struct, frozen=True, kw_only=True):
         return kind
 
 
-class Given(Struct, frozen=True):
+class SettingSource(Struct, frozen=True):
     """A value as somebody gave it, and where."""
 
     value: Any
@@ -250,25 +250,27 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], config: Path | No
     return settle(gather(flags, environ, config))
 
 
-def gather(flags: Mapping[str, Any], environ: Mapping[str, str], config: Path | None = None) -> dict[str, Given]:
+def gather(
+    flags: Mapping[str, Any], environ: Mapping[str, str], config: Path | None = None
+) -> dict[str, SettingSource]:
     """Collect what was given, the strongest source of each setting; defaults are not among it."""
     named = config or (Path(environ["PILEUS_CONFIG"]) if environ.get("PILEUS_CONFIG") else None)
     found = _from_file(named.expanduser()) if named else {}
     for setting in SETTINGS:
         if environ.get(setting.variable):
-            found[setting.name] = Given(environ[setting.variable], setting.variable)
+            found[setting.name] = SettingSource(environ[setting.variable], setting.variable)
         if flags.get(setting.name) is not None:
-            found[setting.name] = Given(flags[setting.name], setting.flag)
+            found[setting.name] = SettingSource(flags[setting.name], setting.flag)
     return found
 
 
-def settle(given: Mapping[str, Given]) -> Settings:
+def settle(given: Mapping[str, SettingSource]) -> Settings:
     """Check and convert what was given; whatever was not has its default."""
     rows = {setting.name: setting for setting in SETTINGS}
     return Settings(**{name: _converted(rows[name], one) for name, one in given.items()})
 
 
-def _from_file(path: Path) -> dict[str, Given]:
+def _from_file(path: Path) -> dict[str, SettingSource]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as failure:
@@ -278,7 +280,7 @@ def _from_file(path: Path) -> dict[str, Given]:
         raise SettingError(f"{path}: not TOML: {failure}") from None
     for key in content:
         _known(key, path)
-    return {key: Given(value, str(path), typed=True) for key, value in content.items()}
+    return {key: SettingSource(value, str(path), typed=True) for key, value in content.items()}
 
 
 def _known(key: str, path: Path) -> None:
@@ -289,7 +291,7 @@ def _known(key: str, path: Path) -> None:
         raise SettingError(f"{path}: there is no setting {key}; {hint}")
 
 
-def _converted(setting: Setting, given: Given) -> Any:
+def _converted(setting: Setting, given: SettingSource) -> Any:
     try:
         return msgspec.convert(given.value, setting.kind, strict=given.typed, dec_hook=_path)
     except (msgspec.ValidationError, ValueError):

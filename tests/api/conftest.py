@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pileus.app import Running
-from tests.api.strangers import Ids, ids_of
+from pileus.app import RunningCloud
+from tests.api.foreign_ids import Ids, ids_of
 from tests.databases import BACKENDS
-from tests.loops import World, world_on
+from tests.sync_app import World, world_on
 from tests.tenants import Tenant, new_tenant
 
 
@@ -22,7 +22,7 @@ class Owner:
 
 
 @pytest.fixture(scope="session")
-async def owner(running: Running) -> AsyncIterator[Owner]:
+async def owner(running: RunningCloud) -> AsyncIterator[Owner]:
     """One owner for many tests."""
     async with new_tenant(running) as tenant:
         yield Owner(tenant, await ids_of(tenant))

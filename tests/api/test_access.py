@@ -10,8 +10,8 @@ import pytest
 
 from pileus.domain.account.access import ALLOWED, Access, Role
 from tests.api.conftest import Owner
-from tests.api.doors import DOORS, LOCKED, Door
-from tests.api.strangers import SECRET, Ids, ids_of_nothing
+from tests.api.foreign_ids import SECRET, Ids, ids_of_nothing
+from tests.api.routes import DOORS, LOCKED, Door
 from tests.tenants import Tenant, client_of
 
 TABLE = Path(__file__).with_name("access.txt")

@@ -11,8 +11,8 @@ from pileus.domain.account.keys import ApiKey, digest
 from pileus.store import counters
 from pileus.store.account import keys
 from pileus.store.database import Tx
+from tests.builders import an_instance
 from tests.tenants import Tenant, client_of
-from tests.worlds import an_instance
 
 NOT_AUTHENTICATED = "not_authenticated"
 NOT_VALID = "token_not_valid"
@@ -31,7 +31,7 @@ async def a_key(tenant: Tenant, secret: str, **changes: Any) -> str:
     """A token of the tenant's with a secret of the test's choosing."""
 
     async def write(tx: Tx) -> str:
-        number = await counters.following(tx, "api_keys")
+        number = await counters.next_value(tx, "api_keys")
         token = f"{number}_{secret}"
         facts = {"id": number, "client_id": tenant.client_id, "user_id": tenant.client_id, "name": "mine"}
         key = ApiKey(**{**facts, "role": Role.ENGINEERS.value, "digest": digest(token), "created_at": 0, **changes})
@@ -105,7 +105,7 @@ async def test_a_token_that_is_nobodys_is_told_as_an_expired_one(tenant: Tenant,
 
 async def test_both_separators_of_tokens_are_read(tenant: Tenant) -> None:
     async def write(tx: Tx) -> str:
-        number = await counters.following(tx, "api_keys")
+        number = await counters.next_value(tx, "api_keys")
         token = f"{number}$an-older-secret"
         facts: dict[str, Any] = {
             "id": number,

@@ -12,13 +12,13 @@ from litestar import Litestar, get
 from litestar.params import FromQuery
 
 from pileus.api.errors import HANDLERS
-from pileus.app import started
+from pileus.app import run_cloud
 from pileus.settings import Settings
 from tests.api.conftest import Owner
-from tests.api.doors import LOCKED, Door
-from tests.api.strangers import Ids, ids_of, ids_of_nothing
+from tests.api.foreign_ids import Ids, ids_of, ids_of_nothing
+from tests.api.routes import LOCKED, Door
+from tests.builders import an_instance
 from tests.tenants import Tenant, client_of, new_tenant
-from tests.worlds import an_instance
 
 WITH_BODY = [door for door in LOCKED if door.wanted() is not None]
 WITH_QUERY = [door for door in LOCKED if door.queries]
@@ -180,7 +180,7 @@ async def test_what_nobody_has_foreseen_is_told_by_its_id_and_no_more(
     url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The database goes away under the server; the trace is for the log alone."""
-    async with started(Settings(data=tmp_path, database=url)) as running, new_tenant(running) as tenant:
+    async with run_cloud(Settings(data=tmp_path, database=url)) as running, new_tenant(running) as tenant:
         assert (await tenant.api.get(tenant.path("instances", "x"))).status_code == 404
         await running.cloud.db.close()
 

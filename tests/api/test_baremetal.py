@@ -7,10 +7,7 @@ from gcore import NotFoundError
 
 from pileus.domain.faults import FaultKind
 from pileus.store.compute.instances import find
-from tests.orders import METAL
-from tests.storage import allow
-from tests.tenants import REGION, Tenant
-from tests.worlds import (
+from tests.builders import (
     BARE_METAL,
     a_floating_ip,
     a_network,
@@ -22,6 +19,9 @@ from tests.worlds import (
     driver_of,
     ports_of,
 )
+from tests.orders import METAL
+from tests.storage import allow
+from tests.tenants import REGION, Tenant
 
 DEBIAN = "bm1-infrastructure-small"
 POLL: dict[str, Any] = {"polling_interval_seconds": 1}

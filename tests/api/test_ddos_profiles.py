@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.builders import addresses_of, an_instance, ports_of
 from tests.tenants import Tenant
-from tests.worlds import addresses_of, an_instance, ports_of
 
 BY_REGION = ("profile-templates", "region_coverage", "accessibility")
 

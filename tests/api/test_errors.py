@@ -2,7 +2,7 @@
 
 import pytest
 
-from pileus.api.errors import FACES
+from pileus.api.errors import HTTP_ERRORS
 from pileus.domain.errors import Problem
 from tests.tenants import Tenant
 
@@ -13,7 +13,7 @@ def _family(problem: type[Problem]) -> list[type[Problem]]:
 
 @pytest.mark.parametrize("problem", _family(Problem))
 def test_every_problem_has_a_face(problem: type[Problem]) -> None:
-    assert problem in FACES
+    assert problem in HTTP_ERRORS
 
 
 async def test_an_unknown_route_is_told_in_the_apis_shape(tenant: Tenant) -> None:

@@ -7,12 +7,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from pileus.store.contents import LOCKABLE
-from tests.loops import World
+from pileus.store.project_contents import LOCKABLE
+from tests.builders import a_network, driver_of
+from tests.networks import a_router
 from tests.orders import an_order, boot
+from tests.sync_app import World
 from tests.tenants import REGION
-from tests.wiring import a_router
-from tests.worlds import a_network, driver_of
 
 # One of the things that there are: the number is taken round.
 WHICH = st.integers(0, 5)

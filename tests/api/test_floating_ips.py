@@ -8,11 +8,11 @@ import pytest
 from pileus.domain.faults import FaultKind
 from pileus.domain.network.ports import Port
 from pileus.store import faults
+from tests.builders import a_floating_ip, a_network, a_port, addresses_of, an_instance, disturb, driver_of
+from tests.networks import a_router, seen
 from tests.storage import allow
-from tests.tasks.address_stories import an_inner_port
+from tests.tasks.address_scenarios import an_inner_port
 from tests.tenants import REGION, Tenant
-from tests.wiring import a_router, seen
-from tests.worlds import a_floating_ip, a_network, a_port, addresses_of, an_instance, disturb, driver_of
 
 
 async def a_new_one(tenant: Tenant, **body: Any) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.images import GIB
 from pileus.domain.faults import FaultKind
+from tests.builders import FLAVOR, an_image, an_instance, disturb, driver_of
 from tests.image_server import CHECKSUM, QCOW2, RAW, image_url
 from tests.storage import a_volume, allow, audited, volume_now
 from tests.tenants import REGION, Tenant
-from tests.worlds import FLAVOR, an_image, an_instance, disturb, driver_of
 
 NOTHING = "00000000-0000-4000-8000-000000000000"
 OF_VOLUME = {"name": "golden", "architecture": "aarch64", "ssh_key": "required", "tags": {"a": "b"}}

@@ -6,12 +6,12 @@ import pytest
 from gcore import NotFoundError
 
 from pileus.domain.compute.images import Image
-from pileus.domain.tags import tagged
+from pileus.domain.tags import make_tags
 from pileus.store import tags
 from pileus.store.compute import images
 from pileus.store.database import Tx
+from tests.builders import place_of, renewed
 from tests.tenants import REGION, Tenant
-from tests.worlds import place_of, renewed
 
 PUBLIC = ["ubuntu-22.04-x64", "ubuntu-24.04-x64", "debian-12-generic-x64", "windows-server-2022-standard-x64"]
 NOTHING = "00000000-0000-4000-8000-000000000000"
@@ -24,7 +24,7 @@ async def an_image(tenant: Tenant, name: str = "mine", labels: dict[str, str] | 
 
     async def write(tx: Tx) -> None:
         await images.TABLE.add(tx, image)
-        await tags.add(tx, images.KIND, place_of(tenant), image.id, tagged((labels or {}).items()))
+        await tags.add(tx, images.KIND, place_of(tenant), image.id, make_tags((labels or {}).items()))
 
     await tenant.running.cloud.db.write(write)
     return image

@@ -9,11 +9,10 @@ import pytest
 from pileus.domain.account.access import Role
 from pileus.domain.compute.instances import Action, Instance
 from pileus.domain.faults import FaultKind
-from pileus.drivers.driver import Seen
+from pileus.drivers.protocols.compute import ObservedMachine
 from pileus.store import faults
 from pileus.store.network import ddos_profiles
-from tests.tenants import Tenant
-from tests.worlds import (
+from tests.builders import (
     BARE_METAL,
     a_ddos_profile,
     a_floating_ip,
@@ -25,6 +24,7 @@ from tests.worlds import (
     now_of,
     ports_of,
 )
+from tests.tenants import Tenant
 
 ENDS = [
     ("start", "SHUTOFF", "ACTIVE", "active", "start_vm"),
@@ -61,7 +61,7 @@ async def verb(tenant: Tenant, instance: Instance, name: str, **more: Any) -> ht
     return await tenant.api.post(tenant.path("instances", instance.id, name), **more)
 
 
-async def machine(tenant: Tenant, instance: Instance) -> Seen:
+async def machine(tenant: Tenant, instance: Instance) -> ObservedMachine:
     (found,) = [seen async for seen in driver_of(tenant.running).observe() if seen.machine_id == instance.id]
     return found
 

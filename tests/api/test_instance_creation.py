@@ -11,10 +11,7 @@ from pileus.domain.storage.volumes import Snapshot
 from pileus.store import tags
 from pileus.store.storage import snapshots, volumes
 from pileus.tasks.compute.create_instance import STEPS
-from tests.creations import CREATE, a_volume, counted, failed, fixed, made, ordered
-from tests.orders import METAL, UBUNTU, an_order, boot
-from tests.tenants import Tenant
-from tests.worlds import (
+from tests.builders import (
     a_floating_ip,
     a_network,
     a_placement_group,
@@ -24,6 +21,9 @@ from tests.worlds import (
     place_of,
     renewed,
 )
+from tests.creations import CREATE, a_volume, counted, failed, fixed, made, ordered
+from tests.orders import METAL, UBUNTU, an_order, boot
+from tests.tenants import Tenant
 
 
 async def test_an_instance_is_made_whole(tenant: Tenant) -> None:

@@ -7,10 +7,7 @@ import pytest
 
 from pileus.store.network import ddos_profiles, floating_ips, ports
 from pileus.store.storage import volumes
-from tests.creations import a_volume, counted, made
-from tests.orders import boot
-from tests.tenants import Tenant
-from tests.worlds import (
+from tests.builders import (
     BARE_METAL,
     a_ddos_profile,
     a_floating_ip,
@@ -22,6 +19,9 @@ from tests.worlds import (
     place_of,
     ports_of,
 )
+from tests.creations import a_volume, counted, made
+from tests.orders import boot
+from tests.tenants import Tenant
 
 
 async def deleted(tenant: Tenant, instance_id: str, **query: Any) -> httpx.Response:

@@ -10,8 +10,8 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.faults import FaultKind
 from pileus.store import faults
 from pileus.store.compute import capacities
+from tests.builders import BARE_METAL, FLAVOR, actions_of, an_image, an_instance, disturb, driver_of, now_of
 from tests.tenants import REGION, Tenant
-from tests.worlds import BARE_METAL, FLAVOR, actions_of, an_image, an_instance, disturb, driver_of, now_of
 
 LARGER = "g1-standard-2-4"
 

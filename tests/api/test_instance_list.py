@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.tenants import Tenant
-from tests.worlds import (
+from tests.builders import (
     a_ddos_profile,
     a_floating_ip,
     a_network,
@@ -16,6 +15,7 @@ from tests.worlds import (
     an_instance,
     ports_of,
 )
+from tests.tenants import Tenant
 
 DAY = 86_400_000_000
 

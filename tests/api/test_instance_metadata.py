@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from pileus.store.account import user_actions
+from tests.builders import SYSTEM_TAGS, an_instance
 from tests.tenants import Tenant
-from tests.worlds import SYSTEM_TAGS, an_instance
 
 
 async def shown(tenant: Tenant, instance_id: str) -> dict[str, str]:

@@ -6,13 +6,10 @@ from typing import Any
 
 import httpx
 
-from pileus.api.plugging import Plugging, plug
-from pileus.domain.compute.orders import InterfaceType, NewInterface
+from pileus.api.plugging import InterfaceContext, create_interface
+from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.network.ports import mac_address
-from tests.creations import a_volume, counted, made, ordered
-from tests.orders import METAL, boot
-from tests.tenants import Tenant
-from tests.worlds import (
+from tests.builders import (
     a_floating_ip,
     a_network,
     a_placement_group,
@@ -21,6 +18,9 @@ from tests.worlds import (
     place_of,
     ports_of,
 )
+from tests.creations import a_volume, counted, made, ordered
+from tests.orders import METAL, boot
+from tests.tenants import Tenant
 
 MANY = 6
 
@@ -142,7 +142,7 @@ async def test_a_mac_address_that_is_taken_is_not_given_again(tenant: Tenant) ->
     unlucky, lucky = cloud.new_id(), cloud.new_id()
     await a_port(tenant, mac_address=mac_address(unlucky))
     ids = iter([unlucky, lucky, cloud.new_id()])
-    plugging = Plugging(
+    plugging = InterfaceContext(
         place=place_of(tenant),
         catalogue=cloud.catalogue,
         instance_id=instance.id,
@@ -152,7 +152,9 @@ async def test_a_mac_address_that_is_taken_is_not_given_again(tenant: Tenant) ->
     )
     (group, *_) = (await made(tenant))["security_groups"]
 
-    plugged = await cloud.db.write(lambda tx: plug(tx, plugging, NewInterface(type=InterfaceType.EXTERNAL), [], 1))
+    plugged = await cloud.db.write(
+        lambda tx: create_interface(tx, plugging, NewInterface(type=InterfaceType.EXTERNAL), [], 1)
+    )
 
     assert group == {"name": "default"}
     assert plugged.port.id == lucky

@@ -3,9 +3,9 @@
 import pytest
 
 from pileus.domain.account.access import Role
+from tests.builders import a_floating_ip, a_network, a_port, a_security_group, an_instance, driver_of, ports_of
 from tests.orders import UBUNTU
 from tests.tenants import Tenant
-from tests.worlds import a_floating_ip, a_network, a_port, a_security_group, an_instance, driver_of, ports_of
 
 
 async def test_interfaces_show_networks_addresses_and_floating_ips(tenant: Tenant) -> None:

@@ -9,8 +9,7 @@ import pytest
 from pileus.domain.account.access import Role
 from pileus.domain.compute.instances import Instance
 from pileus.domain.network.ports import Port
-from tests.tenants import Tenant
-from tests.worlds import (
+from tests.builders import (
     BARE_METAL,
     a_network,
     a_port,
@@ -21,6 +20,7 @@ from tests.worlds import (
     now_of,
     ports_of,
 )
+from tests.tenants import Tenant
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 

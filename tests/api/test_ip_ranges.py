@@ -2,8 +2,8 @@
 
 from ipaddress import ip_address, ip_network
 
+from tests.builders import addresses_of, an_instance, ports_of
 from tests.tenants import Tenant
-from tests.worlds import addresses_of, an_instance, ports_of
 
 
 async def test_every_public_address_is_in_one_of_the_ranges(tenant: Tenant) -> None:

@@ -16,8 +16,8 @@ from hypothesis.stateful import (
 from pileus.store.account import user_actions
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from tests.loops import World
-from tests.worlds import SYSTEM_TAGS, an_instance, now_of
+from tests.builders import SYSTEM_TAGS, an_instance, now_of
+from tests.sync_app import World
 
 # Few keys, so that patches meet each other; some with blanks at their ends, one that is the system's.
 KEYS = st.sampled_from(["a", "b", "c/d", " a ", "ключ", "os_type", "x" * 255])
@@ -116,7 +116,7 @@ class Patches(RuleBasedStateMachine):
     def _hold(self, task_id: str | None) -> None:
         async def write(tx: Tx) -> None:
             before = await instances.get(tx, self.instance.place, self.instance.id)
-            await instances.save(tx, before, before.locked(task_id) if task_id else before.released())
+            await instances.save(tx, before, before.locked(task_id) if task_id else before.unlocked())
 
         self.world.run(self.tenant.running.cloud.db.write(write))
         self.locked = task_id is not None

@@ -7,11 +7,11 @@ import pytest
 
 from pileus.domain.faults import FaultKind
 from pileus.store import faults
-from pileus.store.network import router_ports
+from pileus.store.network import router_interfaces
+from tests.builders import a_network, a_port, an_instance, disturb, driver_of
+from tests.networks import a_router, legs_of, listed, made, network_now, outside_of, router_now, seen, subnet_now
 from tests.storage import allow, audited
 from tests.tenants import Tenant
-from tests.wiring import a_router, legs_of, listed, made, network_now, outside_of, router_now, seen, subnet_now
-from tests.worlds import a_network, a_port, an_instance, disturb, driver_of
 
 NOTHING = "00000000-0000-4000-8000-000000000000"
 
@@ -367,4 +367,4 @@ async def test_a_project_goes_with_its_networks_and_routers(tenant: Tenant) -> N
     driver = driver_of(tenant.running)
     assert (driver.network(network["id"]), driver.router(router["id"])) == (None, None)
     async with tenant.running.cloud.db.read() as tx:
-        assert await router_ports.TABLE.find(tx, "router_id = :id", id=router["id"]) == []
+        assert await router_interfaces.TABLE.find(tx, "router_id = :id", id=router["id"]) == []

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from tests.builders import a_placement_group, an_instance
 from tests.storage import allow
 from tests.tenants import REGION, Tenant
-from tests.worlds import a_placement_group, an_instance
 
 NOUN = "servergroups"
 

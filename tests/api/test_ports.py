@@ -10,8 +10,8 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.faults import FaultKind
 from pileus.domain.network.ports import AddressPair, Port
 from pileus.store.network import ports
+from tests.builders import a_network, a_port, a_security_group, actions_of, an_instance, disturb, now_of, ports_of
 from tests.tenants import Tenant
-from tests.worlds import a_network, a_port, a_security_group, actions_of, an_instance, disturb, now_of, ports_of
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 MAC = "00:16:3e:aa:bb:cc"

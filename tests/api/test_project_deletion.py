@@ -7,15 +7,12 @@ import pytest
 
 from pileus.domain.compute.images import Image
 from pileus.domain.storage.volumes import Snapshot
-from pileus.store import contents, faults
+from pileus.store import faults, project_contents
 from pileus.store.compute import images
 from pileus.store.storage import snapshots, volumes
 from pileus.tasks.account.delete_project import STEPS
 from tests.api.test_projects import ALL, deleted, made, names, refusal
-from tests.storage import a_lifecycle_policy
-from tests.tenants import REGION, Tenant
-from tests.wiring import a_router
-from tests.worlds import (
+from tests.builders import (
     a_ddos_profile,
     a_floating_ip,
     a_network,
@@ -29,6 +26,9 @@ from tests.worlds import (
     ports_of,
     renewed,
 )
+from tests.networks import a_router
+from tests.storage import a_lifecycle_policy
+from tests.tenants import REGION, Tenant
 
 
 async def another(tenant: Tenant, name: str = "second") -> Tenant:
@@ -65,7 +65,7 @@ async def furnished(tenant: Tenant) -> None:
     await driver_of(tenant.running).ensure_snapshot(snapshot.id, volume_id)
 
 
-PROJECTS_OWN = sorted(table for table, which in contents.REMOVED.items() if which == contents.OWN)
+PROJECTS_OWN = sorted(table for table, which in project_contents.REMOVED.items() if which == project_contents.OWN)
 
 
 async def test_deleting_takes_everything_with_it(tenant: Tenant) -> None:
@@ -188,7 +188,7 @@ async def test_nothing_in_a_project_on_its_way_out_can_be_changed(tenant: Tenant
 
 async def contents_of(tenant: Tenant, table: str) -> list[str]:
     async with tenant.running.cloud.db.read() as tx:
-        return await contents.ids(tx, table, tenant.project_id)
+        return await project_contents.ids(tx, table, tenant.project_id)
 
 
 @pytest.mark.parametrize("step", [step.name for step in STEPS])
@@ -271,8 +271,8 @@ async def test_every_table_of_a_projects_things_is_emptied_and_locked(tenant: Te
         "usage_records",
     }
 
-    assert owned_by_projects - set(contents.REMOVED) == set()
-    assert (owned_by_projects & held_by_tasks) - set(contents.LOCKABLE) == set()
+    assert owned_by_projects - set(project_contents.REMOVED) == set()
+    assert (owned_by_projects & held_by_tasks) - set(project_contents.LOCKABLE) == set()
 
 
 COLUMNS = {

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.account.limits import QUOTAS
+from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.account.quotas import GLOBAL
+from tests.builders import a_floating_ip, a_network, a_placement_group, a_security_group, an_instance
 from tests.storage import a_volume, allow
 from tests.tenants import REGION, Tenant
-from tests.worlds import a_floating_ip, a_network, a_placement_group, a_security_group, an_instance
 
 REQUESTS = "/cloud/v2/limits_request"
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from tests.builders import a_floating_ip, a_network, a_security_group, an_instance
+from tests.networks import a_router
 from tests.storage import a_lifecycle_policy
-from tests.tasks.address_stories import an_inner_port
+from tests.tasks.address_scenarios import an_inner_port
 from tests.tenants import Tenant
-from tests.wiring import a_router
-from tests.worlds import a_floating_ip, a_network, a_security_group, an_instance
 
 
 async def finished(tenant: Tenant, answer: Any) -> Any:

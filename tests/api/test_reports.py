@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.api.wire.times import zulu
+from pileus.api.wire.times import format_zulu
 from pileus.domain.account.access import Role
 from pileus.domain.account.usage import DAY
+from tests.builders import a_floating_ip, an_image, an_instance
 from tests.storage import a_snapshot, a_volume
 from tests.tenants import REGION, Tenant
-from tests.worlds import a_floating_ip, an_image, an_instance
 
 FLAVOR = "g1-standard-1-2"
 
@@ -24,12 +24,12 @@ def today(tenant: Tenant) -> int:
 
 def yesterday(tenant: Tenant, **more: Any) -> dict[str, Any]:
     """The body of a report about the last whole day."""
-    return {"time_from": zulu(today(tenant) - DAY), "time_to": zulu(today(tenant)), **more}
+    return {"time_from": format_zulu(today(tenant) - DAY), "time_to": format_zulu(today(tenant)), **more}
 
 
 def so_far(tenant: Tenant, **more: Any) -> dict[str, Any]:
     """The body of a report about the last week and today."""
-    week = {"time_from": zulu(today(tenant) - 7 * DAY), "time_to": zulu(today(tenant))}
+    week = {"time_from": format_zulu(today(tenant) - 7 * DAY), "time_to": format_zulu(today(tenant))}
     return {**week, "enable_last_day": True, "limit": 100, **more}
 
 
@@ -197,7 +197,7 @@ async def test_what_cannot_be_reported_is_told(tenant: Tenant, body: dict[str, A
 
 async def test_the_official_sdk_reads_reports(tenant: Tenant) -> None:
     await an_instance(tenant, created_at=today(tenant) - 3 * DAY)
-    when: Any = {"time_from": zulu(today(tenant) - DAY), "time_to": zulu(today(tenant))}
+    when: Any = {"time_from": format_zulu(today(tenant) - DAY), "time_to": format_zulu(today(tenant))}
 
     detailed = await tenant.sdk.cloud.cost_reports.get_detailed(**when)
     sums = await tenant.sdk.cloud.cost_reports.get_aggregated(**when)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from pileus.domain.network.ports import Port
+from tests.builders import a_floating_ip, a_network, a_port, addresses_of, an_instance, driver_of
+from tests.networks import seen
 from tests.storage import allow
 from tests.tenants import REGION, Tenant
-from tests.wiring import seen
-from tests.worlds import a_floating_ip, a_network, a_port, addresses_of, an_instance, driver_of
 
 ALL = "reserved_fixed_ips"
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from pileus.domain.faults import FaultKind
+from tests.builders import a_network, disturb, driver_of
+from tests.networks import a_router, in_use, legs_of, listed, made, outside_of, router_now, seen
 from tests.storage import allow
 from tests.tenants import REGION, Tenant
-from tests.wiring import a_router, in_use, legs_of, listed, made, outside_of, router_now, seen
-from tests.worlds import a_network, disturb, driver_of
 
 NOTHING = "00000000-0000-4000-8000-000000000000"
 ROUTE = {"destination": "10.9.0.0/16", "nexthop": "10.0.0.7"}

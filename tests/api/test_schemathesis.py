@@ -20,21 +20,21 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from pileus.api.reference import document
-from pileus.app import create
+from pileus.api.openapi import document
+from pileus.app import make_app
 from pileus.settings import Settings
 from pileus.store import faults
 from pileus.store.compute import capacities
 from pileus.store.database import Tx
-from tests.api.strangers import ids_of
+from tests.api.foreign_ids import ids_of
+from tests.builders import driver_of
 from tests.databases import BACKENDS
-from tests.loops import World, world_on
+from tests.sync_app import World, world_on
 from tests.tenants import REGION
-from tests.worlds import driver_of
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES, WORKFLOWS, ROW, LEAST_GOOD = 10, 15, 25, 20
-SCHEMA = schemathesis.openapi.from_dict(document(create(Settings())))
+SCHEMA = schemathesis.openapi.from_dict(document(make_app(Settings())))
 FOUND: list[Any] = list(SCHEMA.get_all_operations())
 OPERATIONS = [found.ok() for found in FOUND]
 

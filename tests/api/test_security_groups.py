@@ -7,11 +7,11 @@ import pytest
 
 from pileus.domain.faults import FaultKind
 from pileus.store import faults
+from tests.builders import a_rule, a_security_group, an_instance, disturb, driver_of, ports_of
+from tests.networks import seen
 from tests.storage import allow
-from tests.tasks.guard_stories import PING, SSH
+from tests.tasks.security_group_scenarios import PING, SSH
 from tests.tenants import REGION, Tenant
-from tests.wiring import seen
-from tests.worlds import a_rule, a_security_group, an_instance, disturb, driver_of, ports_of
 
 OLDER, NEWER = "securitygroups", "security_groups"
 

@@ -9,9 +9,9 @@ import pytest
 from pileus.domain.faults import FaultKind
 from pileus.domain.storage.volumes import Volume
 from pileus.store import faults
+from tests.builders import an_instance, driver_of
 from tests.storage import a_snapshot, a_volume, allow, audited, disturb, snapshots_now
 from tests.tenants import Tenant
-from tests.worlds import an_instance, driver_of
 
 NOTHING = "00000000-0000-4000-8000-000000000000"
 

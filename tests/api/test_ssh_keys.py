@@ -12,13 +12,13 @@ from gcore import ConflictError, NotFoundError
 from pileus.domain.account.access import Role
 from pileus.domain.account.keys import ApiKey, digest
 from pileus.domain.compute.ssh_keys import fingerprint
-from pileus.seeding import new_token
+from pileus.initial_data import new_token
 from pileus.store import counters
 from pileus.store.account import clients, keys, user_actions
 from pileus.store.compute import instances
 from pileus.store.database import Tx
+from tests.builders import an_instance
 from tests.tenants import Tenant, client_of
-from tests.worlds import an_instance
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIi04Z0SmyGWs1eXxiBJ6IlFWsPOqaQA4+BIrhzOdrYC me@example.com"
 NOTHING = "00000000-0000-4000-8000-000000000000"
@@ -39,8 +39,8 @@ async def colleague(tenant: Tenant) -> httpx.AsyncClient:
     """A client of another user of the same tenant, who may do as much."""
 
     async def write(tx: Tx) -> str:
-        user_id = 10_000_000 + await counters.following(tx, "test_colleagues")
-        number = await counters.following(tx, "api_keys")
+        user_id = 10_000_000 + await counters.next_value(tx, "test_colleagues")
+        number = await counters.next_value(tx, "api_keys")
         token = new_token(number)
         await clients.add_user(tx, user_id, tenant.client_id, "colleague@example.com", 0)
         facts: dict[str, Any] = {"id": number, "user_id": user_id, "digest": digest(token), "created_at": 0}

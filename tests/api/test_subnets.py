@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from pileus.domain.faults import FaultKind
+from tests.builders import a_network, a_port, disturb, driver_of
+from tests.networks import a_router, in_use, listed, made, seen, subnet_now
 from tests.storage import allow
 from tests.tenants import REGION, Tenant
-from tests.wiring import a_router, in_use, listed, made, seen, subnet_now
-from tests.worlds import a_network, a_port, disturb, driver_of
 
 
 async def test_a_subnet_is_made_with_all_that_hosts_are_told(tenant: Tenant) -> None:

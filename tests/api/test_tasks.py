@@ -8,8 +8,8 @@ import pytest
 from pileus.domain.account.access import Role
 from pileus.domain.tasks import Task
 from pileus.store import tasks
+from tests.builders import an_instance, owned
 from tests.tenants import REGION, Tenant
-from tests.worlds import an_instance, owned
 
 NOON = int(datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
 SECOND = 1_000_000

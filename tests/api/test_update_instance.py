@@ -11,15 +11,15 @@ from litestar import Litestar
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
-from pileus.api.application import application
-from pileus.api.observing import Figures
+from pileus.api.application import create_app
+from pileus.api.middleware import HttpMetrics
 from pileus.domain.account.user_actions import UserAction
 from pileus.domain.compute.instances import Instance
 from pileus.settings import Settings
 from pileus.store.account import user_actions
 from pileus.store.compute import instances
+from tests.builders import SYSTEM_TAGS, an_instance, place_of
 from tests.tenants import Tenant
-from tests.worlds import SYSTEM_TAGS, an_instance, place_of
 
 LONG_ID = "00000000-0000-4000-8000-000000000000"
 LABELS = {"env": "prod", "team": "a"}
@@ -238,7 +238,7 @@ async def test_a_locked_instance_is_left_alone_until_its_task_lets_go(tenant: Te
         assert "locked by task task-1" in answer.json()["message"]
     assert await audit(tenant) == []
 
-    await db.write(lambda tx: instances.save(tx, held, held.released()))
+    await db.write(lambda tx: instances.save(tx, held, held.unlocked()))
     assert labels(await patched(tenant, instance, {})) == LABELS
 
 
@@ -258,7 +258,7 @@ async def test_without_its_line_in_the_audit_log_a_change_is_not_made(tenant: Te
     """The ids of the log's lines run out: every write of one fails."""
     cloud, instance = tenant.running.cloud, await an_instance(tenant, labels=LABELS)
     broken = dataclasses.replace(cloud, new_id=lambda: "always-the-same")
-    async with client_of(application(Settings(), broken, Figures(CollectorRegistry())), tenant) as api:
+    async with client_of(create_app(Settings(), broken, HttpMetrics(CollectorRegistry())), tenant) as api:
         path = tenant.path("instances", instance.id)
         assert (await api.patch(path, json={})).status_code in (200, 409)
         before = await shown(tenant, instance)
@@ -277,7 +277,7 @@ def client_of(app: Litestar, tenant: Tenant) -> httpx.AsyncClient:
 async def test_older_names_are_added_where_the_operator_wants_them(tenant: Tenant) -> None:
     instance, cloud = await an_instance(tenant, labels=LABELS), tenant.running.cloud
     older = dataclasses.replace(cloud, legacy_fields=True)
-    async with client_of(application(Settings(), older, Figures(CollectorRegistry())), tenant) as api:
+    async with client_of(create_app(Settings(), older, HttpMetrics(CollectorRegistry())), tenant) as api:
         answer = (await api.patch(tenant.path("instances", instance.id), json={"name": "old-1"})).json()
 
     assert (answer["instance_id"], answer["instance_name"]) == (instance.id, "old-1") == (answer["id"], answer["name"])

@@ -7,8 +7,8 @@ import pytest
 
 from pileus.domain.account.user_actions import UserAction
 from pileus.store.account import user_actions
+from tests.builders import an_instance, owned
 from tests.tenants import REGION, Tenant
-from tests.worlds import an_instance, owned
 
 NOON = int(datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
 SECOND = 1_000_000

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from pileus.api.complaints import NO_LINE_BREAK, complaints
-from pileus.api.validation import converted, decoded, invalid_body, parameter_complaints
+from pileus.api.validation import convert_body, decode_body, invalid_body, parameter_errors
+from pileus.api.validation_errors import NO_LINE_BREAK, find_errors
 from pileus.api.wire.compute.instance_requests import ActOnInstance, CreateInstance, StartInstance, UpdateInstance
 from pileus.api.wire.compute.ssh_keys import ShareSSHKey
 from pileus.api.wire.network.interfaces import (
@@ -26,7 +26,7 @@ ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
 
 def refused(body: bytes, type_: Any) -> Invalid:
     with pytest.raises(Invalid) as caught:
-        decoded(body, type_)
+        decode_body(body, type_)
     return caught.value
 
 
@@ -159,17 +159,17 @@ def test_nul_characters_are_refused_anywhere(body: bytes, name: str) -> None:
 
 
 def test_a_backslash_before_u0000_is_no_nul() -> None:
-    assert decoded(rb'{"tags": {"a": "\\u0000"}}', UpdateInstance).tags == {"a": r"\u0000"}
+    assert decode_body(rb'{"tags": {"a": "\\u0000"}}', UpdateInstance).tags == {"a": r"\u0000"}
 
 
 def test_absence_null_and_the_word_null_stay_apart() -> None:
-    assert decoded(b"{}", UpdateInstance).tags is UNSET
-    assert decoded(b'{"tags": null}', UpdateInstance).tags is None
-    assert decoded(b'{"tags": {"a": "null", "b": null}}', UpdateInstance).tags == {"a": "null", "b": None}
+    assert decode_body(b"{}", UpdateInstance).tags is UNSET
+    assert decode_body(b'{"tags": null}', UpdateInstance).tags is None
+    assert decode_body(b'{"tags": {"a": "null", "b": null}}', UpdateInstance).tags == {"a": "null", "b": None}
 
 
 def test_an_empty_body_is_the_default_if_there_is_one() -> None:
-    assert decoded(b"", StartInstance, default=StartInstance()) == StartInstance()
+    assert decode_body(b"", StartInstance, default=StartInstance()) == StartInstance()
 
 
 def test_a_line_break_after_a_name_is_not_overlooked() -> None:
@@ -179,12 +179,12 @@ def test_a_line_break_after_a_name_is_not_overlooked() -> None:
 def test_numbers_and_flags_may_come_as_text() -> None:
     body = b'{"flavor": "f", "interfaces": [{"type": "external"}], "volumes": [{"source": "new-volume", "size": "5"}]}'
 
-    assert decoded(body, CreateInstance).volumes[0].size == 5  # type: ignore[union-attr]
-    assert decoded(b'{"shared_in_project": "true"}', ShareSSHKey).shared_in_project
+    assert decode_body(body, CreateInstance).volumes[0].size == 5  # type: ignore[union-attr]
+    assert decode_body(b'{"shared_in_project": "true"}', ShareSSHKey).shared_in_project
 
 
 def test_a_mistake_that_no_field_explains_is_still_told() -> None:
-    assert complaints({"x": 1}, dict[str, Any]) == {}
+    assert find_errors({"x": 1}, dict[str, Any]) == {}
     assert invalid_body({"x": 1}, dict[str, Any], "What msgspec said").fields == {"body": ["What msgspec said"]}
 
 
@@ -200,7 +200,7 @@ def test_a_mistake_that_no_field_explains_is_still_told() -> None:
     ],
 )
 def test_the_type_of_an_interface_follows_from_the_id_it_names(raw: dict[str, Any], type_: type) -> None:
-    assert isinstance(converted(inferred(raw), AttachInterface), type_)
+    assert isinstance(convert_body(inferred(raw), AttachInterface), type_)
 
 
 @pytest.mark.parametrize(
@@ -212,4 +212,4 @@ def test_the_type_of_an_interface_follows_from_the_id_it_names(raw: dict[str, An
     ],
 )
 def test_what_the_framework_says_of_a_parameter_is_reworded(said: str, told: str) -> None:
-    assert parameter_complaints([{"key": "limit", "message": said, "source": "query"}]) == {"limit": [told]}
+    assert parameter_errors([{"key": "limit", "message": said, "source": "query"}]) == {"limit": [told]}

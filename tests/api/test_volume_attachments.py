@@ -12,9 +12,9 @@ from pileus.domain.faults import FaultKind
 from pileus.domain.storage.volumes import Volume
 from pileus.store import faults
 from pileus.store.storage import attachments
+from tests.builders import BARE_METAL, an_instance, driver_of, now_of
 from tests.storage import a_snapshot, a_volume, audited, disturb, snapshots_now, volume_now
 from tests.tenants import Tenant
-from tests.worlds import BARE_METAL, an_instance, driver_of, now_of
 
 SHARED = "g1s-shared-1-0.5"
 NOTHING = "00000000-0000-4000-8000-000000000000"

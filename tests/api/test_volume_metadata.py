@@ -2,18 +2,18 @@
 
 import pytest
 
-from pileus.domain.tags import tagged
+from pileus.domain.tags import make_tags
 from pileus.store import tags
 from pileus.store.storage import volumes
+from tests.builders import place_of
 from tests.storage import a_snapshot, a_volume, audited
 from tests.tenants import Tenant
-from tests.worlds import place_of
 
 
 async def tagged_volume(tenant: Tenant, **labels: str) -> str:
     """The path of a volume with tags, and a read-only one."""
     volume = await a_volume(tenant)
-    given = tagged(labels.items()) | tagged([("task_id", "t")], read_only=True)
+    given = make_tags(labels.items()) | make_tags([("task_id", "t")], read_only=True)
     await tenant.running.cloud.db.write(lambda tx: tags.add(tx, volumes.KIND, place_of(tenant), volume.id, given))
     return tenant.path("volumes", volume.id)
 

@@ -10,9 +10,9 @@ from pileus.domain.catalogue import image_id
 from pileus.domain.faults import FaultKind
 from pileus.domain.storage.volumes import VolumeStatus
 from pileus.store import faults
+from tests.builders import BARE_METAL, an_instance, driver_of, now_of
 from tests.storage import a_snapshot, a_volume, allow, audited, disturb, snapshots_now, volume_now
 from tests.tenants import REGION, Tenant
-from tests.worlds import BARE_METAL, an_instance, driver_of, now_of
 
 UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
 IRONIC = image_id(REGION, "ubuntu-22.04-x64-ironic")

@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.builders import an_instance
 from tests.storage import a_snapshot, a_volume
 from tests.tenants import Tenant
-from tests.worlds import an_instance
 
 
 async def names(tenant: Tenant, **query: Any) -> list[str]:

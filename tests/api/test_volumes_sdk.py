@@ -4,9 +4,9 @@ import pytest
 from gcore import ConflictError, NotFoundError
 
 from pileus.domain.catalogue import image_id
+from tests.builders import an_instance
 from tests.storage import a_snapshot, a_volume
 from tests.tenants import REGION, Tenant
-from tests.worlds import an_instance
 
 UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pileus.cli.main import pileus
-from pileus.cli.trial import Trial, trial
+from pileus.cli.temporary_server import Trial, trial
 
 Run = Callable[..., Result]
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from pileus.cli.demo import MISSING, client_of, written
-from pileus.cli.teaching import Failure
-from pileus.cli.trial import Trial
+from pileus.cli.formatting import Failure
+from pileus.cli.temporary_server import Trial
 
 
 def test_it_shows_an_instances_whole_life_and_leaves_nothing_behind() -> None:

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from pileus import __version__
+from pileus.cli.formatting import Command, Group
 from pileus.cli.main import pileus
-from pileus.cli.teaching import Command, Group
 from pileus.settings import SETTINGS
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pileus.api.keyring import FRESH
-from pileus.cli.trial import trial
+from pileus.api.authentication import FRESH
+from pileus.cli.temporary_server import trial
 from tests.cli.conftest import Run
 
 

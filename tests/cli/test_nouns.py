@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from pileus.cli import waiting
-from pileus.cli.trial import Trial
+from pileus.cli import task_progress
+from pileus.cli.temporary_server import Trial
 from tests.cli.conftest import Run
 
 BOOT = "source=image,image_id=ubuntu-22.04-x64,size=10,boot_index=0,delete_on_termination=true"
@@ -17,7 +17,7 @@ FAST = 0.01
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "EVERY", FAST)
+    monkeypatch.setattr(task_progress, "EVERY", FAST)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_whoever_stops_waiting_is_told_where_to_look(use: Run, monkeypatch: pyte
         raise KeyboardInterrupt
 
     use("sim", "hold", "create_volume")
-    monkeypatch.setattr(waiting.wait, "__defaults__", (interrupt,))
+    monkeypatch.setattr(task_progress.wait, "__defaults__", (interrupt,))
     left = use("volumes", "create", "--name", "data", "--size", "1", "--source", "new-volume", "--wait")
     use("sim", "release", "--all")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pileus.cli.teaching import Failure
-from pileus.cli.trial import Trial, trial
+from pileus.cli.formatting import Failure
+from pileus.cli.temporary_server import Trial, trial
 
 
 def serve(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from pileus.cli.trial import Trial
+from pileus.cli.temporary_server import Trial
 from tests.cli.conftest import Run
 
 

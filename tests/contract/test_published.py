@@ -19,10 +19,10 @@ def unserved() -> set[tuple[str, str]]:
 
 
 def served() -> set[tuple[str, str]]:
-    from pileus.app import create  # noqa: PLC0415  # the whole program, only where the contract is
+    from pileus.app import make_app  # noqa: PLC0415  # the whole program, only where the contract is
     from pileus.settings import Settings  # noqa: PLC0415
 
-    routes = create(Settings()).routes
+    routes = make_app(Settings()).routes
     return {(method, shape(route.path_format)) for route in routes for method in getattr(route, "methods", ())}
 
 

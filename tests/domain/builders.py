@@ -5,15 +5,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 import pileus
-from pileus.domain.catalogue import Catalogue, image_id, parsed
-from pileus.domain.compute.creation import Making
+from pileus.domain.catalogue import Catalogue, image_id, parse_catalogue
 from pileus.domain.compute.images import Image
+from pileus.domain.compute.instance_orders import InstanceOrder, InterfaceType, NewInterface, NewVolume, Source
+from pileus.domain.compute.instance_plan import CreationContext
 from pileus.domain.compute.instances import Instance
-from pileus.domain.compute.orders import InterfaceType, NewInterface, NewVolume, Order, Source
 from pileus.domain.network.networks import Subnet
 from pileus.domain.places import Place
-from pileus.domain.storage.disks import Found
+from pileus.domain.storage.disks import OrderSources
 from pileus.domain.storage.volumes import Snapshot, Volume, VolumeStatus
 
 NOW = 1_700_000_000_000_000
@@ -34,7 +36,7 @@ def catalogue_text() -> str:
 @cache
 def the_catalogue() -> Catalogue:
     """The catalogue that comes with the program."""
-    return parsed(catalogue_text())
+    return parse_catalogue(catalogue_text())
 
 
 def an_instance(**changes: Any) -> Instance:
@@ -67,13 +69,13 @@ def public_images() -> dict[str, Image]:
     return {image.id: image for image in the_catalogue().image_records(1, NOW)}
 
 
-def found(**changes: Any) -> Found:
+def found(**changes: Any) -> OrderSources:
     """What is there for an order to find: the catalogue's things, and what a test adds."""
     catalogue = the_catalogue()
     templates = {template.id: template for template in catalogue.app_templates}
     types = catalogue.volume_types_of(catalogue.regions[0])
     facts = {"region_id": 1, "volume_types": types, "images": public_images(), "app_templates": templates}
-    return Found(**{**facts, **changes})
+    return OrderSources(**{**facts, **changes})
 
 
 def from_image(image: str = UBUNTU, **changes: Any) -> NewVolume:
@@ -86,13 +88,19 @@ def blank(**changes: Any) -> NewVolume:
     return NewVolume(**{"source": Source.NEW, "size": 5, **changes})
 
 
-def an_order(*volumes: NewVolume, **changes: Any) -> Order:
+def an_order(*volumes: NewVolume, **changes: Any) -> InstanceOrder:
     """A small Linux server with a public address."""
     facts = {"flavor_id": "g1-standard-1-2", "name": "web", "interfaces": [EXTERNAL]}
-    return Order(**{**facts, "volumes": volumes or (from_image(),), **changes})
+    return InstanceOrder(**{**facts, "volumes": volumes or (from_image(),), **changes})
 
 
-def making() -> Making:
+def making() -> CreationContext:
     """Ids are id-1, id-2 and so on."""
     numbers = count(1)
-    return Making(place=PLACE, task_id=TASK, now=NOW, new_id=lambda: f"id-{next(numbers)}")
+    return CreationContext(place=PLACE, task_id=TASK, now=NOW, new_id=lambda: f"id-{next(numbers)}")
+
+
+def image_like(**changes: Any) -> OrderSources:
+    """The catalogue's things, with the Ubuntu image changed."""
+    images = public_images()
+    return found(images={**images, UBUNTU: replace(images[UBUNTU], **changes)})

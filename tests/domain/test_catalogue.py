@@ -11,8 +11,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from pileus.domain.account.limits import QUOTAS
-from pileus.domain.catalogue import Catalogue, image_id, network_id, parsed, subnet_id
+from pileus.domain.account.quota_checks import QUOTAS
+from pileus.domain.catalogue import Catalogue, image_id, network_id, parse_catalogue, subnet_id
 from pileus.domain.compute.instances import Kind
 from pileus.domain.errors import Invalid
 from tests.domain.builders import NOW, catalogue_text, the_catalogue
@@ -26,7 +26,7 @@ EXPECTED_FLAVORS = [
 
 def refused(text: str) -> dict[str, list[str]]:
     with pytest.raises(Invalid, match="The catalogue is wrong") as told:
-        parsed(text)
+        parse_catalogue(text)
     return told.value.fields
 
 
@@ -126,7 +126,7 @@ def test_the_external_network_has_room_in_both_versions() -> None:
 
 def test_dates_become_microseconds() -> None:
     for text in ("2024-01-01T00:00:00Z", "2024-01-01T02:00:00+02:00", "2024-01-01T00:00:00", "2024-01-01"):
-        catalogue = parsed(changed("2024-01-01T00:00:00Z", text))
+        catalogue = parse_catalogue(changed("2024-01-01T00:00:00Z", text))
 
         assert catalogue.regions[0].created_at == 1_704_067_200_000_000
 
@@ -161,7 +161,7 @@ def test_a_catalogue_may_be_short() -> None:
         cidr = "203.0.113.0/24"
         """
 
-    catalogue = parsed(text)
+    catalogue = parse_catalogue(text)
 
     assert (catalogue.prices.floating_ip_per_hour, catalogue.servers.count, catalogue.quotas) == (Decimal(0), 16, {})
 

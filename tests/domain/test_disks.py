@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.flavors import Flavor
-from pileus.domain.compute.orders import NewVolume, Source
+from pileus.domain.compute.instance_orders import NewVolume, Source
 from pileus.domain.errors import Conflict, Invalid, NotFound
-from pileus.domain.storage.disks import Found, ServerDisk, boot_disk, booted, images_behind, resolved
+from pileus.domain.storage.disks import OrderSources, ResolvedDisk, boot_disk, images_behind, resolved, with_boot_order
 from tests.domain.builders import (
     TASK,
     UBUNTU,
@@ -39,7 +39,7 @@ def wordpress(**changes: Any) -> NewVolume:
     return NewVolume(**{"source": Source.APPTEMPLATE, "source_id": "wordpress", **changes})
 
 
-def store(volume: dict[str, Any] | None = None, snapshot: dict[str, Any] | None = None) -> Found:
+def store(volume: dict[str, Any] | None = None, snapshot: dict[str, Any] | None = None) -> OrderSources:
     """A volume that boots, and a snapshot of it."""
     one = a_volume(**{"bootable": True, "image_id": UBUNTU, "type_name": "ssd_hiiops", **(volume or {})})
     return found(volumes={one.id: one}, snapshots={"s-1": a_snapshot(**(snapshot or {}))})
@@ -157,8 +157,8 @@ def indexes(*ordered: NewVolume) -> list[tuple[str | None, int]]:
     return [(disk.ordered.name, disk.boot_index) for disk in settled(*ordered)]
 
 
-def settled(*ordered: NewVolume) -> list[ServerDisk]:
-    return booted([resolved(volume, FLAVOR, store()) for volume in ordered])
+def settled(*ordered: NewVolume) -> list[ResolvedDisk]:
+    return with_boot_order([resolved(volume, FLAVOR, store()) for volume in ordered])
 
 
 A, B, DATA = from_image(name="a"), from_image(name="b"), blank(name="data")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pileus.domain.compute.instances import MOVES, VM_STATES, Action, Instance, Kind, Status
+from pileus.domain.compute.instances import POWER_TRANSITIONS, VM_STATES, Action, Instance, Kind, Status
 from pileus.domain.errors import Conflict
 from tests.domain.builders import NOW, TASK, an_instance
 
@@ -42,7 +42,7 @@ def standing(status: str, **changes: object) -> Instance:
 
 @pytest.mark.parametrize("status", list(PAIRS))
 def test_a_status_goes_with_its_documented_vm_state(status: str) -> None:
-    assert an_instance().standing(Status(status), LATER).vm_state == PAIRS[status]
+    assert an_instance().with_status(Status(status), LATER).vm_state == PAIRS[status]
 
 
 def test_each_status_has_a_vm_state_and_all_of_these_can_be_reached() -> None:
@@ -52,7 +52,7 @@ def test_each_status_has_a_vm_state_and_all_of_these_can_be_reached() -> None:
 
 
 def test_a_status_may_stand_with_another_vm_state_and_tells_when_it_came() -> None:
-    changed = an_instance().standing(Status.ACTIVE, LATER, vm_state="resized")
+    changed = an_instance().with_status(Status.ACTIVE, LATER, vm_state="resized")
 
     assert (changed.status, changed.vm_state, changed.changed_at) == ("ACTIVE", "resized", LATER)
 
@@ -65,9 +65,9 @@ def test_an_action_is_possible_in_its_statuses_and_a_conflict_in_all_others(acti
 
     if status.value not in ALLOWED[action]:
         with pytest.raises(Conflict, match=f"Cannot {action} instance i-1 in status {status}"):
-            before.moving(action, TASK, LATER)
+            before.starting_action(action, TASK, LATER)
         return
-    after = before.moving(action, TASK, LATER)
+    after = before.starting_action(action, TASK, LATER)
 
     assert (after.task_id, after.task_state, after.status) == (TASK, task_state, meanwhile or status.value)
     assert after.vm_state == VM_STATES[Status(after.status)]
@@ -76,10 +76,10 @@ def test_an_action_is_possible_in_its_statuses_and_a_conflict_in_all_others(acti
 
 @pytest.mark.parametrize("action", list(Action))
 def test_an_action_arrives_where_it_should_and_lets_go(action: Action) -> None:
-    move = MOVES[action]
-    before = standing(min(ALLOWED[action])).moving(action, TASK, LATER)
+    move = POWER_TRANSITIONS[action]
+    before = standing(min(ALLOWED[action])).starting_action(action, TASK, LATER)
 
-    after = before.standing(move.arrives, LATER + 1).released()
+    after = before.with_status(move.arrives, LATER + 1).unlocked()
 
     assert (after.status, after.task_id, after.task_state) == (SHOWN[action][2], None, None)
 
@@ -90,9 +90,9 @@ def test_bare_metal_does_all_but_suspend_and_resume(action: Action) -> None:
 
     if action in (Action.SUSPEND, Action.RESUME):
         with pytest.raises(Conflict, match="bare metal"):
-            server.moving(action, TASK, LATER)
+            server.starting_action(action, TASK, LATER)
     else:
-        assert server.moving(action, TASK, LATER).task_id == TASK
+        assert server.starting_action(action, TASK, LATER).task_id == TASK
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_what_an_action_is_called_tells_the_kind_of_server(kind: str, task_types
 
 CHANGES: dict[str, tuple[Callable[[Instance], Instance], set[str], str | None]] = {
     "resizing": (lambda before: before.resizing("g1-standard-2-4", TASK, LATER), {"ACTIVE", "SHUTOFF"}, "resize_prep"),
-    "joining": (lambda before: before.joining("g-1", TASK), {"ACTIVE", "SHUTOFF"}, "scheduling"),
-    "plugging": (lambda before: before.plugging(TASK), {"ACTIVE", "SHUTOFF", "PAUSED"}, None),
+    "joining": (lambda before: before.entering_group("g-1", TASK), {"ACTIVE", "SHUTOFF"}, "scheduling"),
+    "plugging": (lambda before: before.changing_interfaces(TASK), {"ACTIVE", "SHUTOFF", "PAUSED"}, None),
 }
 
 
@@ -149,20 +149,20 @@ def test_what_is_no_virtual_machine_is_neither_resized_nor_grouped_nor_guarded(k
     with pytest.raises(Conflict, match="bare metal"):
         server.resizing("other", TASK, LATER)
     with pytest.raises(Conflict, match="bare metal"):
-        server.joining("g-1", TASK)
+        server.entering_group("g-1", TASK)
     with pytest.raises(Conflict, match="bare metal"):
-        server.guardable()
-    assert server.plugging(TASK).task_id == TASK
+        server.check_security_groups_allowed()
+    assert server.changing_interfaces(TASK).task_id == TASK
 
 
 def test_only_members_leave_a_group_and_only_others_join_one() -> None:
     member, outsider = an_instance(placement_group_id="g-1"), an_instance()
 
-    assert member.leaving(TASK).task_id == TASK
+    assert member.leaving_group(TASK).task_id == TASK
     with pytest.raises(Conflict, match="is in placement group g-1 already"):
-        member.joining("g-2", TASK)
+        member.entering_group("g-2", TASK)
     with pytest.raises(Conflict, match="in no placement group"):
-        outsider.leaving(TASK)
+        outsider.leaving_group(TASK)
 
 
 LOCKED: list[Callable[[Instance], Instance]] = [
@@ -170,11 +170,11 @@ LOCKED: list[Callable[[Instance], Instance]] = [
     lambda held: held.patched({"tags": {"a": "b"}}),
     lambda held: held.patched({}),
     lambda held: held.locked("another"),
-    lambda held: held.unlocked(),
-    lambda held: held.moving(Action.REBOOT, "another", LATER),
+    lambda held: held.require_unlocked(),
+    lambda held: held.starting_action(Action.REBOOT, "another", LATER),
     lambda held: held.resizing("other", "another", LATER),
-    lambda held: held.joining("g-1", "another"),
-    lambda held: held.plugging("another"),
+    lambda held: held.entering_group("g-1", "another"),
+    lambda held: held.changing_interfaces("another"),
 ]
 
 
@@ -200,4 +200,4 @@ def test_a_lock_shows_what_goes_on_until_it_is_released() -> None:
     held = an_instance().locked(TASK, "resizing")
 
     assert (held.task_id, held.task_state) == (TASK, "resizing")
-    assert held.released() == an_instance()
+    assert held.unlocked() == an_instance()

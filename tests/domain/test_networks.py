@@ -11,12 +11,12 @@ from pileus.domain.errors import Conflict, Invalid, NoCapacity
 from pileus.domain.network.networks import (
     Network,
     Subnet,
-    following,
+    canonical_ip,
+    choose_subnets,
+    has_choice,
+    next_candidates,
     next_free,
-    normal,
-    several,
     starting_point,
-    widest,
 )
 from tests.domain.builders import NOW, TASK, a_subnet
 
@@ -58,7 +58,7 @@ def test_all_are_given_once_and_then_none(subnet: Subnet, data: st.DataObject) -
     last: str | None = None
     while (address := next_free(subnet, used, last)) is not None:
         assert address not in used
-        assert subnet.holds(address)
+        assert subnet.can_assign(address)
         used.add(address)
         last = data.draw(st.sampled_from([address, None]))
 
@@ -68,7 +68,7 @@ def test_all_are_given_once_and_then_none(subnet: Subnet, data: st.DataObject) -
 
 @given(small_subnets())
 def test_it_holds_just_what_it_can_give(subnet: Subnet) -> None:
-    held = {text for text in map(str, ip_network(subnet.cidr)) if subnet.holds(text)}
+    held = {text for text in map(str, ip_network(subnet.cidr)) if subnet.can_assign(text)}
 
     assert held == set(hosts(subnet))
 
@@ -120,24 +120,24 @@ def test_a_vast_subnet_looks_no_further_than_what_is_in_use() -> None:
 
 @pytest.mark.parametrize("ip", ["10.0.0.0", "10.0.0.1", "10.0.0.7", "10.0.0.8", "2001:db8::2"])
 def test_edges_the_gateway_and_strangers_are_not_held(ip: str) -> None:
-    assert not a_subnet("10.0.0.0/29", gateway_ip="10.0.0.1").holds(ip)
+    assert not a_subnet("10.0.0.0/29", gateway_ip="10.0.0.1").can_assign(ip)
 
 
 def test_an_address_is_known_however_it_is_spelt() -> None:
     subnet = a_subnet("2001:db8::/64", gateway_ip="2001:DB8:0:0::1")
 
-    assert not subnet.holds("2001:db8::1")
-    assert subnet.holds("2001:DB8:0000::0002")
+    assert not subnet.can_assign("2001:db8::1")
+    assert subnet.can_assign("2001:DB8:0000::0002")
     assert next_free(subnet, set()) == "2001:db8::2"
-    assert normal("2001:DB8:0000::0002") == "2001:db8::2"
+    assert canonical_ip("2001:DB8:0000::0002") == "2001:db8::2"
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "10.0.0.256", "10.0.0.1/24"])
 def test_what_is_no_address_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="does not appear to be"):
-        normal(text)
+        canonical_ip(text)
     with pytest.raises(ValueError, match="does not appear to be"):
-        a_subnet().holds(text)
+        a_subnet().can_assign(text)
 
 
 @given(small_subnets(), st.data())
@@ -146,7 +146,7 @@ def test_the_following_addresses_go_round_and_leave_out_what_is_not_given(subnet
     after = starting_point(subnet, data.draw(st.text(max_size=3)))
     count = data.draw(st.integers(1, 40))
 
-    near = following(subnet, after, count)
+    near = next_candidates(subnet, after, count)
 
     later = [host for host in there if int(ip_address(host)) > int(ip_address(after))]
     assert near == [*later, *(host for host in there if host not in later)][:count]
@@ -171,19 +171,19 @@ FOUR, FOUR_TOO, SIX = a_subnet("10.0.0.0/24"), a_subnet("10.0.1.0/25"), a_subnet
 def test_the_subnet_with_most_addresses_left_is_chosen(
     used: list[int], family: str | None, chosen: list[Subnet]
 ) -> None:
-    assert widest(zip([FOUR, FOUR_TOO, SIX], used, strict=True), family) == chosen
+    assert choose_subnets(zip([FOUR, FOUR_TOO, SIX], used, strict=True), family) == chosen
 
 
 @pytest.mark.parametrize("family", ["ipv4", "dual"])
 def test_full_subnets_have_no_room(family: str) -> None:
     with pytest.raises(NoCapacity, match="no free IPv4"):
-        widest([(FOUR, 254), (FOUR_TOO, 126), (SIX, 0)], family)
+        choose_subnets([(FOUR, 254), (FOUR_TOO, 126), (SIX, 0)], family)
 
 
 @pytest.mark.parametrize("family", ["ipv6", "dual"])
 def test_a_family_that_the_network_has_not_is_refused(family: str) -> None:
     with pytest.raises(Invalid) as refused:
-        widest([(FOUR, 0)], family)
+        choose_subnets([(FOUR, 0)], family)
 
     assert refused.value.fields == {"ip_family": ["The network has no IPv6 subnet"]}
 
@@ -203,15 +203,15 @@ def test_a_family_that_the_network_has_not_is_refused(family: str) -> None:
 def test_there_is_a_choice_where_a_version_has_several_subnets(
     subnets: list[Subnet], family: str | None, *, choice: bool
 ) -> None:
-    assert several(subnets, family) is choice
+    assert has_choice(subnets, family) is choice
 
 
 def test_what_a_task_holds_is_locked() -> None:
     network = Network(id="n-1", region_id=1, name="inside", created_at=NOW, updated_at=NOW)
 
-    assert network.unlocked() is network
-    assert FOUR.unlocked() is FOUR
+    assert network.require_unlocked() is network
+    assert FOUR.require_unlocked() is FOUR
     with pytest.raises(Conflict, match=f"Network n-1 is locked by task {TASK}"):
-        replace(network, task_id=TASK).unlocked()
+        replace(network, task_id=TASK).require_unlocked()
     with pytest.raises(Conflict, match=f"Subnet {FOUR.id} is locked by task {TASK}"):
-        replace(FOUR, task_id=TASK).unlocked()
+        replace(FOUR, task_id=TASK).require_unlocked()

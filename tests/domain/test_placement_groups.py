@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.compute.placement_groups import PlacementGroup, placed, stays
+from pileus.domain.compute.placement_groups import PlacementGroup, choose_host, may_stay_on
 from pileus.domain.errors import Conflict
 from tests.domain.builders import NOW, TASK
 
@@ -28,7 +28,7 @@ LOAD = {"h-1": 5, "h-2": 1, "h-3": 2}
 def test_the_host_with_the_least_on_it_is_chosen_of_those_allowed(
     policy: str | None, taken: list[str], host: str | None
 ) -> None:
-    assert placed(HOSTS, LOAD, policy, taken) == host
+    assert choose_host(HOSTS, LOAD, policy, taken) == host
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_the_host_with_the_least_on_it_is_chosen_of_those_allowed(
     ],
 )
 def test_a_new_member_may_stay_where_the_policy_allows_it(policy: str, taken: list[str], *, may: bool) -> None:
-    assert stays("h-1", policy, taken) is may
-    assert not stays(None, policy, taken)
+    assert may_stay_on("h-1", policy, taken) is may
+    assert not may_stay_on(None, policy, taken)
 
 
 def test_nobody_enters_a_group_that_a_task_holds() -> None:
@@ -53,6 +53,6 @@ def test_nobody_enters_a_group_that_a_task_holds() -> None:
     free = PlacementGroup(id="g-1", name="together", policy="affinity", **facts)
     held = PlacementGroup(id="g-1", name="together", policy="affinity", task_id=TASK, **facts)
 
-    assert free.unlocked() is free
+    assert free.require_unlocked() is free
     with pytest.raises(Conflict, match=f"Placement group g-1 is locked by task {TASK}"):
-        held.unlocked()
+        held.require_unlocked()

@@ -4,13 +4,19 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.compute.orders import InterfaceType, NewInterface
-from pileus.domain.compute.plugging import check_address, pluggable, position, public_address, pulled
+from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.errors import Conflict, Invalid, NotFound
 from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.network.interfaces import (
+    check_address,
+    check_attachable,
+    next_position,
+    port_to_detach,
+    public_address,
+)
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
-from pileus.domain.network.security_groups import SecurityGroup, guarded, the_one, unguarded
+from pileus.domain.network.security_groups import SecurityGroup, groups_to_add, groups_to_remove, single_group
 from tests.domain.builders import NOW, OWN, TASK, an_instance
 
 MAC = "00:16:3e:00:00:01"
@@ -28,7 +34,7 @@ def a_group(**changes: Any) -> SecurityGroup:
 def test_pairs_are_kept_in_one_spelling_with_the_ports_own_address_by_default() -> None:
     pairs = [AddressPair("2001:DB8:0::1"), AddressPair("10.1.0.0/16", "00:16:3e:00:00:02")]
 
-    after = a_port().speaking_as(pairs, NOW + 1)
+    after = a_port().with_address_pairs(pairs, NOW + 1)
 
     assert after.allowed_address_pairs == [
         AddressPair("2001:db8::1", MAC),
@@ -40,7 +46,7 @@ def test_pairs_are_kept_in_one_spelling_with_the_ports_own_address_by_default() 
 @pytest.mark.parametrize("pairs", [["10.0.0.300"], ["10.0.0.1/16"], ["name"], ["10.0.0.1", "10.0.0.1"]])
 def test_wrong_and_double_pairs_are_refused(pairs: list[str]) -> None:
     with pytest.raises(Invalid):
-        a_port().speaking_as([AddressPair(ip) for ip in pairs], NOW)
+        a_port().with_address_pairs([AddressPair(ip) for ip in pairs], NOW)
 
 
 def test_what_a_task_holds_is_not_locked_again() -> None:
@@ -62,44 +68,44 @@ def shown(pairs: list[tuple[Port, str]]) -> list[tuple[str, str]]:
 
 
 def test_groups_go_to_the_ports_that_can_be_guarded() -> None:
-    assert shown(guarded(PORTS, [(None, ["web"])])) == [("p-1", "web"), ("p-2", "web")]
-    assert shown(guarded(PORTS, [("p-2", ["web", "ssh"])])) == [("p-2", "web"), ("p-2", "ssh")]
-    assert guarded(PORTS, [("p-3", [])]) == []
+    assert shown(groups_to_add(PORTS, [(None, ["web"])])) == [("p-1", "web"), ("p-2", "web")]
+    assert shown(groups_to_add(PORTS, [("p-2", ["web", "ssh"])])) == [("p-2", "web"), ("p-2", "ssh")]
+    assert groups_to_add(PORTS, [("p-3", [])]) == []
     for asked in ([("p-3", ["web"])], [("nobody", ["web"])]):
         with pytest.raises((Conflict, NotFound)):
-            guarded(PORTS, asked)
+            groups_to_add(PORTS, asked)
     with pytest.raises(Conflict, match="any port of the instance"):
-        guarded(PORTS[2:], [(None, ["web"])])
+        groups_to_add(PORTS[2:], [(None, ["web"])])
 
 
 def test_groups_are_taken_from_any_port() -> None:
-    assert shown(unguarded(PORTS, [(None, ["web"])])) == [("p-1", "web"), ("p-2", "web"), ("p-3", "web")]
+    assert shown(groups_to_remove(PORTS, [(None, ["web"])])) == [("p-1", "web"), ("p-2", "web"), ("p-3", "web")]
     with pytest.raises(NotFound, match="Port nobody could not be found"):
-        unguarded(PORTS, [("nobody", ["web"])])
+        groups_to_remove(PORTS, [("nobody", ["web"])])
 
 
 def test_a_name_leads_to_one_group_that_is_free() -> None:
-    assert the_one("web", [a_group()]) == a_group()
+    assert single_group("web", [a_group()]) == a_group()
     with pytest.raises(NotFound, match="Security group web could not be found"):
-        the_one("web", [])
+        single_group("web", [])
     with pytest.raises(Conflict, match="There are 2 security groups named web"):
-        the_one("web", [a_group(), a_group(id="s-2")])
+        single_group("web", [a_group(), a_group(id="s-2")])
     with pytest.raises(Conflict, match=f"locked by task {TASK}"):
-        the_one("web", [a_group(task_id=TASK)])
+        single_group("web", [a_group(task_id=TASK)])
 
 
 def test_the_next_interface_goes_after_the_last() -> None:
-    assert position([]) == 0
-    assert position([a_port(position=4), a_port(position=1)]) == 5
+    assert next_position([]) == 0
+    assert next_position([a_port(position=4), a_port(position=1)]) == 5
 
 
 def test_the_port_to_unplug_is_one_of_the_instances_with_that_address() -> None:
     port, lines = a_port("p-2"), [AssignedAddress(subnet_id="s", ip="2001:db8::1", port_id="p-2")]
 
-    assert pulled(PORTS, "p-2") == port
+    assert port_to_detach(PORTS, "p-2") == port
     check_address(port, lines, "2001:DB8:0::1")
     with pytest.raises(NotFound, match="Port p-9"):
-        pulled(PORTS, "p-9")
+        port_to_detach(PORTS, "p-9")
     for wrong in ("2001:db8::2", "nowhere"):
         with pytest.raises(Invalid):
             check_address(port, lines, wrong)
@@ -120,7 +126,7 @@ def test_only_public_addresses_are_protected_those_of_version_4_first() -> None:
 def test_bare_metal_is_given_private_interfaces_only(kind: str) -> None:
     external, private = NewInterface(type=InterfaceType.EXTERNAL), NewInterface(type=InterfaceType.ANY_SUBNET)
 
-    assert pluggable(an_instance(kind=kind), private) is private
-    assert pluggable(an_instance(), external) is external
+    assert check_attachable(an_instance(kind=kind), private) is private
+    assert check_attachable(an_instance(), external) is external
     with pytest.raises(Invalid):
-        pluggable(an_instance(kind=kind), external)
+        check_attachable(an_instance(kind=kind), external)

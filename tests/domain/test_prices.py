@@ -11,24 +11,24 @@ from pileus.domain.account.prices import (
     HOURS_PER_MONTH,
     Preview,
     Price,
+    format_amount,
     hourly,
     of_external_ip,
     of_flavor,
     of_floating_ip,
     of_volume,
     preview,
-    shown,
 )
-from pileus.domain.compute.orders import Basket, Disk
+from pileus.domain.compute.instance_orders import NewDisk, ResourceDemand
 from tests.domain.builders import the_catalogue
 
 CATALOGUE = the_catalogue()
 FLAVORS = {flavor.id: flavor for flavor in CATALOGUE.flavors}
 TYPES = sorted(each.name for each in CATALOGUE.volume_types)
 BASKETS = st.builds(
-    Basket,
+    ResourceDemand,
     flavor=st.sampled_from(CATALOGUE.flavors),
-    disks=st.lists(st.builds(Disk, st.integers(1, 4096), st.sampled_from(TYPES)), max_size=5),
+    disks=st.lists(st.builds(NewDisk, st.integers(1, 4096), st.sampled_from(TYPES)), max_size=5),
     floating_ips=st.integers(0, 4),
     external_ips=st.integers(0, 4),
     count=st.integers(1, 9),
@@ -51,7 +51,7 @@ def test_a_volume_is_priced_by_the_month_and_its_size() -> None:
     price = of_volume(CATALOGUE, 50, "ssd_hiiops")
 
     assert price.per_month == Decimal("7.5")
-    assert shown(price.per_hour) == Decimal("0.010274")
+    assert format_amount(price.per_hour) == Decimal("0.010274")
 
 
 def test_addresses_are_priced_by_the_hour() -> None:
@@ -64,8 +64,8 @@ def test_a_type_that_is_gone_costs_nothing() -> None:
 
 
 def test_a_preview_tells_the_parts_of_all_servers_together() -> None:
-    disks = [Disk(10, "standard"), Disk(20, "standard"), Disk(10, "ultra")]
-    basket = Basket(flavor=FLAVORS["g1-standard-1-2"], disks=disks, floating_ips=1, external_ips=2, count=3)
+    disks = [NewDisk(10, "standard"), NewDisk(20, "standard"), NewDisk(10, "ultra")]
+    basket = ResourceDemand(flavor=FLAVORS["g1-standard-1-2"], disks=disks, floating_ips=1, external_ips=2, count=3)
 
     told = preview(CATALOGUE, basket)
 
@@ -82,7 +82,7 @@ def test_a_preview_tells_the_parts_of_all_servers_together() -> None:
 
 
 @given(BASKETS)
-def test_the_total_is_the_sum_of_the_parts_and_grows_with_the_count(basket: Basket) -> None:
+def test_the_total_is_the_sum_of_the_parts_and_grows_with_the_count(basket: ResourceDemand) -> None:
     told = preview(CATALOGUE, basket)
     one = preview(CATALOGUE, replace(basket, count=1))
 
@@ -93,7 +93,7 @@ def test_the_total_is_the_sum_of_the_parts_and_grows_with_the_count(basket: Bask
 
 @given(st.decimals(min_value=0, max_value=1000, places=6))
 def test_no_hour_is_lost_by_way_of_the_month(amount: Decimal) -> None:
-    assert shown(hourly(amount).per_hour) == amount
+    assert format_amount(hourly(amount).per_hour) == amount
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def test_no_hour_is_lost_by_way_of_the_month(amount: Decimal) -> None:
     ],
 )
 def test_what_is_shown_is_rounded_half_up_to_a_millionth(amount: str, told: str) -> None:
-    assert str(shown(Decimal(amount))) == told
+    assert str(format_amount(Decimal(amount))) == told
 
 
 def test_a_flavor_without_a_price_leaves_the_total_unknown() -> None:
     silent = replace(FLAVORS["g1-standard-1-2"], price_per_hour=None)
 
-    told = preview(CATALOGUE, Basket(flavor=silent, disks=[Disk(10)]))
+    told = preview(CATALOGUE, ResourceDemand(flavor=silent, disks=[NewDisk(10)]))
 
     assert (of_flavor(silent), told.total, told.status) == (None, None, "hide")
     assert told.volumes["standard"].per_month == Decimal("0.9")
@@ -125,7 +125,7 @@ def test_a_flavor_without_a_price_leaves_the_total_unknown() -> None:
 def test_traffic_is_priced_by_what_the_server_is(flavor: str, virtual: Decimal | None, bare: Decimal | None) -> None:
     prices = replace(CATALOGUE.prices, egress_virtual_per_gb=Decimal(1), egress_baremetal_per_gb=Decimal(2))
 
-    told = preview(replace(CATALOGUE, prices=prices), Basket(flavor=FLAVORS[flavor]))
+    told = preview(replace(CATALOGUE, prices=prices), ResourceDemand(flavor=FLAVORS[flavor]))
 
     assert (told.egress_virtual_per_gb, told.egress_baremetal_per_gb) == (virtual, bare)
 

@@ -15,7 +15,7 @@ from pileus.domain.storage.schedules import (
     Schedule,
     Span,
     most_kept,
-    retimed,
+    with_timing,
 )
 from tests.domain.builders import NOW, a_volume
 
@@ -54,14 +54,14 @@ def a_schedule(**changes: Any) -> Schedule:
 def test_a_calendar_says_when_it_comes(cron: Cron, moment: str) -> None:
     cron.check()
 
-    assert told(cron.following(NOW, at(MONDAY))) == moment
+    assert told(cron.next_moment(NOW, at(MONDAY))) == moment
 
 
 def test_a_moment_that_has_come_is_followed_by_the_next() -> None:
     cron, moment = Cron(hour="12"), at("2026-11-23T12:00:00+00:00")
 
-    assert told(cron.following(moment, moment)) == "2026-11-24 12:00:00"
-    assert told(cron.following(moment, moment - 1)) == "2026-11-23 12:00:00"
+    assert told(cron.next_moment(moment, moment)) == "2026-11-24 12:00:00"
+    assert told(cron.next_moment(moment, moment - 1)) == "2026-11-23 12:00:00"
 
 
 @pytest.mark.parametrize("day", ["2027-03-27", "2027-10-30"])
@@ -70,7 +70,7 @@ def test_no_day_is_left_out_where_clocks_are_changed(day: str) -> None:
     cron, now, days = Cron(hour="2", minute="30", timezone="Europe/Luxembourg"), at(f"{day}T00:00:00+00:00"), set()
 
     for _ in range(5):
-        now = cron.following(now, now) or 0
+        now = cron.next_moment(now, now) or 0
         days.add(str(told(now))[:10])
 
     first = datetime.fromisoformat(day)
@@ -80,9 +80,9 @@ def test_no_day_is_left_out_where_clocks_are_changed(day: str) -> None:
 def test_an_interval_keeps_its_beat_whatever_passes_meanwhile() -> None:
     hourly = Interval(hours=1)
 
-    assert hourly.following(NOW, NOW) == NOW + 60 * MINUTE
-    assert hourly.following(NOW, NOW + 60 * MINUTE) == NOW + 120 * MINUTE
-    assert hourly.following(NOW, NOW + 1000 * MINUTE) == NOW + 1020 * MINUTE
+    assert hourly.next_moment(NOW, NOW) == NOW + 60 * MINUTE
+    assert hourly.next_moment(NOW, NOW + 60 * MINUTE) == NOW + 120 * MINUTE
+    assert hourly.next_moment(NOW, NOW + 1000 * MINUTE) == NOW + 1020 * MINUTE
     assert Interval(weeks=1, days=1, hours=1, minutes=1).length == sum(UNITS.values())
 
 
@@ -142,7 +142,7 @@ def test_a_patch_changes_what_it_names_and_another_type_starts_from_nothing() ->
 
 def test_a_patch_with_fields_of_the_other_type_is_refused() -> None:
     with pytest.raises(Invalid) as refused:
-        retimed(Cron(hour="1"), {"days": 1})
+        with_timing(Cron(hour="1"), {"days": 1})
 
     assert refused.value.fields == {"days": ["A schedule of type cron has no such field"]}
 

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from pileus.domain.account.projects import Project
-from pileus.domain.account.user_actions import done_by
+from pileus.domain.account.user_actions import new_user_action
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ports import mac_address
 from pileus.domain.places import Caller
 from pileus.domain.storage.volumes import device
-from pileus.domain.tasks import CREATED_KINDS, created, new_task
+from pileus.domain.tasks import CREATED_KINDS, created_resources, new_task
 from tests.domain.builders import NOW, PLACE, TASK
 
 CALLER = Caller(client_id=10, user_id=5, email="me@example.org", token_id=3, role="Engineers")
@@ -38,16 +38,16 @@ def test_a_port_always_has_the_same_mac_address() -> None:
 
 
 def test_a_project_leaves_held_by_its_task() -> None:
-    project = Project(id=2, client_id=10, name="spare", created_at=NOW).leaving(TASK)
+    project = Project(id=2, client_id=10, name="spare", created_at=NOW).deleting(TASK)
 
     assert (project.state, project.task_id) == ("DELETING", TASK)
     with pytest.raises(Conflict, match="locked"):
-        project.leaving("another")
+        project.deleting("another")
 
 
 def test_the_default_project_stays() -> None:
     with pytest.raises(Conflict, match="default project"):
-        Project(id=1, client_id=10, name="default", is_default=True, created_at=NOW).leaving(TASK)
+        Project(id=1, client_id=10, name="default", is_default=True, created_at=NOW).deleting(TASK)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_default_project_stays() -> None:
 def test_a_fault_strikes_where_it_was_asked_to(fault: dict[str, Any], step: str, first: bool, strikes: bool) -> None:  # noqa: FBT001
     asked = Fault(id="f-1", kind="fail", created_at=NOW, **fault)
 
-    assert asked.strikes("create_vm", step, first=first) is strikes
+    assert asked.matches("create_vm", step, first=first) is strikes
 
 
 def test_a_new_task_tells_whose_it_is_and_shows_its_arguments() -> None:
@@ -85,7 +85,7 @@ def test_a_task_may_show_less_than_it_is_told() -> None:
 
 
 def test_what_was_created_names_all_kinds_even_those_untouched() -> None:
-    told = created(instances=["i-1"], ddos_profiles=[7])
+    told = created_resources(instances=["i-1"], ddos_profiles=[7])
 
     assert list(told) == list(CREATED_KINDS)
     assert {kind: ids for kind, ids in told.items() if ids} == {"instances": ["i-1"], "ddos_profiles": [7]}
@@ -93,7 +93,7 @@ def test_what_was_created_names_all_kinds_even_those_untouched() -> None:
 
 
 def test_the_audit_log_says_who_did_what_to_which() -> None:
-    line = done_by(
+    line = new_user_action(
         CALLER, "instance", "update", action_id="a-1", now=NOW, resource_id="i-1", project_id=20, region_id=1
     )
 

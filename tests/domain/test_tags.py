@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pileus.domain.errors import Invalid
-from pileus.domain.tags import Tag, TagPatch, Tags, checked, merged, replaced, tagged
+from pileus.domain.tags import Tag, TagPatch, Tags, make_tags, merged, replaced, validate_tags
 
-HELD = tagged({"env": "prod", "team": "a"}.items()) | tagged([("os_type", "linux")], read_only=True)
+HELD = make_tags({"env": "prod", "team": "a"}.items()) | make_tags([("os_type", "linux")], read_only=True)
 
 
 def plain(tags: Tags) -> dict[str, str]:
@@ -58,7 +58,7 @@ PATCHES = st.none() | st.dictionaries(KEYS, st.sampled_from(["1", "2"]) | st.non
 
 @given(st.lists(PATCHES, max_size=6))
 def test_patches_in_a_row_do_as_a_plain_dictionary_would(patches: list[dict[str, str | None] | None]) -> None:
-    tags: Tags = tagged([("os_type", "linux")], read_only=True)
+    tags: Tags = make_tags([("os_type", "linux")], read_only=True)
     model: dict[str, str] = {}
     for patch in patches:
         tags = merged(tags, patch)
@@ -85,19 +85,19 @@ def test_patches_in_a_row_do_as_a_plain_dictionary_would(patches: list[dict[str,
     ],
 )
 def test_blanks_at_the_ends_are_stripped(sent: dict[str, str | None], kept: dict[str, str | None]) -> None:
-    assert checked(sent) == kept
+    assert validate_tags(sent) == kept
 
 
 def test_two_spellings_of_one_key_are_refused_as_chance_would_choose() -> None:
     with pytest.raises(Invalid, match="differ by more than blanks"):
-        checked({"a": "1", " a": "2"})
+        validate_tags({"a": "1", " a": "2"})
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "a=b", "=", "a\tb", "a\n", "\na", "a\u00a0b", "a\u2028", "k" * 256])
 @pytest.mark.parametrize("value", ["v", None])
 def test_a_bad_key_is_refused(key: str, value: str | None) -> None:
     with pytest.raises(Invalid, match="Tag key must have") as refused:
-        checked({key: value})
+        validate_tags({key: value})
 
     assert list(refused.value.fields) == ["tags"]
 
@@ -105,12 +105,12 @@ def test_a_bad_key_is_refused(key: str, value: str | None) -> None:
 @pytest.mark.parametrize("value", ["", "  ", "a\tb", "a\nb", "a\n", "\na", "\t", "a\r", "a\f", "\va", "v" * 256])
 def test_a_bad_value_is_refused(value: str) -> None:
     with pytest.raises(Invalid, match="Tag value must have"):
-        checked({"key": value})
+        validate_tags({"key": value})
 
 
 def test_each_kind_of_complaint_is_made_once() -> None:
     with pytest.raises(Invalid) as refused:
-        checked({"a b": "", "c d": "", "e": ""}, "labels")
+        validate_tags({"a b": "", "c d": "", "e": ""}, "labels")
 
     assert list(refused.value.fields) == ["labels"]
     assert len(refused.value.fields["labels"]) == 2
@@ -120,7 +120,7 @@ def test_each_kind_of_complaint_is_made_once() -> None:
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=12)))
 def test_what_passes_fits_the_published_rule(tags: dict[str, str]) -> None:
     try:
-        kept = checked(tags)
+        kept = validate_tags(tags)
     except Invalid:
         return
     for key, value in kept.items():

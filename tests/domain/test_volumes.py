@@ -7,16 +7,16 @@ import pytest
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict, Invalid
-from pileus.domain.storage.attaching import hung
+from pileus.domain.storage.attachments import plan_attachment
 from pileus.domain.storage.volumes import (
     Attachment,
     Snapshot,
     SnapshotStatus,
     Volume,
     VolumeStatus,
+    check_size,
     device,
-    fitting,
-    going,
+    snapshots_to_delete,
 )
 from tests.domain.builders import NOW, TASK, a_snapshot, a_volume, an_instance, the_catalogue
 
@@ -83,7 +83,7 @@ def test_what_a_task_holds_begins_nothing(verb: str) -> None:
 
 
 def test_standing_lets_it_go() -> None:
-    stood = a_volume(task_id=TASK, status="attaching").standing(VolumeStatus.IN_USE, LATER)
+    stood = a_volume(task_id=TASK, status="attaching").with_status(VolumeStatus.IN_USE, LATER)
 
     assert (stood.status, stood.task_id, stood.updated_at) == ("in-use", None, LATER)
 
@@ -168,10 +168,10 @@ def test_a_snapshot_is_taken_of_what_is_in_order(status: VolumeStatus) -> None:
     volume = a_volume(status=status.value)
 
     if status in (VolumeStatus.AVAILABLE, VolumeStatus.IN_USE):
-        assert volume.photographed() is volume
+        assert volume.require_snapshottable() is volume
     else:
         with pytest.raises(Conflict, match="Cannot take a snapshot"):
-            volume.photographed()
+            volume.require_snapshottable()
 
 
 @pytest.mark.parametrize("status", list(SnapshotStatus))
@@ -188,9 +188,12 @@ def test_a_snapshot_is_deleted_when_it_is_whole_or_has_failed(status: SnapshotSt
 def test_all_snapshots_go_with_their_volume() -> None:
     both = [a_snapshot(id="s-1"), a_snapshot(id="s-2")]
 
-    assert [(each.id, each.task_id) for each in going(both, ["s-2"], TASK, LATER)] == [("s-1", TASK), ("s-2", TASK)]
+    assert [(each.id, each.task_id) for each in snapshots_to_delete(both, ["s-2"], TASK, LATER)] == [
+        ("s-1", TASK),
+        ("s-2", TASK),
+    ]
     with pytest.raises(Invalid, match="Snapshot s-3 is not one of this volume"):
-        going(both, ["s-1", "s-3"], TASK, LATER)
+        snapshots_to_delete(both, ["s-1", "s-3"], TASK, LATER)
 
 
 def test_devices_are_named_as_disks_are() -> None:
@@ -200,7 +203,7 @@ def test_devices_are_named_as_disks_are() -> None:
 
 
 def hang(volume: Volume, *others: Attachment, shared: bool = False, tag: str | None = None, **facts: Any) -> Attachment:
-    return hung(volume, an_instance(**facts), others, shared=shared, tag=tag, new_id="a-2", now=LATER)
+    return plan_attachment(volume, an_instance(**facts), others, shared=shared, tag=tag, new_id="a-2", now=LATER)
 
 
 def test_it_takes_the_first_free_place() -> None:
@@ -234,7 +237,7 @@ def test_a_size_fits_its_type() -> None:
     assert STANDARD is not None
     narrow = replace(STANDARD, min_size=5, max_size=6)
 
-    assert [fitting(size, narrow) for size in (5, 6)] == [5, 6]
+    assert [check_size(size, narrow) for size in (5, 6)] == [5, 6]
     for size in (4, 7):
         with pytest.raises(Invalid):
-            fitting(size, narrow)
+            check_size(size, narrow)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from pileus.domain.catalogue import image_id, parsed
-from pileus.drivers.driver import Compute, Fetching, Hosting
+from pileus.domain.catalogue import image_id, parse_catalogue
+from pileus.drivers.protocols.compute import Compute, Fetching, Hosting
 from pileus.drivers.qemu.driver import Qemu
-from pileus.drivers.qemu.programs import found
+from pileus.drivers.qemu.programs import find_programs
 from pileus.drivers.simulated.driver import Simulated
 from tests.guest import IMAGE
 from tests.guest.build import built
@@ -20,14 +20,14 @@ from tests.guest.build import built
 Made = Callable[[], Any]
 ANYWHERE = Fetching(anywhere=True)
 SYSTEM = "debian-12-generic-x64"
-CATALOGUE = parsed((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
+CATALOGUE = parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
 ROOMY = Hosting(cpu_ratio=64, ram_ratio=8)
 
 
 class Kind(Struct, frozen=True):
     """A driver: how it is made in a directory, how all that it runs is ended, and the image that its machines boot."""
 
-    made: Callable[[Path], Any]
+    create: Callable[[Path], Any]
     ended: Callable[[Any], Awaitable[None]]
     image_id: str | None = None
 
@@ -44,7 +44,7 @@ def _qemu(folder: Path) -> Qemu:
         IMAGE.parent.mkdir(parents=True, exist_ok=True)
         images.mkdir()
         (images / f"{SYSTEM}.qcow2").symlink_to(built(IMAGE))
-    return Qemu(folder, found(), CATALOGUE, hosting=ROOMY, fetching=ANYWHERE, patience=1.0)
+    return Qemu(folder, find_programs(), CATALOGUE, hosting=ROOMY, fetching=ANYWHERE, patience=1.0)
 
 
 async def _nothing(_: Any) -> None:

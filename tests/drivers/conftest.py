@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pileus.drivers.driver import Compute
+from pileus.drivers.protocols.compute import Compute
 from tests.drivers.conformance import DRIVERS, Kind, Made
 
 
@@ -34,7 +34,7 @@ async def made(kind: Kind, home: Path) -> AsyncIterator[Made]:
     opened: list[Any] = []
 
     def make() -> Any:
-        opened.append(kind.made(home))
+        opened.append(kind.create(home))
         return opened[-1]
 
     yield make

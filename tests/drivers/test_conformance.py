@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot, Status
-from pileus.drivers import driver as protocols
-from pileus.drivers.driver import (
+from pileus.drivers.protocols import compute as protocols
+from pileus.drivers.protocols.compute import (
     Compute,
     Consoles,
     Disk,
@@ -25,13 +25,13 @@ from pileus.drivers.driver import (
     Migrates,
     Nic,
     Protects,
-    Rehearses,
     Retypes,
+    Simulates,
     Snapshots,
     Volumes,
 )
-from pileus.drivers.images import Images, ImageSource
-from pileus.drivers.metrics import Metrics
+from pileus.drivers.protocols.images import Images, ImageSource
+from pileus.drivers.protocols.metrics import Metrics
 from tests.drivers.conformance import Kind, Made, able, twice
 from tests.image_server import CHECKSUM, RAW, image_url
 
@@ -251,11 +251,11 @@ async def test_interfaces_are_plugged_in_and_pulled_out(driver: Compute, kind: K
     plugger, machine = able(driver, Interfaces), await a_system(driver, kind)
     nic = Nic(port_id=str(uuid.uuid4()), network_id="n-1", mac_address="00:16:3e:00:00:01", addresses=["10.0.0.5"])
 
-    await twice(plugger.ensure_plugged, machine.id, nic)
-    await twice(plugger.ensure_unplugged, machine.id, nic.port_id)
-    await twice(plugger.ensure_plugged, machine.id, nic)
+    await twice(plugger.ensure_interface, machine.id, nic)
+    await twice(plugger.ensure_no_interface, machine.id, nic.port_id)
+    await twice(plugger.ensure_interface, machine.id, nic)
     await driver.ensure_gone(machine.id)
-    await twice(plugger.ensure_unplugged, machine.id, nic.port_id)
+    await twice(plugger.ensure_no_interface, machine.id, nic.port_id)
 
 
 async def test_hosts_are_named_once_and_the_same_whenever_asked(driver: Compute) -> None:
@@ -318,7 +318,7 @@ async def test_an_address_is_protected_more_or_less_or_not(driver: Compute) -> N
 
 @pytest.mark.parametrize("status", list(Status))
 async def test_a_driver_that_plays_shows_any_state(driver: Compute, status: Status) -> None:
-    player, machine = able(driver, Rehearses), a_machine()
+    player, machine = able(driver, Simulates), a_machine()
     await driver.ensure_running(machine)
 
     player.set_state(machine.id, status.value, "rescued")

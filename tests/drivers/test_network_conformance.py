@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import (
+from pileus.drivers.protocols.compute import (
     Compute,
     DriverError,
     FloatingIPs,
@@ -20,7 +20,7 @@ from pileus.drivers.driver import (
     SecurityGroupSpec,
     SubnetSpec,
 )  # fmt: skip
-from pileus.drivers.metrics import RouterMetrics
+from pileus.drivers.protocols.metrics import RouterMetrics
 from tests.drivers.conformance import able, twice
 
 HOUR = 3_600_000_000

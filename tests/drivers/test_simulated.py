@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pileus.drivers.driver import Disk, DriverError
+from pileus.drivers.protocols.compute import Disk, DriverError
 from pileus.drivers.simulated.driver import Simulated
 from pileus.drivers.simulated.world import SECONDS
 from tests.drivers.test_conformance import a_disk, a_machine, seen

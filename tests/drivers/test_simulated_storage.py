@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pileus.drivers.driver import Disk, DriverError, Extends, Machine, Retypes, Snapshots, Volumes
+from pileus.drivers.protocols.compute import Disk, DriverError, Extends, Machine, Retypes, Snapshots, Volumes
 from pileus.drivers.simulated.driver import Simulated
 
 DISK = Disk(id="v-1", size=10, type_name="standard")

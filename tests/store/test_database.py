@@ -11,7 +11,7 @@ from pileus.domain.errors import Conflict, NotFound, Stale
 from pileus.store import counters
 from pileus.store.account import clients, projects
 from pileus.store.database import ATTEMPTS, Database, Tx
-from pileus.store.schema import opened
+from pileus.store.schema import open_database
 
 COUNT = "SELECT value FROM counters WHERE name = :name"
 
@@ -33,8 +33,8 @@ async def add_project(tx: Tx, **changes: object) -> None:
 
 
 async def test_a_write_answers_what_its_work_answers_and_is_there_to_read(db: Database) -> None:
-    assert await db.write(lambda tx: counters.following(tx, "ids")) == 1
-    assert await db.write(lambda tx: counters.following(tx, "ids")) == 2
+    assert await db.write(lambda tx: counters.next_value(tx, "ids")) == 1
+    assert await db.write(lambda tx: counters.next_value(tx, "ids")) == 2
 
     assert await value_of(db, "ids") == 2
 
@@ -81,7 +81,7 @@ async def test_a_write_that_fails_does_not_harm_those_beside_it(db: Database) ->
 
 
 async def test_no_write_is_answered_before_others_can_see_it(db: Database, url: str, tmp_path: Path) -> None:
-    other = await opened(url, tmp_path)
+    other = await open_database(url, tmp_path)
 
     async def one(number: int) -> int | None:
         await db.write(lambda tx: put(tx, f"seen-{number}"))
@@ -92,11 +92,11 @@ async def test_no_write_is_answered_before_others_can_see_it(db: Database, url: 
 
 
 async def test_everything_written_is_there_after_a_restart(url: str, tmp_path: Path) -> None:
-    first = await opened(url, tmp_path)
+    first = await open_database(url, tmp_path)
     await asyncio.gather(*(first.write(lambda tx, n=number: put(tx, f"kept-{n}")) for number in range(50)))  # type: ignore[misc]
     await first.close()
 
-    second = await opened(url, tmp_path)
+    second = await open_database(url, tmp_path)
 
     assert [await value_of(second, f"kept-{number}") for number in range(50)] == [1] * 50
     await second.close()
@@ -189,7 +189,7 @@ async def test_a_scan_sees_one_moment_while_others_write(db: Database) -> None:
 
     async with db.scan() as tx:
         before = await tx.one(COUNT, name="moment")
-        await db.write(lambda tx: counters.following(tx, "moment"))
+        await db.write(lambda tx: counters.next_value(tx, "moment"))
         after = await tx.one(COUNT, name="moment")
         rows = await tx.all(COUNT, name="moment")
 
@@ -227,7 +227,7 @@ async def test_a_writer_that_goes_away_harms_nobody(db: Database) -> None:
         task.cancel()
     await asyncio.gather(*leaving, return_exceptions=True)
 
-    assert await db.write(lambda tx: counters.following(tx, "after")) == 1
+    assert await db.write(lambda tx: counters.next_value(tx, "after")) == 1
 
 
 async def test_a_statement_tells_how_many_rows_it_touched(db: Database) -> None:
@@ -245,9 +245,9 @@ async def test_a_statement_tells_how_many_rows_it_touched(db: Database) -> None:
 
 async def test_every_commit_is_told_with_what_it_carried(url: str, tmp_path: Path) -> None:
     told: list[tuple[int, float]] = []
-    db = await opened(url, tmp_path, lambda writes, seconds: told.append((writes, seconds)))
+    db = await open_database(url, tmp_path, lambda writes, seconds: told.append((writes, seconds)))
 
-    await asyncio.gather(*(db.write(lambda tx: counters.following(tx, "told")) for _ in range(30)))
+    await asyncio.gather(*(db.write(lambda tx: counters.next_value(tx, "told")) for _ in range(30)))
     await db.close()
 
     assert sum(writes for writes, _ in told) >= 30
@@ -255,7 +255,7 @@ async def test_every_commit_is_told_with_what_it_carried(url: str, tmp_path: Pat
 
 
 async def test_a_closed_database_says_so_instead_of_waiting_for_ever(url: str, tmp_path: Path) -> None:
-    db = await opened(url, tmp_path)
+    db = await open_database(url, tmp_path)
     await db.write(lambda tx: put(tx, "last"))
     await db.close()
 

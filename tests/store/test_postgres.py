@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from pileus.store.database import Database, Tx
-from pileus.store.postgres import Postgres, spelled
-from pileus.store.schema import opened
+from pileus.store.postgres import Postgres, to_psycopg
+from pileus.store.schema import open_database
 
 
 @pytest.fixture
 async def db(postgres: str, tmp_path: Path) -> AsyncIterator[Database]:
     """A database that notices a deadlock soon."""
-    database = await opened(f"{postgres}?options=-c%20deadlock_timeout%3D30ms", tmp_path)
+    database = await open_database(f"{postgres}?options=-c%20deadlock_timeout%3D30ms", tmp_path)
     yield database
     await database.close()
 
@@ -29,7 +29,7 @@ async def db(postgres: str, tmp_path: Path) -> AsyncIterator[Database]:
     ],
 )
 def test_parameters_are_spelled_as_the_database_wants_them(sql: str, said: str) -> None:
-    assert spelled(sql) == said
+    assert to_psycopg(sql) == said
 
 
 async def test_of_two_writers_who_wait_for_each_other_one_decides_again(db: Database) -> None:

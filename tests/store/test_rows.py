@@ -12,7 +12,7 @@ from msgspec.structs import replace
 import pileus.store
 from pileus.domain.errors import Stale
 from pileus.store.database import Database, Row, Tx
-from pileus.store.rows import Table, listed
+from pileus.store.rows import Table, in_list
 from tests.store.test_schema import TABLES, asked
 
 
@@ -128,11 +128,11 @@ async def test_saving_what_is_gone_is_told_too(things: Database) -> None:
 async def test_a_touch_counts_as_a_change_and_writes_nothing_else(things: Database) -> None:
     await things.write(lambda tx: THINGS.add(tx, FULL))
 
-    touched = await things.write(lambda tx: THINGS.touch(tx, FULL))
+    touched = await things.write(lambda tx: THINGS.bump_revision(tx, FULL))
 
     assert touched == replace(FULL, revision=2) == await held(things)
     with pytest.raises(Stale, match="Thing t-1 was changed by another request"):
-        await things.write(lambda tx: THINGS.touch(tx, FULL))
+        await things.write(lambda tx: THINGS.bump_revision(tx, FULL))
 
 
 async def test_removing_may_be_repeated(things: Database) -> None:
@@ -148,7 +148,7 @@ async def test_removing_may_be_repeated(things: Database) -> None:
 async def test_a_list_of_values_finds_what_it_names(things: Database, ids: list[str]) -> None:
     await things.write(lambda tx: THINGS.add(tx, FULL))
     await things.write(lambda tx: THINGS.add(tx, replace(FULL, id="t-2")))
-    marks, values = listed("id", ids)
+    marks, values = in_list("id", ids)
 
     async with things.read() as tx:
         found = await THINGS.find(tx, f"id IN ({marks}) ORDER BY id", **values)

@@ -8,7 +8,7 @@ import pytest
 
 from pileus.store.database import Database, Migration, NewerDatabase
 from pileus.store.postgres import Postgres
-from pileus.store.schema import migrations, opened
+from pileus.store.schema import migrations, open_database
 from pileus.store.sqlite import Sqlite
 from tests.databases import BACKENDS, database_url
 
@@ -64,7 +64,7 @@ async def test_step_by_step_leads_where_all_at_once_does(url: str, tmp_path: Pat
         await _empty(stepwise)
     await stepwise.close()
 
-    at_once = await opened(url, tmp_path)
+    at_once = await open_database(url, tmp_path)
 
     assert by_steps == (await asked(at_once, TABLES), await asked(at_once, INDEXES), await version(at_once))
     await at_once.close()
@@ -99,7 +99,7 @@ async def test_a_newer_database_is_refused_and_left_alone(db: Database, url: str
     await db.migrate([*migrations(), FUTURE])
 
     with pytest.raises(NewerDatabase, match=r"version 9000.*knows \d+.*upgrade Pileus"):
-        await opened(url, tmp_path)
+        await open_database(url, tmp_path)
 
     assert await version(db) == 9000
 
@@ -127,7 +127,7 @@ async def test_of_many_who_start_at_once_one_migrates(url: str, tmp_path: Path) 
 
 async def test_both_databases_have_the_same_tables_columns_and_indexes(db: Database, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    file = await opened("", tmp_path / "other")
+    file = await open_database("", tmp_path / "other")
 
     for question in (TABLES, INDEXES):
         here, there = await asked(db, question), await asked(file, question)

@@ -12,7 +12,7 @@ import pytest
 from pileus.domain.errors import Unavailable
 from pileus.store import counters
 from pileus.store.database import Database, Tx
-from pileus.store.schema import opened
+from pileus.store.schema import open_database
 from pileus.store.sqlite import LARGEST_BATCH, Sqlite, connect
 
 Batches = list[int]
@@ -27,7 +27,7 @@ def batches() -> Batches:
 @pytest.fixture
 async def db(tmp_path: Path, batches: Batches) -> AsyncIterator[Database]:
     """A file, whose commits are counted."""
-    database = await opened("", tmp_path, lambda writes, _: batches.append(writes))
+    database = await open_database("", tmp_path, lambda writes, _: batches.append(writes))
     yield database
     await database.close()
 
@@ -122,7 +122,7 @@ async def test_readers_do_not_wait_for_another_process_that_writes_and_writers_d
     other.execute("BEGIN IMMEDIATE")
     other.execute("INSERT INTO counters (name, value) VALUES ('theirs', 1)")
 
-    writing = asyncio.create_task(db.write(lambda tx: counters.following(tx, "ours")))
+    writing = asyncio.create_task(db.write(lambda tx: counters.next_value(tx, "ours")))
     async with asyncio.timeout(5):
         assert await count(db) == 0
         async with db.scan() as tx:
@@ -136,15 +136,15 @@ async def test_readers_do_not_wait_for_another_process_that_writes_and_writers_d
 
 
 async def test_two_databases_on_one_file_lose_no_write(db: Database, tmp_path: Path) -> None:
-    other = await opened("", tmp_path)
+    other = await open_database("", tmp_path)
 
     await asyncio.gather(
-        *(where.write(lambda tx: counters.following(tx, "shared")) for where in (db, other) for _ in range(50))
+        *(where.write(lambda tx: counters.next_value(tx, "shared")) for where in (db, other) for _ in range(50))
     )
     await other.close()
 
     async with db.read() as tx:
-        assert await counters.following(tx, "shared") == 101
+        assert await counters.next_value(tx, "shared") == 101
 
 
 async def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ async def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> Non
 
 
 async def test_closing_waits_for_what_is_queued_and_may_be_repeated(tmp_path: Path) -> None:
-    db = await opened("", tmp_path)
+    db = await open_database("", tmp_path)
     writing = [asyncio.create_task(db.write(lambda tx, n=n: put(tx, f"n-{n}"))) for n in range(20)]  # type: ignore[misc]
     await asyncio.sleep(0)
 
@@ -174,7 +174,7 @@ async def test_closing_waits_for_what_is_queued_and_may_be_repeated(tmp_path: Pa
     assert all(task.done() and task.exception() is None for task in writing)
     with pytest.raises(Unavailable):
         await db.write(lambda tx: put(tx, "late"))
-    again = await opened("", tmp_path)
+    again = await open_database("", tmp_path)
     assert await count(again) == 20
     await again.close()
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pileus.domain.account.subscriptions import FIRST_PAUSE, KEPT, LONGEST_PAUSE, Queue, Subscription, Target, Webhook
 from pileus.domain.account.user_actions import UserAction
-from pileus.drivers.subscribers import NotSentError
+from pileus.outbound.protocols import NotSentError
 from pileus.store.account import subscriptions, user_actions
 from pileus.store.database import Tx
 from pileus.tasks.account.deliveries import HELD, Deliverer
@@ -142,7 +142,7 @@ def test_pauses_grow_up_to_an_hour() -> None:
     each = Subscription(id=1, client_id=1, kind="amqp", target=target, created_at=NOW)
     pauses = []
     for _ in range(40):
-        each = each.missed(NOW)
+        each = each.failed(NOW)
         pauses.append(each.next_at - NOW)
 
     assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
@@ -223,7 +223,7 @@ async def test_two_who_settle_one_line_at_once_acknowledge_it(office: Office) ->
 
 
 async def _settle(number: int, tx: Tx) -> None:
-    await subscriptions.settle(tx, number, ["a", "b"], [])
+    await subscriptions.mark_delivered(tx, number, ["a", "b"], [])
 
 
 async def test_of_many_workers_one_serves_a_subscription(office: Office) -> None:
@@ -304,7 +304,7 @@ async def test_what_takes_long_lets_others_have_their_turn(office: Office) -> No
 
     async def pass_time() -> None:
         async with office.stage.db.read() as tx:
-            looks.append(len(await user_actions.owed(tx, 1, 10)))
+            looks.append(len(await user_actions.pending_for(tx, 1, 10)))
         office.stage.clock.pass_by(HELD // 3)
 
     office.post.meanwhile = pass_time

@@ -7,7 +7,7 @@ import pytest
 from pileus.domain.errors import Conflict, Unavailable
 from pileus.domain.tasks import TaskState
 from pileus.tasks.engine import AT_ONCE, FIRST_PAUSE, TRIES
-from pileus.tasks.operation import Step, Work
+from pileus.tasks.operation import Step, TaskContext
 from tests.tasks.workers import Flaky, Stage, a_task, lasting, passing
 
 FOREVER = [passing() for _ in range(99)]
@@ -16,7 +16,7 @@ FOREVER = [passing() for _ in range(99)]
 async def test_a_task_goes_through_its_steps_and_ends(stage: Stage) -> None:
     task = await stage.waiting(a_task())
 
-    await stage.engine(stage.journal.steps("a", "b")).settle()
+    await stage.engine(stage.journal.steps("a", "b")).run_until_idle()
 
     after = await stage.now_of(task)
     assert stage.journal.lines == ["a", "b", "done"]
@@ -32,7 +32,7 @@ async def test_how_a_task_ends_is_told(stage: Stage) -> None:
 
     await stage.engine(
         stage.journal.steps("a"), ended=lambda task, state: told.append((task.task_type, state))
-    ).settle()
+    ).run_until_idle()
 
     assert told == [("try_it", "ERROR"), ("try_it", "FINISHED")]
 
@@ -42,7 +42,9 @@ async def test_tasks_are_taken_up_in_the_order_in_which_they_came(stage: Stage) 
     for kind in kinds:
         await stage.waiting(a_task(kind))
 
-    await stage.engine(*(stage.journal.operation(stage.journal.step(kind), task_type=kind) for kind in kinds)).settle()
+    await stage.engine(
+        *(stage.journal.operation(stage.journal.step(kind), task_type=kind) for kind in kinds)
+    ).run_until_idle()
 
     assert [line for line in stage.journal.lines if line != "done"] == kinds
 
@@ -54,13 +56,13 @@ async def test_what_may_pass_is_tried_again_after_growing_pauses(stage: Stage, f
     engine = stage.engine(stage.journal.steps("a", "b", "c"))
 
     pauses = []
-    await engine.settle()
+    await engine.run_until_idle()
     while (await stage.now_of(task)).state != TaskState.FINISHED:
         began = stage.clock.time
         tried = stage.journal.lines.count("b")
         while stage.journal.lines.count("b") == tried:
             stage.clock.pass_by(100_000)
-            await engine.settle()
+            await engine.run_until_idle()
         pauses.append(stage.clock.time - began)
 
     assert pauses == [FIRST_PAUSE << number for number in range(failures)]
@@ -95,7 +97,7 @@ async def test_while_a_task_is_tried_again_it_shows_no_error(stage: Stage) -> No
     task = await stage.waiting(a_task())
     stage.journal.fail("a", passing())
 
-    await stage.engine(stage.journal.steps("a")).settle()
+    await stage.engine(stage.journal.steps("a")).run_until_idle()
 
     after = await stage.now_of(task)
     assert (after.state, after.error, after.attempts) == (TaskState.RUNNING, None, 1)
@@ -107,7 +109,7 @@ async def test_what_began_is_undone_last_first(stage: Stage, broken: int) -> Non
     await stage.waiting(a_task())
     stage.journal.fail(names[broken], lasting("no room"))
 
-    await stage.engine(stage.journal.steps(*names)).settle()
+    await stage.engine(stage.journal.steps(*names)).run_until_idle()
 
     begun = names[: broken + 1]
     assert stage.journal.lines == [*begun, *(f"undo {name}" for name in reversed(begun)), "failed"]
@@ -119,7 +121,7 @@ async def test_a_step_without_an_undo_is_passed_over(stage: Stage) -> None:
     stage.journal.fail("c", lasting())
     steps = stage.journal.step("a"), stage.journal.step("b", undo=False), stage.journal.step("c", undo=False)
 
-    await stage.engine(stage.journal.operation(*steps)).settle()
+    await stage.engine(stage.journal.operation(*steps)).run_until_idle()
 
     assert stage.journal.lines == ["a", "b", "c", "undo a", "failed"]
 
@@ -141,7 +143,7 @@ async def test_an_undo_that_fails_for_good_does_not_stop_the_others(stage: Stage
     stage.journal.fail("b", lasting("no room"))
     stage.journal.fail("undo b", lasting("worse"))
 
-    await stage.engine(stage.journal.steps("a", "b")).settle()
+    await stage.engine(stage.journal.steps("a", "b")).run_until_idle()
 
     assert stage.journal.lines == ["a", "b", "undo b", "undo a", "failed"]
     after = await stage.now_of(task)
@@ -185,7 +187,7 @@ async def test_an_end_that_a_rule_forbids_undoes_the_task(stage: Stage) -> None:
     task = await stage.waiting(a_task())
     stage.journal.fail("done", Conflict("Instance i-1 is gone"))
 
-    await stage.engine(stage.journal.steps("a", "b")).settle()
+    await stage.engine(stage.journal.steps("a", "b")).run_until_idle()
 
     assert stage.journal.lines == ["a", "b", "done", "undo b", "undo a", "failed"]
     assert (await stage.now_of(task)).error == "Instance i-1 is gone"
@@ -195,7 +197,7 @@ async def test_an_end_that_a_rule_forbids_undoes_the_task(stage: Stage) -> None:
 async def test_a_nudged_worker_takes_up_what_waits_many_at_once(stage: Stage) -> None:
     full, go_on, over, at_work, finished = asyncio.Event(), asyncio.Event(), asyncio.Event(), 0, 0
 
-    async def wait(_: Work) -> None:
+    async def wait(_: TaskContext) -> None:
         nonlocal at_work
         at_work += 1
         if at_work == AT_ONCE:

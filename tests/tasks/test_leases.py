@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pileus.domain.tasks import TaskState
-from pileus.store.schema import opened
-from pileus.tasks.operation import LeaseLostError, Step, Work
+from pileus.store.schema import open_database
+from pileus.tasks.operation import LeaseLostError, Step, TaskContext
 from tests.tasks.workers import LEASE, Flaky, Stage, a_task, lasting, passing
 
 
@@ -17,10 +17,10 @@ class KilledError(BaseException):
 
 
 async def test_eight_rivals_never_do_a_task_twice(stage: Stage, url: str, tmp_path: Path) -> None:
-    others = [await opened(url, tmp_path) for _ in range(3)]
+    others = [await open_database(url, tmp_path) for _ in range(3)]
     done: Counter[str] = Counter()
 
-    async def count(work: Work) -> None:
+    async def count(work: TaskContext) -> None:
         done[work.task.id] += 1
         await asyncio.sleep(0)
 
@@ -29,7 +29,7 @@ async def test_eight_rivals_never_do_a_task_twice(stage: Stage, url: str, tmp_pa
     await stage.waiting(*fresh)
 
     rivals = [stage.engine(operation, db=where) for where in (stage.db, *others) for _ in range(2)]
-    await asyncio.gather(*(rival.settle() for rival in rivals))
+    await asyncio.gather(*(rival.run_until_idle() for rival in rivals))
 
     assert done == Counter(task.id for task in fresh)
     assert await stage.ended() == {"done": 120}
@@ -56,14 +56,14 @@ async def test_a_worker_that_died_is_followed_by_one_that_goes_on_where_it_was(s
     operation = stage.journal.steps("a", "b", "c")
     stage.journal.fail("b", KilledError())
     with pytest.raises(KilledError):
-        await stage.engine(operation).settle()
+        await stage.engine(operation).run_until_idle()
     assert (await stage.now_of(task)).state == TaskState.RUNNING
     heir = stage.engine(operation)
 
-    await heir.settle()
+    await heir.run_until_idle()
     assert stage.journal.lines == ["a", "b"]
     stage.clock.pass_by(LEASE + 1)
-    await heir.settle()
+    await heir.run_until_idle()
 
     assert stage.journal.lines == ["a", "b", "b", "c", "done"]
     assert (await stage.now_of(task)).state == TaskState.FINISHED
@@ -75,10 +75,10 @@ async def test_a_worker_that_died_while_undoing_is_followed_by_one_that_goes_on_
     stage.journal.fail("c", lasting("no room"))
     stage.journal.fail("undo b", KilledError())
     with pytest.raises(KilledError):
-        await stage.engine(operation).settle()
+        await stage.engine(operation).run_until_idle()
     stage.clock.pass_by(LEASE + 1)
 
-    await stage.engine(operation).settle()
+    await stage.engine(operation).run_until_idle()
 
     assert stage.journal.lines == ["a", "b", "c", "undo c", "undo b", "undo b", "undo a", "failed"]
     after = await stage.now_of(task)
@@ -92,10 +92,10 @@ async def test_a_worker_that_lost_its_lease_writes_nothing(stage: Stage) -> None
 
     async def overtake() -> None:
         stage.clock.pass_by(LEASE + 1)
-        await quick.settle()
+        await quick.run_until_idle()
 
     stage.journal.meanwhile["b"] = overtake
-    await slow.settle()
+    await slow.run_until_idle()
 
     after = await stage.now_of(task)
     assert stage.journal.lines == ["a", "b", "b", "done"]
@@ -117,7 +117,7 @@ async def test_neither_end_nor_failure_of_a_worker_that_lost_its_lease_counts(
 
     stage.journal.meanwhile["a"] = overtake
     stage.journal.fail("a", *([late] if late else []))
-    await stage.engine(stage.journal.steps("a")).settle()
+    await stage.engine(stage.journal.steps("a")).run_until_idle()
 
     assert await stage.now_of(task) == held[0]
     assert stage.journal.lines == ["a"]
@@ -126,17 +126,17 @@ async def test_neither_end_nor_failure_of_a_worker_that_lost_its_lease_counts(
 async def test_a_step_that_writes_does_so_only_while_the_task_is_its_workers(stage: Stage) -> None:
     lost = []
 
-    async def write_late(work: Work) -> None:
+    async def write_late(work: TaskContext) -> None:
         stage.clock.pass_by(LEASE + 1)
         await stage.claimed("heir")
         try:
-            await work.record(lambda tx: tx.run("INSERT INTO counters (name, value) VALUES ('late', 1)"))
+            await work.write(lambda tx: tx.run("INSERT INTO counters (name, value) VALUES ('late', 1)"))
         except LeaseLostError as error:
             lost.append(error)
             raise
 
     await stage.waiting(a_task())
-    await stage.engine(stage.journal.operation(Step("a", write_late))).settle()
+    await stage.engine(stage.journal.operation(Step("a", write_late))).run_until_idle()
 
     assert len(lost) == 1
     assert await stage.ended() == {}
@@ -186,7 +186,7 @@ async def test_a_worker_that_is_stopped_lets_its_tasks_go_at_once(stage: Stage) 
     left = await stage.now_of(task)
     assert (left.state, left.step, left.lease_token) == (TaskState.RUNNING, 1, None)
 
-    await stage.engine(operation).settle()
+    await stage.engine(operation).run_until_idle()
 
     assert stage.journal.lines == ["a", "b", "b", "done"]
 
@@ -204,5 +204,5 @@ async def test_a_task_of_a_newer_program_is_left_to_it(stage: Stage) -> None:
 
     assert (await stage.now_of(strange)).state == TaskState.RUNNING
     stage.clock.pass_by(LEASE + 1)
-    await stage.engine(stage.journal.operation(stage.journal.step("fold"), task_type="fold_space")).settle()
+    await stage.engine(stage.journal.operation(stage.journal.step("fold"), task_type="fold_space")).run_until_idle()
     assert (await stage.now_of(strange)).state == TaskState.FINISHED

@@ -11,27 +11,27 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from pileus.api.application import application
-from pileus.api.call import Cloud
-from pileus.api.observing import Figures
-from pileus.app import Running, new_id
+from pileus.api.application import create_app
+from pileus.api.context import AppState
+from pileus.api.middleware import HttpMetrics
+from pileus.app import RunningCloud, new_id
 from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
-from pileus.drivers.driver import Fetching
-from pileus.drivers.notifying import Messenger
+from pileus.drivers.protocols.compute import Fetching
 from pileus.drivers.simulated.driver import Simulated
-from pileus.seeding import catalogue_of, seed
+from pileus.initial_data import catalogue_of, seed
+from pileus.outbound.notifier import Messenger
 from pileus.settings import Settings
 from pileus.store import tasks
 from pileus.store.database import Tx
-from pileus.store.schema import opened
+from pileus.store.schema import open_database
 from pileus.tasks.engine import Engine
-from pileus.tasks.operation import Created, Do, Operation, Step, Work
+from pileus.tasks.operation import Created, Do, Operation, Step, TaskContext
 from pileus.tasks.operations import OPERATIONS
 from tests.databases import BACKENDS, database_url
-from tests.tasks.stories import STORIES
-from tests.tasks.telling import Ask
-from tests.tasks.whole import Rows, difference, everything, locks, wipe
+from tests.tasks.db_snapshot import Rows, difference, everything, locks, wipe
+from tests.tasks.scenario import Ask
+from tests.tasks.scenarios import STORIES
 from tests.tasks.workers import LEASE, Clock, lasting
 from tests.tenants import Tenant, new_tenant
 
@@ -84,26 +84,26 @@ class Idle:
     async def work(self, operation: Operation) -> None:
         """Let a worker do what it can, and time pass."""
         running = self.tenant.running
-        await replace(running.engine, operations={**OPERATIONS, operation.task_type: operation}).settle()
+        await replace(running.engine, operations={**OPERATIONS, operation.task_type: operation}).run_until_idle()
         self.clock.pass_by(LEASE + 1)
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
-async def idle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def idle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningCloud]:
     """A cloud whose engine does not run by itself, on each database."""
     data, clock, catalogue = tmp_path_factory.mktemp("idle"), Clock(), catalogue_of(Settings())
     with database_url(request.param) as url:
-        db, driver = await opened(url, data), Simulated(data / "simulated.db", fetching=Fetching(anywhere=True))
+        db, driver = await open_database(url, data), Simulated(data / "simulated.db", fetching=Fetching(anywhere=True))
         await seed(db, catalogue, given_key="", data=data, now=clock())
-        cloud = Cloud(db, catalogue, clock, new_id, lambda: None, driver, Messenger(), patience=0)
+        cloud = AppState(db, catalogue, clock, new_id, lambda: None, driver, Messenger(), patience=0)
         engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_id, lease=LEASE)
-        yield Running(application(Settings(), cloud, Figures(CollectorRegistry())), cloud, engine, driver, None)
+        yield RunningCloud(create_app(Settings(), cloud, HttpMetrics(CollectorRegistry())), cloud, engine, driver, None)
         await db.close()
         driver.close()
 
 
 @pytest.fixture
-async def stage(idle: Running, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Idle]:
+async def stage(idle: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Idle]:
     """A tenant of the test's own, and nothing but the tenant's things."""
     clock: Any = idle.cloud.now
     world = next(path for path in tmp_path_factory.getbasetemp().glob("idle*/simulated.db") if path.exists())
@@ -126,7 +126,7 @@ def bent(name: str, at: int | None, bend: Bend) -> Operation:
 
 
 def twice(do: Do) -> Do:
-    async def doubly(work: Work) -> None:
+    async def doubly(work: TaskContext) -> None:
         await do(work)
         await do(work)
 
@@ -138,7 +138,7 @@ def doubled(step: Step) -> Step:
 
 
 def failing(*, late: bool) -> Bend:
-    async def fail(_: Work) -> None:
+    async def fail(_: TaskContext) -> None:
         raise lasting("injected")
 
     return lambda step: replace(step, do=_after(step.do, fail) if late else fail)
@@ -148,7 +148,7 @@ def killed_once(*, undoing: bool = False) -> Bend:
     """The worker dies after the step's effect, before it is written down."""
     left = [1]
 
-    async def kill(_: Work) -> None:
+    async def kill(_: TaskContext) -> None:
         if left:
             left.pop()
             raise KilledError
@@ -162,7 +162,7 @@ def killed_once(*, undoing: bool = False) -> Bend:
 
 
 def _after(first: Do, then: Do) -> Do:
-    async def both(work: Work) -> None:
+    async def both(work: TaskContext) -> None:
         await first(work)
         await then(work)
 
@@ -285,7 +285,7 @@ async def test_a_worker_lost_while_undoing_is_followed_by_one_that_undoes_the_re
 async def test_an_end_that_a_rule_forbids_leaves_nothing_behind(stage: Idle, name: str) -> None:
     ask, task = await begun(stage, name)
 
-    async def done(tx: Tx, work: Work) -> Created | None:
+    async def done(tx: Tx, work: TaskContext) -> Created | None:
         await OPERATIONS[name].done(tx, work)
         raise Conflict("Something else has come in between")
 

@@ -7,12 +7,12 @@ import pytest
 
 from pileus.domain.compute.instances import VM_STATES, Instance, Status
 from pileus.store.compute import instances
+from pileus.tasks.cancellation import cancel_and_wait
 from pileus.tasks.reconcile import EVERY, Reconciler, reconcile
-from pileus.tasks.stopping import stopped
+from tests.builders import an_instance, driver_of, now_of
 from tests.drivers.test_conformance import a_machine
 from tests.tasks.workers import Flaky, Stage
 from tests.tenants import Tenant
-from tests.worlds import an_instance, driver_of, now_of
 
 
 async def reconciled(tenant: Tenant) -> int:
@@ -108,7 +108,7 @@ async def test_it_does_not_rest_when_it_is_nudged(stage: Stage, caplog: pytest.L
     await stage.driver.ensure_running(a_machine())
     reconciler.nudge()
     await resting.wait()
-    await stopped(running)
+    await cancel_and_wait(running)
 
     assert caplog.text.count("A machine has no record") == 2
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pileus.domain.tasks import Task
-from pileus.drivers.driver import DriverError
+from pileus.drivers.protocols.compute import DriverError
 from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, tasks
 from pileus.store.database import Database, Migration, T, Tx
 from pileus.store.database import Work as Change
 from pileus.tasks.engine import Engine
-from pileus.tasks.operation import Created, Do, Operation, Step, Work
+from pileus.tasks.operation import Created, Do, Operation, Step, TaskContext
 from tests.domain.builders import NOW, the_catalogue
 
 LEASE = 15_000_000
@@ -71,7 +71,7 @@ class Journal:
     def doing(self, line: str) -> Do:
         """A step's work."""
 
-        async def do(_: Work) -> None:
+        async def do(_: TaskContext) -> None:
             await self.note(line)
 
         return do
@@ -83,13 +83,13 @@ class Journal:
     def operation(self, *steps: Step, task_type: str = "try_it") -> Operation:
         """An operation that notes how it ends, and counts it in the database."""
 
-        async def done(tx: Tx, _: Work) -> Created | None:
-            await counters.following(tx, "done")
+        async def done(tx: Tx, _: TaskContext) -> Created | None:
+            await counters.next_value(tx, "done")
             await self.note("done")
             return {"instances": ["i-1"]}
 
-        async def failed(tx: Tx, _: Work) -> None:
-            await counters.following(tx, "failed")
+        async def failed(tx: Tx, _: TaskContext) -> None:
+            await counters.next_value(tx, "failed")
             await self.note("failed")
 
         return Operation(task_type, steps, done, failed)
@@ -182,7 +182,7 @@ class Stage:
         """Let workers work, and time pass, until all is done that may be tried again."""
         for _ in range(rounds):
             for engine in engines:
-                await engine.settle()
+                await engine.run_until_idle()
             self.clock.pass_by(60_000_000)
 
 

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from litestar import Request
 
-from pileus.api.call import CALL, Call, Cloud
+from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.domain.account.access import Access, allowed
 from pileus.domain.errors import Forbidden, not_found
 from pileus.domain.places import Place
@@ -17,21 +17,21 @@ LONGEST_AGENT = 500
 LARGEST_NUMBER = 2**63 - 1
 
 
-async def admit(request: Request[Any, Any, Any]) -> None:
+async def authorize(request: Request[Any, Any, Any]) -> None:
     """Find out who asks and whether the route is open to them; raises Unauthenticated or Forbidden."""
     access = request.route_handler.opt.get("access", Access.ADMINISTER)
     if access is Access.OPEN or request.method == "OPTIONS":
         return
     scope = cast("dict[str, Any]", request.scope)
-    cloud: Cloud = request.app.state.cloud
+    cloud: AppState = request.app.state.cloud
     headers = dict(scope["headers"])
-    caller = await cloud.keyring.caller(headers.get(b"authorization", b""), cloud.now())
+    caller = await cloud.authenticator.caller(headers.get(b"authorization", b""), cloud.now())
     if not allowed(caller.role, access):
         raise Forbidden(f"The role {caller.role} does not allow this operation")
-    place, client = findable(scope["path_params"]), scope.get("client")
-    CALL.set(
-        Call(
-            cloud=cloud,
+    place, client = check_path_params(scope["path_params"]), scope.get("client")
+    CONTEXT.set(
+        RequestContext(
+            app=cloud,
             caller=caller,
             place=Place(caller.client_id, place.get("project_id", 0), place.get("region_id", 0)),
             request_id=scope["request_id"],
@@ -41,7 +41,7 @@ async def admit(request: Request[Any, Any, Any]) -> None:
     )
 
 
-def findable(params: dict[str, Any]) -> dict[str, Any]:
+def check_path_params(params: dict[str, Any]) -> dict[str, Any]:
     """What a path names, if a database can look for it; raises NotFound for what nothing can be called."""
     for name, value in params.items():
         if value > LARGEST_NUMBER if isinstance(value, int) else "\0" in value:

@@ -5,20 +5,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from pileus.api.call import Call
-from pileus.api.capacity import room_for
-from pileus.api.plugging import Plugged, Plugging, plug
-from pileus.api.quotas import within_quotas
-from pileus.api.shielding import shielded
-from pileus.api.sources import found
+from pileus.api.capacity import check_capacity
+from pileus.api.context import RequestContext
+from pileus.api.plugging import AttachedInterface, InterfaceContext, create_interface
+from pileus.api.quotas import check_quotas
+from pileus.api.shielding import protect_public_address
+from pileus.api.sources import resolve_sources
 from pileus.api.wire.network.ddos_profiles import NewProfile
-from pileus.domain.account import limits
-from pileus.domain.compute.creation import Making, Plan, planned
+from pileus.domain.account import quota_checks
 from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instance_orders import InstanceOrder
+from pileus.domain.compute.instance_plan import CreationContext, InstancePlan, plan_instance
 from pileus.domain.compute.instances import Kind
-from pileus.domain.compute.orders import Order
 from pileus.domain.errors import NotFound, invalid
-from pileus.domain.storage.disks import Found
+from pileus.domain.storage.disks import OrderSources
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.compute import instances, placement_groups, ssh_keys
@@ -26,77 +26,81 @@ from pileus.store.database import Tx
 from pileus.store.storage import attachments, volumes
 
 
-class Wish(Struct, frozen=True, kw_only=True):
+class CreateInstanceRequest(Struct, frozen=True, kw_only=True):
     """A server that is wanted: the name of its SSH key, and what makes an order of it when the key's id is known."""
 
     ssh_key_name: str | None
-    order: Callable[[str | None], Order]
+    order: Callable[[str | None], InstanceOrder]
     kind: tuple[Kind, ...]
     task_type: str
     protection: NewProfile | None = None
 
 
-async def create(tx: Tx, call: Call, wish: Wish, task_id: str) -> None:
+async def create_instance(tx: Tx, call: RequestContext, wish: CreateInstanceRequest, task_id: str) -> None:
     """Write a new server and the task that makes it; raises what stands in the way, with nothing written."""
-    await projects.open_for(tx, call.place)
+    await projects.require_open(tx, call.place)
     order = wish.order(await _ssh_key_id(tx, call, wish.ssh_key_name))
     flavor = _flavor(call, order, wish.kind)
-    await room_for(tx, call, flavor)
+    await check_capacity(tx, call, flavor)
     if order.placement_group_id:
-        (await placement_groups.get(tx, call.place, order.placement_group_id)).unlocked()
-    making = Making(place=call.place, task_id=task_id, now=call.cloud.now(), new_id=call.cloud.new_id)
-    there = await found(tx, call.cloud.catalogue, call.place, order)
-    plan = planned(order, flavor, there, making)
-    await within_quotas(tx, call, limits.requested(plan.basket(order, flavor)))
+        (await placement_groups.get(tx, call.place, order.placement_group_id)).require_unlocked()
+    making = CreationContext(place=call.place, task_id=task_id, now=call.app.now(), new_id=call.app.new_id)
+    there = await resolve_sources(tx, call.app.catalogue, call.place, order)
+    plan = plan_instance(order, flavor, there, making)
+    await check_quotas(tx, call, quota_checks.requested_amounts(plan.basket(order, flavor)))
     plan, plugged = await _written(tx, call, plan, order, task_id)
     await _volumes(tx, call, plan, there)
-    profiles = [await shielded(tx, call, plugged, wish.protection, task_id)] if wish.protection else []
+    profiles = [await protect_public_address(tx, call, plugged, wish.protection, task_id)] if wish.protection else []
     args = _args(plan, plugged) | {"profiles": profiles}
-    await call.start(tx, wish.task_type, task_id, args, data=_shown(plan, order))
-    await call.record(tx, "instance", "create", plan.instance.id, data=_shown(plan, order), task_id=task_id)
+    await call.start_task(tx, wish.task_type, task_id, args, data=_shown(plan, order))
+    await call.audit(tx, "instance", "create", plan.instance.id, data=_shown(plan, order), task_id=task_id)
 
 
-async def _ssh_key_id(tx: Tx, call: Call, name: str | None) -> str | None:
+async def _ssh_key_id(tx: Tx, call: RequestContext, name: str | None) -> str | None:
     """The id of the SSH key of that name; raises NotFound."""
     if not name:
         return None
-    key = await ssh_keys.named(tx, call.place, call.caller.user_id, name)
+    key = await ssh_keys.find_by_name(tx, call.place, call.caller.user_id, name)
     if key is None:
         raise NotFound(f"SSH key {name} could not be found")
     return key.id
 
 
-def _flavor(call: Call, order: Order, kinds: Collection[Kind]) -> Flavor:
-    flavor = call.cloud.catalogue.offered_flavor(order.flavor_id)
+def _flavor(call: RequestContext, order: InstanceOrder, kinds: Collection[Kind]) -> Flavor:
+    flavor = call.app.catalogue.offered_flavor(order.flavor_id)
     if flavor is None or flavor.kind not in kinds:
         raise invalid(flavor=f"There is no flavor {order.flavor_id} for this kind of server")
     return flavor
 
 
-async def _written(tx: Tx, call: Call, plan: Plan, order: Order, task_id: str) -> tuple[Plan, list[Plugged]]:
+async def _written(
+    tx: Tx, call: RequestContext, plan: InstancePlan, order: InstanceOrder, task_id: str
+) -> tuple[InstancePlan, list[AttachedInterface]]:
     """Insert the records: the instance first, which others refer to, its name when its addresses are known."""
     template = plan.instance
     await instances.add(tx, template)
-    plugging = Plugging(
+    plugging = InterfaceContext(
         place=call.place,
-        catalogue=call.cloud.catalogue,
+        catalogue=call.app.catalogue,
         instance_id=template.id,
         task_id=task_id,
         now=template.created_at,
-        new_id=call.cloud.new_id,
+        new_id=call.app.new_id,
         guarded=template.virtual,
     )
     # Who names an address has it before others are given any that is free.
     turns = sorted(enumerate(order.interfaces), key=lambda turn: turn[1].ip_address is None)
-    made = {at: await plug(tx, plugging, interface, order.groups_of(interface), at) for at, interface in turns}
+    made = {
+        at: await create_interface(tx, plugging, interface, order.groups_of(interface), at) for at, interface in turns
+    }
     plugged = [made[at] for at in range(len(made))]
-    plan = plan.named([ip for each in plugged for ip in each.addresses])
+    plan = plan.with_name([ip for each in plugged for ip in each.addresses])
     await instances.save(tx, template, plan.instance)
     await tags.add(tx, instances.KIND, call.place, plan.instance.id, plan.tags[plan.instance.id])
     return plan, plugged
 
 
-async def _volumes(tx: Tx, call: Call, plan: Plan, there: Found) -> None:
+async def _volumes(tx: Tx, call: RequestContext, plan: InstancePlan, there: OrderSources) -> None:
     for volume in plan.volumes:
         await volumes.add(tx, volume)
     for taken in plan.taken:
@@ -108,7 +112,7 @@ async def _volumes(tx: Tx, call: Call, plan: Plan, there: Found) -> None:
         await attachments.add(tx, attachment)
 
 
-def _args(plan: Plan, plugged: list[Plugged]) -> dict[str, Any]:
+def _args(plan: InstancePlan, plugged: list[AttachedInterface]) -> dict[str, Any]:
     new = [each.floating_ip.id for each in plugged if each.floating_ip and each.new_floating_ip]
     return {
         "instance_id": plan.instance.id,
@@ -119,7 +123,7 @@ def _args(plan: Plan, plugged: list[Plugged]) -> dict[str, Any]:
     }
 
 
-def _shown(plan: Plan, order: Order) -> dict[str, Any]:
+def _shown(plan: InstancePlan, order: InstanceOrder) -> dict[str, Any]:
     """What clients are told of an order: nothing that is secret."""
     return {
         "instance_id": plan.instance.id,

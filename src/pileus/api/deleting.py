@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.api.call import Call
-from pileus.api.hanging import doom_snapshots
-from pileus.api.protecting import held_of_floating_ips, held_of_ports
+from pileus.api.context import RequestContext
+from pileus.api.hanging import lock_snapshots_for_deletion
+from pileus.api.protecting import lock_profiles_of_floating_ips, lock_profiles_of_ports
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import Instance, Kind
 from pileus.domain.errors import invalid
@@ -18,7 +18,7 @@ from pileus.store.network import floating_ips, ports
 from pileus.store.storage import attachments, volumes
 
 
-class Named(Struct, frozen=True, kw_only=True):
+class SelectedIds(Struct, frozen=True, kw_only=True):
     """Things of one kind that a parameter names, with commas between their ids; or `every` one."""
 
     parameter: str = ""
@@ -43,16 +43,16 @@ class Named(Struct, frozen=True, kw_only=True):
         return list(there) if self.every else self.ids
 
 
-class Doomed(Struct, frozen=True, kw_only=True):
+class DeletionRequest(Struct, frozen=True, kw_only=True):
     """What is asked to go with an instance, and how the instance is found."""
 
-    volumes: Named = Named()
-    floating_ips: Named
-    ports: Named
+    volumes: SelectedIds = SelectedIds()
+    floating_ips: SelectedIds
+    ports: SelectedIds
     find: Callable[[Tx, Place, str], Awaitable[Instance]] = instances.get
 
 
-class Going(Struct, frozen=True, kw_only=True):
+class DeletionSet(Struct, frozen=True, kw_only=True):
     """What goes with an instance, by id."""
 
     volumes: list[str]
@@ -60,14 +60,14 @@ class Going(Struct, frozen=True, kw_only=True):
     ports: list[str]
 
 
-async def delete_whole(call: Call, instance_id: str, doomed: Doomed) -> TaskIds:
+async def delete_instance(call: RequestContext, instance_id: str, doomed: DeletionRequest) -> TaskIds:
     """Lock the instance with all that goes with it, and write down the task that deletes them."""
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
 
     async def write(tx: Tx) -> None:
         before = await doomed.find(tx, call.place, instance_id)
         await instances.save(tx, before, before.locked(task_id, "deleting"))
-        going = Going(
+        going = DeletionSet(
             volumes=await _volumes(tx, call, instance_id, doomed, task_id),
             floating_ips=await _floating_ips(tx, instance_id, doomed, task_id),
             ports=await _reserved(tx, instance_id, doomed),
@@ -75,45 +75,50 @@ async def delete_whole(call: Call, instance_id: str, doomed: Doomed) -> TaskIds:
         await _begin(tx, call, before, going, await _profiles(tx, instance_id, going, task_id), task_id)
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
-async def _profiles(tx: Tx, instance_id: str, going: Going, task_id: str) -> list[int]:
+async def _profiles(tx: Tx, instance_id: str, going: DeletionSet, task_id: str) -> list[int]:
     """The protection of the addresses that are freed, held by the task."""
     freed = [port for port in await ports.of_instance(tx, instance_id) if not port.reserved or port.id in going.ports]
     leading = [each for each in await floating_ips.of_instance(tx, instance_id) if each.id in going.floating_ips]
-    return [*await held_of_ports(tx, freed, task_id), *await held_of_floating_ips(tx, leading, task_id)]
+    return [
+        *await lock_profiles_of_ports(tx, freed, task_id),
+        *await lock_profiles_of_floating_ips(tx, leading, task_id),
+    ]
 
 
 async def _begin(  # noqa: PLR0913, PLR0917  # each is a fact of its own
-    tx: Tx, call: Call, instance: Instance, going: Going, profiles: list[int], task_id: str
+    tx: Tx, call: RequestContext, instance: Instance, going: DeletionSet, profiles: list[int], task_id: str
 ) -> None:
     task_type = "delete_bm" if instance.kind == Kind.BAREMETAL else "delete_vm"
     args = {"volumes": going.volumes, "floating_ips": going.floating_ips, "ports": going.ports}
     shown = {"instance_uuid": instance.id, "instance_id": instance.id, "volumes": going.volumes}
-    await call.start(tx, task_type, task_id, {"instance_id": instance.id, **args, "profiles": profiles}, data=shown)
-    await call.record(tx, "instance", "delete", instance.id, data=args, task_id=task_id)
+    await call.start_task(
+        tx, task_type, task_id, {"instance_id": instance.id, **args, "profiles": profiles}, data=shown
+    )
+    await call.audit(tx, "instance", "delete", instance.id, data=args, task_id=task_id)
 
 
-async def _volumes(tx: Tx, call: Call, instance_id: str, doomed: Doomed, task_id: str) -> list[str]:
+async def _volumes(tx: Tx, call: RequestContext, instance_id: str, doomed: DeletionRequest, task_id: str) -> list[str]:
     """Those that go, with their snapshots; the task holds them all, so that nobody else works on them meanwhile."""
     hanging, named = await attachments.with_volumes(tx, instance_id), doomed.volumes.ids
     doomed.volumes.check([volume.id for _, volume in hanging])
     for _, volume in hanging:
-        await volumes.save(tx, volume, replace(volume.unlocked(), task_id=task_id))
+        await volumes.save(tx, volume, replace(volume.require_unlocked(), task_id=task_id))
     lost = [volume.id for attachment, volume in hanging if volume.id in named or attachment.delete_on_termination]
     for volume_id in lost:
-        await doom_snapshots(tx, call, volume_id, [], task_id)
+        await lock_snapshots_for_deletion(tx, call, volume_id, [], task_id)
     return lost
 
 
-async def _floating_ips(tx: Tx, instance_id: str, doomed: Doomed, task_id: str) -> list[str]:
+async def _floating_ips(tx: Tx, instance_id: str, doomed: DeletionRequest, task_id: str) -> list[str]:
     found = await floating_ips.of_instance(tx, instance_id)
     for floating_ip in found:
         await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
     return doomed.floating_ips.of([floating_ip.id for floating_ip in found])
 
 
-async def _reserved(tx: Tx, instance_id: str, doomed: Doomed) -> list[str]:
+async def _reserved(tx: Tx, instance_id: str, doomed: DeletionRequest) -> list[str]:
     return doomed.ports.of([port.id for port in await ports.of_instance(tx, instance_id) if port.reserved])

@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from pileus.api.validation import parameter_complaints
+from pileus.api.validation import parameter_errors
 from pileus.domain.errors import (
     Conflict,
     Forbidden,
@@ -23,7 +23,7 @@ from pileus.domain.errors import (
 )
 
 LOG = logging.getLogger(__name__)
-FACES: dict[type[Problem], tuple[int, str]] = {
+HTTP_ERRORS: dict[type[Problem], tuple[int, str]] = {
     Invalid: (400, "ValidationError"),
     Unauthenticated: (401, "not_authenticated"),
     Forbidden: (403, "ForbiddenError"),
@@ -41,7 +41,7 @@ INTERNAL = "Internal server error: tell the operator the request_id"
 
 def on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[dict[str, Any]]:
     """Answer a problem of the domain."""
-    status, name = FACES[type(problem)]
+    status, name = HTTP_ERRORS[type(problem)]
     if isinstance(problem, Unauthenticated):
         name = problem.code
     extra: dict[str, Any] = {}
@@ -55,7 +55,7 @@ def on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[di
 def on_validation(request: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:
     """Answer parameters that the framework could not read."""
     failures = error.extra if isinstance(error.extra, list) else []
-    fields = parameter_complaints([{**failure, "key": _asked_as(request, failure)} for failure in failures])
+    fields = parameter_errors([{**failure, "key": _asked_as(request, failure)} for failure in failures])
     if missing := MISSING.match(error.detail):
         fields = {missing["name"]: ["Field required"]}
     return on_problem(request, Invalid(f"Validation Error: {fields}", fields))
@@ -73,7 +73,7 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[d
     if error.status_code == 404:  # noqa: PLR2004  # HTTP's own number
         return _answer(request, 404, "NotFoundError", f"{request.scope['path']} could not be found")
     phrases = {405: "Method Not Allowed", 413: "Request Entity Too Large", 400: "Bad Request"}
-    name = FACES[TooLarge][1] if error.status_code == FACES[TooLarge][0] else "HTTPError"
+    name = HTTP_ERRORS[TooLarge][1] if error.status_code == HTTP_ERRORS[TooLarge][0] else "HTTPError"
     text = f"HTTP {error.status_code}: {phrases.get(error.status_code, error.detail)}"
     return _answer(request, error.status_code, name, text, headers=error.headers)
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from msgspec import Struct, field, to_builtins
 
-from pileus.api.call import Call
-from pileus.api.quotas import within_quotas
-from pileus.domain.network.security_groups import SecurityGroup, default_group, new_group, template
-from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, ruled
+from pileus.api.context import RequestContext
+from pileus.api.quotas import check_quotas
+from pileus.domain.network.security_groups import SecurityGroup, default_group, default_rules, new_group
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, replace_rules
 from pileus.domain.tags import TagPatch, Tags, merged
 from pileus.store import tags
 from pileus.store.account import projects
@@ -16,7 +16,7 @@ from pileus.store.database import Tx
 from pileus.store.network import security_groups
 
 
-class Change(Struct, frozen=True, kw_only=True):
+class SecurityGroupChange(Struct, frozen=True, kw_only=True):
     """What is to become of a group: None, and `{}` of `tags`, let it stay; tags of None take all of them away."""
 
     name: str | None = None
@@ -25,64 +25,79 @@ class Change(Struct, frozen=True, kw_only=True):
     tags: TagPatch | None = field(default_factory=dict)
 
 
-async def default_there(call: Call) -> None:
+async def ensure_default_group(call: RequestContext) -> None:
     """Make the default group of a place, if it has none yet."""
     async with call.db.read() as tx:
         if await security_groups.default(tx, call.place) is not None:
             return
 
     async def write(tx: Tx) -> None:
-        await projects.present(tx, call.place)
+        await projects.require(tx, call.place)
         if await security_groups.default(tx, call.place) is None:
-            await security_groups.add(tx, *default_group(call.place, call.cloud.new_id, call.cloud.now()))
+            await security_groups.add(tx, *default_group(call.place, call.app.new_id, call.app.now()))
 
     await call.db.write(write)
 
 
-async def create(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, call: Call, task_id: str, *, name: str, description: str, rules: Iterable[NewRule] | None, its: Tags
+async def create_security_group(  # noqa: PLR0913  # each is a fact of its own
+    tx: Tx,
+    call: RequestContext,
+    task_id: str,
+    *,
+    name: str,
+    description: str,
+    rules: Iterable[NewRule] | None,
+    its: Tags,
 ) -> SecurityGroup:
     """Write a new group, held by the task that makes it; raises Invalid, Conflict or QuotaExceeded."""
-    await projects.open_for(tx, call.place)
-    new_id, now = call.cloud.new_id, call.cloud.now()
-    await within_quotas(tx, call, {"firewall_count": 1})
+    await projects.require_open(tx, call.place)
+    new_id, now = call.app.new_id, call.app.now()
+    await check_quotas(tx, call, {"firewall_count": 1})
     group = new_group(call.place, new_id, now, name, description=description).locked(task_id)
-    wanted = template(group) if rules is None else list(rules)
-    records = ruled(group.id, wanted, [], new_id, now)
-    await referred(tx, call, records)
+    wanted = default_rules(group) if rules is None else list(rules)
+    records = replace_rules(group.id, wanted, [], new_id, now)
+    await check_remote_groups(tx, call, records)
     await security_groups.add(tx, group, records)
     await tags.add(tx, security_groups.KIND, call.place, group.id, its)
     told = {"name": name, "description": description, "rules": to_builtins(wanted)}
-    await call.start(tx, "create_security_group", task_id, {"group_id": group.id}, data={"group_id": group.id, **told})
-    await call.record(tx, "securitygroup", "create", group.id, data=told, task_id=task_id)
+    await call.start_task(
+        tx, "create_security_group", task_id, {"group_id": group.id}, data={"group_id": group.id, **told}
+    )
+    await call.audit(tx, "securitygroup", "create", group.id, data=told, task_id=task_id)
     return group
 
 
-async def change(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, call: Call, group: SecurityGroup, wanted: Change, *, task_type: str = "update_security_group", new: str = ""
+async def update_security_group(  # noqa: PLR0913  # each is a fact of its own
+    tx: Tx,
+    call: RequestContext,
+    group: SecurityGroup,
+    wanted: SecurityGroupChange,
+    *,
+    task_type: str = "update_security_group",
+    new: str = "",
 ) -> str | None:
     """Lock a group and write down the task that changes it; its id, or None where nothing would change."""
-    group = group.unlocked()
+    group = group.require_unlocked()
     args = await _changing(tx, call, group, wanted)
     if not args:
         return None
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
     await security_groups.save(tx, group, group.locked(task_id))
     args |= {"group_id": group.id, **({"created": new} if new else {})}
-    await call.start(tx, task_type, task_id, args, data={"group_id": group.id})
+    await call.start_task(tx, task_type, task_id, args, data={"group_id": group.id})
     told = {name: value for name, value in args.items() if name != "group_id"}
-    await call.record(tx, "securitygroup", "update", group.id, data=told, task_id=task_id, name=group.name)
+    await call.audit(tx, "securitygroup", "update", group.id, data=told, task_id=task_id, name=group.name)
     return task_id
 
 
-async def _changing(tx: Tx, call: Call, group: SecurityGroup, wanted: Change) -> dict[str, Any]:
+async def _changing(tx: Tx, call: RequestContext, group: SecurityGroup, wanted: SecurityGroupChange) -> dict[str, Any]:
     args: dict[str, Any] = {}
     for name in ("name", "description"):
         if getattr(wanted, name) not in (None, getattr(group, name)):
             args[name] = getattr(wanted, name)
     if wanted.rules is not None:
         there = await security_groups.rules_of(tx, group.id)
-        await referred(tx, call, wanted.rules)
+        await check_remote_groups(tx, call, wanted.rules)
         if {rule.id: rule.rule for rule in there} != {rule.id: rule.rule for rule in wanted.rules}:
             args["rules"] = to_builtins(wanted.rules)
     if wanted.tags != {}:
@@ -91,16 +106,16 @@ async def _changing(tx: Tx, call: Call, group: SecurityGroup, wanted: Change) ->
     return args
 
 
-async def referred(tx: Tx, call: Call, rules: Iterable[SecurityGroupRule]) -> None:
+async def check_remote_groups(tx: Tx, call: RequestContext, rules: Iterable[SecurityGroupRule]) -> None:
     """Return if every group that rules speak of is one of the place's; raises NotFound."""
     for group_id in {rule.remote_group_id for rule in rules if rule.remote_group_id}:
         if all(rule.security_group_id != group_id for rule in rules):
             await security_groups.get(tx, call.place, group_id)
 
 
-async def tell_ports(tx: Tx, call: Call, port_ids: Sequence[str]) -> str:
+async def start_port_refresh(tx: Tx, call: RequestContext, port_ids: Sequence[str]) -> str:
     """Write down the task that tells interfaces which groups guard them by now; its id."""
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
     args = {"port_ids": list(port_ids)}
-    await call.start(tx, "update_port", task_id, args, data=args)
+    await call.start_task(tx, "update_port", task_id, args, data=args)
     return task_id

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from pileus.api.call import Call
-from pileus.api.quotas import within_global_quotas
+from pileus.api.context import RequestContext
+from pileus.api.quotas import check_global_quotas
 from pileus.domain.compute.ssh_keys import SSHKey, fingerprint
 from pileus.domain.places import Place
 from pileus.store.account import projects
@@ -11,8 +11,8 @@ from pileus.store.compute import ssh_keys
 from pileus.store.database import Tx
 
 
-async def keep(
-    call: Call, place: Place, name: str, public_key: str | None, *, shared: bool
+async def create_ssh_key(
+    call: RequestContext, place: Place, name: str, public_key: str | None, *, shared: bool
 ) -> tuple[SSHKey, str | None]:
     """Keep a key in a place's project, and tell the private half of a pair that was made for it.
 
@@ -20,7 +20,7 @@ async def keep(
     """
     private, public = _halves(public_key)
     key = SSHKey(
-        id=call.cloud.new_id(),
+        id=call.app.new_id(),
         client_id=place.client_id,
         project_id=place.project_id,
         user_id=call.caller.user_id,
@@ -28,39 +28,39 @@ async def keep(
         public_key=public,
         fingerprint=fingerprint(public),
         shared_in_project=shared,
-        created_at=call.cloud.now(),
+        created_at=call.app.now(),
     )
 
     async def write(tx: Tx) -> None:
-        await projects.open_for(tx, place)
+        await projects.require_open(tx, place)
         await ssh_keys.name_free(tx, place, key.name)
-        await within_global_quotas(tx, call, {"keypair_count": 1})
+        await check_global_quotas(tx, call, {"keypair_count": 1})
         await ssh_keys.add(tx, key)
-        await call.record(tx, "ssh_key", "create", key.id, name=key.name)
+        await call.audit(tx, "ssh_key", "create", key.id, name=key.name)
 
     await call.db.write(write)
     return key, private
 
 
-async def share(call: Call, key_id: str, *, shared: bool) -> SSHKey:
+async def set_ssh_key_sharing(call: RequestContext, key_id: str, *, shared: bool) -> SSHKey:
     """Share a key in its project, or keep it for its owner alone; raises NotFound."""
 
     async def write(tx: Tx) -> SSHKey:
         before = await ssh_keys.get(tx, call.place, call.caller.user_id, key_id)
         after = await ssh_keys.save(tx, before, replace(before, shared_in_project=shared))
-        await call.record(tx, "ssh_key", "update", before.id, data={"shared_in_project": shared}, name=before.name)
+        await call.audit(tx, "ssh_key", "update", before.id, data={"shared_in_project": shared}, name=before.name)
         return after
 
     return await call.db.write(write)
 
 
-async def forget(call: Call, key_id: str) -> None:
+async def delete_ssh_key(call: RequestContext, key_id: str) -> None:
     """Delete a key; raises NotFound."""
 
     async def write(tx: Tx) -> None:
         key = await ssh_keys.get(tx, call.place, call.caller.user_id, key_id)
         await ssh_keys.remove(tx, key.id)
-        await call.record(tx, "ssh_key", "delete", key.id, name=key.name)
+        await call.audit(tx, "ssh_key", "delete", key.id, name=key.name)
 
     await call.db.write(write)
 
@@ -68,6 +68,6 @@ async def forget(call: Call, key_id: str) -> None:
 def _halves(public_key: str | None) -> tuple[str | None, str]:
     if public_key is not None:
         return None, public_key.strip()
-    from pileus.api.key_pairs import new_pair  # noqa: PLC0415  # no start of the server waits for what few requests need
+    from pileus.api.rsa_key_pairs import generate_key_pair  # noqa: PLC0415  # no start of the server waits for what few requests need
 
-    return new_pair()
+    return generate_key_pair()

@@ -10,10 +10,10 @@ from ipaddress import ip_address
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.api.floating import aim, new_floating_ip
+from pileus.api.floating import allocate_floating_ip, target_on_port
 from pileus.domain.catalogue import Catalogue
-from pileus.domain.compute.creation import Making
-from pileus.domain.compute.orders import FloatingChoice, InterfaceType, NewInterface
+from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface
+from pileus.domain.compute.instance_plan import CreationContext
 from pileus.domain.errors import Conflict, NotFound, invalid, not_found
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import VERSIONS, Network, Subnet
@@ -24,7 +24,7 @@ from pileus.store.database import Tx
 from pileus.store.network import addresses, floating_ips, networks, ports, security_groups, subnets
 
 
-class Plugging(Struct, frozen=True, kw_only=True):
+class InterfaceContext(Struct, frozen=True, kw_only=True):
     """What the interfaces of one request have in common."""
 
     place: Place
@@ -37,12 +37,12 @@ class Plugging(Struct, frozen=True, kw_only=True):
     """Whether security groups can guard it: bare metal they cannot."""
 
     @property
-    def making(self) -> Making:
+    def making(self) -> CreationContext:
         """What new records have in common."""
-        return Making(place=self.place, task_id=self.task_id, now=self.now, new_id=self.new_id)
+        return CreationContext(place=self.place, task_id=self.task_id, now=self.now, new_id=self.new_id)
 
 
-class Plugged(Struct, frozen=True, kw_only=True):
+class AttachedInterface(Struct, frozen=True, kw_only=True):
     """An interface that is there now; `floating_ip` leads to it, and is `new` if it was made for it."""
 
     port: Port
@@ -51,7 +51,9 @@ class Plugged(Struct, frozen=True, kw_only=True):
     new_floating_ip: bool = False
 
 
-async def plug(tx: Tx, plugging: Plugging, interface: NewInterface, group_ids: Sequence[str], position: int) -> Plugged:
+async def create_interface(
+    tx: Tx, plugging: InterfaceContext, interface: NewInterface, group_ids: Sequence[str], position: int
+) -> AttachedInterface:
     """Make an interface, or take a reserved port for one; raises Invalid, NotFound, Conflict or NoCapacity."""
     if interface.type == InterfaceType.RESERVED_FIXED_IP:
         port, given = await _reserved(tx, plugging, interface, position)
@@ -60,24 +62,24 @@ async def plug(tx: Tx, plugging: Plugging, interface: NewInterface, group_ids: S
         port = await ports.add(tx, _port(plugging, network, interface, position))
         given = [await addresses.allocate(tx, each, port_id=port.id, wanted=interface.ip_address) for each in ranges]
     if port.port_security_enabled and plugging.guarded:
-        await security_groups.guard(tx, port.id, await _groups(tx, plugging, group_ids))
+        await security_groups.add_to_port(tx, port.id, await _groups(tx, plugging, group_ids))
     if interface.floating_ip is None:
-        return Plugged(port=port, addresses=given)
+        return AttachedInterface(port=port, addresses=given)
     floating_ip = await _floating(tx, plugging, interface.floating_ip, port, given)
     new = interface.floating_ip.existing_id is None
-    return Plugged(port=port, addresses=given, floating_ip=floating_ip, new_floating_ip=new)
+    return AttachedInterface(port=port, addresses=given, floating_ip=floating_ip, new_floating_ip=new)
 
 
-async def reserve(tx: Tx, plugging: Plugging, interface: NewInterface, *, is_vip: bool) -> Port:
+async def reserve_fixed_ip(tx: Tx, plugging: InterfaceContext, interface: NewInterface, *, is_vip: bool) -> Port:
     """Make a port without an instance, for its addresses; raises Invalid, NotFound, Conflict or NoCapacity."""
     network, ranges = await RANGES[interface.type](tx, plugging, interface)
     alone = replace(_port(plugging, network, interface, 0), reserved=True, is_vip=is_vip)
     port = await ports.add(tx, alone)
     given = [await addresses.allocate(tx, each, port_id=port.id, wanted=interface.ip_address) for each in ranges]
-    return await ports.save(tx, port, port.reserving(given))
+    return await ports.save(tx, port, port.as_reserved(given))
 
 
-def _port(plugging: Plugging, network: Network, interface: NewInterface, position: int) -> Port:
+def _port(plugging: InterfaceContext, network: Network, interface: NewInterface, position: int) -> Port:
     port_id, place = plugging.new_id(), plugging.place
     return Port(
         id=port_id,
@@ -98,22 +100,22 @@ def _port(plugging: Plugging, network: Network, interface: NewInterface, positio
     )
 
 
-async def _external(tx: Tx, plugging: Plugging, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+async def _external(tx: Tx, plugging: InterfaceContext, interface: NewInterface) -> tuple[Network, list[Subnet]]:
     network = await networks.get(tx, plugging.place, plugging.catalogue.external_network_id(plugging.place.region_id))
-    return network, await subnets.roomiest(tx, network.id, interface.ip_family)
+    return network, await subnets.choose_for_allocation(tx, network.id, interface.ip_family)
 
 
-async def _any_subnet(tx: Tx, plugging: Plugging, interface: NewInterface) -> tuple[Network, list[Subnet]]:
-    network = (await networks.get(tx, plugging.place, interface.network_id or "")).unlocked()
+async def _any_subnet(tx: Tx, plugging: InterfaceContext, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+    network = (await networks.get(tx, plugging.place, interface.network_id or "")).require_unlocked()
     if interface.ip_address is None:
-        return network, await subnets.roomiest(tx, network.id, interface.ip_family)
+        return network, await subnets.choose_for_allocation(tx, network.id, interface.ip_family)
     for subnet in await subnets.of_network(tx, network.id):
         if _belongs(interface.ip_address, subnet):
-            return network, [subnet.unlocked()]
+            return network, [subnet.require_unlocked()]
     raise invalid(ip_address=f"Network {network.id} has no subnet with address {interface.ip_address}")
 
 
-async def _subnet(tx: Tx, plugging: Plugging, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+async def _subnet(tx: Tx, plugging: InterfaceContext, interface: NewInterface) -> tuple[Network, list[Subnet]]:
     subnet = await subnets.find(tx, interface.subnet_id or "")
     if subnet is None:
         raise not_found("Subnet", interface.subnet_id)
@@ -123,7 +125,7 @@ async def _subnet(tx: Tx, plugging: Plugging, interface: NewInterface) -> tuple[
         raise not_found("Subnet", interface.subnet_id) from None
     if interface.network_id not in (None, network.id):
         raise invalid(subnet_id=f"Subnet {subnet.id} is not one of network {interface.network_id}")
-    return network.unlocked(), [subnet.unlocked()]
+    return network.require_unlocked(), [subnet.require_unlocked()]
 
 
 RANGES = {
@@ -133,7 +135,9 @@ RANGES = {
 }
 
 
-async def _reserved(tx: Tx, plugging: Plugging, interface: NewInterface, position: int) -> tuple[Port, list[str]]:
+async def _reserved(
+    tx: Tx, plugging: InterfaceContext, interface: NewInterface, position: int
+) -> tuple[Port, list[str]]:
     before = await ports.get(tx, plugging.place, interface.port_id or "")
     if not before.reserved:
         raise not_found("Reserved fixed IP", before.id)
@@ -152,33 +156,35 @@ async def _reserved(tx: Tx, plugging: Plugging, interface: NewInterface, positio
     return port, [line.ip for line in await ports.addresses_of(tx, port.id)]
 
 
-async def _groups(tx: Tx, plugging: Plugging, group_ids: Sequence[str]) -> list[str]:
+async def _groups(tx: Tx, plugging: InterfaceContext, group_ids: Sequence[str]) -> list[str]:
     """The groups named, or else the project's default one, made when it is first needed."""
     if group_ids:
         named = [await security_groups.get(tx, plugging.place, group_id) for group_id in dict.fromkeys(group_ids)]
-        return [group.unlocked().id for group in named]
+        return [group.require_unlocked().id for group in named]
     found = await security_groups.default(tx, plugging.place)
     if found is None:
         found = await security_groups.add(tx, *default_group(plugging.place, plugging.new_id, plugging.now))
     return [found.id]
 
 
-async def _floating(tx: Tx, plugging: Plugging, choice: FloatingChoice, port: Port, given: Sequence[str]) -> FloatingIP:
+async def _floating(
+    tx: Tx, plugging: InterfaceContext, choice: FloatingIPChoice, port: Port, given: Sequence[str]
+) -> FloatingIP:
     fixed = next((ip for ip in given if ip_address(ip).version in VERSIONS["ipv4"]), None)
     if fixed is None:
         raise invalid(floating_ip="A floating IP needs an interface with an IPv4 address")
-    target = await aim(tx, port, fixed)
+    target = await target_on_port(tx, port, fixed)
     if choice.existing_id is None:
-        return await new_floating_ip(tx, plugging.catalogue, plugging.making, target)
+        return await allocate_floating_ip(tx, plugging.catalogue, plugging.making, target)
     before = await floating_ips.get(tx, plugging.place, choice.existing_id)
     if before.task_id is not None or before.port_id is not None:
         raise Conflict(f"Floating IP {before.id} is in use")
-    after = replace(before.leading(target, plugging.now), status=before.status, task_id=plugging.task_id)
+    after = replace(before.associated_with(target, plugging.now), status=before.status, task_id=plugging.task_id)
     return await floating_ips.save(tx, before, after)
 
 
 def _belongs(ip: str, subnet: Subnet) -> bool:
     try:
-        return subnet.holds(ip)
+        return subnet.can_assign(ip)
     except ValueError:
         raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None

@@ -3,52 +3,52 @@
 from collections.abc import Iterable
 from typing import Any
 
-from pileus.api.call import Call
+from pileus.api.context import RequestContext
 from pileus.domain.errors import Conflict, invalid
+from pileus.domain.network.ddos_profile_locks import locked
 from pileus.domain.network.ddos_profiles import DdosProfile, DdosTemplate
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.ports import Port
-from pileus.domain.network.protection import held
 from pileus.store import counters
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles, ports
 
 
-def template_of(call: Call, template_id: int) -> DdosTemplate:
+def template_of(call: RequestContext, template_id: int) -> DdosTemplate:
     """The template of that number; raises Invalid."""
-    template = call.cloud.catalogue.ddos_template(template_id)
+    template = call.app.catalogue.ddos_template(template_id)
     if template is None:
         raise invalid(profile_template=f"There is no profile template {template_id}")
     return template
 
 
-async def unprotected(tx: Tx, call: Call, address: str) -> None:
+async def check_unprotected(tx: Tx, call: RequestContext, address: str) -> None:
     """Return if an address has no protection yet; raises Conflict."""
     if other := await ddos_profiles.of_address(tx, call.place.region_id, address):
         raise Conflict(f"Address {address} is protected by DDoS profile {other.id} already")
 
 
-async def protected(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, call: Call, address: str, *, template: DdosTemplate, fields: list[dict[str, Any]], task_id: str
+async def create_ddos_profile(  # noqa: PLR0913  # each is a fact of its own
+    tx: Tx, call: RequestContext, address: str, *, template: DdosTemplate, fields: list[dict[str, Any]], task_id: str
 ) -> DdosProfile:
     """Write the profile of an address, held by the task that makes it true; raises Conflict."""
-    await unprotected(tx, call, address)
+    await check_unprotected(tx, call, address)
     profile = DdosProfile(
-        id=await counters.following(tx, "ddos_profiles"),
+        id=await counters.next_value(tx, "ddos_profiles"),
         client_id=call.place.client_id,
         project_id=call.place.project_id,
         region_id=call.place.region_id,
         ip_address=address,
         template_id=template.id,
         fields=fields,
-        created_at=call.cloud.now(),
+        created_at=call.app.now(),
     )
-    fresh = held(profile, task_id)
+    fresh = locked(profile, task_id)
     await ddos_profiles.add(tx, fresh)
     return fresh
 
 
-async def held_of_ports(tx: Tx, going: Iterable[Port], task_id: str) -> list[int]:
+async def lock_profiles_of_ports(tx: Tx, going: Iterable[Port], task_id: str) -> list[int]:
     """Let a task hold the protection of ports' addresses, which goes with them; the profiles' ids."""
     profiles = []
     for port in going:
@@ -57,7 +57,7 @@ async def held_of_ports(tx: Tx, going: Iterable[Port], task_id: str) -> list[int
     return profiles
 
 
-async def held_of_floating_ips(tx: Tx, going: Iterable[FloatingIP], task_id: str) -> list[int]:
+async def lock_profiles_of_floating_ips(tx: Tx, going: Iterable[FloatingIP], task_id: str) -> list[int]:
     """Let a task hold the protection of floating IPs, which goes with them; the profiles' ids."""
     profiles = []
     for each in going:
@@ -69,5 +69,5 @@ async def _held(tx: Tx, client_id: int, region_id: int, address: str, task_id: s
     profile = await ddos_profiles.of_address(tx, region_id, address)
     if profile is None or profile.client_id != client_id:
         return []
-    await ddos_profiles.save(tx, profile, held(profile, task_id))
+    await ddos_profiles.save(tx, profile, locked(profile, task_id))
     return [profile.id]

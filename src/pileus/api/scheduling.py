@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
 
-from pileus.api.call import Call
-from pileus.api.quotas import within_quotas
+from pileus.api.context import RequestContext
+from pileus.api.quotas import check_quotas
 from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
 from pileus.api.wire.storage.schedules import CreateSchedule
 from pileus.domain.errors import invalid, not_found
@@ -16,20 +16,20 @@ from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, schedules, volumes
 
 
-async def shown(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicyView:
+async def policy_view(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicyView:
     """A policy with all that is in it."""
-    return (await all_shown(tx, [policy]))[0]
+    return (await policy_views(tx, [policy]))[0]
 
 
-async def all_shown(tx: Tx, policies: Sequence[LifecyclePolicy]) -> list[LifecyclePolicyView]:
+async def policy_views(tx: Tx, policies: Sequence[LifecyclePolicy]) -> list[LifecyclePolicyView]:
     """Policies with all that is in them."""
     ids = [policy.id for policy in policies]
     theirs, hung = await schedules.of_each(tx, ids), await lifecycle_policies.volumes_of_each(tx, ids)
     return [LifecyclePolicyView.of(policy, theirs[policy.id], hung[policy.id]) for policy in policies]
 
 
-async def changed(
-    call: Call,
+async def update_policy(
+    call: RequestContext,
     policy_id: int,
     told: tuple[str, str],
     data: Struct,
@@ -38,22 +38,22 @@ async def changed(
     """Change what is in a policy; `told` is the group and the action under which the audit log tells of it."""
 
     async def write(tx: Tx) -> LifecyclePolicyView:
-        policy = await lifecycle_policies.touch(tx, await lifecycle_policies.get(tx, call.place, policy_id))
+        policy = await lifecycle_policies.bump_revision(tx, await lifecycle_policies.get(tx, call.place, policy_id))
         await change(tx, policy)
-        await call.record(tx, *told, policy_id, data=to_builtins(data), name=policy.name)
-        return await shown(tx, policy)
+        await call.audit(tx, *told, policy_id, data=to_builtins(data), name=policy.name)
+        return await policy_view(tx, policy)
 
     return await call.db.write(write)
 
 
-async def add_schedules(tx: Tx, call: Call, policy: LifecyclePolicy, asked: Sequence[CreateSchedule]) -> None:
+async def add_schedules(tx: Tx, call: RequestContext, policy: LifecyclePolicy, asked: Sequence[CreateSchedule]) -> None:
     """Put new schedules into a policy; raises Invalid for too many and for what cannot be kept, or QuotaExceeded."""
     if len(await schedules.of_policy(tx, policy.id)) + len(asked) > MOST_SCHEDULES:
         raise invalid(schedules=f"A policy has at most {MOST_SCHEDULES} schedules")
-    await within_quotas(tx, call, {"snapshot_schedule_count": len(asked)})
+    await check_quotas(tx, call, {"snapshot_schedule_count": len(asked)})
     for wanted in asked:
         schedule = _new(call, policy, wanted)
-        await schedules.add(tx, schedule.waiting(schedule.created_at) if policy.is_active else schedule)
+        await schedules.add(tx, schedule.armed(schedule.created_at) if policy.is_active else schedule)
 
 
 async def remove_schedules(tx: Tx, policy: LifecyclePolicy, schedule_ids: Iterable[str]) -> None:
@@ -65,7 +65,7 @@ async def remove_schedules(tx: Tx, policy: LifecyclePolicy, schedule_ids: Iterab
         await schedules.remove(tx, schedule_id)
 
 
-async def add_volumes(tx: Tx, call: Call, policy: LifecyclePolicy, volume_ids: Iterable[str]) -> None:
+async def add_volumes(tx: Tx, call: RequestContext, policy: LifecyclePolicy, volume_ids: Iterable[str]) -> None:
     """Put volumes of the same place into a policy; raises NotFound."""
     named = sorted(set(volume_ids))
     for volume_id in named:
@@ -73,11 +73,11 @@ async def add_volumes(tx: Tx, call: Call, policy: LifecyclePolicy, volume_ids: I
     await lifecycle_policies.include(tx, policy.id, named)
 
 
-def _new(call: Call, policy: LifecyclePolicy, wanted: CreateSchedule) -> Schedule:
-    now = call.cloud.now()
+def _new(call: RequestContext, policy: LifecyclePolicy, wanted: CreateSchedule) -> Schedule:
+    now = call.app.now()
     return Schedule(
         **asdict(wanted.asked(now)),
-        id=call.cloud.new_id(),
+        id=call.app.new_id(),
         client_id=policy.client_id,
         project_id=policy.project_id,
         region_id=policy.region_id,

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 
-from pileus.api.call import Call
-from pileus.api.plugging import Plugged
-from pileus.api.protecting import protected, template_of
+from pileus.api.context import RequestContext
+from pileus.api.plugging import AttachedInterface
+from pileus.api.protecting import create_ddos_profile, template_of
 from pileus.api.wire.network.ddos_profiles import NewProfile
-from pileus.domain.compute.plugging import public_address
-from pileus.domain.network.protection import answered
+from pileus.domain.network.ddos_profile_locks import check_answers
+from pileus.domain.network.interfaces import public_address
 from pileus.store.database import Tx
 from pileus.store.network import networks
 
 
-async def shielded(tx: Tx, call: Call, plugged: Sequence[Plugged], wish: NewProfile, task_id: str) -> int:
+async def protect_public_address(
+    tx: Tx, call: RequestContext, plugged: Sequence[AttachedInterface], wish: NewProfile, task_id: str
+) -> int:
     """Write the protection of the first public address, held by the task that makes it true; the profile's id.
 
     Raises Invalid where there is no public address, or Conflict if it is protected already.
@@ -20,5 +22,5 @@ async def shielded(tx: Tx, call: Call, plugged: Sequence[Plugged], wish: NewProf
     found = [(await networks.find(tx, each.port.network_id), each.addresses) for each in plugged]
     network, given = next((each for each in found if each[0] and each[0].external), found[0])
     template = template_of(call, wish.profile_template)
-    fields, address = answered(template, wish.answers()), public_address(network, given)
-    return (await protected(tx, call, address, template=template, fields=fields, task_id=task_id)).id
+    fields, address = check_answers(template, wish.answers()), public_address(network, given)
+    return (await create_ddos_profile(tx, call, address, template=template, fields=fields, task_id=task_id)).id

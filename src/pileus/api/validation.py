@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from pileus.api.complaints import WHOLE, Complaints, complaints
+from pileus.api.validation_errors import WHOLE, Complaints, find_errors
 from pileus.domain.errors import Invalid
 
 T = TypeVar("T")
@@ -35,10 +35,10 @@ UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 @overload
-def decoded(body: bytes, type_: type[T], *, default: T | None = None) -> T: ...
+def decode_body(body: bytes, type_: type[T], *, default: T | None = None) -> T: ...
 @overload
-def decoded(body: bytes, type_: UnionType, *, default: Any = None) -> Any: ...
-def decoded(body: bytes, type_: Any, *, default: Any = None) -> Any:
+def decode_body(body: bytes, type_: UnionType, *, default: Any = None) -> Any: ...
+def decode_body(body: bytes, type_: Any, *, default: Any = None) -> Any:
     """Read a body as `type_`; an empty one is `default`, if there is one. Raises Invalid."""
     if not body and default is not None:
         return default
@@ -54,10 +54,10 @@ def decoded(body: bytes, type_: Any, *, default: Any = None) -> Any:
 
 
 @overload
-def converted(raw: object, type_: type[T]) -> T: ...
+def convert_body(raw: object, type_: type[T]) -> T: ...
 @overload
-def converted(raw: object, type_: UnionType) -> Any: ...
-def converted(raw: object, type_: Any) -> Any:
+def convert_body(raw: object, type_: UnionType) -> Any: ...
+def convert_body(raw: object, type_: Any) -> Any:
     """Turn JSON that was read before into `type_`. Raises Invalid."""
     try:
         return msgspec.convert(raw, type_, strict=False)
@@ -67,10 +67,10 @@ def converted(raw: object, type_: Any) -> Any:
 
 def invalid_body(raw: object, type_: Any, otherwise: str = "Input is not valid") -> Invalid:
     """Complain about all that is wrong with `raw`; `otherwise` is said where no field is to blame."""
-    return _invalid(complaints(raw, type_) or {WHOLE: [otherwise]})
+    return _invalid(find_errors(raw, type_) or {WHOLE: [otherwise]})
 
 
-def parameter_complaints(failures: Sequence[Mapping[str, Any]]) -> Complaints:
+def parameter_errors(failures: Sequence[Mapping[str, Any]]) -> Complaints:
     """Word what the framework says about parameters (`key`, `message`) as the public API would."""
     found: Complaints = {}
     for failure in failures:

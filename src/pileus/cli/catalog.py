@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pileus.cli.teaching import Command, Failure, Group
+from pileus.cli.formatting import Command, Failure, Group
 
 EXAMPLES = (
     ("The one that comes along, to begin one of your own with", "pileus catalog show"),
@@ -29,11 +29,11 @@ def check(file: Path | None) -> None:
 
     Without FILE it is the one that comes with Pileus.
     """
-    from pileus.domain.catalogue import parsed  # noqa: PLC0415  # only this command reads one
+    from pileus.domain.catalogue import parse_catalogue  # noqa: PLC0415  # only this command reads one
     from pileus.domain.errors import Invalid  # noqa: PLC0415
 
     try:
-        found = parsed(_text(file))
+        found = parse_catalogue(_text(file))
     except Invalid as error:
         raise Failure(str(error)) from None
     told = f"{len(found.regions)} regions, {len(found.flavors)} flavors, {len(found.images)} images"

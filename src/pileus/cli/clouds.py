@@ -1,6 +1,6 @@
 """Which cloud a command speaks to, and what is said where it cannot."""
 
-from pileus.cli.teaching import Mistake
+from pileus.cli.formatting import Mistake
 
 URL = "http://127.0.0.1:8080"
 URL_VARIABLE, KEY_VARIABLE, REGION_VARIABLE = "GCORE_BASE_URL", "GCORE_API_KEY", "GCORE_CLOUD_REGION_ID"
@@ -8,7 +8,7 @@ KEY_REFUSED = "the key is not accepted: take the one that `pileus serve` printed
 NO_PILEUS = "is this a Pileus server?"
 
 
-def usable(key: str | None) -> str:
+def check_key(key: str | None) -> str:
     """A key that can be sent; raises Mistake."""
     if not key or not key.isascii():
         raise Mistake(f"no API key: set {KEY_VARIABLE} as `pileus serve` prints it, or give one with --key")

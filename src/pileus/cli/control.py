@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import httpx
 
-from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, nothing_answers, usable
-from pileus.cli.teaching import Failure, Mistake
+from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, check_key, nothing_answers
+from pileus.cli.formatting import Failure, Mistake
 
 CONTROL = "/_pileus"
 OFF = (
@@ -34,7 +34,7 @@ class Control:
         raise Failure(f"{self.url}: {self._why(answer)}")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        headers = {"Authorization": f"APIKey {usable(self._key)}"}
+        headers = {"Authorization": f"APIKey {check_key(self._key)}"}
         try:
             return httpx.request(method, f"{self.url}{CONTROL}{path}", json=body, headers=headers, timeout=30)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):

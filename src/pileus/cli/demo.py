@@ -13,9 +13,9 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from pileus.cli.formatting import Command, Failure
 from pileus.cli.session import sdk
-from pileus.cli.teaching import Command, Failure
-from pileus.cli.trial import Trial, trial
+from pileus.cli.temporary_server import Trial, trial
 
 MISSING = "the demo needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
 MARGIN = (0, 0, 0, 4)

@@ -3,8 +3,8 @@
 import click
 
 from pileus.cli import guests
+from pileus.cli.formatting import Command, Group
 from pileus.cli.nouns import NOUNS
-from pileus.cli.teaching import Command, Group
 from pileus.cli.verbs import command, verbs
 
 

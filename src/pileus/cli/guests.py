@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from pileus.cli.names import named
+from pileus.cli.formatting import Command, Mistake
+from pileus.cli.names import id_from_name
 from pileus.cli.nouns import NOUNS
 from pileus.cli.session import Session
-from pileus.cli.teaching import Command, Mistake
 from pileus.cli.verbs import asked_for, cloud_options
 
 SSH = 22
@@ -58,7 +58,7 @@ def _log() -> Command:
 def ssh(instance_id: str, user: str | None, identity: str | None, *, run: bool, **given: Any) -> None:
     """Print the command, or become it."""
     session = asked_for(given)
-    instance_id = named(session, NOUNS["instances"], instance_id)
+    instance_id = id_from_name(session, NOUNS["instances"], instance_id)
     ways = session.raw(f"{_path(session)}/{instance_id}/ways").json()
     way = next((each for each in ways if (each["protocol"], each["port"]) == ("tcp", SSH)), None)
     if way is None:
@@ -74,7 +74,7 @@ def ssh(instance_id: str, user: str | None, identity: str | None, *, run: bool, 
 def log(instance_id: str, most: int, **given: Any) -> None:
     """Print the log as it is."""
     session = asked_for(given)
-    instance_id = named(session, NOUNS["instances"], instance_id)
+    instance_id = id_from_name(session, NOUNS["instances"], instance_id)
     said = session.raw(f"{_path(session)}/{instance_id}/serial_log?bytes={most}").content
     click.echo(said, nl=False)
 

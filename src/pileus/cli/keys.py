@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
-from pileus.cli.options import settings_options, settled
+from pileus.cli.formatting import Command, Failure, Group
+from pileus.cli.options import load_settings, settings_options
 from pileus.cli.output import moment, output_option, show
-from pileus.cli.teaching import Command, Failure, Group
-from pileus.settings import Given, Settings
+from pileus.settings import Settings, SettingSource
 
 ROLES = ("Administrators", "Engineers", "Users")
 COLUMNS = ("id", "name", "role", "client_id", "created_at", "expires_at", "revoked_at")
@@ -54,7 +54,9 @@ def keys() -> None:
 )
 @settings_options("data", "database")
 @output_option
-def create(given: dict[str, Given], name: str, role: str, client: int | None, expires: int | None, output: str) -> None:  # noqa: PLR0913, PLR0917  # each is an option
+def create(
+    given: dict[str, SettingSource], name: str, role: str, client: int | None, expires: int | None, output: str
+) -> None:  # each is an option
     """Make a key called NAME, and print its token: it is shown this once."""
     token = _with_keys(given, lambda found: found.create(name, role, client, expires))
     if output == "json":
@@ -67,7 +69,7 @@ def create(given: dict[str, Given], name: str, role: str, client: int | None, ex
 @keys.command("list", cls=Command)
 @settings_options("data", "database")
 @output_option
-def list_(given: dict[str, Given], output: str) -> None:
+def list_(given: dict[str, SettingSource], output: str) -> None:
     """List the keys; their tokens are not kept, so they cannot be shown."""
     found = _with_keys(given, lambda keys: keys.list())
     show([_row(key) for key in found], COLUMNS, output, "There are no keys. Make one with `pileus keys create NAME`.")
@@ -76,7 +78,7 @@ def list_(given: dict[str, Given], output: str) -> None:
 @keys.command(cls=Command)
 @click.argument("number", type=int)
 @settings_options("data", "database")
-def revoke(given: dict[str, Given], number: int) -> None:
+def revoke(given: dict[str, SettingSource], number: int) -> None:
     """Make the key with this NUMBER useless: the digits at the start of its token."""
     if not _with_keys(given, lambda found: found.revoke(number)):
         raise Failure(f"There is no key {number}. `pileus keys list` shows those there are.")
@@ -88,8 +90,8 @@ def _row(key: Any) -> dict[str, Any]:
     return row | {column: moment(row[column]) for column in COLUMNS if column.endswith("_at")}
 
 
-def _with_keys(given: dict[str, Given], ask: Callable[[Keys], Awaitable[Answer]]) -> Answer:
-    settings: Settings = settled(given)
+def _with_keys(given: dict[str, SettingSource], ask: Callable[[Keys], Awaitable[Answer]]) -> Answer:
+    settings: Settings = load_settings(given)
     from pileus import app  # noqa: PLC0415  # help and mistakes are told at once, without loading the server
 
     async def answer(room: AbstractAsyncContextManager[Keys]) -> Answer:

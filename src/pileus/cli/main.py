@@ -3,9 +3,9 @@
 import click
 
 from pileus import __version__
+from pileus.cli.formatting import Group, write_table
 from pileus.cli.nouns import NOUNS
 from pileus.cli.options import help_for
-from pileus.cli.teaching import Group, write_table
 from pileus.settings import SETTINGS
 
 TITLE = "Settings (an option wins over a variable, a variable over the file of --config)"

@@ -3,28 +3,28 @@
 import re
 from typing import Any
 
+from pileus.cli.formatting import Mistake
 from pileus.cli.nouns import NOUNS, Noun
 from pileus.cli.session import Session
-from pileus.cli.teaching import Mistake
 
 IDENTITY = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 FREE = frozenset({"tags", "metadata"})
 """Fields whose keys are users' own words."""
 
 
-def identified(session: Session, noun: Noun, parameter: str, given: Any) -> Any:
+def resolve_names(session: Session, noun: Noun, parameter: str, given: Any) -> Any:
     """What was given for a parameter of a noun's command, with ids for names; raises Mistake."""
     if parameter in FREE:
         return given
     if isinstance(given, dict):
-        return {key: identified(session, noun, key, value) for key, value in given.items()}
+        return {key: resolve_names(session, noun, key, value) for key, value in given.items()}
     if isinstance(given, list):
-        return [identified(session, noun, parameter.removesuffix("s"), each) for each in given]
-    meant = meant_by(noun, parameter)
-    return named(session, meant, given) if meant and isinstance(given, str) else given
+        return [resolve_names(session, noun, parameter.removesuffix("s"), each) for each in given]
+    meant = noun_of_parameter(noun, parameter)
+    return id_from_name(session, meant, given) if meant and isinstance(given, str) else given
 
 
-def named(session: Session, noun: Noun, given: str) -> Any:
+def id_from_name(session: Session, noun: Noun, given: str) -> Any:
     """The id of what was given: an id, or the name of exactly one thing; raises Mistake."""
     if IDENTITY.fullmatch(given):
         return given
@@ -43,7 +43,7 @@ def identity(noun: Noun, thing: Any) -> Any:
     return getattr(thing, noun.key)
 
 
-def meant_by(noun: Noun, parameter: str) -> Noun | None:
+def noun_of_parameter(noun: Noun, parameter: str) -> Noun | None:
     """The noun that a parameter has an id of: the command's own, that which it is a part of, or the only one."""
     if parameter == noun.identity:
         return noun

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from pileus.cli.teaching import Mistake, SectionOption, SwitchOption
-from pileus.settings import SETTINGS, Given, Setting, SettingError, gather, settle
+from pileus.cli.formatting import Mistake, SectionOption, SwitchOption
+from pileus.settings import SETTINGS, Setting, SettingError, SettingSource, gather, settle
 
 METAVARS = {str: "TEXT", int: "NUMBER", float: "SECONDS", Path: "DIR"}
 WHERE = "Where settings come from"
@@ -40,7 +40,7 @@ def settings_options(*names: str) -> Callable[[Function], Function]:
     return decorate
 
 
-def settled(given: dict[str, Given]) -> Any:
+def load_settings(given: dict[str, SettingSource]) -> Any:
     """Settings from what was given; a mistake in them ends the program with a line that names it."""
     try:
         return settle(given)
@@ -48,7 +48,7 @@ def settled(given: dict[str, Given]) -> Any:
         raise Mistake(str(mistake)) from None
 
 
-def _given(flags: dict[str, Any], config: Path | None) -> dict[str, Given]:
+def _given(flags: dict[str, Any], config: Path | None) -> dict[str, SettingSource]:
     try:
         return gather(flags, os.environ, config)
     except SettingError as mistake:

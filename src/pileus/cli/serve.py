@@ -2,9 +2,9 @@
 
 import click
 
-from pileus.cli.options import settings_options, settled
-from pileus.cli.teaching import Command, Failure, Mistake
-from pileus.settings import Given, SettingError
+from pileus.cli.formatting import Command, Failure, Mistake
+from pileus.cli.options import load_settings, settings_options
+from pileus.settings import SettingError, SettingSource
 
 EXAMPLES = (
     ("On http://127.0.0.1:8080; the first start makes a project, a region, a catalogue and a key", "pileus serve"),
@@ -20,13 +20,13 @@ EXAMPLES = (
 
 @click.command(cls=Command, examples=EXAMPLES)
 @settings_options()
-def serve(given: dict[str, Given]) -> None:
+def serve(given: dict[str, SettingSource]) -> None:
     """Start the server; Ctrl-C stops it.
 
     When it is ready it prints the variables that the official SDKs and tools read. An option wins over a variable, a
     variable over the file named by --config.
     """
-    settings = settled(given)
+    settings = load_settings(given)
     from pileus.server import StartError, run  # noqa: PLC0415  # help and mistakes are told at once, without loading the server
 
     try:

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, nothing_answers, usable
-from pileus.cli.teaching import Failure, Mistake
+from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, check_key, nothing_answers
+from pileus.cli.formatting import Failure, Mistake
 
 MISSING = "this needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
 
@@ -17,7 +17,7 @@ class Session:
 
     def __init__(self, url: str | None, key: str | None, project: int | None, region: int | None) -> None:
         self.url = (url or URL).rstrip("/")
-        token = usable(key)
+        token = check_key(key)
         self._sdk = sdk()
         self.client = self._sdk.Gcore(
             api_key=token, base_url=self.url, cloud_project_id=project, cloud_region_id=region, max_retries=1

@@ -2,10 +2,10 @@
 
 import click
 
-from pileus.cli.options import settings_options, settled
+from pileus.cli.formatting import Command
+from pileus.cli.options import load_settings, settings_options
 from pileus.cli.output import output_option, show
-from pileus.cli.teaching import Command
-from pileus.settings import SETTINGS, Given, Setting
+from pileus.settings import SETTINGS, Setting, SettingSource
 
 EXAMPLES = (
     ("What `pileus serve` would run with here", "pileus settings"),
@@ -34,12 +34,12 @@ A switch is turned off by `--no-…`, for example `--no-legacy-fields`.
 @settings_options()
 @output_option
 @click.option("--reference", is_flag=True, help="Print the page about all settings instead (docs/settings.md).")
-def settings(given: dict[str, Given], output: str, *, reference: bool) -> None:
+def settings(given: dict[str, SettingSource], output: str, *, reference: bool) -> None:
     """Show the settings in force, and where each came from."""
     if reference:
         click.echo(page(), nl=False)
         return
-    values = settled(given).shown()
+    values = load_settings(given).shown()
     rows = [
         {"setting": name, "value": value, "from": given[name].origin if name in given else "default"}
         for name, value in values.items()

@@ -8,8 +8,8 @@ import click
 
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
 from pileus.cli.control import Control, quoted
+from pileus.cli.formatting import Command, Group, Mistake
 from pileus.cli.output import output_option, show
-from pileus.cli.teaching import Command, Group, Mistake
 
 FAULTS = ("id", "kind", "task_type", "step", "times", "message")
 EXAMPLES = (
@@ -25,7 +25,7 @@ EXAMPLES = (
 Function = Callable[..., Any]
 
 
-def reach(function: Function) -> Function:
+def control_options(function: Function) -> Function:
     """Give a command the options that say which server, and `control` to reach it."""
 
     @wraps(function)
@@ -71,7 +71,7 @@ def sim() -> None:
 @click.argument("task_type", required=False)
 @step
 @click.option("--times", type=click.IntRange(min=1), help="How many tasks; without, every one until released.")
-@reach
+@control_options
 def hold(control: Control, task_type: str | None, step: str | None, times: int | None) -> None:
     """Let tasks of TASK_TYPE (without: of any type) wait until they are released."""
     fault = control.call("POST", "/faults", _present(kind="hold", task_type=task_type, step=step, times=times))
@@ -84,8 +84,8 @@ def hold(control: Control, task_type: str | None, step: str | None, times: int |
 @click.option("--message", help="What the task's error says.")
 @click.option("--times", type=click.IntRange(min=1), default=1, show_default=True, help="How many tasks.")
 @click.option("--always", is_flag=True, help="Every one, until released.")
-@reach
-def fail(  # noqa: PLR0913  # each is an option
+@control_options
+def fail(  # each is an option
     control: Control, task_type: str | None, step: str | None, message: str | None, times: int, *, always: bool
 ) -> None:
     """Let tasks of TASK_TYPE (without: of any type) fail."""
@@ -99,7 +99,7 @@ def fail(  # noqa: PLR0913  # each is an option
 @sim.command(cls=Command)
 @click.argument("fault_id", required=False)
 @click.option("--all", "everything", is_flag=True, help="All faults there are.")
-@reach
+@control_options
 def release(control: Control, fault_id: str | None, *, everything: bool) -> None:
     """End the fault FAULT_ID, or --all: what was held goes on, what failed works again."""
     if everything == bool(fault_id):
@@ -110,7 +110,7 @@ def release(control: Control, fault_id: str | None, *, everything: bool) -> None
 
 @sim.command(cls=Command)
 @output_option
-@reach
+@control_options
 def faults(control: Control, output: str) -> None:
     """List what is held and what fails."""
     show(control.call("GET", "/faults"), FAULTS, output, "Nothing is held, and nothing fails.")
@@ -124,7 +124,7 @@ def faults(control: Control, output: str) -> None:
 @click.argument("servers", required=False)
 @region
 @output_option
-@reach
+@control_options
 def capacity(control: Control, flavor: str | None, servers: str | None, region: int, output: str) -> None:
     """Limit a FLAVOR to so many SERVERS in a region, or list the limits.
 
@@ -144,7 +144,7 @@ def capacity(control: Control, flavor: str | None, servers: str | None, region: 
 @click.argument("instance_id")
 @click.argument("status")
 @click.option("--vm-state", help="With this vm_state; without, the one that goes with the status.")
-@reach
+@control_options
 def state(control: Control, instance_id: str, status: str, vm_state: str | None) -> None:
     """Show an instance in STATUS, as if that had happened to its machine.
 
@@ -156,7 +156,7 @@ def state(control: Control, instance_id: str, status: str, vm_state: str | None)
 
 @sim.command(cls=Command)
 @click.argument("mode", type=click.Choice(["instant", "realistic"]))
-@reach
+@control_options
 def time(control: Control, mode: str) -> None:
     """Let machines take no time, or about as long as real ones, from now on."""
     control.call("PUT", "/time", {"mode": mode})
@@ -167,7 +167,7 @@ def time(control: Control, mode: str) -> None:
 @click.argument("instance_id")
 @click.option("--reason", help="Why, as clients are told.")
 @click.option("--off", is_flag=True, help="End the isolation.")
-@reach
+@control_options
 def isolate(control: Control, instance_id: str, reason: str | None, *, off: bool) -> None:
     """Cut an instance off from its networks, as the provider does on abuse."""
     control.call("PUT", f"/instances/{quoted(instance_id)}/isolation", _present(isolated=not off, reason=reason))
@@ -179,7 +179,7 @@ def isolate(control: Control, instance_id: str, reason: str | None, *, off: bool
 @click.option("--alarm-state", default="ALARM", show_default=True, help="How far the alarm is.")
 @click.option("--remove", metavar="ID", help="End this one instead.")
 @region
-@reach
+@control_options
 def blackhole(control: Control, address: str | None, alarm_state: str, remove: str | None, region: int) -> None:
     """Show an ADDRESS as blackholed by DDoS protection."""
     if (address is None) == (remove is None):
@@ -195,7 +195,7 @@ def blackhole(control: Control, address: str | None, alarm_state: str, remove: s
 
 @sim.command(cls=Command)
 @output_option
-@reach
+@control_options
 def operations(control: Control, output: str) -> None:
     """List the types of tasks and their steps, by which `hold` and `fail` name them."""
     show(control.call("GET", "/operations"), ("task_type", "steps"), output)

@@ -10,13 +10,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
-from pileus.cli.names import identified, identity, meant_by
+from pileus.cli.formatting import Command, SectionOption
+from pileus.cli.names import identity, noun_of_parameter, resolve_names
 from pileus.cli.nouns import Noun
 from pileus.cli.output import show, show_one
 from pileus.cli.session import Session, sdk
 from pileus.cli.signatures import Parameter, parameters, shortened, summary
-from pileus.cli.teaching import Command, SectionOption
-from pileus.cli.waiting import wait
+from pileus.cli.task_progress import wait
 
 NAMES = {"get": "show", "get_all": "list"}
 ACTIONS = {
@@ -60,7 +60,7 @@ def command(noun: Noun, verb: str) -> Command:
         session = asked_for(given)
         output, waits = given.pop("output"), given.pop("wait", False)
         read = {each.name: each.read(given[each.name]) for each in takes if given[each.name] not in (None, ())}
-        asked = {name: identified(session, noun, name, value) for name, value in read.items()}
+        asked = {name: resolve_names(session, noun, name, value) for name, value in read.items()}
         if subject is not None and subject.kind is click.INT:
             asked[subject.name] = int(asked[subject.name])
         answer = session.call(f"{noun.path}.{method_name}", **asked, **fixed)
@@ -107,7 +107,7 @@ def _option(each: Parameter, noun: Noun, *, is_subject: bool) -> click.Parameter
         default=None,
         multiple=each.several,
         required=each.required,
-        metavar="ID|NAME" if meant_by(noun, each.name) and each.kind is click.STRING else None,
+        metavar="ID|NAME" if noun_of_parameter(noun, each.name) and each.kind is click.STRING else None,
         help=each.help or each.name.replace("_", " ").capitalize(),
     )
 

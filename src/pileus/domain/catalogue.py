@@ -17,13 +17,13 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from pileus.domain.account.regions import Region
-from pileus.domain.catalogue_checks import complaints
+from pileus.domain.catalogue_checks import find_errors
 from pileus.domain.compute.app_templates import AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
 from pileus.domain.errors import Invalid
 from pileus.domain.network.ddos_profiles import DdosTemplate
-from pileus.domain.network.networks import Network, Subnet, normal
+from pileus.domain.network.networks import Network, Subnet, canonical_ip
 from pileus.domain.storage.volume_types import VolumeType
 
 NAMESPACE = UUID("502fe30e-896f-4a51-afa8-92b5647467e2")
@@ -107,7 +107,7 @@ class ExternalNetwork(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     subnets: Annotated[list[ExternalSubnet], Meta(min_length=1)]
 
 
-class Servers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SimulatedHosts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The hosts of the simulated cloud."""
 
     count: Annotated[int, Meta(ge=1, le=100_000)] = 16
@@ -126,7 +126,7 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
     app_templates: list[AppTemplate] = field(default_factory=list)
     ddos_templates: list[DdosTemplate] = field(default_factory=list)
     prices: Prices = field(default_factory=Prices)
-    servers: Servers = field(default_factory=Servers)
+    servers: SimulatedHosts = field(default_factory=SimulatedHosts)
     quotas: dict[str, int] = field(default_factory=dict)
 
     def region(self, region_id: int) -> Region | None:
@@ -200,7 +200,7 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
         return {template.id: template for template in self.ddos_templates}
 
 
-class Remembering(Catalogue, frozen=True, kw_only=True, dict=True):
+class CatalogueWithHistory(Catalogue, frozen=True, kw_only=True, dict=True):
     """A catalogue that knows also the flavors that it has no more: servers may still have them."""
 
     former_flavors: dict[str, Flavor]
@@ -210,7 +210,7 @@ class Remembering(Catalogue, frozen=True, kw_only=True, dict=True):
         return self.offered_flavor(flavor_id) or self.former_flavors.get(flavor_id)
 
 
-def parsed(text: str) -> Catalogue:
+def parse_catalogue(text: str) -> Catalogue:
     """Read a catalogue; raises Invalid that names each wrong key by its path."""
     try:
         catalogue = msgspec.convert(_plain(tomllib.loads(text)), Catalogue)
@@ -218,7 +218,7 @@ def parsed(text: str) -> Catalogue:
         raise _wrong({"toml": [str(error)]}) from error
     except msgspec.ValidationError as error:
         raise _wrong(_located(str(error))) from error
-    if found := complaints(catalogue):
+    if found := find_errors(catalogue):
         raise _wrong(found)
     return catalogue
 
@@ -269,7 +269,7 @@ def _subnet(subnet: ExternalSubnet, network: str, region_id: int, now: int) -> S
         name=subnet.name,
         cidr=str(ip_network(subnet.cidr)),
         ip_version=ip_network(subnet.cidr).version,
-        gateway_ip=normal(subnet.gateway_ip) if subnet.gateway_ip else None,
+        gateway_ip=canonical_ip(subnet.gateway_ip) if subnet.gateway_ip else None,
         enable_dhcp=subnet.enable_dhcp,
         dns_nameservers=subnet.dns_nameservers,
         created_at=now,

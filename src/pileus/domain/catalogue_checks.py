@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from pileus.domain.account.limits import QUOTAS
+from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.compute.instances import Kind
 from pileus.domain.names import NAME
 
@@ -23,7 +23,7 @@ Complaint = tuple[str, str]
 Complaints = Iterator[Complaint]
 
 
-def complaints(catalogue: Catalogue) -> dict[str, list[str]]:
+def find_errors(catalogue: Catalogue) -> dict[str, list[str]]:
     """Gather all complaints by the path of the key that they are about."""
     found: dict[str, list[str]] = {}
     for check in (_unique, _regions, _flavors, _volume_types, _prices, _networks, _app_templates, _quotas):

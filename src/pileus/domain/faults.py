@@ -23,7 +23,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     times: int | None = None
     created_at: int
 
-    def strikes(self, task_type: str, step: str, *, first: bool) -> bool:
+    def matches(self, task_type: str, step: str, *, first: bool) -> bool:
         """Whether it strikes here."""
         here = step == self.step if self.step is not None else first
         return here and self.task_type in (None, task_type)

@@ -16,7 +16,7 @@ class Lockable(Struct, frozen=True, kw_only=True):
     id: str
     task_id: str | None = None
 
-    def unlocked(self) -> Self:
+    def require_unlocked(self) -> Self:
         """Itself if no task holds it; raises Conflict."""
         if self.task_id is not None:
             raise Conflict(
@@ -26,4 +26,4 @@ class Lockable(Struct, frozen=True, kw_only=True):
 
     def locked(self, task_id: str) -> Self:
         """Let a task hold it; raises Conflict if one does."""
-        return replace(self.unlocked(), task_id=task_id)
+        return replace(self.require_unlocked(), task_id=task_id)

@@ -29,7 +29,7 @@ class Tag(Struct, frozen=True):
 Tags = Mapping[str, Tag]
 
 
-def tagged(pairs: Iterable[tuple[str, str]], *, read_only: bool = False) -> dict[str, Tag]:
+def make_tags(pairs: Iterable[tuple[str, str]], *, read_only: bool = False) -> dict[str, Tag]:
     """Build tags from pairs of key and value."""
     return {key: Tag(key, value, read_only) for key, value in pairs}
 
@@ -54,7 +54,7 @@ def replaced(current: Tags, tags: Mapping[str, str]) -> dict[str, Tag]:
     return merged(merged(current, None), tags)
 
 
-def checked(tags: Mapping[str, Value], field: str = "tags") -> dict[str, Value]:
+def validate_tags(tags: Mapping[str, Value], field: str = "tags") -> dict[str, Value]:
     """Strip blanks (and only those) at the ends, then hold keys and values to the rules; raises Invalid."""
     result: dict[str, Value] = {}
     complaints: list[str] = []

@@ -94,6 +94,6 @@ CREATED_KINDS = (
 )  # fmt: skip
 
 
-def created(**kinds: list[str] | list[int]) -> dict[str, list[str | int]]:
+def created_resources(**kinds: list[str] | list[int]) -> dict[str, list[str | int]]:
     """Name what a task has created: every kind of the public API, those untouched as empty lists."""
     return {kind: list(kinds.get(kind, [])) for kind in CREATED_KINDS}

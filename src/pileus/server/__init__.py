@@ -3,9 +3,9 @@
 import asyncio
 import gc
 
-from pileus.drivers.named import named
+from pileus.drivers.registry import find_driver
 from pileus.logs import configure
-from pileus.server.starting import StartError, alone, claim_port, explained
+from pileus.server.startup import StartError, claim_port, friendly_errors, lock_data_directory
 from pileus.server.workers import supervise
 from pileus.settings import Settings
 
@@ -18,8 +18,8 @@ def run(settings: Settings) -> None:
     gc.disable()
     configure(settings.log_level, settings.log_format)
     claim_port(settings.host, settings.port)
-    with explained(settings), alone(settings) as lock:
-        named(settings.driver)
+    with friendly_errors(settings), lock_data_directory(settings) as lock:
+        find_driver(settings.driver)
         if settings.workers > 1:
             asyncio.run(supervise(settings, lock))
             return

@@ -12,11 +12,11 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from litestar import Litestar
 
-from pileus.app import started
-from pileus.drivers.screens import Screens
+from pileus.app import run_cloud
+from pileus.drivers.consoles import Screens
 from pileus.logs import configure
-from pileus.server.announcing import announce, answers
-from pileus.server.starting import StartError, address_of, explained, stop_signals
+from pileus.server.announcement import print_connection_help, wait_until_ready
+from pileus.server.startup import StartError, address_of, friendly_errors, stop_signals
 from pileus.settings import SettingError, Settings
 
 LOG = logging.getLogger("pileus.server")
@@ -47,7 +47,7 @@ def work() -> None:
         await serve(settings, stop, only=False)
 
     try:
-        with explained(settings):
+        with friendly_errors(settings):
             uvloop.run(main())
     except (StartError, SettingError) as problem:
         sys.stdout.write(str(problem))
@@ -56,7 +56,7 @@ def work() -> None:
 
 async def serve(settings: Settings, stop: asyncio.Event, *, only: bool) -> None:
     """Start the cloud, then its server; stop the server, then the cloud."""
-    async with started(settings, only=only) as running:
+    async with run_cloud(settings, only=only) as running:
         gc.enable()
         server = server_of(running.app, settings, websockets=isinstance(running.driver, Screens))
         serving = asyncio.create_task(server.serve())
@@ -87,9 +87,9 @@ def server_of(app: Litestar, settings: Settings, *, websockets: bool) -> Server:
 
 
 async def _ready(settings: Settings, first_token: str | None, *, only: bool) -> None:
-    await answers(settings)
+    await wait_until_ready(settings)
     if only:
-        announce(settings, first_token)
+        print_connection_help(settings, first_token)
     # What is there by now stays: the collector need not look at it again.
     gc.freeze()
     LOG.info("Ready")

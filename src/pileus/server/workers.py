@@ -16,9 +16,9 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.seeding import furnished
-from pileus.server.announcing import announce, answers
-from pileus.server.starting import StartError, stop_signals
+from pileus.initial_data import prepared_database
+from pileus.server.announcement import print_connection_help, wait_until_ready
+from pileus.server.startup import StartError, stop_signals
 from pileus.settings import Settings
 
 LOG = logging.getLogger("pileus.server")
@@ -34,7 +34,7 @@ FIGURES = "PROMETHEUS_MULTIPROC_DIR"
 async def supervise(settings: Settings, lock: int | None) -> None:
     """Make the database ready, and keep the processes running until told to stop; raises StartError if none can."""
     stop = stop_signals()
-    async with furnished(settings, only=True) as home:
+    async with prepared_database(settings, only=True) as home:
         token = home.first_token
     figures, ready = _figures(settings), asyncio.create_task(_ready(settings, token))
     keeping = [
@@ -104,8 +104,8 @@ async def _stopped(process: asyncio.subprocess.Process) -> None:
 
 
 async def _ready(settings: Settings, token: str | None) -> None:
-    await answers(settings)
-    announce(settings, token)
+    await wait_until_ready(settings)
+    print_connection_help(settings, token)
 
 
 def _figures(settings: Settings) -> Path:

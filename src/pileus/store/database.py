@@ -49,7 +49,7 @@ class NewerDatabase(Exception):
     """The database was last written by a newer program than this one."""
 
 
-def missing(migrations: Sequence[Migration], newest: int) -> list[Migration]:
+def pending_migrations(migrations: Sequence[Migration], newest: int) -> list[Migration]:
     """The migrations that a database of version `newest` has not seen; raises NewerDatabase."""
     known = max((number for number, _, _ in migrations), default=0)
     if newest > known:

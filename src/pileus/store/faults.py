@@ -27,7 +27,7 @@ async def clear(tx: Tx) -> None:
     await tx.run("DELETE FROM faults")
 
 
-async def used(tx: Tx, fault: Fault) -> bool:
+async def consume(tx: Tx, fault: Fault) -> bool:
     """Count one strike; the last one removes the fault. False if others have used it up."""
     left = bool(await tx.run("UPDATE faults SET times = times - 1 WHERE id = :id AND times > 0", id=fault.id))
     await tx.run("DELETE FROM faults WHERE times <= 0")

@@ -25,7 +25,7 @@ from pileus.store.database import (
     Tx,
     Unreachable,
     Work,
-    missing,
+    pending_migrations,
 )
 
 PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
@@ -42,7 +42,7 @@ LOST = (Stale, *RACES, errors.ForeignKeyViolation)
 
 
 @lru_cache(maxsize=4096)
-def spelled(sql: str) -> LiteralString:
+def to_psycopg(sql: str) -> LiteralString:
     """Rewrite `:name` parameters in psycopg's spelling, and what has another name here."""
     for name, here in FUNCTIONS.items():
         sql = sql.replace(name, here)
@@ -57,7 +57,7 @@ class _Connected:
 
     async def _execute(self, sql: str, values: dict[str, Any]) -> AsyncCursor[Row]:
         try:
-            return await self._connection.execute(spelled(sql), values)
+            return await self._connection.execute(to_psycopg(sql), values)
         except UNKEEPABLE as error:
             raise Invalid(BEYOND) from error
 
@@ -143,7 +143,7 @@ class Postgres:
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             await connection.execute(VERSIONS)
             row = await (await connection.execute(NEWEST)).fetchone()
-            for number, name, sql in missing(migrations, row[0] if row else 0):
+            for number, name, sql in pending_migrations(migrations, row[0] if row else 0):
                 await connection.execute(sql)
                 await connection.execute("INSERT INTO schema_versions (version, name) VALUES (%s, %s)", (number, name))
 

@@ -27,7 +27,7 @@ class Table(Generic[R]):
         hints = get_type_hints(record)
         self._decoders = {field: _decoder(hints[field]) for field in self.fields if not _is_plain(hints[field])}
         marks = ", ".join(f":{field}" for field in self.fields)
-        self._insert = f"INSERT INTO {name} ({self.columns}) VALUES ({marks})"  # noqa: S608  # names of our own
+        self._insert = f"INSERT INTO {name} ({self.columns}) VALUES ({marks})"  # names of our own
 
     def of(self, alias: str) -> str:
         """The columns, for a statement that calls the table `alias`."""
@@ -76,7 +76,7 @@ class Table(Generic[R]):
             raise Stale(f"{self._record.__name__} {key} was changed by another request")
         return msgspec.structs.replace(after, revision=revision + 1)
 
-    async def touch(self, tx: Tx, record: R) -> R:
+    async def bump_revision(self, tx: Tx, record: R) -> R:
         """Count a change of what hangs on a record but stands elsewhere, as if it were its own; raises Stale."""
         key, revision = getattr(record, self._key), record.revision  # type: ignore[attr-defined]
         if not await tx.run(_update(self.name, self._key, ()), row_key=key, row_revision=revision):
@@ -85,23 +85,23 @@ class Table(Generic[R]):
 
     async def find(self, tx: Tx, where: str, **values: Any) -> list[R]:
         """The records for which a condition holds."""
-        return self.records(await tx.all(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values))  # noqa: S608
+        return self.records(await tx.all(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values))
 
     async def find_one(self, tx: Tx, where: str, **values: Any) -> R | None:
         """The first record for which a condition holds, or None."""
-        row = await tx.one(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values)  # noqa: S608
+        row = await tx.one(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values)
         return None if row is None else self.record(row)
 
     async def remove(self, tx: Tx, key: str | int) -> None:
         """Delete a record by its key; nothing happens if it is gone."""
-        await tx.run(f"DELETE FROM {self.name} WHERE {self._key} = :row_key", row_key=key)  # noqa: S608
+        await tx.run(f"DELETE FROM {self.name} WHERE {self._key} = :row_key", row_key=key)
 
 
 @lru_cache(maxsize=512)
 def _update(table: str, key: str, changed: tuple[str, ...]) -> str:
     sets = "".join(f"{field} = :{field}, " for field in changed)
     return (
-        f"UPDATE {table} SET {sets}revision = revision + 1 "  # noqa: S608  # names of our own
+        f"UPDATE {table} SET {sets}revision = revision + 1 "  # names of our own
         f"WHERE {key} = :row_key AND revision = :row_revision"
     )
 
@@ -118,7 +118,7 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
     return lambda text: None if text is None else decoder.decode(text)
 
 
-def listed(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+def in_list(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
     """The inside of `IN (…)` for a list of values, and its parameters."""
     parameters = {f"{name}_{at}": value for at, value in enumerate(values)}
     return ", ".join(f":{parameter}" for parameter in parameters) or "NULL", parameters

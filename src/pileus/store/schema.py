@@ -15,7 +15,7 @@ def migrations() -> list[Migration]:
     return [(int(file.name[:4]), file.name[5:-4], file.read_text("utf-8")) for file in files]
 
 
-async def opened(url: str, data: Path, committed: Committed | None = None) -> Database:
+async def open_database(url: str, data: Path, committed: Committed | None = None) -> Database:
     """Open the database of a URL (empty: a SQLite file in `data`) and migrate it; raises what `migrate` does."""
     if url.startswith(("postgresql://", "postgres://")):
         from pileus.store.postgres import Postgres  # noqa: PLC0415  # who has SQLite need not load its client

@@ -29,9 +29,9 @@ from pileus.store.database import (
     T,
     Tx,
     Work,
-    missing,
+    pending_migrations,
 )
-from pileus.store.disk import Disk
+from pileus.store.sync_thread import SyncThread
 
 SCANNERS = 4
 LARGEST_BATCH = 128
@@ -130,7 +130,7 @@ class Sqlite:
         self._writer = connect(path)
         self._looker = connect(path)
         self._reader = nullcontext(_Direct(self._looker))
-        self._disk = Disk("sqlite-commit")
+        self._disk = SyncThread("sqlite-commit")
         self._threads = ThreadPoolExecutor(SCANNERS, "sqlite-scan")
         self._scanners = [_Threaded(connect(path), self._threads) for _ in range(SCANNERS)]
         self._scanner_free = asyncio.Semaphore(SCANNERS)
@@ -224,7 +224,7 @@ class Sqlite:
         try:
             self._writer.execute(VERSIONS)
             (newest,) = self._writer.execute(NEWEST).fetchone()
-            for number, name, sql in missing(migrations, newest):
+            for number, name, sql in pending_migrations(migrations, newest):
                 self._apply(number, name, sql)
             self._writer.execute("COMMIT")
         except BaseException:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pileus.domain.places import Place
 from pileus.domain.tags import Tag, TagPatch, Tags, merged
 from pileus.store.database import Tx
-from pileus.store.rows import listed
+from pileus.store.rows import in_list
 
 
 async def of(tx: Tx, resource_id: str) -> dict[str, Tag]:
@@ -17,10 +17,10 @@ async def of(tx: Tx, resource_id: str) -> dict[str, Tag]:
 
 async def of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[Tag]]:
     """The tags of many resources, ordered by key."""
-    marks, values = listed("id", ids)
+    marks, values = in_list("id", ids)
     found: dict[str, list[Tag]] = {resource_id: [] for resource_id in ids}
     rows = await tx.all(
-        f"SELECT key, value, read_only, resource_id FROM tags WHERE resource_id IN ({marks})",  # noqa: S608
+        f"SELECT key, value, read_only, resource_id FROM tags WHERE resource_id IN ({marks})",
         **values,
     )
     for key, value, read_only, resource_id in sorted(rows):

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from pileus.domain.errors import not_found
 from pileus.domain.tasks import Task
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -21,11 +21,11 @@ WHERE id = (
     ORDER BY lease_until, created_at LIMIT 1
 ) AND state IN ('NEW', 'RUNNING') AND lease_until < :now
 RETURNING {TABLE.columns}
-"""  # noqa: S608  # names of our own
+"""  # names of our own
 ACKNOWLEDGE = "UPDATE tasks SET acknowledged_at = :now, acknowledged_by = :user_id WHERE "
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class TaskFilter(Struct, frozen=True, kw_only=True):
     """Which tasks of a tenant are asked for; times are inclusive, and what is not given does not matter."""
 
     ids: Sequence[str] | None = None
@@ -37,9 +37,9 @@ class Wanted(Struct, frozen=True, kw_only=True):
     since: int | None = None
     until: int | None = None
 
-    def where(self, client_id: int) -> pages.Where:
+    def where(self, client_id: int) -> queries.Where:
         """The same as a condition."""
-        where = pages.Where("client_id = :client_id", client_id=client_id)
+        where = queries.Where("client_id = :client_id", client_id=client_id)
         where.among("id", self.ids).among("state", self.states).among("task_type", self.task_types)
         where.among("project_id", self.project_ids).among("region_id", self.region_ids)
         if self.acknowledged is not None:
@@ -56,11 +56,11 @@ async def get(tx: Tx, client_id: int, task_id: str) -> Task:
 
 
 async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, client_id: int, wanted: Wanted, *, limit: int, offset: int, direction: str = "desc"
+    tx: Tx, client_id: int, wanted: TaskFilter, *, limit: int, offset: int, direction: str = "desc"
 ) -> tuple[int, list[Task]]:
     """How many tasks there are, and some of them by the time of their creation."""
     order = f"created_at {direction}, id {direction}"
-    return await pages.page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
+    return await queries.query_page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
 
 
 async def acknowledge(tx: Tx, before: Task, after: Task) -> Task:
@@ -69,7 +69,7 @@ async def acknowledge(tx: Tx, before: Task, after: Task) -> Task:
     return after
 
 
-async def acknowledge_all(tx: Tx, client_id: int, wanted: Wanted, *, user_id: int, now: int) -> int:
+async def acknowledge_all(tx: Tx, client_id: int, wanted: TaskFilter, *, user_id: int, now: int) -> int:
     """Write that somebody has taken note of all the tasks that have ended; how many those were."""
     where = wanted.where(client_id).also("acknowledged_at IS NULL AND state IN ('FINISHED', 'ERROR')")
     return await tx.run(f"{ACKNOWLEDGE}{where}", **where.values, user_id=user_id, now=now)
@@ -80,7 +80,7 @@ async def add(tx: Tx, task: Task) -> Task:
     return await TABLE.add(tx, task)
 
 
-async def is_waiting(tx: Tx, now: int) -> bool:
+async def has_claimable(tx: Tx, now: int) -> bool:
     """Whether there is a task that no worker holds."""
     return await tx.one(WAITING, now=now) is not None
 
@@ -91,7 +91,7 @@ async def claim(tx: Tx, token: str, now: int, until: int) -> Task | None:
     return None if row is None else TABLE.record(row)
 
 
-async def holds(tx: Tx, task: Task, until: int) -> bool:
+async def renew_lease(tx: Tx, task: Task, until: int) -> bool:
     """Prolong a worker's lease; False if another worker has taken the task over."""
     return bool(
         await tx.run(
@@ -103,13 +103,13 @@ async def holds(tx: Tx, task: Task, until: int) -> bool:
     )
 
 
-async def progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
+async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
     """Write how far a worker has come; False, with nothing written, if it holds the task no more."""
     values = {name: TABLE.value(name, value) for name, value in changes.items()}
     sets = ", ".join(f"{name} = :{name}" for name in changes)
     return bool(
         await tx.run(
-            f"UPDATE tasks SET {sets}, updated_at = :now WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",  # noqa: S608
+            f"UPDATE tasks SET {sets}, updated_at = :now WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",
             id=task.id,
             token=task.lease_token,
             now=now,
@@ -129,7 +129,7 @@ async def unfinished(tx: Tx) -> int:
     return int(row[0]) if row else 0
 
 
-async def take_back(tx: Tx) -> int:
+async def release_all_leases(tx: Tx) -> int:
     """End every lease, when those who held them are known to be dead; how many there were."""
     return await tx.run(
         "UPDATE tasks SET lease_token = NULL, lease_until = 0"

@@ -17,11 +17,11 @@ from typing import Protocol
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import Problem, Stale, Unavailable
 from pileus.domain.tasks import Task, TaskState
-from pileus.drivers.driver import Compute, DriverError
+from pileus.drivers.protocols.compute import Compute, DriverError
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
-from pileus.tasks.operation import LeaseLostError, Operation, Work
-from pileus.tasks.stopping import stopped
+from pileus.tasks.cancellation import cancel_and_wait
+from pileus.tasks.operation import LeaseLostError, Operation, TaskContext
 
 LOG = logging.getLogger(__name__)
 AT_ONCE = 32
@@ -32,7 +32,7 @@ LOOK_AGAIN = 0.5
 """Seconds between looks for tasks that other processes have left."""
 
 
-class Interference(Protocol):
+class FaultInjector(Protocol):
     """Somebody who may hold a task up before a step, or make the step fail."""
 
     async def before(self, task: Task, step: str, *, first: bool) -> None:
@@ -54,7 +54,7 @@ class Engine:
     new_id: Callable[[], str]
     lease: int = 15_000_000
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    interference: Interference | None = None
+    interference: FaultInjector | None = None
     ended: Ended | None = None
     _nudged: asyncio.Event = field(default_factory=asyncio.Event)
     _working: set[asyncio.Task[None]] = field(default_factory=set)
@@ -75,9 +75,9 @@ class Engine:
 
     async def stop(self) -> None:
         """Stop what is being performed; its tasks wait for whoever claims them next."""
-        await stopped(*self._working)
+        await cancel_and_wait(*self._working)
 
-    async def settle(self) -> None:
+    async def run_until_idle(self) -> None:
         """Perform every task that is waiting, one after the other."""
         while task := await self._claim():
             await self.perform(task)
@@ -108,7 +108,7 @@ class Engine:
     async def _claim(self) -> Task | None:
         now = self.now()
         async with self.db.read() as tx:
-            if not await tasks.is_waiting(tx, now):
+            if not await tasks.has_claimable(tx, now):
                 return None
         return await self.db.write(lambda tx: tasks.claim(tx, self.new_id(), now, now + self.lease))
 
@@ -120,7 +120,7 @@ class Engine:
 
     async def perform(self, task: Task) -> None:
         """Bring a claimed task forward until it ends, is to be tried later, or is lost to another worker."""
-        work = Work(task, self.db, self.driver, self.catalogue, self.now, self.lease)
+        work = TaskContext(task, self.db, self.driver, self.catalogue, self.now, self.lease)
         heartbeat = asyncio.create_task(self._keep(work))
         try:
             await self._carry_on(self.operations[task.task_type], work)
@@ -132,31 +132,31 @@ class Engine:
         finally:
             heartbeat.cancel()
 
-    async def _keep(self, work: Work) -> None:
+    async def _keep(self, work: TaskContext) -> None:
         held = True
         while held:
             await self.sleep(self.lease / 3_000_000)
             held = await self._prolonged(work)
 
-    async def _prolonged(self, work: Work) -> bool:
+    async def _prolonged(self, work: TaskContext) -> bool:
         try:
-            return await self.db.write(lambda tx: tasks.holds(tx, work.task, self.now() + self.lease))
+            return await self.db.write(lambda tx: tasks.renew_lease(tx, work.task, self.now() + self.lease))
         except Exception:
             LOG.exception("A lease could not be prolonged", extra={"task_id": work.task.id})
             return True
 
-    async def _carry_on(self, operation: Operation, work: Work) -> None:
+    async def _carry_on(self, operation: Operation, work: TaskContext) -> None:
         if not work.task.undoing:
             failure = await self._forward(operation, work) or await self._finish(operation, work)
             if failure is None or await self._again_later(work, failure):
                 return
             LOG.warning("Task failed", extra={"task_id": work.task.id, "error": _told(failure)}, exc_info=failure)
             begun = min(work.task.step + 1, len(operation.steps))
-            await work.advance(step=begun, undoing=True, error=_told(failure))
+            await work.save_step(step=begun, undoing=True, error=_told(failure))
         if await self._backward(operation, work):
             await self._fail(operation, work)
 
-    async def _forward(self, operation: Operation, work: Work) -> Exception | None:
+    async def _forward(self, operation: Operation, work: TaskContext) -> Exception | None:
         """Do the steps that are left; the failure that stopped them, if one did."""
         while work.task.step < len(operation.steps):
             step = operation.steps[work.task.step]
@@ -168,10 +168,10 @@ class Engine:
                 raise
             except Exception as failure:  # noqa: BLE001  # whatever a step raises ends the task, told in its error
                 return failure
-            await work.advance(step=work.task.step + 1)
+            await work.save_step(step=work.task.step + 1)
         return None
 
-    async def _backward(self, operation: Operation, work: Work) -> bool:
+    async def _backward(self, operation: Operation, work: TaskContext) -> bool:
         """Undo the steps that began, last first; False if one is to be tried again later."""
         while work.task.step > 0:
             step = operation.steps[work.task.step - 1]
@@ -184,10 +184,10 @@ class Engine:
                 LOG.exception("Undoing failed", extra={"task_id": work.task.id, "step": step.name})
                 if await self._again_later(work, failure):
                     return False
-            await work.advance(step=work.task.step - 1, undoing=True, error=work.task.error)
+            await work.save_step(step=work.task.step - 1, undoing=True, error=work.task.error)
         return True
 
-    async def _again_later(self, work: Work, failure: Exception) -> bool:
+    async def _again_later(self, work: TaskContext, failure: Exception) -> bool:
         """Leave a step for another try, if that may help and has not been tried too often."""
         task = work.task
         if not _may_pass(failure) or task.attempts + 1 >= TRIES:
@@ -196,21 +196,21 @@ class Engine:
         await self._let_go(work, pause=FIRST_PAUSE << task.attempts, attempts=task.attempts + 1)
         return True
 
-    async def _let_go(self, work: Work, *, pause: int, attempts: int | None = None) -> None:
+    async def _let_go(self, work: TaskContext, *, pause: int, attempts: int | None = None) -> None:
         now, tried = self.now(), work.task.attempts if attempts is None else attempts
 
         async def write(tx: Tx) -> None:
-            await tasks.progress(tx, work.task, now, lease_token=None, lease_until=now + pause - 1, attempts=tried)
+            await tasks.save_progress(tx, work.task, now, lease_token=None, lease_until=now + pause - 1, attempts=tried)
 
         await self.db.write(write)
 
-    async def _finish(self, operation: Operation, work: Work) -> Exception | None:
+    async def _finish(self, operation: Operation, work: TaskContext) -> Exception | None:
         async def write(tx: Tx) -> None:
             created = await operation.done(tx, work)
             await self._end(tx, work, state=TaskState.FINISHED, created_resources=created)
 
         try:
-            await work.record(write)
+            await work.write(write)
         except LeaseLostError:
             raise
         except Exception as failure:  # noqa: BLE001  # as that of a step
@@ -218,17 +218,17 @@ class Engine:
         self._tell(work.task, TaskState.FINISHED)
         return None
 
-    async def _fail(self, operation: Operation, work: Work) -> None:
+    async def _fail(self, operation: Operation, work: TaskContext) -> None:
         async def write(tx: Tx) -> None:
             await operation.failed(tx, work)
             await self._end(tx, work, state=TaskState.ERROR, error=work.task.error or "Internal error")
 
-        await work.record(write)
+        await work.write(write)
         self._tell(work.task, TaskState.ERROR)
 
-    async def _end(self, tx: Tx, work: Work, **changes: object) -> None:
+    async def _end(self, tx: Tx, work: TaskContext, **changes: object) -> None:
         now = self.now()
-        await tasks.progress(tx, work.task, now, finished_at=now, lease_token=None, **changes)
+        await tasks.save_progress(tx, work.task, now, finished_at=now, lease_token=None, **changes)
 
     def _tell(self, task: Task, state: str) -> None:
         if self.ended:

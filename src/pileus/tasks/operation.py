@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
-from pileus.drivers.driver import Compute
+from pileus.drivers.protocols.compute import Compute
 from pileus.store import tasks
 from pileus.store.database import Database, T, Tx
 from pileus.store.database import Work as Change
@@ -20,7 +20,7 @@ class LeaseLostError(Exception):
 
 
 @dataclass(slots=True)
-class Work:
+class TaskContext:
     """A task in a worker's hands."""
 
     task: Task
@@ -31,27 +31,27 @@ class Work:
     lease: int
     """Microseconds."""
 
-    async def record(self, change: Change[T]) -> T:
+    async def write(self, change: Change[T]) -> T:
         """Write to the database, as long as the task is this worker's; raises LeaseLostError."""
 
         async def guarded(tx: Tx) -> T:
-            if not await tasks.holds(tx, self.task, self.now() + self.lease):
+            if not await tasks.renew_lease(tx, self.task, self.now() + self.lease):
                 raise LeaseLostError(self.task.id)
             return await change(tx)
 
         return await self.db.write(guarded)
 
-    async def advance(self, *, step: int, undoing: bool = False, error: str | None = None) -> None:
+    async def save_step(self, *, step: int, undoing: bool = False, error: str | None = None) -> None:
         """Write down how far the task has come, so that a crash does not lose it; raises LeaseLostError."""
 
         async def write(tx: Tx) -> None:
-            await tasks.progress(tx, self.task, self.now(), step=step, undoing=undoing, error=error, attempts=0)
+            await tasks.save_progress(tx, self.task, self.now(), step=step, undoing=undoing, error=error, attempts=0)
 
-        await self.record(write)
+        await self.write(write)
         self.task = replace(self.task, step=step, undoing=undoing, error=error, attempts=0)
 
 
-Do = Callable[[Work], Awaitable[None]]
+Do = Callable[[TaskContext], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +69,5 @@ class Operation:
 
     task_type: str
     steps: tuple[Step, ...]
-    done: Callable[[Tx, Work], Awaitable[Created | None]]
-    failed: Callable[[Tx, Work], Awaitable[None]]
+    done: Callable[[Tx, TaskContext], Awaitable[Created | None]]
+    failed: Callable[[Tx, TaskContext], Awaitable[None]]

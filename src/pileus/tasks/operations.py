@@ -8,7 +8,7 @@ from pileus.tasks.compute.create_instance import CREATE_INSTANCE
 from pileus.tasks.compute.delete_image import DELETE_IMAGE
 from pileus.tasks.compute.delete_instance import DELETE_INSTANCE
 from pileus.tasks.compute.delete_placement_group import DELETE_PLACEMENT_GROUP
-from pileus.tasks.compute.move_instance import MOVE_INSTANCE
+from pileus.tasks.compute.power_actions import POWER_ACTIONS
 from pileus.tasks.compute.put_into_placement_group import PUT_INTO_PLACEMENT_GROUP
 from pileus.tasks.compute.rebuild_server import REBUILD_SERVER
 from pileus.tasks.compute.remove_from_placement_group import REMOVE_FROM_PLACEMENT_GROUP
@@ -26,11 +26,11 @@ from pileus.tasks.network.delete_subnet import DELETE_SUBNET
 from pileus.tasks.network.detach_interface import DETACH_INTERFACE
 from pileus.tasks.network.protect_address import PROTECT_ADDRESS
 from pileus.tasks.network.reserved_fixed_ips import RESERVED_FIXED_IPS
-from pileus.tasks.network.secure_ports import SECURE_PORTS
 from pileus.tasks.network.security_groups import SECURITY_GROUPS
+from pileus.tasks.network.update_address_pairs import UPDATE_PORT
 from pileus.tasks.network.update_floating_ip import UPDATE_FLOATING_IP
 from pileus.tasks.network.update_network import UPDATE_NETWORK
-from pileus.tasks.network.update_port import UPDATE_PORT
+from pileus.tasks.network.update_port import SECURE_PORTS
 from pileus.tasks.network.update_router import UPDATE_ROUTER
 from pileus.tasks.network.update_subnet import UPDATE_SUBNET
 from pileus.tasks.operation import Operation
@@ -47,7 +47,7 @@ from pileus.tasks.storage.revert_volume import REVERT_VOLUME
 EVERY: tuple[Operation, ...] = (
     *CREATE_INSTANCE,
     *DELETE_INSTANCE,
-    *MOVE_INSTANCE,
+    *POWER_ACTIONS,
     *ATTACH_INTERFACE,
     DETACH_INTERFACE,
     UPDATE_PORT,

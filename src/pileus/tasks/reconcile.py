@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from pileus.domain.compute.instances import VM_STATES, Status
-from pileus.drivers.driver import Compute, Seen
-from pileus.drivers.guests import Describes, Watches
+from pileus.drivers.protocols.compute import Compute, ObservedMachine
+from pileus.drivers.protocols.guests import MachineMetadata, Watches
 from pileus.store.compute import instances
 from pileus.store.database import Database, Tx
-from pileus.tasks.compute.describing import description_of
-from pileus.tasks.repeating import repeat
+from pileus.tasks.compute.machine_metadata import metadata_of
+from pileus.tasks.periodic import repeat
 
 LOG = logging.getLogger(__name__)
 EVERY = 5.0
@@ -69,23 +69,23 @@ async def reconcile(db: Database, driver: Compute, now: Callable[[], int], *, st
     changed, strangers = 0, strangers if strangers is not None else set()
     async for seen in driver.observe():
         async with db.read() as tx:
-            known = await instances.standing_of(tx, seen.machine_id)
+            known = await instances.status_of(tx, seen.machine_id)
         if known is None:
             if seen.machine_id not in strangers:
                 LOG.warning("A machine has no record: it is left alone", extra={"machine_id": seen.machine_id})
             strangers.add(seen.machine_id)
         elif known != (seen.status, seen.vm_state or VM_STATES[Status(seen.status)]):
             changed += await db.write(partial(_follow, seen, now()))
-    if isinstance(driver, Describes):
+    if isinstance(driver, MachineMetadata):
         await _describe(db, driver)
     return changed
 
 
-async def _follow(seen: Seen, now: int, tx: Tx) -> int:
+async def _follow(seen: ObservedMachine, now: int, tx: Tx) -> int:
     instance = await instances.find(tx, seen.machine_id)
     if instance is None or instance.task_id is not None:
         return 0
-    after = instance.standing(Status(seen.status), now, seen.vm_state)
+    after = instance.with_status(Status(seen.status), now, seen.vm_state)
     if (after.status, after.vm_state) == (instance.status, instance.vm_state):
         return 0
     if seen.reason:
@@ -94,10 +94,10 @@ async def _follow(seen: Seen, now: int, tx: Tx) -> int:
     return 1
 
 
-async def _describe(db: Database, driver: Describes) -> None:
+async def _describe(db: Database, driver: MachineMetadata) -> None:
     """Tell machines what has been changed while nobody could tell them."""
     for machine_id, told in (await driver.described()).items():
         async with db.read() as tx:
-            right = await description_of(tx, machine_id)
+            right = await metadata_of(tx, machine_id)
         if right is not None and right != told:
-            await driver.ensure_described(machine_id, right)
+            await driver.ensure_metadata(machine_id, right)

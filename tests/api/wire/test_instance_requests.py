@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from pileus.api.validation import decoded
+from pileus.api.validation import decode_body
 from pileus.api.wire.compute.instance_requests import ChangeSecurityGroups, CreateInstance, UpdateInstance
-from pileus.domain.compute.orders import FloatingChoice, InterfaceType, NewInterface, NewVolume, Source
+from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface, NewVolume, Source
 from pileus.domain.errors import Invalid
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
@@ -19,7 +19,7 @@ LEAST: dict[str, Any] = {
 
 
 def new_instance(**more: Any) -> CreateInstance:
-    return decoded(msgspec.json.encode(LEAST | more), CreateInstance)
+    return decode_body(msgspec.json.encode(LEAST | more), CreateInstance)
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,12 @@ def new_instance(**more: Any) -> CreateInstance:
     ],
 )
 def test_a_patch_holds_what_was_sent_and_no_more(body: bytes, patch: dict[str, Any]) -> None:
-    assert decoded(body, UpdateInstance).patch() == patch
+    assert decode_body(body, UpdateInstance).patch() == patch
 
 
 def test_a_patch_with_a_bad_tag_is_refused() -> None:
     with pytest.raises(Invalid):
-        decoded(b'{"tags": {"a b": "c"}}', UpdateInstance).patch()
+        decode_body(b'{"tags": {"a b": "c"}}', UpdateInstance).patch()
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_volume_is_ordered_by_its_source(volume: dict[str, Any], order: NewVol
                 type=InterfaceType.SUBNET,
                 network_id=ID,
                 subnet_id=ID,
-                floating_ip=FloatingChoice(),
+                floating_ip=FloatingIPChoice(),
                 security_group_ids=[],
             ),
         ),
@@ -98,7 +98,7 @@ def test_a_volume_is_ordered_by_its_source(volume: dict[str, Any], order: NewVol
             NewInterface(
                 type=InterfaceType.RESERVED_FIXED_IP,
                 port_id=ID,
-                floating_ip=FloatingChoice(existing_id=ID),
+                floating_ip=FloatingIPChoice(existing_id=ID),
                 security_group_ids=[],
             ),
         ),
@@ -122,5 +122,5 @@ def test_older_clients_may_use_their_own_fields_and_empty_text() -> None:
 def test_security_groups_are_changed_on_all_ports_or_on_some() -> None:
     body = {"name": "web-sg", "ports_security_group_names": [{"port_id": ID, "security_group_names": ["a-b"]}]}
 
-    assert decoded(msgspec.json.encode(body), ChangeSecurityGroups).by_port() == [(None, ["web-sg"]), (ID, ["a-b"])]
-    assert decoded(b"{}", ChangeSecurityGroups).by_port() == []
+    assert decode_body(msgspec.json.encode(body), ChangeSecurityGroups).by_port() == [(None, ["web-sg"]), (ID, ["a-b"])]
+    assert decode_body(b"{}", ChangeSecurityGroups).by_port() == []

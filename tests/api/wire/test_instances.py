@@ -10,8 +10,8 @@ from gcore.types.cloud import Instance as SdkInstance
 
 from pileus.api.wire.compute.instances import InstanceView, LegacyInstanceView
 from pileus.api.wire.paging import Page
-from pileus.domain.compute.attached import Attached, InstanceAddress
 from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
 from pileus.domain.compute.instances import Instance, Kind, Status
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
 from pileus.domain.storage.volumes import Attachment
@@ -59,8 +59,8 @@ def an_address(addr: str, *, floating: bool = False) -> InstanceAddress:
     )
 
 
-def all_attached() -> Attached:
-    return Attached(
+def all_attached() -> InstanceDetails:
+    return InstanceDetails(
         tags=[Tag("env", "prod"), Tag("os_type", "linux", read_only=True)],
         volumes=[Attachment(volume_id=ID, id=PORT, instance_id=ID, device="/dev/vda", attached_at=WHEN)],
         addresses=[an_address("5.5.5.5", floating=True), an_address("10.0.0.2"), an_address("10.0.0.3")],
@@ -90,10 +90,10 @@ def wire(view: object) -> Any:
 
 
 @pytest.mark.parametrize("flavor", FLAVORS, ids=lambda flavor: str(flavor.kind))
-@pytest.mark.parametrize("attached", [Attached(), all_attached()], ids=["bare", "full"])
+@pytest.mark.parametrize("attached", [InstanceDetails(), all_attached()], ids=["bare", "full"])
 @pytest.mark.parametrize("kind", [InstanceView, LegacyInstanceView])
 def test_it_has_the_published_shape_and_the_official_client_reads_it(
-    flavor: Flavor, attached: Attached, kind: type[InstanceView]
+    flavor: Flavor, attached: InstanceDetails, kind: type[InstanceView]
 ) -> None:
     view = kind.of(an_instance(isolated=True, isolation_reason="abuse"), attached, "Local", flavor)
     listed = kind.of(an_instance(), attached, "Local", flavor, detail=False, with_interface_names=False)
@@ -108,7 +108,7 @@ def test_it_has_the_published_shape_and_the_official_client_reads_it(
 
 @pytest.mark.parametrize("status", list(Status))
 def test_every_status_is_a_published_one(status: Status) -> None:
-    view = InstanceView.of(an_instance().standing(status, WHEN), Attached(), "Local", FLAVORS[0])
+    view = InstanceView.of(an_instance().with_status(status, WHEN), InstanceDetails(), "Local", FLAVORS[0])
 
     check_answer("GET", f"/cloud/v1/instances/1/1/{ID}", 200, msgspec.json.encode(view))
     validate_type(type_=SdkInstance, value=wire(view))

@@ -10,7 +10,7 @@ WHEN = 1_701_255_409_000_042
 
 
 def test_each_format_is_written_as_published() -> None:
-    assert times.zulu(WHEN) == "2023-11-29T10:56:49Z"
+    assert times.format_zulu(WHEN) == "2023-11-29T10:56:49Z"
     assert times.offset(WHEN) == "2023-11-29T10:56:49+0000"
     assert times.colon_offset(WHEN) == "2023-11-29T10:56:49+00:00"
     assert times.naive(WHEN) == "2023-11-29T10:56:49"

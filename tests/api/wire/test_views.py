@@ -20,12 +20,12 @@ from pileus.api.wire.network.networks import NetworkDetails
 from pileus.api.wire.network.ports import InterfaceView
 from pileus.api.wire.network.subnets import SubnetView
 from pileus.api.wire.paging import Page
-from pileus.api.wire.tags import shown
+from pileus.api.wire.tags import tag_views
 from pileus.api.wire.tasks import TaskIds, TaskView
 from pileus.domain.account.prices import Preview, Price
 from pileus.domain.account.projects import Project
 from pileus.domain.account.regions import Coordinate, Region
-from pileus.domain.account.user_actions import done_by
+from pileus.domain.account.user_actions import new_user_action
 from pileus.domain.compute.app_templates import AppConfig, AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
@@ -35,7 +35,7 @@ from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
 from pileus.domain.places import Caller
 from pileus.domain.tags import Tag
-from pileus.domain.tasks import Task, TaskState, created
+from pileus.domain.tasks import Task, TaskState, created_resources
 from tests.contract.published import check_answer
 from tests.domain.builders import the_catalogue
 
@@ -52,7 +52,7 @@ TASK = Task(
     **WHOSE,
     user_id=1,
     state=TaskState.FINISHED,
-    created_resources=created(instances=[ID], ddos_profiles=[7]),
+    created_resources=created_resources(instances=[ID], ddos_profiles=[7]),
     created_at=WHEN,
     updated_at=WHEN,
     finished_at=WHEN,
@@ -75,7 +75,7 @@ KEY = SSHKey(
     id=ID, client_id=1, project_id=1, user_id=1, name="mine", public_key="ssh-rsa A", fingerprint="aa", created_at=WHEN
 )
 IMAGE = Image(id=ID, region_id=1, name="debian-12", os_distro="debian", os_version="12.00", **TIMES)
-ACTION = done_by(
+ACTION = new_user_action(
     Caller(client_id=1, user_id=1, email="a@example.com", token_id=1, role="Users"),
     "instance",
     "update",
@@ -161,7 +161,7 @@ def page(*views: Any) -> Page[Any]:
         ("GET", "/cloud/v1/flavors/1/1", 200, page(ListedFlavor.of(FLAVOR), PricedFlavor.priced(FLAVOR, "EUR"))),
         ("GET", "/cloud/v1/apptemplates/1/1", 200, page(AppTemplateView.of(TEMPLATE))),
         ("GET", f"{INSTANCE}/interfaces", 200, page(INTERFACE)),
-        ("GET", f"{INSTANCE}/metadata", 200, page(*shown(TAGS))),
+        ("GET", f"{INSTANCE}/metadata", 200, page(*tag_views(TAGS))),
         ("POST", f"{INSTANCE}/metrics", 200, page(METRICS)),
         ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(PREVIEW, the_catalogue())),
         ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(Preview(), the_catalogue())),

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import (
+from pileus.drivers.protocols.compute import (
     DriverError,
     FloatingIPSpec,
     NetworkSpec,
@@ -28,12 +28,12 @@ from pileus.drivers.driver import (
     SubnetSpec,
 )
 from pileus.drivers.qemu import programs
-from pileus.drivers.qemu.bridges import joined
+from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric.frames import ASK, arp, packed
 from pileus.drivers.qemu.fabric.state import Bridge
-from pileus.drivers.qemu.fabric.taps import HELPERS, TUN, Tap, lent
-from pileus.drivers.qemu.home import Home
+from pileus.drivers.qemu.fabric.taps import HELPERS, TUN, Tap, open_via_helper
+from pileus.drivers.qemu.paths import DataDirectory
 from tests.drivers.conformance import CATALOGUE, ROOMY, end_machines
 from tests.drivers.qemu.conftest import PUBLIC, a_nic, a_system, until
 
@@ -107,7 +107,7 @@ async def wired(qemu: Qemu) -> Nic:
 async def machines(folder: Path) -> dict[str, Any]:
     """A machine on the bridge, and one behind a router."""
     qemu = Qemu(
-        folder, programs.found("tcg"), CATALOGUE, hosting=replace(ROOMY, bridges={"pub_net": "br0"}), patience=1
+        folder, programs.find_programs("tcg"), CATALOGUE, hosting=replace(ROOMY, bridges={"pub_net": "br0"}), patience=1
     )
     callers: list[str] = []
 
@@ -150,9 +150,9 @@ def a_helper(folder: Path) -> None:
 
 def lending(folder: Path) -> Any:
     """How a user without rights joins a bridge, or why not."""
-    home, network = Home(folder, "root"), NetworkSpec(id="n", name="net", region_id=1, type="vxlan", mtu=1450)
+    home, network = DataDirectory(folder, "root"), NetworkSpec(id="n", name="net", region_id=1, type="vxlan", mtu=1450)
     try:
-        found = joined({"net": "br0"}, [network], home)
+        found = connect_bridges({"net": "br0"}, [network], home)
     except DriverError as problem:
         return str(problem)
     return [found["n"].name, found["n"].device]
@@ -176,7 +176,7 @@ async def heard_through() -> bool:
 def denied() -> str:
     """What the helper says of a bridge that it may not lend devices on."""
     try:
-        os.close(lent("br1"))
+        os.close(open_via_helper("br1"))
     except OSError as problem:
         return str(problem)
     return ""

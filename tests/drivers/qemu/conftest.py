@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from pileus.domain.catalogue import network_id
-from pileus.drivers.driver import Disk, Machine, Nic
+from pileus.drivers.protocols.compute import Disk, Machine, Nic
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from tests.drivers.conformance import DRIVERS, end_machines
-from tests.drivers.qemu.cards import Card, a_state, the_library
+from tests.drivers.qemu.nics import Card, a_state, the_library
 from tests.guest import READY
 
 PUBLIC = network_id(1, "pub_net")
@@ -23,7 +23,7 @@ PUBLIC = network_id(1, "pub_net")
 @pytest.fixture
 async def qemu(home: Path) -> AsyncIterator[Qemu]:
     """The driver; all that it has started is ended."""
-    driver: Qemu = DRIVERS["qemu"].made(home)
+    driver: Qemu = DRIVERS["qemu"].create(home)
     yield driver
     await end_machines(driver)
     driver.close()

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from pileus.drivers.driver import DriverError, Hosting, NetworkSpec, Setup
-from pileus.drivers.qemu.bridges import joined
+from pileus.drivers.protocols.compute import DriverConfig, DriverError, Hosting, NetworkSpec
+from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.driver import Qemu
-from pileus.drivers.qemu.home import Home
+from pileus.drivers.qemu.paths import DataDirectory
 from tests.drivers.conformance import CATALOGUE, DRIVERS
 
 HOST, ROUTER, FLOATING, OUTER = "198.18.0.1", "198.18.0.7", "198.18.0.60", "198.18.0.50"
@@ -46,7 +46,7 @@ def inside(namespace: str, *arguments: str) -> dict[str, Any]:
 
 def test_machines_on_a_bridge_are_reached_by_their_addresses(namespace: str, home: Path) -> None:
     """By their own, and by floating IPs, as far as their groups let one; and what they call sees who they are."""
-    DRIVERS["qemu"].made(home).close()
+    DRIVERS["qemu"].create(home).close()
 
     found = inside(namespace, "machines", str(home))
 
@@ -62,7 +62,7 @@ def test_machines_on_a_bridge_are_reached_by_their_addresses(namespace: str, hom
 
 
 def test_a_user_without_rights_is_lent_devices_by_qemus_helper(namespace: str, home: Path) -> None:
-    DRIVERS["qemu"].made(home).close()
+    DRIVERS["qemu"].create(home).close()
 
     found = inside(namespace, "helper", str(home))
 
@@ -77,13 +77,13 @@ def test_only_networks_of_the_catalogue_are_joined(tmp_path: Path) -> None:
     hosting = Hosting(bridges={"pub_net": "br0", "lab": "br1"})
 
     with pytest.raises(OSError, match="--qemu-bridges: the catalogue has no network lab; it has pub_net"):
-        Qemu.made(Setup(tmp_path, CATALOGUE, hosting=hosting))
+        Qemu.create(DriverConfig(tmp_path, CATALOGUE, hosting=hosting))
 
 
 def test_a_bridge_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DriverError, match="no bridge br77: make it"):
-        joined(
+        connect_bridges(
             {"net": "br77"},
             [NetworkSpec(id="n", name="net", region_id=1, type="vxlan", mtu=1450)],
-            Home(tmp_path, "root"),
+            DataDirectory(tmp_path, "root"),
         )

@@ -29,7 +29,7 @@ def test_a_machine_is_held_to_its_size(own: Path, monkeypatch: pytest.MonkeyPatc
     for limit in ("memory.max", "cpu.max"):
         (group / limit).write_text("max")
 
-    cgroups.confined(machine, 4711)
+    cgroups.create_cgroup(machine, 4711)
 
     assert (group / "cgroup.procs").read_text() == "4711"
     assert (group / "memory.max").read_text() == str((1024 + 512) << 20)
@@ -42,16 +42,16 @@ def test_what_cannot_be_bounded_runs_all_the_same(own: Path, caplog: pytest.LogC
     (own / "pileus").mkdir()
     (own / "pileus" / machine.id).write_text("in the way")
 
-    cgroups.confined(machine, 4711)
+    cgroups.create_cgroup(machine, 4711)
 
     assert "no control group of its own" in caplog.text
 
 
 def test_a_group_goes_with_its_machine(own: Path) -> None:
     machine = a_machine()
-    cgroups.confined(machine, 4711)
+    cgroups.create_cgroup(machine, 4711)
     (own / "pileus" / machine.id / "cgroup.procs").unlink()
 
-    cgroups.released(machine.id)
+    cgroups.remove_cgroup(machine.id)
 
     assert list((own / "pileus").glob(machine.id)) == []

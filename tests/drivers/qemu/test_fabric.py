@@ -8,7 +8,7 @@ import pytest
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.compute import Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.fabric import dhcp
 from pileus.drivers.qemu.fabric.firewall import IN, OUT, Guard, members, patterns
 from pileus.drivers.qemu.fabric.frames import (
@@ -30,7 +30,7 @@ from pileus.drivers.qemu.fabric.frames import (
 )
 from pileus.drivers.qemu.fabric.metadata import told
 from pileus.drivers.qemu.fabric.plan import Plan
-from pileus.drivers.qemu.fabric.state import Guest, Joined, State, Wire
+from pileus.drivers.qemu.fabric.state import Guest, RouterState, State, Wire
 
 ME, PEER, OTHER = "10.0.0.5", "10.0.0.6", "192.0.2.9"
 MACS = (b"\x02\0\0\0\0\1", b"\x02\0\0\0\0\2")
@@ -233,8 +233,8 @@ def test_what_is_open_to_everybody_is_led_to_from_the_host(rule: NewRule, ports:
 def test_the_way_out_is_a_routers_or_an_external_networks() -> None:
     inner = Nic(port_id="r-1", network_id="n-1", mac_address="02:00:00:00:00:03", addresses=["10.0.0.1"])
     outer = Nic(port_id="r-2", network_id="pub", mac_address="02:00:00:00:00:04", addresses=["198.18.0.7"])
-    closed = Joined(router=RouterSpec(id="r", name="r"), nics=[inner])
-    leading = Joined(router=RouterSpec(id="r", name="r", outside=outer), nics=[inner])
+    closed = RouterState(router=RouterSpec(id="r", name="r"), nics=[inner])
+    leading = RouterState(router=RouterSpec(id="r", name="r", outside=outer), nics=[inner])
 
     assert Plan(a_state()).exits == set()
     assert Plan(a_state(routers=[closed])).exits == set()

@@ -15,8 +15,8 @@ import pytest
 
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.instances import Boot
-from pileus.drivers.driver import DriverError
-from pileus.drivers.images import ImageSource
+from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.images import ImageSource
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.driver import Qemu
 from tests.drivers.conformance import DRIVERS, end_machines
@@ -144,7 +144,7 @@ async def test_a_copy_of_a_disk_in_use_is_that_of_one_moment(qemu: Qemu) -> None
     image_tool("check", "-f", "qcow2", str(qemu.home.image("from-it")))
     assert kept.virtual_size == 1 << 30
     assert kept.disk_format == "qcow2"
-    async with qemu.talk(machine.id) as monitor:
+    async with qemu.monitor(machine.id) as monitor:
         assert await monitor.do("query-jobs") == []
 
 
@@ -244,7 +244,7 @@ async def test_a_full_disk_is_said_and_nothing_half_done_is_left(small: Path, sh
     folder, address = shelf
     (folder / "large.raw").write_bytes(os.urandom(24 * MIB))
     (folder / "fits.raw").write_bytes(os.urandom(6 * MIB))
-    driver: Qemu = DRIVERS["qemu"].made(small)
+    driver: Qemu = DRIVERS["qemu"].create(small)
     try:
         with pytest.raises(DriverError, match="could not be kept: No space left"):
             await driver.ensure_image("large", ImageSource(url=f"{address}/large.raw"), fetched)
@@ -262,7 +262,7 @@ async def test_a_full_disk_is_said_and_nothing_half_done_is_left(small: Path, sh
 
 @pytest.mark.parametrize("small", ["192m"], indirect=True)
 async def test_a_machine_that_writes_to_a_full_disk_is_in_error_and_goes_on_when_there_is_room(small: Path) -> None:
-    driver: Qemu = DRIVERS["qemu"].made(small)
+    driver: Qemu = DRIVERS["qemu"].create(small)
     system, data = a_disk(image_id=DRIVERS["qemu"].image_id, boot_index=0), a_disk()
     script = "#!/bin/sh\ndd if=/dev/urandom of=/dev/vdb bs=1M count=64 conv=fsync && echo all written >/dev/ttyS0\n"
     machine = a_machine(disks=[system, data], nics=[a_nic()], boot=Boot(user_data=script))

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import DriverError, Hosting, SecurityGroupSpec
-from pileus.drivers.guests import Description
+from pileus.drivers.protocols.compute import DriverError, Hosting, SecurityGroupSpec
+from pileus.drivers.protocols.guests import Description
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.arguments import SERIAL, VNC
 from pileus.drivers.qemu.cgroups import _base
@@ -20,8 +20,8 @@ from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.monitor import COMMANDS, Silent, conversation
 from pileus.drivers.qemu.networks import FABRIC
 from pileus.drivers.qemu.seed import host_name, seed
-from pileus.drivers.qemu.watching import LONGEST_LOG
-from pileus.tasks.stopping import stopped
+from pileus.drivers.qemu.supervisor import LONGEST_LOG
+from pileus.tasks.cancellation import cancel_and_wait
 from tests.drivers.conformance import CATALOGUE, DRIVERS, end_machines
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
 
@@ -43,7 +43,7 @@ def kill(qemu: Qemu, machine_id: str) -> None:
 
 async def stirred(qemu: Qemu, machine_id: str, heard: asyncio.Event) -> bool:
     """Let a machine stop and go on; whether that was heard."""
-    async with qemu.talk(machine_id) as monitor:
+    async with qemu.monitor(machine_id) as monitor:
         await monitor.do("stop")
         await monitor.do("cont")
     return heard.is_set()
@@ -81,7 +81,7 @@ async def test_links_that_a_machine_has_made_lead_nowhere(qemu: Qemu, tmp_path: 
     qemu._shorten(machine.id)  # noqa: SLF001  # what its rounds do
     with pytest.raises(DriverError, match="shows no screen"):
         await qemu.screen(console.url.rpartition("#")[2])
-    qemu.home.give(folder / SERIAL)
+    qemu.home.chown_to_qemu(folder / SERIAL)
     kill(qemu, machine.id)
     await until(lambda: _is(qemu, machine.id, "ERROR"))
     assert secret.stat().st_size > LONGEST_LOG
@@ -155,14 +155,14 @@ async def test_what_happens_to_a_machine_is_told_at_once(qemu: Qemu) -> None:
                 changes.clear()
                 status = await status_of(qemu, machine.id)
     finally:
-        await stopped(watching)
+        await cancel_and_wait(watching)
 
 
 async def test_a_network_that_is_gone_comes_back_by_itself_and_leads_where_it_did(qemu: Qemu) -> None:
     rules = [NewRule(direction="ingress", ethertype="IPv4", protocol="tcp"), NewRule(direction="egress")]
     await qemu.ensure_security_group(SecurityGroupSpec(id="open", name="open", rules=rules))
     machine = await a_system(qemu, nics=[a_nic(groups=["open"])])
-    way = next(way for way in await qemu.ways(machine.id) if way.port == 22)
+    way = next(way for way in await qemu.port_forwards(machine.id) if way.port == 22)
 
     async def greeted() -> bool:
         reader, writer = await asyncio.open_connection(way.host_address, way.host_port)
@@ -181,7 +181,7 @@ async def test_a_network_that_is_gone_comes_back_by_itself_and_leads_where_it_di
 
 
 async def test_one_process_of_a_host_watches_and_another_takes_over(qemu: Qemu, home: Path) -> None:
-    other = DRIVERS["qemu"].made(home)
+    other = DRIVERS["qemu"].create(home)
     first = asyncio.create_task(qemu.watch(lambda: None))
     await asyncio.sleep(0)
     heard = asyncio.Event()
@@ -189,16 +189,16 @@ async def test_one_process_of_a_host_watches_and_another_takes_over(qemu: Qemu, 
     machine = a_machine()
     await qemu.ensure_running(machine)
     assert not await stirred(qemu, machine.id, heard)
-    await stopped(first)
+    await cancel_and_wait(first)
 
     await until(lambda: stirred(qemu, machine.id, heard))
-    await stopped(second)
+    await cancel_and_wait(second)
     other.close()
 
 
 @pytest.mark.parametrize("resume", [True, False])
 async def test_machines_start_again_after_the_host_has_if_they_are_to(home: Path, resume: bool) -> None:  # noqa: FBT001
-    driver = Qemu(home, programs.found("tcg"), CATALOGUE, hosting=Hosting(resume=resume), patience=0.1)
+    driver = Qemu(home, programs.find_programs("tcg"), CATALOGUE, hosting=Hosting(resume=resume), patience=0.1)
     ran, rested = a_machine(), a_machine(name="rested")
     await driver.ensure_running(ran)
     await driver.ensure_running(rested)
@@ -216,7 +216,7 @@ async def test_machines_start_again_after_the_host_has_if_they_are_to(home: Path
             assert await status_of(driver, ran.id) == "SHUTOFF"
         assert await status_of(driver, rested.id) == "SHUTOFF"
     finally:
-        await stopped(watching)
+        await cancel_and_wait(watching)
         await end_machines(driver)
         driver.close()
 
@@ -236,13 +236,13 @@ async def test_machines_that_nobody_knows_are_told_of_and_left_alone(
         return "A machine is not known" in caplog.text
 
     await until(told)
-    await stopped(watching)
+    await cancel_and_wait(watching)
     os.kill(pid, 0)
     qemu.remember(known)
 
 
 async def test_there_is_no_room_for_more_than_the_host_is_to_have(home: Path) -> None:
-    driver = Qemu(home, programs.found("tcg"), CATALOGUE, hosting=Hosting(cpu_ratio=1 / os.cpu_count()))  # type: ignore[operator]
+    driver = Qemu(home, programs.find_programs("tcg"), CATALOGUE, hosting=Hosting(cpu_ratio=1 / os.cpu_count()))  # type: ignore[operator]
     await driver.ensure_running(a_machine())
     try:
         with pytest.raises(DriverError, match="no capacity") as refused:
@@ -258,8 +258,8 @@ async def test_a_machine_learns_its_new_name_without_a_restart(qemu: Qemu) -> No
     await qemu.ensure_running(machine)
     pid = qemu.existing(machine.id).pid
 
-    await qemu.ensure_described(machine.id, Description(name="other", tags={"a": "b"}))
-    await qemu.ensure_described("nobody", Description(name="x", tags={}))
+    await qemu.ensure_metadata(machine.id, Description(name="other", tags={"a": "b"}))
+    await qemu.ensure_metadata("nobody", Description(name="x", tags={}))
 
     assert await qemu.described() == {machine.id: Description(name="other", tags={"a": "b"})}
     assert qemu.existing(machine.id).pid == pid
@@ -295,7 +295,9 @@ async def test_a_full_serial_log_loses_its_beginning(qemu: Qemu) -> None:
 async def test_no_way_out_by_ipv6_is_told_where_none_leads(home: Path) -> None:
     """A guest that believed in one would wait for it at each connection."""
     hosting = Hosting(bridges={"pub_net": "br77"})
-    alone, bridged = (Qemu(home, programs.found("tcg"), CATALOGUE, hosting=each) for each in (Hosting(), hosting))
+    alone, bridged = (
+        Qemu(home, programs.find_programs("tcg"), CATALOGUE, hosting=each) for each in (Hosting(), hosting)
+    )
 
     told = {each.cidr: each.gateway_ip for each in alone.seeded_subnets()}
     told_there = {each.cidr: each.gateway_ip for each in bridged.seeded_subnets()}
@@ -312,28 +314,28 @@ async def test_no_way_out_by_ipv6_is_told_where_none_leads(home: Path) -> None:
 def test_what_is_missing_or_too_old_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OSError, match="qemu-system-x86_64 is missing; on Debian"):
-        programs.found()
+        programs.find_programs()
 
     old = tmp_path / "qemu-system-x86_64"
     old.write_text('#!/bin/sh\necho \'{"QMP": {"version": {"qemu": {"major": 6, "minor": 2}}}}\'\nexit 33\n')
     old.chmod(0o755)
     (tmp_path / "qemu-img").symlink_to("/bin/true")
     with pytest.raises(OSError, match=r"version 6\.2: at least 7\.2 is needed"):
-        programs.found()
+        programs.find_programs()
 
     old.write_text("#!/bin/sh\necho 'no such library' >&2\nexit 127\n")
     with pytest.raises(OSError, match="qemu-system-x86_64 does not work: no such library"):
-        programs.found()
+        programs.find_programs()
 
 
 def test_kvm_is_used_if_a_machine_runs_on_it_and_never_for_its_device_alone() -> None:
-    found = programs.found()
+    found = programs.find_programs()
 
     assert found.accelerator in ("kvm", "tcg")
     if found.accelerator == "tcg":
         assert "TCG: KVM does not work here" in str(found)
         with pytest.raises(OSError, match="KVM does not work here"):
-            programs.found("kvm")
+            programs.find_programs("kvm")
 
 
 async def test_the_image_of_an_operator_is_asked_for_where_it_is_missing(qemu: Qemu) -> None:
@@ -348,4 +350,4 @@ async def _is(qemu: Qemu, machine_id: str, status: str) -> bool:
 
 
 async def _dead(qemu: Qemu, machine_id: str) -> bool:
-    return not qemu.lives(machine_id, qemu.known(machine_id))
+    return not qemu.is_running(machine_id, qemu.known(machine_id))

@@ -4,7 +4,7 @@ import pytest
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import SecurityGroupSpec
+from pileus.drivers.protocols.compute import SecurityGroupSpec
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.frames import (
     ASK,
@@ -21,7 +21,7 @@ from pileus.drivers.qemu.fabric.frames import (
 )
 from pileus.drivers.qemu.fabric.nat import MOST, Nat
 from pileus.drivers.qemu.fabric.routing import is_routed
-from tests.drivers.qemu.cards import FLOATING, OUT_ONLY, ROUTER_A, A, B, Card, X, a_state, router, whole
+from tests.drivers.qemu.nics import FLOATING, OUT_ONLY, ROUTER_A, A, B, Card, X, a_state, router, whole
 
 
 async def test_a_router_joins_networks_of_its_own_and_no_others(fabric: Fabric, cards: dict[str, Card]) -> None:

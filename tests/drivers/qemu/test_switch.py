@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.driver import SecurityGroupSpec
+from pileus.drivers.protocols.compute import SecurityGroupSpec
 from pileus.drivers.qemu.fabric.control import answering
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.frames import (
@@ -32,7 +32,7 @@ from pileus.drivers.qemu.fabric.frames import (
 )
 from pileus.drivers.qemu.fabric.plan import own_mac
 from pileus.drivers.qemu.fabric.state import Reply, Wire
-from tests.drivers.qemu.cards import (
+from tests.drivers.qemu.nics import (
     FLOATING,
     NICS,
     OUT_ONLY,
@@ -208,7 +208,7 @@ async def test_nothing_that_a_machine_says_is_too_strange(fabric: Fabric, cards:
         advertisement(a, link_local(a.mac), 135, ahead=bytes((ICMPV6, 0, 5, 2, 0, 0, 1, 0))),
     ]
     for _ in range(4000):
-        fabric.switch.heard(fabric.switch.ports["a"], spoilt(chance.choice(fine), chance))
+        fabric.switch.from_machine(fabric.switch.ports["a"], spoilt(chance.choice(fine), chance))
 
     a.to(d.mac, "10.0.0.6", (1, 2))
     assert any(packet(frame) for frame in await d.frames())

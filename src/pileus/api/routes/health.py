@@ -11,10 +11,10 @@ from msgspec import Struct
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from pileus.api.auth import OPEN, READ
-from pileus.api.call import Cloud
-from pileus.api.observing import Figures
+from pileus.api.context import AppState
+from pileus.api.middleware import HttpMetrics
 from pileus.domain.errors import Unavailable
-from pileus.drivers.driver import Checks, Compute, DriverError
+from pileus.drivers.protocols.compute import Compute, DriverError, HealthCheck
 from pileus.store import tasks
 from pileus.store.database import Database
 
@@ -38,7 +38,7 @@ async def healthz() -> dict[str, str]:
 
 
 @get("/readyz", opt=OPEN, include_in_schema=False)
-async def readyz(cloud: NamedDependency[Cloud]) -> dict[str, str | int]:
+async def readyz(cloud: NamedDependency[AppState]) -> dict[str, str | int]:
     """Answer when the database and the driver do; 503 when one of them does not."""
     states = {"database": await _state(_database(cloud.db)), "driver": await _state(_driver(cloud.driver))}
     if any(state.wrong for state in states.values()):
@@ -71,16 +71,16 @@ async def _database(db: Database) -> str:
 
 
 async def _driver(driver: Compute) -> str:
-    return await driver.check() if isinstance(driver, Checks) else ""
+    return await driver.check() if isinstance(driver, HealthCheck) else ""
 
 
 def metrics(*, key_required: bool) -> HTTPRouteHandler:
     """The route of `/metrics`."""
 
     @get("/metrics", opt=READ if key_required else OPEN, include_in_schema=False)
-    async def show_metrics(figures: NamedDependency[Figures]) -> Response[bytes]:
+    async def show_metrics(figures: NamedDependency[HttpMetrics]) -> Response[bytes]:
         """Figures for Prometheus."""
-        return Response(figures.shown(), media_type=CONTENT_TYPE_LATEST)
+        return Response(figures.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return show_metrics
 

@@ -8,18 +8,18 @@ from litestar.params import FromQuery, JSONBody, PathParameter
 from msgspec import Struct
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.wire.paging import Page
-from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
+from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
 from pileus.domain.errors import Conflict, Forbidden, invalid, not_found
 from pileus.domain.places import Place
-from pileus.domain.tags import Tag, Tags, checked, merged, replaced
-from pileus.drivers.driver import Compute
+from pileus.domain.tags import Tag, Tags, merged, replaced, validate_tags
+from pileus.drivers.protocols.compute import Compute
 from pileus.store import tags
 from pileus.store.database import Database, Tx
 
 
-class Lockable(Protocol):
+class LockedRecord(Protocol):
     """A record that a task can hold."""
 
     @property
@@ -31,7 +31,7 @@ class Lockable(Protocol):
         """The task that holds it, or None."""
 
 
-class Noun(Struct, frozen=True, kw_only=True):
+class TaggedResource(Struct, frozen=True, kw_only=True):
     """A kind of things that have tags, and how it is spoken of."""
 
     path: str
@@ -45,30 +45,32 @@ class Noun(Struct, frozen=True, kw_only=True):
     """In the table of tags."""
     group: str
     """In the audit log."""
-    get: Callable[[Tx, Place, str], Awaitable[Lockable]]
+    get: Callable[[Tx, Place, str], Awaitable[LockedRecord]]
     """Finds one; raises NotFound."""
     told: Callable[[Database, Compute, str], Awaitable[None]] | None = None
     """Lets one know its tags, if it can know them."""
-    own: Callable[[Tx, Place, str], Awaitable[Lockable]] | None = None
+    own: Callable[[Tx, Place, str], Awaitable[LockedRecord]] | None = None
     """Finds one that may be changed, where there are others that may only be looked at; raises Forbidden for them."""
 
 
-def metadata_routes(noun: Noun) -> list[Any]:
+def metadata_routes(noun: TaggedResource) -> list[Any]:
     """The five endpoints of a kind of things."""
     return [*map_routes(noun), _show(noun), _delete(noun)]
 
 
-def map_routes(noun: Noun) -> list[Any]:
+def map_routes(noun: TaggedResource) -> list[Any]:
     """The three of them that are about all the tags."""
     return [_list(noun), _update(noun), _replace(noun)]
 
 
-async def one_tag(tx: Tx, call: Call, noun: Noun, identity: str, key: str | None) -> Tag:
+async def one_tag(tx: Tx, call: RequestContext, noun: TaggedResource, identity: str, key: str | None) -> Tag:
     """One tag of a thing; raises NotFound for the thing or the tag, Invalid where no key is given."""
     return _named(await tags.of(tx, (await noun.get(tx, call.place, identity)).id), key)
 
 
-async def change_tags(call: Call, noun: Noun, identity: str, verb: str, decide: Callable[[Tags], Tags]) -> None:
+async def change_tags(
+    call: RequestContext, noun: TaggedResource, identity: str, verb: str, decide: Callable[[Tags], Tags]
+) -> None:
     """Write what is decided about the tags of a thing that no task holds, and who has decided."""
 
     async def write(tx: Tx) -> None:
@@ -79,11 +81,11 @@ async def change_tags(call: Call, noun: Noun, identity: str, verb: str, decide: 
         after = decide(before)
         await tags.save(tx, noun.kind, call.place, thing.id, before, after)
         told = {key: tag.value for key, tag in after.items() if not tag.read_only}
-        await call.record(tx, noun.group, f"{verb}_metadata", thing.id, data={"metadata": told})
+        await call.audit(tx, noun.group, f"{verb}_metadata", thing.id, data={"metadata": told})
 
     await call.db.write(write)
     if noun.told:
-        await noun.told(call.db, call.cloud.driver, identity)
+        await noun.told(call.db, call.app.driver, identity)
 
 
 def without(key: str | None, its: Tags) -> Tags:
@@ -102,18 +104,20 @@ def _named(its: Tags, key: str | None) -> Tag:
     return its[key]
 
 
-def _list(noun: Noun) -> Any:
+def _list(noun: TaggedResource) -> Any:
     @get(f"{noun.path}/metadata", opt=READ, operation_id=f"list_{noun.kind}_metadata", deprecated=True, tags=[noun.tag])
-    async def list_metadata(call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)]) -> Page[TagView]:
+    async def list_metadata(
+        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)]
+    ) -> Page[TagView]:
         """List the tags. They are shown with the thing itself, too."""
         async with call.db.read() as tx:
             its = await tags.of(tx, (await noun.get(tx, call.place, identity)).id)
-        return Page(count=len(its), results=shown(its.values()))
+        return Page(count=len(its), results=tag_views(its.values()))
 
     return list_metadata
 
 
-def _update(noun: Noun) -> Any:
+def _update(noun: TaggedResource) -> Any:
     @post(
         f"{noun.path}/metadata",
         opt=WRITE,
@@ -123,16 +127,16 @@ def _update(noun: Noun) -> Any:
         tags=[noun.tag],
     )
     async def update_metadata(
-        call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[TagChanges]
+        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[TagChanges]
     ) -> None:
         """Set tags, or remove those whose value is null; the others stay. Use PATCH on the thing itself instead."""
-        changes = checked(data)
+        changes = validate_tags(data)
         await change_tags(call, noun, identity, "update", lambda its: merged(its, changes))
 
     return update_metadata
 
 
-def _replace(noun: Noun) -> Any:
+def _replace(noun: TaggedResource) -> Any:
     @put(
         f"{noun.path}/metadata",
         opt=WRITE,
@@ -142,16 +146,16 @@ def _replace(noun: Noun) -> Any:
         tags=[noun.tag],
     )
     async def replace_metadata(
-        call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[NewTags]
+        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[NewTags]
     ) -> None:
         """Put these tags in the place of all that are not read-only. Use PATCH on the thing itself instead."""
-        new = checked(data)
+        new = validate_tags(data)
         await change_tags(call, noun, identity, "replace", lambda its: replaced(its, new))
 
     return replace_metadata
 
 
-def _show(noun: Noun) -> Any:
+def _show(noun: TaggedResource) -> Any:
     @get(
         f"{noun.path}/metadata_item",
         opt=READ,
@@ -160,7 +164,7 @@ def _show(noun: Noun) -> Any:
         tags=[noun.tag],
     )
     async def get_metadata_item(
-        call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str | None] = None
+        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str | None] = None
     ) -> TagView:
         """Show one tag."""
         async with call.db.read() as tx:
@@ -169,7 +173,7 @@ def _show(noun: Noun) -> Any:
     return get_metadata_item
 
 
-def _delete(noun: Noun) -> Any:
+def _delete(noun: TaggedResource) -> Any:
     @delete(
         f"{noun.path}/metadata_item",
         opt=WRITE,
@@ -179,7 +183,7 @@ def _delete(noun: Noun) -> Any:
         tags=[noun.tag],
     )
     async def delete_metadata_item(
-        call: Here, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str | None] = None
+        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str | None] = None
     ) -> None:
         """Remove one tag; a read-only one cannot be removed. Use PATCH on the thing itself instead."""
         await change_tags(call, noun, identity, "delete", lambda its: without(key, its))

@@ -6,7 +6,7 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import AcknowledgeTasks, TaskView
@@ -15,7 +15,7 @@ from pileus.domain.tasks import TaskState
 from pileus.store import tasks
 from pileus.store.account import projects
 from pileus.store.database import Tx
-from pileus.store.tasks import Wanted
+from pileus.store.tasks import TaskFilter
 
 ALL = "/cloud/v1/tasks"
 Direction = Literal["asc", "desc"]
@@ -23,8 +23,8 @@ UNDER_WAY = (TaskState.NEW, TaskState.RUNNING)
 
 
 @get(ALL, opt=READ, tags=["Tasks"])
-async def list_tasks(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
+async def list_tasks(  # each is a parameter of the operation
+    call: Context,
     states: Annotated[list[TaskState] | None, QueryParameter(name="state")] = None,
     task_type: FromQuery[str | None] = None,
     project_id: FromQuery[list[Id] | None] = None,
@@ -38,7 +38,7 @@ async def list_tasks(  # noqa: PLR0913, PLR0917  # each is a parameter of the op
     offset: Offset = 0,
 ) -> Page[TaskView]:
     """List tasks, the latest first; times are those of their creation, inclusive. `sorting` is an older `order_by`."""
-    wanted = Wanted(
+    wanted = TaskFilter(
         states=states,
         task_types=None if task_type is None else [task_type],
         project_ids=project_id,
@@ -52,13 +52,13 @@ async def list_tasks(  # noqa: PLR0913, PLR0917  # each is a parameter of the op
 
 @get("/cloud/v1/tasks/{project_id:int}/{region_id:int}/active", opt=READ, tags=["Tasks"])
 async def list_active_tasks(
-    call: Here, task_type: FromQuery[list[str] | None] = None, limit: Limit = 10, offset: Offset = 0
+    call: Context, task_type: FromQuery[list[str] | None] = None, limit: Limit = 10, offset: Offset = 0
 ) -> Page[TaskView]:
     """List what is under way in a project and region, the latest first."""
     call.region()
     async with call.db.read() as tx:
-        await projects.present(tx, call.place)
-    wanted = Wanted(
+        await projects.require(tx, call.place)
+    wanted = TaskFilter(
         states=UNDER_WAY,
         task_types=task_type,
         project_ids=[call.place.project_id],
@@ -68,19 +68,19 @@ async def list_active_tasks(
 
 
 @get(f"{ALL}/{{task_id:str}}", opt=READ, tags=["Tasks"])
-async def get_task(call: Here, task_id: FromPath[str]) -> TaskView:
+async def get_task(call: Context, task_id: FromPath[str]) -> TaskView:
     """Show a task; when it is finished, `created_resources` names what it has made."""
     async with call.db.read() as tx:
         return TaskView.of(await tasks.get(tx, call.caller.client_id, task_id))
 
 
 @post(f"{ALL}/{{task_id:str}}/acknowledge", opt=WRITE, tags=["Tasks"], status_code=200)
-async def acknowledge_task(call: Here, task_id: FromPath[str]) -> TaskView:
+async def acknowledge_task(call: Context, task_id: FromPath[str]) -> TaskView:
     """Take note of how a task has ended. Nothing waits for that; while it is under way the answer is 409."""
 
     async def write(tx: Tx) -> TaskView:
         task = await tasks.get(tx, call.caller.client_id, task_id)
-        noted = task.acknowledged(call.caller.user_id, call.cloud.now())
+        noted = task.acknowledged(call.caller.user_id, call.app.now())
         return TaskView.of(await tasks.acknowledge(tx, task, noted))
 
     return await call.db.write(write)
@@ -88,7 +88,7 @@ async def acknowledge_task(call: Here, task_id: FromPath[str]) -> TaskView:
 
 @post(f"{ALL}/acknowledge_all", opt=WRITE, tags=["Tasks"], status_code=204)
 async def acknowledge_all_tasks(
-    call: Here, project_id: FromQuery[Id | None] = None, region_id: FromQuery[Id | None] = None
+    call: Context, project_id: FromQuery[Id | None] = None, region_id: FromQuery[Id | None] = None
 ) -> None:
     """Take note of all tasks that have ended, or of those of a project or a region."""
     await _acknowledge(call, project_id, region_id)
@@ -96,7 +96,7 @@ async def acknowledge_all_tasks(
 
 @post(f"{ALL}/acknowledge", opt=WRITE, tags=["Tasks"], status_code=204, deprecated=True)
 async def acknowledge_tasks(
-    call: Here,
+    call: Context,
     data: JSONBody[AcknowledgeTasks | None] = None,
     project_id: FromQuery[Id | None] = None,
     region_id: FromQuery[Id | None] = None,
@@ -105,7 +105,7 @@ async def acknowledge_tasks(
     await _acknowledge(call, project_id, region_id, data.task_ids if data else None)
 
 
-async def _page(call: Call, wanted: Wanted, limit: int, offset: int, direction: str) -> Page[TaskView]:
+async def _page(call: RequestContext, wanted: TaskFilter, limit: int, offset: int, direction: str) -> Page[TaskView]:
     async with call.db.scan() as tx:
         count, found = await tasks.page(
             tx, call.caller.client_id, wanted, limit=limit, offset=offset, direction=direction
@@ -113,11 +113,13 @@ async def _page(call: Call, wanted: Wanted, limit: int, offset: int, direction: 
     return Page(count=count, results=[TaskView.of(task) for task in found])
 
 
-async def _acknowledge(call: Call, project_id: int | None, region_id: int | None, ids: list[str] | None = None) -> None:
+async def _acknowledge(
+    call: RequestContext, project_id: int | None, region_id: int | None, ids: list[str] | None = None
+) -> None:
     if ids == []:
         return
-    caller, now = call.caller, call.cloud.now()
-    wanted = Wanted(
+    caller, now = call.caller, call.app.now()
+    wanted = TaskFilter(
         ids=ids,
         project_ids=None if project_id is None else [project_id],
         region_ids=None if region_id is None else [region_id],

@@ -6,7 +6,7 @@ from typing import Any
 from pileus.api.wire.tags import TagView
 
 
-def second_tags(tags: Iterable[TagView]) -> dict[str, Any]:
+def legacy_tag_fields(tags: Iterable[TagView]) -> dict[str, Any]:
     """Tags as `metadata`, a map, and as `metadata_detailed`, a list."""
     each = list(tags)
     return {"metadata": {tag.key: tag.value for tag in each}, "metadata_detailed": each}

@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from pileus.domain.errors import invalid
-from pileus.domain.tags import Tag, checked
+from pileus.domain.tags import Tag, validate_tags
 
-Ruled = Meta(extra={"rule": checked})
+Ruled = Meta(extra={"rule": validate_tags})
 
 NewTags = Annotated[dict[str, str], Ruled]
 TagChanges = Annotated[dict[str, str | None], Ruled]
@@ -28,12 +28,12 @@ class TagView(Struct, kw_only=True):
         return cls(key=tag.key, value=tag.value, read_only=tag.read_only)
 
 
-def shown(tags: Iterable[Tag]) -> list[TagView]:
+def tag_views(tags: Iterable[Tag]) -> list[TagView]:
     """Show tags in the order given."""
     return [TagView(key=tag.key, value=tag.value, read_only=tag.read_only) for tag in tags]
 
 
-def pairs(text: str | None) -> dict[str, str]:
+def parse_tag_filter(text: str | None) -> dict[str, str]:
     """Read the parameter `tag_key_value`: a map of tags, as JSON. Raises Invalid."""
     if text is None:
         return {}

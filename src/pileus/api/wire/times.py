@@ -14,7 +14,7 @@ NEVER = "0001-01-01T00:00:00Z"
 
 
 @lru_cache(maxsize=65536)
-def zulu(us: int) -> str:
+def format_zulu(us: int) -> str:
     """Write `2023-11-29T10:56:49Z`: instances, metrics, SSH keys."""
     return naive(us) + "Z"
 

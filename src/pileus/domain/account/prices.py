@@ -11,8 +11,8 @@ from msgspec import Struct, field
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import GIB
+from pileus.domain.compute.instance_orders import ResourceDemand
 from pileus.domain.compute.instances import Kind
-from pileus.domain.compute.orders import Basket
 
 HOURS_PER_MONTH = 730
 SHOWN = Decimal("0.000001")
@@ -95,7 +95,7 @@ def of_external_ip(catalogue: Catalogue) -> Price:
     return hourly(catalogue.prices.external_ip_per_hour)
 
 
-def preview(catalogue: Catalogue, basket: Basket) -> Preview:
+def preview(catalogue: Catalogue, basket: ResourceDemand) -> Preview:
     """Reckon what a basket costs: servers to be made, or with a count of 1 one that lives."""
     flavor = of_flavor(basket.flavor) if basket.flavor else None
     virtual = basket.flavor is None or basket.flavor.kind == Kind.VM
@@ -110,12 +110,12 @@ def preview(catalogue: Catalogue, basket: Basket) -> Preview:
     )
 
 
-def shown(amount: Decimal) -> Decimal:
+def format_amount(amount: Decimal) -> Decimal:
     """An amount as it is told to people and programs: to a millionth."""
     return amount.quantize(SHOWN, ROUND_HALF_UP)
 
 
-def _by_type(catalogue: Catalogue, basket: Basket) -> dict[str, Price]:
+def _by_type(catalogue: Catalogue, basket: ResourceDemand) -> dict[str, Price]:
     costs: dict[str, Price] = {}
     for disk in basket.disks:
         price = of_volume(catalogue, disk.size, disk.type_name) * basket.count

@@ -29,7 +29,7 @@ class Project(Struct, frozen=True, kw_only=True):
     deleted_at: int | None = None
     revision: int = 1
 
-    def unlocked(self) -> "Project":
+    def require_unlocked(self) -> "Project":
         """Itself if no task holds it; raises Conflict."""
         if self.task_id is not None:
             raise Conflict(f"Project {self.id} is locked by task {self.task_id}")
@@ -37,18 +37,18 @@ class Project(Struct, frozen=True, kw_only=True):
 
     def patched(self, patch: ProjectPatch) -> "Project":
         """Give it another name or description; raises Conflict while locked."""
-        return replace(self.unlocked(), **patch)
+        return replace(self.require_unlocked(), **patch)
 
-    def leaving(self, task_id: str) -> "Project":
+    def deleting(self, task_id: str) -> "Project":
         """Start its deletion; raises Conflict for the default project and for one held by a task."""
         if self.is_default:
             raise Conflict(f"Project {self.id} is the default project and cannot be deleted")
-        return replace(self.unlocked(), state="DELETING", task_id=task_id)
+        return replace(self.require_unlocked(), state="DELETING", task_id=task_id)
 
-    def left(self, now: int) -> "Project":
+    def deleted(self, now: int) -> "Project":
         """End its deletion: it stays in the records."""
         return replace(self, state="DELETED", task_id=None, deleted_at=now)
 
-    def stayed(self) -> "Project":
+    def deletion_failed(self) -> "Project":
         """Give up its deletion."""
         return replace(self, state="ACTIVE", task_id=None)

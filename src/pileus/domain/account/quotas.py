@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pileus.domain.account.limits import QUOTAS
+from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.errors import invalid
 
 GLOBAL = frozenset({"keypair_count", "project_count"})
@@ -51,7 +51,7 @@ class QuotaThreshold(Struct, frozen=True, kw_only=True):
     revision: int = 1
 
 
-def shown(limits: Mapping[str, int], used: Mapping[str, int], *, everywhere: bool) -> dict[str, int]:
+def quota_view(limits: Mapping[str, int], used: Mapping[str, int], *, everywhere: bool) -> dict[str, int]:
     """Limits and usage as the API calls them; a quota that is not limited has only its usage."""
     told: dict[str, int] = {}
     for name in sorted(QUOTAS & GLOBAL if everywhere else QUOTAS - GLOBAL):
@@ -61,7 +61,7 @@ def shown(limits: Mapping[str, int], used: Mapping[str, int], *, everywhere: boo
     return told
 
 
-def named(limits: Mapping[str, int], *, everywhere: bool) -> dict[str, int]:
+def parse_limits(limits: Mapping[str, int], *, everywhere: bool) -> dict[str, int]:
     """Limits that a tenant asks for, by the quotas' names; raises Invalid for what there is not."""
     known = QUOTAS & GLOBAL if everywhere else QUOTAS - GLOBAL
     found = {}
@@ -75,7 +75,7 @@ def named(limits: Mapping[str, int], *, everywhere: bool) -> dict[str, int]:
     return found
 
 
-def crossed(
+def crossed_thresholds(
     limits: Mapping[str, int], used: Mapping[str, int], asked: Mapping[str, int], threshold: int
 ) -> dict[str, dict[str, int]]:
     """The quotas whose usage comes to a threshold (in per cent) by what is asked, as the API tells of them."""

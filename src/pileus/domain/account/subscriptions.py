@@ -62,7 +62,7 @@ class Queue(Struct, frozen=True, kw_only=True, tag="amqp"):
         return self
 
     @property
-    def shown(self) -> str:
+    def address_without_password(self) -> str:
         """The connection string without its password."""
         parts = urlsplit(self.connection_string)
         if parts.password is None:
@@ -86,27 +86,27 @@ class Subscription(Struct, frozen=True, kw_only=True):
     created_at: int
     revision: int = 1
 
-    def held(self, until: int) -> "Subscription":
+    def leased(self, until: int) -> "Subscription":
         """In somebody's hands for a while."""
         return replace(self, next_at=until)
 
-    def reached(self, now: int) -> "Subscription":
+    def succeeded(self, now: int) -> "Subscription":
         """As it is after all went well."""
         return replace(self, failures=0, next_at=now)
 
-    def missed(self, now: int) -> "Subscription":
+    def failed(self, now: int) -> "Subscription":
         """As it is after a failure: left alone for a while, the longer the more often it has failed."""
         pause = min(FIRST_PAUSE << min(self.failures, 20), LONGEST_PAUSE)
         return replace(self, failures=self.failures + 1, next_at=now + pause)
 
 
-def subscription(subscription_id: int, client_id: int, target: Target, now: int) -> Subscription:
+def new_subscription(subscription_id: int, client_id: int, target: Target, now: int) -> Subscription:
     """A new one, to a target that was checked."""
     kind = "webhook" if isinstance(target, Webhook) else "amqp"
     return Subscription(id=subscription_id, client_id=client_id, kind=kind, target=target, created_at=now)
 
 
-def retargeted(before: Queue, **changes: Any) -> Queue:
+def with_target(before: Queue, **changes: Any) -> Queue:
     """A queue with other facts; raises Invalid."""
     return replace(before, **changes).checked()
 

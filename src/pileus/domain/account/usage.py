@@ -58,13 +58,13 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     facts: dict[str, Any]
     tags: dict[str, str] = field(default_factory=dict)
 
-    def within(self, window: "Window") -> "UsageRecord | None":
+    def clipped_to(self, window: "Window") -> "UsageRecord | None":
         """The part of it that is in a window, if any is."""
         start, end = max(self.started_at, window.start), min(self.ended_at, window.end)
         return replace(self, started_at=start, ended_at=end) if start < end else None
 
     @property
-    def shown(self) -> dict[str, Any]:
+    def fields_for_report(self) -> dict[str, Any]:
         """All that can be asked of it, by the names that reports have for it."""
         return {"uuid": self.resource_id, "type": self.type, "last_name": self.name, **self.facts}
 
@@ -227,7 +227,7 @@ class Filter(Struct, frozen=True, kw_only=True):
         return all(found) if self.all_tags else any(found)
 
     def _has(self, record: UsageRecord) -> bool:
-        return self.field is None or str(record.shown.get(self.field)) in self.values
+        return self.field is None or str(record.fields_for_report.get(self.field)) in self.values
 
 
 def rounded(amount: Decimal, *, rounding: bool) -> float:

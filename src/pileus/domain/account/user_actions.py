@@ -28,7 +28,7 @@ class UserAction(Struct, frozen=True, kw_only=True):
     acknowledged: bool = False
 
 
-def done_by(  # noqa: PLR0913  # each is a fact of its own
+def new_user_action(  # noqa: PLR0913  # each is a fact of its own
     caller: Caller,
     api_group: str,
     action_type: str,

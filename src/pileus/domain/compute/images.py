@@ -71,7 +71,7 @@ class Image(Lockable, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
-    def owned(self, place: Place) -> "Image":
+    def owned_by(self, place: Place) -> "Image":
         """Itself if it is a place's own; raises Forbidden for a public one."""
         if (self.client_id, self.project_id) != (place.client_id, place.project_id):
             raise Forbidden(f"Image {self.id} is not the project's own: it can be used, but not changed")
@@ -79,17 +79,17 @@ class Image(Lockable, frozen=True, kw_only=True):
 
     def patched(self, patch: ImagePatch, now: int) -> "Image":
         """Apply the record's part of a merge patch (`tags.merged` does the other); raises Conflict while locked."""
-        self.unlocked()
+        self.require_unlocked()
         changes = {name: value for name, value in patch.items() if name != "tags"}
         return replace(self, **changes, updated_at=now) if changes else self
 
-    def standing(self, status: ImageStatus, now: int) -> "Image":
+    def with_status(self, status: ImageStatus, now: int) -> "Image":
         """Take a status in which no task holds it."""
         return replace(self, status=status.value, task_id=None, updated_at=now)
 
     def deleting(self, task_id: str, now: int) -> "Image":
         """Go away, held by a task; raises Conflict while another holds it."""
-        return replace(self.unlocked(), status=ImageStatus.DELETING.value, task_id=task_id, updated_at=now)
+        return replace(self.require_unlocked(), status=ImageStatus.DELETING.value, task_id=task_id, updated_at=now)
 
 
 def whole_gib(size: int) -> int:

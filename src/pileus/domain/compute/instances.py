@@ -80,7 +80,7 @@ class Action(StrEnum):
     RESUME = "resume"
 
 
-class Move(Struct, frozen=True):
+class PowerTransition(Struct, frozen=True):
     """An action's way: from which statuses, what is shown meanwhile, and where it ends."""
 
     task_type: str
@@ -90,36 +90,40 @@ class Move(Struct, frozen=True):
     meanwhile: Status | None = None
 
 
-MOVES: Mapping[Action, Move] = {
-    Action.START: Move("start_vm", frozenset({Status.SHUTOFF}), "powering-on", Status.ACTIVE),
-    Action.STOP: Move(
+POWER_TRANSITIONS: Mapping[Action, PowerTransition] = {
+    Action.START: PowerTransition("start_vm", frozenset({Status.SHUTOFF}), "powering-on", Status.ACTIVE),
+    Action.STOP: PowerTransition(
         "stop_vm",
         frozenset({Status.ACTIVE, Status.SHUTOFF, Status.RESCUE, Status.ERROR}),
         "powering-off",
         Status.SHUTOFF,
     ),
-    Action.REBOOT: Move("soft_reboot_vm", frozenset({Status.ACTIVE}), "rebooting", Status.ACTIVE, Status.REBOOT),
-    Action.REBOOT_HARD: Move(
+    Action.REBOOT: PowerTransition(
+        "soft_reboot_vm", frozenset({Status.ACTIVE}), "rebooting", Status.ACTIVE, Status.REBOOT
+    ),
+    Action.REBOOT_HARD: PowerTransition(
         "hard_reboot_vm",
         frozenset({Status.ACTIVE, Status.SHUTOFF, Status.ERROR, Status.PAUSED, Status.RESCUE, Status.SUSPENDED}),
         "rebooting_hard",
         Status.ACTIVE,
         Status.HARD_REBOOT,
     ),
-    Action.SUSPEND: Move("suspend_vm", frozenset({Status.ACTIVE, Status.SHUTOFF}), "suspending", Status.SUSPENDED),
-    Action.RESUME: Move("resume_vm", frozenset({Status.SUSPENDED}), "resuming", Status.ACTIVE),
+    Action.SUSPEND: PowerTransition(
+        "suspend_vm", frozenset({Status.ACTIVE, Status.SHUTOFF}), "suspending", Status.SUSPENDED
+    ),
+    Action.RESUME: PowerTransition("resume_vm", frozenset({Status.SUSPENDED}), "resuming", Status.ACTIVE),
 }
-METAL_TASKS: Mapping[Action, str] = {
+BAREMETAL_TASK_TYPES: Mapping[Action, str] = {
     Action.START: "start_bm",
     Action.STOP: "stop_bm",
     Action.REBOOT: "soft_reboot_bm",
     Action.REBOOT_HARD: "hard_reboot_bm",
 }
 """What the tasks of servers without a hypervisor are called; such a server cannot be suspended."""
-SETTLED = frozenset({Status.ACTIVE, Status.SHUTOFF})
+STABLE_STATUSES = frozenset({Status.ACTIVE, Status.SHUTOFF})
 """Where an instance can be made into another, or be moved."""
-PLUGGABLE = SETTLED | {Status.PAUSED}
-REBUILDABLE = SETTLED | {Status.ERROR}
+PLUGGABLE = STABLE_STATUSES | {Status.PAUSED}
+REBUILDABLE = STABLE_STATUSES | {Status.ERROR}
 
 
 class Boot(Struct, frozen=True, kw_only=True):
@@ -175,31 +179,31 @@ class Instance(Lockable, frozen=True, kw_only=True):
 
     def patched(self, patch: InstancePatch) -> "Instance":
         """Apply the record's part of a merge patch (`tags.merged` does the other); raises Conflict while locked."""
-        self.unlocked()
+        self.require_unlocked()
         return replace(self, name=patch["name"]) if "name" in patch else self
 
     def locked(self, task_id: str, task_state: str | None = None) -> Self:
         """Let a task hold it; raises Conflict if one does."""
-        return replace(self.unlocked(), task_id=task_id, task_state=task_state)
+        return replace(self.require_unlocked(), task_id=task_id, task_state=task_state)
 
     def task_type(self, action: Action) -> str:
         """What the task of an action is called; raises Conflict for one that such an instance cannot do."""
-        if not self.virtual and action not in METAL_TASKS:
+        if not self.virtual and action not in BAREMETAL_TASK_TYPES:
             raise Conflict(f"Cannot {action} instance {self.id}: bare metal servers cannot be suspended")
-        return METAL_TASKS[action] if self.kind == Kind.BAREMETAL else MOVES[action].task_type
+        return BAREMETAL_TASK_TYPES[action] if self.kind == Kind.BAREMETAL else POWER_TRANSITIONS[action].task_type
 
-    def moving(self, action: Action, task_id: str, now: int) -> "Instance":
+    def starting_action(self, action: Action, task_id: str, now: int) -> "Instance":
         """Enter the in-between state of `action`, held by a task; raises Conflict where that is not possible now."""
-        move = MOVES[action]
+        move = POWER_TRANSITIONS[action]
         self.task_type(action)
-        if self.unlocked().status not in move.allowed:
+        if self.require_unlocked().status not in move.allowed:
             raise Conflict(f"Cannot {action} instance {self.id} in status {self.status}{self._instead()}")
         held = self.locked(task_id, move.task_state)
-        return held.standing(move.meanwhile, now) if move.meanwhile else held
+        return held.with_status(move.meanwhile, now) if move.meanwhile else held
 
     def _instead(self) -> str:
-        able = [each for each, move in MOVES.items() if self.status in move.allowed]
-        ours = [each for each in able if self.virtual or each in METAL_TASKS]
+        able = [each for each, move in POWER_TRANSITIONS.items() if self.status in move.allowed]
+        ours = [each for each in able if self.virtual or each in BAREMETAL_TASK_TYPES]
         return f": it can {', '.join(ours)}" if ours else ""
 
     def resizing(self, flavor_id: str, task_id: str, now: int) -> "Instance":
@@ -209,51 +213,51 @@ class Instance(Lockable, frozen=True, kw_only=True):
         """
         if not self.virtual:
             raise Conflict(f"Cannot resize instance {self.id}: bare metal servers cannot be resized")
-        if self.unlocked().status not in SETTLED:
+        if self.require_unlocked().status not in STABLE_STATUSES:
             raise Conflict(f"Cannot resize instance {self.id} in status {self.status}")
-        held = self.locked(task_id, "resize_prep").standing(Status.RESIZE, now)
+        held = self.locked(task_id, "resize_prep").with_status(Status.RESIZE, now)
         return replace(held, flavor_id=flavor_id)
 
     def rebuilding(self, boot: Boot, task_id: str, now: int) -> "Instance":
         """Have an image installed anew, held by a task; raises Conflict where that is not possible now."""
         if self.virtual:
             raise Conflict(f"Cannot rebuild instance {self.id}: only bare metal servers can be rebuilt")
-        if self.unlocked().status not in REBUILDABLE:
+        if self.require_unlocked().status not in REBUILDABLE:
             raise Conflict(f"Cannot rebuild instance {self.id} in status {self.status}")
-        return replace(self.locked(task_id, "rebuilding").standing(Status.REBUILD, now), boot=boot)
+        return replace(self.locked(task_id, "rebuilding").with_status(Status.REBUILD, now), boot=boot)
 
-    def plugging(self, task_id: str) -> "Instance":
+    def changing_interfaces(self, task_id: str) -> "Instance":
         """Be held by the task that gives or takes an interface; raises Conflict where that is not possible now."""
-        if self.unlocked().status not in PLUGGABLE:
+        if self.require_unlocked().status not in PLUGGABLE:
             raise Conflict(f"Cannot change the interfaces of instance {self.id} in status {self.status}")
         return self.locked(task_id)
 
-    def joining(self, group_id: str, task_id: str) -> "Instance":
+    def entering_group(self, group_id: str, task_id: str) -> "Instance":
         """Be held by the task that puts it into a placement group; raises Conflict where that is not possible now."""
         if not self.virtual:
             raise Conflict(f"Instance {self.id} is a bare metal server: it cannot be in a placement group")
         if self.placement_group_id is not None:
             raise Conflict(f"Instance {self.id} is in placement group {self.placement_group_id} already")
-        if self.unlocked().status not in SETTLED:
+        if self.require_unlocked().status not in STABLE_STATUSES:
             raise Conflict(f"Cannot put instance {self.id} into placement group {group_id} in status {self.status}")
         return self.locked(task_id, "scheduling")
 
-    def leaving(self, task_id: str) -> "Instance":
+    def leaving_group(self, task_id: str) -> "Instance":
         """Be held by the task that takes it out of its placement group; raises Conflict if it is in none."""
         if self.placement_group_id is None:
             raise Conflict(f"Instance {self.id} is in no placement group")
         return self.locked(task_id)
 
-    def guardable(self) -> "Instance":
+    def check_security_groups_allowed(self) -> "Instance":
         """Itself if security groups can guard it; raises Conflict for bare metal."""
         if not self.virtual:
             raise Conflict(f"No security group can guard instance {self.id}: it is a bare metal server")
         return self
 
-    def standing(self, status: Status, now: int, vm_state: str | None = None) -> "Instance":
+    def with_status(self, status: Status, now: int, vm_state: str | None = None) -> "Instance":
         """Take a status with the vm_state that goes with it; `changed_at` follows."""
         return replace(self, status=status.value, vm_state=vm_state or VM_STATES[status], changed_at=now)
 
-    def released(self) -> "Instance":
+    def unlocked(self) -> "Instance":
         """Let the task go."""
         return replace(self, task_id=None, task_state=None)

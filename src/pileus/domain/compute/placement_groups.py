@@ -29,14 +29,16 @@ class PlacementGroup(Lockable, frozen=True, kw_only=True):
     created_at: int
     revision: int = 1
 
-    def unlocked(self) -> Self:
+    def require_unlocked(self) -> Self:
         """Itself if no task holds it; raises Conflict."""
         if self.task_id is not None:
             raise Conflict(f"Placement group {self.id} is locked by task {self.task_id}")
         return self
 
 
-def placed(hosts: Sequence[str], load: Mapping[str, int], policy: str | None, taken: Collection[str]) -> str | None:
+def choose_host(
+    hosts: Sequence[str], load: Mapping[str, int], policy: str | None, taken: Collection[str]
+) -> str | None:
     """Choose the host with the least on it that a policy allows, given where the other members stand; None if none is.
 
     Affinity keeps to where the others are, anti-affinity away from them, soft-anti-affinity away while it can.
@@ -51,7 +53,7 @@ def placed(hosts: Sequence[str], load: Mapping[str, int], policy: str | None, ta
     return min(allowed, key=lambda host: (load.get(host, 0), host), default=None)
 
 
-def stays(host: str | None, policy: str, taken: Collection[str]) -> bool:
+def may_stay_on(host: str | None, policy: str, taken: Collection[str]) -> bool:
     """Whether a new member may stand where it stands already."""
     if host is None:
         return False

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pileus.domain.errors import invalid
 from pileus.domain.locks import Lockable
-from pileus.domain.network.networks import normal
+from pileus.domain.network.networks import canonical_ip
 from pileus.domain.network.ports import AssignedAddress, Port
 
 
@@ -60,11 +60,11 @@ class FloatingIP(Lockable, frozen=True, kw_only=True):
         """Where it leads."""
         return Target(self.port_id, self.fixed_ip_address, self.router_id)
 
-    def at(self, ip: str) -> "FloatingIP":
+    def with_address(self, ip: str) -> "FloatingIP":
         """Have an address."""
         return replace(self, floating_ip_address=ip)
 
-    def leading(self, target: Target, now: int) -> "FloatingIP":
+    def associated_with(self, target: Target, now: int) -> "FloatingIP":
         """Lead there, or nowhere, held by no task."""
         status = FloatingIPStatus.ACTIVE if target.port_id else FloatingIPStatus.DOWN
         return replace(
@@ -78,7 +78,7 @@ class FloatingIP(Lockable, frozen=True, kw_only=True):
         )
 
 
-def aimed_at(port: Port, lines: Iterable[AssignedAddress], wanted: str | None) -> AssignedAddress:
+def choose_fixed_address(port: Port, lines: Iterable[AssignedAddress], wanted: str | None) -> AssignedAddress:
     """The line of a port's address that a floating IP is to lead to: the one wanted, or the first IPv4 one.
 
     Raises Invalid where the port has none such.
@@ -94,6 +94,6 @@ def aimed_at(port: Port, lines: Iterable[AssignedAddress], wanted: str | None) -
 
 def _spelled(text: str) -> str:
     try:
-        return normal(text)
+        return canonical_ip(text)
     except ValueError:
         raise invalid(fixed_ip_address="value is not a valid IPv4 address") from None

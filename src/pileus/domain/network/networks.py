@@ -53,7 +53,7 @@ class Network(Lockable, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
-    def owned(self, place: Place) -> "Network":
+    def owned_by(self, place: Place) -> "Network":
         """Itself if it is a place's own; raises Forbidden for one that is only lent to it."""
         if (self.client_id, self.project_id) != (place.client_id, place.project_id):
             raise Forbidden(f"Network {self.id} is not the project's own: it can be used, but not changed")
@@ -98,21 +98,21 @@ class Subnet(Lockable, frozen=True, kw_only=True):
     def total(self) -> int:
         """How many addresses it can give."""
         network = ip_network(self.cidr)
-        kept = {address for address in self.kept(network) if address in network}
+        kept = {address for address in self.reserved_addresses(network) if address in network}
         return network.num_addresses - len(kept)
 
-    def holds(self, ip: str) -> bool:
+    def can_assign(self, ip: str) -> bool:
         """Whether `ip` is one that it may give to a port; raises ValueError for what is no address."""
         address, network = ip_address(ip), ip_network(self.cidr)
-        return address in network and address not in self.kept(network)
+        return address in network and address not in self.reserved_addresses(network)
 
-    def kept(self, network: Cidr) -> set[Address]:
+    def reserved_addresses(self, network: Cidr) -> set[Address]:
         """The addresses that no port gets: both edges and the gateway."""
         gateway = () if self.gateway_ip is None else (ip_address(self.gateway_ip),)
         return {network.network_address, network.broadcast_address, *gateway}
 
 
-def normal(ip: str) -> str:
+def canonical_ip(ip: str) -> str:
     """The one spelling of an address that records use; raises ValueError."""
     return str(ip_address(ip))
 
@@ -127,13 +127,13 @@ def next_free(subnet: Subnet, used: Container[str], after: str | None = None) ->
     return None
 
 
-def several(subnets: Iterable[Subnet], family: str | None = "ipv4") -> bool:
+def has_choice(subnets: Iterable[Subnet], family: str | None = "ipv4") -> bool:
     """Whether there is more than one subnet to choose from, so that it matters how full each is."""
     there = [subnet.ip_version for subnet in subnets]
     return any(there.count(version) > 1 for version in VERSIONS[family or "ipv4"])
 
 
-def widest(subnets: Iterable[tuple[Subnet, int]], family: str | None = "ipv4") -> list[Subnet]:
+def choose_subnets(subnets: Iterable[tuple[Subnet, int]], family: str | None = "ipv4") -> list[Subnet]:
     """Choose the subnet with the most addresses left, given how many are in use; with `dual` one of each version.
 
     Raises Invalid where the network has no subnet of the family, and NoCapacity where those that it has are full.
@@ -174,8 +174,8 @@ def starting_point(subnet: Subnet, seed: str) -> str:
     return str(network.network_address + spread)
 
 
-def following(subnet: Subnet, after: str, count: int) -> list[str]:
+def next_candidates(subnet: Subnet, after: str, count: int) -> list[str]:
     """The next addresses that a subnet could give, counted on from one and then from the start."""
     network = ip_network(subnet.cidr)
-    kept = subnet.kept(network)
+    kept = subnet.reserved_addresses(network)
     return [str(each) for each in islice((each for each in _from(network, after) if each not in kept), count)]

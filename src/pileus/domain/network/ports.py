@@ -43,18 +43,18 @@ class Port(Lockable, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
-    def reserving(self, addresses: Iterable[str]) -> "Port":
+    def as_reserved(self, addresses: Iterable[str]) -> "Port":
         """Keep these addresses, with or without an instance, under the name that such ports have."""
         return replace(self, reserved=True, name=f"reserved_fixed_ip_{next(iter(addresses), '')}")
 
-    def speaking_as(self, pairs: Iterable[AddressPair], now: int) -> "Port":
+    def with_address_pairs(self, pairs: Iterable[AddressPair], now: int) -> "Port":
         """Let it speak as other addresses too; a pair without a MAC address has the port's own. Raises Invalid."""
         allowed = [AddressPair(_range(pair.ip_address), pair.mac_address or self.mac_address) for pair in pairs]
         if len(set(allowed)) < len(allowed):
             raise invalid(allowed_address_pairs="Each pair may be given once only")
         return replace(self, allowed_address_pairs=allowed, updated_at=now)
 
-    def secured(self, now: int, *, enabled: bool) -> "Port":
+    def with_port_security(self, now: int, *, enabled: bool) -> "Port":
         """Turn its port security on or off."""
         return replace(self, port_security_enabled=enabled, updated_at=now)
 

@@ -30,25 +30,25 @@ class ReservedFixedIP(Struct, frozen=True, kw_only=True):
         return next((line for line in self.addresses if ip_address(line.ip).version == version), None)
 
     @property
-    def free(self) -> "ReservedFixedIP":
+    def require_free(self) -> "ReservedFixedIP":
         """Itself if nothing uses it and it is no virtual IP; raises Conflict."""
-        self.port.unlocked()
+        self.port.require_unlocked()
         if self.port.is_vip:
             raise Conflict(f"Reserved fixed IP {self.port.id} is a virtual IP: make it a plain one first")
         if self.instance_ids:
             raise Conflict(f"Reserved fixed IP {self.port.id} is attached to instance {self.instance_ids[0]}")
         return self
 
-    def shared(self, now: int, *, is_vip: bool) -> Port:
+    def with_vip(self, now: int, *, is_vip: bool) -> Port:
         """The port made a virtual IP, or a plain one; raises Conflict while something uses it as what it is."""
-        port = self.port.unlocked()
+        port = self.port.require_unlocked()
         if is_vip != port.is_vip and self.instance_ids:
             used = "is attached to" if is_vip else "is connected to"
             raise Conflict(f"Reserved fixed IP {port.id} {used} instance {self.instance_ids[0]}")
         return replace(port, is_vip=is_vip, updated_at=now)
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class ReservedFixedIPFilter(Struct, frozen=True, kw_only=True):
     """What a list of reserved fixed IPs is narrowed down to; None and False mean that nobody asks."""
 
     available_only: bool = False
@@ -81,7 +81,9 @@ ORDERS: dict[str, Callable[[ReservedFixedIP], tuple[int, ...] | str | int]] = {
 }
 
 
-def listed(found: Iterable[ReservedFixedIP], wanted: Wanted, order_by: str) -> list[ReservedFixedIP]:
+def filter_and_sort(
+    found: Iterable[ReservedFixedIP], wanted: ReservedFixedIPFilter, order_by: str
+) -> list[ReservedFixedIP]:
     """Those that are wanted, in an order of the API's (`column.direction`)."""
     column, _, direction = order_by.partition(".")
     chosen = sorted(filter(wanted.holds, found), key=lambda one: one.port.id)
@@ -101,13 +103,13 @@ def connected(vip: ReservedFixedIP, port: Port) -> bool:
 
 def checked_vip(vip: ReservedFixedIP) -> ReservedFixedIP:
     """Itself if it is a virtual IP that no task holds; raises Conflict."""
-    vip.port.unlocked()
+    vip.port.require_unlocked()
     if not vip.port.is_vip:
         raise Conflict(f"Reserved fixed IP {vip.port.id} is no virtual IP: make it one first")
     return vip
 
 
-def pairs_with(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
+def add_vip_pair(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
     """The address pairs of a port that is to be connected; raises Invalid."""
     if port.network_id != vip.network.id or port.instance_id is None:
         raise invalid(port_ids=f"Port {port.id} is not one of an instance in network {vip.network.id}")
@@ -117,7 +119,7 @@ def pairs_with(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
     return pairs
 
 
-def pairs_without(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
+def drop_vip_pair(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
     """The address pairs of a port that is to be connected no more."""
     own = {line.ip for line in vip.addresses}
     return [pair for pair in port.allowed_address_pairs if pair.ip_address not in own]
@@ -129,6 +131,6 @@ def changes(
     """The ports that change, with their new pairs, for a virtual IP to have those wanted; `keep` those it has."""
     ids = {port.id for port in wanted}
     there = list(now)
-    joining = [(port, pairs_with(vip, port)) for port in wanted if not connected(vip, port)]
-    leaving = [] if keep else [(port, pairs_without(vip, port)) for port in there if port.id not in ids]
+    joining = [(port, add_vip_pair(vip, port)) for port in wanted if not connected(vip, port)]
+    leaving = [] if keep else [(port, drop_vip_pair(vip, port)) for port in there if port.id not in ids]
     return [*joining, *leaving]

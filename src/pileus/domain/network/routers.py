@@ -53,7 +53,7 @@ class Router(Lockable, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
-    def ready(self, now: int) -> "Router":
+    def activated(self, now: int) -> "Router":
         """Stand in order, held by no task."""
         return replace(self, status=RouterStatus.ACTIVE.value, task_id=None, updated_at=now)
 
@@ -82,19 +82,19 @@ class RouterPort(Struct, frozen=True, kw_only=True):
     created_at: int
 
 
-class Leg(Struct, frozen=True):
+class RouterInterface(Struct, frozen=True):
     """A port of a router with its addresses."""
 
     port: RouterPort
     addresses: list[AssignedAddress]
 
 
-def name_with(network: Network) -> str:
+def default_router_name(network: Network) -> str:
     """The name of the router that is made together with a network."""
     return network.name[: LONGEST_NAME - len(SUFFIX)] + SUFFIX
 
 
-def joinable(subnet: Subnet, joined: Iterable[Subnet]) -> Subnet:
+def check_can_join(subnet: Subnet, joined: Iterable[Subnet]) -> Subnet:
     """The subnet itself if a router may join it with those that it joins already; raises Conflict or Invalid."""
     for other in joined:
         if other.id == subnet.id:
@@ -104,7 +104,7 @@ def joinable(subnet: Subnet, joined: Iterable[Subnet]) -> Subnet:
     return subnet
 
 
-def reachable(routes: Iterable[Route], joined: Collection[Subnet], own: Collection[str]) -> None:
+def check_next_hops(routes: Iterable[Route], joined: Collection[Subnet], own: Collection[str]) -> None:
     """Return if a router reaches the next hop of every route, in the subnets it joins; raises Invalid."""
     for route in routes:
         if route.nexthop in own:
@@ -113,7 +113,7 @@ def reachable(routes: Iterable[Route], joined: Collection[Subnet], own: Collecti
             raise invalid(nexthop=f"Address {route.nexthop} is in no subnet of the router")
 
 
-def unused(routes: Iterable[Route], subnet: Subnet) -> None:
+def check_no_route_via(routes: Iterable[Route], subnet: Subnet) -> None:
     """Return if no route has its next hop in a subnet; raises Conflict."""
     for route in routes:
         if _uses(route, subnet):

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.locks import Lockable
 from pileus.domain.network.ports import Port
-from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, ruled
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, replace_rules
 from pileus.domain.places import Place
 
 Asked = Iterable[tuple[str | None, Sequence[str]]]
@@ -32,7 +32,7 @@ class SecurityGroup(Lockable, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
-    def unlocked(self) -> Self:
+    def require_unlocked(self) -> Self:
         """Itself if no task holds it; raises Conflict."""
         if self.task_id is not None:
             raise Conflict(f"Security group {self.name} is locked by task {self.task_id}")
@@ -46,10 +46,10 @@ class SecurityGroup(Lockable, frozen=True, kw_only=True):
             raise Conflict(f"Security group {self.name} is in use: it guards {ports} port{'s' * (ports > 1)}")
         if referring is not None:
             raise Conflict(f"Security group {self.name} is in use: a rule of security group {referring} speaks of it")
-        return self.unlocked()
+        return self.require_unlocked()
 
 
-def template(group: SecurityGroup) -> list[NewRule]:
+def default_rules(group: SecurityGroup) -> list[NewRule]:
     """The rules that a group has unless others are given: everything goes out; into the default one, some comes in."""
     rules = DEFAULT_RULES if group.is_default else (("egress", None, None),)
     return [
@@ -59,7 +59,7 @@ def template(group: SecurityGroup) -> list[NewRule]:
     ]
 
 
-def guarded(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]:
+def groups_to_add(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]:
     """Which port is to get which group, by name; raises NotFound for another's port, Conflict where none can have one.
 
     What is asked for all ports leaves out those without port security.
@@ -74,18 +74,18 @@ def guarded(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]:
     return pairs
 
 
-def unguarded(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]:
+def groups_to_remove(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]:
     """Which port is to lose which group; raises NotFound for another's port."""
     return [(port, name) for port_id, names in asked for port in _aimed(ports, port_id) for name in names]
 
 
-def the_one(name: str, found: Sequence[SecurityGroup]) -> SecurityGroup:
+def single_group(name: str, found: Sequence[SecurityGroup]) -> SecurityGroup:
     """The group of that name; raises NotFound, or Conflict where there are several or a task holds it."""
     if not found:
         raise not_found("Security group", name)
     if len(found) > 1:
         raise Conflict(f"There are {len(found)} security groups named {name}: give them different names")
-    return found[0].unlocked()
+    return found[0].require_unlocked()
 
 
 def _aimed(ports: Sequence[Port], port_id: str | None) -> Sequence[Port]:
@@ -117,4 +117,4 @@ def new_group(  # noqa: PLR0913  # each is a fact of its own
 def default_group(place: Place, new_id: Callable[[], str], now: int) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
     """A project's first group, with the rules that it has at first."""
     group = new_group(place, new_id, now, "default", description="Default security group", is_default=True)
-    return group, ruled(group.id, template(group), [], new_id, now)
+    return group, replace_rules(group.id, default_rules(group), [], new_id, now)

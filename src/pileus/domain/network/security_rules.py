@@ -43,10 +43,10 @@ class SecurityGroupRule(NewRule, frozen=True, kw_only=True):
     @property
     def rule(self) -> NewRule:
         """What it says."""
-        return NewRule(**said_by(self))
+        return NewRule(**rule_of(self))
 
 
-def said_by(rule: NewRule) -> dict[str, Any]:
+def rule_of(rule: NewRule) -> dict[str, Any]:
     """What a rule says, by the names of fields."""
     return {name: getattr(rule, name) for name in NewRule.__struct_fields__}
 
@@ -81,7 +81,7 @@ def _ports(rule: NewRule) -> None:
         raise invalid(port_range_min="Give both port_range_min and port_range_max, the smaller one first")
 
 
-def ruled(
+def replace_rules(
     group_id: str, wanted: Iterable[NewRule], there: Sequence[SecurityGroupRule], new_id: Callable[[], str], now: int
 ) -> list[SecurityGroupRule]:
     """The rules of a group that is to have exactly those wanted; what is there already keeps its id.
@@ -92,21 +92,21 @@ def ruled(
     if len(rules) > MOST:
         raise invalid(rules=f"A security group has at most {MOST} rules")
     for at, rule in enumerate(rules):
-        if any(alike(rule, other) for other in rules[:at]):
-            raise Conflict(f"Two rules say the same: {said(rule)}")
+        if any(is_same_rule(rule, other) for other in rules[:at]):
+            raise Conflict(f"Two rules say the same: {describe_rule(rule)}")
     known = {rule.rule: rule for rule in there}
-    return [known.get(rule) or fresh(group_id, rule, new_id(), now) for rule in rules]
+    return [known.get(rule) or new_rule(group_id, rule, new_id(), now) for rule in rules]
 
 
-def alike(one: NewRule, other: NewRule) -> bool:
+def is_same_rule(one: NewRule, other: NewRule) -> bool:
     """Whether two rules say the same, whatever they are described as."""
     return replace(one, description=None) == replace(other, description=None)
 
 
 def added(rules: Sequence[SecurityGroupRule], rule: SecurityGroupRule) -> list[SecurityGroupRule]:
     """The rules with one more; raises Conflict if one says the same, Invalid if there are too many."""
-    if any(alike(rule.rule, other.rule) for other in rules):
-        raise Conflict(f"Security group rule already exists: {said(rule.rule)}")
+    if any(is_same_rule(rule.rule, other.rule) for other in rules):
+        raise Conflict(f"Security group rule already exists: {describe_rule(rule.rule)}")
     if len(rules) >= MOST:
         raise invalid(rules=f"A security group has at most {MOST} rules")
     return [*rules, rule]
@@ -120,14 +120,14 @@ def without(rules: Sequence[SecurityGroupRule], rule_id: str) -> list[SecurityGr
     return left
 
 
-def said(rule: NewRule) -> str:
+def describe_rule(rule: NewRule) -> str:
     """A rule in few words."""
     ports = f" {rule.port_range_min}-{rule.port_range_max}" if rule.port_range_min is not None else ""
     remote = rule.remote_ip_prefix or rule.remote_group_id or "anywhere"
     return f"{rule.direction} {rule.ethertype or 'any'} {rule.protocol or 'any'}{ports} {remote}"
 
 
-def fresh(group_id: str, rule: NewRule, rule_id: str, now: int) -> SecurityGroupRule:
+def new_rule(group_id: str, rule: NewRule, rule_id: str, now: int) -> SecurityGroupRule:
     """A new rule of a group; raises Invalid."""
-    facts = said_by(checked(rule))
+    facts = rule_of(checked(rule))
     return SecurityGroupRule(id=rule_id, security_group_id=group_id, created_at=now, updated_at=now, **facts)

@@ -7,7 +7,7 @@ from typing import TypedDict
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from pileus.domain.compute.creation import Making
+from pileus.domain.compute.instance_plan import CreationContext
 from pileus.domain.errors import invalid
 from pileus.domain.network.networks import Address, Cidr, Network, Route, Subnet
 
@@ -41,7 +41,7 @@ class SubnetPatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-def planned(new: NewSubnet, network: Network, others: Iterable[Subnet], making: Making) -> Subnet:
+def plan_subnet(new: NewSubnet, network: Network, others: Iterable[Subnet], making: CreationContext) -> Subnet:
     """The record of a new subnet, held by the task that makes it; raises Invalid for all that it cannot be."""
     cidr = _private(new.cidr, new.ip_version)
     _apart(cidr, others)
@@ -83,7 +83,7 @@ def patched(subnet: Subnet, patch: SubnetPatch, now: int) -> Subnet:
     return replace(after, updated_at=now) if after != subnet else subnet
 
 
-def tells_the_same(one: Subnet, other: Subnet) -> bool:
+def same_for_hosts(one: Subnet, other: Subnet) -> bool:
     """Whether two states of a subnet are alike to the hosts on it."""
     return all(getattr(one, name) == getattr(other, name) for name in TOLD)
 

@@ -10,7 +10,7 @@ from pileus.domain.catalogue import image_id
 from pileus.domain.compute.app_templates import AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.orders import NewVolume, Source
+from pileus.domain.compute.instance_orders import NewVolume, Source
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.storage.volume_types import VolumeType
 from pileus.domain.storage.volumes import Snapshot, Volume, VolumeStatus
@@ -23,7 +23,7 @@ NO_BOOT = -1
 Thing = TypeVar("Thing")
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class OrderSources(Struct, frozen=True, kw_only=True):
     """What the ids of an order led to, by id; `volumes` also holds those that the snapshots were taken of.
 
     `images` also holds those that the app templates and volumes were made from (`images_behind` says which).
@@ -38,7 +38,7 @@ class Found(Struct, frozen=True, kw_only=True):
     tags: Mapping[str, Tags] = field(default_factory=dict)
 
 
-class ServerDisk(Struct, frozen=True, kw_only=True):
+class ResolvedDisk(Struct, frozen=True, kw_only=True):
     """A volume as it was ordered, with what it is made of; one that is `existing` is only taken."""
 
     ordered: NewVolume
@@ -60,7 +60,7 @@ def images_behind(volumes: Iterable[Volume], templates: Iterable[AppTemplate], r
     ]
 
 
-def resolved(ordered: NewVolume, flavor: Flavor | None, found: Found) -> ServerDisk:
+def resolved(ordered: NewVolume, flavor: Flavor | None, found: OrderSources) -> ResolvedDisk:
     """Find out what an ordered volume is made of, for a server of a flavor or for itself.
 
     Raises NotFound, Invalid or Conflict.
@@ -71,7 +71,7 @@ def resolved(ordered: NewVolume, flavor: Flavor | None, found: Found) -> ServerD
     return disk
 
 
-def booted(disks: Sequence[ServerDisk]) -> list[ServerDisk]:
+def with_boot_order(disks: Sequence[ResolvedDisk]) -> list[ResolvedDisk]:
     """Settle the boot order, the boot disk first: that with index 0, else the first that can boot and is silent."""
     _once("boot_index", [index for d in disks if (index := d.ordered.boot_index) is not None and index >= 0])
     _once("attachment_tag", [d.ordered.attachment_tag for d in disks if d.ordered.attachment_tag is not None])
@@ -81,16 +81,16 @@ def booted(disks: Sequence[ServerDisk]) -> list[ServerDisk]:
     return sorted(indexed, key=lambda disk: disk.boot_index != 0)
 
 
-def boot_disk(disks: Iterable[ServerDisk]) -> ServerDisk | None:
+def boot_disk(disks: Iterable[ResolvedDisk]) -> ResolvedDisk | None:
     """The disk that is tried first."""
     return min((d for d in disks if d.boot_index >= 0), key=lambda disk: disk.boot_index, default=None)
 
 
-def _first_silent(disks: Sequence[ServerDisk]) -> ServerDisk | None:
+def _first_silent(disks: Sequence[ResolvedDisk]) -> ResolvedDisk | None:
     return next((disk for disk in disks if disk.bootable and disk.ordered.boot_index is None), None)
 
 
-def _index(disk: ServerDisk) -> int:
+def _index(disk: ResolvedDisk) -> int:
     index = disk.ordered.boot_index
     if index is None or index < 0:
         return NO_BOOT
@@ -104,15 +104,15 @@ def _once(name: str, values: Sequence[object]) -> None:
         raise invalid(**{name: "Each volume needs a value of its own"})
 
 
-def _from_nothing(ordered: NewVolume, _flavor: Flavor | None, _found: Found) -> ServerDisk:
+def _from_nothing(ordered: NewVolume, _flavor: Flavor | None, _found: OrderSources) -> ResolvedDisk:
     if ordered.size is None:
         raise invalid(size="Field required")
-    return ServerDisk(ordered=ordered, size=ordered.size, type_name=ordered.type_name or DEFAULT_TYPE)
+    return ResolvedDisk(ordered=ordered, size=ordered.size, type_name=ordered.type_name or DEFAULT_TYPE)
 
 
-def _from_image(ordered: NewVolume, flavor: Flavor | None, found: Found) -> ServerDisk:
+def _from_image(ordered: NewVolume, flavor: Flavor | None, found: OrderSources) -> ResolvedDisk:
     image = _usable_image(ordered.source_id, found)
-    return ServerDisk(
+    return ResolvedDisk(
         ordered=ordered,
         size=_size(ordered, flavor, image.min_disk),
         type_name=ordered.type_name or DEFAULT_TYPE,
@@ -121,12 +121,12 @@ def _from_image(ordered: NewVolume, flavor: Flavor | None, found: Found) -> Serv
     )
 
 
-def _from_app_template(ordered: NewVolume, flavor: Flavor | None, found: Found) -> ServerDisk:
+def _from_app_template(ordered: NewVolume, flavor: Flavor | None, found: OrderSources) -> ResolvedDisk:
     template = _the("App template", found.app_templates, ordered.source_id)
     if template.region_id not in (None, found.region_id):
         raise not_found("App template", template.id)
     image = _usable_image(image_id(found.region_id, template.image_name), found)
-    return ServerDisk(
+    return ResolvedDisk(
         ordered=ordered,
         size=_size(ordered, flavor, max(image.min_disk, template.min_disk)),
         type_name=ordered.type_name or DEFAULT_TYPE,
@@ -136,7 +136,7 @@ def _from_app_template(ordered: NewVolume, flavor: Flavor | None, found: Found) 
     )
 
 
-def _from_snapshot(ordered: NewVolume, _flavor: Flavor | None, found: Found) -> ServerDisk:
+def _from_snapshot(ordered: NewVolume, _flavor: Flavor | None, found: OrderSources) -> ResolvedDisk:
     snapshot = _the("Snapshot", found.snapshots, ordered.source_id)
     if snapshot.status != "available":
         raise Conflict(f"Snapshot {snapshot.id} is {snapshot.status}")
@@ -144,7 +144,7 @@ def _from_snapshot(ordered: NewVolume, _flavor: Flavor | None, found: Found) -> 
     type_name = ordered.type_name or (origin.type_name if origin else DEFAULT_TYPE)
     if type_name in found.volume_types and not found.volume_types[type_name].snapshots:
         raise invalid(type_name=f"A volume of type {type_name} cannot be made from a snapshot")
-    return ServerDisk(
+    return ResolvedDisk(
         ordered=ordered,
         size=_at_least(snapshot.size, ordered.size or snapshot.size),
         type_name=type_name,
@@ -154,13 +154,13 @@ def _from_snapshot(ordered: NewVolume, _flavor: Flavor | None, found: Found) -> 
     )
 
 
-def _from_volume(ordered: NewVolume, _flavor: Flavor | None, found: Found) -> ServerDisk:
+def _from_volume(ordered: NewVolume, _flavor: Flavor | None, found: OrderSources) -> ResolvedDisk:
     volume = _the("Volume", found.volumes, ordered.source_id)
     if volume.task_id is not None:
         raise Conflict(f"Volume {volume.id} is locked by task {volume.task_id}: try again when the task has finished")
     if volume.status != VolumeStatus.AVAILABLE:
         raise Conflict(f"Volume {volume.id} is {volume.status}: only one that is available can be attached")
-    return ServerDisk(
+    return ResolvedDisk(
         ordered=ordered,
         size=volume.size,
         type_name=volume.type_name,
@@ -170,7 +170,7 @@ def _from_volume(ordered: NewVolume, _flavor: Flavor | None, found: Found) -> Se
     )
 
 
-SOURCES: Mapping[Source, Callable[[NewVolume, Flavor | None, Found], ServerDisk]] = {
+SOURCES: Mapping[Source, Callable[[NewVolume, Flavor | None, OrderSources], ResolvedDisk]] = {
     Source.NEW: _from_nothing,
     Source.IMAGE: _from_image,
     Source.SNAPSHOT: _from_snapshot,
@@ -185,7 +185,7 @@ def _the(noun: str, things: Mapping[str, Thing], identity: str | None) -> Thing:
     return things[identity]
 
 
-def _usable_image(identity: str | None, found: Found) -> Image:
+def _usable_image(identity: str | None, found: OrderSources) -> Image:
     image = _the("Image", found.images, identity)
     if image.status != "active":
         raise Conflict(f"Image {image.id} is {image.status}")
@@ -205,7 +205,7 @@ def _at_least(minimum: int, size: int) -> int:
     return size
 
 
-def _fits_type(disk: ServerDisk, found: Found) -> None:
+def _fits_type(disk: ResolvedDisk, found: OrderSources) -> None:
     volume_type = found.volume_types.get(disk.type_name)
     if volume_type is None:
         raise invalid(type_name=f"There is no volume type {disk.type_name} in this region")

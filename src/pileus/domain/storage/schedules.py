@@ -58,7 +58,7 @@ class Interval(Span, frozen=True, kw_only=True, tag="interval"):
         """Raise Invalid if it is no time at all."""
         self.checked("minutes")
 
-    def following(self, last: int, now: int) -> int | None:
+    def next_moment(self, last: int, now: int) -> int | None:
         """The first moment after `now` that is a number of intervals after the `last` one."""
         return now + self.length - (now - last) % self.length
 
@@ -93,7 +93,7 @@ class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
         if not self._given():
             raise invalid(minute="A cron schedule needs one of month, week, day, day_of_week, hour and minute")
 
-    def following(self, last: int, now: int) -> int | None:  # noqa: ARG002  # an interval needs it
+    def next_moment(self, last: int, now: int) -> int | None:  # noqa: ARG002  # an interval needs it
         """The first moment after `now`; None if there is none in the next decades."""
         after = datetime.fromtimestamp(now / 1_000_000, self.zone)
         years = f"{after.year}-{after.year + YEARS_AHEAD}"
@@ -119,7 +119,7 @@ class NewSchedule(Struct, frozen=True, kw_only=True):
     def checked(self, now: int) -> "NewSchedule":
         """Itself if it can be kept; raises Invalid, which names the field."""
         self.timing.check()
-        if self.timing.following(now, now) is None:
+        if self.timing.next_moment(now, now) is None:
             raise invalid(type="No moment is ever like this: check month, week, day and day_of_week")
         if self.retention_time is not None:
             self.retention_time.checked("retention_time")
@@ -143,21 +143,21 @@ class Schedule(NewSchedule, frozen=True, kw_only=True):
     created_at: int
     revision: int = 1
 
-    def waiting(self, now: int) -> "Schedule":
+    def armed(self, now: int) -> "Schedule":
         """Wait for the next moment; those that have passed meanwhile are not made up for."""
-        return replace(self, next_at=self.timing.following(now if self.next_at is None else self.next_at, now))
+        return replace(self, next_at=self.timing.next_moment(now if self.next_at is None else self.next_at, now))
 
-    def resting(self) -> "Schedule":
+    def paused(self) -> "Schedule":
         """Wait for nothing."""
         return replace(self, next_at=None)
 
     def changed(self, changes: Mapping[str, Any], timing: Mapping[str, Any], now: int) -> "Schedule":
         """Apply a patch: fields of the record, and fields of its timing; raises Invalid."""
-        after = replace(self, **changes, timing=retimed(self.timing, timing))
+        after = replace(self, **changes, timing=with_timing(self.timing, timing))
         after.checked(now)
         if not timing or self.next_at is None:
             return after
-        return replace(after, next_at=after.timing.following(now, now))
+        return replace(after, next_at=after.timing.next_moment(now, now))
 
     def surplus(self, taken: Sequence[Snapshot], coming: int = 0) -> Sequence[Snapshot]:
         """The oldest of what it has taken of a volume, where there are more than it keeps, with those to come."""
@@ -176,7 +176,7 @@ class Schedule(NewSchedule, frozen=True, kw_only=True):
         return BLANK.sub(lambda blank: told[blank[1]], self.resource_name_template)[:LONGEST_NAME]
 
 
-def retimed(before: Timing, patch: Mapping[str, Any]) -> Timing:
+def with_timing(before: Timing, patch: Mapping[str, Any]) -> Timing:
     """A timing with other fields; one of another `type` starts from nothing. Raises Invalid for the other's fields."""
     kinds: dict[str, type[Timing]] = {"cron": Cron, "interval": Interval}
     kind = kinds[patch["type"]] if "type" in patch else type(before)

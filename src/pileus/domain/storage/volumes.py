@@ -88,10 +88,10 @@ class Volume(Lockable, frozen=True, kw_only=True):
 
     def patched(self, patch: VolumePatch, now: int) -> "Volume":
         """Apply the record's part of a merge patch (`tags.merged` does the other); raises Conflict while locked."""
-        self.unlocked()
+        self.require_unlocked()
         return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self
 
-    def standing(self, status: VolumeStatus, now: int) -> "Volume":
+    def with_status(self, status: VolumeStatus, now: int) -> "Volume":
         """Take a status in which no task holds it."""
         return replace(self, status=status.value, task_id=None, updated_at=now)
 
@@ -117,7 +117,7 @@ class Volume(Lockable, frozen=True, kw_only=True):
         held = self._entering("extend", IN_ORDER, VolumeStatus.EXTENDING, task_id, now)
         if size <= self.size:
             raise invalid(size=f"Input should be greater than {self.size}")
-        return replace(held, size=fitting(size, volume_type))
+        return replace(held, size=check_size(size, volume_type))
 
     def retyping(
         self, wanted: VolumeType | None, name: str, snapshots: Sequence["Snapshot"], task_id: str, now: int
@@ -129,7 +129,7 @@ class Volume(Lockable, frozen=True, kw_only=True):
             raise invalid(volume_type=f"There is no volume type {name} in this region")
         if snapshots:
             raise Conflict(f"Volume {self.id} cannot be retyped: it has snapshots")
-        fitting(self.size, wanted)
+        check_size(self.size, wanted)
         return self._entering("retype", IN_ORDER, VolumeStatus.RETYPING, task_id, now)
 
     def reverting(self, snapshots: Iterable["Snapshot"], task_id: str, now: int) -> tuple["Volume", "Snapshot"]:
@@ -146,9 +146,9 @@ class Volume(Lockable, frozen=True, kw_only=True):
         """Go away; raises Conflict unless it is free, or has failed."""
         return self._entering("delete", DELETABLE, VolumeStatus.DELETING, task_id, now)
 
-    def photographed(self) -> "Volume":
+    def require_snapshottable(self) -> "Volume":
         """Itself if a snapshot can be taken of it; raises Conflict."""
-        if self.unlocked().status not in IN_ORDER:
+        if self.require_unlocked().status not in IN_ORDER:
             raise Conflict(f"Cannot take a snapshot of volume {self.id} in status {self.status}")
         return self
 
@@ -162,7 +162,7 @@ class Volume(Lockable, frozen=True, kw_only=True):
     def _entering(
         self, verb: str, allowed: frozenset[VolumeStatus], meanwhile: VolumeStatus, task_id: str, now: int
     ) -> "Volume":
-        if self.unlocked().status not in allowed:
+        if self.require_unlocked().status not in allowed:
             raise Conflict(f"Cannot {verb} volume {self.id} in status {self.status}")
         return replace(self, status=meanwhile.value, task_id=task_id, updated_at=now)
 
@@ -232,22 +232,22 @@ class Snapshot(Lockable, frozen=True, kw_only=True):
 
     def patched(self, patch: VolumePatch, now: int) -> "Snapshot":
         """Apply the record's part of a merge patch; raises Conflict while locked."""
-        self.unlocked()
+        self.require_unlocked()
         return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self
 
-    def standing(self, status: SnapshotStatus, now: int) -> "Snapshot":
+    def with_status(self, status: SnapshotStatus, now: int) -> "Snapshot":
         """Take a status in which no task holds it."""
         return replace(self, status=status.value, task_id=None, updated_at=now)
 
     def restoring(self, task_id: str, now: int) -> "Snapshot":
         """Give its content back to its volume; raises Conflict unless it is whole."""
-        if self.unlocked().status != SnapshotStatus.AVAILABLE:
+        if self.require_unlocked().status != SnapshotStatus.AVAILABLE:
             raise Conflict(f"Snapshot {self.id} is {self.status}")
         return replace(self, status=SnapshotStatus.RESTORING.value, task_id=task_id, updated_at=now)
 
     def deleting(self, task_id: str, now: int) -> "Snapshot":
         """Go away; raises Conflict where that is not possible now."""
-        if self.unlocked().status not in DELETABLE_SNAPSHOTS:
+        if self.require_unlocked().status not in DELETABLE_SNAPSHOTS:
             raise Conflict(f"Cannot delete snapshot {self.id} in status {self.status}")
         return replace(self, status=SnapshotStatus.DELETING.value, task_id=task_id, updated_at=now)
 
@@ -262,7 +262,7 @@ def device(position: int) -> str:
     return f"/dev/vd{letters}"
 
 
-def fitting(size: int, volume_type: VolumeType | None) -> int:
+def check_size(size: int, volume_type: VolumeType | None) -> int:
     """The size itself if a type of volumes (unless it has left the catalogue) allows it; raises Invalid."""
     if volume_type is not None and size > volume_type.max_size:
         raise invalid(size=f"Input should be less than or equal to {volume_type.max_size}")
@@ -271,7 +271,7 @@ def fitting(size: int, volume_type: VolumeType | None) -> int:
     return size
 
 
-def going(snapshots: Sequence[Snapshot], named: Iterable[str], task_id: str, now: int) -> list[Snapshot]:
+def snapshots_to_delete(snapshots: Sequence[Snapshot], named: Iterable[str], task_id: str, now: int) -> list[Snapshot]:
     """All the snapshots of a volume that is deleted, held by its task; raises Invalid for a name that is not theirs."""
     known = {snapshot.id for snapshot in snapshots}
     strangers = [identity for identity in named if identity not in known]

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pileus.drivers.driver import Machine
+from pileus.drivers.protocols.compute import Machine
 from pileus.drivers.qemu.monitor import COMMANDS, EVENTS
 from pileus.drivers.qemu.programs import CPUS, Programs
 

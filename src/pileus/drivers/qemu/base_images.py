@@ -8,10 +8,10 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue, image_id
-from pileus.drivers.driver import DriverError
-from pileus.drivers.image_formats import HEAD, recognised
-from pileus.drivers.qemu.home import held, locked, opened, sealed, whole
+from pileus.drivers.protocols.compute import DriverError
 from pileus.drivers.qemu.host import SOON, Host
+from pileus.drivers.qemu.paths import atomic_write, locked, open_untrusted, sealed, wait_for_lock
+from pileus.outbound.image_formats import HEAD, recognised
 
 CHUNK = 1 << 20
 """Bytes that are copied in one go."""
@@ -63,7 +63,7 @@ class BaseImages(Host):
         copy = self.home.image(name).with_suffix(".fetched")
         try:
             await asyncio.to_thread(_copied, file, copy)
-            self.home.give(copy)
+            self.home.chown_to_qemu(copy)
             await self.take_in(copy, form.name, name)
         finally:
             copy.unlink(missing_ok=True)
@@ -74,15 +74,15 @@ class BaseImages(Host):
             raise DriverError(f"Images can be {' or '.join(FORMATS)} here, not {form}", retryable=False)
         if form != "raw":
             await self.qemu_img.check(file, form)
-        with whole(self.home.image(name)) as new:
+        with atomic_write(self.home.image(name)) as new:
             await self.qemu_img.copy(file, new, form=form)
             sealed(new)
 
-    def shelf(self) -> AbstractAsyncContextManager[None]:
+    def images_lock(self) -> AbstractAsyncContextManager[None]:
         """Be the only one, in all processes, who looks for a base; none is taken away meanwhile."""
-        return held(self.home.folder / "images.lock", SOON)
+        return wait_for_lock(self.home.folder / "images.lock", SOON)
 
-    def sweep(self) -> None:
+    def collect_garbage(self) -> None:
         """Remove the files of images that are gone and that nothing stands on; later, if somebody looks for one."""
         if (descriptor := locked(self.home.folder / "images.lock")) is None:
             return
@@ -120,5 +120,5 @@ class BaseImages(Host):
 
 
 def _copied(file: Path, copy: Path) -> None:
-    with file.open("rb") as source, opened(copy, "wb") as target:
+    with file.open("rb") as source, open_untrusted(copy, "wb") as target:
         shutil.copyfileobj(source, target, CHUNK)

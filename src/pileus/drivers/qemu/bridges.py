@@ -7,10 +7,10 @@ import socket
 import struct
 from collections.abc import Mapping, Sequence
 
-from pileus.drivers.driver import DriverError, NetworkSpec
+from pileus.drivers.protocols.compute import DriverError, NetworkSpec
 from pileus.drivers.qemu.fabric.state import Bridge
 from pileus.drivers.qemu.fabric.taps import HELPERS, attached, helper
-from pileus.drivers.qemu.home import Home
+from pileus.drivers.qemu.paths import DataDirectory
 
 TUNSETPERSIST, TUNSETOWNER = 0x400454CB, 0x400454CC
 """Requests of the kernel's linux/if_tun.h."""
@@ -18,7 +18,9 @@ SIOCBRADDIF, SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x89A2, 0x8913, 0x8914, 0x1
 """Requests of linux/sockios.h, and a flag of linux/if.h."""
 
 
-def joined(bridges: Mapping[str, str], networks: Sequence[NetworkSpec], home: Home) -> dict[str, Bridge]:
+def connect_bridges(
+    bridges: Mapping[str, str], networks: Sequence[NetworkSpec], home: DataDirectory
+) -> dict[str, Bridge]:
     """What each of the operator's networks is joined with, by TAP devices that are made if missing; raises DriverError.
 
     Networks of tenants have no business here: whoever names one like the operator's would be on the host's own.

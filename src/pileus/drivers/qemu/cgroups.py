@@ -7,7 +7,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-from pileus.drivers.driver import Machine
+from pileus.drivers.protocols.compute import Machine
 
 LOG = logging.getLogger(__name__)
 OVERHEAD = 512
@@ -16,7 +16,7 @@ PERIOD = 100_000
 """Microseconds in which a machine may use each of its processors once, and half a processor more for its devices."""
 
 
-def confined(machine: Machine, pid: int) -> None:
+def create_cgroup(machine: Machine, pid: int) -> None:
     """Put a machine's process into a group of its own; without the right to, it stays where the server is."""
     base = _base()
     if base is None:
@@ -37,7 +37,7 @@ def confined(machine: Machine, pid: int) -> None:
         LOG.warning("A machine has no control group of its own", extra={"machine_id": machine.id, "why": str(problem)})
 
 
-def released(machine_id: str) -> None:
+def remove_cgroup(machine_id: str) -> None:
     """Take the group of a machine that is gone away."""
     base = _base()
     if base is not None:

@@ -3,11 +3,11 @@
 import asyncio
 import time
 
-from pileus.drivers.driver import Console, DriverError
+from pileus.drivers.consoles import Tickets
+from pileus.drivers.protocols.compute import Console, DriverError
 from pileus.drivers.qemu.arguments import SERIAL, VNC
-from pileus.drivers.qemu.home import near, opened
 from pileus.drivers.qemu.host import Host
-from pileus.drivers.screens import Tickets
+from pileus.drivers.qemu.paths import open_untrusted, short_socket_path
 
 KIND = "novnc"
 SAME = frozenset({KIND, "vnc"})
@@ -24,7 +24,7 @@ class Consoles(Host):
         """A page's address, good for as long as its ticket."""
         if console_type not in {None, *SAME}:
             raise DriverError(f"Unknown console type {console_type}: use {KIND}", retryable=False)
-        if not self.lives(machine_id, self.existing(machine_id)):
+        if not self.is_running(machine_id, self.existing(machine_id)):
             raise DriverError(f"Machine {machine_id} has no console while it is not running", retryable=True)
         ticket = self.tickets.issue(machine_id, time.time())
         return Console(url=f"{self.public_url}/screens#{ticket}", type=KIND, protocol="vnc")
@@ -35,7 +35,7 @@ class Consoles(Host):
         if machine_id is None:
             raise DriverError("The console's address is wrong or has run out", retryable=False)
         try:
-            with near(self.home.machine(machine_id) / VNC) as address:
+            with short_socket_path(self.home.machine(machine_id) / VNC) as address:
                 return await asyncio.open_unix_connection(address)
         except OSError as problem:
             raise DriverError(f"Machine {machine_id} shows no screen: it does not run", retryable=True) from problem
@@ -47,7 +47,7 @@ class Consoles(Host):
 
     def _end_of_log(self, machine_id: str, most: int) -> bytes:
         try:
-            with opened(self.home.machine(machine_id) / SERIAL, "rb") as log:
+            with open_untrusted(self.home.machine(machine_id) / SERIAL, "rb") as log:
                 log.seek(0, 2)
                 log.seek(max(log.tell() - most, 0))
                 return log.read(most)

@@ -8,17 +8,17 @@ import asyncio
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue
-from pileus.drivers.driver import Fetching, Hosting, Setup
+from pileus.drivers.consoles import Tickets
+from pileus.drivers.protocols.compute import DriverConfig, Fetching, Hosting
 from pileus.drivers.qemu.consoles import Consoles
-from pileus.drivers.qemu.home import Home
-from pileus.drivers.qemu.programs import Programs, found
-from pileus.drivers.qemu.watching import Watching
-from pileus.drivers.screens import Tickets
+from pileus.drivers.qemu.paths import DataDirectory
+from pileus.drivers.qemu.programs import Programs, find_programs
+from pileus.drivers.qemu.supervisor import Supervisor
 
 PATIENCE = 30.0
 
 
-class Qemu(Watching, Consoles):
+class Qemu(Supervisor, Consoles):
     """The driver: all that one host can do; servers have no disks of their own, and nobody keeps attacks away."""
 
     def __init__(  # noqa: PLR0913  # what an operator can choose, each by its name
@@ -33,7 +33,7 @@ class Qemu(Watching, Consoles):
         patience: float = PATIENCE,
     ) -> None:
         hosting = hosting or Hosting()
-        super().__init__(Home(data, hosting.user), programs, hosting)
+        super().__init__(DataDirectory(data, hosting.user), programs, hosting)
         self.catalogue, self.offered = catalogue, data / "images"
         self.fetching = fetching or Fetching()
         self.public_url, self.patience = public_url, patience
@@ -42,7 +42,7 @@ class Qemu(Watching, Consoles):
         self.telling = asyncio.Lock()
 
     @classmethod
-    def made(cls, setup: Setup) -> "Qemu":
+    def create(cls, setup: DriverConfig) -> "Qemu":
         """Make it in the data directory; raises OSError if QEMU is not there or too old, or a network is unknown."""
         offered = {network.name for network in setup.catalogue.networks}
         if unknown := sorted(setup.hosting.bridges.keys() - offered):
@@ -50,7 +50,7 @@ class Qemu(Watching, Consoles):
             raise OSError(f"--qemu-bridges: the catalogue has no network {', '.join(unknown)}; it has {has}")
         return cls(
             setup.data,
-            found(setup.hosting.accelerator),
+            find_programs(setup.hosting.accelerator),
             setup.catalogue,
             hosting=setup.hosting,
             fetching=setup.fetching,

@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.drivers.driver import DriverError, Hosting, Machine
-from pileus.drivers.facts import Facts
-from pileus.drivers.guests import Capacity
-from pileus.drivers.qemu.home import Home, held, locked
+from pileus.drivers.protocols.compute import DriverError, Hosting, Machine
+from pileus.drivers.protocols.guests import Capacity
 from pileus.drivers.qemu.monitor import Monitor, conversation
+from pileus.drivers.qemu.paths import DataDirectory, locked, wait_for_lock
 from pileus.drivers.qemu.programs import Programs
 from pileus.drivers.qemu.qemu_img import QemuImg
+from pileus.drivers.state_file import StateFile
 
 MIB = 1 << 20
 RUNNING, SUSPENDED, STOPPED = "running", "suspended", "stopped"
@@ -27,7 +27,7 @@ START = 19
 """Where in the fields of /proc/PID/stat that follow the name the moment of the process's start is."""
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class MachineRecord(Struct, frozen=True, kw_only=True):
     """A machine as it is to be (`intent`), and its process as it was started."""
 
     machine: Machine
@@ -39,7 +39,7 @@ class Known(Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class Host(Facts):
+class Host(StateFile):
     """The file of facts, the directories and the programs."""
 
     SCHEMA = """
@@ -49,7 +49,7 @@ class Host(Facts):
     );
     """
 
-    def __init__(self, home: Home, programs: Programs, hosting: Hosting) -> None:
+    def __init__(self, home: DataDirectory, programs: Programs, hosting: Hosting) -> None:
         home.prepare()
         super().__init__(home.folder / "facts.db")
         (home.folder / "facts.db").chmod(0o600)
@@ -73,24 +73,24 @@ class Host(Facts):
             used = f"{vcpus} vCPUs and {ram} MiB would be in use, of {room.vcpus} and {room.ram}"
             raise DriverError(f"The host has no capacity left: {used}", retryable=False)
 
-    def known(self, machine_id: str) -> Known | None:
+    def known(self, machine_id: str) -> MachineRecord | None:
         """What is known of a machine."""
         row = self._db.execute("SELECT known FROM machines WHERE id = ?", (machine_id,)).fetchone()
-        return None if row is None else msgspec.json.decode(row[0], type=Known)
+        return None if row is None else msgspec.json.decode(row[0], type=MachineRecord)
 
-    def existing(self, machine_id: str) -> Known:
+    def existing(self, machine_id: str) -> MachineRecord:
         """What is known of a machine; raises DriverError if there is none."""
         known = self.known(machine_id)
         if known is None:
             raise DriverError(f"Machine {machine_id} does not exist", retryable=False)
         return known
 
-    def every(self) -> dict[str, Known]:
+    def every(self) -> dict[str, MachineRecord]:
         """All machines, by their ids."""
         rows = self._db.execute("SELECT id, known FROM machines ORDER BY id").fetchall()
-        return {machine_id: msgspec.json.decode(known, type=Known) for machine_id, known in rows}
+        return {machine_id: msgspec.json.decode(known, type=MachineRecord) for machine_id, known in rows}
 
-    def remember(self, known: Known) -> Known:
+    def remember(self, known: MachineRecord) -> MachineRecord:
         """Write down what is known of a machine, but for its password, which only its seed has to know, as a hash."""
         boot = replace(known.machine.boot, password=None)
         known = replace(known, machine=replace(known.machine, boot=boot))
@@ -101,7 +101,7 @@ class Host(Facts):
         )
         return known
 
-    def lives(self, machine_id: str, known: Known | None) -> bool:
+    def is_running(self, machine_id: str, known: MachineRecord | None) -> bool:
         """Whether a machine's process is there: that very one, not another that has its number by now."""
         if known is None or known.pid is None:
             return False
@@ -112,13 +112,13 @@ class Host(Facts):
         fields = stat(known.pid)
         return fields is not None and fields[0] != "Z" and fields[START] == known.started
 
-    def talk(self, machine_id: str) -> AbstractAsyncContextManager[Monitor]:
+    def monitor(self, machine_id: str) -> AbstractAsyncContextManager[Monitor]:
         """Talk to a machine; raises Silent."""
         return conversation(self.home.machine(machine_id))
 
-    def turn(self, machine_id: str) -> AbstractAsyncContextManager[None]:
+    def machine_lock(self, machine_id: str) -> AbstractAsyncContextManager[None]:
         """Be the only one, in all processes, who changes a machine."""
-        return held(self.home.machine(machine_id).with_suffix(".lock"), SOON)
+        return wait_for_lock(self.home.machine(machine_id).with_suffix(".lock"), SOON)
 
     def free(self, machine_id: str) -> bool:
         """Whether nobody is changing a machine just now."""
@@ -141,12 +141,12 @@ class Host(Facts):
             self._db.execute("INSERT INTO slots VALUES (?, ?, ?)", (machine_id, free, device))
             return free
 
-    def adopt(self, machine_id: str, child: Popen[bytes]) -> None:
+    def track_process(self, machine_id: str, child: Popen[bytes]) -> None:
         """Have a process in another's place, whose end is taken note of."""
-        self.disown(machine_id)
+        self.untrack_process(machine_id)
         self.children[machine_id] = child
 
-    def disown(self, machine_id: str) -> None:
+    def untrack_process(self, machine_id: str) -> None:
         """Take note of a process's end; it has been told to."""
         if (child := self.children.pop(machine_id, None)) is not None:
             child.wait()

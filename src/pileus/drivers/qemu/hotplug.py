@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from pileus.drivers.driver import DriverError
+from pileus.drivers.protocols.compute import DriverError
 from pileus.drivers.qemu.arguments import Plug
 from pileus.drivers.qemu.host import SOON, Host
 from pileus.drivers.qemu.monitor import Monitor, Silent
@@ -19,7 +19,7 @@ AT_EASE = 60.0
 class Hotplug(Host):
     """The part that plugs them in, and pulls them out."""
 
-    async def plugged(self, machine_id: str, plug: Plug) -> None:
+    async def plug(self, machine_id: str, plug: Plug) -> None:
         """Plug a device into a machine that runs; raises DriverError."""
         async with self.asked(machine_id) as monitor:
             if await _has(monitor, plug.id):
@@ -33,7 +33,7 @@ class Hotplug(Host):
                 await _without_backend(monitor, plug)
                 raise
 
-    async def unplugged(self, machine_id: str, plug: Plug) -> None:
+    async def unplug(self, machine_id: str, plug: Plug) -> None:
         """Ask the guest to let go of a device until it has; raises DriverError if it does not."""
         async with self.asked(machine_id) as monitor:
             until, asked = time.monotonic() + AT_EASE, 0.0
@@ -50,7 +50,7 @@ class Hotplug(Host):
     async def asked(self, machine_id: str) -> AsyncIterator[Monitor]:
         """Talk to a machine that runs; raises DriverError if it has stopped answering."""
         try:
-            async with self.talk(machine_id) as monitor:
+            async with self.monitor(machine_id) as monitor:
                 yield monitor
         except Silent:
             raise DriverError(f"Machine {machine_id} does not answer", retryable=True) from None

@@ -1,10 +1,10 @@
 """Images of tenants: fetched, checked, and kept as the files that volumes stand on."""
 
-from pileus.drivers.driver import Fetching
-from pileus.drivers.image_formats import recognised
-from pileus.drivers.images import Fetched, ImageSource, KeptImage
-from pileus.drivers.qemu.home import opened, sealed, whole
+from pileus.drivers.protocols.compute import Fetching
+from pileus.drivers.protocols.images import Fetched, ImageSource, KeptImage
+from pileus.drivers.qemu.paths import atomic_write, open_untrusted, sealed
 from pileus.drivers.qemu.snapshots import Snapshots
+from pileus.outbound.image_formats import recognised
 
 
 class Images(Snapshots):
@@ -30,7 +30,7 @@ class Images(Snapshots):
         self._db.execute("DELETE FROM images WHERE id = ?", (image_id,))
         if self.home.image(image_id).exists():
             self._db.execute("INSERT OR IGNORE INTO dropped_images VALUES (?)", (image_id,))
-        self.sweep()
+        self.collect_garbage()
 
     def image(self, image_id: str) -> KeptImage | None:
         """What is known of an image, or None."""
@@ -42,13 +42,13 @@ class Images(Snapshots):
     async def _fetched(self, image_id: str, url: str, fetched: Fetched) -> KeptImage:
         """What comes is written down as it is, and looked at by its own format only when it is whole."""
         # Few fetch images: starting need not wait for the library.
-        from pileus.drivers.fetching import fetch  # noqa: PLC0415
+        from pileus.outbound.downloads import fetch  # noqa: PLC0415
 
         path = self.home.image(image_id).with_suffix(".fetched")
         try:
-            with opened(path, "wb") as file:
+            with open_untrusted(path, "wb") as file:
                 came = await fetch(url, self.fetching, fetched, into=file)
-            self.home.give(path)
+            self.home.chown_to_qemu(path)
             form = recognised(came.head, came.size)
             await self.take_in(path, form.name, image_id)
         finally:
@@ -58,7 +58,7 @@ class Images(Snapshots):
 
     async def _of_volume(self, image_id: str, volume_id: str) -> KeptImage:
         path = self.home.image(image_id)
-        with whole(path) as new:
+        with atomic_write(path) as new:
             await self.copied(volume_id, new, None)
             sealed(new)
         size = await self.qemu_img.size(path)

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pileus.drivers.driver import DriverError
-from pileus.drivers.metrics import Sample
+from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.metrics import Sample
 from pileus.drivers.qemu.fabric.state import Counters
-from pileus.drivers.qemu.host import Known, stat
+from pileus.drivers.qemu.host import MachineRecord, stat
 from pileus.drivers.qemu.machines import Machines
 from pileus.drivers.qemu.monitor import Monitor, Silent
 
@@ -59,12 +59,12 @@ class Metrics(Machines):
         """Take a sample of each machine that runs."""
         counters, now = (await self.report()).counters, time.time_ns() // 1000
         for machine_id, known in self.every().items():
-            if self.lives(machine_id, known):
+            if self.is_running(machine_id, known):
                 with suppress(Silent, DriverError, OSError):
                     self._keep(known, await self._read(known, counters, now))
         self._db.execute("DELETE FROM samples WHERE time < ?", (now - KEPT,))
 
-    def _keep(self, known: Known, reading: Reading) -> None:
+    def _keep(self, known: MachineRecord, reading: Reading) -> None:
         """A sample is what has changed since the last reading."""
         machine_id = known.machine.id
         before = self.readings.get(machine_id)
@@ -73,9 +73,9 @@ class Metrics(Machines):
             sample = msgspec.json.encode(_between(before, reading, known.machine.vcpus)).decode()
             self._db.execute("INSERT OR REPLACE INTO samples VALUES (?, ?, ?)", (machine_id, reading.time, sample))
 
-    async def _read(self, known: Known, counters: dict[str, Counters], now: int) -> Reading:
+    async def _read(self, known: MachineRecord, counters: dict[str, Counters], now: int) -> Reading:
         assert known.pid  # noqa: S101  # it lives
-        async with self.talk(known.machine.id) as monitor:
+        async with self.monitor(known.machine.id) as monitor:
             disks = _disks(await monitor.do("query-blockstats"))
             memory = await _memory(monitor, known)
         ports = self._db.execute("SELECT id FROM nics WHERE parent = ?", (known.machine.id,)).fetchall()
@@ -89,7 +89,7 @@ class Metrics(Machines):
         return Reading(time=now, cpu=_seconds(known.pid), memory=memory, network=network, disks=disks)
 
 
-async def _memory(monitor: Monitor, known: Known) -> float:
+async def _memory(monitor: Monitor, known: MachineRecord) -> float:
     """The share of its memory that the guest says it uses; what its process has of the host, where it says nothing."""
     await monitor.do("qom-set", POLLING)
     told: dict[str, Any] = (await monitor.do("qom-get", BALLOON)).get("stats", {})

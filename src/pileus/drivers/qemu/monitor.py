@@ -9,8 +9,8 @@ from typing import Any
 
 from qemu.qmp import ConnectError, ExecInterruptedError, ExecuteError, QMPClient, QMPError, StateError
 
-from pileus.drivers.driver import DriverError
-from pileus.drivers.qemu.home import near
+from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.qemu.paths import short_socket_path
 
 COMMANDS, EVENTS = "qmp.sock", "events.sock"
 PATIENCE = 15.0
@@ -56,7 +56,7 @@ async def connected(folder: Path, name: str) -> AsyncIterator[QMPClient]:
     """The library's client, connected; raises Silent."""
     client = QMPClient(name)
     try:
-        with near(folder / name) as address:
+        with short_socket_path(folder / name) as address:
             async with asyncio.timeout(PATIENCE):
                 await client.connect(address)
     except (OSError, ConnectError, TimeoutError, AssertionError) as problem:

@@ -10,7 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
-from pileus.drivers.driver import (
+from pileus.drivers.network_state import NetworkState
+from pileus.drivers.protocols.compute import (
     DriverError,
     FloatingIPSpec,
     Machine,
@@ -20,14 +21,13 @@ from pileus.drivers.driver import (
     SecurityGroupSpec,
     SubnetSpec,
 )
-from pileus.drivers.guests import Description, Way
+from pileus.drivers.protocols.guests import Description, PortForward
 from pileus.drivers.qemu.arguments import SLOTS, Plug, nic
-from pileus.drivers.qemu.bridges import joined
+from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.fabric import client
-from pileus.drivers.qemu.fabric.state import Guest, Joined, Report, State, Wire
+from pileus.drivers.qemu.fabric.state import Guest, Report, RouterState, State, Wire
 from pileus.drivers.qemu.hotplug import Hotplug
 from pileus.drivers.qemu.seed import host_name, user_data
-from pileus.drivers.wiring import Wiring
 
 Thing = TypeVar("Thing")
 FABRIC = "fabric"
@@ -36,7 +36,7 @@ TRIES, PAUSE = 100, 0.1
 """How often, and after how many seconds, a fabric that was just started is asked again."""
 
 
-class Networks(Hotplug, Wiring):
+class Networks(Hotplug, NetworkState):
     """The part that keeps them: Interfaces, Networks, Routers, FloatingIPs, SecurityGroups, Describes and Reachable."""
 
     SCHEMA = "CREATE TABLE IF NOT EXISTS wirings (revision INTEGER NOT NULL);"
@@ -44,24 +44,24 @@ class Networks(Hotplug, Wiring):
     catalogue: Catalogue
     telling: asyncio.Lock
 
-    async def ensure_plugged(self, machine_id: str, nic: Nic) -> None:
+    async def ensure_interface(self, machine_id: str, nic: Nic) -> None:
         """Give a machine an interface, or change what it may say."""
-        await super().ensure_plugged(machine_id, nic)
-        async with self.turn(machine_id):
-            if self.lives(machine_id, self.known(machine_id)):
-                await self.plugged(machine_id, self._card(machine_id, nic))
+        await super().ensure_interface(machine_id, nic)
+        async with self.machine_lock(machine_id):
+            if self.is_running(machine_id, self.known(machine_id)):
+                await self.plug(machine_id, self._card(machine_id, nic))
 
-    async def ensure_unplugged(self, machine_id: str, port_id: str) -> None:
+    async def ensure_no_interface(self, machine_id: str, port_id: str) -> None:
         """Take an interface from a machine, when the guest has let go of it."""
         found = self.nic(port_id)
         if found is None:
             return
-        async with self.turn(machine_id):
+        async with self.machine_lock(machine_id):
             plug = self._card(machine_id, found)
-            if self.lives(machine_id, self.known(machine_id)):
-                await self.unplugged(machine_id, plug)
+            if self.is_running(machine_id, self.known(machine_id)):
+                await self.unplug(machine_id, plug)
             self.free_slot(plug.id)
-        await super().ensure_unplugged(machine_id, port_id)
+        await super().ensure_no_interface(machine_id, port_id)
 
     async def described(self) -> Mapping[str, Description]:
         """The names and tags that machines are told."""
@@ -70,7 +70,7 @@ class Networks(Hotplug, Wiring):
             for machine_id, known in self.every().items()
         }
 
-    async def ensure_described(self, machine_id: str, description: Description) -> None:
+    async def ensure_metadata(self, machine_id: str, description: Description) -> None:
         """Let the metadata service tell a machine its name and tags."""
         known = self.known(machine_id)
         if known is None:
@@ -80,7 +80,7 @@ class Networks(Hotplug, Wiring):
             self.remember(replace(known, machine=machine))
             await self._rewired()
 
-    async def ways(self, machine_id: str) -> list[Way]:
+    async def port_forwards(self, machine_id: str) -> list[PortForward]:
         """The ports of the host that lead to a machine."""
         return [each.way for each in (await self.report()).forwards if each.machine_id == machine_id]
 
@@ -138,17 +138,17 @@ class Networks(Hotplug, Wiring):
         async with self.telling:
             state = self._wiring_now()
             with suppress(client.FabricGone):
-                return await client.told(self.home.net, state)
+                return await client.apply_state(self.home.net, state)
             if (child := self.children.get(FABRIC)) is not None:
                 child.kill()
-            self.adopt(FABRIC, client.start(self.home.net, self.home.ids()))
+            self.track_process(FABRIC, client.start(self.home.net, self.home.ids()))
             return await self._told_when_up(state)
 
     async def _told_when_up(self, state: State) -> Report:
         for _ in range(TRIES):
             await asyncio.sleep(PAUSE)
             with suppress(client.FabricGone):
-                return await client.told(self.home.net, state)
+                return await client.apply_state(self.home.net, state)
         raise DriverError(f"The network does not come up: see {self.home.net / 'fabric.log'}", retryable=True)
 
     def _wiring_now(self) -> State:
@@ -175,12 +175,12 @@ class Networks(Hotplug, Wiring):
             floating_ips=self._all("floating_ips", FloatingIPSpec),
             guests=[_guest(known.machine) for known in self.every().values()],
             outside=[segment.id for segment in external],
-            bridges=joined(self.hosting.bridges, external, self.home),
+            bridges=connect_bridges(self.hosting.bridges, external, self.home),
         )
 
-    def _joined(self, router: RouterSpec) -> Joined:
+    def _joined(self, router: RouterSpec) -> RouterState:
         rows = self._db.execute("SELECT facts FROM router_ports WHERE parent = ?", (router.id,)).fetchall()
-        return Joined(router=router, nics=[msgspec.json.decode(facts, type=Nic) for (facts,) in rows])
+        return RouterState(router=router, nics=[msgspec.json.decode(facts, type=Nic) for (facts,) in rows])
 
     def _all(self, table: str, kind: type[Thing]) -> list[Thing]:
         rows = self._db.execute(f"SELECT facts FROM {table} ORDER BY id").fetchall()  # noqa: S608

@@ -38,7 +38,7 @@ class Programs(Struct, frozen=True, kw_only=True):
         return f"QEMU {self.version[0]}.{self.version[1]} with {how}"
 
 
-def found(accelerator: str = "auto") -> Programs:
+def find_programs(accelerator: str = "auto") -> Programs:
     """Look for them; raises OSError, which says what is missing, too old, or does not work."""
     system, img = _path(SYSTEM), _path(IMG)
     trial = _tried(system, "tcg")
@@ -70,7 +70,7 @@ def _accelerator(system: str, wanted: str) -> str:
     return "kvm" if trial.runs else "tcg"
 
 
-class Trial(Struct, frozen=True):
+class ProbeResult(Struct, frozen=True):
     """What came of starting a machine: QEMU's version, whether the machine ran, and what was said against it."""
 
     version: tuple[int, int] | None
@@ -78,7 +78,7 @@ class Trial(Struct, frozen=True):
     said: str
 
 
-def _tried(system: str, accelerator: str) -> Trial:
+def _tried(system: str, accelerator: str) -> ProbeResult:
     """Start a machine that has nothing but a firmware that ends it."""
     argv = [system, "-accel", accelerator, "-cpu", CPUS[accelerator], "-machine", "q35", "-m", "256", "-qmp", "stdio"]
     bare = ["-no-user-config", "-nodefaults", "-display", "none", "-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
@@ -90,9 +90,9 @@ def _tried(system: str, accelerator: str) -> Trial:
                 [*argv, *bare, "-S", "-bios", rom.name], stdin=said, capture_output=True, timeout=PATIENCE, check=False
             )
         except subprocess.TimeoutExpired:
-            return Trial(None, runs=False, said=f"no answer in {PATIENCE:.0f} seconds")
+            return ProbeResult(None, runs=False, said=f"no answer in {PATIENCE:.0f} seconds")
     wrong = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    return Trial(_version(done.stdout), runs=done.returncode == RAN, said=wrong[-1] if wrong else "")
+    return ProbeResult(_version(done.stdout), runs=done.returncode == RAN, said=wrong[-1] if wrong else "")
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from pileus.drivers.driver import DriverError
-from pileus.drivers.qemu.home import Home
+from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.qemu.paths import DataDirectory
 from pileus.drivers.qemu.programs import Programs
 
 MEMORY = 4 << 30
@@ -18,7 +18,7 @@ FULL = b"No space left on device"
 class QemuImg:
     """What is done with disks that no machine uses."""
 
-    def __init__(self, programs: Programs, home: Home) -> None:
+    def __init__(self, programs: Programs, home: DataDirectory) -> None:
         self._img = programs.img
         self._home = home
 
@@ -54,7 +54,7 @@ class QemuImg:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self._home.volumes,
-            **self._home.rank(),
+            **self._home.popen_credentials(),
         )
         try:
             out, wrong = await asyncio.to_thread(process.communicate)

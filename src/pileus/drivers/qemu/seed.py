@@ -14,7 +14,7 @@ from typing import Any
 import bcrypt
 import pycdlib
 
-from pileus.drivers.driver import DriverError, Machine, Nic, SubnetSpec
+from pileus.drivers.protocols.compute import DriverError, Machine, Nic, SubnetSpec
 
 LONGEST = 72
 """Bytes of a password that its hash tells apart."""
@@ -93,7 +93,7 @@ def _card(nic: Nic, subnets: Sequence[SubnetSpec]) -> dict[str, Any]:
     for address in nic.addresses:
         subnet = _subnet(address, nic.network_id, subnets)
         version = ip_address(address).version
-        if version == 4 and (subnet is None or subnet.enable_dhcp):  # noqa: PLR2004  # of the Internet Protocol
+        if version == 4 and (subnet is None or subnet.enable_dhcp):  # of the Internet Protocol
             asks = True
             continue
         length = ip_network(subnet.cidr).prefixlen if subnet else 64

@@ -3,11 +3,11 @@
 import asyncio
 from pathlib import Path
 
-from pileus.drivers.driver import DriverError
+from pileus.drivers.protocols.compute import DriverError
 from pileus.drivers.qemu.arguments import name
-from pileus.drivers.qemu.home import whole
 from pileus.drivers.qemu.host import SOON
 from pileus.drivers.qemu.monitor import Monitor
+from pileus.drivers.qemu.paths import atomic_write
 from pileus.drivers.qemu.volumes import Volumes
 
 JOB, TARGET = "copy", "copy-target"
@@ -23,7 +23,7 @@ class Snapshots(Volumes):
         base = self.existing_volume(volume_id)[0]
         if self._db.execute("SELECT 1 FROM snapshots WHERE id = ?", (snapshot_id,)).fetchone():
             return
-        with whole(self.home.snapshot(snapshot_id)) as new:
+        with atomic_write(self.home.snapshot(snapshot_id)) as new:
             await self.copied(volume_id, new, self.base(base))
         self._db.execute("INSERT OR IGNORE INTO snapshots VALUES (?, ?, ?)", (snapshot_id, volume_id, base))
 
@@ -31,7 +31,7 @@ class Snapshots(Volumes):
         """Destroy a snapshot; what was made from it is a copy."""
         self._db.execute("DELETE FROM snapshots WHERE id = ?", (snapshot_id,))
         self.home.snapshot(snapshot_id).unlink(missing_ok=True)
-        self.sweep()
+        self.collect_garbage()
 
     async def ensure_reverted(self, volume_id: str, snapshot_id: str, request: str) -> None:
         """Put a copy of a snapshot in a free volume's place, as large as the volume is, once for a request."""
@@ -42,7 +42,7 @@ class Snapshots(Volumes):
         if machine_id is not None:
             raise DriverError(f"Volume {volume_id} is attached: only a free one can be reverted", retryable=False)
         path = self.home.volume(volume_id)
-        with whole(path) as new:
+        with atomic_write(path) as new:
             await self.qemu_img.copy(self.home.snapshot(snapshot_id), new, self.base(base))
             if await self.qemu_img.size(new) < (size := await self.qemu_img.size(path)):
                 await self.qemu_img.resize(new, size)
@@ -54,8 +54,8 @@ class Snapshots(Volumes):
         if machine_id is None:
             await self.qemu_img.copy(self.home.volume(volume_id), path, base)
             return
-        async with self.turn(machine_id):
-            if not self.lives(machine_id, self.known(machine_id)):
+        async with self.machine_lock(machine_id):
+            if not self.is_running(machine_id, self.known(machine_id)):
                 await self.qemu_img.copy(self.home.volume(volume_id), path, base)
                 return
             await self.qemu_img.create(path, await self.qemu_img.size(self.home.volume(volume_id)), base)

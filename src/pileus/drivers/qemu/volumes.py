@@ -7,11 +7,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from pileus.domain.compute.images import whole_gib
-from pileus.drivers.driver import Disk, DriverError, Machine
+from pileus.drivers.protocols.compute import Disk, DriverError, Machine
 from pileus.drivers.qemu.arguments import SLOTS, Plug, disk
 from pileus.drivers.qemu.base_images import BaseImages
-from pileus.drivers.qemu.home import whole
 from pileus.drivers.qemu.hotplug import Hotplug
+from pileus.drivers.qemu.paths import atomic_write
 
 GIB = 1 << 30
 
@@ -31,8 +31,8 @@ class Volumes(BaseImages, Hotplug):
         """Make a volume, wholly or not at all."""
         if self._row(disk.id):
             return
-        async with self.shelf() if disk.image_id else nullcontext():
-            with whole(self.home.volume(disk.id)) as new:
+        async with self.images_lock() if disk.image_id else nullcontext():
+            with atomic_write(self.home.volume(disk.id)) as new:
                 base = await self._content(disk, new)
             self._db.execute(
                 "INSERT OR IGNORE INTO volumes (id, type_name, base) VALUES (?, ?, ?)", (disk.id, disk.type_name, base)
@@ -42,25 +42,25 @@ class Volumes(BaseImages, Hotplug):
         """Destroy a volume."""
         self._db.execute("DELETE FROM volumes WHERE id = ?", (volume_id,))
         self.home.volume(volume_id).unlink(missing_ok=True)
-        self.sweep()
+        self.collect_garbage()
 
     async def ensure_attached(self, machine_id: str, disk: Disk) -> None:
         """Hang a volume on a machine, and plug it in if it runs."""
-        async with self.turn(machine_id):
+        async with self.machine_lock(machine_id):
             known = self.existing(machine_id)
             self._take_hold(machine_id, disk)
-            if self.lives(machine_id, known):
-                await self.plugged(machine_id, self._plug(machine_id, disk.id, -1))
+            if self.is_running(machine_id, known):
+                await self.plug(machine_id, self._plug(machine_id, disk.id, -1))
 
     async def ensure_detached(self, machine_id: str, volume_id: str) -> None:
         """Take a volume off a machine, when the guest has let go of it."""
         row = self._row(volume_id)
         if row is None or row[1] != machine_id:
             return
-        async with self.turn(machine_id):
+        async with self.machine_lock(machine_id):
             plug = self._plug(machine_id, volume_id, -1)
-            if self.lives(machine_id, self.known(machine_id)):
-                await self.unplugged(machine_id, plug)
+            if self.is_running(machine_id, self.known(machine_id)):
+                await self.unplug(machine_id, plug)
             self._db.execute("UPDATE volumes SET machine_id = NULL, boot_index = -1 WHERE id = ?", (volume_id,))
             self.free_slot(plug.id)
 
@@ -72,8 +72,8 @@ class Volumes(BaseImages, Hotplug):
         if machine_id is None:
             await self.qemu_img.resize(path, size * GIB)
             return
-        async with self.turn(machine_id):
-            if not self.lives(machine_id, self.known(machine_id)):
+        async with self.machine_lock(machine_id):
+            if not self.is_running(machine_id, self.known(machine_id)):
                 await self.qemu_img.resize(path, size * GIB)
                 return
             node = self._plug(machine_id, volume_id, -1).backend["node-name"]

@@ -14,16 +14,16 @@ from pathlib import Path
 import msgspec
 
 from pileus.domain.compute.instances import Status
-from pileus.drivers.driver import Console, DriverError, Fetching, Machine, Seen, Setup
-from pileus.drivers.metrics import Sample, Traffic
+from pileus.drivers.network_state import NetworkState
+from pileus.drivers.protocols.compute import Console, DriverConfig, DriverError, Fetching, Machine, ObservedMachine
+from pileus.drivers.protocols.metrics import Sample, Traffic
 from pileus.drivers.simulated.images import Images
 from pileus.drivers.simulated.storage import Storage
-from pileus.drivers.wiring import Wiring
 
 CONSOLES = {"spice-html5": "spice", "novnc": "vnc", "vnc": "vnc", "serial": "serial"}
 
 
-class Simulated(Storage, Images, Wiring):
+class Simulated(Storage, Images, NetworkState):
     """The driver: all that there is in `driver.py`."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Simulated(Storage, Images, Wiring):
         self._hosts = [f"sim-{number:02}" for number in range(1, hosts + 1)]
 
     @classmethod
-    def made(cls, setup: Setup) -> "Simulated":
+    def create(cls, setup: DriverConfig) -> "Simulated":
         """Make it with the hosts of the catalogue; what it knows is in a file of the data directory."""
         file, hosts = setup.data / "simulated.db", setup.catalogue.servers.count
         return cls(file, hosts=hosts, fetching=setup.fetching)
@@ -103,12 +103,12 @@ class Simulated(Storage, Images, Wiring):
         self._db.execute("DELETE FROM nics WHERE parent = ?", (machine_id,))
         self._db.execute("DELETE FROM machines WHERE id = ?", (machine_id,))
 
-    async def observe(self) -> AsyncIterator[Seen]:
+    async def observe(self) -> AsyncIterator[ObservedMachine]:
         """Every machine, as it stands."""
         for machine_id, status, vm_state in self._db.execute(
             "SELECT id, status, vm_state FROM machines ORDER BY id"
         ).fetchall():
-            yield Seen(machine_id=machine_id, status=status, vm_state=vm_state)
+            yield ObservedMachine(machine_id=machine_id, status=status, vm_state=vm_state)
 
     async def ensure_protected(self, region_id: int, ip_address: str, *, active: bool) -> None:
         """Protect an address."""

@@ -2,15 +2,15 @@
 
 from msgspec import structs
 
-from pileus.drivers.driver import DriverError, Fetching
-from pileus.drivers.image_formats import recognised
-from pileus.drivers.images import Fetched, ImageSource, KeptImage
-from pileus.drivers.simulated.world import World
+from pileus.drivers.protocols.compute import DriverError, Fetching
+from pileus.drivers.protocols.images import Fetched, ImageSource, KeptImage
+from pileus.drivers.simulated.world import SimulationState
+from pileus.outbound.image_formats import recognised
 
 GIB = 1 << 30
 
 
-class Images(World):
+class Images(SimulationState):
     """The part that keeps them: Images."""
 
     _fetching: Fetching
@@ -23,7 +23,7 @@ class Images(World):
             kept = self._copied(source.volume_id)
         else:
             # Few fetch images: starting need not wait for the library.
-            from pileus.drivers.fetching import fetch  # noqa: PLC0415
+            from pileus.outbound.downloads import fetch  # noqa: PLC0415
 
             came = await fetch(source.url or "", self._fetching, fetched)
             form = recognised(came.head, came.size)

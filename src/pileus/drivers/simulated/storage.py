@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from pileus.drivers.driver import Disk, DriverError
-from pileus.drivers.simulated.world import World
+from pileus.drivers.protocols.compute import Disk, DriverError
+from pileus.drivers.simulated.world import SimulationState
 
 
-class Storage(World):
+class Storage(SimulationState):
     """The part that keeps them: Volumes, Extends, Retypes and Snapshots."""
 
     async def ensure_volume(self, disk: Disk) -> None:

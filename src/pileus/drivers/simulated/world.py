@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from pileus.drivers.facts import Facts
+from pileus.drivers.state_file import StateFile
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS machines (
@@ -32,7 +32,7 @@ SECONDS = {
 IS_SET = "SELECT 1 FROM settings WHERE name = 'time'"
 
 
-class World(Facts):
+class SimulationState(StateFile):
     """A file of things, and how long it takes to change them."""
 
     SCHEMA = SCHEMA

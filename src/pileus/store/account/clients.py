@@ -28,16 +28,16 @@ async def exists(tx: Tx, client_id: int) -> bool:
     return await tx.one("SELECT 1 FROM clients WHERE id = :id", id=client_id) is not None
 
 
-async def hold(tx: Tx, client_id: int) -> None:
+async def lock(tx: Tx, client_id: int) -> None:
     """Let whoever else decides by what a tenant has wait for this transaction's end."""
     await tx.run("UPDATE clients SET name = name WHERE id = :id", id=client_id)
 
 
 async def next_user(tx: Tx) -> int:
     """A number that no user has yet."""
-    number = await counters.following(tx, "users")
+    number = await counters.next_value(tx, "users")
     while await tx.one("SELECT 1 FROM users WHERE id = :id", id=number) is not None:
-        number = await counters.following(tx, "users")
+        number = await counters.next_value(tx, "users")
     return number
 
 

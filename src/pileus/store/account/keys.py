@@ -12,17 +12,17 @@ TABLE = Table("api_keys", ApiKey)
 
 
 @dataclass(slots=True)
-class Shut:
+class RevocationCount:
     """How often this process has taken a key away: who remembers keys looks again when it grows."""
 
     times: int = 0
 
 
-SHUT = Shut()
-HELD = f"SELECT u.email, {TABLE.of('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"  # noqa: S608
+SHUT = RevocationCount()
+HELD = f"SELECT u.email, {TABLE.of('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"
 
 
-async def holder(tx: Tx, key_id: int) -> tuple[ApiKey, Caller] | None:
+async def find_with_caller(tx: Tx, key_id: int) -> tuple[ApiKey, Caller] | None:
     """A key and the caller that it makes, or None."""
     row = await tx.one(HELD, id=key_id)
     if row is None:
@@ -58,9 +58,9 @@ async def replace(tx: Tx, key_id: int, digest: str) -> None:
 
 async def next_number(tx: Tx) -> int:
     """A number that no key has yet: operators may have given any to a key of their own."""
-    number = await counters.following(tx, "api_keys")
+    number = await counters.next_value(tx, "api_keys")
     while await number_taken(tx, number):
-        number = await counters.following(tx, "api_keys")
+        number = await counters.next_value(tx, "api_keys")
     return number
 
 

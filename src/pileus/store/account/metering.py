@@ -15,13 +15,13 @@ from pileus.domain.network.ports import Port
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.store import tags
 from pileus.store.database import Tx
-from pileus.store.rows import Table, listed
+from pileus.store.rows import Table, in_list
 
 Metered = Instance | Volume | Snapshot | Image | FloatingIP | Port
 TABLE = Table("usage_records", UsageRecord, key="resource_id")
 PUBLIC = "network_id IN (SELECT id FROM networks WHERE external = 1)"
 """Private addresses cost nothing."""
-PUBLIC_LINES = f"SELECT port_id, ip, subnet_id FROM addresses WHERE port_id IN (SELECT id FROM ports WHERE {PUBLIC})"  # noqa: S608
+PUBLIC_LINES = f"SELECT port_id, ip, subnet_id FROM addresses WHERE port_id IN (SELECT id FROM ports WHERE {PUBLIC})"
 AT_ONCE = 500
 UNBORN = {
     Status.BUILD.value, VolumeStatus.CREATING.value, SnapshotStatus.CREATING.value, ImageStatus.QUEUED.value,
@@ -40,27 +40,27 @@ LIVE: tuple[tuple[Table[Any], str], ...] = (
 """What is paid for, and which of it."""
 
 
-async def ended(tx: Tx, things: Sequence[Metered], now: int) -> None:
+async def close_usage(tx: Tx, things: Sequence[Metered], now: int) -> None:
     """Write down that things are used no more as they are, up to now."""
     for record in await _measured(tx, [thing for thing in things if _lives(thing)], now):
         if record.started_at < now:
             await TABLE.add(tx, record)
 
 
-async def project_ended(tx: Tx, project_id: int, now: int) -> None:
+async def close_project_usage(tx: Tx, project_id: int, now: int) -> None:
     """The same for all that is in a project."""
     for table, paid in LIVE:
-        await ended(tx, await table.find(tx, f"project_id = :project_id AND {paid}", project_id=project_id), now)
+        await close_usage(tx, await table.find(tx, f"project_id = :project_id AND {paid}", project_id=project_id), now)
 
 
-async def over(tx: Tx, client_id: int, window: Window, now: int) -> list[UsageRecord]:
+async def usage_in(tx: Tx, client_id: int, window: Window, now: int) -> list[UsageRecord]:
     """All that a tenant has used in a window, cut to it."""
     where = "client_id = :client_id AND ended_at > :since AND started_at < :until"
     found = await TABLE.find(tx, where, client_id=client_id, since=window.start, until=window.end)
     for table, paid in LIVE:
         alive = await table.find(tx, f"{OWN} AND {paid}", client_id=client_id, until=window.end)
         found += await _measured(tx, [thing for thing in alive if _lives(thing)], now)
-    return [cut for record in found if (cut := record.within(window)) is not None]
+    return [cut for record in found if (cut := record.clipped_to(window)) is not None]
 
 
 def _lives(thing: Metered) -> bool:
@@ -92,9 +92,9 @@ async def _some(tx: Tx, things: Sequence[Metered], now: int) -> list[UsageRecord
 
 async def _since(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
     """When the last interval of things that have changed ended."""
-    marks, values = listed("id", ids)
+    marks, values = in_list("id", ids)
     rows = await tx.all(
-        f"SELECT resource_id, max(ended_at) FROM usage_records WHERE resource_id IN ({marks}) GROUP BY resource_id",  # noqa: S608
+        f"SELECT resource_id, max(ended_at) FROM usage_records WHERE resource_id IN ({marks}) GROUP BY resource_id",
         **values,
     )
     return {resource_id: int(moment) for resource_id, moment in rows}
@@ -119,14 +119,14 @@ def _ids(things: Iterable[Metered], kind: type[Any], which: Callable[[Any], str]
 
 
 async def _pairs(tx: Tx, select: str, ids: Sequence[str], prefix: str = "") -> dict[str, Any]:
-    marks, values = listed("id", ids)
+    marks, values = in_list("id", ids)
     return {f"{prefix}{row[0]}": row[1] for row in await tx.all(f"{select} IN ({marks})", **values)} if ids else {}
 
 
 async def _lines(tx: Tx, select: str, ids: Sequence[str]) -> dict[str, Any]:
     if not ids:
         return {}
-    marks, values = listed("id", ids)
+    marks, values = in_list("id", ids)
     rows = sorted(await tx.all(f"{select} IN ({marks})", **values), key=lambda row: (":" in row[1], row[1]))
     found: dict[str, Any] = {}
     for port_id, ip, subnet_id in rows:

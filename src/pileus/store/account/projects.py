@@ -3,7 +3,7 @@
 from pileus.domain.account.projects import Project
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.places import Place
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -20,15 +20,15 @@ async def get(tx: Tx, client_id: int, project_id: int) -> Project:
     return found
 
 
-async def present(tx: Tx, place: Place) -> Place:
+async def require(tx: Tx, place: Place) -> Place:
     """The place itself if its project is the tenant's; raises NotFound."""
     await get(tx, place.client_id, place.project_id)
     return place
 
 
-async def open_for(tx: Tx, place: Place) -> Place:
+async def require_open(tx: Tx, place: Place) -> Place:
     """The place itself if something new may be put there; raises NotFound, or Conflict while it is being deleted."""
-    (await get(tx, place.client_id, place.project_id)).unlocked()
+    (await get(tx, place.client_id, place.project_id)).require_unlocked()
     return place
 
 
@@ -36,10 +36,10 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     tx: Tx, client_id: int, *, name: str | None, deleted: bool, order_by: str, limit: int, offset: int
 ) -> tuple[int, list[Project]]:
     """How many projects a tenant has, and some of them; `order_by` is a column, a dot and a direction."""
-    where = pages.Where("client_id = :client_id", client_id=client_id).equal("name", name)
+    where = queries.Where("client_id = :client_id", client_id=client_id).equal("name", name)
     if not deleted:
         where.also("deleted_at IS NULL")
-    return await pages.page(tx, TABLE, where, pages.ordered(order_by), limit=limit, offset=offset)
+    return await queries.query_page(tx, TABLE, where, queries.order_by(order_by), limit=limit, offset=offset)
 
 
 async def count(tx: Tx, client_id: int) -> int:
@@ -48,14 +48,14 @@ async def count(tx: Tx, client_id: int) -> int:
     return int(row[0]) if row else 0
 
 
-async def name_free(tx: Tx, client_id: int, name: str) -> None:
+async def check_name_free(tx: Tx, client_id: int, name: str) -> None:
     """Return if a tenant has no project of that name; raises Conflict."""
     taken = "client_id = :client_id AND name = :name AND deleted_at IS NULL"
     if await TABLE.find_one(tx, taken, client_id=client_id, name=name):
         raise Conflict(f"Project with name {name} already exists")
 
 
-async def known(tx: Tx, project_id: int) -> Project:
+async def find(tx: Tx, project_id: int) -> Project:
     """One project, whoever has it; raises NotFound."""
     found = await TABLE.find_one(tx, "id = :id", id=project_id)
     if found is None:

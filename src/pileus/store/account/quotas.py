@@ -6,7 +6,7 @@ from pileus.domain.account.quotas import EVERYWHERE, LimitRequest, QuotaThreshol
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import not_found
 from pileus.domain.places import Place
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -25,7 +25,7 @@ async def limits_of(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int
     return catalogue.quotas | {name: int(value) for name, value in rows}
 
 
-async def allow(tx: Tx, client_id: int, region_id: int, limits: Mapping[str, int]) -> None:
+async def set_limits(tx: Tx, client_id: int, region_id: int, limits: Mapping[str, int]) -> None:
     """Let a tenant have so much."""
     for name in sorted(limits):
         await tx.run(
@@ -60,9 +60,11 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     offset: int,
 ) -> tuple[int, list[LimitRequest]]:
     """How many requests a tenant has made, and some of them, the latest first."""
-    where = pages.Where("client_id = :client_id", client_id=client_id).among("id", ids).among("status", statuses)
+    where = queries.Where("client_id = :client_id", client_id=client_id).among("id", ids).among("status", statuses)
     where.between("created_at", since, until)
-    return await pages.page(tx, REQUESTS, where, pages.ordered("created_at.desc"), limit=limit, offset=offset)
+    return await queries.query_page(
+        tx, REQUESTS, where, queries.order_by("created_at.desc"), limit=limit, offset=offset
+    )
 
 
 async def add_request(tx: Tx, request: LimitRequest) -> LimitRequest:

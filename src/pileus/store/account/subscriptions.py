@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pileus.domain.account.subscriptions import Subscription
 from pileus.domain.account.user_actions import UserAction
 from pileus.domain.errors import not_found
-from pileus.store import counters, pages
+from pileus.store import counters, queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -14,7 +14,7 @@ TABLE = Table("subscriptions", Subscription)
 
 async def next_id(tx: Tx) -> int:
     """The number of a new subscription."""
-    return await counters.following(tx, "subscriptions")
+    return await counters.next_value(tx, "subscriptions")
 
 
 async def get(tx: Tx, client_id: int, kind: str, subscription_id: int) -> Subscription:
@@ -39,8 +39,8 @@ async def every(tx: Tx, client_id: int, kind: str) -> list[Subscription]:
 
 async def page(tx: Tx, client_id: int, kind: str, *, limit: int, offset: int) -> tuple[int, list[Subscription]]:
     """How many subscriptions of a kind a tenant has, and some of them, the oldest first."""
-    where = pages.Where("client_id = :client_id", client_id=client_id).equal("kind", kind)
-    return await pages.page(tx, TABLE, where, "id asc", limit=limit, offset=offset)
+    where = queries.Where("client_id = :client_id", client_id=client_id).equal("kind", kind)
+    return await queries.query_page(tx, TABLE, where, "id asc", limit=limit, offset=offset)
 
 
 async def add(tx: Tx, subscription: Subscription) -> Subscription:
@@ -58,7 +58,7 @@ async def remove(tx: Tx, subscription_id: int) -> None:
     await TABLE.remove(tx, subscription_id)
 
 
-async def owe(tx: Tx, action: UserAction) -> None:
+async def enqueue(tx: Tx, action: UserAction) -> None:
     """Note that a line is to be sent to each subscription of its tenant."""
     await tx.run(
         "INSERT INTO deliveries (subscription_id, created_at, action_id)"
@@ -82,7 +82,7 @@ async def drop(tx: Tx, subscription_id: int, before: int) -> int:
     return await tx.run(statement, id=subscription_id, before=before)
 
 
-async def settle(tx: Tx, subscription_id: int, sent: Iterable[str], dropped: Iterable[str]) -> None:
+async def mark_delivered(tx: Tx, subscription_id: int, sent: Iterable[str], dropped: Iterable[str]) -> None:
     """Note what was sent, and what never will be; a line that all its subscribers have got is acknowledged."""
     got = set(sent)
     for action_id in sorted(got | set(dropped)):

@@ -8,7 +8,7 @@ from pileus.store.database import Tx
 OWN = "project_id IN (SELECT id FROM projects WHERE client_id = :client_id) AND region_id = :region_id"
 COMING = "state IN ('NEW', 'RUNNING')"
 """What a conversion is to bring counts from the moment that it is asked for."""
-INSTANCES = f"SELECT flavor_id, count(*) FROM instances WHERE {OWN} GROUP BY flavor_id"  # noqa: S608  # our own words
+INSTANCES = f"SELECT flavor_id, count(*) FROM instances WHERE {OWN} GROUP BY flavor_id"  # our own words
 REST = f"""
 SELECT
     (SELECT count(*) FROM volumes WHERE {OWN}),
@@ -27,7 +27,7 @@ SELECT
     (SELECT count(*) FROM images WHERE {OWN}),
     (SELECT coalesce(sum(size), 0) FROM images WHERE {OWN}),
     (SELECT count(*) FROM schedules WHERE {OWN})
-"""  # noqa: S608  # our own words
+"""  # our own words
 NAMES = (
     "volume_count", "volume_size", "volume_snapshots_count", "volume_snapshots_size", "floating_count",
     "external_ip_count", "servergroup_count", "firewall_count", "network_count", "subnet_count", "router_count",
@@ -57,13 +57,13 @@ async def of_client(tx: Tx, client_id: int) -> dict[str, int]:
     return dict(zip(("keypair_count", "project_count"), map(int, row or ()), strict=False))
 
 
-async def held(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
+async def lock_and_count(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
     """What a place's tenant uses, for who is about to use more: who asks so next waits for this transaction's end."""
-    await clients.hold(tx, place.client_id)
+    await clients.lock(tx, place.client_id)
     return await of_place(tx, place, catalogue)
 
 
-async def held_of_client(tx: Tx, client_id: int) -> dict[str, int]:
+async def lock_and_count_global(tx: Tx, client_id: int) -> dict[str, int]:
     """The same of what is counted in all regions together."""
-    await clients.hold(tx, client_id)
+    await clients.lock(tx, client_id)
     return await of_client(tx, client_id)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from pileus.domain.account.user_actions import UserAction
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.account import subscriptions
 from pileus.store.database import Tx
 from pileus.store.rows import Table
@@ -14,7 +14,7 @@ from pileus.store.rows import Table
 TABLE = Table("user_actions", UserAction)
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class UserActionFilter(Struct, frozen=True, kw_only=True):
     """Which lines of a tenant's are asked for; times are inclusive, and what is not given does not matter."""
 
     action_types: Sequence[str] | None = None
@@ -28,9 +28,9 @@ class Wanted(Struct, frozen=True, kw_only=True):
     since: int | None = None
     until: int | None = None
 
-    def where(self, client_id: int) -> pages.Where:
+    def where(self, client_id: int) -> queries.Where:
         """The same as a condition."""
-        where = pages.Where("client_id = :client_id", client_id=client_id)
+        where = queries.Where("client_id = :client_id", client_id=client_id)
         where.among("action_type", self.action_types).among("api_group", self.api_groups)
         where.among("project_id", self.project_ids).among("region_id", self.region_ids)
         where.among("source_user_ip", self.source_user_ips).among("user_agent", self.user_agents)
@@ -39,7 +39,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
         return where.between("created_at", self.since, self.until)
 
 
-def _with_resource(where: pages.Where, field: str, values: Sequence[str]) -> None:
+def _with_resource(where: queries.Where, field: str, values: Sequence[str]) -> None:
     """Ask for lines with a resource whose field is one of the values: a search in JSON text, as it is written."""
     found = {f"{field}_{at}": f'%"{field}":{_written(value)}%' for at, value in enumerate(values)}
     if found:
@@ -47,27 +47,27 @@ def _with_resource(where: pages.Where, field: str, values: Sequence[str]) -> Non
 
 
 def _written(value: str) -> str:
-    return pages.literal(msgspec.json.encode(value).decode())
+    return queries.escape_like(msgspec.json.encode(value).decode())
 
 
 async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, client_id: int, wanted: Wanted, *, limit: int, offset: int, direction: str = "desc"
+    tx: Tx, client_id: int, wanted: UserActionFilter, *, limit: int, offset: int, direction: str = "desc"
 ) -> tuple[int, list[UserAction]]:
     """How many lines there are, and some of them by their time."""
     order = f"created_at {direction}, id {direction}"
-    return await pages.page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
+    return await queries.query_page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
 
 
 async def add(tx: Tx, action: UserAction) -> None:
     """Write a line, in the transaction of the change it tells of, and that it is to be sent to who has subscribed."""
     await TABLE.add(tx, action)
-    await subscriptions.owe(tx, action)
+    await subscriptions.enqueue(tx, action)
 
 
-async def owed(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
+async def pending_for(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
     """The lines that are to be sent to a subscription, the oldest first."""
     rows = await tx.all(
-        f"SELECT {TABLE.of('a')} FROM deliveries d JOIN user_actions a ON a.id = d.action_id"  # noqa: S608
+        f"SELECT {TABLE.of('a')} FROM deliveries d JOIN user_actions a ON a.id = d.action_id"
         f" WHERE d.subscription_id = :id ORDER BY d.created_at, d.action_id LIMIT {limit}",
         id=subscription_id,
     )

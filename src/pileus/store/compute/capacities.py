@@ -24,7 +24,7 @@ async def set_limit(tx: Tx, region_id: int, flavor_id: str, servers: int | None)
         )
 
 
-async def left(tx: Tx, region_id: int) -> dict[str, int]:
+async def count_left(tx: Tx, region_id: int) -> dict[str, int]:
     """How many more servers there is room for, of each flavor whose room has an end; nobody waits for it."""
     rows = await tx.all(
         """
@@ -37,13 +37,13 @@ async def left(tx: Tx, region_id: int) -> dict[str, int]:
     return {flavor_id: int(servers) for flavor_id, servers in rows}
 
 
-async def held(tx: Tx, but: str | None = None) -> dict[str, int]:
+async def count_servers(tx: Tx, but: str | None = None) -> dict[str, int]:
     """How many servers of each flavor there are, in all regions, whoever has them; one of them may be left out."""
     rows = await tx.all("SELECT flavor_id, count(*) FROM instances WHERE id <> :but GROUP BY flavor_id", but=but or "")
     return {flavor_id: int(servers) for flavor_id, servers in rows}
 
 
-async def room(tx: Tx, region_id: int, flavor_id: str) -> int | None:
+async def lock_and_count_left(tx: Tx, region_id: int, flavor_id: str) -> int | None:
     """How many more servers of a flavor fit in; None for no end. Who asks next waits for this transaction's end."""
     limit = await tx.one(
         """

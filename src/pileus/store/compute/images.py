@@ -7,15 +7,15 @@ from msgspec import Struct
 from pileus.domain.compute.images import Image, ImageStatus
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.places import Place
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.account import metering
 from pileus.store.database import Tx
-from pileus.store.placed import HERE, here
 from pileus.store.rows import Table
+from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "image"
 TABLE = Table("images", Image)
-VISIBLE = f"(visibility = 'public' AND retired = 0 AND region_id = :region_id) OR ({HERE})"
+VISIBLE = f"(visibility = 'public' AND retired = 0 AND region_id = :region_id) OR ({IN_PLACE})"
 INSTALLING = (
     "status IN ('BUILD', 'REBUILD')"
     " AND id IN (SELECT resource_id FROM tags WHERE key = 'image_id' AND value = :image_id AND read_only = 1)"
@@ -23,7 +23,7 @@ INSTALLING = (
 BY_ORDER = "CASE WHEN display_order IS NULL THEN 1 ELSE 0 END, display_order, created_at DESC, id"
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class ImageFilter(Struct, frozen=True, kw_only=True):
     """Which images of a place are asked for; what is not given does not matter."""
 
     own: bool = False
@@ -37,9 +37,9 @@ class Wanted(Struct, frozen=True, kw_only=True):
     tag_keys: Sequence[str] | None = None
     tag_pairs: Mapping[str, str] | None = None
 
-    def where(self, place: Place) -> pages.Where:
+    def where(self, place: Place) -> queries.Where:
         """The same as a condition."""
-        where = pages.Where(HERE if self.own else VISIBLE, **here(place))
+        where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_params(place))
         where.equal("is_baremetal", None if self.baremetal is None else int(self.baremetal))
         if self.private:
             where.also("visibility = 'private'")
@@ -50,15 +50,15 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 async def get(tx: Tx, place: Place, image_id: str) -> Image:
     """One image that a place may use; raises NotFound."""
-    found = await TABLE.find_one(tx, f"id = :id AND ({VISIBLE})", id=image_id, **here(place))
+    found = await TABLE.find_one(tx, f"id = :id AND ({VISIBLE})", id=image_id, **place_params(place))
     if found is None:
         raise not_found("Image", image_id)
     return found
 
 
-async def owned(tx: Tx, place: Place, image_id: str) -> Image:
+async def get_own(tx: Tx, place: Place, image_id: str) -> Image:
     """One image of a place's own; raises NotFound, or Forbidden for one that it may only use."""
-    return (await get(tx, place, image_id)).owned(place)
+    return (await get(tx, place, image_id)).owned_by(place)
 
 
 async def find(tx: Tx, image_id: str) -> Image | None:
@@ -66,9 +66,9 @@ async def find(tx: Tx, image_id: str) -> Image | None:
     return await TABLE.find_one(tx, "id = :id", id=image_id)
 
 
-async def page(tx: Tx, place: Place, wanted: Wanted, *, limit: int, offset: int) -> tuple[int, list[Image]]:
+async def page(tx: Tx, place: Place, wanted: ImageFilter, *, limit: int, offset: int) -> tuple[int, list[Image]]:
     """How many images a place may use, and some of them in the order in which the catalogue shows them."""
-    return await pages.page(tx, TABLE, wanted.where(place), BY_ORDER, limit=limit, offset=offset)
+    return await queries.query_page(tx, TABLE, wanted.where(place), BY_ORDER, limit=limit, offset=offset)
 
 
 async def add(tx: Tx, image: Image) -> Image:
@@ -79,7 +79,7 @@ async def add(tx: Tx, image: Image) -> Image:
 async def save(tx: Tx, before: Image, after: Image) -> Image:
     """Write what changed, and what was used until then if it cost something else; raises Stale."""
     if before.size != after.size:
-        await metering.ended(tx, [before], after.updated_at)
+        await metering.close_usage(tx, [before], after.updated_at)
     return await TABLE.save(tx, before, after)
 
 
@@ -88,7 +88,7 @@ async def remove(tx: Tx, image_id: str) -> None:
     await TABLE.remove(tx, image_id)
 
 
-async def used(tx: Tx, image: Image) -> None:
+async def lock_for_use(tx: Tx, image: Image) -> None:
     """Keep an image from being deleted until the transaction's end; raises Conflict if it is not active."""
     there = "UPDATE images SET status = status WHERE id = :id AND status = :active"
     if image.client_id is not None and not await tx.run(there, id=image.id, active=ImageStatus.ACTIVE.value):
@@ -100,8 +100,8 @@ async def needed_by(tx: Tx, image: Image) -> str | None:
     made = "" if image.cow_format else " AND status = 'creating'"
     here = {"region_id": image.region_id, "client_id": image.client_id, "project_id": image.project_id}
     statements = {
-        "volume": f"SELECT id FROM volumes WHERE {HERE} AND image_id = :image_id{made} LIMIT 1",  # noqa: S608
-        "instance": f"SELECT id FROM instances WHERE {HERE} AND {INSTALLING} LIMIT 1",  # noqa: S608
+        "volume": f"SELECT id FROM volumes WHERE {IN_PLACE} AND image_id = :image_id{made} LIMIT 1",
+        "instance": f"SELECT id FROM instances WHERE {IN_PLACE} AND {INSTALLING} LIMIT 1",
     }
     for noun, statement in statements.items():
         if row := await tx.one(statement, image_id=image.id, **here):

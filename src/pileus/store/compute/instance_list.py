@@ -9,8 +9,8 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.places import Place
 from pileus.store.compute.instances import KIND, TABLE
 from pileus.store.database import Tx
-from pileus.store.pages import literal
-from pileus.store.rows import listed
+from pileus.store.queries import escape_like
+from pileus.store.rows import in_list
 
 ORDERS = {"created": "i.created_at", "name": "i.name COLLATE BINARY", "status": "i.status"}
 TAGGED = (
@@ -35,7 +35,7 @@ EXACTLY = {
 }
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class InstanceFilter(Struct, frozen=True, kw_only=True):
     """What a list of instances is narrowed down to; None, False and empty mean that nobody asks."""
 
     kinds: Sequence[str] = ()
@@ -85,7 +85,7 @@ class _Conditions:
 
     def among(self, column: str, name: str, wanted: Sequence[Any]) -> None:
         """Ask for one of some values."""
-        marks, values = listed(name, wanted)
+        marks, values = in_list(name, wanted)
         self.add(f"{column} = :{name}_0" if len(wanted) == 1 else f"{column} IN ({marks})", **values)
 
     def on_ports(self, joins: str, condition: str, *, negated: bool = False, **values: Any) -> None:
@@ -101,13 +101,13 @@ class _Conditions:
 
 
 async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, place: Place, wanted: Wanted, order_by: str, *, limit: int, offset: int
+    tx: Tx, place: Place, wanted: InstanceFilter, order_by: str, *, limit: int, offset: int
 ) -> tuple[int, list[Instance]]:
     """How many instances there are, and some of them; instances that are equal in the order come by their ids."""
     asked = _asked(place, wanted)
     column, _, direction = order_by.partition(".")
     rows = await tx.all(
-        f"SELECT {TABLE.of('i')} FROM instances i WHERE {asked}"  # noqa: S608  # our own words
+        f"SELECT {TABLE.of('i')} FROM instances i WHERE {asked}"  # our own words
         f" ORDER BY {ORDERS[column]} {direction}, i.id {direction} LIMIT :limit OFFSET :offset",
         **asked.values,
         limit=limit,
@@ -116,11 +116,11 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     found = TABLE.records(rows)
     if len(found) < limit and (found or offset == 0):
         return offset + len(found), found
-    counted = await tx.one(f"SELECT count(*) FROM instances i WHERE {asked}", **asked.values)  # noqa: S608
+    counted = await tx.one(f"SELECT count(*) FROM instances i WHERE {asked}", **asked.values)
     return (int(counted[0]) if counted else 0), found
 
 
-def _asked(place: Place, wanted: Wanted) -> _Conditions:
+def _asked(place: Place, wanted: InstanceFilter) -> _Conditions:
     asked = _Conditions(place)
     asked.among("i.kind", "kind_of", wanted.kinds)
     _themselves(asked, wanted)
@@ -130,7 +130,7 @@ def _asked(place: Place, wanted: Wanted) -> _Conditions:
     return asked
 
 
-def _themselves(asked: _Conditions, wanted: Wanted) -> None:
+def _themselves(asked: _Conditions, wanted: InstanceFilter) -> None:
     texts = {
         "i.name": ("name", wanted.name, "%{}%"),
         "i.id": ("uuid", wanted.uuid, "%{}%"),
@@ -138,10 +138,10 @@ def _themselves(asked: _Conditions, wanted: Wanted) -> None:
     }
     for column, (name, text, form) in texts.items():
         if text is not None:
-            like = form.format(literal(text.lower()))
+            like = form.format(escape_like(text.lower()))
             asked.add(f"lower({column}) LIKE :{name} ESCAPE '\\'", **{name: like})
     if wanted.exclude_flavor_prefix is not None:
-        like = f"{literal(wanted.exclude_flavor_prefix.lower())}%"
+        like = f"{escape_like(wanted.exclude_flavor_prefix.lower())}%"
         asked.add("lower(i.flavor_id) NOT LIKE :exclude_flavor ESCAPE '\\'", exclude_flavor=like)
     if wanted.isolated:
         asked.add("i.isolated = 1")
@@ -150,9 +150,9 @@ def _themselves(asked: _Conditions, wanted: Wanted) -> None:
             asked.add(f"{condition} :{name}", **{name: value})
 
 
-def _networks(asked: _Conditions, wanted: Wanted) -> None:
+def _networks(asked: _Conditions, wanted: InstanceFilter) -> None:
     if wanted.ip is not None:
-        like = f"{literal(wanted.ip.lower())}%"
+        like = f"{escape_like(wanted.ip.lower())}%"
         fixed = f"{PORTS.format(joins=ADDRESS)} AND p.instance_id IS NOT NULL AND a.ip LIKE :ip ESCAPE '\\'"
         floating = PORTS.format(joins=FLOATING) + (
             " AND p.instance_id IS NOT NULL AND f.floating_ip_address LIKE :ip ESCAPE '\\'"
@@ -169,21 +169,21 @@ def _networks(asked: _Conditions, wanted: Wanted) -> None:
         asked.on_ports(f"{NETWORK} {ADDRESS}", f"n.external = 0 AND a.ip LIKE '%.%' AND {free}")
 
 
-def _tags(asked: _Conditions, wanted: Wanted) -> None:
+def _tags(asked: _Conditions, wanted: InstanceFilter) -> None:
     for column, texts in (("key", wanted.tag_keys), ("value", wanted.tag_values)):
         if texts:
-            marks, values = listed(f"tag_{column}", texts)
+            marks, values = in_list(f"tag_{column}", texts)
             asked.tagged(f"t.{column} IN ({marks})", **values)
     for number, (key, value) in enumerate(wanted.tag_pairs.items()):
         names = {f"pair_key_{number}": key, f"pair_value_{number}": value}
         asked.tagged(f"t.key = :pair_key_{number} AND t.value = :pair_value_{number}", **names)
 
 
-def _protection(asked: _Conditions, wanted: Wanted) -> None:
+def _protection(asked: _Conditions, wanted: InstanceFilter) -> None:
     if wanted.protected is not None:
         asked.on_ports(DDOS, "d.id > 0", negated=not wanted.protected)
     if wanted.template_ids is not None:
-        marks, values = listed("template", wanted.template_ids)
+        marks, values = in_list("template", wanted.template_ids)
         asked.on_ports(DDOS, f"d.template_id IN ({marks})", **values)
     if wanted.protection_status is not None:
         asked.on_ports(DDOS, "d.status = :protection_status", protection_status=wanted.protection_status)

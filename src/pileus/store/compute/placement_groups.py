@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.places import Place
-from pileus.store import pages, placed
+from pileus.store import queries, scoped
 from pileus.store.database import Tx
-from pileus.store.placed import HERE, here
-from pileus.store.rows import Table, listed
+from pileus.store.rows import Table, in_list
+from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("placement_groups", PlacementGroup)
 
 
 async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
     """One group of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "Placement group", place, group_id)
+    return await scoped.get(tx, TABLE, "Placement group", place, group_id)
 
 
 async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
@@ -24,16 +24,16 @@ async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
 
 async def page(tx: Tx, place: Place, *, limit: int, offset: int) -> tuple[int, list[PlacementGroup]]:
     """How many groups a place has, and some of them, the oldest first."""
-    where = pages.Where(HERE, **here(place))
-    return await pages.page(tx, TABLE, where, pages.ordered("created_at.asc"), limit=limit, offset=offset)
+    where = queries.Where(IN_PLACE, **place_params(place))
+    return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
 
 
 async def members_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
     """The members of groups: their ids and names, the oldest first."""
     found: dict[str, list[tuple[str, str]]] = {group_id: [] for group_id in ids}
-    marks, values = listed("id", ids)
+    marks, values = in_list("id", ids)
     rows = await tx.all(
-        "SELECT placement_group_id, id, name FROM instances"  # noqa: S608  # our own words
+        "SELECT placement_group_id, id, name FROM instances"  # our own words
         f" WHERE placement_group_id IN ({marks}) ORDER BY created_at, id",
         **values,
     )
@@ -61,9 +61,9 @@ async def remove(tx: Tx, group_id: str) -> None:
     await TABLE.remove(tx, group_id)
 
 
-async def touch(tx: Tx, group: PlacementGroup) -> PlacementGroup:
+async def bump_revision(tx: Tx, group: PlacementGroup) -> PlacementGroup:
     """Count a change of its members, so that who decides by them decides one after the other; raises Stale."""
-    return await TABLE.touch(tx, group)
+    return await TABLE.bump_revision(tx, group)
 
 
 async def hosts_of(tx: Tx, group_id: str, but: str) -> list[str]:

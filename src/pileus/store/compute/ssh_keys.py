@@ -3,7 +3,7 @@
 from pileus.domain.compute.ssh_keys import SSHKey
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.places import Caller, Place
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -24,7 +24,7 @@ async def get(tx: Tx, place: Place, user_id: int, key_id: str) -> SSHKey:
     return found
 
 
-async def get_anywhere(tx: Tx, caller: Caller, key_id: str) -> SSHKey:
+async def get_in_any_project(tx: Tx, caller: Caller, key_id: str) -> SSHKey:
     """One key that a user may see, in any project; raises NotFound."""
     found = await TABLE.find_one(tx, f"id = :id AND {ANYWHERE}", id=key_id, **_asking(caller))
     if found is None:
@@ -32,19 +32,19 @@ async def get_anywhere(tx: Tx, caller: Caller, key_id: str) -> SSHKey:
     return found
 
 
-async def anywhere(tx: Tx, caller: Caller, *, project_id: int | None, user_id: int | None) -> list[SSHKey]:
+async def page_all_projects(tx: Tx, caller: Caller, *, project_id: int | None, user_id: int | None) -> list[SSHKey]:
     """The keys that a user may see, in all projects or in one, the latest first; those of one user, if named."""
-    where = pages.Where(ANYWHERE, **_asking(caller)).equal("project_id", project_id)
+    where = queries.Where(ANYWHERE, **_asking(caller)).equal("project_id", project_id)
     if user_id is not None:
         where.also("user_id = :owner", owner=user_id)
-    return await TABLE.find(tx, f"{where} ORDER BY {pages.ordered('created_at.desc')}", **where.values)
+    return await TABLE.find(tx, f"{where} ORDER BY {queries.order_by('created_at.desc')}", **where.values)
 
 
 def _asking(caller: Caller) -> dict[str, int]:
     return {"client_id": caller.client_id, "user_id": caller.user_id}
 
 
-async def named(tx: Tx, place: Place, user_id: int, name: str) -> SSHKey | None:
+async def find_by_name(tx: Tx, place: Place, user_id: int, name: str) -> SSHKey | None:
     """The key of a project that is called so and that a user may see, or None."""
     return await TABLE.find_one(tx, f"name = :name AND {VISIBLE}", name=name, **_seen_by(place, user_id))
 
@@ -58,8 +58,8 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     tx: Tx, place: Place, user_id: int, *, name: str | None, order_by: str, limit: int, offset: int
 ) -> tuple[int, list[SSHKey]]:
     """How many keys of a project a user may see, and some of them; `name` is a part of theirs."""
-    where = pages.Where(VISIBLE, **_seen_by(place, user_id)).contains("name", name)
-    return await pages.page(tx, TABLE, where, pages.ordered(order_by), limit=limit, offset=offset)
+    where = queries.Where(VISIBLE, **_seen_by(place, user_id)).contains("name", name)
+    return await queries.query_page(tx, TABLE, where, queries.order_by(order_by), limit=limit, offset=offset)
 
 
 async def count(tx: Tx, client_id: int) -> int:

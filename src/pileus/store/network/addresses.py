@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from pileus.domain.errors import Conflict, NoCapacity, invalid
-from pileus.domain.network.networks import Subnet, following, next_free, normal, starting_point
+from pileus.domain.network.networks import Subnet, canonical_ip, next_candidates, next_free, starting_point
 from pileus.domain.network.ports import AssignedAddress
 from pileus.store.database import Tx
 from pileus.store.network import ports
-from pileus.store.rows import listed
+from pileus.store.rows import in_list
 
 WINDOWS = (16, 512)
 """How many addresses in a row are looked at together: a few are rarely all taken, many only when a subnet is full."""
@@ -50,7 +50,7 @@ async def in_use(tx: Tx, network_id: str) -> dict[str, int]:
 
 async def in_use_each(tx: Tx, subnet_ids: Sequence[str]) -> dict[str, int]:
     """The same for subnets of any networks."""
-    marks, values = listed("id", subnet_ids)
+    marks, values = in_list("id", subnet_ids)
     rows = await tx.all(f"{IN_USE} WHERE s.id IN ({marks}) GROUP BY s.id", **values)
     return {subnet_id: int(count) for subnet_id, count in rows}
 
@@ -60,17 +60,17 @@ async def is_taken(tx: Tx, subnet: Subnet, ip: str) -> bool:
     return bool(await _taken(tx, subnet, [ip]))
 
 
-async def free(tx: Tx, floating_ip_id: str) -> None:
+async def release(tx: Tx, floating_ip_id: str) -> None:
     """Free the address of a floating IP."""
     await tx.run("DELETE FROM addresses WHERE floating_ip_id = :id", id=floating_ip_id)
 
 
 async def _this(tx: Tx, subnet: Subnet, wanted: str) -> str:
     try:
-        ip = normal(wanted)
+        ip = canonical_ip(wanted)
     except ValueError:
         raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None
-    if not subnet.holds(ip):
+    if not subnet.can_assign(ip):
         raise invalid(ip_address=f"Address {ip} cannot be given by subnet {subnet.id} ({subnet.cidr})")
     if await _taken(tx, subnet, [ip]):
         raise Conflict(f"Address {ip} of subnet {subnet.id} is in use")
@@ -80,7 +80,7 @@ async def _this(tx: Tx, subnet: Subnet, wanted: str) -> str:
 async def _free(tx: Tx, subnet: Subnet, seed: str) -> str:
     start = starting_point(subnet, seed)
     for window in WINDOWS:
-        near = following(subnet, start, window)
+        near = next_candidates(subnet, start, window)
         taken = await _taken(tx, subnet, near)
         if (found := next((ip for ip in near if ip not in taken), None)) is not None:
             return found
@@ -92,6 +92,6 @@ async def _free(tx: Tx, subnet: Subnet, seed: str) -> str:
 
 
 async def _taken(tx: Tx, subnet: Subnet, ips: list[str]) -> set[str]:
-    marks, values = listed("ip", ips)
-    rows = await tx.all(f"SELECT ip FROM addresses WHERE subnet_id = :id AND ip IN ({marks})", id=subnet.id, **values)  # noqa: S608
+    marks, values = in_list("ip", ips)
+    rows = await tx.all(f"SELECT ip FROM addresses WHERE subnet_id = :id AND ip IN ({marks})", id=subnet.id, **values)
     return {row[0] for row in rows}

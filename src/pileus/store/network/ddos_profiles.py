@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile
 from pileus.domain.places import Place
-from pileus.store import placed
+from pileus.store import scoped
 from pileus.store.database import Tx
-from pileus.store.placed import HERE, here
-from pileus.store.rows import Table, listed
+from pileus.store.rows import Table, in_list
+from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("ddos_profiles", DdosProfile)
 BLACKHOLES = Table("blackhole_ports", BlackholePort)
@@ -15,7 +15,7 @@ BLACKHOLES = Table("blackhole_ports", BlackholePort)
 
 async def of_ids(tx: Tx, ids: Sequence[int]) -> dict[int, DdosProfile]:
     """Profiles by id."""
-    marks, values = listed("id", ids)
+    marks, values = in_list("id", ids)
     return {profile.id: profile for profile in await TABLE.find(tx, f"id IN ({marks})", **values)}
 
 
@@ -61,7 +61,7 @@ async def end_blackhole(tx: Tx, blackhole_id: int, alarm_state: str, now: int) -
 
 async def get(tx: Tx, place: Place, profile_id: int) -> DdosProfile:
     """One profile of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "DDoS profile", place, profile_id)
+    return await scoped.get(tx, TABLE, "DDoS profile", place, profile_id)
 
 
 async def find(tx: Tx, profile_id: int) -> DdosProfile | None:
@@ -71,7 +71,7 @@ async def find(tx: Tx, profile_id: int) -> DdosProfile | None:
 
 async def of_place(tx: Tx, place: Place) -> list[DdosProfile]:
     """Every profile of a project in a region."""
-    return await TABLE.find(tx, f"{HERE} ORDER BY id", **here(place))
+    return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
 
 
 async def of_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfile | None:
@@ -79,7 +79,7 @@ async def of_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfile | N
     return await TABLE.find_one(tx, "region_id = :region_id AND ip_address = :ip", region_id=region_id, ip=ip_address)
 
 
-async def may_protect(tx: Tx, place: Place, ip_address: str) -> bool:
+async def belongs_to_place(tx: Tx, place: Place, ip_address: str) -> bool:
     """Whether an address is a place's: on a port of its instances, or a floating IP."""
     row = await tx.one(
         """
@@ -91,7 +91,7 @@ async def may_protect(tx: Tx, place: Place, ip_address: str) -> bool:
             AND f.region_id = :region_id
         """,
         ip=ip_address,
-        **here(place),
+        **place_params(place),
     )
     return row is not None
 

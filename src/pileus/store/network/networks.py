@@ -8,10 +8,10 @@ from msgspec import Struct
 from pileus.domain.errors import NoCapacity, not_found
 from pileus.domain.network.networks import Network, segments
 from pileus.domain.places import Place
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.database import Tx
-from pileus.store.placed import HERE, here
-from pileus.store.rows import Table, listed
+from pileus.store.rows import Table, in_list
+from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "network"
 TABLE = Table("networks", Network)
@@ -23,7 +23,7 @@ AT_ONCE = 16
 """Numbers of segments that are looked at together: they are rarely all taken."""
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class NetworkFilter(Struct, frozen=True, kw_only=True):
     """Which networks are asked for: a place's own ones, or all that it may use; what is not given does not matter."""
 
     own: bool = True
@@ -35,9 +35,9 @@ class Wanted(Struct, frozen=True, kw_only=True):
     tag_keys: Sequence[str] | None = None
     tag_pairs: Mapping[str, str] | None = None
 
-    def where(self, place: Place) -> pages.Where:
+    def where(self, place: Place) -> queries.Where:
         """The same as a condition."""
-        where = pages.Where(HERE if self.own else VISIBLE, **here(place)).equal("id", self.network_id)
+        where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_params(place)).equal("id", self.network_id)
         where.also("retired = 0").equal("name", self.name).equal("type", self.network_type)
         where.equal("external", None if self.external is None else int(self.external))
         where.equal("shared", None if self.shared is None else int(self.shared))
@@ -50,7 +50,7 @@ async def get(tx: Tx, place: Place, network_id: str) -> Network:
         tx,
         f"id = :id AND {VISIBLE}",
         id=network_id,
-        **here(place),
+        **place_params(place),
     )
     if found is None:
         raise not_found("Network", network_id)
@@ -81,9 +81,9 @@ async def save(tx: Tx, before: Network, after: Network) -> Network:
     return await TABLE.save(tx, before, after)
 
 
-async def touch(tx: Tx, network: Network) -> Network:
+async def bump_revision(tx: Tx, network: Network) -> Network:
     """Count a change of what is in a network as its own; raises Stale."""
-    return await TABLE.touch(tx, network)
+    return await TABLE.bump_revision(tx, network)
 
 
 async def remove(tx: Tx, network_id: str) -> None:
@@ -91,24 +91,24 @@ async def remove(tx: Tx, network_id: str) -> None:
     await TABLE.remove(tx, network_id)
 
 
-async def owned(tx: Tx, place: Place, network_id: str) -> Network:
+async def get_own(tx: Tx, place: Place, network_id: str) -> Network:
     """One network of a place's own; raises NotFound, or Forbidden for one that it may only use."""
-    return (await get(tx, place, network_id)).owned(place)
+    return (await get(tx, place, network_id)).owned_by(place)
 
 
 async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, place: Place, wanted: Wanted, order_by: str, *, limit: int, offset: int
+    tx: Tx, place: Place, wanted: NetworkFilter, order_by: str, *, limit: int, offset: int
 ) -> tuple[int, list[Network]]:
     """How many networks there are, and some of them; `order_by` is a column, a dot and a direction."""
     # All networks have the same priority: the latest come first.
-    order = pages.ordered("created_at.desc" if order_by == "priority.desc" else order_by)
-    return await pages.page(tx, TABLE, wanted.where(place), order, limit=limit, offset=offset)
+    order = queries.order_by("created_at.desc" if order_by == "priority.desc" else order_by)
+    return await queries.query_page(tx, TABLE, wanted.where(place), order, limit=limit, offset=offset)
 
 
 async def free_segment(tx: Tx, region_id: int, network_type: str, seed: str) -> int:
     """A number for a new network's segment that no other of its type has in a region; raises NoCapacity."""
     near = list(islice(segments(network_type, seed), AT_ONCE))
-    marks, values = listed("near", near)
+    marks, values = in_list("near", near)
     of_type = "SELECT segmentation_id FROM networks WHERE region_id = :region_id AND type = :type"
     where = {"region_id": region_id, "type": network_type}
     rows = await tx.all(f"{of_type} AND segmentation_id IN ({marks})", **where, **values)

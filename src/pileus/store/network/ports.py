@@ -2,7 +2,7 @@
 
 from pileus.domain.network.ports import AssignedAddress, Port
 from pileus.domain.places import Place
-from pileus.store import placed
+from pileus.store import scoped
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -12,7 +12,7 @@ ADDRESSES = Table("addresses", AssignedAddress, key="ip")
 
 async def get(tx: Tx, place: Place, port_id: str) -> Port:
     """One port of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "Port", place, port_id)
+    return await scoped.get(tx, TABLE, "Port", place, port_id)
 
 
 async def find(tx: Tx, port_id: str) -> Port | None:

@@ -9,13 +9,15 @@ from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, connected
 from pileus.domain.places import Place
 from pileus.store.database import Tx
 from pileus.store.network import networks, ports
-from pileus.store.placed import HERE, here
-from pileus.store.rows import listed
+from pileus.store.rows import in_list
+from pileus.store.scoped import IN_PLACE, place_params
 
 
 async def get(tx: Tx, place: Place, port_id: str) -> ReservedFixedIP:
     """One of a place; raises NotFound."""
-    port = await ports.TABLE.find_one(tx, f"id = :id AND reserved = 1 AND {HERE}", id=port_id, **here(place))
+    port = await ports.TABLE.find_one(
+        tx, f"id = :id AND reserved = 1 AND {IN_PLACE}", id=port_id, **place_params(place)
+    )
     if port is None:
         raise not_found("Reserved fixed IP", port_id)
     (found,) = await _whole(tx, place, [port])
@@ -24,20 +26,20 @@ async def get(tx: Tx, place: Place, port_id: str) -> ReservedFixedIP:
 
 async def every(tx: Tx, place: Place) -> list[ReservedFixedIP]:
     """All that a place has: quotas keep them few."""
-    return await _whole(tx, place, await ports.TABLE.find(tx, f"reserved = 1 AND {HERE}", **here(place)))
+    return await _whole(tx, place, await ports.TABLE.find(tx, f"reserved = 1 AND {IN_PLACE}", **place_params(place)))
 
 
 async def neighbours(tx: Tx, place: Place, network_id: str) -> list[Port]:
     """The ports of a place's instances in a network, but for reserved virtual IPs."""
-    where = f"{HERE} AND network_id = :network_id AND instance_id IS NOT NULL ORDER BY created_at, id"
-    return await ports.TABLE.find(tx, where, network_id=network_id, **here(place))
+    where = f"{IN_PLACE} AND network_id = :network_id AND instance_id IS NOT NULL ORDER BY created_at, id"
+    return await ports.TABLE.find(tx, where, network_id=network_id, **place_params(place))
 
 
 async def addresses_of_each(tx: Tx, port_ids: Sequence[str]) -> dict[str, list[AssignedAddress]]:
     """The lines of the address book of ports, by their ids."""
     found: dict[str, list[AssignedAddress]] = defaultdict(list)
     if port_ids:
-        marks, values = listed("id", port_ids)
+        marks, values = in_list("id", port_ids)
         for line in await ports.ADDRESSES.find(tx, f"port_id IN ({marks}) ORDER BY ip", **values):
             found[line.port_id or ""].append(line)
     return found

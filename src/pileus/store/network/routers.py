@@ -2,10 +2,10 @@
 
 from pileus.domain.network.routers import Router
 from pileus.domain.places import Place
-from pileus.store import pages, placed
+from pileus.store import queries, scoped
 from pileus.store.database import Tx
-from pileus.store.placed import HERE, here
 from pileus.store.rows import Table
+from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("routers", Router)
 JOINS = """
@@ -23,7 +23,7 @@ WHERE p.router_id = :router_id AND p.gateway = 0
 
 async def get(tx: Tx, place: Place, router_id: str) -> Router:
     """One router of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "Router", place, router_id)
+    return await scoped.get(tx, TABLE, "Router", place, router_id)
 
 
 async def find(tx: Tx, router_id: str) -> Router | None:
@@ -31,24 +31,24 @@ async def find(tx: Tx, router_id: str) -> Router | None:
     return await TABLE.find_one(tx, "id = :id", id=router_id)
 
 
-async def made_with(tx: Tx, network_id: str) -> Router | None:
+async def find_created_with_network(tx: Tx, network_id: str) -> Router | None:
     """The router that was made together with a network, if it is still there."""
     return await TABLE.find_one(tx, "network_id = :network_id ORDER BY created_at, id", network_id=network_id)
 
 
-async def joining(tx: Tx, subnet_id: str) -> list[Router]:
+async def of_subnet(tx: Tx, subnet_id: str) -> list[Router]:
     """The routers that join a subnet to others, oldest first."""
     return await TABLE.find(tx, f"id IN ({JOINS}) ORDER BY created_at, id", subnet_id=subnet_id)
 
 
-async def leading_out(tx: Tx, subnet_id: str) -> Router | None:
+async def gateway_router_of(tx: Tx, subnet_id: str) -> Router | None:
     """The router through which a subnet is reached from outside: what a floating IP's address goes through."""
     return await TABLE.find_one(
         tx, f"external_network_id IS NOT NULL AND id IN ({JOINS}) ORDER BY created_at, id", subnet_id=subnet_id
     )
 
 
-async def passing(tx: Tx, router_id: str, subnet_id: str | None = None) -> str | None:
+async def find_floating_ip_through(tx: Tx, router_id: str, subnet_id: str | None = None) -> str | None:
     """A floating IP that leads through a router, to one of its subnets if that is named; None if there is none."""
     if subnet_id is None:
         row = await tx.one(f"{PASSING} LIMIT 1", router_id=router_id)
@@ -59,8 +59,8 @@ async def passing(tx: Tx, router_id: str, subnet_id: str | None = None) -> str |
 
 async def page(tx: Tx, place: Place, name: str | None, *, limit: int, offset: int) -> tuple[int, list[Router]]:
     """How many routers a place has, and some of them, the latest first."""
-    where = pages.Where(HERE, **here(place)).equal("name", name)
-    return await pages.page(tx, TABLE, where, pages.ordered("created_at.desc"), limit=limit, offset=offset)
+    where = queries.Where(IN_PLACE, **place_params(place)).equal("name", name)
+    return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.desc"), limit=limit, offset=offset)
 
 
 async def add(tx: Tx, router: Router) -> Router:
@@ -73,9 +73,9 @@ async def save(tx: Tx, before: Router, after: Router) -> Router:
     return await TABLE.save(tx, before, after)
 
 
-async def touch(tx: Tx, router: Router) -> Router:
+async def bump_revision(tx: Tx, router: Router) -> Router:
     """Count a change of what hangs on a router as its own; raises Stale."""
-    return await TABLE.touch(tx, router)
+    return await TABLE.bump_revision(tx, router)
 
 
 async def remove(tx: Tx, router_id: str) -> None:
@@ -83,7 +83,7 @@ async def remove(tx: Tx, router_id: str) -> None:
     await TABLE.remove(tx, router_id)
 
 
-async def outlive(tx: Tx, network_id: str) -> None:
+async def forget_network(tx: Tx, network_id: str) -> None:
     """Let routers that were made with a network forget it, as it goes away."""
     await tx.run(
         "UPDATE routers SET network_id = NULL, revision = revision + 1 WHERE network_id = :network_id",

@@ -6,22 +6,24 @@ from pileus.domain.errors import not_found
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import SecurityGroupRule
 from pileus.domain.places import Place
-from pileus.store import pages, placed, tags
+from pileus.store import queries, scoped, tags
 from pileus.store.database import Tx
-from pileus.store.placed import HERE, here
-from pileus.store.rows import Table, listed
+from pileus.store.rows import Table, in_list
+from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "security_group"
 TABLE = Table("security_groups", SecurityGroup)
 RULES = Table("security_group_rules", SecurityGroupRule)
 
 
-async def named(tx: Tx, place: Place, name: str) -> list[SecurityGroup]:
+async def find_by_name(tx: Tx, place: Place, name: str) -> list[SecurityGroup]:
     """The groups of a place that have a name, oldest first."""
-    return await TABLE.find(tx, f"{HERE} AND name = :name ORDER BY created_at, id", name=name, **here(place))
+    return await TABLE.find(
+        tx, f"{IN_PLACE} AND name = :name ORDER BY created_at, id", name=name, **place_params(place)
+    )
 
 
-async def guard(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
+async def add_to_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
     """Let groups guard a port; those that do already stay."""
     for group_id in group_ids:
         await tx.run(
@@ -34,7 +36,7 @@ async def guard(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
         )
 
 
-async def unguard(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
+async def remove_from_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
     """Take groups from a port; nothing happens for those that do not guard it."""
     for group_id in group_ids:
         await tx.run(
@@ -44,19 +46,19 @@ async def unguard(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
         )
 
 
-async def unguard_wholly(tx: Tx, port_id: str) -> None:
+async def remove_all_from_port(tx: Tx, port_id: str) -> None:
     """Take every group from a port."""
     await tx.run("DELETE FROM port_security_groups WHERE port_id = :port_id", port_id=port_id)
 
 
 async def get(tx: Tx, place: Place, group_id: str) -> SecurityGroup:
     """One group of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "Security group", place, group_id)
+    return await scoped.get(tx, TABLE, "Security group", place, group_id)
 
 
 async def default(tx: Tx, place: Place) -> SecurityGroup | None:
     """A place's default group, if it has been made."""
-    return await TABLE.find_one(tx, f"{HERE} AND is_default = 1", **here(place))
+    return await TABLE.find_one(tx, f"{IN_PLACE} AND is_default = 1", **place_params(place))
 
 
 async def add(tx: Tx, group: SecurityGroup, rules: Iterable[SecurityGroupRule] = ()) -> SecurityGroup:
@@ -93,8 +95,8 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     offset: int,
 ) -> tuple[int, list[SecurityGroup]]:
     """How many groups a place has, and some of them, the oldest first."""
-    where = pages.Where(HERE, **here(place)).equal("name", name).tagged(KIND, tag_keys, tag_pairs)
-    return await pages.page(tx, TABLE, where, pages.ordered("created_at.asc"), limit=limit, offset=offset)
+    where = queries.Where(IN_PLACE, **place_params(place)).equal("name", name).tagged(KIND, tag_keys, tag_pairs)
+    return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
 
 
 async def rules_of(tx: Tx, group_id: str) -> list[SecurityGroupRule]:
@@ -105,7 +107,7 @@ async def rules_of(tx: Tx, group_id: str) -> list[SecurityGroupRule]:
 async def rules_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[SecurityGroupRule]]:
     """The rules of groups, the oldest first."""
     found: dict[str, list[SecurityGroupRule]] = {group_id: [] for group_id in ids}
-    marks, values = listed("id", ids)
+    marks, values = in_list("id", ids)
     for rule in await RULES.find(tx, f"security_group_id IN ({marks}) ORDER BY created_at, id", **values):
         found[rule.security_group_id].append(rule)
     return found
@@ -145,13 +147,13 @@ async def remove(tx: Tx, group_id: str) -> None:
     await TABLE.remove(tx, group_id)
 
 
-async def guarding(tx: Tx, group_id: str) -> int:
+async def count_ports(tx: Tx, group_id: str) -> int:
     """How many ports a group guards."""
     row = await tx.one("SELECT count(*) FROM port_security_groups WHERE security_group_id = :id", id=group_id)
     return int(row[0]) if row else 0
 
 
-async def referring(tx: Tx, group_id: str) -> str | None:
+async def find_referring(tx: Tx, group_id: str) -> str | None:
     """The name of another group with a rule that speaks of one, or None."""
     row = await tx.one(
         "SELECT g.name FROM security_group_rules r JOIN security_groups g ON g.id = r.security_group_id"

@@ -7,24 +7,24 @@ from typing import Any
 from msgspec import Struct
 
 from pileus.domain.errors import not_found
-from pileus.domain.network.networks import Subnet, several, widest
+from pileus.domain.network.networks import Subnet, choose_subnets, has_choice
 from pileus.domain.places import Place
-from pileus.store import pages
+from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.network import networks
 from pileus.store.network.addresses import in_use, in_use_each
-from pileus.store.placed import HERE, here
-from pileus.store.rows import Table, listed
+from pileus.store.rows import Table, in_list
+from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "subnet"
 TABLE = Table("subnets", Subnet)
-USABLE = f"network_id IN (SELECT id FROM networks WHERE {networks.VISIBLE})"  # noqa: S608  # our own words
+USABLE = f"network_id IN (SELECT id FROM networks WHERE {networks.VISIBLE})"  # our own words
 
 Counted = tuple[Subnet, int]
 """A subnet, and how many of its addresses are in use."""
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class SubnetFilter(Struct, frozen=True, kw_only=True):
     """Which subnets are asked for: a place's own ones, or all that it may use; what is not given does not matter."""
 
     own: bool = True
@@ -32,9 +32,11 @@ class Wanted(Struct, frozen=True, kw_only=True):
     tag_keys: Sequence[str] | None = None
     tag_pairs: Mapping[str, str] | None = None
 
-    def where(self, place: Place) -> pages.Where:
+    def where(self, place: Place) -> queries.Where:
         """The same as a condition."""
-        where = pages.Where(HERE if self.own else USABLE, **here(place)).equal("network_id", self.network_id)
+        where = queries.Where(IN_PLACE if self.own else USABLE, **place_params(place)).equal(
+            "network_id", self.network_id
+        )
         where.also("retired = 0")
         return where.tagged(KIND, self.tag_keys, self.tag_pairs)
 
@@ -45,17 +47,17 @@ async def get(tx: Tx, place: Place, subnet_id: str) -> Subnet:
         tx,
         f"id = :id AND {USABLE}",
         id=subnet_id,
-        **here(place),
+        **place_params(place),
     )
     if found is None:
         raise not_found("Subnet", subnet_id)
     return found
 
 
-async def owned(tx: Tx, place: Place, subnet_id: str) -> Subnet:
+async def get_own(tx: Tx, place: Place, subnet_id: str) -> Subnet:
     """One subnet in a network of a place's own; raises NotFound, or Forbidden for one that it may only use."""
     subnet = await get(tx, place, subnet_id)
-    await networks.owned(tx, place, subnet.network_id)
+    await networks.get_own(tx, place, subnet.network_id)
     return subnet
 
 
@@ -66,7 +68,7 @@ async def of_network(tx: Tx, network_id: str) -> list[Subnet]:
 
 async def of_each(tx: Tx, network_ids: Sequence[str]) -> dict[str, list[Subnet]]:
     """The subnets of many networks, oldest first."""
-    marks, values = listed("network", network_ids)
+    marks, values = in_list("network", network_ids)
     found: dict[str, list[Subnet]] = {network_id: [] for network_id in network_ids}
     for subnet in await TABLE.find(tx, f"network_id IN ({marks}) ORDER BY created_at, id", **values):
         found[subnet.network_id].append(subnet)
@@ -88,9 +90,9 @@ async def save(tx: Tx, before: Subnet, after: Subnet) -> Subnet:
     return await TABLE.save(tx, before, after)
 
 
-async def touch(tx: Tx, subnet: Subnet) -> Subnet:
+async def bump_revision(tx: Tx, subnet: Subnet) -> Subnet:
     """Count a change of what hangs on a subnet as its own; raises Stale."""
-    return await TABLE.touch(tx, subnet)
+    return await TABLE.bump_revision(tx, subnet)
 
 
 async def remove(tx: Tx, subnet_id: str) -> None:
@@ -105,7 +107,7 @@ async def has_ports(tx: Tx, subnet_id: str) -> bool:
 
 
 async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, place: Place, wanted: Wanted, order_by: str, *, limit: int, offset: int
+    tx: Tx, place: Place, wanted: SubnetFilter, order_by: str, *, limit: int, offset: int
 ) -> tuple[int, list[Counted]]:
     """How many subnets there are, and some of them, ordered by a key of `KEYS`, a dot and a direction.
 
@@ -135,11 +137,11 @@ KEYS: Mapping[str, Callable[[Counted], Any]] = {
 }
 
 
-async def roomiest(tx: Tx, network_id: str, family: str) -> list[Subnet]:
+async def choose_for_allocation(tx: Tx, network_id: str, family: str) -> list[Subnet]:
     """The subnets of a network to take addresses of, one for each IP version of a family: those with the most left.
 
     Raises Invalid or NoCapacity.
     """
     ranges = [each for each in await of_network(tx, network_id) if each.task_id is None and not each.retired]
-    used = await in_use(tx, network_id) if several(ranges, family) else {}
-    return widest([(each, used.get(each.id, 0)) for each in ranges], family)
+    used = await in_use(tx, network_id) if has_choice(ranges, family) else {}
+    return choose_subnets([(each, used.get(each.id, 0)) for each in ranges], family)

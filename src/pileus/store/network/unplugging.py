@@ -11,7 +11,7 @@ from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports, security_groups
 
 
-async def unplug(  # noqa: PLR0913  # each is a fact of its own
+async def remove_interface(  # noqa: PLR0913  # each is a fact of its own
     tx: Tx, port: Port, now: int, *, lost: Collection[str] = (), freed: Collection[str] = (), lived: bool = True
 ) -> None:
     """Remove a port, or leave a reserved one to itself; floating IPs lead nowhere then.
@@ -21,15 +21,15 @@ async def unplug(  # noqa: PLR0913  # each is a fact of its own
     """
     for floating_ip in await floating_ips.of_port(tx, port.id):
         if floating_ip.id in lost:
-            await metering.ended(tx, [floating_ip] if lived else [], now)
+            await metering.close_usage(tx, [floating_ip] if lived else [], now)
             await floating_ips.remove(tx, floating_ip.id)
         else:
-            await floating_ips.save(tx, floating_ip, floating_ip.leading(Target(), now))
+            await floating_ips.save(tx, floating_ip, floating_ip.associated_with(Target(), now))
     if port.reserved and port.id not in freed:
-        await security_groups.unguard_wholly(tx, port.id)
+        await security_groups.remove_all_from_port(tx, port.id)
         await ports.save(
             tx, port, replace(port, instance_id=None, position=0, interface_name=None, task_id=None, updated_at=now)
         )
     else:
-        await metering.ended(tx, [port] if lived else [], now)
+        await metering.close_usage(tx, [port] if lived else [], now)
         await ports.remove(tx, port.id)

@@ -9,7 +9,7 @@ from pileus.store.storage import volumes
 
 TABLE = Table("attachments", Attachment, key="volume_id")
 BOTH = (
-    f"SELECT {TABLE.of('a')}, {volumes.TABLE.of('v')} FROM attachments a JOIN volumes v ON v.id = a.volume_id"  # noqa: S608
+    f"SELECT {TABLE.of('a')}, {volumes.TABLE.of('v')} FROM attachments a JOIN volumes v ON v.id = a.volume_id"
     " WHERE a.instance_id = :instance_id ORDER BY length(a.device), a.device"
 )
 
@@ -42,7 +42,7 @@ async def remove(tx: Tx, volume_id: str) -> None:
     await TABLE.remove(tx, volume_id)
 
 
-async def hangs_since(tx: Tx, volume_id: str, now: int) -> None:
+async def set_attached_at(tx: Tx, volume_id: str, now: int) -> None:
     """Write when a volume was attached; nothing happens if it hangs nowhere."""
     await tx.run("UPDATE attachments SET attached_at = :now WHERE volume_id = :volume_id", volume_id=volume_id, now=now)
 

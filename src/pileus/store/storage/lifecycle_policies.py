@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from pileus.domain.places import Place
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.volumes import Volume
-from pileus.store import counters, placed
+from pileus.store import counters, scoped
 from pileus.store.database import Tx
-from pileus.store.placed import HERE, here
-from pileus.store.rows import Table, listed
+from pileus.store.rows import Table, in_list
+from pileus.store.scoped import IN_PLACE, place_params
 from pileus.store.storage import volumes
 
 TABLE = Table("lifecycle_policies", LifecyclePolicy)
@@ -16,17 +16,17 @@ TABLE = Table("lifecycle_policies", LifecyclePolicy)
 
 async def next_id(tx: Tx) -> int:
     """The number of a new policy."""
-    return await counters.following(tx, "lifecycle_policies")
+    return await counters.next_value(tx, "lifecycle_policies")
 
 
 async def get(tx: Tx, place: Place, policy_id: int) -> LifecyclePolicy:
     """One policy of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "Lifecycle policy", place, policy_id)
+    return await scoped.get(tx, TABLE, "Lifecycle policy", place, policy_id)
 
 
 async def every(tx: Tx, place: Place) -> list[LifecyclePolicy]:
     """All policies of a place, the oldest first."""
-    return await TABLE.find(tx, f"{HERE} ORDER BY id", **here(place))
+    return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
 
 
 async def add(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
@@ -39,9 +39,9 @@ async def save(tx: Tx, before: LifecyclePolicy, after: LifecyclePolicy) -> Lifec
     return await TABLE.save(tx, before, after)
 
 
-async def touch(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
+async def bump_revision(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
     """Count a change of its schedules or volumes as one of its own; raises Stale."""
-    return await TABLE.touch(tx, policy)
+    return await TABLE.bump_revision(tx, policy)
 
 
 async def remove(tx: Tx, policy_id: int) -> None:
@@ -59,9 +59,9 @@ async def volumes_of(tx: Tx, policy_id: int) -> list[Volume]:
 async def volumes_of_each(tx: Tx, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
     """The volumes of policies: their ids and names, the oldest first."""
     found: dict[int, list[tuple[str, str]]] = {policy_id: [] for policy_id in ids}
-    marks, values = listed("id", ids)
+    marks, values = in_list("id", ids)
     rows = await tx.all(
-        "SELECT p.lifecycle_policy_id, v.id, v.name FROM policy_volumes p JOIN volumes v ON v.id = p.volume_id"  # noqa: S608
+        "SELECT p.lifecycle_policy_id, v.id, v.name FROM policy_volumes p JOIN volumes v ON v.id = p.volume_id"
         f" WHERE p.lifecycle_policy_id IN ({marks}) ORDER BY v.created_at, v.id",
         **values,
     )
@@ -92,7 +92,7 @@ async def exclude(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
         where = {"policy_id": policy_id, "volume_id": volume_id}
         for statement in (
             "DELETE FROM policy_volumes WHERE lifecycle_policy_id = :policy_id AND volume_id = :volume_id",
-            f"DELETE FROM due_snapshots WHERE volume_id = :volume_id AND {its}",  # noqa: S608  # our own words
-            f"UPDATE snapshots SET expires_at = NULL WHERE volume_id = :volume_id AND {its}",  # noqa: S608  # our own words
+            f"DELETE FROM due_snapshots WHERE volume_id = :volume_id AND {its}",  # our own words
+            f"UPDATE snapshots SET expires_at = NULL WHERE volume_id = :volume_id AND {its}",  # our own words
         ):
             await tx.run(statement, **where)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pileus.domain.places import Place
 from pileus.domain.storage.schedules import Schedule
 from pileus.domain.storage.volumes import Snapshot
-from pileus.store import placed
+from pileus.store import scoped
 from pileus.store.database import Tx
-from pileus.store.rows import Table, listed
+from pileus.store.rows import Table, in_list
 from pileus.store.storage import snapshots
 
 TABLE = Table("schedules", Schedule)
@@ -17,7 +17,7 @@ MANY = 100
 
 async def get(tx: Tx, place: Place, schedule_id: str) -> Schedule:
     """One schedule of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "Schedule", place, schedule_id)
+    return await scoped.get(tx, TABLE, "Schedule", place, schedule_id)
 
 
 async def find(tx: Tx, schedule_id: str) -> Schedule | None:
@@ -28,7 +28,7 @@ async def find(tx: Tx, schedule_id: str) -> Schedule | None:
 async def of_each(tx: Tx, policy_ids: Sequence[int]) -> dict[int, list[Schedule]]:
     """The schedules of policies, the oldest first."""
     found: dict[int, list[Schedule]] = {policy_id: [] for policy_id in policy_ids}
-    marks, values = listed("id", policy_ids)
+    marks, values = in_list("id", policy_ids)
     for schedule in await TABLE.find(tx, f"lifecycle_policy_id IN ({marks}) ORDER BY created_at, id", **values):
         found[schedule.lifecycle_policy_id].append(schedule)
     return found
@@ -65,9 +65,9 @@ async def remove(tx: Tx, schedule_id: str) -> None:
     await TABLE.remove(tx, schedule_id)
 
 
-async def waiting_until(tx: Tx, now: int) -> list[str]:
+async def due_schedules(tx: Tx, now: int) -> list[str]:
     """The schedules whose moment has come."""
-    rows = await tx.all(f"SELECT id FROM schedules WHERE next_at <= :now ORDER BY next_at LIMIT {MANY}", now=now)  # noqa: S608
+    rows = await tx.all(f"SELECT id FROM schedules WHERE next_at <= :now ORDER BY next_at LIMIT {MANY}", now=now)
     return [row[0] for row in rows]
 
 
@@ -83,10 +83,10 @@ async def make_due(tx: Tx, schedule: Schedule, now: int) -> None:
     )
 
 
-async def due(tx: Tx) -> list[tuple[str, str]]:
+async def due_snapshots(tx: Tx) -> list[tuple[str, str]]:
     """Which volumes of which schedules are to be photographed and in nobody's hands: schedule and volume ids."""
     rows = await tx.all(
-        "SELECT d.schedule_id, d.volume_id FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id"  # noqa: S608
+        "SELECT d.schedule_id, d.volume_id FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id"
         f" WHERE v.task_id IS NULL ORDER BY d.due_at, d.schedule_id, d.volume_id LIMIT {MANY}"
     )
     return [(row[0], row[1]) for row in rows]
@@ -103,7 +103,7 @@ async def forget_due(tx: Tx, schedule_id: str) -> None:
     await tx.run("DELETE FROM due_snapshots WHERE schedule_id = :id", id=schedule_id)
 
 
-async def taken(tx: Tx, schedule_id: str, volume_id: str) -> list[Snapshot]:
+async def snapshots_taken(tx: Tx, schedule_id: str, volume_id: str) -> list[Snapshot]:
     """What a schedule has taken of a volume and is whole, from the oldest."""
     where = "schedule_id = :schedule_id AND volume_id = :volume_id AND status = 'available' ORDER BY created_at, id"
     return await snapshots.TABLE.find(tx, where, schedule_id=schedule_id, volume_id=volume_id)
@@ -111,7 +111,7 @@ async def taken(tx: Tx, schedule_id: str, volume_id: str) -> list[Snapshot]:
 
 async def expire_surplus(tx: Tx, schedule: Schedule, volume_id: str, now: int) -> None:
     """Let the oldest that a schedule has taken of a volume end, where there are more than it keeps."""
-    for snapshot in schedule.surplus(await taken(tx, schedule.id, volume_id)):
+    for snapshot in schedule.surplus(await snapshots_taken(tx, schedule.id, volume_id)):
         await expire(tx, snapshot.id, now)
 
 
@@ -123,7 +123,7 @@ async def expire(tx: Tx, snapshot_id: str, at: int) -> None:
 async def expired(tx: Tx, now: int) -> list[str]:
     """The snapshots that have been kept long enough and that no task holds."""
     rows = await tx.all(
-        f"SELECT id FROM snapshots WHERE expires_at <= :now AND task_id IS NULL ORDER BY expires_at LIMIT {MANY}",  # noqa: S608
+        f"SELECT id FROM snapshots WHERE expires_at <= :now AND task_id IS NULL ORDER BY expires_at LIMIT {MANY}",
         now=now,
     )
     return [row[0] for row in rows]

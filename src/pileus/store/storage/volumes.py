@@ -7,19 +7,19 @@ from msgspec import Struct
 from pileus.domain.errors import Stale
 from pileus.domain.places import Place
 from pileus.domain.storage.volumes import Volume
-from pileus.store import pages, placed
+from pileus.store import queries, scoped
 from pileus.store.account import metering
 from pileus.store.database import Tx
-from pileus.store.placed import HERE, here
 from pileus.store.rows import Table
+from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "volume"
 TABLE = Table("volumes", Volume)
 HANGS = "EXISTS (SELECT 1 FROM attachments a WHERE a.volume_id = volumes.id{more})"
-IN_CLUSTER = f"{pages.TAGGED}'{KIND}' AND key = 'cluster_id' AND value = :cluster_id)"
+IN_CLUSTER = f"{queries.TAGGED}'{KIND}' AND key = 'cluster_id' AND value = :cluster_id)"
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class VolumeFilter(Struct, frozen=True, kw_only=True):
     """Which volumes of a place are asked for; what is not given does not matter."""
 
     bootable: bool | None = None
@@ -31,9 +31,9 @@ class Wanted(Struct, frozen=True, kw_only=True):
     tag_keys: Sequence[str] | None = None
     tag_pairs: Mapping[str, str] | None = None
 
-    def where(self, place: Place) -> pages.Where:
+    def where(self, place: Place) -> queries.Where:
         """The same as a condition."""
-        where = pages.Where(HERE, **here(place))
+        where = queries.Where(IN_PLACE, **place_params(place))
         where.equal("bootable", None if self.bootable is None else int(self.bootable))
         if self.has_attachments is not None:
             where.also(("" if self.has_attachments else "NOT ") + HANGS.format(more=""))
@@ -47,7 +47,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 async def get(tx: Tx, place: Place, volume_id: str) -> Volume:
     """One volume of a place; raises NotFound."""
-    return await placed.get(tx, TABLE, "Volume", place, volume_id)
+    return await scoped.get(tx, TABLE, "Volume", place, volume_id)
 
 
 async def find(tx: Tx, volume_id: str) -> Volume | None:
@@ -63,25 +63,25 @@ async def add(tx: Tx, volume: Volume) -> Volume:
 async def save(tx: Tx, before: Volume, after: Volume) -> Volume:
     """Write what changed, and what was used until then if it cost something else; raises Stale."""
     if before.size != after.size or before.type_name != after.type_name:
-        await metering.ended(tx, [before], after.updated_at)
+        await metering.close_usage(tx, [before], after.updated_at)
     return await TABLE.save(tx, before, after)
 
 
 async def remove(tx: Tx, volume_id: str) -> None:
     """Delete a volume's own row; it is in no lifecycle policy any more."""
     for table in ("policy_volumes", "due_snapshots"):
-        await tx.run(f"DELETE FROM {table} WHERE volume_id = :id", id=volume_id)  # noqa: S608  # names of our own
+        await tx.run(f"DELETE FROM {table} WHERE volume_id = :id", id=volume_id)  # names of our own
     await TABLE.remove(tx, volume_id)
 
 
-async def page(tx: Tx, place: Place, wanted: Wanted, *, limit: int, offset: int) -> tuple[int, list[Volume]]:
+async def page(tx: Tx, place: Place, wanted: VolumeFilter, *, limit: int, offset: int) -> tuple[int, list[Volume]]:
     """How many volumes a place has, and some of them, the latest first."""
-    return await pages.page(
-        tx, TABLE, wanted.where(place), pages.ordered("created_at.desc"), limit=limit, offset=offset
+    return await queries.query_page(
+        tx, TABLE, wanted.where(place), queries.order_by("created_at.desc"), limit=limit, offset=offset
     )
 
 
-async def unchanged(tx: Tx, volume: Volume) -> None:
+async def bump_revision(tx: Tx, volume: Volume) -> None:
     """Make sure that nobody changes a volume at the same time, or else decides again; raises Stale."""
     statement = "UPDATE volumes SET revision = revision + 1 WHERE id = :id AND revision = :revision"
     if not await tx.run(statement, id=volume.id, revision=volume.revision):

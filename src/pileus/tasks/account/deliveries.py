@@ -14,11 +14,11 @@ from functools import partial
 
 from pileus.domain.account.subscriptions import KEPT, SECOND, Subscription
 from pileus.domain.account.user_actions import UserAction
-from pileus.drivers.subscribers import Notifier, NotSentError
+from pileus.outbound.protocols import Notifier, NotSentError
 from pileus.store.account import subscriptions, user_actions
 from pileus.store.database import Database, Tx
-from pileus.tasks.repeating import repeat
-from pileus.tasks.stopping import stopped
+from pileus.tasks.cancellation import cancel_and_wait
+from pileus.tasks.periodic import repeat
 
 LOG = logging.getLogger(__name__)
 EVERY = 0.5
@@ -54,7 +54,7 @@ class Deliverer:
         try:
             await repeat(self._look, EVERY, self.sleep, LOG, "Subscriptions could not be looked at")
         finally:
-            await stopped(*self._serving)
+            await cancel_and_wait(*self._serving)
 
     async def settle(self) -> None:
         """Serve each that waits, one after the other."""
@@ -85,7 +85,7 @@ class Deliverer:
         if held is None:
             return
         async with self.db.read() as tx:
-            owed = await user_actions.owed(tx, held.id, IN_A_ROW)
+            owed = await user_actions.pending_for(tx, held.id, IN_A_ROW)
         outcome = await self._sent(held, owed)
         await self.db.write(partial(self._note, held, outcome))
 
@@ -96,7 +96,7 @@ class Deliverer:
             return None
         if dropped := await subscriptions.drop(tx, seen.id, now - KEPT):
             LOG.warning("Lines are not sent: too old", extra={"subscription_id": seen.id, "lines": dropped})
-        return await subscriptions.save(tx, current, current.held(now + HELD))
+        return await subscriptions.save(tx, current, current.leased(now + HELD))
 
     async def _sent(self, held: Subscription, owed: list[UserAction]) -> Outcome:
         """Send in order, up to the first failure."""
@@ -118,14 +118,14 @@ class Deliverer:
 
     async def _note(self, held: Subscription, outcome: Outcome, tx: Tx) -> None:
         now, current = self.now(), await subscriptions.find(tx, held.id)
-        await subscriptions.settle(tx, held.id, outcome.sent, outcome.dropped)
+        await subscriptions.mark_delivered(tx, held.id, outcome.sent, outcome.dropped)
         if current is None:
             return
         # What has changed meanwhile has another target: it was the former one that failed.
         failed = outcome.failure is not None and current.target == held.target
         # Who has taken something is there: only in a row do failures make for longer pauses.
-        so_far = current.reached(now) if outcome.sent else current
-        await subscriptions.save(tx, current, so_far.missed(now) if failed else current.reached(now))
+        so_far = current.succeeded(now) if outcome.sent else current
+        await subscriptions.save(tx, current, so_far.failed(now) if failed else current.succeeded(now))
         if outcome.failure:
             told = {"subscription_id": held.id, "reason": outcome.failure, "failures": current.failures + 1}
             LOG.info("A subscriber cannot be reached", extra=told)

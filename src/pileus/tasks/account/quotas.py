@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pileus.domain.account import limits
-from pileus.domain.account.quotas import QuotaThreshold, crossed
+from pileus.domain.account import quota_checks
+from pileus.domain.account.quotas import QuotaThreshold, crossed_thresholds
 from pileus.domain.account.regions import Region
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.places import Place
@@ -17,19 +17,19 @@ from pileus.store.database import Tx
 LOG = logging.getLogger(__name__)
 
 
-async def within(tx: Tx, catalogue: Catalogue, place: Place, asked: Mapping[str, int], now: int) -> None:
+async def check(tx: Tx, catalogue: Catalogue, place: Place, asked: Mapping[str, int], now: int) -> None:
     """Return if a tenant may have so much more in a region, by the names of quotas; raises QuotaExceeded.
 
     Until the transaction ends nobody else can ask for the same tenant. Where this brings usage to the tenant's
     threshold, it is told so.
     """
-    used = await usage.held(tx, place, catalogue)
+    used = await usage.lock_and_count(tx, place, catalogue)
     await _checked(tx, catalogue, place, used, asked, now, catalogue.region(place.region_id))
 
 
 async def within_global(tx: Tx, catalogue: Catalogue, place: Place, asked: Mapping[str, int], now: int) -> None:
     """The same for what is counted in all regions together."""
-    await _checked(tx, catalogue, place, await usage.held_of_client(tx, place.client_id), asked, now, None)
+    await _checked(tx, catalogue, place, await usage.lock_and_count_global(tx, place.client_id), asked, now, None)
 
 
 async def _checked(  # noqa: PLR0913, PLR0917  # each is a fact of its own
@@ -42,9 +42,9 @@ async def _checked(  # noqa: PLR0913, PLR0917  # each is a fact of its own
     region: Region | None,
 ) -> None:
     allowed = await quotas.limits_of(tx, place, catalogue)
-    limits.check(allowed, used, asked)
+    quota_checks.check(allowed, used, asked)
     threshold = await quotas.threshold_of(tx, place.client_id)
-    told = crossed(allowed, used, asked, threshold.threshold) if threshold else {}
+    told = crossed_thresholds(allowed, used, asked, threshold.threshold) if threshold else {}
     if threshold is not None and told:
         await _warned(tx, threshold, told, region, now)
 

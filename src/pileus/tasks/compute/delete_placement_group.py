@@ -5,20 +5,20 @@ from msgspec.structs import replace
 from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.store.compute import placement_groups
 from pileus.store.database import Tx
-from pileus.tasks.operation import Created, Operation, Work
-from pileus.tasks.subjects import subject
+from pileus.tasks.operation import Created, Operation, TaskContext
+from pileus.tasks.records import record_of_task
 
 
-async def _group(tx: Tx, work: Work) -> PlacementGroup:
-    return await subject(tx, work, "servergroup_id", "Placement group", placement_groups.find)
+async def _group(tx: Tx, work: TaskContext) -> PlacementGroup:
+    return await record_of_task(tx, work, "servergroup_id", "Placement group", placement_groups.find)
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
     await placement_groups.remove(tx, (await _group(tx, work)).id)
     return None
 
 
-async def _failed(tx: Tx, work: Work) -> None:
+async def _failed(tx: Tx, work: TaskContext) -> None:
     group = await _group(tx, work)
     await placement_groups.save(tx, group, replace(group, task_id=None))
 

@@ -11,11 +11,11 @@ from pileus.store.account import metering
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import ports
-from pileus.store.network.unplugging import unplug
+from pileus.store.network.unplugging import remove_interface
 from pileus.store.storage import attachments, volumes
 
 
-async def dismantle(  # noqa: PLR0913  # what goes with it, each kind by itself
+async def remove_instance_records(  # noqa: PLR0913  # what goes with it, each kind by itself
     tx: Tx,
     instance: Instance,
     now: int,
@@ -29,14 +29,14 @@ async def dismantle(  # noqa: PLR0913  # what goes with it, each kind by itself
     for attachment, volume in await attachments.with_volumes(tx, instance.id):
         await attachments.remove(tx, attachment.volume_id)
         if volume.id in volume_ids:
-            await metering.ended(tx, [volume], now)
+            await metering.close_usage(tx, [volume], now)
             await tags.remove(tx, volume.id)
             await volumes.remove(tx, volume.id)
         else:
             free = replace(volume, status=VolumeStatus.AVAILABLE.value, task_id=None, updated_at=now)
             await volumes.save(tx, volume, free)
     for port in await ports.of_instance(tx, instance.id):
-        await unplug(tx, port, now, lost=floating_ip_ids, freed=port_ids, lived=lived)
-    await metering.ended(tx, [instance], now)
+        await remove_interface(tx, port, now, lost=floating_ip_ids, freed=port_ids, lived=lived)
+    await metering.close_usage(tx, [instance], now)
     await tags.remove(tx, instance.id)
     await instances.remove(tx, instance.id)

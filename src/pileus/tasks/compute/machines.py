@@ -3,30 +3,30 @@
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import not_found
 from pileus.domain.network.ports import Port
-from pileus.drivers.driver import Disk, Machine, Nic
+from pileus.drivers.protocols.compute import Disk, Machine, Nic
 from pileus.store import tags
 from pileus.store.compute import instances, ssh_keys
 from pileus.store.database import Tx
 from pileus.store.network import ports, security_groups
 from pileus.store.storage import attachments
-from pileus.tasks.compute.describing import tags_of
-from pileus.tasks.operation import Work
-from pileus.tasks.subjects import subject
+from pileus.tasks.compute.machine_metadata import tags_of
+from pileus.tasks.operation import TaskContext
+from pileus.tasks.records import record_of_task
 
 
-async def held(tx: Tx, work: Work) -> Instance:
+async def instance_of(tx: Tx, work: TaskContext) -> Instance:
     """The instance that the task is about; raises NotFound."""
-    return await subject(tx, work, "instance_id", "Instance", instances.find)
+    return await record_of_task(tx, work, "instance_id", "Instance", instances.find)
 
 
-async def machine_of(work: Work, flavor_id: str | None = None) -> Machine:
+async def machine_of(work: TaskContext, flavor_id: str | None = None) -> Machine:
     """The machine as it is to be; of another size than its record says, where a flavor is named."""
     async with work.db.read() as tx:
-        instance = await held(tx, work)
+        instance = await instance_of(tx, work)
         return await _described(tx, work, instance, flavor_id or instance.flavor_id)
 
 
-async def _described(tx: Tx, work: Work, instance: Instance, flavor_id: str) -> Machine:
+async def _described(tx: Tx, work: TaskContext, instance: Instance, flavor_id: str) -> Machine:
     flavor = work.catalogue.flavor(flavor_id)
     if flavor is None:
         raise not_found("Flavor", flavor_id)

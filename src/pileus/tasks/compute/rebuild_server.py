@@ -7,29 +7,29 @@ error, and can be rebuilt again.
 from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot, Status
-from pileus.drivers.driver import DriverError, Rebuilds
+from pileus.drivers.protocols.compute import DriverError, Rebuilds
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from pileus.tasks.compute.machines import held, machine_of
-from pileus.tasks.operation import Created, Operation, Step, Work
+from pileus.tasks.compute.machines import instance_of, machine_of
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
-async def _install(work: Work) -> None:
+async def _install(work: TaskContext) -> None:
     if not isinstance(work.driver, Rebuilds):
         raise DriverError("This cloud's driver cannot rebuild servers", retryable=False)
     await work.driver.ensure_rebuilt(await machine_of(work), work.task.id)
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
-    instance = await held(tx, work)
-    running = replace(instance.standing(Status.ACTIVE, work.now()).released(), boot=Boot())
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
+    instance = await instance_of(tx, work)
+    running = replace(instance.with_status(Status.ACTIVE, work.now()).unlocked(), boot=Boot())
     await instances.save(tx, instance, running)
     return None
 
 
-async def _failed(tx: Tx, work: Work) -> None:
-    instance = await held(tx, work)
-    broken = replace(instance.standing(Status.ERROR, work.now()).released(), boot=Boot())
+async def _failed(tx: Tx, work: TaskContext) -> None:
+    instance = await instance_of(tx, work)
+    broken = replace(instance.with_status(Status.ERROR, work.now()).unlocked(), boot=Boot())
     await instances.save(tx, instance, broken)
 
 

@@ -7,27 +7,27 @@ from msgspec.structs import replace
 
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from pileus.tasks.compute.machines import held
-from pileus.tasks.operation import Created, Operation, Step, Work
+from pileus.tasks.compute.machines import instance_of
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
-async def _leave(work: Work) -> None:
+async def _leave(work: TaskContext) -> None:
     async def write(tx: Tx) -> None:
-        instance = await held(tx, work)
+        instance = await instance_of(tx, work)
         await instances.save(tx, instance, replace(instance, placement_group_id=None))
 
-    await work.record(write)
+    await work.write(write)
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
-    instance = await held(tx, work)
-    await instances.save(tx, instance, instance.released())
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
+    instance = await instance_of(tx, work)
+    await instances.save(tx, instance, instance.unlocked())
     return None
 
 
-async def _failed(tx: Tx, work: Work) -> None:
-    instance = await held(tx, work)
-    member = replace(instance.released(), placement_group_id=work.task.args["servergroup_id"])
+async def _failed(tx: Tx, work: TaskContext) -> None:
+    instance = await instance_of(tx, work)
+    member = replace(instance.unlocked(), placement_group_id=work.task.args["servergroup_id"])
     await instances.save(tx, instance, member)
 
 

@@ -9,29 +9,29 @@ from msgspec.structs import replace
 from pileus.domain.compute.instances import Status
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from pileus.tasks.compute.machines import held, machine_of
-from pileus.tasks.operation import Created, Operation, Step, Work
+from pileus.tasks.compute.machines import instance_of, machine_of
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
-async def _resize(work: Work) -> None:
+async def _resize(work: TaskContext) -> None:
     await work.driver.ensure_sized(await machine_of(work))
 
 
-async def _resize_back(work: Work) -> None:
+async def _resize_back(work: TaskContext) -> None:
     await work.driver.ensure_sized(await machine_of(work, work.task.args["flavor_id"]))
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
-    instance = await held(tx, work)
-    stood = instance.standing(Status(work.task.args["before"]), work.now())
-    await instances.save(tx, instance, stood.released())
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
+    instance = await instance_of(tx, work)
+    stood = instance.with_status(Status(work.task.args["before"]), work.now())
+    await instances.save(tx, instance, stood.unlocked())
     return None
 
 
-async def _failed(tx: Tx, work: Work) -> None:
-    instance = await held(tx, work)
-    stood = instance.standing(Status(work.task.args["before"]), work.now())
-    await instances.save(tx, instance, replace(stood.released(), flavor_id=work.task.args["flavor_id"]))
+async def _failed(tx: Tx, work: TaskContext) -> None:
+    instance = await instance_of(tx, work)
+    stood = instance.with_status(Status(work.task.args["before"]), work.now())
+    await instances.save(tx, instance, replace(stood.unlocked(), flavor_id=work.task.args["flavor_id"]))
 
 
 RESIZE_INSTANCE = Operation("resize_vm", (Step("resize", _resize, undo=_resize_back),), _done, _failed)

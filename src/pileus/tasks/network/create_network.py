@@ -5,55 +5,55 @@ Arguments: `network_id`; `router_id` or None. A failure leaves nothing behind.
 
 from msgspec.structs import replace
 
-from pileus.domain.tasks import created
-from pileus.drivers.driver import NetworkSpec
+from pileus.domain.tasks import created_resources
+from pileus.drivers.protocols.compute import NetworkSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks, routers
-from pileus.tasks.network.wiring import (
-    forget_router,
-    make_router,
+from pileus.tasks.network.router_sync import (
+    delete_router_records,
+    ensure_router,
     network_driver,
     network_of,
     remove_router,
     router_of,
 )
-from pileus.tasks.operation import Created, Operation, Step, Work
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
-async def _make(work: Work) -> None:
+async def _make(work: TaskContext) -> None:
     async with work.db.read() as tx:
         network = await network_of(tx, work)
     await network_driver(work).ensure_network(NetworkSpec.of(network))
 
 
-async def _remove(work: Work) -> None:
+async def _remove(work: TaskContext) -> None:
     await network_driver(work).ensure_no_network(work.task.args["network_id"])
 
 
-async def _make_router(work: Work) -> None:
+async def _make_router(work: TaskContext) -> None:
     if work.task.args["router_id"]:
-        await make_router(work)
+        await ensure_router(work)
 
 
-async def _remove_router(work: Work) -> None:
+async def _remove_router(work: TaskContext) -> None:
     if work.task.args["router_id"]:
         await remove_router(work)
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
     network, router_id = await network_of(tx, work), work.task.args["router_id"]
     await networks.save(tx, network, replace(network, task_id=None))
     if router_id is None:
-        return created(networks=[network.id])
+        return created_resources(networks=[network.id])
     router = await router_of(tx, work)
-    await routers.save(tx, router, router.ready(work.now()))
-    return created(networks=[network.id], routers=[router_id])
+    await routers.save(tx, router, router.activated(work.now()))
+    return created_resources(networks=[network.id], routers=[router_id])
 
 
-async def _failed(tx: Tx, work: Work) -> None:
+async def _failed(tx: Tx, work: TaskContext) -> None:
     if work.task.args["router_id"]:
-        await forget_router(tx, work.task.args["router_id"])
+        await delete_router_records(tx, work.task.args["router_id"])
     await tags.remove(tx, work.task.args["network_id"])
     await networks.remove(tx, work.task.args["network_id"])
 

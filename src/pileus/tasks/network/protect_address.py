@@ -5,32 +5,32 @@ Arguments: `profile_id`, and for what can be undone `before`: the profile as it 
 
 import msgspec
 
+from pileus.domain.network.ddos_profile_locks import unlocked
 from pileus.domain.network.ddos_profiles import DdosProfile
-from pileus.domain.network.protection import settled
-from pileus.domain.tasks import created
-from pileus.drivers.driver import DriverError, Protects
+from pileus.domain.tasks import created_resources
+from pileus.drivers.protocols.compute import DriverError, Protects
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles
-from pileus.tasks.operation import Created, Operation, Step, Work
-from pileus.tasks.subjects import subject
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
+from pileus.tasks.records import record_of_task
 
 
-async def _held(tx: Tx, work: Work) -> DdosProfile:
-    return await subject(tx, work, "profile_id", "DDoS profile", ddos_profiles.find)
+async def _held(tx: Tx, work: TaskContext) -> DdosProfile:
+    return await record_of_task(tx, work, "profile_id", "DDoS profile", ddos_profiles.find)
 
 
-def _before(work: Work) -> DdosProfile | None:
+def _before(work: TaskContext) -> DdosProfile | None:
     before = work.task.args.get("before")
     return None if before is None else msgspec.convert(before, DdosProfile)
 
 
-def _protecting(work: Work) -> Protects:
+def _protecting(work: TaskContext) -> Protects:
     if not isinstance(work.driver, Protects):
         raise DriverError("This cloud has no protection against DDoS", retryable=False)
     return work.driver
 
 
-async def _protect(work: Work) -> None:
+async def _protect(work: TaskContext) -> None:
     async with work.db.read() as tx:
         profile = await _held(tx, work)
     await _protecting(work).ensure_protected(profile.region_id, profile.ip_address, active=profile.active)
@@ -39,7 +39,7 @@ async def _protect(work: Work) -> None:
         await _protecting(work).ensure_unprotected(before.region_id, before.ip_address)
 
 
-async def _protect_as_before(work: Work) -> None:
+async def _protect_as_before(work: TaskContext) -> None:
     async with work.db.read() as tx:
         profile = await _held(tx, work)
     before = _before(work)
@@ -49,19 +49,19 @@ async def _protect_as_before(work: Work) -> None:
         await _protecting(work).ensure_protected(before.region_id, before.ip_address, active=before.active)
 
 
-async def _unprotect(work: Work) -> None:
+async def _unprotect(work: TaskContext) -> None:
     async with work.db.read() as tx:
         profile = await _held(tx, work)
     await _protecting(work).ensure_unprotected(profile.region_id, profile.ip_address)
 
 
-async def _protected(tx: Tx, work: Work) -> Created | None:
+async def _protected(tx: Tx, work: TaskContext) -> Created | None:
     profile = await _held(tx, work)
-    await ddos_profiles.save(tx, profile, settled(profile))
-    return created(ddos_profiles=[profile.id]) if work.task.task_type == "create_ddos_profile" else None
+    await ddos_profiles.save(tx, profile, unlocked(profile))
+    return created_resources(ddos_profiles=[profile.id]) if work.task.task_type == "create_ddos_profile" else None
 
 
-async def _not_protected(tx: Tx, work: Work) -> None:
+async def _not_protected(tx: Tx, work: TaskContext) -> None:
     profile, before = await _held(tx, work), _before(work)
     if before is None:
         await ddos_profiles.remove(tx, profile.id)
@@ -69,14 +69,14 @@ async def _not_protected(tx: Tx, work: Work) -> None:
         await ddos_profiles.save(tx, profile, msgspec.structs.replace(before, revision=profile.revision, task_id=None))
 
 
-async def _gone(tx: Tx, work: Work) -> Created | None:
+async def _gone(tx: Tx, work: TaskContext) -> Created | None:
     await ddos_profiles.remove(tx, work.task.args["profile_id"])
     return None
 
 
-async def _still_there(tx: Tx, work: Work) -> None:
+async def _still_there(tx: Tx, work: TaskContext) -> None:
     profile = await _held(tx, work)
-    await ddos_profiles.save(tx, profile, settled(profile, error=work.task.error or "Deletion failed"))
+    await ddos_profiles.save(tx, profile, unlocked(profile, error=work.task.error or "Deletion failed"))
 
 
 PROTECT = Step("protect", _protect, undo=_protect_as_before)

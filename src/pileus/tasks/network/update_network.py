@@ -7,33 +7,33 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from pileus.domain.network.networks import Network, NetworkPatch
-from pileus.drivers.driver import NetworkSpec
+from pileus.drivers.protocols.compute import NetworkSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks
-from pileus.tasks.network.wiring import network_driver, network_of
-from pileus.tasks.operation import Created, Operation, Step, Work
+from pileus.tasks.network.router_sync import network_driver, network_of
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
-async def _apply(work: Work) -> None:
+async def _apply(work: TaskContext) -> None:
     network = await _loaded(work)
     await network_driver(work).ensure_network(NetworkSpec.of(network.patched(_patch(work), work.now())))
 
 
-async def _revert(work: Work) -> None:
+async def _revert(work: TaskContext) -> None:
     await network_driver(work).ensure_network(NetworkSpec.of(await _loaded(work)))
 
 
-async def _loaded(work: Work) -> Network:
+async def _loaded(work: TaskContext) -> Network:
     async with work.db.read() as tx:
         return await network_of(tx, work)
 
 
-def _patch(work: Work) -> NetworkPatch:
+def _patch(work: TaskContext) -> NetworkPatch:
     return convert(work.task.args["patch"], NetworkPatch)
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
     network, patch = await network_of(tx, work), _patch(work)
     await networks.save(tx, network, replace(network.patched(patch, work.now()), task_id=None))
     if "tags" in patch:
@@ -41,7 +41,7 @@ async def _done(tx: Tx, work: Work) -> Created | None:
     return None
 
 
-async def _failed(tx: Tx, work: Work) -> None:
+async def _failed(tx: Tx, work: TaskContext) -> None:
     network = await network_of(tx, work)
     await networks.save(tx, network, replace(network, task_id=None))
 

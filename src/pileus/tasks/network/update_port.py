@@ -1,65 +1,34 @@
-"""update_port_allowed_address_pairs: let an interface speak as other addresses than before.
+"""update_port: let interfaces be guarded as their records say now.
 
-The port has its new pairs from the start. Arguments: `port_id`; `instance_id`, or None for a port that is plugged in
-nowhere; `before`, the pairs that it had.
+Arguments: `port_ids`. It holds nothing: whatever comes in between, the last of several such tasks tells how things
+stand. What the records say stays when it fails; it can be asked for again.
 """
 
-from msgspec import convert
-from msgspec.structs import replace
-
-from pileus.domain.network.ports import AddressPair, Port
-from pileus.drivers.driver import Interfaces
-from pileus.store.compute import instances
+from pileus.drivers.protocols.compute import Interfaces
 from pileus.store.database import Tx
 from pileus.store.network import ports
-from pileus.tasks.compute.machines import held, nic_of
-from pileus.tasks.network.plugging import held_port
-from pileus.tasks.operation import Created, Operation, Step, Work
+from pileus.tasks.compute.machines import nic_of
+from pileus.tasks.network.security_group_sync import ensure_default_groups
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
-async def _apply(work: Work) -> None:
-    async with work.db.read() as tx:
-        port = await held_port(tx, work)
-    await _told(work, port)
-
-
-async def _apply_as_before(work: Work) -> None:
-    async with work.db.read() as tx:
-        port = await held_port(tx, work)
-    await _told(work, replace(port, allowed_address_pairs=_before(work)))
-
-
-async def _told(work: Work, port: Port) -> None:
-    """Tell the driver, if it is one that plugs; a port that is plugged in nowhere is told of when it is."""
-    if port.instance_id is not None and isinstance(work.driver, Interfaces):
+async def _tell(work: TaskContext) -> None:
+    for port_id in work.task.args["port_ids"]:
         async with work.db.read() as tx:
-            nic = await nic_of(tx, port)
-        await work.driver.ensure_plugged(port.instance_id, nic)
+            port = await ports.find(tx, port_id)
+            nic = await nic_of(tx, port) if port else None
+        if port is None or nic is None or port.instance_id is None or not isinstance(work.driver, Interfaces):
+            continue
+        await ensure_default_groups(work, nic.groups)
+        await work.driver.ensure_interface(port.instance_id, nic)
 
 
-def _before(work: Work) -> list[AddressPair]:
-    return convert(work.task.args["before"], list[AddressPair])
-
-
-async def _done(tx: Tx, work: Work) -> Created | None:
-    port = await held_port(tx, work)
-    await ports.save(tx, port, replace(port, task_id=None))
-    await _let_go(tx, work)
+async def _done(_tx: Tx, _work: TaskContext) -> Created | None:
     return None
 
 
-async def _failed(tx: Tx, work: Work) -> None:
-    port = await held_port(tx, work)
-    await ports.save(tx, port, replace(port, task_id=None, allowed_address_pairs=_before(work)))
-    await _let_go(tx, work)
+async def _failed(_tx: Tx, _work: TaskContext) -> None:
+    return None
 
 
-async def _let_go(tx: Tx, work: Work) -> None:
-    if work.task.args["instance_id"] is not None:
-        instance = await held(tx, work)
-        await instances.save(tx, instance, instance.released())
-
-
-UPDATE_PORT = Operation(
-    "update_port_allowed_address_pairs", (Step("apply", _apply, undo=_apply_as_before),), _done, _failed
-)
+SECURE_PORTS = Operation("update_port", (Step("tell the interfaces", _tell),), _done, _failed)

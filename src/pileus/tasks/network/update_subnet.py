@@ -9,33 +9,33 @@ from msgspec.structs import replace
 from pileus.domain.errors import Conflict
 from pileus.domain.network.networks import Subnet
 from pileus.domain.network.subnets import SubnetPatch, patched
-from pileus.drivers.driver import SubnetSpec
+from pileus.drivers.protocols.compute import SubnetSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import addresses, subnets
-from pileus.tasks.network.wiring import network_driver, subnet_of
-from pileus.tasks.operation import Created, Operation, Step, Work
+from pileus.tasks.network.router_sync import network_driver, subnet_of
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
 
 
-async def _apply(work: Work) -> None:
+async def _apply(work: TaskContext) -> None:
     subnet = await _loaded(work)
     await network_driver(work).ensure_subnet(SubnetSpec.of(patched(subnet, _patch(work), work.now())))
 
 
-async def _revert(work: Work) -> None:
+async def _revert(work: TaskContext) -> None:
     await network_driver(work).ensure_subnet(SubnetSpec.of(await _loaded(work)))
 
 
-async def _loaded(work: Work) -> Subnet:
+async def _loaded(work: TaskContext) -> Subnet:
     async with work.db.read() as tx:
         return await subnet_of(tx, work)
 
 
-def _patch(work: Work) -> SubnetPatch:
+def _patch(work: TaskContext) -> SubnetPatch:
     return convert(work.task.args["patch"], SubnetPatch)
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
     subnet, patch = await subnet_of(tx, work), _patch(work)
     after = patched(subnet, patch, work.now())
     if after.gateway_ip not in (None, subnet.gateway_ip) and await addresses.is_taken(tx, subnet, after.gateway_ip):
@@ -46,7 +46,7 @@ async def _done(tx: Tx, work: Work) -> Created | None:
     return None
 
 
-async def _failed(tx: Tx, work: Work) -> None:
+async def _failed(tx: Tx, work: TaskContext) -> None:
     subnet = await subnet_of(tx, work)
     await subnets.save(tx, subnet, replace(subnet, task_id=None))
 

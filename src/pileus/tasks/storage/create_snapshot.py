@@ -5,32 +5,32 @@ that has more snapshots of the volume than it keeps, the oldest end.
 """
 
 from pileus.domain.storage.volumes import SnapshotStatus
-from pileus.domain.tasks import created
+from pileus.domain.tasks import created_resources
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.storage import schedules, snapshots
-from pileus.tasks.operation import Created, Operation, Step, Work
-from pileus.tasks.storage.storage import photographer, snapshot_of
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
+from pileus.tasks.storage.volume_sync import snapshot_driver, snapshot_of
 
 
-async def _take(work: Work) -> None:
-    await photographer(work).ensure_snapshot(work.task.args["snapshot_id"], work.task.args["volume_id"])
+async def _take(work: TaskContext) -> None:
+    await snapshot_driver(work).ensure_snapshot(work.task.args["snapshot_id"], work.task.args["volume_id"])
 
 
-async def _destroy(work: Work) -> None:
-    await photographer(work).ensure_no_snapshot(work.task.args["snapshot_id"])
+async def _destroy(work: TaskContext) -> None:
+    await snapshot_driver(work).ensure_no_snapshot(work.task.args["snapshot_id"])
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
     snapshot = await snapshot_of(tx, work)
-    await snapshots.save(tx, snapshot, snapshot.standing(SnapshotStatus.AVAILABLE, work.now()))
+    await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.AVAILABLE, work.now()))
     schedule = await schedules.find(tx, snapshot.schedule_id) if snapshot.schedule_id else None
     if schedule is not None:
         await schedules.expire_surplus(tx, schedule, snapshot.volume_id, work.now())
-    return created(snapshots=[snapshot.id])
+    return created_resources(snapshots=[snapshot.id])
 
 
-async def _failed(tx: Tx, work: Work) -> None:
+async def _failed(tx: Tx, work: TaskContext) -> None:
     await tags.remove(tx, work.task.args["snapshot_id"])
     await snapshots.remove(tx, work.task.args["snapshot_id"])
 

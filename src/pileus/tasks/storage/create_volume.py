@@ -4,43 +4,43 @@ Arguments: `volume_id`; `instance_id` or None, the instance whose attachment has
 nothing behind.
 """
 
-from pileus.domain.tasks import created
+from pileus.domain.tasks import created_resources
 from pileus.store import tags
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.storage import attachments, volumes
-from pileus.tasks.compute.machines import held
-from pileus.tasks.operation import Created, Operation, Step, Work
-from pileus.tasks.storage.storage import disk_of, keeper, settled, volume_of
+from pileus.tasks.compute.machines import instance_of
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
+from pileus.tasks.storage.volume_sync import disk_of, unlock_volume, volume_driver, volume_of
 
 
-async def _make(work: Work) -> None:
-    await keeper(work).ensure_volume(await disk_of(work))
+async def _make(work: TaskContext) -> None:
+    await volume_driver(work).ensure_volume(await disk_of(work))
 
 
-async def _destroy(work: Work) -> None:
-    await keeper(work).ensure_no_volume(work.task.args["volume_id"])
+async def _destroy(work: TaskContext) -> None:
+    await volume_driver(work).ensure_no_volume(work.task.args["volume_id"])
 
 
-async def _attach(work: Work) -> None:
+async def _attach(work: TaskContext) -> None:
     if instance_id := work.task.args["instance_id"]:
-        await keeper(work).ensure_attached(instance_id, await disk_of(work))
+        await volume_driver(work).ensure_attached(instance_id, await disk_of(work))
 
 
-async def _detach(work: Work) -> None:
+async def _detach(work: TaskContext) -> None:
     if instance_id := work.task.args["instance_id"]:
-        await keeper(work).ensure_detached(instance_id, work.task.args["volume_id"])
+        await volume_driver(work).ensure_detached(instance_id, work.task.args["volume_id"])
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
     volume = await volume_of(tx, work)
-    await attachments.hangs_since(tx, volume.id, work.now())
-    await settled(tx, work, volume)
+    await attachments.set_attached_at(tx, volume.id, work.now())
+    await unlock_volume(tx, work, volume)
     await _let_go(tx, work)
-    return created(volumes=[volume.id])
+    return created_resources(volumes=[volume.id])
 
 
-async def _failed(tx: Tx, work: Work) -> None:
+async def _failed(tx: Tx, work: TaskContext) -> None:
     volume_id = work.task.args["volume_id"]
     await attachments.remove(tx, volume_id)
     await tags.remove(tx, volume_id)
@@ -48,10 +48,10 @@ async def _failed(tx: Tx, work: Work) -> None:
     await _let_go(tx, work)
 
 
-async def _let_go(tx: Tx, work: Work) -> None:
+async def _let_go(tx: Tx, work: TaskContext) -> None:
     if work.task.args["instance_id"]:
-        instance = await held(tx, work)
-        await instances.save(tx, instance, instance.released())
+        instance = await instance_of(tx, work)
+        await instances.save(tx, instance, instance.unlocked())
 
 
 STEPS = (Step("make the volume", _make, undo=_destroy), Step("attach it", _attach, undo=_detach))

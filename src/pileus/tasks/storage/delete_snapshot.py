@@ -8,24 +8,24 @@ from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.storage import snapshots
-from pileus.tasks.operation import Created, Operation, Step, Work
-from pileus.tasks.storage.storage import photographer, snapshot_of
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
+from pileus.tasks.storage.volume_sync import snapshot_driver, snapshot_of
 
 
-async def _destroy(work: Work) -> None:
-    await photographer(work).ensure_no_snapshot(work.task.args["snapshot_id"])
+async def _destroy(work: TaskContext) -> None:
+    await snapshot_driver(work).ensure_no_snapshot(work.task.args["snapshot_id"])
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
-    await metering.ended(tx, [await snapshot_of(tx, work)], work.now())
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
+    await metering.close_usage(tx, [await snapshot_of(tx, work)], work.now())
     await tags.remove(tx, work.task.args["snapshot_id"])
     await snapshots.remove(tx, work.task.args["snapshot_id"])
     return None
 
 
-async def _failed(tx: Tx, work: Work) -> None:
+async def _failed(tx: Tx, work: TaskContext) -> None:
     snapshot = await snapshot_of(tx, work)
-    await snapshots.save(tx, snapshot, snapshot.standing(SnapshotStatus.ERROR_DELETING, work.now()))
+    await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.ERROR_DELETING, work.now()))
 
 
 DELETE_SNAPSHOT = Operation("delete_snapshot", (Step("destroy", _destroy),), _done, _failed)

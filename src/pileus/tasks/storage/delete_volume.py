@@ -9,29 +9,29 @@ from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.storage import volumes
-from pileus.tasks.operation import Created, Operation, Step, Work
-from pileus.tasks.storage.storage import destroy_snapshots, keep_snapshots, keeper, volume_of
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
+from pileus.tasks.storage.volume_sync import destroy_snapshots, mark_snapshots_failed, volume_driver, volume_of
 
 
-async def _snapshots(work: Work) -> None:
+async def _snapshots(work: TaskContext) -> None:
     await destroy_snapshots(work, work.task.args["volume_id"])
 
 
-async def _destroy(work: Work) -> None:
-    await keeper(work).ensure_no_volume(work.task.args["volume_id"])
+async def _destroy(work: TaskContext) -> None:
+    await volume_driver(work).ensure_no_volume(work.task.args["volume_id"])
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
-    await metering.ended(tx, [await volume_of(tx, work)], work.now())
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
+    await metering.close_usage(tx, [await volume_of(tx, work)], work.now())
     await tags.remove(tx, work.task.args["volume_id"])
     await volumes.remove(tx, work.task.args["volume_id"])
     return None
 
 
-async def _failed(tx: Tx, work: Work) -> None:
+async def _failed(tx: Tx, work: TaskContext) -> None:
     volume = await volume_of(tx, work)
-    await volumes.save(tx, volume, volume.standing(VolumeStatus.ERROR_DELETING, work.now()))
-    await keep_snapshots(tx, work, volume.id)
+    await volumes.save(tx, volume, volume.with_status(VolumeStatus.ERROR_DELETING, work.now()))
+    await mark_snapshots_failed(tx, work, volume.id)
 
 
 STEPS = (Step("destroy the snapshots", _snapshots), Step("destroy the volume", _destroy))

@@ -4,26 +4,26 @@ The record has the new size from the start. Arguments: `volume_id`; `size`, the 
 """
 
 from pileus.store.database import Tx
-from pileus.tasks.operation import Created, Operation, Step, Work
-from pileus.tasks.storage.storage import disk_of, extender, settled, volume_of
+from pileus.tasks.operation import Created, Operation, Step, TaskContext
+from pileus.tasks.storage.volume_sync import disk_of, resize_driver, unlock_volume, volume_of
 
 
-async def _extend(work: Work) -> None:
+async def _extend(work: TaskContext) -> None:
     disk = await disk_of(work)
-    await extender(work).ensure_size(disk.id, disk.size)
+    await resize_driver(work).ensure_size(disk.id, disk.size)
 
 
-async def _take_back(work: Work) -> None:
-    await extender(work).ensure_size(work.task.args["volume_id"], work.task.args["size"])
+async def _take_back(work: TaskContext) -> None:
+    await resize_driver(work).ensure_size(work.task.args["volume_id"], work.task.args["size"])
 
 
-async def _done(tx: Tx, work: Work) -> Created | None:
-    await settled(tx, work, await volume_of(tx, work))
+async def _done(tx: Tx, work: TaskContext) -> Created | None:
+    await unlock_volume(tx, work, await volume_of(tx, work))
     return None
 
 
-async def _failed(tx: Tx, work: Work) -> None:
-    await settled(tx, work, await volume_of(tx, work), size=work.task.args["size"])
+async def _failed(tx: Tx, work: TaskContext) -> None:
+    await unlock_volume(tx, work, await volume_of(tx, work), size=work.task.args["size"])
 
 
 EXTEND_VOLUME = Operation("extend_volume", (Step("extend", _extend, undo=_take_back),), _done, _failed)

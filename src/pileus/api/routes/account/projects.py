@@ -7,15 +7,15 @@ from litestar import delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
 from pileus.api.auth import ADMINISTER, READ
-from pileus.api.call import Here
+from pileus.api.context import Context
 from pileus.api.paging import Limit, Offset
-from pileus.api.quotas import within_global_quotas
+from pileus.api.quotas import check_global_quotas
 from pileus.api.wire.account.projects import CreateProject, ProjectView, UpdateProject
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.account.projects import Project
 from pileus.domain.places import Place
-from pileus.store import contents, counters
+from pileus.store import counters, project_contents
 from pileus.store.account import projects
 from pileus.store.database import Tx
 
@@ -25,10 +25,10 @@ Order = Literal["created_at.asc", "created_at.desc", "name.asc", "name.desc"]
 
 
 @get(ALL, opt=READ, tags=["Projects"])
-async def list_projects(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
+async def list_projects(  # each is a parameter of the operation
+    call: Context,
     name: FromQuery[str | None] = None,
-    include_deleted: FromQuery[bool] = False,  # noqa: FBT002  # a parameter of the operation
+    include_deleted: FromQuery[bool] = False,  # a parameter of the operation
     order_by: FromQuery[Order] = "created_at.desc",
     limit: Limit = 100,
     offset: Offset = 0,
@@ -48,36 +48,36 @@ async def list_projects(  # noqa: PLR0913, PLR0917  # each is a parameter of the
 
 
 @post(ALL, opt=ADMINISTER, tags=["Projects"], status_code=201)
-async def create_project(call: Here, data: JSONBody[CreateProject]) -> ProjectView:
+async def create_project(call: Context, data: JSONBody[CreateProject]) -> ProjectView:
     """Make a project; no other project of yours may have its name."""
     client_id = call.caller.client_id
 
     async def write(tx: Tx) -> ProjectView:
-        await projects.name_free(tx, client_id, data.name)
-        await within_global_quotas(tx, call, {"project_count": 1})
+        await projects.check_name_free(tx, client_id, data.name)
+        await check_global_quotas(tx, call, {"project_count": 1})
         made = Project(
-            id=await counters.following(tx, "projects"),
+            id=await counters.next_value(tx, "projects"),
             client_id=client_id,
             name=data.name,
             description=data.description,
-            created_at=call.cloud.now(),
+            created_at=call.app.now(),
         )
         there = replace(call, place=Place(client_id, made.id, 0))
-        await there.record(tx, "project", "create", made.id, name=made.name)
+        await there.audit(tx, "project", "create", made.id, name=made.name)
         return ProjectView.of(await projects.add(tx, made))
 
     return await call.db.write(write)
 
 
 @get(ONE, opt=READ, tags=["Projects"])
-async def get_project(call: Here) -> ProjectView:
+async def get_project(call: Context) -> ProjectView:
     """Show a project."""
     async with call.db.read() as tx:
         return ProjectView.of(await projects.get(tx, call.caller.client_id, call.place.project_id))
 
 
 @patch(ONE, opt=ADMINISTER, tags=["Projects"])
-async def update_project(call: Here, data: JSONBody[UpdateProject]) -> ProjectView:
+async def update_project(call: Context, data: JSONBody[UpdateProject]) -> ProjectView:
     """Give a project another name or description; what is not named stays."""
     change = data.patch()
 
@@ -85,30 +85,30 @@ async def update_project(call: Here, data: JSONBody[UpdateProject]) -> ProjectVi
         before = await projects.get(tx, call.caller.client_id, call.place.project_id)
         after = before.patched(change)
         if after.name != before.name:
-            await projects.name_free(tx, before.client_id, after.name)
-        await call.record(tx, "project", "update", before.id, data=dict(change), name=after.name)
+            await projects.check_name_free(tx, before.client_id, after.name)
+        await call.audit(tx, "project", "update", before.id, data=dict(change), name=after.name)
         return ProjectView.of(await projects.save(tx, before, after))
 
     return await call.db.write(write)
 
 
 @delete(ONE, opt=ADMINISTER, tags=["Projects"], status_code=200)
-async def delete_project(call: Here) -> TaskIds:
+async def delete_project(call: Context) -> TaskIds:
     """Delete a project with everything in it: servers, volumes, networks, addresses, keys.
 
     The default project cannot be deleted. While a task works on something in the project the answer is 409.
     """
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
 
     async def write(tx: Tx) -> None:
         before = await projects.get(tx, call.caller.client_id, call.place.project_id)
-        await projects.save(tx, before, before.leaving(task_id))
-        await contents.lock(tx, before.id, task_id)
-        await call.start(tx, "delete_project", task_id, {"project_id": before.id})
-        await call.record(tx, "project", "delete", before.id, task_id=task_id, name=before.name)
+        await projects.save(tx, before, before.deleting(task_id))
+        await project_contents.lock(tx, before.id, task_id)
+        await call.start_task(tx, "delete_project", task_id, {"project_id": before.id})
+        await call.audit(tx, "project", "delete", before.id, task_id=task_id, name=before.name)
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 

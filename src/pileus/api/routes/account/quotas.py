@@ -8,7 +8,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.account.quotas import (
     AllQuotas,
@@ -20,7 +20,7 @@ from pileus.api.wire.account.quotas import (
 )
 from pileus.api.wire.paging import Page
 from pileus.api.wire.times import earliest, latest
-from pileus.domain.account.quotas import EVERYWHERE, LimitRequest, QuotaThreshold, shown
+from pileus.domain.account.quotas import EVERYWHERE, LimitRequest, QuotaThreshold, quota_view
 from pileus.domain.errors import not_found
 from pileus.store import counters
 from pileus.store.account import quotas, usage
@@ -32,15 +32,15 @@ REQUEST = f"{REQUESTS}/{{request_id:int}}"
 
 
 @get("/cloud/v2/client_quotas", opt=READ, tags=["Quotas"])
-async def get_client_quotas(call: Here) -> AllQuotas:
+async def get_client_quotas(call: Context) -> AllQuotas:
     """Show your quotas, those of all regions together and those of each. One without a limit has only its usage."""
     async with call.db.scan() as tx:
-        regional = [await _regional(tx, call, region.id) for region in call.cloud.catalogue.regions]
+        regional = [await _regional(tx, call, region.id) for region in call.app.catalogue.regions]
         return AllQuotas(global_quotas=await _global(tx, call), regional_quotas=regional)
 
 
 @get("/cloud/v2/global_quotas/{client_id:int}", opt=READ, tags=["Quotas"])
-async def get_global_quotas(call: Here, client_id: FromPath[int]) -> Limits:
+async def get_global_quotas(call: Context, client_id: FromPath[int]) -> Limits:
     """Show your quotas of what is counted in all regions together."""
     _yourself(call, client_id)
     async with call.db.scan() as tx:
@@ -48,7 +48,7 @@ async def get_global_quotas(call: Here, client_id: FromPath[int]) -> Limits:
 
 
 @get("/cloud/v2/regional_quotas/{client_id:int}/{region_id:int}", opt=READ, tags=["Quotas"])
-async def get_regional_quotas(call: Here, client_id: FromPath[int]) -> Limits:
+async def get_regional_quotas(call: Context, client_id: FromPath[int]) -> Limits:
     """Show your quotas in a region, all your projects together. One without a limit has only its usage."""
     _yourself(call, client_id)
     region = call.region()
@@ -57,7 +57,7 @@ async def get_regional_quotas(call: Here, client_id: FromPath[int]) -> Limits:
 
 
 @get(THRESHOLD, opt=READ, tags=["Quotas"])
-async def get_notification_threshold(call: Here, client_id: FromPath[int]) -> ThresholdView:
+async def get_notification_threshold(call: Context, client_id: FromPath[int]) -> ThresholdView:
     """Show from how many per cent of any quota on you are told, and what you were told last."""
     _yourself(call, client_id)
     async with call.db.read() as tx:
@@ -66,7 +66,7 @@ async def get_notification_threshold(call: Here, client_id: FromPath[int]) -> Th
 
 @put(THRESHOLD, opt=WRITE, tags=["Quotas"])
 async def set_notification_threshold(
-    call: Here, client_id: FromPath[int], data: JSONBody[SetThreshold]
+    call: Context, client_id: FromPath[int], data: JSONBody[SetThreshold]
 ) -> ThresholdView:
     """Be told when something that you make brings the usage of a quota to so many per cent of its limit.
 
@@ -84,7 +84,7 @@ async def set_notification_threshold(
 
 
 @delete(THRESHOLD, opt=WRITE, status_code=204, tags=["Quotas"])
-async def delete_notification_threshold(call: Here, client_id: FromPath[int]) -> None:
+async def delete_notification_threshold(call: Context, client_id: FromPath[int]) -> None:
     """Be told no more."""
     _yourself(call, client_id)
 
@@ -96,32 +96,32 @@ async def delete_notification_threshold(call: Here, client_id: FromPath[int]) ->
 
 
 @post(REQUESTS, opt=WRITE, status_code=201, media_type="text/plain", tags=["Quotas"])
-async def create_limit_request(call: Here, data: JSONBody[CreateLimitRequest]) -> Response[str]:
+async def create_limit_request(call: Context, data: JSONBody[CreateLimitRequest]) -> Response[str]:
     """Ask the operator for other limits, and say why; they hold when the request is `done`."""
     wished = data.requested_limits.by_region()
     for region_id in map(int, wished):
-        if region_id != EVERYWHERE and call.cloud.catalogue.region(region_id) is None:
+        if region_id != EVERYWHERE and call.app.catalogue.region(region_id) is None:
             raise not_found("Region", region_id)
 
     async def write(tx: Tx) -> None:
         request = LimitRequest(
-            id=await counters.following(tx, "limit_requests"),
+            id=await counters.next_value(tx, "limit_requests"),
             client_id=call.caller.client_id,
             description=data.description,
             requested_limits=wished,
-            created_at=call.cloud.now(),
-            updated_at=call.cloud.now(),
+            created_at=call.app.now(),
+            updated_at=call.app.now(),
         )
         await quotas.add_request(tx, request)
-        await call.record(tx, "quota_limit_request", "create", request.id, data=to_builtins(data))
+        await call.audit(tx, "quota_limit_request", "create", request.id, data=to_builtins(data))
 
     await call.db.write(write)
     return Response("")
 
 
 @get(REQUESTS, opt=READ, tags=["Quotas"])
-async def list_limit_requests(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
+async def list_limit_requests(  # each is a parameter of the operation
+    call: Context,
     request_ids: FromQuery[list[Id] | None] = None,
     status: FromQuery[list[Literal["done", "in progress", "rejected"]] | None] = None,
     created_from: FromQuery[str | None] = None,
@@ -140,25 +140,25 @@ async def list_limit_requests(  # noqa: PLR0913, PLR0917  # each is a parameter 
 
 
 @get(REQUEST, opt=READ, tags=["Quotas"])
-async def get_limit_request(call: Here, request_id: FromPath[int]) -> LimitRequestView:
+async def get_limit_request(call: Context, request_id: FromPath[int]) -> LimitRequestView:
     """Show a request for other limits."""
     async with call.db.read() as tx:
         return LimitRequestView.of(await quotas.get_request(tx, call.caller.client_id, request_id))
 
 
 @delete(REQUEST, opt=WRITE, status_code=204, tags=["Quotas"])
-async def delete_limit_request(call: Here, request_id: FromPath[int]) -> None:
+async def delete_limit_request(call: Context, request_id: FromPath[int]) -> None:
     """Forget a request for other limits; limits that it has brought stay."""
 
     async def write(tx: Tx) -> None:
         request = await quotas.get_request(tx, call.caller.client_id, request_id)
         await quotas.remove_request(tx, request.id)
-        await call.record(tx, "quota_limit_request", "delete", request.id)
+        await call.audit(tx, "quota_limit_request", "delete", request.id)
 
     await call.db.write(write)
 
 
-def _yourself(call: Call, client_id: int) -> None:
+def _yourself(call: RequestContext, client_id: int) -> None:
     """Return if a client is the caller's own; raises NotFound."""
     if client_id != call.caller.client_id:
         raise not_found("Client", client_id)
@@ -171,17 +171,17 @@ async def _threshold(tx: Tx, client_id: int) -> QuotaThreshold:
     return found
 
 
-async def _global(tx: Tx, call: Call) -> Limits:
-    place, catalogue = replace(call.place, region_id=EVERYWHERE), call.cloud.catalogue
+async def _global(tx: Tx, call: RequestContext) -> Limits:
+    place, catalogue = replace(call.place, region_id=EVERYWHERE), call.app.catalogue
     used = await usage.of_client(tx, place.client_id)
-    return shown(await quotas.limits_of(tx, place, catalogue), used, everywhere=True)
+    return quota_view(await quotas.limits_of(tx, place, catalogue), used, everywhere=True)
 
 
-async def _regional(tx: Tx, call: Call, region_id: int) -> Limits:
-    place, catalogue = replace(call.place, region_id=region_id), call.cloud.catalogue
+async def _regional(tx: Tx, call: RequestContext, region_id: int) -> Limits:
+    place, catalogue = replace(call.place, region_id=region_id), call.app.catalogue
     used = await usage.of_place(tx, place, catalogue)
     limits = await quotas.limits_of(tx, place, catalogue)
-    return {"region_id": region_id, **shown(limits, used, everywhere=False)}
+    return {"region_id": region_id, **quota_view(limits, used, everywhere=False)}
 
 
 ROUTES = [

@@ -7,7 +7,7 @@ from litestar import get
 from litestar.params import FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.call import Cloud, Here
+from pileus.api.context import AppState, Context
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.regions import RegionView
 from pileus.api.wire.paging import Page
@@ -22,11 +22,11 @@ SORTS: dict[str, Callable[[Region], tuple[int | str, int]]] = {
 
 
 @get("/cloud/v1/regions", opt=READ, tags=["Regions"])
-async def list_regions(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
+async def list_regions(  # each is a parameter of the operation
+    call: Context,
     display_name: FromQuery[str | None] = None,
     product: FromQuery[Product | None] = None,
-    show_volume_types: FromQuery[bool] = False,  # noqa: FBT002  # a parameter of the operation
+    show_volume_types: FromQuery[bool] = False,  # a parameter of the operation
     order_by: FromQuery[Order] = "created_at.desc",
     limit: Limit = 100,
     offset: Offset = 0,
@@ -36,25 +36,25 @@ async def list_regions(  # noqa: PLR0913, PLR0917  # each is a parameter of the 
     No region offers the `product`s containers and inference, so a list narrowed to one of them is empty.
     """
     field, _, direction = order_by.partition(".")
-    found = [] if product else [region for region in call.cloud.catalogue.regions if _is_called(region, display_name)]
+    found = [] if product else [region for region in call.app.catalogue.regions if _is_called(region, display_name)]
     found.sort(key=SORTS[field], reverse=direction == "desc")
     return Page(
         count=len(found),
-        results=[_shown(call.cloud, region, show_volume_types) for region in found[offset : offset + limit]],
+        results=[_shown(call.app, region, show_volume_types) for region in found[offset : offset + limit]],
     )
 
 
 @get("/cloud/v1/regions/{region_id:int}", opt=READ, tags=["Regions"])
-async def get_region(call: Here, show_volume_types: FromQuery[bool] = False) -> RegionView:  # noqa: FBT002
+async def get_region(call: Context, show_volume_types: FromQuery[bool] = False) -> RegionView:
     """Show a region, with its volume types if `show_volume_types` is true."""
-    return _shown(call.cloud, call.region(), show_volume_types)
+    return _shown(call.app, call.region(), show_volume_types)
 
 
 def _is_called(region: Region, display_name: str | None) -> bool:
     return display_name is None or region.display_name.casefold() == display_name.casefold()
 
 
-def _shown(cloud: Cloud, region: Region, with_volume_types: bool) -> RegionView:  # noqa: FBT001  # as it was asked
+def _shown(cloud: AppState, region: Region, with_volume_types: bool) -> RegionView:  # noqa: FBT001  # as it was asked
     external = cloud.catalogue.external_network_id(region.id)
     return RegionView.of(region, external, with_volume_types=with_volume_types)
 

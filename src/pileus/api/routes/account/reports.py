@@ -8,7 +8,7 @@ from litestar import Response, post
 from litestar.params import JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.wire.account.reports import (
     CostReport,
     ListedReportRequest,
@@ -30,13 +30,13 @@ LEFT_OUT = "tags"
 
 
 @post(f"{REPORT}/totals", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_cost_totals(call: Here, data: JSONBody[TotalsRequest]) -> CostReport | Response[str]:
+async def report_cost_totals(call: Context, data: JSONBody[TotalsRequest]) -> CostReport | Response[str]:
     """Tell what all your projects have cost, summed up by type, region and price: whole days in UTC, 31 at most.
 
     The last day counts only with `enable_last_day`. Prices are those of today's catalogue, without taxes. Tags are
     those that things have, or had when they went. With `csv_totals` the answer is a table.
     """
-    currency, catalogue = call.cloud.catalogue.currency, call.cloud.catalogue
+    currency, catalogue = call.app.catalogue.currency, call.app.catalogue
     found = ordered(totals(await _used(call, data), catalogue), ["type.asc", "region.asc"])
     results = [total(line, rounding=data.rounding) | cost(line, currency, rounding=data.rounding) for line in found]
     if data.response_format == "csv_totals":
@@ -45,12 +45,12 @@ async def report_cost_totals(call: Here, data: JSONBody[TotalsRequest]) -> CostR
 
 
 @post(f"{REPORT}/resources", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_cost_of_resources(call: Here, data: JSONBody[ResourcesRequest]) -> CostReport | Response[str]:
+async def report_cost_of_resources(call: Context, data: JSONBody[ResourcesRequest]) -> CostReport | Response[str]:
     """Tell what each thing has cost; one whose price has changed, as by a resize, has a line for each.
 
     The rules are those of the totals. With `csv_records` the answer is a table.
     """
-    currency, catalogue = call.cloud.catalogue.currency, call.cloud.catalogue
+    currency, catalogue = call.app.catalogue.currency, call.app.catalogue
     found = ordered(lines(await _used(call, data), catalogue), data.order())
     results = [
         single(line, rounding=data.rounding) | cost(line, currency, rounding=data.rounding)
@@ -62,18 +62,20 @@ async def report_cost_of_resources(call: Here, data: JSONBody[ResourcesRequest])
 
 
 @post("/cloud/v1/reservation_cost_report/totals", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_reservation_costs(call: Here, data: JSONBody[ReservationReportRequest]) -> CostReport | Response[str]:
+async def report_reservation_costs(
+    call: Context, data: JSONBody[ReservationReportRequest]
+) -> CostReport | Response[str]:
     """Tell what reserved things have cost beyond their reservation. There are no reservations here: nothing has."""
-    data.window(call.cloud.now())
+    data.window(call.app.now())
     if data.response_format == "csv_totals":
         return _table([])
     return CostReport(count=0, price_status="show", results=[])
 
 
 @post("/cloud/v1/usage_report", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_usage(call: Here, data: JSONBody[ListedReportRequest]) -> UsageReport:
+async def report_usage(call: Context, data: JSONBody[ListedReportRequest]) -> UsageReport:
     """Tell what has been used, thing by thing and summed up, without costs. The rules are those of the cost report."""
-    used, catalogue = await _used(call, data), call.cloud.catalogue
+    used, catalogue = await _used(call, data), call.app.catalogue
     found = ordered(lines(used, catalogue), data.order())
     sums = ordered(totals(used, catalogue), ["type.asc", "region.asc"])
     page = found[data.offset : data.offset + data.limit]
@@ -82,11 +84,11 @@ async def report_usage(call: Here, data: JSONBody[ListedReportRequest]) -> Usage
     )
 
 
-async def _used(call: Call, data: ReportRequest) -> list[UsageRecord]:
-    now = call.cloud.now()
+async def _used(call: RequestContext, data: ReportRequest) -> list[UsageRecord]:
+    now = call.app.now()
     window, wanted = data.window(now, last_day=data.enable_last_day), data.wanted()
     async with call.db.scan() as tx:
-        found = await metering.over(tx, call.caller.client_id, window, now)
+        found = await metering.usage_in(tx, call.caller.client_id, window, now)
     return [record for record in found if wanted.holds(record)]
 
 

@@ -6,7 +6,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec.structs import replace
 
 from pileus.api.auth import ADMINISTER, READ
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.subscriptions import (
     QueueView,
@@ -17,9 +17,9 @@ from pileus.api.wire.account.subscriptions import (
     WebhookView,
 )
 from pileus.api.wire.paging import Page
-from pileus.domain.account.subscriptions import MOST, Queue, Target, Webhook, retargeted, subscription
+from pileus.domain.account.subscriptions import MOST, Queue, Target, Webhook, new_subscription, with_target
 from pileus.domain.errors import Conflict, invalid
-from pileus.drivers.subscribers import NotSentError
+from pileus.outbound.protocols import NotSentError
 from pileus.store.account import clients, subscriptions
 from pileus.store.database import Tx
 
@@ -29,7 +29,7 @@ TEST_MESSAGE = {"test": True, "message": "A test message of the audit log"}
 
 
 @get(f"{ROOT}/subscriptions_list", opt=READ, tags=["User Actions"])
-async def list_webhooks(call: Here, limit: Limit = 1000, offset: Offset = 0) -> Page[WebhookView]:
+async def list_webhooks(call: Context, limit: Limit = 1000, offset: Offset = 0) -> Page[WebhookView]:
     """List the addresses that the audit log is posted to; secrets are hidden."""
     client_id = call.caller.client_id
     async with call.db.read() as tx:
@@ -39,7 +39,7 @@ async def list_webhooks(call: Here, limit: Limit = 1000, offset: Offset = 0) -> 
 
 
 @get(f"{ROOT}/amqp_subscriptions_list", opt=READ, tags=["User Actions"])
-async def list_queues(call: Here, limit: Limit = 1000, offset: Offset = 0) -> Page[QueueView]:
+async def list_queues(call: Context, limit: Limit = 1000, offset: Offset = 0) -> Page[QueueView]:
     """List the message brokers that the audit log is published to; passwords are hidden."""
     client_id = call.caller.client_id
     async with call.db.read() as tx:
@@ -49,7 +49,7 @@ async def list_queues(call: Here, limit: Limit = 1000, offset: Offset = 0) -> Pa
 
 
 @post(f"{ROOT}/subscribe", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def subscribe(call: Here, data: JSONBody[Subscribe]) -> None:
+async def subscribe(call: Context, data: JSONBody[Subscribe]) -> None:
     """Let every new line of the audit log be posted to an address, in order and at least once.
 
     Each request has the header that you name, and those of the Standard Webhooks specification: `webhook-id` (the
@@ -62,7 +62,7 @@ async def subscribe(call: Here, data: JSONBody[Subscribe]) -> None:
 
 
 @post(f"{ROOT}/subscribe_amqp", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def subscribe_queue(call: Here, data: JSONBody[SubscribeQueue]) -> None:
+async def subscribe_queue(call: Context, data: JSONBody[SubscribeQueue]) -> None:
     """Let every new line of the audit log be published to a message broker (AMQP 0-9-1), in order and at least once.
 
     Messages are persistent, and confirmed by the broker; one that goes to no queue is tried again. `message_id` is the
@@ -72,29 +72,29 @@ async def subscribe_queue(call: Here, data: JSONBody[SubscribeQueue]) -> None:
 
 
 @post(f"{ROOT}/unsubscribe", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def unsubscribe(call: Here) -> None:
+async def unsubscribe(call: Context) -> None:
     """Let the audit log be posted nowhere any more; what was still to be posted never is."""
     await _remove(call, "webhook")
 
 
 @post(f"{ROOT}/unsubscribe_amqp", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def unsubscribe_queue(call: Here) -> None:
+async def unsubscribe_queue(call: Context) -> None:
     """Let the audit log be published nowhere any more; what was still to be published never is."""
     await _remove(call, "amqp")
 
 
 @post(f"{ROOT}/subscribe_amqp_test", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def try_queue(call: Here, data: JSONBody[TestQueue]) -> None:
+async def try_queue(call: Context, data: JSONBody[TestQueue]) -> None:
     """Publish a message to a broker, to see whether it arrives; if not, the answer tells why."""
     body = msgspec.json.encode(TEST_MESSAGE)
     try:
-        await call.cloud.notifier.send(data.target(), call.request_id, body, call.cloud.now())
+        await call.app.notifier.send(data.target(), call.request_id, body, call.app.now())
     except NotSentError as problem:
         raise invalid(connection_string=f"The message has not arrived: {problem}") from problem
 
 
 @get(QUEUE, opt=READ, tags=["User Actions"])
-async def get_queue(call: Here, subscription_id: FromPath[int]) -> QueueView:
+async def get_queue(call: Context, subscription_id: FromPath[int]) -> QueueView:
     """Show a message broker that the audit log is published to; its password is hidden."""
     async with call.db.read() as tx:
         found = await subscriptions.get(tx, call.caller.client_id, "amqp", subscription_id)
@@ -102,33 +102,33 @@ async def get_queue(call: Here, subscription_id: FromPath[int]) -> QueueView:
 
 
 @patch(QUEUE, opt=ADMINISTER, tags=["User Actions"])
-async def update_queue(call: Here, subscription_id: FromPath[int], data: JSONBody[UpdateQueue]) -> QueueView:
+async def update_queue(call: Context, subscription_id: FromPath[int], data: JSONBody[UpdateQueue]) -> QueueView:
     """Change to where the audit log is published; what is still to be published goes there."""
     async with call.db.read() as tx:
         former = await subscriptions.get(tx, call.caller.client_id, "amqp", subscription_id)
-    await _may_be_sent(call, retargeted(_queue(former.target), **data.changes()))
+    await _may_be_sent(call, with_target(_queue(former.target), **data.changes()))
 
     async def write(tx: Tx) -> QueueView:
         before = await subscriptions.get(tx, call.caller.client_id, "amqp", subscription_id)
-        target = retargeted(_queue(before.target), **data.changes())
-        changed = replace(before, target=target).reached(call.cloud.now())
+        target = with_target(_queue(before.target), **data.changes())
+        changed = replace(before, target=target).succeeded(call.app.now())
         await subscriptions.save(tx, before, changed)
         return QueueView.of(before.id, target)
 
     return await call.db.write(write)
 
 
-async def _add(call: Call, target: Target) -> None:
-    client_id, now = call.caller.client_id, call.cloud.now()
+async def _add(call: RequestContext, target: Target) -> None:
+    client_id, now = call.caller.client_id, call.app.now()
     await _may_be_sent(call, target)
 
     async def write(tx: Tx) -> None:
-        await clients.hold(tx, client_id)
-        new = subscription(await subscriptions.next_id(tx), client_id, target, now)
+        await clients.lock(tx, client_id)
+        new = new_subscription(await subscriptions.next_id(tx), client_id, target, now)
         held = await subscriptions.every(tx, client_id, new.kind)
         for before in held:
             if _place(before.target) == _place(target):
-                await subscriptions.save(tx, before, replace(before, target=target).reached(now))
+                await subscriptions.save(tx, before, replace(before, target=target).succeeded(now))
                 return
         if len(held) >= MOST:
             raise Conflict(f"There are {MOST} subscriptions already: unsubscribe first")
@@ -137,15 +137,15 @@ async def _add(call: Call, target: Target) -> None:
     await call.db.write(write)
 
 
-async def _may_be_sent(call: Call, target: Target) -> None:
+async def _may_be_sent(call: RequestContext, target: Target) -> None:
     """Return if lines may be sent to a target; raises Invalid."""
     try:
-        await call.cloud.notifier.check(target)
+        await call.app.notifier.check(target)
     except NotSentError as problem:
         raise invalid(**{"url" if isinstance(target, Webhook) else "connection_string": str(problem)}) from problem
 
 
-async def _remove(call: Call, kind: str) -> None:
+async def _remove(call: RequestContext, kind: str) -> None:
     async def write(tx: Tx) -> None:
         for each in await subscriptions.every(tx, call.caller.client_id, kind):
             await subscriptions.remove(tx, each.id)
@@ -157,7 +157,7 @@ def _place(target: Target) -> tuple[str | None, ...]:
     """What tells one subscription from another."""
     if isinstance(target, Webhook):
         return (target.url,)
-    return target.shown, target.exchange, target.routing_key
+    return target.address_without_password, target.exchange, target.routing_key
 
 
 def _queue(target: Target) -> Queue:

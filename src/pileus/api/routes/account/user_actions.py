@@ -7,18 +7,18 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.call import Here
+from pileus.api.context import Context
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.account.user_actions import UserActionView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.times import earliest, latest
 from pileus.store.account import user_actions
-from pileus.store.account.user_actions import Wanted
+from pileus.store.account.user_actions import UserActionFilter
 
 Direction = Literal["asc", "desc"]
 
 
-def wanted_actions(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+def wanted_actions(  # each is a parameter of the operation
     action_type: FromQuery[list[str] | None] = None,
     api_group: FromQuery[list[str] | None] = None,
     project_id: FromQuery[list[Id] | None] = None,
@@ -29,9 +29,9 @@ def wanted_actions(  # noqa: PLR0913, PLR0917  # each is a parameter of the oper
     user_agents: FromQuery[list[str] | None] = None,
     from_timestamp: FromQuery[str | None] = None,
     to_timestamp: FromQuery[str | None] = None,
-) -> Wanted:
+) -> UserActionFilter:
     """Gather the filters of the audit log."""
-    return Wanted(
+    return UserActionFilter(
         action_types=action_type,
         api_groups=api_group,
         project_ids=project_id,
@@ -49,9 +49,9 @@ FILTERED = {"wanted": Provide(wanted_actions, sync_to_thread=False)}
 
 
 @get("/cloud/v1/user_actions", opt=READ, dependencies=FILTERED, tags=["User Actions"])
-async def list_user_actions(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
-    wanted: NamedDependency[Wanted],
+async def list_user_actions(  # each is a parameter of the operation
+    call: Context,
+    wanted: NamedDependency[UserActionFilter],
     order_by: FromQuery[Direction | None] = None,
     sorting: FromQuery[Direction | None] = None,
     limit: Limit = 1000,

@@ -5,14 +5,14 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Cloud, Here
-from pileus.api.creating import Wish, create
-from pileus.api.deleting import Doomed, Named, delete_whole
+from pileus.api.context import AppState, Context
+from pileus.api.creating import CreateInstanceRequest, create_instance
+from pileus.api.deleting import DeletionRequest, SelectedIds, delete_instance
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.compute.baremetal_filters import FILTERED
-from pileus.api.routes.compute.instance_list import Order, shown
+from pileus.api.routes.compute.instance_list import Order, instance_views
 from pileus.api.routes.compute.instance_views import show
-from pileus.api.routes.compute.instances import changed
+from pileus.api.routes.compute.instances import apply_instance_patch
 from pileus.api.wire.compute.baremetal import CreateServer, LegacyServerView, ServerView
 from pileus.api.wire.compute.instance_requests import UpdateInstance
 from pileus.api.wire.compute.instances import InstanceView
@@ -21,7 +21,7 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import Kind
 from pileus.store.account import projects
 from pileus.store.compute import instance_list, instances
-from pileus.store.compute.instance_list import Wanted
+from pileus.store.compute.instance_list import InstanceFilter
 from pileus.store.database import Tx
 
 ALL = "/cloud/v1/bminstances/{project_id:int}/{region_id:int}"
@@ -29,11 +29,11 @@ ONE = f"{ALL}/{{server_id:str}}"
 
 
 @get(ALL, opt=READ, dependencies=FILTERED, tags=["Bare Metal"])
-async def list_servers(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
-    wanted: NamedDependency[Wanted],
-    with_ddos: FromQuery[bool] = False,  # noqa: FBT002
-    with_interfaces_name: FromQuery[bool] = False,  # noqa: FBT002
+async def list_servers(  # each is a parameter of the operation
+    call: Context,
+    wanted: NamedDependency[InstanceFilter],
+    with_ddos: FromQuery[bool] = False,
+    with_interfaces_name: FromQuery[bool] = False,
     order_by: FromQuery[Order] = "created.desc",
     limit: Limit = 1000,
     offset: Offset = 0,
@@ -46,42 +46,42 @@ async def list_servers(  # noqa: PLR0913, PLR0917  # each is a parameter of the 
     """
     call.region()
     async with call.db.scan() as tx:
-        place = await projects.present(tx, call.place)
+        place = await projects.require(tx, call.place)
         count, found = await instance_list.page(tx, place, wanted, order_by, limit=limit, offset=offset)
-        views = await shown(tx, call, found, names=with_interfaces_name, ddos=with_ddos, detail=True)
-    return Page(count=count, results=[_server(call.cloud, view) for view in views])
+        views = await instance_views(tx, call, found, names=with_interfaces_name, ddos=with_ddos, detail=True)
+    return Page(count=count, results=[_server(call.app, view) for view in views])
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Bare Metal"])
-async def create_server(call: Here, data: JSONBody[CreateServer]) -> TaskIds:
+async def create_server(call: Context, data: JSONBody[CreateServer]) -> TaskIds:
     """Make a bare metal server from an image or an app template.
 
     `ddos_profile` protects its public address at once. The answer names the one task that makes it. A task that fails
     leaves nothing behind.
     """
     call.region()
-    task_id = call.cloud.new_id()
-    wish = Wish(
+    task_id = call.app.new_id()
+    wish = CreateInstanceRequest(
         ssh_key_name=data.ssh_key_name,
         order=data.order,
         kind=(Kind.BAREMETAL,),
         task_type="create_bm",
         protection=data.ddos_profile,
     )
-    await call.db.write(lambda tx: create(tx, call, wish, task_id))
-    call.cloud.nudge()
+    await call.db.write(lambda tx: create_instance(tx, call, wish, task_id))
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @get(ONE, opt=READ, tags=["Bare Metal"])
-async def get_server(call: Here, server_id: FromPath[str]) -> ServerView:
+async def get_server(call: Context, server_id: FromPath[str]) -> ServerView:
     """Show a bare metal server with its addresses, protection and tags."""
     async with call.db.read() as tx:
-        return _server(call.cloud, show(call.cloud, *await instances.whole_server(tx, call.place, server_id)))
+        return _server(call.app, show(call.app, *await instances.get_baremetal_with_details(tx, call.place, server_id)))
 
 
 @patch(ONE, opt=WRITE, tags=["Bare Metal"])
-async def update_server(call: Here, server_id: FromPath[str], data: JSONBody[UpdateInstance]) -> ServerView:
+async def update_server(call: Context, server_id: FromPath[str], data: JSONBody[UpdateInstance]) -> ServerView:
     """Rename a bare metal server or change its tags, by JSON merge patch (RFC 7386).
 
     A tag with a value is set, a tag with null is removed, tags not named stay; `"tags": null` removes all.
@@ -90,33 +90,33 @@ async def update_server(call: Here, server_id: FromPath[str], data: JSONBody[Upd
     change = data.patch()
 
     async def write(tx: Tx) -> InstanceView:
-        found = await instances.whole_server(tx, call.place, server_id)
-        return show(call.cloud, *await changed(tx, call, found, change))
+        found = await instances.get_baremetal_with_details(tx, call.place, server_id)
+        return show(call.app, *await apply_instance_patch(tx, call, found, change))
 
-    return _server(call.cloud, await call.db.write(write))
+    return _server(call.app, await call.db.write(write))
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Bare Metal"])
-async def delete_server(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
+async def delete_server(  # each is a parameter of the operation
+    call: Context,
     server_id: FromPath[str],
     floating_ip_ids: FromQuery[str | None] = None,
-    all_floating_ips: FromQuery[bool] = False,  # noqa: FBT002
+    all_floating_ips: FromQuery[bool] = False,
     reserved_fixed_ip_ids: FromQuery[str | None] = None,
-    all_reserved_fixed_ips: FromQuery[bool] = False,  # noqa: FBT002
+    all_reserved_fixed_ips: FromQuery[bool] = False,
 ) -> TaskIds:
     """Delete a bare metal server.
 
     With it go the floating IPs and the reserved fixed IPs that are named, with commas between their ids, or all of
     them. What is not named stays, and is free again.
     """
-    floating_ips = Named(parameter="floating_ip_ids", text=floating_ip_ids, every=all_floating_ips)
-    reserved = Named(parameter="reserved_fixed_ip_ids", text=reserved_fixed_ip_ids, every=all_reserved_fixed_ips)
-    doomed = Doomed(floating_ips=floating_ips, ports=reserved, find=instances.server)
-    return await delete_whole(call, server_id, doomed)
+    floating_ips = SelectedIds(parameter="floating_ip_ids", text=floating_ip_ids, every=all_floating_ips)
+    reserved = SelectedIds(parameter="reserved_fixed_ip_ids", text=reserved_fixed_ip_ids, every=all_reserved_fixed_ips)
+    doomed = DeletionRequest(floating_ips=floating_ips, ports=reserved, find=instances.get_baremetal)
+    return await delete_instance(call, server_id, doomed)
 
 
-def _server(cloud: Cloud, view: InstanceView) -> ServerView:
+def _server(cloud: AppState, view: InstanceView) -> ServerView:
     return (LegacyServerView if cloud.legacy_fields else ServerView).of(view)
 
 

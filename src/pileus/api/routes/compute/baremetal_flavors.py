@@ -10,14 +10,14 @@ from msgspec import structs
 from msgspec.structs import replace
 
 from pileus.api.auth import READ
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Id, Limit, Offset
-from pileus.api.routes.compute.instance_prices import exceeded
+from pileus.api.routes.compute.instance_prices import exceeded_quotas
 from pileus.api.wire.account.limits import CheckLimits, ExceededQuotas
 from pileus.api.wire.compute.baremetal import AskServerFlavors, CheckServerLimits, ServerCapacity
 from pileus.api.wire.compute.flavors import ServerFlavor
 from pileus.api.wire.paging import Page
-from pileus.domain.account import limits
+from pileus.domain.account import quota_checks
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.flavors import Flavor, misfit
 from pileus.domain.compute.instances import Kind
@@ -39,13 +39,13 @@ class Asked(NamedTuple):
     reserved: bool
 
 
-def asked_flavors(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    disabled: FromQuery[bool] = True,  # noqa: FBT002
-    exclude_linux: FromQuery[bool] = False,  # noqa: FBT002
-    exclude_windows: FromQuery[bool] = False,  # noqa: FBT002
-    include_capacity: FromQuery[bool] = False,  # noqa: FBT002
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002
-    include_reservation_stock: FromQuery[bool] = False,  # noqa: FBT002
+def asked_flavors(  # each is a parameter of the operation
+    disabled: FromQuery[bool] = True,
+    exclude_linux: FromQuery[bool] = False,
+    exclude_windows: FromQuery[bool] = False,
+    include_capacity: FromQuery[bool] = False,
+    include_prices: FromQuery[bool] = False,
+    include_reservation_stock: FromQuery[bool] = False,
 ) -> Asked:
     """Gather what is asked of a list of flavors."""
     excluded = ("linux",) * exclude_linux + ("windows",) * exclude_windows
@@ -57,7 +57,7 @@ ASKED = {"asked": Provide(asked_flavors, sync_to_thread=False)}
 
 @get(f"/cloud/v1/bmflavors/{HERE}", opt=READ, dependencies=ASKED, tags=["Bare Metal"])
 async def list_server_flavors(
-    call: Here, asked: NamedDependency[Asked], limit: Limit = 1000, offset: Offset = 0
+    call: Context, asked: NamedDependency[Asked], limit: Limit = 1000, offset: Offset = 0
 ) -> Page[ServerFlavor]:
     """List the flavors of bare metal servers; those that are disabled too, unless `disabled` is false.
 
@@ -68,7 +68,7 @@ async def list_server_flavors(
 
 @get("/cloud/v1/bmflavors/{region_id:int}", opt=READ, dependencies=ASKED, tags=["Bare Metal"])
 async def list_region_server_flavors(
-    call: Here,
+    call: Context,
     asked: NamedDependency[Asked],
     client_id: FromQuery[Id | None] = None,
     limit: Limit = 1000,
@@ -82,14 +82,14 @@ async def list_region_server_flavors(
 
 @post(f"/cloud/v1/bminstances/{HERE}/available_flavors", opt=READ, status_code=200, tags=["Bare Metal"])
 async def list_flavors_for_server(
-    call: Here,
+    call: Context,
     data: JSONBody[AskServerFlavors],
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002
+    include_prices: FromQuery[bool] = False,
 ) -> Page[ServerFlavor]:
     """List the flavors that a bare metal server made from this image or app template could have."""
     async with call.db.read() as tx:
         await _present(tx, call)
-        template = call.cloud.catalogue.app_template(data.apptemplate_id) if data.apptemplate_id else None
+        template = call.app.catalogue.app_template(data.apptemplate_id) if data.apptemplate_id else None
         if data.apptemplate_id and template is None:
             raise not_found("App template", data.apptemplate_id)
         named = data.image_id or (image_id(call.place.region_id, template.image_name) if template else None)
@@ -100,26 +100,26 @@ async def list_flavors_for_server(
 
 
 @get(f"/cloud/v1/bmcapacity/{HERE}", opt=READ, tags=["Bare Metal"])
-async def get_server_capacity(call: Here) -> ServerCapacity:
+async def get_server_capacity(call: Context) -> ServerCapacity:
     """Tell how many more servers of each flavor there can be, as far as room or a quota sets an end."""
     return await _capacity(call)
 
 
 @get("/cloud/v2/bmcapacity/{region_id:int}", opt=READ, tags=["Bare Metal"])
-async def get_region_server_capacity(call: Here) -> ServerCapacity:
+async def get_region_server_capacity(call: Context) -> ServerCapacity:
     """Tell how many more servers of each flavor there can be in a region, as far as room or a quota sets an end."""
     return await _capacity(call)
 
 
 @post(f"/cloud/v1/bminstances/{HERE}/check_limits", opt=READ, status_code=200, tags=["Bare Metal"])
-async def check_server_limits(call: Here, data: JSONBody[CheckServerLimits]) -> ExceededQuotas:
+async def check_server_limits(call: Context, data: JSONBody[CheckServerLimits]) -> ExceededQuotas:
     """Tell which quotas servers would exceed, with what is asked, the limit and what is in use; `{}` if none."""
     if data.flavor is not None and data.flavor not in {flavor.id for flavor in _offered(call)}:
         raise invalid(flavor=f"There is no flavor {data.flavor} for this kind of server")
-    return await exceeded(call, CheckLimits(**structs.asdict(data)))
+    return await exceeded_quotas(call, CheckLimits(**structs.asdict(data)))
 
 
-async def _page(call: Call, asked: Asked, limit: int, offset: int) -> Page[ServerFlavor]:
+async def _page(call: RequestContext, asked: Asked, limit: int, offset: int) -> Page[ServerFlavor]:
     async with call.db.scan() as tx:
         await _present(tx, call)
         room = await _room(tx, call) if asked.capacity else {}
@@ -128,7 +128,7 @@ async def _page(call: Call, asked: Asked, limit: int, offset: int) -> Page[Serve
     return Page(count=len(wanted), results=_shown(call, wanted[offset : offset + limit], asked, room))
 
 
-async def _capacity(call: Call) -> ServerCapacity:
+async def _capacity(call: RequestContext) -> ServerCapacity:
     async with call.db.scan() as tx:
         await _present(tx, call)
         room = await _room(tx, call)
@@ -138,29 +138,33 @@ async def _capacity(call: Call) -> ServerCapacity:
     )
 
 
-async def _present(tx: Tx, call: Call) -> None:
+async def _present(tx: Tx, call: RequestContext) -> None:
     """Return if the region is there, and the project if the path names one; raises NotFound."""
     call.region()
     if call.place.project_id:
-        await projects.present(tx, call.place)
+        await projects.require(tx, call.place)
 
 
-async def _room(tx: Tx, call: Call) -> dict[str, int | None]:
+async def _room(tx: Tx, call: RequestContext) -> dict[str, int | None]:
     """How many more servers of each flavor the region has room for and the tenant's quotas leave."""
-    catalogue = call.cloud.catalogue
-    left, used = await capacities.left(tx, call.place.region_id), await usage.of_place(tx, call.place, catalogue)
+    catalogue = call.app.catalogue
+    left, used = await capacities.count_left(tx, call.place.region_id), await usage.of_place(tx, call.place, catalogue)
     allowed = await quotas.limits_of(tx, call.place, catalogue)
     return {
-        flavor.id: 0 if flavor.disabled else limits.possible(allowed, used, flavor.counts, left.get(flavor.id))
+        flavor.id: 0
+        if flavor.disabled
+        else quota_checks.remaining_count(allowed, used, flavor.counts, left.get(flavor.id))
         for flavor in _offered(call)
     }
 
 
-def _offered(call: Call) -> list[Flavor]:
-    return [flavor for flavor in call.cloud.catalogue.flavors if flavor.kind == Kind.BAREMETAL]
+def _offered(call: RequestContext) -> list[Flavor]:
+    return [flavor for flavor in call.app.catalogue.flavors if flavor.kind == Kind.BAREMETAL]
 
 
-def _shown(call: Call, flavors: Iterable[Flavor], asked: Asked, room: Mapping[str, int | None]) -> list[ServerFlavor]:
+def _shown(
+    call: RequestContext, flavors: Iterable[Flavor], asked: Asked, room: Mapping[str, int | None]
+) -> list[ServerFlavor]:
     views = []
     for flavor in flavors:
         view = ServerFlavor.of(flavor)
@@ -168,7 +172,7 @@ def _shown(call: Call, flavors: Iterable[Flavor], asked: Asked, room: Mapping[st
             view = replace(view, capacity=room[flavor.id])
         if asked.reserved:
             view = replace(view, reserved_capacity=0)
-        views.append(view.priced(flavor, call.cloud.catalogue.currency) if asked.prices else view)
+        views.append(view.priced(flavor, call.app.catalogue.currency) if asked.prices else view)
     return views
 
 

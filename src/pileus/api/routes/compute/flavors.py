@@ -6,11 +6,11 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.flavors import ListedFlavor, PricedFlavor
+from pileus.api.wire.compute.instance_volumes import CandidateVolume, SuitableFlavorsRequest
 from pileus.api.wire.paging import Page
-from pileus.api.wire.storage.volumes import AskFlavors, CandidateVolume
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.app_templates import AppTemplate
 from pileus.domain.compute.flavors import Flavor, misfit
@@ -28,12 +28,12 @@ Boots = tuple[Image | None, AppTemplate | None]
 
 
 @get("/cloud/v1/flavors/{project_id:int}/{region_id:int}", opt=READ, tags=["Instances"])
-async def list_flavors(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
-    disabled: FromQuery[bool] = True,  # noqa: FBT002
-    exclude_linux: FromQuery[bool] = False,  # noqa: FBT002
-    exclude_windows: FromQuery[bool] = False,  # noqa: FBT002
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002
+async def list_flavors(  # each is a parameter of the operation
+    call: Context,
+    disabled: FromQuery[bool] = True,
+    exclude_linux: FromQuery[bool] = False,
+    exclude_windows: FromQuery[bool] = False,
+    include_prices: FromQuery[bool] = False,
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[ListedFlavor | PricedFlavor]:
@@ -47,25 +47,25 @@ async def list_flavors(  # noqa: PLR0913, PLR0917  # each is a parameter of the 
 
 @get(f"{INSTANCES}/{{instance_id:str}}/available_flavors", opt=READ, tags=["Instances"])
 async def list_instance_flavors(
-    call: Here,
+    call: Context,
     instance_id: FromPath[str],
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002
+    include_prices: FromQuery[bool] = False,
 ) -> Page[ListedFlavor | PricedFlavor]:
     """List the flavors that an instance could be changed to: of its kind, and fit for what it boots from."""
     async with call.db.scan() as tx:
         instance = await instances.get(tx, call.place, instance_id)
         boots = await _booting(tx, call, await attachments.boot_volume(tx, instance_id))
     fitting = [
-        each for each in call.cloud.catalogue.flavors if each.kind == instance.kind and each.id != instance.flavor_id
+        each for each in call.app.catalogue.flavors if each.kind == instance.kind and each.id != instance.flavor_id
     ]
     return _page(call, fitting, [boots], include_prices=include_prices)
 
 
 @post(f"{INSTANCES}/available_flavors", opt=READ, status_code=200, tags=["Instances"])
 async def list_flavors_for_volumes(
-    call: Here,
-    data: JSONBody[AskFlavors],
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002
+    call: Context,
+    data: JSONBody[SuitableFlavorsRequest],
+    include_prices: FromQuery[bool] = False,
 ) -> Page[ListedFlavor | PricedFlavor]:
     """List the flavors that an instance with these volumes could have."""
     offered = await _offered(call, Kind.VM)
@@ -75,7 +75,7 @@ async def list_flavors_for_volumes(
 
 
 def _page(
-    call: Call, offered: Iterable[Flavor], boots: list[Boots], *, include_prices: bool
+    call: RequestContext, offered: Iterable[Flavor], boots: list[Boots], *, include_prices: bool
 ) -> Page[ListedFlavor | PricedFlavor]:
     fitting = [
         each
@@ -85,20 +85,22 @@ def _page(
     return Page(count=len(fitting), results=_shown(call, fitting, include_prices=include_prices))
 
 
-def _shown(call: Call, flavors: Iterable[Flavor], *, include_prices: bool) -> list[ListedFlavor | PricedFlavor]:
+def _shown(
+    call: RequestContext, flavors: Iterable[Flavor], *, include_prices: bool
+) -> list[ListedFlavor | PricedFlavor]:
     if include_prices:
-        return [PricedFlavor.priced(flavor, call.cloud.catalogue.currency) for flavor in flavors]
+        return [PricedFlavor.priced(flavor, call.app.catalogue.currency) for flavor in flavors]
     return [ListedFlavor.of(flavor) for flavor in flavors]
 
 
-async def _offered(call: Call, kind: Kind) -> list[Flavor]:
+async def _offered(call: RequestContext, kind: Kind) -> list[Flavor]:
     call.region()
     async with call.db.read() as tx:
-        await projects.present(tx, call.place)
-    return [flavor for flavor in call.cloud.catalogue.flavors if flavor.kind == kind]
+        await projects.require(tx, call.place)
+    return [flavor for flavor in call.app.catalogue.flavors if flavor.kind == kind]
 
 
-async def _from(tx: Tx, call: Call, volume: CandidateVolume) -> Boots:
+async def _from(tx: Tx, call: RequestContext, volume: CandidateVolume) -> Boots:
     """What a volume that is thought of would boot; raises NotFound for what is not there."""
     if volume.image_id is not None:
         return await images.get(tx, call.place, volume.image_id), None
@@ -109,18 +111,18 @@ async def _from(tx: Tx, call: Call, volume: CandidateVolume) -> Boots:
         return await _booting(tx, call, await volumes.find(tx, snapshot.volume_id))
     if volume.apptemplate_id is None:
         return None, None
-    template = call.cloud.catalogue.app_template(volume.apptemplate_id)
+    template = call.app.catalogue.app_template(volume.apptemplate_id)
     if template is None:
         raise not_found("App template", volume.apptemplate_id)
     return await images.find(tx, image_id(call.place.region_id, template.image_name)), template
 
 
-async def _booting(tx: Tx, call: Call, volume: Volume | None) -> Boots:
+async def _booting(tx: Tx, call: RequestContext, volume: Volume | None) -> Boots:
     """What is on a volume."""
     if volume is None:
         return None, None
     image = await images.find(tx, volume.image_id) if volume.image_id else None
-    return image, call.cloud.catalogue.app_template(volume.apptemplate_id) if volume.apptemplate_id else None
+    return image, call.app.catalogue.app_template(volume.apptemplate_id) if volume.apptemplate_id else None
 
 
 ROUTES = [list_flavors, list_instance_flavors, list_flavors_for_volumes]

@@ -7,15 +7,15 @@ from litestar.params import JSONBody
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Call, Here
-from pileus.api.quotas import within_quotas
+from pileus.api.context import Context, RequestContext
+from pileus.api.quotas import check_quotas
 from pileus.api.wire.account.prices import ItemPrice
 from pileus.api.wire.compute.image_requests import CreateImage, DownloadImage, PriceImage
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.account import prices
 from pileus.domain.compute.images import GIB, Image, ImageStatus
 from pileus.domain.storage.volumes import Volume
-from pileus.domain.tags import checked, tagged
+from pileus.domain.tags import make_tags, validate_tags
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.compute import images
@@ -28,7 +28,7 @@ UNKNOWN = "unknown"
 
 
 @post(f"/cloud/v1/images/{HERE}", opt=WRITE, status_code=200, tags=["Images"])
-async def create_image(call: Here, data: JSONBody[CreateImage]) -> TaskIds:
+async def create_image(call: Context, data: JSONBody[CreateImage]) -> TaskIds:
     """Make an image of a bootable volume, in use or not; it is best not written to meanwhile.
 
     While it is copied the volume is `uploading`, and held by the task. A task that fails leaves nothing behind.
@@ -37,13 +37,13 @@ async def create_image(call: Here, data: JSONBody[CreateImage]) -> TaskIds:
 
 
 @post(f"/cloud/v1/bmimages/{HERE}", opt=WRITE, status_code=200, tags=["Images"])
-async def create_baremetal_image(call: Here, data: JSONBody[CreateImage]) -> TaskIds:
+async def create_baremetal_image(call: Context, data: JSONBody[CreateImage]) -> TaskIds:
     """Make an image for bare metal servers of a bootable volume, whatever `is_baremetal` says."""
     return await _copied(call, replace(data, is_baremetal=True))
 
 
 @post(f"/cloud/v1/downloadimage/{HERE}", opt=WRITE, status_code=200, tags=["Images"])
-async def download_image(call: Here, data: JSONBody[DownloadImage]) -> TaskIds:
+async def download_image(call: Context, data: JSONBody[DownloadImage]) -> TaskIds:
     """Fetch an image from an address of the web, by http or https.
 
     The task's data tell how many bytes have come (`downloaded`), of how many (`total`), and in the end the `checksum`.
@@ -51,41 +51,41 @@ async def download_image(call: Here, data: JSONBody[DownloadImage]) -> TaskIds:
     to be right. Redirects are followed, but never from https to http. There are limits to the size and the time that
     it takes, and only public addresses are asked, unless the operator says otherwise.
     """
-    task_id, url = call.cloud.new_id(), data.address()
+    task_id, url = call.app.new_id(), data.address()
     image = _new(call, data, task_id, cow_format=data.cow_format)
     image = replace(image, os_distro=data.os_distro or UNKNOWN, os_version=data.os_version or UNKNOWN)
 
     async def write(tx: Tx) -> None:
-        await projects.open_for(tx, call.place)
+        await projects.require_open(tx, call.place)
         await _begun(tx, call, image, data, "download_image", {"url": url})
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @post(f"/cloud/v1/pricing/{HERE}/images", opt=READ, status_code=200, tags=["Images"])
-async def preview_image_price(call: Here, data: JSONBody[PriceImage]) -> ItemPrice:
+async def preview_image_price(call: Context, data: JSONBody[PriceImage]) -> ItemPrice:
     """Tell what keeping an image of a size in bytes would cost."""
     call.region()
     async with call.db.read() as tx:
-        await projects.present(tx, call.place)
-    catalogue = call.cloud.catalogue
+        await projects.require(tx, call.place)
+    catalogue = call.app.catalogue
     return ItemPrice.of(prices.of_image(catalogue, data.size), catalogue)
 
 
-async def _copied(call: Call, data: CreateImage) -> TaskIds:
-    task_id = call.cloud.new_id()
+async def _copied(call: RequestContext, data: CreateImage) -> TaskIds:
+    task_id = call.app.new_id()
     new = _new(call, data, task_id)
 
     async def write(tx: Tx) -> None:
-        await projects.open_for(tx, call.place)
+        await projects.require_open(tx, call.place)
         volume = await volumes.get(tx, call.place, data.volume_id)
-        await volumes.save(tx, volume, volume.uploading(task_id, call.cloud.now()))
+        await volumes.save(tx, volume, volume.uploading(task_id, call.app.now()))
         await _begun(tx, call, await _like(tx, new, volume), data, "create_image", {"volume_id": volume.id})
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
@@ -102,11 +102,11 @@ async def _like(tx: Tx, new: Image, volume: Volume) -> Image:
     )
 
 
-def _new(call: Call, data: CreateImage | DownloadImage, task_id: str, *, cow_format: bool = False) -> Image:
+def _new(call: RequestContext, data: CreateImage | DownloadImage, task_id: str, *, cow_format: bool = False) -> Image:
     call.region()
-    now = call.cloud.now()
+    now = call.app.now()
     return Image(
-        id=call.cloud.new_id(),
+        id=call.app.new_id(),
         client_id=call.place.client_id,
         project_id=call.place.project_id,
         region_id=call.place.region_id,
@@ -128,21 +128,26 @@ def _new(call: Call, data: CreateImage | DownloadImage, task_id: str, *, cow_for
     )
 
 
-async def _begun(  # noqa: PLR0913, PLR0917  # each is a fact of its own
-    tx: Tx, call: Call, image: Image, data: CreateImage | DownloadImage, task_type: str, source: dict[str, Any]
+async def _begun(  # each is a fact of its own
+    tx: Tx,
+    call: RequestContext,
+    image: Image,
+    data: CreateImage | DownloadImage,
+    task_type: str,
+    source: dict[str, Any],
 ) -> None:
     """Write a new image and the task that makes it; an address, which may have a secret in it, is told to nobody."""
     task_id = image.task_id or ""
     asked = {"image_count": 1, "image_size": image.size or 0}
-    await within_quotas(tx, call, asked)
+    await check_quotas(tx, call, asked)
     await images.add(tx, image)
-    its = tagged(checked(data.tags or {}).items())
+    its = make_tags(validate_tags(data.tags or {}).items())
     await tags.add(tx, images.KIND, call.place, image.id, its)
     told = {"name": image.name} | {name: value for name, value in source.items() if name != "url"}
     shown = {"image_id": image.id, **told}
-    await call.start(tx, task_type, task_id, {"image_id": image.id, **source}, data=shown)
+    await call.start_task(tx, task_type, task_id, {"image_id": image.id, **source}, data=shown)
     action = "download" if "url" in source else "create"
-    await call.record(tx, "image", action, image.id, data=told, task_id=task_id)
+    await call.audit(tx, "image", action, image.id, data=told, task_id=task_id)
 
 
 ROUTES = [create_image, create_baremetal_image, download_image, preview_image_price]

@@ -8,21 +8,21 @@ from litestar.params import FromQuery
 from msgspec.structs import replace
 
 from pileus.api.auth import READ
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import LARGEST, Limit, Offset
 from pileus.api.routes.compute.image_views import show
 from pileus.api.wire.compute.images import ImageView
 from pileus.api.wire.paging import Page
-from pileus.api.wire.tags import pairs
+from pileus.api.wire.tags import parse_tag_filter
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.compute import images
-from pileus.store.compute.images import Wanted
+from pileus.store.compute.images import ImageFilter
 
 HERE = "{project_id:int}/{region_id:int}"
 
 
-def wanted_images(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+def wanted_images(  # each is a parameter of the operation
     visibility: FromQuery[Literal["private", "public", "shared"] | None] = None,
     private: FromQuery[str | None] = None,
     name: FromQuery[str | None] = None,
@@ -31,9 +31,9 @@ def wanted_images(  # noqa: PLR0913, PLR0917  # each is a parameter of the opera
     os_version: FromQuery[str | None] = None,
     tag_key: FromQuery[list[str] | None] = None,
     tag_key_value: FromQuery[str | None] = None,
-) -> Wanted:
+) -> ImageFilter:
     """Gather the filters of a list of images."""
-    return Wanted(
+    return ImageFilter(
         visibility=visibility,
         private=private is not None,
         name=name,
@@ -41,7 +41,7 @@ def wanted_images(  # noqa: PLR0913, PLR0917  # each is a parameter of the opera
         os_distro=os_distro,
         os_version=os_version,
         tag_keys=tag_key,
-        tag_pairs=pairs(tag_key_value),
+        tag_pairs=parse_tag_filter(tag_key_value),
     )
 
 
@@ -50,9 +50,9 @@ FILTERED = {"wanted": Provide(wanted_images, sync_to_thread=False)}
 
 @get(f"/cloud/v1/images/{HERE}", opt=READ, dependencies=FILTERED, tags=["Images"])
 async def list_images(
-    call: Here,
-    wanted: NamedDependency[Wanted],
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002  # a parameter of the operation
+    call: Context,
+    wanted: NamedDependency[ImageFilter],
+    include_prices: FromQuery[bool] = False,  # a parameter of the operation
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[ImageView]:
@@ -66,9 +66,9 @@ async def list_images(
 
 @get(f"/cloud/v1/bmimages/{HERE}", opt=READ, dependencies=FILTERED, tags=["Images"])
 async def list_baremetal_images(
-    call: Here,
-    wanted: NamedDependency[Wanted],
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002  # a parameter of the operation
+    call: Context,
+    wanted: NamedDependency[ImageFilter],
+    include_prices: FromQuery[bool] = False,  # a parameter of the operation
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[ImageView]:
@@ -78,17 +78,19 @@ async def list_baremetal_images(
 
 @get(f"/cloud/v1/projectimages/{HERE}", opt=READ, tags=["Images"])
 async def list_project_images(
-    call: Here,
-    include_prices: FromQuery[bool] = False,  # noqa: FBT002  # a parameter of the operation
+    call: Context,
+    include_prices: FromQuery[bool] = False,  # a parameter of the operation
 ) -> Page[ImageView]:
     """List the images that are the project's own: for virtual machines and for bare metal."""
-    return await _page(call, Wanted(own=True), LARGEST, 0, with_prices=include_prices)
+    return await _page(call, ImageFilter(own=True), LARGEST, 0, with_prices=include_prices)
 
 
-async def _page(call: Call, wanted: Wanted, limit: int, offset: int, *, with_prices: bool) -> Page[ImageView]:
+async def _page(
+    call: RequestContext, wanted: ImageFilter, limit: int, offset: int, *, with_prices: bool
+) -> Page[ImageView]:
     call.region()
     async with call.db.scan() as tx:
-        place = await projects.present(tx, call.place)
+        place = await projects.require(tx, call.place)
         count, found = await images.page(tx, place, wanted, limit=limit, offset=offset)
         its = await tags.of_each(tx, [image.id for image in found])
     return Page(count=count, results=[show(call, image, its[image.id], with_prices=with_prices) for image in found])

@@ -4,25 +4,25 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from pileus.api.call import Call
+from pileus.api.context import RequestContext
 from pileus.api.wire.compute.images import ImageView, LegacyImageView
 from pileus.domain.account import prices
 from pileus.domain.compute.images import Image
 from pileus.domain.tags import Tag
 
 
-def show(call: Call, image: Image, its: Iterable[Tag], *, with_prices: bool) -> ImageView:
+def show(call: RequestContext, image: Image, its: Iterable[Tag], *, with_prices: bool) -> ImageView:
     """Show an image, with what keeping it costs if that is asked for; a public one costs nothing."""
-    shown = LegacyImageView if call.cloud.legacy_fields else ImageView
+    shown = LegacyImageView if call.app.legacy_fields else ImageView
     view = shown.of(image, its, call.region().display_name, call.place.project_id)
     if not with_prices:
         return view
-    catalogue = call.cloud.catalogue
+    catalogue = call.app.catalogue
     price = prices.of_image(catalogue, 0 if image.client_id is None else image.size or 0)
     return replace(
         view,
         currency_code=catalogue.currency,
         price_status="show",
-        price_per_hour=float(prices.shown(price.per_hour)),
-        price_per_month=float(prices.shown(price.per_month)),
+        price_per_hour=float(prices.format_amount(price.per_hour)),
+        price_per_month=float(prices.format_amount(price.per_month)),
     )

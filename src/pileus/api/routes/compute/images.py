@@ -4,9 +4,9 @@ from litestar import delete, get, patch
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Here
+from pileus.api.context import Context
 from pileus.api.routes.compute.image_views import show
-from pileus.api.routes.metadata import Noun, metadata_routes
+from pileus.api.routes.metadata import TaggedResource, metadata_routes
 from pileus.api.wire.compute.image_requests import UpdateImage
 from pileus.api.wire.compute.images import ImageView
 from pileus.api.wire.tasks import TaskIds
@@ -17,7 +17,7 @@ from pileus.store.compute import images
 from pileus.store.database import Tx
 
 ONE = "/cloud/v1/images/{project_id:int}/{region_id:int}/{image_id:str}"
-NOUN = Noun(
+NOUN = TaggedResource(
     path=ONE,
     parameter="image_id",
     tag="Images",
@@ -25,20 +25,20 @@ NOUN = Noun(
     kind=images.KIND,
     group="image",
     get=images.get,
-    own=images.owned,
+    own=images.get_own,
 )
 
 
 @get(ONE, opt=READ, tags=["Images"])
-async def get_image(call: Here, image_id: FromPath[str], include_prices: FromQuery[bool] = False) -> ImageView:  # noqa: FBT002
+async def get_image(call: Context, image_id: FromPath[str], include_prices: FromQuery[bool] = False) -> ImageView:
     """Show an image, with what it costs if `include_prices` is true."""
     async with call.db.read() as tx:
-        image = await images.get(tx, await projects.present(tx, call.place), image_id)
+        image = await images.get(tx, await projects.require(tx, call.place), image_id)
         return show(call, image, (await tags.of(tx, image.id)).values(), with_prices=include_prices)
 
 
 @patch(ONE, opt=WRITE, tags=["Images"])
-async def update_image(call: Here, image_id: FromPath[str], data: JSONBody[UpdateImage]) -> ImageView:
+async def update_image(call: Context, image_id: FromPath[str], data: JSONBody[UpdateImage]) -> ImageView:
     """Change an image of the project's own: its name, what it says of itself, and its tags, by JSON merge patch.
 
     A tag with a value is set, a tag with null is removed, tags not named stay. Unlike elsewhere `"tags": null` is not
@@ -47,34 +47,34 @@ async def update_image(call: Here, image_id: FromPath[str], data: JSONBody[Updat
     change = data.patch()
 
     async def write(tx: Tx) -> ImageView:
-        before = await images.owned(tx, call.place, image_id)
-        after = await images.save(tx, before, before.patched(change, call.cloud.now()))
+        before = await images.get_own(tx, call.place, image_id)
+        after = await images.save(tx, before, before.patched(change, call.app.now()))
         new = await tags.patch(tx, images.KIND, call.place, image_id, change.get("tags", {}))
-        await call.record(tx, "image", "update", image_id, data=dict(change), name=after.name)
+        await call.audit(tx, "image", "update", image_id, data=dict(change), name=after.name)
         return show(call, after, [new[key] for key in sorted(new)], with_prices=False)
 
     return await call.db.write(write)
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Images"])
-async def delete_image(call: Here, image_id: FromPath[str]) -> TaskIds:
+async def delete_image(call: Context, image_id: FromPath[str]) -> TaskIds:
     """Delete an image of the project's own. Volumes and servers that were made from it stay.
 
     The answer is 409 while something is being made from it, and for an image of `cow_format` as long as there are
     volumes that were. A public image cannot be deleted: 403.
     """
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
 
     async def write(tx: Tx) -> None:
-        before = await images.owned(tx, call.place, image_id)
-        await images.save(tx, before, before.deleting(task_id, call.cloud.now()))
+        before = await images.get_own(tx, call.place, image_id)
+        await images.save(tx, before, before.deleting(task_id, call.app.now()))
         if user := await images.needed_by(tx, before):
             raise Conflict(f"Image {image_id} is in use by {user}")
-        await call.start(tx, "delete_image", task_id, {"image_id": image_id})
-        await call.record(tx, "image", "delete", image_id, task_id=task_id, name=before.name)
+        await call.start_task(tx, "delete_image", task_id, {"image_id": image_id})
+        await call.audit(tx, "image", "delete", image_id, task_id=task_id, name=before.name)
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 

@@ -3,9 +3,10 @@
 from litestar import delete
 from litestar.params import FromPath, FromQuery
 
+from pileus.api import deleting as deletion_service
 from pileus.api.auth import WRITE
-from pileus.api.call import Here
-from pileus.api.deleting import Doomed, Named, delete_whole
+from pileus.api.context import Context
+from pileus.api.deleting import DeletionRequest, SelectedIds
 from pileus.api.wire.tasks import TaskIds
 
 
@@ -15,8 +16,8 @@ from pileus.api.wire.tasks import TaskIds
     status_code=200,
     tags=["Instances"],
 )
-async def delete_instance(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
+async def delete_instance(  # each is a parameter of the operation
+    call: Context,
     instance_id: FromPath[str],
     volumes: FromQuery[str | None] = None,
     floatings: FromQuery[str | None] = None,
@@ -30,12 +31,12 @@ async def delete_instance(  # noqa: PLR0913, PLR0917  # each is a parameter of t
     `reserved_fixed_ips`. Each takes ids with commas between them. What is not named stays, and is free again.
     """
     every = bool(delete_floatings)
-    doomed = Doomed(
-        volumes=Named(parameter="volumes", text=volumes),
-        floating_ips=Named(parameter="floatings", text=floatings, every=every),
-        ports=Named(parameter="reserved_fixed_ips", text=reserved_fixed_ips),
+    doomed = DeletionRequest(
+        volumes=SelectedIds(parameter="volumes", text=volumes),
+        floating_ips=SelectedIds(parameter="floatings", text=floatings, every=every),
+        ports=SelectedIds(parameter="reserved_fixed_ips", text=reserved_fixed_ips),
     )
-    return await delete_whole(call, instance_id, doomed)
+    return await deletion_service.delete_instance(call, instance_id, doomed)
 
 
 ROUTES = [delete_instance]

@@ -7,17 +7,17 @@ from litestar.params import FromQuery, QueryParameter
 from msgspec import Meta
 from msgspec.structs import replace
 
-from pileus.api.call import Here
-from pileus.api.wire.tags import pairs
+from pileus.api.context import Context
+from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.times import earliest, latest
 from pileus.domain.compute.instances import Kind, Status
-from pileus.store.compute.instance_list import Wanted
+from pileus.store.compute.instance_list import InstanceFilter
 
 TagValue = Annotated[str, Meta(min_length=1, max_length=255)]
 Flag = FromQuery[bool]
 
 
-def found_instances(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
+def found_instances(  # each is a parameter of the operation
     name: FromQuery[str | None] = None,
     uuid: Annotated[str | None, QueryParameter(max_length=36)] = None,
     ip: FromQuery[str | None] = None,
@@ -26,14 +26,14 @@ def found_instances(  # noqa: PLR0913, PLR0917  # each is a parameter of the ope
     flavor_prefix: FromQuery[str | None] = None,
     exclude_flavor_prefix: FromQuery[str | None] = None,
     exclude_secgroup: FromQuery[str | None] = None,
-    available_floating: Flag = False,  # noqa: FBT002
-    only_with_fixed_external_ip: Flag = False,  # noqa: FBT002
-    only_isolated: Flag = False,  # noqa: FBT002
+    available_floating: Flag = False,
+    only_with_fixed_external_ip: Flag = False,
+    only_isolated: Flag = False,
     changes_since: Annotated[str | None, QueryParameter(name="changes-since")] = None,
     changes_before: Annotated[str | None, QueryParameter(name="changes-before")] = None,
-) -> Wanted:
+) -> InstanceFilter:
     """Ask for what instances are, and where they are reached."""
-    return Wanted(
+    return InstanceFilter(
         name=name,
         uuid=uuid,
         ip=ip,
@@ -51,39 +51,39 @@ def found_instances(  # noqa: PLR0913, PLR0917  # each is a parameter of the ope
 
 
 def tagged_instances(
-    found: NamedDependency[Wanted],
+    found: NamedDependency[InstanceFilter],
     tag_key: FromQuery[list[str] | None] = None,
     tag_value: FromQuery[list[TagValue] | None] = None,
     tag_key_value: FromQuery[str | None] = None,
-) -> Wanted:
+) -> InstanceFilter:
     """Ask for tags too."""
     values = [value.strip() for value in tag_value or ()]
-    return replace(found, tag_keys=tag_key or (), tag_values=values, tag_pairs=pairs(tag_key_value))
+    return replace(found, tag_keys=tag_key or (), tag_values=values, tag_pairs=parse_tag_filter(tag_key_value))
 
 
 def instances_of_kinds(
-    tagged: NamedDependency[Wanted],
-    include_baremetal: Flag = False,  # noqa: FBT002
-    include_ai: Flag = False,  # noqa: FBT002
-    include_k8s: Flag = True,  # noqa: ARG001, FBT002  # there are no clusters whose members could be left out
-) -> Wanted:
+    tagged: NamedDependency[InstanceFilter],
+    include_baremetal: Flag = False,
+    include_ai: Flag = False,
+    include_k8s: Flag = True,  # noqa: ARG001  # there are no clusters whose members could be left out
+) -> InstanceFilter:
     """Say which kinds of servers are wanted."""
     kinds = (Kind.VM, *(Kind.BAREMETAL,) * include_baremetal, *(Kind.GPU,) * include_ai)
     return replace(tagged, kinds=[kind.value for kind in kinds])
 
 
-def protected_instances(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
-    of_kinds: NamedDependency[Wanted],
-    with_ddos: Flag = False,  # noqa: FBT002
+def protected_instances(  # each is a parameter of the operation
+    call: Context,
+    of_kinds: NamedDependency[InstanceFilter],
+    with_ddos: Flag = False,
     type_ddos_profile: FromQuery[Literal["basic", "advanced"] | None] = None,
     profile_name: FromQuery[str | None] = None,
     protection_status: FromQuery[Literal["Active", "Queued", "Error"] | None] = None,
-) -> Wanted:
+) -> InstanceFilter:
     """Ask for protection too, if it is to be shown: all have the basic one, those with a profile the advanced one."""
     if not with_ddos:
         return of_kinds
-    named = [each.id for each in call.cloud.catalogue.ddos_templates if each.name == profile_name]
+    named = [each.id for each in call.app.catalogue.ddos_templates if each.name == profile_name]
     return replace(
         of_kinds,
         protected=None if type_ddos_profile is None else type_ddos_profile == "advanced",

@@ -4,12 +4,12 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
-from pileus.api.call import Call, Here
-from pileus.api.capacity import room_for
-from pileus.api.quotas import within_quotas
+from pileus.api.capacity import check_capacity
+from pileus.api.context import Context, RequestContext
+from pileus.api.quotas import check_quotas
 from pileus.api.wire.compute.flavors import ChangeFlavor
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute import resizing
+from pileus.domain.compute import flavor_changes
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instances import Instance
 from pileus.store.compute import images, instances
@@ -20,45 +20,47 @@ ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 
 
 @post(f"{ONE}/changeflavor", opt=WRITE, status_code=200, tags=["Instances"])
-async def change_flavor(call: Here, instance_id: FromPath[str], data: JSONBody[ChangeFlavor]) -> TaskIds:
+async def change_flavor(call: Context, instance_id: FromPath[str], data: JSONBody[ChangeFlavor]) -> TaskIds:
     """Give an instance another flavor of its kind: it must be active or shut off, and is so again in the end.
 
     The flavor must have what the image that the instance boots from needs. Meanwhile the status is `RESIZE`. Bare metal
     servers cannot be resized.
     """
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
 
     async def write(tx: Tx) -> None:
-        before = (await instances.get(tx, call.place, instance_id)).unlocked()
-        flavor = resizing.chosen(before, call.cloud.catalogue.offered_flavor(data.flavor_id), data.flavor_id)
-        after = before.resizing(flavor.id, task_id, call.cloud.now())
+        before = (await instances.get(tx, call.place, instance_id)).require_unlocked()
+        flavor = flavor_changes.check_flavor_change(
+            before, call.app.catalogue.offered_flavor(data.flavor_id), data.flavor_id
+        )
+        after = before.resizing(flavor.id, task_id, call.app.now())
         await _check(tx, call, before, flavor)
         await _afford(tx, call, before, flavor)
         await instances.save(tx, before, after)
         shown = {"instance_id": instance_id, "flavor_id": flavor.id}
         args = {"instance_id": instance_id, "before": before.status, "flavor_id": before.flavor_id}
-        await call.start(tx, "resize_vm", task_id, args, data=shown)
-        await call.record(tx, "instance", "resize", instance_id, data={"flavor_id": flavor.id}, task_id=task_id)
+        await call.start_task(tx, "resize_vm", task_id, args, data=shown)
+        await call.audit(tx, "instance", "resize", instance_id, data={"flavor_id": flavor.id}, task_id=task_id)
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
-async def _check(tx: Tx, call: Call, instance: Instance, flavor: Flavor) -> None:
+async def _check(tx: Tx, call: RequestContext, instance: Instance, flavor: Flavor) -> None:
     """Hold the flavor against what boots on it and what there is room for; raises Invalid or NoCapacity."""
     volume = await attachments.boot_volume(tx, instance.id)
     image = await images.find(tx, volume.image_id) if volume and volume.image_id else None
-    template = call.cloud.catalogue.app_template(volume.apptemplate_id or "") if volume else None
-    resizing.suited(flavor, image, template)
-    await room_for(tx, call, flavor, but=instance.id)
+    template = call.app.catalogue.app_template(volume.apptemplate_id or "") if volume else None
+    flavor_changes.check_flavor_fits_image(flavor, image, template)
+    await check_capacity(tx, call, flavor, but=instance.id)
 
 
-async def _afford(tx: Tx, call: Call, instance: Instance, flavor: Flavor) -> None:
+async def _afford(tx: Tx, call: RequestContext, instance: Instance, flavor: Flavor) -> None:
     """Hold what the flavor needs more against the tenant's quotas; raises QuotaExceeded."""
-    catalogue = call.cloud.catalogue
-    more = resizing.growth(catalogue.flavor(instance.flavor_id), flavor)
-    await within_quotas(tx, call, more)
+    catalogue = call.app.catalogue
+    more = flavor_changes.quota_growth(catalogue.flavor(instance.flavor_id), flavor)
+    await check_quotas(tx, call, more)
 
 
 ROUTES = [change_flavor]

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.compute.instance_filters import FILTERED
 from pileus.api.routes.compute.instance_views import show
@@ -17,7 +17,7 @@ from pileus.api.wire.paging import Page
 from pileus.domain.compute.instances import Instance, Kind
 from pileus.store.account import projects
 from pileus.store.compute import instance_list, instances
-from pileus.store.compute.instance_list import Wanted
+from pileus.store.compute.instance_list import InstanceFilter
 from pileus.store.database import Tx
 from pileus.store.network import security_groups
 
@@ -27,11 +27,11 @@ Order = Literal["created.asc", "created.desc", "name.asc", "name.desc", "status.
 
 
 @get(ALL, opt=READ, dependencies=FILTERED, tags=["Instances"])
-async def list_instances(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
-    wanted: NamedDependency[Wanted],
-    with_ddos: FromQuery[bool] = False,  # noqa: FBT002
-    with_interfaces_name: FromQuery[bool] = False,  # noqa: FBT002
+async def list_instances(  # each is a parameter of the operation
+    call: Context,
+    wanted: NamedDependency[InstanceFilter],
+    with_ddos: FromQuery[bool] = False,
+    with_interfaces_name: FromQuery[bool] = False,
     order_by: FromQuery[Order] = "created.desc",
     limit: Limit = 1000,
     offset: Offset = 0,
@@ -46,28 +46,30 @@ async def list_instances(  # noqa: PLR0913, PLR0917  # each is a parameter of th
     """
     call.region()
     async with call.db.scan() as tx:
-        place = await projects.present(tx, call.place)
+        place = await projects.require(tx, call.place)
         count, found = await instance_list.page(tx, place, wanted, order_by, limit=limit, offset=offset)
-        return Page(count=count, results=await shown(tx, call, found, names=with_interfaces_name, ddos=with_ddos))
+        return Page(
+            count=count, results=await instance_views(tx, call, found, names=with_interfaces_name, ddos=with_ddos)
+        )
 
 
 @get(OF_GROUP, opt=READ, tags=["Instances"])
-async def list_security_group_instances(call: Here, group_id: FromPath[str]) -> Page[InstanceView]:
+async def list_security_group_instances(call: Context, group_id: FromPath[str]) -> Page[InstanceView]:
     """List the instances that a security group guards."""
-    wanted = Wanted(kinds=[kind.value for kind in Kind], group_id=group_id)
+    wanted = InstanceFilter(kinds=[kind.value for kind in Kind], group_id=group_id)
     async with call.db.scan() as tx:
         await security_groups.get(tx, call.place, group_id)
         count, found = await instance_list.page(tx, call.place, wanted, "created.desc", limit=1000, offset=0)
-        return Page(count=count, results=await shown(tx, call, found, names=False, ddos=False))
+        return Page(count=count, results=await instance_views(tx, call, found, names=False, ddos=False))
 
 
-async def shown(  # noqa: PLR0913  # what may be left out of a view
-    tx: Tx, call: Call, found: Sequence[Instance], *, names: bool, ddos: bool, detail: bool = False
+async def instance_views(  # what may be left out of a view
+    tx: Tx, call: RequestContext, found: Sequence[Instance], *, names: bool, ddos: bool, detail: bool = False
 ) -> list[InstanceView]:
     """Show instances as lists do."""
-    hanging = await instances.attached_to(tx, [instance.id for instance in found])
+    hanging = await instances.details_of_each(tx, [instance.id for instance in found])
     return [
-        show(call.cloud, each, hanging[each.id], detail=detail, with_interface_names=names, with_ddos=ddos)
+        show(call.app, each, hanging[each.id], detail=detail, with_interface_names=names, with_ddos=ddos)
         for each in found
     ]
 

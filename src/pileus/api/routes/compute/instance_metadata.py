@@ -4,15 +4,15 @@ from litestar import delete, get
 from litestar.params import FromPath, FromQuery
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Here
-from pileus.api.routes.metadata import Noun, change_tags, map_routes, one_tag, without
+from pileus.api.context import Context
+from pileus.api.routes.metadata import TaggedResource, change_tags, map_routes, one_tag, without
 from pileus.api.wire.tags import TagView
 from pileus.store.compute import instances
-from pileus.tasks.compute.describing import describe
+from pileus.tasks.compute.machine_metadata import push_metadata
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 ITEM = "/cloud/v2/instances/{project_id:int}/{region_id:int}/{instance_id:str}/metadata_item"
-INSTANCE = Noun(
+INSTANCE = TaggedResource(
     path=ONE,
     parameter="instance_id",
     tag="Instances",
@@ -20,26 +20,26 @@ INSTANCE = Noun(
     kind=instances.KIND,
     group="instance",
     get=instances.get,
-    told=describe,
+    told=push_metadata,
 )
 
 
 @get(f"{ONE}/metadata/{{key:str}}", opt=READ, deprecated=True, tags=["Instances"])
-async def get_instance_metadata_item(call: Here, instance_id: FromPath[str], key: FromPath[str]) -> TagView:
+async def get_instance_metadata_item(call: Context, instance_id: FromPath[str], key: FromPath[str]) -> TagView:
     """Show one tag of an instance."""
     async with call.db.read() as tx:
         return TagView.of(await one_tag(tx, call, INSTANCE, instance_id, key))
 
 
 @delete(f"{ONE}/metadata/{{key:str}}", opt=WRITE, deprecated=True, tags=["Instances"])
-async def delete_instance_metadata_item(call: Here, instance_id: FromPath[str], key: FromPath[str]) -> None:
+async def delete_instance_metadata_item(call: Context, instance_id: FromPath[str], key: FromPath[str]) -> None:
     """Remove one tag of an instance; a read-only one cannot be removed. PATCH the instance instead."""
     await change_tags(call, INSTANCE, instance_id, "delete", lambda its: without(key, its))
 
 
 @get(ITEM, opt=READ, deprecated=True, tags=["Instances"])
 async def get_instance_metadata_item_v2(
-    call: Here, instance_id: FromPath[str], key: FromQuery[str | None] = None
+    call: Context, instance_id: FromPath[str], key: FromQuery[str | None] = None
 ) -> TagView:
     """Show one tag of an instance, whatever characters its key has."""
     async with call.db.read() as tx:
@@ -48,7 +48,7 @@ async def get_instance_metadata_item_v2(
 
 @delete(ITEM, opt=WRITE, deprecated=True, tags=["Instances"])
 async def delete_instance_metadata_item_v2(
-    call: Here, instance_id: FromPath[str], key: FromQuery[str | None] = None
+    call: Context, instance_id: FromPath[str], key: FromQuery[str | None] = None
 ) -> None:
     """Remove one tag of an instance, whatever characters its key has; a read-only one cannot be removed."""
     await change_tags(call, INSTANCE, instance_id, "delete", lambda its: without(key, its))

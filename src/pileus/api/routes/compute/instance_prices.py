@@ -6,13 +6,20 @@ from litestar import get, post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.wire.account.limits import CheckLimits, ExceededQuotas
 from pileus.api.wire.account.prices import InstancePrice, ItemPrice, PreviewPrice, PricedVolume
 from pileus.api.wire.network.interfaces import ExistingFloatingIP, NewFloatingIP
-from pileus.domain.account import limits, prices
+from pileus.domain.account import prices, quota_checks
 from pileus.domain.compute.flavors import Flavor
-from pileus.domain.compute.orders import Basket, Disk, FloatingChoice, InterfaceType, NewInterface, basket
+from pileus.domain.compute.instance_orders import (
+    FloatingIPChoice,
+    InterfaceType,
+    NewDisk,
+    NewInterface,
+    ResourceDemand,
+    resource_demand,
+)
 from pileus.domain.errors import invalid
 from pileus.store.account import projects, quotas, usage
 from pileus.store.compute import instances
@@ -24,29 +31,29 @@ DEFAULT_SIZE = 10
 
 
 @post("/cloud/v2/pricing/{project_id:int}/{region_id:int}/instances", opt=READ, status_code=200, tags=["Instances"])
-async def preview_instance_price(call: Here, data: JSONBody[PreviewPrice]) -> InstancePrice:
+async def preview_instance_price(call: Context, data: JSONBody[PreviewPrice]) -> InstancePrice:
     """Tell what instances would cost, whole and in parts: by the catalogue's prices, without taxes."""
     call.region()
     async with call.db.read() as tx:
-        await projects.present(tx, call.place)
+        await projects.require(tx, call.place)
         disks = await _disks(tx, call, data.volumes)
     interfaces = [interface.ordered() for interface in data.interfaces]
     count = max(1, len(data.names), len(data.name_templates))
-    wanted = basket(_flavor(call, data.flavor), disks, interfaces, count)
-    catalogue = call.cloud.catalogue
+    wanted = resource_demand(_flavor(call, data.flavor), disks, interfaces, count)
+    catalogue = call.app.catalogue
     return InstancePrice.of(prices.preview(catalogue, wanted), catalogue)
 
 
 @get("/cloud/v1/pricing/{project_id:int}/{region_id:int}/instances/{instance_id:str}", opt=READ, tags=["Instances"])
-async def get_instance_price(call: Here, instance_id: FromPath[str]) -> ItemPrice:
+async def get_instance_price(call: Context, instance_id: FromPath[str]) -> ItemPrice:
     """Tell what an instance costs with its volumes and public addresses."""
-    catalogue = call.cloud.catalogue
+    catalogue = call.app.catalogue
     async with call.db.scan() as tx:
-        instance, attached = await instances.whole(tx, call.place, instance_id)
+        instance, attached = await instances.get_with_details(tx, call.place, instance_id)
         hanging = [volume for _, volume in await attachments.with_volumes(tx, instance_id)]
-    living = Basket(
+    living = ResourceDemand(
         flavor=catalogue.flavor(instance.flavor_id),
-        disks=[Disk(volume.size, volume.type_name) for volume in hanging],
+        disks=[NewDisk(volume.size, volume.type_name) for volume in hanging],
         floating_ips=sum(address.floating for address in attached.addresses),
         external_ips=len({each.port_id for each in attached.addresses if each.external and not each.floating}),
     )
@@ -56,42 +63,42 @@ async def get_instance_price(call: Here, instance_id: FromPath[str]) -> ItemPric
 @post(
     "/cloud/v2/instances/{project_id:int}/{region_id:int}/check_limits", opt=READ, status_code=200, tags=["Instances"]
 )
-async def check_instance_limits(call: Here, data: JSONBody[CheckLimits]) -> ExceededQuotas:
+async def check_instance_limits(call: Context, data: JSONBody[CheckLimits]) -> ExceededQuotas:
     """Tell which quotas instances would exceed, with what is asked, the limit and what is in use; `{}` if none."""
-    return await exceeded(call, data)
+    return await exceeded_quotas(call, data)
 
 
-async def exceeded(call: Call, data: CheckLimits) -> ExceededQuotas:
+async def exceeded_quotas(call: RequestContext, data: CheckLimits) -> ExceededQuotas:
     """Hold what servers would need against the quotas; raises Invalid or NotFound."""
     call.region()
     flavor = None if data.flavor is None else _flavor(call, data.flavor)
     interfaces = [_counted(each.type, new=_is_new(each.floating_ip)) for each in data.interfaces]
     count = max(1, len(data.names), len(data.name_templates))
     async with call.db.read() as tx:
-        await projects.present(tx, call.place)
-        wanted = basket(flavor, await _disks(tx, call, data.volumes), interfaces, count)
-        used = await usage.of_place(tx, call.place, call.cloud.catalogue)
-        allowed = await quotas.limits_of(tx, call.place, call.cloud.catalogue)
-    return limits.exceeded(allowed, used, limits.requested(wanted))
+        await projects.require(tx, call.place)
+        wanted = resource_demand(flavor, await _disks(tx, call, data.volumes), interfaces, count)
+        used = await usage.of_place(tx, call.place, call.app.catalogue)
+        allowed = await quotas.limits_of(tx, call.place, call.app.catalogue)
+    return quota_checks.exceeded(allowed, used, quota_checks.requested_amounts(wanted))
 
 
-def _flavor(call: Call, flavor_id: str) -> Flavor:
-    flavor = call.cloud.catalogue.offered_flavor(flavor_id)
+def _flavor(call: RequestContext, flavor_id: str) -> Flavor:
+    flavor = call.app.catalogue.offered_flavor(flavor_id)
     if flavor is None:
         raise invalid(flavor=f"There is no flavor {flavor_id}")
     return flavor
 
 
-async def _disks(tx: Tx, call: Call, volumes: Iterable[PricedVolume]) -> Sequence[Disk]:
+async def _disks(tx: Tx, call: RequestContext, volumes: Iterable[PricedVolume]) -> Sequence[NewDisk]:
     """The volumes that would be new; one that exists is paid for already."""
     return [
-        Disk(await _size(tx, call, volume), volume.type_name or "standard")
+        NewDisk(await _size(tx, call, volume), volume.type_name or "standard")
         for volume in volumes
         if volume.source != "existing-volume"
     ]
 
 
-async def _size(tx: Tx, call: Call, volume: PricedVolume) -> int:
+async def _size(tx: Tx, call: RequestContext, volume: PricedVolume) -> int:
     if volume.size is not None:
         return volume.size
     if volume.snapshot_id is not None:
@@ -104,7 +111,7 @@ def _is_new(floating_ip: NewFloatingIP | ExistingFloatingIP | None) -> bool:
 
 
 def _counted(type_name: str, *, new: bool) -> NewInterface:
-    return NewInterface(type=InterfaceType(type_name), floating_ip=FloatingChoice() if new else None)
+    return NewInterface(type=InterfaceType(type_name), floating_ip=FloatingIPChoice() if new else None)
 
 
 ROUTES = [preview_instance_price, get_instance_price, check_instance_limits]

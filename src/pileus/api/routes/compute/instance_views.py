@@ -2,17 +2,17 @@
 
 from msgspec.structs import replace
 
-from pileus.api.call import Cloud
+from pileus.api.context import AppState
 from pileus.api.wire.compute.instances import InstanceView, LegacyInstanceView
-from pileus.domain.compute.attached import Attached
+from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Unavailable
 
 
-def show(  # noqa: PLR0913  # what may be left out of a view
-    cloud: Cloud,
+def show(  # what may be left out of a view
+    cloud: AppState,
     instance: Instance,
-    attached: Attached,
+    attached: InstanceDetails,
     *,
     detail: bool = True,
     with_interface_names: bool = True,

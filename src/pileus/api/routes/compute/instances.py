@@ -5,30 +5,30 @@ from litestar.params import FromPath, JSONBody
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.routes.compute.instance_views import show
 from pileus.api.wire.compute.instance_requests import UpdateInstance
 from pileus.api.wire.compute.instances import InstanceView
-from pileus.domain.compute.attached import Attached
+from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance, InstancePatch
 from pileus.domain.tags import merged
 from pileus.store import tags
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from pileus.tasks.compute.describing import describe
+from pileus.tasks.compute.machine_metadata import push_metadata
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 
 
 @get(ONE, opt=READ, tags=["Instances"])
-async def get_instance(call: Here, instance_id: FromPath[str]) -> InstanceView:
+async def get_instance(call: Context, instance_id: FromPath[str]) -> InstanceView:
     """Show an instance with its addresses, volumes, security groups, protection and tags."""
     async with call.db.read() as tx:
-        return show(call.cloud, *await instances.whole(tx, call.place, instance_id))
+        return show(call.app, *await instances.get_with_details(tx, call.place, instance_id))
 
 
 @patch(ONE, opt=WRITE, tags=["Instances"])
-async def update_instance(call: Here, instance_id: FromPath[str], data: JSONBody[UpdateInstance]) -> InstanceView:
+async def update_instance(call: Context, instance_id: FromPath[str], data: JSONBody[UpdateInstance]) -> InstanceView:
     """Rename an instance or change its tags, by JSON merge patch (RFC 7386).
 
     A tag with a value is set, a tag with null is removed, tags not named stay; `"tags": null` removes all.
@@ -37,16 +37,21 @@ async def update_instance(call: Here, instance_id: FromPath[str], data: JSONBody
     change = data.patch()
 
     async def write(tx: Tx) -> InstanceView:
-        return show(call.cloud, *await changed(tx, call, await instances.whole(tx, call.place, instance_id), change))
+        return show(
+            call.app,
+            *await apply_instance_patch(
+                tx, call, await instances.get_with_details(tx, call.place, instance_id), change
+            ),
+        )
 
     view = await call.db.write(write)
-    await describe(call.db, call.cloud.driver, instance_id)
+    await push_metadata(call.db, call.app.driver, instance_id)
     return view
 
 
-async def changed(
-    tx: Tx, call: Call, found: tuple[Instance, Attached], change: InstancePatch
-) -> tuple[Instance, Attached]:
+async def apply_instance_patch(
+    tx: Tx, call: RequestContext, found: tuple[Instance, InstanceDetails], change: InstancePatch
+) -> tuple[Instance, InstanceDetails]:
     """Write a merge patch of an instance and its tags, and who has made it."""
     before, attached = found
     after = await instances.save(tx, before, before.patched(change))
@@ -55,7 +60,7 @@ async def changed(
         new = merged(old, change["tags"])
         await tags.save(tx, instances.KIND, call.place, before.id, old, new)
         attached = replace(attached, tags=[new[key] for key in sorted(new)])
-    await call.record(tx, "instance", "update", before.id, data=dict(change))
+    await call.audit(tx, "instance", "update", before.id, data=dict(change))
     return after, attached
 
 

@@ -5,9 +5,9 @@ from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Here
+from pileus.api.context import Context
 from pileus.api.paging import Limit, Offset
-from pileus.api.quotas import within_quotas
+from pileus.api.quotas import check_quotas
 from pileus.api.wire.compute.placement_groups import CreatePlacementGroup, PlacementGroupView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
@@ -21,18 +21,18 @@ ONE = f"{ALL}/{{group_id:str}}"
 
 
 @get(ALL, opt=READ, tags=["Placement Groups"])
-async def list_placement_groups(call: Here, limit: Limit = 1000, offset: Offset = 0) -> Page[PlacementGroupView]:
+async def list_placement_groups(call: Context, limit: Limit = 1000, offset: Offset = 0) -> Page[PlacementGroupView]:
     """List placement groups with their members, the oldest first."""
     region = call.region().display_name
     async with call.db.scan() as tx:
-        place = await projects.present(tx, call.place)
+        place = await projects.require(tx, call.place)
         count, found = await placement_groups.page(tx, place, limit=limit, offset=offset)
         members = await placement_groups.members_of_each(tx, [group.id for group in found])
     return Page(count=count, results=[PlacementGroupView.of(group, members[group.id], region) for group in found])
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Placement Groups"])
-async def create_placement_group(call: Here, data: JSONBody[CreatePlacementGroup]) -> PlacementGroupView:
+async def create_placement_group(call: Context, data: JSONBody[CreatePlacementGroup]) -> PlacementGroupView:
     """Make a placement group.
 
     Instances in it stand together on one host (`affinity`), each on another (`anti-affinity`), or apart as far as there
@@ -40,27 +40,27 @@ async def create_placement_group(call: Here, data: JSONBody[CreatePlacementGroup
     """
     region, place = call.region().display_name, call.place
     group = PlacementGroup(
-        id=call.cloud.new_id(),
+        id=call.app.new_id(),
         client_id=place.client_id,
         project_id=place.project_id,
         region_id=place.region_id,
         name=data.name,
         policy=data.policy,
-        created_at=call.cloud.now(),
+        created_at=call.app.now(),
     )
 
     async def write(tx: Tx) -> None:
-        await projects.open_for(tx, place)
-        await within_quotas(tx, call, {"servergroup_count": 1})
+        await projects.require_open(tx, place)
+        await check_quotas(tx, call, {"servergroup_count": 1})
         await placement_groups.add(tx, group)
-        await call.record(tx, "servergroup", "create", group.id, data=to_builtins(data))
+        await call.audit(tx, "servergroup", "create", group.id, data=to_builtins(data))
 
     await call.db.write(write)
     return PlacementGroupView.of(group, [], region)
 
 
 @get(ONE, opt=READ, tags=["Placement Groups"])
-async def get_placement_group(call: Here, group_id: FromPath[str]) -> PlacementGroupView:
+async def get_placement_group(call: Context, group_id: FromPath[str]) -> PlacementGroupView:
     """Show a placement group with its members."""
     async with call.db.read() as tx:
         group = await placement_groups.get(tx, call.place, group_id)
@@ -69,19 +69,19 @@ async def get_placement_group(call: Here, group_id: FromPath[str]) -> PlacementG
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Placement Groups"])
-async def delete_placement_group(call: Here, group_id: FromPath[str]) -> TaskIds:
+async def delete_placement_group(call: Context, group_id: FromPath[str]) -> TaskIds:
     """Delete a placement group; its members stay where they stand."""
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
 
     async def write(tx: Tx) -> None:
         group = await placement_groups.get(tx, call.place, group_id)
         await placement_groups.save(tx, group, group.locked(task_id))
         told = {"servergroup_id": group_id}
-        await call.start(tx, "delete_servergroup", task_id, told, data=told)
-        await call.record(tx, "servergroup", "delete", group_id, task_id=task_id, name=group.name)
+        await call.start_task(tx, "delete_servergroup", task_id, told, data=told)
+        await call.audit(tx, "servergroup", "delete", group_id, task_id=task_id, name=group.name)
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 

@@ -4,19 +4,19 @@ from litestar import get
 from litestar.params import FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.call import Here
+from pileus.api.context import Context
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.network.network_views import show_details
 from pileus.api.wire.network.networks import NetworkDetails, NetworkOrder, NetworkType
 from pileus.api.wire.paging import Page
-from pileus.api.wire.tags import pairs
+from pileus.api.wire.tags import parse_tag_filter
 from pileus.store.account import projects
 from pileus.store.network import networks
 
 
 @get("/cloud/v1/availablenetworks/{project_id:int}/{region_id:int}", opt=READ, deprecated=True, tags=["Networks"])
-async def list_available_networks(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
+async def list_available_networks(  # each is a parameter of the operation
+    call: Context,
     name: FromQuery[str | None] = None,
     network_id: FromQuery[str | None] = None,
     network_type: FromQuery[NetworkType | None] = None,
@@ -32,13 +32,13 @@ async def list_available_networks(  # noqa: PLR0913, PLR0917  # each is a parame
 
     `name` asks for the whole name, `tag_key` and `tag_key_value` (a map as JSON) for all of their tags.
     """
-    wanted = networks.Wanted(
+    wanted = networks.NetworkFilter(
         own=False, network_id=network_id, name=name, network_type=network_type, external=external, shared=shared,
-        tag_keys=tag_key, tag_pairs=pairs(tag_key_value),
+        tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value),
     )  # fmt: skip
     call.region()
     async with call.db.scan() as tx:
-        place = await projects.present(tx, call.place)
+        place = await projects.require(tx, call.place)
         count, found = await networks.page(tx, place, wanted, order_by, limit=limit, offset=offset)
         return Page(count=count, results=await show_details(tx, call, found))
 

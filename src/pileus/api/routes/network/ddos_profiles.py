@@ -11,10 +11,11 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec.structs import replace
 
+from pileus.api import protecting as ddos_profile_service
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.protecting import protected, template_of, unprotected
+from pileus.api.protecting import check_unprotected, template_of
 from pileus.api.wire.network.ddos_profiles import TemplateView
 from pileus.api.wire.network.ddos_protection import (
     Accessibility,
@@ -28,8 +29,8 @@ from pileus.api.wire.network.ddos_protection import (
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import invalid, not_found
+from pileus.domain.network.ddos_profile_locks import check_answers, locked
 from pileus.domain.network.ddos_profiles import DdosProfile
-from pileus.domain.network.protection import answered, held
 from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles
@@ -44,34 +45,34 @@ Order = Literal["id.asc", "id.desc", "ip_address.asc", "ip_address.desc", "manag
 
 
 @get("/cloud/v1/ddos/profile-templates/{region_id:int}", opt=READ, tags=TAGS)
-async def list_ddos_templates(call: Here) -> Page[TemplateView]:
+async def list_ddos_templates(call: Context) -> Page[TemplateView]:
     """List the kinds of protection, with what each asks."""
     call.region()
-    templates = call.cloud.catalogue.ddos_templates
+    templates = call.app.catalogue.ddos_templates
     return Page(count=len(templates), results=[TemplateView.of(template) for template in templates])
 
 
 @get("/cloud/v1/ddos/region_coverage/{region_id:int}", opt=READ, tags=TAGS)
-async def get_ddos_region_coverage(call: Here) -> RegionCoverage:
+async def get_ddos_region_coverage(call: Context) -> RegionCoverage:
     """Say whether a region has protection."""
     return RegionCoverage(is_covered=call.region().has_ddos)
 
 
 @get("/cloud/v1/ddos/accessibility/{region_id:int}", opt=READ, tags=TAGS)
-async def get_ddos_accessibility(call: Here) -> Accessibility:
+async def get_ddos_accessibility(call: Context) -> Accessibility:
     """Say whether protection can be used now, in HTTP's words."""
-    if call.region().has_ddos and call.cloud.catalogue.ddos_templates:
+    if call.region().has_ddos and call.app.catalogue.ddos_templates:
         return Accessibility(is_accessible=True, http_code=200, message="OK")
     return Accessibility(is_accessible=False, http_code=403, message="Forbidden")
 
 
 @get("/cloud/v1/pricing/{region_id:int}/ddos", opt=READ, tags=TAGS)
-async def get_ddos_price(call: Here) -> ProtectionPricing:
+async def get_ddos_price(call: Context) -> ProtectionPricing:
     """Tell what protecting one address costs, and the days of this month and the next."""
     call.region()
-    catalogue = call.cloud.catalogue
+    catalogue = call.app.catalogue
     hour = catalogue.prices.ddos_profile_per_hour
-    today = datetime.fromtimestamp(call.cloud.now() / 1_000_000, UTC)
+    today = datetime.fromtimestamp(call.app.now() / 1_000_000, UTC)
     days = monthrange(today.year, today.month)[1]
     following = monthrange(today.year + today.month // 12, today.month % 12 + 1)[1]
     price = ProtectionPrice(
@@ -93,8 +94,8 @@ async def get_ddos_price(call: Here) -> ProtectionPricing:
 
 
 @get(ALL, opt=READ, tags=TAGS)
-async def list_ddos_profiles(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
+async def list_ddos_profiles(  # each is a parameter of the operation
+    call: Context,
     ip: Annotated[str | None, QueryParameter(name="ip_address", description="An address, or a network.")] = None,
     managed_by: FromQuery[list[Literal["system", "user"]] | None] = None,
     order_by: FromQuery[Order] = "id.asc",
@@ -105,7 +106,7 @@ async def list_ddos_profiles(  # noqa: PLR0913, PLR0917  # each is a parameter o
     call.region()
     network = None if ip is None else _network(ip)
     async with call.db.scan() as tx:
-        await projects.present(tx, call.place)
+        await projects.require(tx, call.place)
         profiles = await ddos_profiles.of_place(tx, call.place)
     found = profiles if "user" in (managed_by or ["user"]) else []
     wanted = [each for each in found if network is None or ip_address(each.ip_address) in network]
@@ -117,85 +118,87 @@ async def list_ddos_profiles(  # noqa: PLR0913, PLR0917  # each is a parameter o
 
 
 @post(ALL, opt=WRITE, tags=TAGS, status_code=200)
-async def create_ddos_profile(call: Here, data: JSONBody[ProtectAddress]) -> TaskIds:
+async def create_ddos_profile(call: Context, data: JSONBody[ProtectAddress]) -> TaskIds:
     """Protect an address of an instance or a floating IP by a template; an address has one protection at the most."""
     call.region()
-    template, task_id = template_of(call, data.profile_template), call.cloud.new_id()
-    fields, address = answered(template, data.answers()), _address(data.ip_address)
+    template, task_id = template_of(call, data.profile_template), call.app.new_id()
+    fields, address = check_answers(template, data.answers()), _address(data.ip_address)
 
     async def write(tx: Tx) -> None:
-        await projects.open_for(tx, call.place)
+        await projects.require_open(tx, call.place)
         await _owned(tx, call, address)
-        profile = await protected(tx, call, address, template=template, fields=fields, task_id=task_id)
+        profile = await ddos_profile_service.create_ddos_profile(
+            tx, call, address, template=template, fields=fields, task_id=task_id
+        )
         await _begin(tx, call, "create_ddos_profile", task_id, profile.id, None)
-        await call.record(tx, GROUP, "create", profile.id, data=msgspec.to_builtins(data), task_id=task_id)
+        await call.audit(tx, GROUP, "create", profile.id, data=msgspec.to_builtins(data), task_id=task_id)
 
     return await _done(call, task_id, write)
 
 
 @patch(ONE, opt=WRITE, tags=TAGS)
-async def update_ddos_profile(call: Here, profile_id: FromPath[int], data: JSONBody[ProtectAddress]) -> TaskIds:
+async def update_ddos_profile(call: Context, profile_id: FromPath[int], data: JSONBody[ProtectAddress]) -> TaskIds:
     """Change the template, its answers or the address of a protection."""
-    template, task_id = template_of(call, data.profile_template), call.cloud.new_id()
-    fields, address = answered(template, data.answers()), _address(data.ip_address)
+    template, task_id = template_of(call, data.profile_template), call.app.new_id()
+    fields, address = check_answers(template, data.answers()), _address(data.ip_address)
 
     async def write(tx: Tx) -> None:
         before = await ddos_profiles.get(tx, call.place, profile_id)
         if address != before.ip_address:
             await _owned(tx, call, address)
-            await unprotected(tx, call, address)
-        after = replace(held(before, task_id), template_id=template.id, fields=fields, ip_address=address)
+            await check_unprotected(tx, call, address)
+        after = replace(locked(before, task_id), template_id=template.id, fields=fields, ip_address=address)
         await ddos_profiles.save(tx, before, after)
         await _begin(tx, call, "update_ddos_profile", task_id, profile_id, before)
-        await call.record(tx, GROUP, "update", profile_id, data=msgspec.to_builtins(data), task_id=task_id)
+        await call.audit(tx, GROUP, "update", profile_id, data=msgspec.to_builtins(data), task_id=task_id)
 
     return await _done(call, task_id, write)
 
 
 @delete(ONE, opt=WRITE, tags=TAGS, status_code=200)
-async def delete_ddos_profile(call: Here, profile_id: FromPath[int]) -> TaskIds:
+async def delete_ddos_profile(call: Context, profile_id: FromPath[int]) -> TaskIds:
     """Protect an address no more."""
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
 
     async def write(tx: Tx) -> None:
         before = await ddos_profiles.get(tx, call.place, profile_id)
-        await ddos_profiles.save(tx, before, held(before, task_id))
+        await ddos_profiles.save(tx, before, locked(before, task_id))
         await _begin(tx, call, "delete_ddos_profile", task_id, profile_id, before)
-        await call.record(tx, GROUP, "delete", profile_id, task_id=task_id)
+        await call.audit(tx, GROUP, "delete", profile_id, task_id=task_id)
 
     return await _done(call, task_id, write)
 
 
 @post(f"{ONE}/action", opt=WRITE, tags=TAGS, status_code=200)
-async def switch_ddos_profile(call: Here, profile_id: FromPath[int], data: JSONBody[SwitchProtection]) -> TaskIds:
+async def switch_ddos_profile(call: Context, profile_id: FromPath[int], data: JSONBody[SwitchProtection]) -> TaskIds:
     """Turn a protection on or off."""
-    task_id, verb = call.cloud.new_id(), "activate" if data.active else "deactivate"
+    task_id, verb = call.app.new_id(), "activate" if data.active else "deactivate"
 
     async def write(tx: Tx) -> None:
         before = await ddos_profiles.get(tx, call.place, profile_id)
-        await ddos_profiles.save(tx, before, replace(held(before, task_id), active=data.active, bgp=data.bgp))
+        await ddos_profiles.save(tx, before, replace(locked(before, task_id), active=data.active, bgp=data.bgp))
         await _begin(tx, call, f"{verb}_ddos_profile", task_id, profile_id, before)
-        await call.record(tx, GROUP, verb, profile_id, data=msgspec.to_builtins(data), task_id=task_id)
+        await call.audit(tx, GROUP, verb, profile_id, data=msgspec.to_builtins(data), task_id=task_id)
 
     return await _done(call, task_id, write)
 
 
-async def _begin(  # noqa: PLR0913, PLR0917  # each is a fact of its own
-    tx: Tx, call: Call, task_type: str, task_id: str, profile_id: int, before: DdosProfile | None
+async def _begin(  # each is a fact of its own
+    tx: Tx, call: RequestContext, task_type: str, task_id: str, profile_id: int, before: DdosProfile | None
 ) -> None:
     args = {"profile_id": profile_id, "before": None if before is None else msgspec.to_builtins(before)}
-    await call.start(tx, task_type, task_id, args, data={"profile_id": profile_id})
+    await call.start_task(tx, task_type, task_id, args, data={"profile_id": profile_id})
 
 
-async def _done(call: Call, task_id: str, write: Any) -> TaskIds:
+async def _done(call: RequestContext, task_id: str, write: Any) -> TaskIds:
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
-async def _owned(tx: Tx, call: Call, address: str) -> None:
+async def _owned(tx: Tx, call: RequestContext, address: str) -> None:
     """Make sure that an address is the tenant's."""
-    if not await ddos_profiles.may_protect(tx, call.place, address):
+    if not await ddos_profiles.belongs_to_place(tx, call.place, address):
         raise not_found("Address", address)
 
 
@@ -213,8 +216,8 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         raise invalid(ip_address="value is not a valid IPv4 or IPv6 address or network") from None
 
 
-def _view(call: Call, profile: DdosProfile) -> ProtectedAddress:
-    return ProtectedAddress.of(profile, call.cloud.catalogue.ddos_template(profile.template_id))
+def _view(call: RequestContext, profile: DdosProfile) -> ProtectedAddress:
+    return ProtectedAddress.of(profile, call.app.catalogue.ddos_template(profile.template_id))
 
 
 def _shown(amount: Decimal) -> float:

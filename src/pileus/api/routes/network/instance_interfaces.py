@@ -4,7 +4,7 @@ from litestar import get
 from litestar.params import FromPath
 
 from pileus.api.auth import READ
-from pileus.api.call import Here
+from pileus.api.context import Context
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.network.interface_views import interface
 from pileus.api.wire.network.ports import InterfaceView, PortSecurityGroups, SecurityGroupName
@@ -20,7 +20,7 @@ ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 
 @get(f"{ONE}/interfaces", opt=READ, tags=["Instances"])
 async def list_instance_interfaces(
-    call: Here, instance_id: FromPath[str], limit: Limit = 1000, offset: Offset = 0
+    call: Context, instance_id: FromPath[str], limit: Limit = 1000, offset: Offset = 0
 ) -> Page[InterfaceView]:
     """List the interfaces of an instance with their networks, addresses and floating IPs."""
     async with call.db.scan() as tx:
@@ -31,7 +31,7 @@ async def list_instance_interfaces(
 
 
 @get(f"{ONE}/ports", opt=READ, tags=["Instances"])
-async def list_instance_ports(call: Here, instance_id: FromPath[str]) -> Page[PortSecurityGroups]:
+async def list_instance_ports(call: Context, instance_id: FromPath[str]) -> Page[PortSecurityGroups]:
     """List the ports of an instance, each with its security groups."""
     async with call.db.scan() as tx:
         await instances.get(tx, call.place, instance_id)
@@ -40,7 +40,7 @@ async def list_instance_ports(call: Here, instance_id: FromPath[str]) -> Page[Po
 
 
 @get(f"{ONE}/securitygroups", opt=READ, tags=["Instances"])
-async def list_instance_security_groups(call: Here, instance_id: FromPath[str]) -> Page[SecurityGroupName]:
+async def list_instance_security_groups(call: Context, instance_id: FromPath[str]) -> Page[SecurityGroupName]:
     """List the security groups of an instance, each once however many ports it guards."""
     groups: dict[str, SecurityGroup] = {}
     async with call.db.scan() as tx:

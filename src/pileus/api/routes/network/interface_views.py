@@ -1,6 +1,6 @@
 """A port and what is around it, made into the interface that the API shows."""
 
-from pileus.api.call import Call
+from pileus.api.context import RequestContext
 from pileus.api.wire.network.floating_ips import FloatingIPView
 from pileus.api.wire.network.networks import NetworkDetails
 from pileus.api.wire.network.ports import InterfaceView
@@ -12,7 +12,7 @@ from pileus.store.database import Tx
 from pileus.store.network import addresses, floating_ips, networks, ports, subnets
 
 
-async def interface(tx: Tx, call: Call, port: Port) -> InterfaceView:
+async def interface(tx: Tx, call: RequestContext, port: Port) -> InterfaceView:
     """Show one port with its network, the network's subnets and the floating IPs that lead to it."""
     region = call.region().display_name
     floating = [
@@ -24,7 +24,7 @@ async def interface(tx: Tx, call: Call, port: Port) -> InterfaceView:
     )
 
 
-async def _network(tx: Tx, call: Call, network_id: str, region: str) -> NetworkDetails:
+async def _network(tx: Tx, call: RequestContext, network_id: str, region: str) -> NetworkDetails:
     network = await networks.find(tx, network_id)
     if network is None:
         raise not_found("Network", network_id)

@@ -5,7 +5,7 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from pileus.api.auth import OPEN
-from pileus.api.call import Cloud
+from pileus.api.context import AppState
 
 
 class IPRanges(Struct, kw_only=True):
@@ -15,7 +15,7 @@ class IPRanges(Struct, kw_only=True):
 
 
 @get("/cloud/public/v1/ipranges/egress", opt=OPEN, tags=["IP Ranges"])
-async def list_egress_ip_ranges(cloud: NamedDependency[Cloud]) -> IPRanges:
+async def list_egress_ip_ranges(cloud: NamedDependency[AppState]) -> IPRanges:
     """List the ranges of all external networks, in every region: what comes from here has one of their addresses."""
     networks = cloud.catalogue.networks
     return IPRanges(ranges=sorted({subnet.cidr for network in networks for subnet in network.subnets}))

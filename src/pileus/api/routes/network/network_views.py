@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pileus.api.call import Call
+from pileus.api.context import RequestContext
 from pileus.api.wire.network.networks import LegacyNetworkDetails, LegacyNetworkView, NetworkDetails, NetworkView
 from pileus.api.wire.network.routers import RouterView
 from pileus.api.wire.network.subnets import LegacySubnetView, SubnetView
@@ -10,26 +10,26 @@ from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.network.routers import Router
 from pileus.store import tags
 from pileus.store.database import Tx
-from pileus.store.network import addresses, router_ports, subnets
+from pileus.store.network import addresses, router_interfaces, subnets
 
 
-async def show_networks(tx: Tx, call: Call, found: Sequence[Network]) -> list[NetworkView]:
+async def show_networks(tx: Tx, call: RequestContext, found: Sequence[Network]) -> list[NetworkView]:
     """Show networks with the ids of their subnets, under their older names too if the server is set so."""
-    view = LegacyNetworkView if call.cloud.legacy_fields else NetworkView
+    view = LegacyNetworkView if call.app.legacy_fields else NetworkView
     ids, region = [network.id for network in found], call.region().display_name
     its, ranges = await tags.of_each(tx, ids), await subnets.of_each(tx, ids)
     return [view.of(network, ranges[network.id], its[network.id], region) for network in found]
 
 
-async def show_network(tx: Tx, call: Call, network: Network) -> NetworkView:
+async def show_network(tx: Tx, call: RequestContext, network: Network) -> NetworkView:
     """Show one of them."""
     (view,) = await show_networks(tx, call, [network])
     return view
 
 
-async def show_details(tx: Tx, call: Call, found: Sequence[Network]) -> list[NetworkDetails]:
+async def show_details(tx: Tx, call: RequestContext, found: Sequence[Network]) -> list[NetworkDetails]:
     """Show networks with their whole subnets."""
-    view = LegacyNetworkDetails if call.cloud.legacy_fields else NetworkDetails
+    view = LegacyNetworkDetails if call.app.legacy_fields else NetworkDetails
     ids, region = [network.id for network in found], call.region().display_name
     its, ranges = await tags.of_each(tx, ids), await subnets.of_each(tx, ids)
     used = await addresses.in_use_each(tx, [subnet.id for network_id in ids for subnet in ranges[network_id]])
@@ -40,9 +40,9 @@ async def show_details(tx: Tx, call: Call, found: Sequence[Network]) -> list[Net
     return [view.of(network, shown[network.id], its[network.id], region) for network in found]
 
 
-async def show_subnets(tx: Tx, call: Call, found: Sequence[subnets.Counted]) -> list[SubnetView]:
+async def show_subnets(tx: Tx, call: RequestContext, found: Sequence[subnets.Counted]) -> list[SubnetView]:
     """Show subnets with how many of their addresses are left."""
-    view = LegacySubnetView if call.cloud.legacy_fields else SubnetView
+    view = LegacySubnetView if call.app.legacy_fields else SubnetView
     its, region = await tags.of_each(tx, [subnet.id for subnet, _ in found]), call.region().display_name
     return [
         view.of(subnet, its[subnet.id], region, call.place.project_id, max(0, subnet.total - used))
@@ -50,20 +50,20 @@ async def show_subnets(tx: Tx, call: Call, found: Sequence[subnets.Counted]) -> 
     ]
 
 
-async def show_subnet(tx: Tx, call: Call, subnet: Subnet) -> SubnetView:
+async def show_subnet(tx: Tx, call: RequestContext, subnet: Subnet) -> SubnetView:
     """Show one of them."""
     used = await addresses.in_use_each(tx, [subnet.id])
     (view,) = await show_subnets(tx, call, [(subnet, used.get(subnet.id, 0))])
     return view
 
 
-async def show_routers(tx: Tx, call: Call, found: Sequence[Router]) -> list[RouterView]:
+async def show_routers(tx: Tx, call: RequestContext, found: Sequence[Router]) -> list[RouterView]:
     """Show routers with what they join."""
-    legs, region = await router_ports.of_each(tx, [router.id for router in found]), call.region().display_name
+    legs, region = await router_interfaces.of_each(tx, [router.id for router in found]), call.region().display_name
     return [RouterView.of(router, legs[router.id], region) for router in found]
 
 
-async def show_router(tx: Tx, call: Call, router: Router) -> RouterView:
+async def show_router(tx: Tx, call: RequestContext, router: Router) -> RouterView:
     """Show one of them."""
     (view,) = await show_routers(tx, call, [router])
     return view

@@ -5,10 +5,10 @@ from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import WRITE
-from pileus.api.call import Call, Here
-from pileus.api.guarding import tell_ports
+from pileus.api.context import Context, RequestContext
+from pileus.api.guarding import start_port_refresh
 from pileus.api.routes.network.interface_views import interface
-from pileus.api.speaking import let_speak
+from pileus.api.speaking import set_allowed_address_pairs
 from pileus.api.wire.network.ports import AllowAddressPairs, InterfaceView
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import Conflict
@@ -21,32 +21,32 @@ PORT = "{project_id:int}/{region_id:int}/{port_id:str}"
 
 
 @put(f"/cloud/v2/ports/{PORT}/allow_address_pairs", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def allow_address_pairs(call: Here, port_id: FromPath[str], data: JSONBody[AllowAddressPairs]) -> TaskIds:
+async def allow_address_pairs(call: Context, port_id: FromPath[str], data: JSONBody[AllowAddressPairs]) -> TaskIds:
     """Say as which other addresses, or ranges of them, a port may speak: at most ten, in place of those before.
 
     A pair without a MAC address has the port's own. Only for ports in private networks.
     """
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
 
     async def write(tx: Tx) -> None:
         before = await ports.get(tx, call.place, port_id)
         await _private(tx, before)
         pairs = (each.pair() for each in data.allowed_address_pairs)
-        await let_speak(tx, call, before, pairs, task_id, to_builtins(data))
+        await set_allowed_address_pairs(tx, call, before, pairs, task_id, to_builtins(data))
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @post(f"/cloud/v1/ports/{PORT}/enable_port_security", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def enable_port_security(call: Here, port_id: FromPath[str]) -> InterfaceView:
+async def enable_port_security(call: Context, port_id: FromPath[str]) -> InterfaceView:
     """Keep a port from speaking as others, and let security groups guard it; none does until it is added."""
     return await _secured(call, port_id, enabled=True)
 
 
 @post(f"/cloud/v1/ports/{PORT}/disable_port_security", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def disable_port_security(call: Here, port_id: FromPath[str]) -> InterfaceView:
+async def disable_port_security(call: Context, port_id: FromPath[str]) -> InterfaceView:
     """Let a port speak as any address; its security groups are taken from it.
 
     In a public network, which tenants share, a real machine speaks as its own addresses all the same.
@@ -54,20 +54,22 @@ async def disable_port_security(call: Here, port_id: FromPath[str]) -> Interface
     return await _secured(call, port_id, enabled=False)
 
 
-async def _secured(call: Call, port_id: str, *, enabled: bool) -> InterfaceView:
+async def _secured(call: RequestContext, port_id: str, *, enabled: bool) -> InterfaceView:
     async def write(tx: Tx) -> tuple[InterfaceView, str]:
         before = await ports.get(tx, call.place, port_id)
         if before.instance_id is not None:
             instance = await instances.get(tx, call.place, before.instance_id)
-            await instances.touch(tx, instance.unlocked())
-        after = await ports.save(tx, before, before.unlocked().secured(call.cloud.now(), enabled=enabled))
+            await instances.bump_revision(tx, instance.require_unlocked())
+        after = await ports.save(
+            tx, before, before.require_unlocked().with_port_security(call.app.now(), enabled=enabled)
+        )
         if not enabled:
-            await security_groups.unguard_wholly(tx, port_id)
-        await call.record(tx, "port", "enable_portsecurity" if enabled else "disable_portsecurity", port_id)
-        return await interface(tx, call, after), await tell_ports(tx, call, [port_id])
+            await security_groups.remove_all_from_port(tx, port_id)
+        await call.audit(tx, "port", "enable_portsecurity" if enabled else "disable_portsecurity", port_id)
+        return await interface(tx, call, after), await start_port_refresh(tx, call, [port_id])
 
     view, task_id = await call.db.write(write)
-    await call.ended(task_id)
+    await call.wait_for_task(task_id)
     return view
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pileus.api.call import Call
+from pileus.api.context import RequestContext
 from pileus.api.routes.network.network_views import show_network, show_networks, show_subnets
 from pileus.api.wire.network.reserved_fixed_ips import DeviceView, ReservedFixedIPView
 from pileus.domain.network.ports import Port
@@ -12,7 +12,7 @@ from pileus.store.database import Tx
 from pileus.store.network import addresses, reserved_fixed_ips, subnets
 
 
-async def show_reserved(tx: Tx, call: Call, found: Sequence[ReservedFixedIP]) -> list[ReservedFixedIPView]:
+async def show_reserved(tx: Tx, call: RequestContext, found: Sequence[ReservedFixedIP]) -> list[ReservedFixedIPView]:
     """Show reserved fixed IPs with their networks."""
     around = {one.network.id: one.network for one in found}
     shown = {view.id: view for view in await show_networks(tx, call, list(around.values()))}
@@ -20,7 +20,7 @@ async def show_reserved(tx: Tx, call: Call, found: Sequence[ReservedFixedIP]) ->
     return [ReservedFixedIPView.of(one, shown[one.network.id], region) for one in found]
 
 
-async def show_devices(tx: Tx, call: Call, vip: ReservedFixedIP, found: Sequence[Port]) -> list[DeviceView]:
+async def show_devices(tx: Tx, call: RequestContext, vip: ReservedFixedIP, found: Sequence[Port]) -> list[DeviceView]:
     """Show ports of a virtual IP's network with their instances."""
     network = await show_network(tx, call, vip.network)
     used = await addresses.in_use(tx, vip.network.id)

@@ -4,37 +4,37 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.call import Here
+from pileus.api.context import Context
 from pileus.api.routes.network.routers import ONE
 from pileus.api.wire.compute.metrics import AskMetrics, RouterMetricsView, TrafficView
 from pileus.api.wire.paging import Page
-from pileus.api.wire.times import zulu
+from pileus.api.wire.times import format_zulu
 from pileus.domain.errors import Conflict, Unavailable
-from pileus.domain.network.routers import Leg
-from pileus.drivers.driver import DriverError
-from pileus.drivers.metrics import RouterMetrics, Traffic
-from pileus.store.network import router_ports, routers
+from pileus.domain.network.routers import RouterInterface
+from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.metrics import RouterMetrics, Traffic
+from pileus.store.network import router_interfaces, routers
 
 
 @post(f"{ONE}/metrics", opt=READ, status_code=200, tags=["Routers"])
 async def list_router_metrics(
-    call: Here, router_id: FromPath[str], data: JSONBody[AskMetrics]
+    call: Context, router_id: FromPath[str], data: JSONBody[AskMetrics]
 ) -> Page[RouterMetricsView]:
     """Tell what passed through each interface of a router in the last hours or days: bits and packets a second."""
     async with call.db.read() as tx:
         await routers.get(tx, call.place, router_id)
-        legs = await router_ports.of(tx, router_id)
-    if not isinstance(call.cloud.driver, RouterMetrics):
+        legs = await router_interfaces.of(tx, router_id)
+    if not isinstance(call.app.driver, RouterMetrics):
         raise Unavailable("This cloud does not measure its routers")
-    now = call.cloud.now()
+    now = call.app.now()
     try:
-        passed = await call.cloud.driver.traffic(router_id, data.since(now), now, data.count)
+        passed = await call.app.driver.traffic(router_id, data.since(now), now, data.count)
     except DriverError as error:
         raise Conflict(str(error)) from error
     return Page(count=len(legs), results=[_measured(leg, passed.get(leg.port.id, [])) for leg in legs])
 
 
-def _measured(leg: Leg, passed: list[Traffic]) -> RouterMetricsView:
+def _measured(leg: RouterInterface, passed: list[Traffic]) -> RouterMetricsView:
     return RouterMetricsView(
         port_id=leg.port.id,
         network_id=leg.port.network_id,
@@ -42,7 +42,7 @@ def _measured(leg: Leg, passed: list[Traffic]) -> RouterMetricsView:
         ip_addresses=[line.ip for line in leg.addresses],
         metrics=[
             TrafficView(
-                time=zulu(each.time),
+                time=format_zulu(each.time),
                 network_bps_egress=each.bits_out,
                 network_bps_ingress=each.bits_in,
                 network_pps_egress=each.packets_out,

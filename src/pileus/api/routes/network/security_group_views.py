@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pileus.api.call import Call
+from pileus.api.context import RequestContext
 from pileus.api.wire.network.security_groups import LegacySecurityGroupView, SecurityGroupView
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.store import tags
@@ -10,15 +10,15 @@ from pileus.store.database import Tx
 from pileus.store.network import security_groups
 
 
-async def show_groups(tx: Tx, call: Call, found: Sequence[SecurityGroup]) -> list[SecurityGroupView]:
+async def show_groups(tx: Tx, call: RequestContext, found: Sequence[SecurityGroup]) -> list[SecurityGroupView]:
     """Show groups, under their older names too if the server is set so."""
-    view = LegacySecurityGroupView if call.cloud.legacy_fields else SecurityGroupView
+    view = LegacySecurityGroupView if call.app.legacy_fields else SecurityGroupView
     ids, region = [group.id for group in found], call.region().display_name
     its, rules = await tags.of_each(tx, ids), await security_groups.rules_of_each(tx, ids)
     return [view.of(group, rules[group.id], its[group.id], region) for group in found]
 
 
-async def show_group(call: Call, group_id: str) -> SecurityGroupView:
+async def show_group(call: RequestContext, group_id: str) -> SecurityGroupView:
     """Show one of a place's; raises NotFound."""
     async with call.db.read() as tx:
         (view,) = await show_groups(tx, call, [await security_groups.get(tx, call.place, group_id)])

@@ -3,11 +3,12 @@
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
+from pileus.api import guarding as security_group_service
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Call, Here
-from pileus.api.guarding import Change, change, create, default_there
+from pileus.api.context import Context, RequestContext
+from pileus.api.guarding import SecurityGroupChange, ensure_default_group
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.metadata import Noun, metadata_routes
+from pileus.api.routes.metadata import TaggedResource, metadata_routes
 from pileus.api.routes.network.security_group_views import show_group, show_groups
 from pileus.api.wire.network.security_groups import (
     CopySecurityGroup,
@@ -16,12 +17,12 @@ from pileus.api.wire.network.security_groups import (
     UpdateSecurityGroup,
 )
 from pileus.api.wire.paging import Page
-from pileus.api.wire.tags import pairs
+from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import Conflict
-from pileus.domain.network.security_groups import template
-from pileus.domain.network.security_rules import ruled
-from pileus.domain.tags import checked, tagged
+from pileus.domain.network.security_groups import default_rules
+from pileus.domain.network.security_rules import replace_rules
+from pileus.domain.tags import make_tags, validate_tags
 from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.network import security_groups
@@ -30,7 +31,7 @@ PLACE = "{project_id:int}/{region_id:int}"
 OLDER = f"/cloud/v1/securitygroups/{PLACE}"
 ONE = f"{OLDER}/{{group_id:str}}"
 NEWER = f"/cloud/v2/security_groups/{PLACE}"
-NOUN = Noun(
+NOUN = TaggedResource(
     path=ONE,
     parameter="group_id",
     tag="Security Groups",
@@ -42,8 +43,8 @@ NOUN = Noun(
 
 
 @get(OLDER, opt=READ, tags=["Security Groups"])
-async def list_security_groups(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
+async def list_security_groups(  # each is a parameter of the operation
+    call: Context,
     name: FromQuery[str | None] = None,
     tag_key: FromQuery[list[str] | None] = None,
     tag_key_value: FromQuery[str | None] = None,
@@ -54,11 +55,11 @@ async def list_security_groups(  # noqa: PLR0913, PLR0917  # each is a parameter
 
     `name` asks for the whole name, `tag_key` and `tag_key_value` (a map as JSON) for all of their tags.
     """
-    its = pairs(tag_key_value)
+    its = parse_tag_filter(tag_key_value)
     call.region()
-    await default_there(call)
+    await ensure_default_group(call)
     async with call.db.scan() as tx:
-        place = await projects.present(tx, call.place)
+        place = await projects.require(tx, call.place)
         count, found = await security_groups.page(
             tx, place, name=name, tag_keys=tag_key, tag_pairs=its, limit=limit, offset=offset
         )
@@ -66,28 +67,30 @@ async def list_security_groups(  # noqa: PLR0913, PLR0917  # each is a parameter
 
 
 @post(NEWER, opt=WRITE, status_code=200, tags=["Security Groups"])
-async def create_security_group(call: Here, data: JSONBody[CreateSecurityGroup]) -> TaskIds:
+async def create_security_group(call: Context, data: JSONBody[CreateSecurityGroup]) -> TaskIds:
     """Make a security group. Without `rules` everything may go out and nothing come in; with `[]` nothing passes."""
     call.region()
-    task_id, its = call.cloud.new_id(), tagged(checked(data.tags or {}).items())
+    task_id, its = call.app.new_id(), make_tags(validate_tags(data.tags or {}).items())
     rules = None if data.rules is None else [rule.rule() for rule in data.rules]
 
     async def write(tx: Tx) -> None:
-        await create(tx, call, task_id, name=data.name, description=data.description, rules=rules, its=its)
+        await security_group_service.create_security_group(
+            tx, call, task_id, name=data.name, description=data.description, rules=rules, its=its
+        )
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @get(ONE, opt=READ, tags=["Security Groups"])
-async def get_security_group(call: Here, group_id: FromPath[str]) -> SecurityGroupView:
+async def get_security_group(call: Context, group_id: FromPath[str]) -> SecurityGroupView:
     """Show a security group with its rules."""
     return await show_group(call, group_id)
 
 
 @patch(f"{NEWER}/{{group_id:str}}", opt=WRITE, status_code=200, tags=["Security Groups"])
-async def update_security_group(call: Here, group_id: FromPath[str], data: JSONBody[UpdateSecurityGroup]) -> TaskIds:
+async def update_security_group(call: Context, group_id: FromPath[str], data: JSONBody[UpdateSecurityGroup]) -> TaskIds:
     """Let a security group be so, in a task: what is absent stays, `rules` are all that it is to have.
 
     Rules that it has already keep their ids. Tags are a JSON merge patch (RFC 7386). Where nothing would change there
@@ -100,68 +103,73 @@ async def update_security_group(call: Here, group_id: FromPath[str], data: JSONB
         if data.rules is not None:
             there = await security_groups.rules_of(tx, group_id)
             wanted = [rule.rule() for rule in data.rules]
-            rules = ruled(group_id, wanted, there, call.cloud.new_id, call.cloud.now())
-        wish = Change(name=data.name, description=data.description, rules=rules, tags=data.retagging())
-        return await change(tx, call, group, wish)
+            rules = replace_rules(group_id, wanted, there, call.app.new_id, call.app.now())
+        wish = SecurityGroupChange(name=data.name, description=data.description, rules=rules, tags=data.retagging())
+        return await security_group_service.update_security_group(tx, call, group, wish)
 
     task_id = await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id] if task_id else [])
 
 
 @post(f"{ONE}/copy", opt=WRITE, status_code=200, tags=["Security Groups"])
 async def copy_security_group(
-    call: Here, group_id: FromPath[str], data: JSONBody[CopySecurityGroup]
+    call: Context, group_id: FromPath[str], data: JSONBody[CopySecurityGroup]
 ) -> SecurityGroupView:
     """Make a security group with the same rules; the answer comes when it is there, or after 25 seconds."""
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
 
     async def write(tx: Tx) -> str:
-        group = (await security_groups.get(tx, call.place, group_id)).unlocked()
+        group = (await security_groups.get(tx, call.place, group_id)).require_unlocked()
         rules = [rule.rule for rule in await security_groups.rules_of(tx, group_id)]
-        made = await create(tx, call, task_id, name=data.name, description=group.description, rules=rules, its={})
+        made = await security_group_service.create_security_group(
+            tx, call, task_id, name=data.name, description=group.description, rules=rules, its={}
+        )
         return made.id
 
     made = await call.db.write(write)
-    await call.ended(task_id)
+    await call.wait_for_task(task_id)
     return await show_group(call, made)
 
 
 @post(f"{ONE}/revert", opt=WRITE, status_code=200, tags=["Security Groups"])
-async def revert_security_group(call: Here, group_id: FromPath[str]) -> SecurityGroupView:
+async def revert_security_group(call: Context, group_id: FromPath[str]) -> SecurityGroupView:
     """Give a security group the rules that it would have had if none had been given when it was made."""
 
     async def write(tx: Tx) -> str | None:
         group = await security_groups.get(tx, call.place, group_id)
         there = await security_groups.rules_of(tx, group_id)
-        rules = ruled(group_id, template(group), there, call.cloud.new_id, call.cloud.now())
-        return await change(tx, call, group, Change(rules=rules))
+        rules = replace_rules(group_id, default_rules(group), there, call.app.new_id, call.app.now())
+        return await security_group_service.update_security_group(tx, call, group, SecurityGroupChange(rules=rules))
 
-    await call.ended(await call.db.write(write))
+    await call.wait_for_task(await call.db.write(write))
     return await show_group(call, group_id)
 
 
 @delete(ONE, opt=WRITE, status_code=204, tags=["Security Groups"])
-async def delete_security_group(call: Here, group_id: FromPath[str]) -> None:
+async def delete_security_group(call: Context, group_id: FromPath[str]) -> None:
     """Delete a security group; while it guards a port, or another's rule speaks of it, the answer is 409.
 
     The answer comes when it is gone, or after 25 seconds.
     """
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
 
     async def write(tx: Tx) -> None:
         group = await security_groups.get(tx, call.place, group_id)
-        ports, rules = await security_groups.guarding(tx, group_id), await security_groups.referring(tx, group_id)
+        ports, rules = (
+            await security_groups.count_ports(tx, group_id),
+            await security_groups.find_referring(tx, group_id),
+        )
         await security_groups.save(tx, group, group.removable(ports, rules).locked(task_id))
-        await call.start(tx, "delete_security_group", task_id, {"group_id": group_id}, data={"group_id": group_id})
-        await call.record(tx, "securitygroup", "delete", group_id, task_id=task_id, name=group.name)
+        await call.start_task(tx, "delete_security_group", task_id, {"group_id": group_id}, data={"group_id": group_id})
+        await call.audit(tx, "securitygroup", "delete", group_id, task_id=task_id, name=group.name)
 
     await call.db.write(write)
-    if await call.ended(task_id):
+    if await call.wait_for_task(task_id):
         await _gone(call, group_id, task_id)
 
 
-async def _gone(call: Call, group_id: str, task_id: str) -> None:
+async def _gone(call: RequestContext, group_id: str, task_id: str) -> None:
     """Return if a group is gone; raises Conflict where the task that was to delete it has failed."""
     async with call.db.read() as tx:
         left = await security_groups.find(tx, group_id)

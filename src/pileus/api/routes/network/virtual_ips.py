@@ -7,9 +7,9 @@ from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Call, Here
+from pileus.api.context import Context, RequestContext
 from pileus.api.routes.network.reserved_fixed_ip_views import show_devices
-from pileus.api.speaking import let_speak
+from pileus.api.speaking import set_allowed_address_pairs
 from pileus.api.wire.network.reserved_fixed_ips import DevicePorts, DeviceView
 from pileus.api.wire.paging import Page
 from pileus.domain.network.ports import Port
@@ -21,7 +21,7 @@ ONE = "/cloud/v1/reserved_fixed_ips/{project_id:int}/{region_id:int}/{port_id:st
 
 
 @get(f"{ONE}/available_devices", opt=READ, tags=["Reserved IPs"])
-async def list_available_devices(call: Here, port_id: FromPath[str]) -> Page[DeviceView]:
+async def list_available_devices(call: Context, port_id: FromPath[str]) -> Page[DeviceView]:
     """List the instances' ports that could share a virtual IP: those in its network that do not yet."""
     async with call.db.scan() as tx:
         vip = await reserved_fixed_ips.get(tx, call.place, port_id)
@@ -30,7 +30,7 @@ async def list_available_devices(call: Here, port_id: FromPath[str]) -> Page[Dev
 
 
 @get(f"{ONE}/connected_devices", opt=READ, tags=["Reserved IPs"])
-async def list_connected_devices(call: Here, port_id: FromPath[str]) -> Page[DeviceView]:
+async def list_connected_devices(call: Context, port_id: FromPath[str]) -> Page[DeviceView]:
     """List the instances' ports that share a virtual IP."""
     async with call.db.scan() as tx:
         vip = await reserved_fixed_ips.get(tx, call.place, port_id)
@@ -39,7 +39,7 @@ async def list_connected_devices(call: Here, port_id: FromPath[str]) -> Page[Dev
 
 @put(f"{ONE}/connected_devices", opt=WRITE, tags=["Reserved IPs"])
 async def replace_connected_devices(
-    call: Here, port_id: FromPath[str], data: JSONBody[DevicePorts]
+    call: Context, port_id: FromPath[str], data: JSONBody[DevicePorts]
 ) -> Page[DeviceView]:
     """Let these ports share a virtual IP, and no others: they may speak as its address, besides their own.
 
@@ -49,7 +49,7 @@ async def replace_connected_devices(
 
 
 @patch(f"{ONE}/connected_devices", opt=WRITE, tags=["Reserved IPs"])
-async def add_connected_devices(call: Here, port_id: FromPath[str], data: JSONBody[DevicePorts]) -> Page[DeviceView]:
+async def add_connected_devices(call: Context, port_id: FromPath[str], data: JSONBody[DevicePorts]) -> Page[DeviceView]:
     """Let these ports share a virtual IP, too: they may speak as its address, besides their own.
 
     The answer comes when the ports' instances have been told, or after 25 seconds.
@@ -57,31 +57,31 @@ async def add_connected_devices(call: Here, port_id: FromPath[str], data: JSONBo
     return await _connect(call, port_id, data, keep=True)
 
 
-async def _connect(call: Call, port_id: str, data: DevicePorts, *, keep: bool) -> Page[DeviceView]:
+async def _connect(call: RequestContext, port_id: str, data: DevicePorts, *, keep: bool) -> Page[DeviceView]:
     async def write(tx: Tx) -> list[str]:
         vip = checked_vip(await reserved_fixed_ips.get(tx, call.place, port_id))
         wanted = [await ports.get(tx, call.place, each) for each in dict.fromkeys(data.port_ids)]
         started = []
         for port, pairs in changes(vip, await _connected(tx, call, vip), wanted, keep=keep):
-            started.append(call.cloud.new_id())
-            await let_speak(tx, call, port, pairs, started[-1], {"vip_port_id": port_id})
-        await ports.save(tx, vip.port, vip.shared(call.cloud.now(), is_vip=True))
-        await call.record(tx, "vip_ip_addresses", "update", port_id, data=to_builtins(data), name=vip.port.name)
+            started.append(call.app.new_id())
+            await set_allowed_address_pairs(tx, call, port, pairs, started[-1], {"vip_port_id": port_id})
+        await ports.save(tx, vip.port, vip.with_vip(call.app.now(), is_vip=True))
+        await call.audit(tx, "vip_ip_addresses", "update", port_id, data=to_builtins(data), name=vip.port.name)
         return started
 
     for task_id in await call.db.write(write):
-        await call.ended(task_id)
+        await call.wait_for_task(task_id)
     async with call.db.read() as tx:
         vip = await reserved_fixed_ips.get(tx, call.place, port_id)
         return await _page(tx, call, vip, await _connected(tx, call, vip))
 
 
-async def _connected(tx: Tx, call: Call, vip: ReservedFixedIP) -> list[Port]:
+async def _connected(tx: Tx, call: RequestContext, vip: ReservedFixedIP) -> list[Port]:
     near = await reserved_fixed_ips.neighbours(tx, call.place, vip.network.id)
     return [port for port in near if connected(vip, port)]
 
 
-async def _page(tx: Tx, call: Call, vip: ReservedFixedIP, found: Sequence[Port]) -> Page[DeviceView]:
+async def _page(tx: Tx, call: RequestContext, vip: ReservedFixedIP, found: Sequence[Port]) -> Page[DeviceView]:
     results = await show_devices(tx, call, vip, found)
     return Page(count=len(results), results=results)
 

@@ -6,8 +6,8 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Call, Here
-from pileus.api.scheduling import add_schedules, add_volumes, all_shown, shown
+from pileus.api.context import Context, RequestContext
+from pileus.api.scheduling import add_schedules, add_volumes, policy_view, policy_views
 from pileus.api.wire.paging import Page
 from pileus.api.wire.storage.lifecycle_policies import CreateLifecyclePolicy, LifecyclePolicyView, UpdateLifecyclePolicy
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
@@ -21,16 +21,16 @@ ONE = f"{ALL}/{{policy_id:int}}"
 
 
 @get(ALL, opt=READ, tags=["Snapshot Schedules"])
-async def list_lifecycle_policies(call: Here) -> Page[LifecyclePolicyView]:
+async def list_lifecycle_policies(call: Context) -> Page[LifecyclePolicyView]:
     """List lifecycle policies with their schedules and volumes, the oldest first."""
     call.region()
     async with call.db.scan() as tx:
-        found = await lifecycle_policies.every(tx, await projects.present(tx, call.place))
-        return Page(count=len(found), results=await all_shown(tx, found))
+        found = await lifecycle_policies.every(tx, await projects.require(tx, call.place))
+        return Page(count=len(found), results=await policy_views(tx, found))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Snapshot Schedules"])
-async def create_lifecycle_policy(call: Here, data: JSONBody[CreateLifecyclePolicy]) -> LifecyclePolicyView:
+async def create_lifecycle_policy(call: Context, data: JSONBody[CreateLifecyclePolicy]) -> LifecyclePolicyView:
     """Make a policy that takes snapshots of volumes by schedules, and deletes them again.
 
     A schedule of type `cron` follows the calendar of its `timezone` (UTC by default): `hour: "0,12", minute: "30"` is
@@ -44,26 +44,26 @@ async def create_lifecycle_policy(call: Here, data: JSONBody[CreateLifecyclePoli
     call.region()
 
     async def write(tx: Tx) -> LifecyclePolicyView:
-        await projects.open_for(tx, call.place)
+        await projects.require_open(tx, call.place)
         policy = await lifecycle_policies.add(tx, _new(call, data, await lifecycle_policies.next_id(tx)))
         await add_schedules(tx, call, policy, data.schedules)
         await add_volumes(tx, call, policy, data.volume_ids)
-        await call.record(tx, GROUP, "create", policy.id, data=to_builtins(data), name=policy.name)
-        return await shown(tx, policy)
+        await call.audit(tx, GROUP, "create", policy.id, data=to_builtins(data), name=policy.name)
+        return await policy_view(tx, policy)
 
     return await call.db.write(write)
 
 
 @get(ONE, opt=READ, tags=["Snapshot Schedules"])
-async def get_lifecycle_policy(call: Here, policy_id: FromPath[int]) -> LifecyclePolicyView:
+async def get_lifecycle_policy(call: Context, policy_id: FromPath[int]) -> LifecyclePolicyView:
     """Show a lifecycle policy with its schedules and volumes."""
     async with call.db.read() as tx:
-        return await shown(tx, await lifecycle_policies.get(tx, call.place, policy_id))
+        return await policy_view(tx, await lifecycle_policies.get(tx, call.place, policy_id))
 
 
 @patch(ONE, opt=WRITE, tags=["Snapshot Schedules"])
 async def update_lifecycle_policy(
-    call: Here, policy_id: FromPath[int], data: JSONBody[UpdateLifecyclePolicy]
+    call: Context, policy_id: FromPath[int], data: JSONBody[UpdateLifecyclePolicy]
 ) -> LifecyclePolicyView:
     """Rename a policy, pause it or let it go on.
 
@@ -74,33 +74,33 @@ async def update_lifecycle_policy(
 
     async def write(tx: Tx) -> LifecyclePolicyView:
         before = await lifecycle_policies.get(tx, call.place, policy_id)
-        after = replace(before, **changes, updated_at=call.cloud.now())
+        after = replace(before, **changes, updated_at=call.app.now())
         after = await lifecycle_policies.save(tx, before, after)
         if before.status != after.status:
-            await _set_going(tx, after, call.cloud.now())
-        await call.record(tx, GROUP, "update", policy_id, data=changes, name=after.name)
-        return await shown(tx, after)
+            await _set_going(tx, after, call.app.now())
+        await call.audit(tx, GROUP, "update", policy_id, data=changes, name=after.name)
+        return await policy_view(tx, after)
 
     return await call.db.write(write)
 
 
 @delete(ONE, opt=WRITE, tags=["Snapshot Schedules"])
-async def delete_lifecycle_policy(call: Here, policy_id: FromPath[int]) -> None:
+async def delete_lifecycle_policy(call: Context, policy_id: FromPath[int]) -> None:
     """Delete a policy and its schedules; the snapshots that they have taken stay until somebody deletes them."""
 
     async def write(tx: Tx) -> None:
         policy = await lifecycle_policies.get(tx, call.place, policy_id)
-        await lifecycle_policies.touch(tx, policy)
+        await lifecycle_policies.bump_revision(tx, policy)
         for schedule in await schedules.of_policy(tx, policy_id):
             await schedules.remove(tx, schedule.id)
         await lifecycle_policies.remove(tx, policy_id)
-        await call.record(tx, GROUP, "delete", policy_id, name=policy.name)
+        await call.audit(tx, GROUP, "delete", policy_id, name=policy.name)
 
     await call.db.write(write)
 
 
-def _new(call: Call, data: CreateLifecyclePolicy, policy_id: int) -> LifecyclePolicy:
-    now = call.cloud.now()
+def _new(call: RequestContext, data: CreateLifecyclePolicy, policy_id: int) -> LifecyclePolicy:
+    now = call.app.now()
     return LifecyclePolicy(
         id=policy_id,
         client_id=call.place.client_id,
@@ -117,7 +117,7 @@ def _new(call: Call, data: CreateLifecyclePolicy, policy_id: int) -> LifecyclePo
 
 async def _set_going(tx: Tx, policy: LifecyclePolicy, now: int) -> None:
     for schedule in await schedules.of_policy(tx, policy.id):
-        await schedules.save(tx, schedule, schedule.waiting(now) if policy.is_active else schedule.resting())
+        await schedules.save(tx, schedule, schedule.armed(now) if policy.is_active else schedule.paused())
         if not policy.is_active:
             await schedules.forget_due(tx, schedule.id)
 

@@ -4,9 +4,9 @@ from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.call import Here
+from pileus.api.context import Context
 from pileus.api.paging import Id, Limit, Offset
-from pileus.api.quotas import within_quotas
+from pileus.api.quotas import check_quotas
 from pileus.api.routes.storage.volume_views import show_snapshot
 from pileus.api.wire.paging import Page
 from pileus.api.wire.storage.snapshots import CreateSnapshot, SnapshotView
@@ -14,7 +14,7 @@ from pileus.api.wire.storage.volume_requests import UpdateVolume
 from pileus.api.wire.tags import TagChanges
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.storage.volumes import Snapshot
-from pileus.domain.tags import checked, replaced, tagged
+from pileus.domain.tags import make_tags, replaced, validate_tags
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx
@@ -25,8 +25,8 @@ ONE = f"{ALL}/{{snapshot_id:str}}"
 
 
 @get(ALL, opt=READ, tags=["Snapshots"])
-async def list_snapshots(  # noqa: PLR0913, PLR0917  # each is a parameter of the operation
-    call: Here,
+async def list_snapshots(  # each is a parameter of the operation
+    call: Context,
     volume_id: FromQuery[str | None] = None,
     instance_id: FromQuery[str | None] = None,
     schedule_id: FromQuery[str | None] = None,
@@ -35,7 +35,7 @@ async def list_snapshots(  # noqa: PLR0913, PLR0917  # each is a parameter of th
     offset: Offset = 0,
 ) -> Page[SnapshotView]:
     """List snapshots, the latest first: of a volume, of the volumes on an instance, or of what took them by itself."""
-    wanted = snapshots.Wanted(
+    wanted = snapshots.SnapshotFilter(
         volume_id=volume_id,
         instance_id=instance_id,
         schedule_id=schedule_id,
@@ -43,47 +43,47 @@ async def list_snapshots(  # noqa: PLR0913, PLR0917  # each is a parameter of th
     )
     call.region()
     async with call.db.scan() as tx:
-        place = await projects.present(tx, call.place)
+        place = await projects.require(tx, call.place)
         count, found = await snapshots.page(tx, place, wanted, limit=limit, offset=offset)
         its = await tags.of_each(tx, [snapshot.id for snapshot in found])
-    return Page(count=count, results=[show_snapshot(call.cloud, each, its[each.id]) for each in found])
+    return Page(count=count, results=[show_snapshot(call.app, each, its[each.id]) for each in found])
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Snapshots"])
-async def create_snapshot(call: Here, data: JSONBody[CreateSnapshot]) -> TaskIds:
+async def create_snapshot(call: Context, data: JSONBody[CreateSnapshot]) -> TaskIds:
     """Keep what a volume holds now; it may be in use. A task that fails leaves nothing behind."""
     call.region()
-    task_id, its = call.cloud.new_id(), tagged(checked(data.tags or data.metadata or {}).items())
+    task_id, its = call.app.new_id(), make_tags(validate_tags(data.tags or data.metadata or {}).items())
 
     async def write(tx: Tx) -> None:
-        await projects.open_for(tx, call.place)
-        volume = (await volumes.get(tx, call.place, data.volume_id)).photographed()
-        await volumes.unchanged(tx, volume)
-        await within_quotas(tx, call, {"volume_snapshots_count": 1, "volume_snapshots_size": volume.size})
-        identity, now = call.cloud.new_id(), call.cloud.now()
+        await projects.require_open(tx, call.place)
+        volume = (await volumes.get(tx, call.place, data.volume_id)).require_snapshottable()
+        await volumes.bump_revision(tx, volume)
+        await check_quotas(tx, call, {"volume_snapshots_count": 1, "volume_snapshots_size": volume.size})
+        identity, now = call.app.new_id(), call.app.now()
         taken = Snapshot.of(volume, identity, data.name, task_id, now, description=data.description)
         snapshot = await snapshots.add(tx, taken)
         await tags.add(tx, snapshots.KIND, call.place, snapshot.id, its)
         args = {"snapshot_id": snapshot.id, "volume_id": volume.id}
         told = {"name": snapshot.name, "volume_id": volume.id}
-        await call.start(tx, "create_snapshot", task_id, args, data={**args, **told})
-        await call.record(tx, "snapshot", "create", snapshot.id, data=told, task_id=task_id)
+        await call.start_task(tx, "create_snapshot", task_id, args, data={**args, **told})
+        await call.audit(tx, "snapshot", "create", snapshot.id, data=told, task_id=task_id)
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @get(ONE, opt=READ, tags=["Snapshots"])
-async def get_snapshot(call: Here, snapshot_id: FromPath[str]) -> SnapshotView:
+async def get_snapshot(call: Context, snapshot_id: FromPath[str]) -> SnapshotView:
     """Show a snapshot."""
     async with call.db.read() as tx:
         snapshot = await snapshots.get(tx, call.place, snapshot_id)
-        return show_snapshot(call.cloud, snapshot, (await tags.of(tx, snapshot.id)).values())
+        return show_snapshot(call.app, snapshot, (await tags.of(tx, snapshot.id)).values())
 
 
 @patch(ONE, opt=WRITE, tags=["Snapshots"])
-async def update_snapshot(call: Here, snapshot_id: FromPath[str], data: JSONBody[UpdateVolume]) -> SnapshotView:
+async def update_snapshot(call: Context, snapshot_id: FromPath[str], data: JSONBody[UpdateVolume]) -> SnapshotView:
     """Rename a snapshot or change its tags, by JSON merge patch (RFC 7386).
 
     A tag with a value is set, a tag with null is removed, tags not named stay; `"tags": null` removes all.
@@ -93,44 +93,46 @@ async def update_snapshot(call: Here, snapshot_id: FromPath[str], data: JSONBody
 
     async def write(tx: Tx) -> SnapshotView:
         before = await snapshots.get(tx, call.place, snapshot_id)
-        after = await snapshots.save(tx, before, before.patched(change, call.cloud.now()))
+        after = await snapshots.save(tx, before, before.patched(change, call.app.now()))
         new = await tags.patch(tx, snapshots.KIND, call.place, snapshot_id, change.get("tags", {}))
-        await call.record(tx, "snapshot", "update", snapshot_id, data=dict(change), name=after.name)
-        return show_snapshot(call.cloud, after, [new[key] for key in sorted(new)])
+        await call.audit(tx, "snapshot", "update", snapshot_id, data=dict(change), name=after.name)
+        return show_snapshot(call.app, after, [new[key] for key in sorted(new)])
 
     return await call.db.write(write)
 
 
 @put(f"{ONE}/metadata", opt=WRITE, deprecated=True, tags=["Snapshots"])
-async def replace_snapshot_metadata(call: Here, snapshot_id: FromPath[str], data: JSONBody[TagChanges]) -> SnapshotView:
+async def replace_snapshot_metadata(
+    call: Context, snapshot_id: FromPath[str], data: JSONBody[TagChanges]
+) -> SnapshotView:
     """Put these tags in the place of all that are not read-only; null is as good as absent. Use PATCH instead."""
-    wanted = {key: value for key, value in checked(data).items() if value is not None}
+    wanted = {key: value for key, value in validate_tags(data).items() if value is not None}
 
     async def write(tx: Tx) -> SnapshotView:
-        snapshot = (await snapshots.get(tx, call.place, snapshot_id)).unlocked()
+        snapshot = (await snapshots.get(tx, call.place, snapshot_id)).require_unlocked()
         old = await tags.of(tx, snapshot_id)
         new = replaced(old, wanted)
         await tags.save(tx, snapshots.KIND, call.place, snapshot_id, old, new)
         told = {"metadata": wanted}
-        await call.record(tx, "snapshot", "replace_metadata", snapshot_id, data=told, name=snapshot.name)
-        return show_snapshot(call.cloud, snapshot, [new[key] for key in sorted(new)])
+        await call.audit(tx, "snapshot", "replace_metadata", snapshot_id, data=told, name=snapshot.name)
+        return show_snapshot(call.app, snapshot, [new[key] for key in sorted(new)])
 
     return await call.db.write(write)
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Snapshots"])
-async def delete_snapshot(call: Here, snapshot_id: FromPath[str]) -> TaskIds:
+async def delete_snapshot(call: Context, snapshot_id: FromPath[str]) -> TaskIds:
     """Delete a snapshot; volumes that were made from it stay."""
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
 
     async def write(tx: Tx) -> None:
         before = await snapshots.get(tx, call.place, snapshot_id)
-        await snapshots.save(tx, before, before.deleting(task_id, call.cloud.now()))
-        await call.start(tx, "delete_snapshot", task_id, {"snapshot_id": snapshot_id})
-        await call.record(tx, "snapshot", "delete", snapshot_id, task_id=task_id, name=before.name)
+        await snapshots.save(tx, before, before.deleting(task_id, call.app.now()))
+        await call.start_task(tx, "delete_snapshot", task_id, {"snapshot_id": snapshot_id})
+        await call.audit(tx, "snapshot", "delete", snapshot_id, task_id=task_id, name=before.name)
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 

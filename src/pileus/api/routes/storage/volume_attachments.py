@@ -3,24 +3,24 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
+from pileus.api import hanging as attachment_service
 from pileus.api.auth import WRITE
-from pileus.api.call import Call, Here
-from pileus.api.hanging import hang
+from pileus.api.context import Context, RequestContext
 from pileus.api.routes.storage.volume_views import show
 from pileus.api.wire.storage.volume_requests import AttachVolume, DetachVolume
 from pileus.api.wire.storage.volume_views import VolumeView
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.storage.attaching import opened
+from pileus.domain.storage.attachments import require_attachable
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from pileus.store.storage import attachments, volume_parts, volumes
+from pileus.store.storage import attachments, volume_details, volumes
 
 ONE = "/cloud/v1/volumes/{project_id:int}/{region_id:int}/{volume_id:str}"
 ONE_V2 = "/cloud/v2/volumes/{project_id:int}/{region_id:int}/{volume_id:str}"
 
 
 @post(f"{ONE_V2}/attach", opt=WRITE, status_code=200, tags=["Volumes"])
-async def attach_volume(call: Here, volume_id: FromPath[str], data: JSONBody[AttachVolume]) -> TaskIds:
+async def attach_volume(call: Context, volume_id: FromPath[str], data: JSONBody[AttachVolume]) -> TaskIds:
     """Attach a volume that is available to an instance, under `attachment_tag` if that is given.
 
     The instance may run or not. A volume of type `ultra` hangs on instances of shared flavors only; bare metal servers
@@ -30,65 +30,65 @@ async def attach_volume(call: Here, volume_id: FromPath[str], data: JSONBody[Att
 
 
 @post(f"{ONE_V2}/detach", opt=WRITE, status_code=200, tags=["Volumes"])
-async def detach_volume(call: Here, volume_id: FromPath[str], data: JSONBody[DetachVolume]) -> TaskIds:
+async def detach_volume(call: Context, volume_id: FromPath[str], data: JSONBody[DetachVolume]) -> TaskIds:
     """Take a volume off an instance; the one that it boots from stays."""
     return TaskIds(tasks=[await _detached(call, volume_id, data.instance_id)])
 
 
 @post(f"{ONE}/attach", opt=WRITE, status_code=200, deprecated=True, tags=["Volumes"])
-async def attach_volume_and_wait(call: Here, volume_id: FromPath[str], data: JSONBody[AttachVolume]) -> VolumeView:
+async def attach_volume_and_wait(call: Context, volume_id: FromPath[str], data: JSONBody[AttachVolume]) -> VolumeView:
     """Attach a volume, and answer with it when it hangs, or as it stands after 25 seconds. Use version 2 instead."""
     return await after(call, volume_id, await _attached(call, volume_id, data))
 
 
 @post(f"{ONE}/detach", opt=WRITE, status_code=200, deprecated=True, tags=["Volumes"])
-async def detach_volume_and_wait(call: Here, volume_id: FromPath[str], data: JSONBody[DetachVolume]) -> VolumeView:
+async def detach_volume_and_wait(call: Context, volume_id: FromPath[str], data: JSONBody[DetachVolume]) -> VolumeView:
     """Take a volume off; answer with it when it is free, or as it stands after 25 seconds. Use version 2 instead."""
     return await after(call, volume_id, await _detached(call, volume_id, data.instance_id))
 
 
-async def after(call: Call, volume_id: str, task_id: str) -> VolumeView:
+async def after(call: RequestContext, volume_id: str, task_id: str) -> VolumeView:
     """The volume when the task has ended, or as it stands when that takes too long."""
-    await call.ended(task_id)
+    await call.wait_for_task(task_id)
     async with call.db.read() as tx:
         volume = await volumes.get(tx, call.place, volume_id)
-        return show(call.cloud, volume, await volume_parts.of(tx, volume))
+        return show(call.app, volume, await volume_details.of(tx, volume))
 
 
-async def _attached(call: Call, volume_id: str, data: AttachVolume) -> str:
+async def _attached(call: RequestContext, volume_id: str, data: AttachVolume) -> str:
     """Lock both and write down the task that attaches; its id."""
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
 
     async def write(tx: Tx) -> None:
         before = await volumes.get(tx, call.place, volume_id)
-        held = await volumes.save(tx, before, before.attaching(task_id, call.cloud.now()))
-        await hang(tx, call, held, data.instance_id, data.attachment_tag, task_id)
+        held = await volumes.save(tx, before, before.attaching(task_id, call.app.now()))
+        await attachment_service.attach_volume(tx, call, held, data.instance_id, data.attachment_tag, task_id)
         args = {"volume_id": volume_id, "instance_id": data.instance_id}
         shown = {**args, "attachment_tag": data.attachment_tag}
-        await call.start(tx, "attach_volume", task_id, args, data=shown)
-        await call.record(tx, "volume", "attach", volume_id, data=shown, task_id=task_id, name=before.name)
+        await call.start_task(tx, "attach_volume", task_id, args, data=shown)
+        await call.audit(tx, "volume", "attach", volume_id, data=shown, task_id=task_id, name=before.name)
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return task_id
 
 
-async def _detached(call: Call, volume_id: str, instance_id: str) -> str:
+async def _detached(call: RequestContext, volume_id: str, instance_id: str) -> str:
     """Lock both and write down the task that detaches; its id."""
-    task_id = call.cloud.new_id()
+    task_id = call.app.new_id()
 
     async def write(tx: Tx) -> None:
         before = await volumes.get(tx, call.place, volume_id)
         instance = await instances.get(tx, call.place, instance_id)
         hangs = await attachments.of_volume(tx, volume_id)
-        await volumes.save(tx, before, before.detaching(hangs, instance_id, task_id, call.cloud.now()))
-        await instances.save(tx, instance, opened(instance).locked(task_id))
+        await volumes.save(tx, before, before.detaching(hangs, instance_id, task_id, call.app.now()))
+        await instances.save(tx, instance, require_attachable(instance).locked(task_id))
         args = {"volume_id": volume_id, "instance_id": instance_id}
-        await call.start(tx, "detach_volume", task_id, args)
-        await call.record(tx, "volume", "detach", volume_id, data=args, task_id=task_id, name=before.name)
+        await call.start_task(tx, "detach_volume", task_id, args)
+        await call.audit(tx, "volume", "detach", volume_id, data=args, task_id=task_id, name=before.name)
 
     await call.db.write(write)
-    call.cloud.nudge()
+    call.app.wake_engine()
     return task_id
 
 

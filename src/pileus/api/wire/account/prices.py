@@ -8,7 +8,7 @@ from msgspec import Meta, Struct, field
 
 from pileus.api.wire.constraints import Size, VolumeSourceName, VolumeType
 from pileus.api.wire.network.interfaces import NewInterface
-from pileus.domain.account.prices import Preview, Price, shown
+from pileus.domain.account.prices import Preview, Price, format_amount
 from pileus.domain.catalogue import Catalogue
 
 Currency = Literal["AZN", "EUR", "USD"]
@@ -164,4 +164,4 @@ def monthly(price: Price | None) -> float | None:
 
 
 def _number(amount: Decimal | None) -> float | None:
-    return None if amount is None else float(shown(amount))
+    return None if amount is None else float(format_amount(amount))

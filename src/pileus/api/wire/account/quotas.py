@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from pileus.api.wire.times import zulu
-from pileus.domain.account.quotas import EVERYWHERE, LimitRequest, QuotaThreshold, named
+from pileus.api.wire.times import format_zulu
+from pileus.domain.account.quotas import EVERYWHERE, LimitRequest, QuotaThreshold, parse_limits
 
 Limits = dict[str, int]
 """Numbers by `<quota>_limit` and, in what is shown, `<quota>_usage`."""
@@ -26,10 +26,10 @@ class RequestedLimits(Struct, kw_only=True):
 
     def by_region(self) -> dict[str, Limits]:
         """The quotas' names and numbers, by region; raises Invalid."""
-        found = {str(EVERYWHERE): named(self.global_limits, everywhere=True)} if self.global_limits else {}
+        found = {str(EVERYWHERE): parse_limits(self.global_limits, everywhere=True)} if self.global_limits else {}
         for limits in self.regional_limits:
             rest = {name: value for name, value in limits.items() if name != "region_id"}
-            found.setdefault(str(limits.get("region_id", EVERYWHERE)), {}).update(named(rest, everywhere=False))
+            found.setdefault(str(limits.get("region_id", EVERYWHERE)), {}).update(parse_limits(rest, everywhere=False))
         return found
 
 
@@ -68,8 +68,8 @@ class LimitRequestView(Struct, kw_only=True):
                 global_limits=_limits(wished.get(EVERYWHERE, {})), regional_limits=regional
             ),
             status=request.status,
-            created_at=zulu(request.created_at),
-            updated_at=zulu(request.updated_at),
+            created_at=format_zulu(request.created_at),
+            updated_at=format_zulu(request.updated_at),
         )
 
 
@@ -94,7 +94,7 @@ class ThresholdView(Struct, kw_only=True):
         return cls(
             client_id=threshold.client_id,
             threshold=threshold.threshold,
-            last_sending=None if sent is None else zulu(sent),
+            last_sending=None if sent is None else format_zulu(sent),
             last_message=threshold.last_message,
         )
 

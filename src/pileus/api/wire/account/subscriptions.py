@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from pileus.api.wire.patches import given
+from pileus.api.wire.patches import present_fields
 from pileus.domain.account.subscriptions import HIDDEN, Queue, Webhook
 
 Address = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -42,7 +42,7 @@ class QueueView(Struct, kw_only=True):
         """Show a subscription."""
         return cls(
             id=subscription_id,
-            connection_string=target.shown,
+            connection_string=target.address_without_password,
             exchange=target.exchange,
             routing_key=target.routing_key,
             receive_child_client_events=target.receive_child_client_events,
@@ -91,7 +91,7 @@ class UpdateQueue(Struct, kw_only=True):
 
     def changes(self) -> dict[str, Any]:
         """What was given."""
-        return given(self)
+        return present_fields(self)
 
 
 class TestQueue(Struct, kw_only=True):

@@ -58,6 +58,6 @@ class UserActionView(Struct, kw_only=True):
         )
 
 
-def written(action: UserAction) -> bytes:
+def encode_audit_event(action: UserAction) -> bytes:
     """A line as subscribers get it."""
     return msgspec.json.encode(UserActionView.of(action))

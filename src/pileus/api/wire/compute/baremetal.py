@@ -18,9 +18,9 @@ from pileus.api.wire.constraints import Name, NameTemplate, Uuid
 from pileus.api.wire.network.ddos_profiles import BlackholePortView, DdosProfileView, NewProfile
 from pileus.api.wire.network.interfaces import NewInterface
 from pileus.api.wire.tags import NewTags, TagView
-from pileus.domain.compute.orders import NewVolume, Order, Source
+from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, Source
 from pileus.domain.errors import invalid
-from pileus.domain.tags import checked
+from pileus.domain.tags import validate_tags
 
 
 class CreateServer(Struct, kw_only=True):
@@ -40,15 +40,15 @@ class CreateServer(Struct, kw_only=True):
     app_config: dict[str, Any] | None = None
     ddos_profile: NewProfile | None = None
 
-    def order(self, ssh_key_id: str | None) -> Order:
+    def order(self, ssh_key_id: str | None) -> InstanceOrder:
         """Say it in the rules' words; raises Invalid."""
-        return Order(
+        return InstanceOrder(
             flavor_id=self.flavor,
             name=self.name,
             name_template=self.name_template,
             volumes=[self._installed()],
             interfaces=[interface.ordered() for interface in self.interfaces],
-            tags=checked(self.tags or {}),
+            tags=validate_tags(self.tags or {}),
             ssh_key_id=ssh_key_id,
             username=self.username or None,
             password=self.password or None,

@@ -98,8 +98,8 @@ class PricedFlavor(ListedFlavor, kw_only=True):
         return cls(
             **structs.asdict(ListedFlavor.of(flavor)),
             currency_code=currency_code,
-            price_per_hour=None if price is None else float(prices.shown(price.per_hour)),
-            price_per_month=None if price is None else float(prices.shown(price.per_month)),
+            price_per_hour=None if price is None else float(prices.format_amount(price.per_hour)),
+            price_per_month=None if price is None else float(prices.format_amount(price.per_month)),
             price_status="hide" if price is None else "show",
         )
 

@@ -9,7 +9,7 @@ from pileus.api.wire.constraints import Name, Uuid
 from pileus.api.wire.tags import NewTags, TagChanges
 from pileus.domain.compute.images import ImagePatch
 from pileus.domain.errors import invalid
-from pileus.domain.tags import checked
+from pileus.domain.tags import validate_tags
 
 Architecture = Literal["aarch64", "x86_64"]
 Firmware = Literal["bios", "uefi"]
@@ -79,7 +79,7 @@ class UpdateImage(Struct, kw_only=True):
             if value is not UNSET and value is not None:
                 patch[name] = value
         if self.tags is not UNSET:
-            patch["tags"] = checked(self.tags)
+            patch["tags"] = validate_tags(self.tags)
         return patch
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from pileus.api.wire.legacy import second_tags
-from pileus.api.wire.placed import placed
-from pileus.api.wire.tags import TagView, shown
+from pileus.api.wire.common import common_fields
+from pileus.api.wire.legacy import legacy_tag_fields
+from pileus.api.wire.tags import TagView, tag_views
 from pileus.domain.compute.images import Image
 from pileus.domain.tags import Tag
 
@@ -74,12 +74,12 @@ class ImageView(Struct, kw_only=True):
             gpu_driver=None,
             gpu_driver_type=None,
             gpu_driver_version=None,
-            tags_v2=shown(tags),
+            tags_v2=tag_views(tags),
             currency_code=None,
             price_per_hour=None,
             price_per_month=None,
             price_status=None,
-            **placed(image, region_name, project_id),
+            **common_fields(image, region_name, project_id),
         )
 
 
@@ -94,4 +94,4 @@ class LegacyImageView(ImageView, kw_only=True):
     def of(cls, image: Image, tags: Iterable[Tag], region_name: str, project_id: int) -> "LegacyImageView":
         """Show an image under both sets of names."""
         view = ImageView.of(image, tags, region_name, project_id)
-        return cls(**asdict(view), tags=view.tags_v2, **second_tags(view.tags_v2))
+        return cls(**asdict(view), tags=view.tags_v2, **legacy_tag_fields(view.tags_v2))

@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from pileus.api.wire.compute.instance_volumes import NewVolume
 from pileus.api.wire.constraints import Name, NameTemplate, Uuid
 from pileus.api.wire.network.interfaces import GroupId, NewInterface
-from pileus.api.wire.storage.volumes import NewVolume
 from pileus.api.wire.tags import NewTags, TagChanges
+from pileus.domain.compute.instance_orders import InstanceOrder
 from pileus.domain.compute.instances import Action, InstancePatch
-from pileus.domain.compute.orders import Order
-from pileus.domain.tags import checked
+from pileus.domain.tags import validate_tags
 
 AtMostOne = Meta(max_length=1)
 
@@ -27,7 +27,7 @@ class UpdateInstance(Struct, kw_only=True):
         if self.name is not UNSET:
             patch["name"] = self.name
         if self.tags is not UNSET:
-            patch["tags"] = None if self.tags is None else checked(self.tags)
+            patch["tags"] = None if self.tags is None else validate_tags(self.tags)
         return patch
 
 
@@ -65,16 +65,16 @@ class CreateInstance(Struct, kw_only=True):
         """The name of the SSH key, if one was given, by whichever field."""
         return self.ssh_key_name or self.keypair_name or None
 
-    def order(self, ssh_key_id: str | None) -> Order:
+    def order(self, ssh_key_id: str | None) -> InstanceOrder:
         """Say it in the rules' words; empty text is as good as none. Raises Invalid for tags."""
-        return Order(
+        return InstanceOrder(
             flavor_id=self.flavor,
             name=self.effective_name(),
             name_template=self.effective_template(),
             volumes=[volume.ordered() for volume in self.volumes],
             interfaces=[interface.ordered() for interface in self.interfaces],
             security_group_ids=[group.id for group in self.security_groups or ()],
-            tags=checked(self.tags or self.metadata or {}),
+            tags=validate_tags(self.tags or self.metadata or {}),
             ssh_key_id=ssh_key_id,
             placement_group_id=self.servergroup_id,
             username=self.username or None,

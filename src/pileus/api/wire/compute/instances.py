@@ -9,9 +9,9 @@ from pileus.api.wire import tags
 from pileus.api.wire.compute.flavors import FlavorView
 from pileus.api.wire.network.ddos_profiles import BlackholePortView, DdosProfileView
 from pileus.api.wire.tags import TagView
-from pileus.api.wire.times import zulu
-from pileus.domain.compute.attached import Attached, InstanceAddress
+from pileus.api.wire.times import format_zulu
 from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
 from pileus.domain.compute.instances import Instance
 
 
@@ -82,7 +82,7 @@ class InstanceView(Struct, kw_only=True):
     def of(  # noqa: PLR0913  # each is a fact of its own
         cls,
         instance: Instance,
-        attached: Attached,
+        attached: InstanceDetails,
         region_name: str,
         flavor: Flavor,
         *,
@@ -108,7 +108,7 @@ class InstanceView(Struct, kw_only=True):
             fixed_ip_assignments=_assignments(attached.addresses),
             security_groups=[InstanceSecurityGroup(name=name) for name in attached.security_groups],
             ssh_key_name=instance.ssh_key_id,
-            tags=tags.shown(attached.tags),
+            tags=tags.tag_views(attached.tags),
             blackhole_ports=[BlackholePortView.of(port) for port in attached.blackhole_ports],
             ddos_profile=None if profile is None else DdosProfileView.of(profile, attached.ddos_template),
             instance_isolation=Isolation(reason=instance.isolation_reason) if instance.isolated else None,
@@ -117,7 +117,7 @@ class InstanceView(Struct, kw_only=True):
             project_id=instance.project_id,
             task_id=instance.task_id,
             creator_task_id=instance.creator_task_id,
-            created_at=zulu(instance.created_at),
+            created_at=format_zulu(instance.created_at),
         )
 
 
@@ -135,7 +135,7 @@ class LegacyInstanceView(InstanceView, kw_only=True):
     def of(  # noqa: PLR0913  # each is a fact of its own
         cls,
         instance: Instance,
-        attached: Attached,
+        attached: InstanceDetails,
         region_name: str,
         flavor: Flavor,
         *,

@@ -3,7 +3,7 @@
 from msgspec import Struct, structs
 
 from pileus.api.wire.constraints import Name
-from pileus.api.wire.times import zulu
+from pileus.api.wire.times import format_zulu
 from pileus.domain.compute.ssh_keys import SSHKey
 
 
@@ -30,7 +30,7 @@ class SSHKeyView(Struct, kw_only=True):
             project_id=key.project_id,
             shared_in_project=key.shared_in_project,
             state=key.state,
-            created_at=zulu(key.created_at),
+            created_at=format_zulu(key.created_at),
         )
 
 

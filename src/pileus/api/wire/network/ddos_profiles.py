@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from pileus.api.wire.times import NEVER, zulu
+from pileus.api.wire.times import NEVER, format_zulu
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
 
 HOUR = 3_600_000_000
@@ -146,8 +146,8 @@ class BlackholePortView(Struct, kw_only=True, rename=ALARM_NAMES):
         return cls(
             id=port.id,
             state=port.alarm_state,
-            start=zulu(port.started_at),
-            end=NEVER if ended is None else zulu(ended),
+            start=format_zulu(port.started_at),
+            end=NEVER if ended is None else format_zulu(ended),
             duration="ongoing" if ended is None else _lasting(ended - port.started_at),
             ip=port.destination_ip,
         )

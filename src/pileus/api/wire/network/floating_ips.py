@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.constraints import Uuid
-from pileus.api.wire.legacy import second_tags
-from pileus.api.wire.placed import placed
-from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
+from pileus.api.wire.legacy import legacy_tag_fields
+from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPPatch
-from pileus.domain.tags import Tag, checked
+from pileus.domain.tags import Tag, validate_tags
 
 Status = Literal["ACTIVE", "DOWN", "ERROR"]
 
@@ -45,8 +45,8 @@ class FloatingIPView(Struct, kw_only=True):
             port_id=floating.port_id,
             router_id=floating.router_id,
             status=floating.status,
-            tags=shown(tags),
-            **placed(floating, region_name),
+            tags=tag_views(tags),
+            **common_fields(floating, region_name),
         )
 
 
@@ -67,7 +67,7 @@ class LegacyFloatingIPView(FloatingIPView, kw_only=True):
     def of(cls, floating: FloatingIP, tags: Iterable[Tag], region_name: str) -> "LegacyFloatingIPView":
         """Show a floating IP under both sets of names."""
         view = FloatingIPView.of(floating, tags, region_name)
-        return cls(**asdict(view), **second_tags(view.tags))
+        return cls(**asdict(view), **legacy_tag_fields(view.tags))
 
 
 class LegacyListedFloatingIP(ListedFloatingIP, kw_only=True):
@@ -112,7 +112,7 @@ class UpdateFloatingIPTags(Struct, kw_only=True):
         """Keep the field if it was sent, tags checked; raises Invalid."""
         if self.tags is UNSET:
             return FloatingIPPatch()
-        return FloatingIPPatch(tags=None if self.tags is None else checked(self.tags))
+        return FloatingIPPatch(tags=None if self.tags is None else validate_tags(self.tags))
 
 
 class AssignFloatingIP(Struct, kw_only=True):

@@ -6,16 +6,16 @@ from msgspec import Struct
 
 from pileus.api.wire.constraints import InterfaceName, IpFamily, PortGroup, Uuid
 from pileus.api.wire.network.ddos_profiles import NewProfile
-from pileus.domain.compute import orders
-from pileus.domain.compute.orders import FloatingChoice, InterfaceType
+from pileus.domain.compute import instance_orders
+from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType
 
 
 class NewFloatingIP(Struct, kw_only=True, tag_field="source", tag="new"):
     """A floating IP to be made for the interface."""
 
-    def chosen(self) -> FloatingChoice:
+    def chosen(self) -> FloatingIPChoice:
         """Say it in the rules' words."""
-        return FloatingChoice()
+        return FloatingIPChoice()
 
 
 class ExistingFloatingIP(Struct, kw_only=True, tag_field="source", tag="existing"):
@@ -23,9 +23,9 @@ class ExistingFloatingIP(Struct, kw_only=True, tag_field="source", tag="existing
 
     existing_floating_id: Uuid
 
-    def chosen(self) -> FloatingChoice:
+    def chosen(self) -> FloatingIPChoice:
         """Say it in the rules' words."""
-        return FloatingChoice(existing_id=self.existing_floating_id)
+        return FloatingIPChoice(existing_id=self.existing_floating_id)
 
 
 InterfaceFloatingIP = NewFloatingIP | ExistingFloatingIP
@@ -42,8 +42,8 @@ class _NewInterface(Struct, kw_only=True, tag_field="type"):
     security_groups: list[GroupId] | None = None
     port_group: PortGroup = 0
 
-    def _ordered(self, type_: InterfaceType, **rest: Any) -> orders.NewInterface:
-        return orders.NewInterface(
+    def _ordered(self, type_: InterfaceType, **rest: Any) -> instance_orders.NewInterface:
+        return instance_orders.NewInterface(
             type=type_,
             interface_name=self.interface_name,
             port_group=self.port_group,
@@ -57,7 +57,7 @@ class NewExternalInterface(_NewInterface, kw_only=True, tag="external"):
 
     ip_family: IpFamily | None = "ipv4"
 
-    def ordered(self) -> orders.NewInterface:
+    def ordered(self) -> instance_orders.NewInterface:
         """Say it in the rules' words."""
         return self._ordered(InterfaceType.EXTERNAL, ip_family=self.ip_family or "ipv4")
 
@@ -69,7 +69,7 @@ class NewSubnetInterface(_NewInterface, kw_only=True, tag="subnet"):
     subnet_id: Uuid
     floating_ip: InterfaceFloatingIP | None = None
 
-    def ordered(self) -> orders.NewInterface:
+    def ordered(self) -> instance_orders.NewInterface:
         """Say it in the rules' words."""
         return self._ordered(
             InterfaceType.SUBNET,
@@ -87,7 +87,7 @@ class NewAnySubnetInterface(_NewInterface, kw_only=True, tag="any_subnet"):
     ip_family: IpFamily | None = "ipv4"
     floating_ip: InterfaceFloatingIP | None = None
 
-    def ordered(self) -> orders.NewInterface:
+    def ordered(self) -> instance_orders.NewInterface:
         """Say it in the rules' words."""
         return self._ordered(
             InterfaceType.ANY_SUBNET,
@@ -104,7 +104,7 @@ class NewReservedInterface(_NewInterface, kw_only=True, tag="reserved_fixed_ip")
     port_id: Uuid
     floating_ip: InterfaceFloatingIP | None = None
 
-    def ordered(self) -> orders.NewInterface:
+    def ordered(self) -> instance_orders.NewInterface:
         """Say it in the rules' words."""
         return self._ordered(
             InterfaceType.RESERVED_FIXED_IP,
@@ -125,7 +125,7 @@ class AttachExternal(_AttachInterface, kw_only=True, tag="external"):
 
     ip_family: IpFamily | None = None
 
-    def ordered(self) -> orders.NewInterface:
+    def ordered(self) -> instance_orders.NewInterface:
         """Say it in the rules' words."""
         return self._ordered(InterfaceType.EXTERNAL, ip_family=self.ip_family or "ipv4")
 
@@ -135,7 +135,7 @@ class AttachSubnet(_AttachInterface, kw_only=True, tag="subnet"):
 
     subnet_id: Uuid
 
-    def ordered(self) -> orders.NewInterface:
+    def ordered(self) -> instance_orders.NewInterface:
         """Say it in the rules' words."""
         return self._ordered(InterfaceType.SUBNET, subnet_id=self.subnet_id)
 
@@ -146,7 +146,7 @@ class AttachAnySubnet(_AttachInterface, kw_only=True, tag="any_subnet"):
     network_id: Uuid
     ip_family: IpFamily | None = None
 
-    def ordered(self) -> orders.NewInterface:
+    def ordered(self) -> instance_orders.NewInterface:
         """Say it in the rules' words."""
         return self._ordered(InterfaceType.ANY_SUBNET, network_id=self.network_id, ip_family=self.ip_family or "ipv4")
 
@@ -156,7 +156,7 @@ class AttachReserved(_AttachInterface, kw_only=True, tag="reserved_fixed_ip"):
 
     port_id: Uuid
 
-    def ordered(self) -> orders.NewInterface:
+    def ordered(self) -> instance_orders.NewInterface:
         """Say it in the rules' words."""
         return self._ordered(InterfaceType.RESERVED_FIXED_IP, port_id=self.port_id)
 

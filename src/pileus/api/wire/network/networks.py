@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.constraints import Name
 from pileus.api.wire.network.subnets import SubnetView
-from pileus.api.wire.placed import placed
-from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
+from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
 from pileus.domain.network.networks import Network, NetworkPatch, Subnet
-from pileus.domain.tags import Tag, checked
+from pileus.domain.tags import Tag, validate_tags
 
 NetworkType = Literal["vlan", "vxlan"]
 NetworkOrder = Literal["created_at.asc", "created_at.desc", "name.asc", "name.desc", "priority.desc"]
@@ -119,7 +119,7 @@ class UpdateNetwork(Struct, kw_only=True):
         if self.name is not UNSET:
             patch["name"] = self.name
         if self.tags is not UNSET:
-            patch["tags"] = None if self.tags is None else checked(self.tags)
+            patch["tags"] = None if self.tags is None else validate_tags(self.tags)
         return patch
 
 
@@ -134,6 +134,6 @@ def _facts(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str,
         "shared": network.shared,
         "default": network.is_default,
         "port_security_enabled": network.port_security_enabled,
-        "tags": shown(tags),
-        **placed(network, region_name),
+        "tags": tag_views(tags),
+        **common_fields(network, region_name),
     }

@@ -5,13 +5,13 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.constraints import IpFamily, Uuid
 from pileus.api.wire.network.networks import NetworkView
 from pileus.api.wire.network.ports import AddressPairView
 from pileus.api.wire.network.subnets import SubnetView
-from pileus.api.wire.placed import placed
+from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.compute.instances import Instance
-from pileus.domain.compute.orders import InterfaceType, NewInterface
 from pileus.domain.network.ports import AssignedAddress, Port
 from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP
 
@@ -81,7 +81,7 @@ class ReservedFixedIPView(Struct, kw_only=True):
             reservation=_reservation(one),
             attachments=used,
             allowed_address_pairs=[AddressPairView.of(pair) for pair in port.allowed_address_pairs],
-            **placed(port, region_name),
+            **common_fields(port, region_name),
         )
 
 

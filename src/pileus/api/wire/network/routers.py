@@ -5,14 +5,14 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.constraints import Name, Uuid
 from pileus.api.wire.network.ports import IpAssignment
 from pileus.api.wire.network.subnets import RouteIn, RouteView
-from pileus.api.wire.placed import placed
 from pileus.domain.errors import invalid
 from pileus.domain.network.networks import Route
 from pileus.domain.network.ports import AssignedAddress
-from pileus.domain.network.routers import Leg, Router, RouterPatch
+from pileus.domain.network.routers import Router, RouterInterface, RouterPatch
 from pileus.domain.network.subnets import routes
 
 
@@ -52,7 +52,7 @@ class RouterView(Struct, kw_only=True):
     updated_at: str
 
     @classmethod
-    def of(cls, router: Router, legs: Sequence[Leg], region_name: str) -> "RouterView":
+    def of(cls, router: Router, legs: Sequence[RouterInterface], region_name: str) -> "RouterView":
         """Show a router."""
         return cls(
             id=router.id,
@@ -62,7 +62,7 @@ class RouterView(Struct, kw_only=True):
             external_gateway_info=_gateway(router, legs),
             interfaces=[_interface(leg) for leg in legs if not leg.port.gateway],
             routes=[RouteView.of(route) for route in router.routes],
-            **placed(router, region_name),
+            **common_fields(router, region_name),
         )
 
 
@@ -161,7 +161,7 @@ def _led(gateway: Gateway | None) -> RouterPatch:
     return RouterPatch(external_network_id=gateway.network_id, enable_snat=gateway.enable_snat)
 
 
-def _gateway(router: Router, legs: Iterable[Leg]) -> ExternalGatewayView | None:
+def _gateway(router: Router, legs: Iterable[RouterInterface]) -> ExternalGatewayView | None:
     if router.external_network_id is None:
         return None
     outside = [leg for leg in legs if leg.port.gateway and leg.port.network_id == router.external_network_id]
@@ -172,7 +172,7 @@ def _gateway(router: Router, legs: Iterable[Leg]) -> ExternalGatewayView | None:
     )
 
 
-def _interface(leg: Leg) -> RouterInterfaceView:
+def _interface(leg: RouterInterface) -> RouterInterfaceView:
     return RouterInterfaceView(
         port_id=leg.port.id,
         network_id=leg.port.network_id,

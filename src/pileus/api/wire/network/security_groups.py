@@ -7,11 +7,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from msgspec.structs import asdict
 
 from pileus.api.wire.constraints import Description, Name, Uuid
-from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
+from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
 from pileus.api.wire.times import offset
 from pileus.domain.network.security_groups import SecurityGroup
-from pileus.domain.network.security_rules import MOST, NewRule, SecurityGroupRule, said_by
-from pileus.domain.tags import Tag, checked
+from pileus.domain.network.security_rules import MOST, NewRule, SecurityGroupRule, rule_of
+from pileus.domain.tags import Tag, validate_tags
 
 Direction = Literal["egress", "ingress"]
 Ethertype = Literal["IPv4", "IPv6"]
@@ -48,7 +48,7 @@ class SecurityGroupRuleView(Struct, kw_only=True):
             revision_number=rule.revision,
             created_at=offset(rule.created_at),
             updated_at=offset(rule.updated_at),
-            **said_by(rule),
+            **rule_of(rule),
         )
 
 
@@ -77,7 +77,7 @@ class SecurityGroupView(Struct, kw_only=True):
             name=group.name,
             description=group.description,
             security_group_rules=[SecurityGroupRuleView.of(rule) for rule in rules],
-            tags_v2=shown(tags),
+            tags_v2=tag_views(tags),
             revision_number=group.revision,
             project_id=group.project_id,
             region=region_name,
@@ -138,7 +138,7 @@ class _UpdateGroup(Struct, kw_only=True):
 
     def retagging(self) -> dict[str, str | None] | None:
         """The merge patch of the tags, checked; raises Invalid."""
-        return None if self.tags is None else checked(self.tags or {})
+        return None if self.tags is None else validate_tags(self.tags or {})
 
 
 class UpdateSecurityGroup(_UpdateGroup, kw_only=True):

@@ -6,12 +6,12 @@ from typing import Literal, cast
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.constraints import Name, Uuid
-from pileus.api.wire.placed import placed
-from pileus.api.wire.tags import NewTags, TagChanges, TagView, shown
+from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
 from pileus.domain.network.networks import Route, Subnet
 from pileus.domain.network.subnets import NewSubnet, SubnetPatch
-from pileus.domain.tags import Tag, checked
+from pileus.domain.tags import Tag, validate_tags
 
 SubnetOrder = Literal[
     "available_ips.asc", "available_ips.desc", "cidr.asc", "cidr.desc", "created_at.asc", "created_at.desc",
@@ -86,8 +86,8 @@ class SubnetView(Struct, kw_only=True):
             has_router=False,
             available_ips=None if available is None else _count(available),
             total_ips=_count(subnet.total),
-            tags=shown(tags),
-            **placed(subnet, region_name, project_id),
+            tags=tag_views(tags),
+            **common_fields(subnet, region_name, project_id),
         )
 
 
@@ -153,7 +153,7 @@ class UpdateSubnet(Struct, kw_only=True):
         if self.host_routes is not None:
             patch["host_routes"] = [route.route() for route in self.host_routes]
         if self.tags is not UNSET:
-            patch["tags"] = None if self.tags is None else checked(self.tags)
+            patch["tags"] = None if self.tags is None else validate_tags(self.tags)
         return patch
 
 

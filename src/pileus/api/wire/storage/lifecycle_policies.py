@@ -7,8 +7,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from pileus.api.wire.account.prices import Currency, ItemPrice, PriceStatus, hourly, monthly
 from pileus.api.wire.constraints import END, Uuid, VolumeType
-from pileus.api.wire.patches import given
-from pileus.api.wire.storage.schedules import CreateSchedule, ScheduleView, shown
+from pileus.api.wire.patches import present_fields
+from pileus.api.wire.storage.schedules import CreateSchedule, ScheduleView, schedule_view
 from pileus.domain.account.prices import Price
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
@@ -57,7 +57,7 @@ class LifecyclePolicyView(Struct, kw_only=True):
             project_id=policy.project_id,
             region_id=policy.region_id,
             user_id=policy.user_id,
-            schedules=[shown(schedule) for schedule in schedules],
+            schedules=[schedule_view(schedule) for schedule in schedules],
             volumes=[PolicyVolume(volume_id=each, volume_name=name) for each, name in volumes],
         )
 
@@ -80,7 +80,7 @@ class UpdateLifecyclePolicy(Struct, kw_only=True):
 
     def changes(self) -> dict[str, Any]:
         """What was given."""
-        return given(self)
+        return present_fields(self)
 
 
 class AddSchedules(Struct, kw_only=True):

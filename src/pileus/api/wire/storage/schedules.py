@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
-from pileus.api.wire.patches import given
+from pileus.api.wire.patches import present_fields
 from pileus.domain.storage.schedules import DEFAULT_TEMPLATE, Cron, Interval, NewSchedule, Schedule, Span
 
 TIMING = frozenset({"type", *Cron.__struct_fields__, *Interval.__struct_fields__})
@@ -63,7 +63,7 @@ class IntervalScheduleView(_ScheduleView, kw_only=True, tag="interval"):
 ScheduleView = CronScheduleView | IntervalScheduleView
 
 
-def shown(schedule: Schedule) -> ScheduleView:
+def schedule_view(schedule: Schedule) -> ScheduleView:
     """Show a schedule."""
     kind = CronScheduleView if isinstance(schedule.timing, Cron) else IntervalScheduleView
     return kind(
@@ -158,9 +158,9 @@ class UpdateSchedule(Struct, kw_only=True):
 
     def changes(self) -> dict[str, Any]:
         """What of the schedule itself changes."""
-        changes = {name: value for name, value in given(self).items() if name not in TIMING}
+        changes = {name: value for name, value in present_fields(self).items() if name not in TIMING}
         return changes | ({} if self.retention_time is UNSET else {"retention_time": self.retention_time.span()})
 
     def timing(self) -> dict[str, Any]:
         """What of its timing changes."""
-        return {name: value for name, value in given(self).items() if name in TIMING}
+        return {name: value for name, value in present_fields(self).items() if name in TIMING}

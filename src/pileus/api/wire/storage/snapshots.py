@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from pileus.api.wire.common import common_fields
 from pileus.api.wire.constraints import Name, Uuid
-from pileus.api.wire.legacy import second_tags
-from pileus.api.wire.placed import placed
-from pileus.api.wire.tags import NewTags, TagView, shown
+from pileus.api.wire.legacy import legacy_tag_fields
+from pileus.api.wire.tags import NewTags, TagView, tag_views
 from pileus.domain.storage.volumes import Snapshot
 from pileus.domain.tags import Tag
 
@@ -41,8 +41,8 @@ class SnapshotView(Struct, kw_only=True):
             status=snapshot.status,
             size=snapshot.size,
             volume_id=snapshot.volume_id,
-            tags=shown(tags),
-            **placed(snapshot, region_name),
+            tags=tag_views(tags),
+            **common_fields(snapshot, region_name),
         )
 
 
@@ -56,7 +56,7 @@ class LegacySnapshotView(SnapshotView, kw_only=True):
     def of(cls, snapshot: Snapshot, tags: Iterable[Tag], region_name: str) -> "LegacySnapshotView":
         """Show a snapshot under both sets of names."""
         view = SnapshotView.of(snapshot, tags, region_name)
-        return cls(**asdict(view), **second_tags(view.tags))
+        return cls(**asdict(view), **legacy_tag_fields(view.tags))
 
 
 class CreateSnapshot(Struct, kw_only=True):

@@ -6,10 +6,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pileus.api.wire.constraints import AttachmentTag, Name, RetypableVolumeType, Size, Uuid, VolumeType
 from pileus.api.wire.tags import NewTags, TagChanges
-from pileus.domain.compute import orders
-from pileus.domain.compute.orders import Source
+from pileus.domain.compute import instance_orders
+from pileus.domain.compute.instance_orders import Source
 from pileus.domain.storage.volumes import VolumePatch
-from pileus.domain.tags import checked
+from pileus.domain.tags import validate_tags
 
 PolicyId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -24,15 +24,15 @@ class _CreateVolume(Struct, kw_only=True, tag_field="source"):
 
     def _ordered(
         self, source: Source, source_id: str | None, size: int | None, type_name: str | None
-    ) -> orders.NewVolume:
-        return orders.NewVolume(
+    ) -> instance_orders.NewVolume:
+        return instance_orders.NewVolume(
             source=source,
             source_id=source_id,
             size=size,
             type_name=type_name,
             name=self.name,
             attachment_tag=self.attachment_tag,
-            tags=checked(self.tags or self.metadata or {}),
+            tags=validate_tags(self.tags or self.metadata or {}),
         )
 
 
@@ -42,7 +42,7 @@ class CreateBlankVolume(_CreateVolume, kw_only=True, tag="new-volume"):
     size: Size
     type_name: VolumeType = "standard"
 
-    def ordered(self) -> orders.NewVolume:
+    def ordered(self) -> instance_orders.NewVolume:
         """Say it in the rules' words; raises Invalid for its tags."""
         return self._ordered(Source.NEW, None, self.size, self.type_name)
 
@@ -54,7 +54,7 @@ class CreateVolumeFromImage(_CreateVolume, kw_only=True, tag="image"):
     size: Size
     type_name: VolumeType = "standard"
 
-    def ordered(self) -> orders.NewVolume:
+    def ordered(self) -> instance_orders.NewVolume:
         """Say it in the rules' words; raises Invalid for its tags."""
         return self._ordered(Source.IMAGE, self.image_id, self.size, self.type_name)
 
@@ -66,7 +66,7 @@ class CreateVolumeFromSnapshot(_CreateVolume, kw_only=True, tag="snapshot"):
     size: Size | None = None
     type_name: VolumeType | None = None
 
-    def ordered(self) -> orders.NewVolume:
+    def ordered(self) -> instance_orders.NewVolume:
         """Say it in the rules' words; raises Invalid for its tags."""
         return self._ordered(Source.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
 
@@ -86,7 +86,7 @@ class UpdateVolume(Struct, kw_only=True):
         if self.name is not UNSET:
             patch["name"] = self.name
         if self.tags is not UNSET:
-            patch["tags"] = None if self.tags is None else checked(self.tags)
+            patch["tags"] = None if self.tags is None else validate_tags(self.tags)
         return patch
 
 

@@ -3,12 +3,12 @@
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
-from pileus.api.wire.legacy import second_tags
-from pileus.api.wire.placed import placed
-from pileus.api.wire.tags import TagView, shown
+from pileus.api.wire.common import common_fields
+from pileus.api.wire.legacy import legacy_tag_fields
+from pileus.api.wire.tags import TagView, tag_views
 from pileus.api.wire.times import offset
 from pileus.domain.compute.images import Image
-from pileus.domain.storage.volume_parts import Hanging, VolumeParts
+from pileus.domain.storage.volume_details import VolumeAttachmentDetails, VolumeDetails
 from pileus.domain.storage.volume_types import VolumeLimits
 from pileus.domain.storage.volumes import Volume
 
@@ -29,7 +29,7 @@ class VolumeAttachmentView(Struct, kw_only=True):
     attached_at: str | None
 
     @classmethod
-    def of(cls, hanging: Hanging) -> "VolumeAttachmentView":
+    def of(cls, hanging: VolumeAttachmentDetails) -> "VolumeAttachmentView":
         """Show an attachment."""
         attachment = hanging.attachment
         return cls(
@@ -86,7 +86,7 @@ class VolumeView(Struct, kw_only=True):
     updated_at: str
 
     @classmethod
-    def of(cls, volume: Volume, parts: VolumeParts, region_name: str, limits: VolumeLimits | None) -> "VolumeView":
+    def of(cls, volume: Volume, parts: VolumeDetails, region_name: str, limits: VolumeLimits | None) -> "VolumeView":
         """Show a volume."""
         hanging = parts.hanging
         return cls(
@@ -101,8 +101,8 @@ class VolumeView(Struct, kw_only=True):
             limiter_stats=VolumeLimiterStats.of(limits) if limits else None,
             snapshot_ids=parts.snapshot_ids,
             volume_image_metadata=_image(volume.image_id, parts.image),
-            tags=shown(parts.tags),
-            **placed(volume, region_name),
+            tags=tag_views(parts.tags),
+            **common_fields(volume, region_name),
         )
 
 
@@ -114,11 +114,11 @@ class LegacyVolumeView(VolumeView, kw_only=True):
 
     @classmethod
     def of(
-        cls, volume: Volume, parts: VolumeParts, region_name: str, limits: VolumeLimits | None
+        cls, volume: Volume, parts: VolumeDetails, region_name: str, limits: VolumeLimits | None
     ) -> "LegacyVolumeView":
         """Show a volume under both sets of names."""
         view = VolumeView.of(volume, parts, region_name, limits)
-        return cls(**asdict(view), **second_tags(view.tags))
+        return cls(**asdict(view), **legacy_tag_fields(view.tags))
 
 
 def _image(image_id: str | None, image: Image | None) -> dict[str, str] | None:

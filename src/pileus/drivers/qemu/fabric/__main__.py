@@ -13,7 +13,7 @@ from pathlib import Path
 from pileus.drivers.qemu.fabric.control import answering
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.slirp import library
-from pileus.drivers.qemu.home import locked
+from pileus.drivers.qemu.paths import locked
 
 LOG = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ async def main() -> None:
 
 if __name__ == "__main__":
     os.chdir(sys.argv[1])
-    if len(sys.argv) > 2:  # noqa: PLR2004
+    if len(sys.argv) > 2:
         become(int(sys.argv[2]), int(sys.argv[3]))
     os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

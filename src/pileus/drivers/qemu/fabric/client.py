@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.drivers.driver import DriverError
+from pileus.drivers.protocols.compute import DriverError
 from pileus.drivers.qemu.fabric.state import Question, Reply, Report, State
-from pileus.drivers.qemu.home import near
+from pileus.drivers.qemu.paths import short_socket_path
 
 SOCKET = "fabric.sock"
 LONGEST = 64 << 20
@@ -22,7 +22,7 @@ class FabricGone(OSError):
     """Nobody answers: the fabric does not run."""
 
 
-async def told(folder: Path, state: State) -> Report:
+async def apply_state(folder: Path, state: State) -> Report:
     """Let the fabric be as a state says; raises FabricGone, or DriverError if it cannot."""
     return await _asked(folder, Question(state=state))
 
@@ -63,7 +63,7 @@ async def _asked(folder: Path, question: Question) -> Report:
 
 
 async def _exchanged(folder: Path, question: bytes) -> bytes:
-    with near(folder / SOCKET) as address:
+    with short_socket_path(folder / SOCKET) as address:
         reader, writer = await asyncio.open_unix_connection(address, limit=LONGEST)
     try:
         writer.write(question)

@@ -74,9 +74,9 @@ def _told(lease: Lease, kind: int) -> Iterator[tuple[int, bytes]]:
     yield 26, lease.mtu.to_bytes(2, "big")
     if lease.gateway:
         yield 3, packed(lease.gateway)
-    resolvers = [each for each in lease.resolvers if ip_address(each).version == 4]  # noqa: PLR2004
+    resolvers = [each for each in lease.resolvers if ip_address(each).version == 4]
     yield 6, b"".join(map(packed, resolvers or [RESOLVER]))
-    routes = [each for each in lease.routes if ip_network(each.destination).version == 4]  # noqa: PLR2004
+    routes = [each for each in lease.routes if ip_network(each.destination).version == 4]
     if routes or not lease.gateway:
         yield 121, b"".join(_classless(route) for route in _all(lease, routes))
 
@@ -98,7 +98,7 @@ def _classless(route: Route) -> bytes:
 
 def _options(content: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
-    while at < len(content) and content[at] != 255:  # noqa: PLR2004  # the end
+    while at < len(content) and content[at] != 255:  # the end
         if content[at] == 0:
             at += 1
             continue

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.drivers.guests import Way
-from pileus.drivers.qemu.fabric.outside import Opening, Outside
+from pileus.drivers.protocols.guests import PortForward
 from pileus.drivers.qemu.fabric.plan import MTU, Plan
 from pileus.drivers.qemu.fabric.ports import Port
 from pileus.drivers.qemu.fabric.slirp import LOOPBACK
-from pileus.drivers.qemu.fabric.state import Forward, Guest, Kept, Report, State
+from pileus.drivers.qemu.fabric.state import Forward, Guest, Report, SavedState, State
 from pileus.drivers.qemu.fabric.switch import Switch
 from pileus.drivers.qemu.fabric.taps import Tap
+from pileus.drivers.qemu.fabric.uplink import Opening, Uplink
 
 LOG = logging.getLogger(__name__)
 KEPT = Path("state.json")
@@ -38,7 +38,7 @@ class Fabric:
     async def remember(self) -> None:
         """Go on from what was kept."""
         if KEPT.exists():
-            kept = msgspec.json.decode(KEPT.read_bytes(), type=Kept)
+            kept = msgspec.json.decode(KEPT.read_bytes(), type=SavedState)
             self._host_ports = kept.host_ports
             await self.become(kept.state)
 
@@ -77,7 +77,7 @@ class Fabric:
             if port_id in switch.ports:
                 switch.ports[port_id].become(wire, shared=shared)
             else:
-                switch.ports[port_id] = Port(wire, switch.heard, shared=shared)
+                switch.ports[port_id] = Port(wire, switch.from_machine, shared=shared)
             switch.ports[port_id].guard.learn(plan.patterns(wire.nic))
         switch.index()
 
@@ -86,7 +86,7 @@ class Fabric:
         for port_id, port in self.switch.ports.items():
             if port_id not in self.switch.outsides:
                 mtu = min(self.switch.plan.mtus.get(port.nic.network_id, MTU), MTU)
-                outside = Outside(self.switch.library, port, self.switch.came, mtu)
+                outside = Uplink(self.switch.library, port, self.switch.from_host, mtu)
                 self.switch.outsides[port_id] = outside
                 await outside.serve(partial(self._known, port))
 
@@ -122,7 +122,9 @@ class Fabric:
         for host_port in chain(had, self._free(key)):
             if outside.open(Opening(protocol=protocol, address=address, port=number, host_port=host_port)):
                 self._host_ports[key] = host_port
-                way = Way(protocol=protocol, address=address, port=number, host_address=LOOPBACK, host_port=host_port)
+                way = PortForward(
+                    protocol=protocol, address=address, port=number, host_address=LOOPBACK, host_port=host_port
+                )
                 return Forward(port_id=port.nic.port_id, machine_id=port.machine_id, way=way)
         LOG.error("No port of the host is free for port %d of %s", number, address)
         return None
@@ -141,7 +143,7 @@ class Fabric:
         wrong = []
         for network_id in wanted.keys() - switch.taps.keys():
             try:
-                switch.taps[network_id] = Tap(wanted[network_id], network_id, switch.tapped)
+                switch.taps[network_id] = Tap(wanted[network_id], network_id, switch.from_tap)
             except OSError as problem:
                 wrong.append(f"bridge {wanted[network_id].name} cannot be joined: {problem}")
         if wrong:
@@ -150,5 +152,5 @@ class Fabric:
     def _keep(self) -> None:
         new = KEPT.with_suffix(".new")
         new.touch(mode=0o600)
-        new.write_bytes(msgspec.json.encode(Kept(state=self._state, host_ports=self._host_ports)))
+        new.write_bytes(msgspec.json.encode(SavedState(state=self._state, host_ports=self._host_ports)))
         os.replace(new, KEPT)  # noqa: PTH105  # a name, not a path

@@ -151,7 +151,7 @@ def _pattern(rule: NewRule, members: Mapping[str, frozenset[bytes]]) -> Pattern:
 def _number(protocol: str | None, version: int | None) -> int | None:
     if protocol is None or protocol == "any":
         return None
-    if protocol == "icmp" and version == 6:  # noqa: PLR2004  # of the protocol
+    if protocol == "icmp" and version == 6:  # of the protocol
         return ICMPV6
     return int(protocol) if protocol.isdigit() else NUMBERS.get(protocol, 255)
 

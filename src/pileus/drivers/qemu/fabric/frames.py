@@ -62,9 +62,9 @@ def packet(frame: bytes, at: int = ETHERNET, depth: int = 0) -> Packet | None:
         return None
     if at == ETHERNET and int.from_bytes(frame[12:14], "big") != KINDS.get(frame[at] >> 4):
         return None
-    if frame[at] >> 4 == 4:  # noqa: PLR2004  # of the protocol
+    if frame[at] >> 4 == 4:  # of the protocol
         return _ipv4(frame, at, depth) if frame[at] & 15 >= IPV4_HEADER // 4 else None
-    return _ipv6(frame, at, depth) if frame[at] >> 4 == 6 and len(frame) >= at + IPV6_HEADER else None  # noqa: PLR2004
+    return _ipv6(frame, at, depth) if frame[at] >> 4 == 6 and len(frame) >= at + IPV6_HEADER else None
 
 
 def _ipv4(frame: bytes, at: int, depth: int) -> Packet:
@@ -84,7 +84,7 @@ def _ipv6(frame: bytes, at: int, depth: int) -> Packet:
         length = 8
         if found.protocol == FRAGMENT:
             split = int.from_bytes(frame[at + 2 : at + 4], "big")
-            found.fragment, found.first = True, split < 8  # noqa: PLR2004  # its offset has the upper 13 bits
+            found.fragment, found.first = True, split < 8  # its offset has the upper 13 bits
         else:
             length += 8 * frame[at + 1]
         found.protocol, at = frame[at], at + length
@@ -150,7 +150,7 @@ def checksum(data: bytes) -> int:
     if len(data) % 2:
         data += b"\0"
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total > 0xFFFF:  # noqa: PLR2004
+    while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
 
@@ -169,20 +169,20 @@ def forwarded(frame: bytes, source: bytes, target: bytes) -> bytes | None:
 def is_sound(frame: bytes) -> bool:
     """Whether a frame has a whole IPv4 packet, no piece of one, as long as it says, of TCP, UDP or ICMP."""
     head = frame[ETHERNET:]
-    if len(head) < IPV4_HEADER or head[0] != 0x45:  # noqa: PLR2004  # version 4, a header without options
+    if len(head) < IPV4_HEADER or head[0] != 0x45:  # version 4, a header without options
         return False
     length, split = struct.unpack_from("!HxxH", head, 2)
     if split & (MORE | OFFSET) or not IPV4_HEADER <= length <= len(head) or checksum(head[:IPV4_HEADER]):
         return False
     protocol, content = head[9], head[IPV4_HEADER:length]
     if protocol == UDP:
-        return len(content) >= 8 and int.from_bytes(content[4:6], "big") == len(content)  # noqa: PLR2004
+        return len(content) >= 8 and int.from_bytes(content[4:6], "big") == len(content)
     if protocol == TCP:
-        return len(content) >= 20 and 20 <= 4 * (content[12] >> 4) <= len(content)  # noqa: PLR2004
-    return protocol == ICMP and len(content) >= 8  # noqa: PLR2004  # the shortest header of each
+        return len(content) >= 20 and 20 <= 4 * (content[12] >> 4) <= len(content)
+    return protocol == ICMP and len(content) >= 8  # the shortest header of each
 
 
-def turned(ends: Ends) -> Ends:
+def reversed_ends(ends: Ends) -> Ends:
     """The ends of the answers."""
     return Ends(ends.target, ends.dport, ends.source, ends.sport)
 
@@ -209,11 +209,11 @@ def translated(frame: bytes, ends: Ends) -> bytes:
     return bytes(changed)
 
 
-def retold(frame: bytes, ends: Ends) -> bytes:
+def translate_icmp_error(frame: bytes, ends: Ends) -> bytes:
     """A frame with an ICMP error about a packet that had, where the error goes, the ends turned round."""
     start, length = ETHERNET + 4 * (frame[ETHERNET] & 15), int.from_bytes(frame[ETHERNET + 2 : ETHERNET + 4], "big")
     inner = start + 8
-    told = turned(ends)
+    told = reversed_ends(ends)
     changed = bytearray(translated(frame, Ends(ends.source, 0, ends.target, 0)))
     first = inner + 4 * (frame[inner] & 15)
     ports = _ports(frame[inner + 9], first, told)
@@ -239,6 +239,6 @@ def _amend(frame: bytearray, at: int, old: bytes, new: bytes) -> None:
     words = f"!{len(old) // 2}H"
     for before, after in zip(struct.unpack(words, old), struct.unpack(words, new), strict=True):
         total += (~before & 0xFFFF) + after
-    while total > 0xFFFF:  # noqa: PLR2004
+    while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     frame[at : at + 2] = (~total & 0xFFFF).to_bytes(2, "big")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.drivers.qemu.fabric.frames import Ends, Packet, turned
+from pileus.drivers.qemu.fabric.frames import Ends, Packet, reversed_ends
 
 MOST = 8192
 """Connections that are known at once of those that one end has begun: who begins more loses its own oldest."""
@@ -62,7 +62,7 @@ class Nat:
         (place, mac), (source, target) = here, as_
         if found.about is not None or not found.first or (ends := self._free(there, found, source, target)) is None:
             return None
-        key, back = _key(found.protocol, found), _key(found.protocol, turned(ends))
+        key, back = _key(found.protocol, found), _key(found.protocol, reversed_ends(ends))
         said = Ends(found.target, found.dport, found.source, found.sport)
         self._places[there][back] = Translation(said, place, mac, (place, key), facts)
         forth = Translation(ends, there, None, (there, back), facts)
@@ -86,7 +86,7 @@ class Nat:
         """The ends that a connection is to have where it goes, which no other has."""
         for port in _ports(found, source):
             ends = Ends(source, port, target, port if found.kind >= 0 else found.dport)
-            if _key(found.protocol, turned(ends)) not in self._places[there]:
+            if _key(found.protocol, reversed_ends(ends)) not in self._places[there]:
                 return ends
         return None
 

@@ -13,17 +13,17 @@ from pileus.drivers.qemu.fabric.frames import (
     icmp,
     packed,
     packet,
-    retold,
+    translate_icmp_error,
     translated,
 )
 from pileus.drivers.qemu.fabric.nat import Fact, Nat, Translation
-from pileus.drivers.qemu.fabric.outside import Outside  # noqa: TC001  # an attribute's type
 from pileus.drivers.qemu.fabric.plan import Plan, Target, own_mac
 from pileus.drivers.qemu.fabric.ports import Port
 from pileus.drivers.qemu.fabric.slirp import HOST
 from pileus.drivers.qemu.fabric.state import State
 from pileus.drivers.qemu.fabric.taps import Tap
-from pileus.drivers.reaching import PROVIDERS
+from pileus.drivers.qemu.fabric.uplink import Uplink  # noqa: TC001  # an attribute's type
+from pileus.outbound.ssrf_guard import PROVIDERS
 
 HOST_IP = packed(HOST)
 LINK, HOSTS, MULTICAST = b"\xa9\xfe", (0, 127), 224
@@ -52,7 +52,7 @@ class Routing:
         self.plan = Plan(State(revision=0))
         self.nat = Nat()
         self.ports: dict[str, Port] = {}
-        self.outsides: dict[str, Outside] = {}
+        self.outsides: dict[str, Uplink] = {}
         self.taps: dict[str, Tap] = {}
         self.by_mac: dict[tuple[str, bytes], Port] = {}
         self.by_address: dict[tuple[str, bytes], Port] = {}
@@ -143,7 +143,7 @@ class Routing:
         to = self.ports.get(known.place) or self.taps.get(known.place)
         if to is None:
             return False
-        changed = retold(frame, known.ends) if found.about else translated(frame, known.ends)
+        changed = translate_icmp_error(frame, known.ends) if found.about else translated(frame, known.ends)
         return self._deliver(to, known.mac, changed, packet(changed) or found)
 
     def _deliver(self, to: Port | Tap, mac: bytes | None, frame: bytes, found: Packet) -> bool:
@@ -155,7 +155,7 @@ class Routing:
 
     def _echo(self, end: End, frame: bytes, found: Packet) -> bool:
         """The gateway answers who asks whether it is there."""
-        if found.protocol != ICMP or found.kind != 8:  # noqa: PLR2004  # an echo request
+        if found.protocol != ICMP or found.kind != 8:  # an echo request
             return False
         start = ETHERNET + 4 * (frame[ETHERNET] & 15)
         length = int.from_bytes(frame[ETHERNET + 2 : ETHERNET + 4], "big")

@@ -2,8 +2,8 @@
 
 from msgspec import Struct, field
 
-from pileus.drivers.driver import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
-from pileus.drivers.guests import Way
+from pileus.drivers.protocols.compute import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.guests import PortForward
 
 
 class Wire(Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class Guest(Struct, frozen=True, kw_only=True):
     user_data: str | None = None
 
 
-class Joined(Struct, frozen=True, kw_only=True):
+class RouterState(Struct, frozen=True, kw_only=True):
     """A router with its interfaces in the networks that it joins."""
 
     router: RouterSpec
@@ -48,7 +48,7 @@ class State(Struct, frozen=True, kw_only=True):
     wires: list[Wire] = field(default_factory=list)
     networks: list[NetworkSpec] = field(default_factory=list)
     subnets: list[SubnetSpec] = field(default_factory=list)
-    routers: list[Joined] = field(default_factory=list)
+    routers: list[RouterState] = field(default_factory=list)
     security_groups: list[SecurityGroupSpec] = field(default_factory=list)
     floating_ips: list[FloatingIPSpec] = field(default_factory=list)
     guests: list[Guest] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Forward(Struct, frozen=True, kw_only=True):
 
     port_id: str
     machine_id: str
-    way: Way
+    way: PortForward
 
 
 class Counters(Struct, kw_only=True):
@@ -95,7 +95,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     wrong: str | None = None
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class SavedState(Struct, frozen=True, kw_only=True):
     """What the fabric keeps for its next start: its state, and which ports of the host it has given away."""
 
     state: State

@@ -34,7 +34,7 @@ ADVERTISEMENT, TOLD = 136, ETHERNET + 48
 class Switch(Routing):
     """What machines and networks of the host say, and what is let through of it."""
 
-    def heard(self, port: Port, frame: bytes) -> None:
+    def from_machine(self, port: Port, frame: bytes) -> None:
         """A machine has sent a frame."""
         if len(frame) < ETHERNET or (port.confined and frame[6:12] not in port.macs):
             port.counters.dropped += 1
@@ -50,7 +50,7 @@ class Switch(Routing):
             passed = not port.confined and self._spread(port, frame, None)
         port.counters.dropped += not passed
 
-    def came(self, port: Port, frame: bytes) -> None:
+    def from_host(self, port: Port, frame: bytes) -> None:
         """A frame for a machine has come from outside of the host."""
         found = packet(frame)
         if found is None:
@@ -61,7 +61,7 @@ class Switch(Routing):
         else:
             port.counters.dropped += 1
 
-    def tapped(self, tap: Tap, frame: bytes) -> None:
+    def from_tap(self, tap: Tap, frame: bytes) -> None:
         """A frame has come from a network of the host."""
         kind = int.from_bytes(frame[12:14], "big")
         if kind == ARP and self._answered(tap, frame):
@@ -73,7 +73,7 @@ class Switch(Routing):
             self._spread(tap, frame, found)
 
     def _arp(self, port: Port, frame: bytes) -> bool:
-        if len(frame) < 42:  # noqa: PLR2004  # of a whole question
+        if len(frame) < 42:  # of a whole question
             return False
         asked = frame[28:32]
         honest = frame[22:28] in port.macs and (asked == NOBODY or port.may_speak_as(asked))
@@ -153,5 +153,5 @@ def _misleads(port: Port, frame: bytes, found: Packet) -> bool:
 def _is_service(found: Packet) -> bool:
     """Whether it is for what every machine may ask: its metadata, and the resolver."""
     if found.target == METADATA_IP:
-        return found.protocol == TCP and found.dport == 80  # noqa: PLR2004  # of HTTP
-    return found.target == RESOLVER_IP and found.protocol in (TCP, UDP) and found.dport == 53  # noqa: PLR2004  # of DNS
+        return found.protocol == TCP and found.dport == 80  # of HTTP
+    return found.target == RESOLVER_IP and found.protocol in (TCP, UDP) and found.dport == 53  # of DNS

@@ -26,7 +26,7 @@ class Tap:
 
     def __init__(self, bridge: Bridge, network_id: str, heard: Callable[["Tap", bytes], None]) -> None:
         self.bridge, self.id, self.network_id, self._heard = bridge, network_id, network_id, heard
-        self._descriptor = attached(bridge.device) if bridge.device else lent(bridge.name)
+        self._descriptor = attached(bridge.device) if bridge.device else open_via_helper(bridge.name)
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
     def send(self, frame: bytes) -> bool:
@@ -48,7 +48,7 @@ class Tap:
                 frame = os.read(self._descriptor, LONGEST)
             except OSError:
                 return
-            if len(frame) >= 14:  # noqa: PLR2004  # of a header
+            if len(frame) >= 14:  # of a header
                 self._heard(self, frame)
 
 
@@ -71,7 +71,7 @@ def helper() -> Path | None:
     return next((each for each in HELPERS if each.exists() and each.stat().st_mode & stat.S_ISUID), None)
 
 
-def lent(bridge: str) -> int:
+def open_via_helper(bridge: str) -> int:
     """A descriptor of a device on a bridge that the helper has made, which goes when it is closed; raises OSError."""
     program = helper()
     if program is None:

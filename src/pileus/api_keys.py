@@ -1,0 +1,67 @@
+"""API keys for whoever runs the server: made, listed and revoked in its database, whether it is running or not."""
+
+from dataclasses import dataclass
+
+from pileus.domain.account.access import Role
+from pileus.domain.account.keys import ApiKey, digest
+from pileus.domain.account.projects import Project
+from pileus.initial_data import CLIENT, new_token
+from pileus.store import counters
+from pileus.store.account import clients, keys, projects
+from pileus.store.database import Database, Tx
+
+DAY = 24 * 3600 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyAdmin:
+    """The keys of a database."""
+
+    db: Database
+    now: int
+
+    async def is_seeded(self) -> bool:
+        """Whether the database has its first tenant."""
+        async with self.db.read() as tx:
+            return await clients.exists(tx, CLIENT)
+
+    async def create(self, name: str, role: str, client: int | None, expires_days: int | None) -> str:
+        """Make a key and return its token, which is kept nowhere; a tenant that is new gets a user and a project."""
+        now, client_id = self.now, CLIENT if client is None else client
+
+        async def write(tx: Tx) -> str:
+            if not await clients.exists(tx, client_id):
+                await _tenant(tx, client_id, now)
+            number = await keys.next_number(tx)
+            token = new_token(number)
+            key = ApiKey(
+                id=number,
+                client_id=client_id,
+                user_id=await clients.first_user(tx, client_id),
+                name=name,
+                role=Role(role),
+                digest=digest(token),
+                created_at=now,
+                expires_at=None if expires_days is None else now + expires_days * DAY,
+            )
+            await keys.add(tx, key)
+            return token
+
+        return await self.db.write(write)
+
+    async def list(self) -> list[ApiKey]:
+        """All keys, those that no longer work too, oldest first."""
+        async with self.db.read() as tx:
+            return await keys.every(tx)
+
+    async def revoke(self, key_id: int) -> bool:
+        """Make a key useless; whether there was such a key."""
+        return await self.db.write(lambda tx: keys.revoke(tx, key_id, self.now))
+
+
+async def _tenant(tx: Tx, client_id: int, now: int) -> None:
+    await clients.add(tx, client_id, f"client-{client_id}", now)
+    user_id = await clients.next_user(tx)
+    await clients.add_user(tx, user_id, client_id, f"client-{client_id}@localhost.localdomain", now)
+    number = await counters.next_value(tx, "projects")
+    await projects.add(tx, Project(id=number, client_id=client_id, name="default", is_default=True, created_at=now))

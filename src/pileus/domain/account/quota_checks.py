@@ -1,0 +1,68 @@
+"""Quotas: what a creation asks for, held against what a tenant has and may have."""
+
+from collections.abc import Mapping
+
+from pileus.domain.compute.instance_orders import ResourceDemand
+from pileus.domain.errors import QuotaExceeded
+
+QUOTAS = frozenset(
+    {
+        "baremetal_basic_count", "baremetal_gpu_a100_count", "baremetal_gpu_h100_count", "baremetal_gpu_h200_count",
+        "baremetal_gpu_l40s_count", "baremetal_hf_count", "baremetal_infrastructure_count", "baremetal_network_count",
+        "baremetal_storage_count", "cpu_count", "external_ip_count", "firewall_count", "floating_count", "gpu_count",
+        "gpu_virtual_a100_count", "gpu_virtual_h100_count", "gpu_virtual_h200_count", "gpu_virtual_l40s_count",
+        "image_count", "image_size", "keypair_count", "network_count", "project_count", "ram", "router_count",
+        "servergroup_count", "shared_vm_count", "snapshot_schedule_count", "subnet_count", "vm_count",
+        "volume_count", "volume_size", "volume_snapshots_count", "volume_snapshots_size",
+    }
+)  # fmt: skip
+
+
+def requested_amounts(basket: ResourceDemand) -> dict[str, int]:
+    """Count what a basket asks for, by the names of quotas; `ram` in MiB, `volume_size` in GiB."""
+    asked = dict(basket.flavor.counts) if basket.flavor else {}
+    asked["volume_count"] = len(basket.disks)
+    asked["volume_size"] = sum(disk.size for disk in basket.disks)
+    asked["floating_count"] = basket.floating_ips
+    asked["external_ip_count"] = basket.external_ips
+    return {name: number * basket.count for name, number in asked.items() if number}
+
+
+def exceeded(limits: Mapping[str, int], usage: Mapping[str, int], asked: Mapping[str, int]) -> dict[str, int]:
+    """Tell of each quota that would be exceeded what is asked, the limit and what is in use; {} when all is well."""
+    told: dict[str, int] = {}
+    for name in _over(limits, usage, asked):
+        told[f"{name}_requested"] = asked[name]
+        told[f"{name}_limit"] = limits[name]
+        told[f"{name}_usage"] = usage.get(name, 0)
+    return told
+
+
+def check(limits: Mapping[str, int], usage: Mapping[str, int], asked: Mapping[str, int]) -> None:
+    """Raise QuotaExceeded for the first quota that would be exceeded; its `requested_usage` is the new total."""
+    for name in _over(limits, usage, asked):
+        total = usage.get(name, 0) + asked[name]
+        raise QuotaExceeded(
+            f"Quota limit for {name} exceeded by {total - limits[name]}",
+            attribute=name,
+            current_usage=usage.get(name, 0),
+            requested_usage=total,
+            limit=limits[name],
+        )
+
+
+def remaining_count(
+    limits: Mapping[str, int], usage: Mapping[str, int], each: Mapping[str, int], room: int | None
+) -> int | None:
+    """How many more things that count so much each there can be, by quotas and by the room left; None for no end."""
+    left = [(limits[name] - usage.get(name, 0)) // number for name, number in each.items() if number and name in limits]
+    bounds = left if room is None else [*left, room]
+    return max(0, min(bounds)) if bounds else None
+
+
+def _over(limits: Mapping[str, int], usage: Mapping[str, int], asked: Mapping[str, int]) -> list[str]:
+    return [
+        name
+        for name, number in asked.items()
+        if number > 0 and name in limits and usage.get(name, 0) + number > limits[name]
+    ]

@@ -1,0 +1,32 @@
+"""What an instance shows but other tables keep."""
+
+from msgspec import Struct, field
+
+from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate
+from pileus.domain.storage.volumes import Attachment
+from pileus.domain.tags import Tag
+
+
+class InstanceAddress(Struct, frozen=True, kw_only=True):
+    """An address of an instance; a floating one stands under the network of the fixed one that it leads to."""
+
+    network_name: str
+    addr: str
+    subnet_id: str
+    subnet_name: str
+    interface_name: str | None = None
+    external: bool = False
+    port_id: str
+    floating: bool = False
+
+
+class InstanceDetails(Struct, frozen=True, kw_only=True):
+    """All of it for one instance: tags sorted by key, group names distinct and sorted, the rest as it was attached."""
+
+    tags: list[Tag] = field(default_factory=list)
+    volumes: list[Attachment] = field(default_factory=list)
+    addresses: list[InstanceAddress] = field(default_factory=list)
+    security_groups: list[str] = field(default_factory=list)
+    blackhole_ports: list[BlackholePort] = field(default_factory=list)
+    ddos_profile: DdosProfile | None = None
+    ddos_template: DdosTemplate | None = None

@@ -1,0 +1,120 @@
+"""Orders: what a tenant asks for when a server is made, in the rules' own words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct, field
+
+from pileus.domain.compute.flavors import Flavor
+
+
+class Source(StrEnum):
+    """Where a server's volume comes from."""
+
+    NEW = "new-volume"
+    IMAGE = "image"
+    SNAPSHOT = "snapshot"
+    APPTEMPLATE = "apptemplate"
+    EXISTING = "existing-volume"
+
+
+class InterfaceType(StrEnum):
+    """Where an interface's address comes from."""
+
+    EXTERNAL = "external"
+    SUBNET = "subnet"
+    ANY_SUBNET = "any_subnet"
+    RESERVED_FIXED_IP = "reserved_fixed_ip"
+
+
+class NewVolume(Struct, frozen=True, kw_only=True):
+    """A volume to be made or taken; `source_id` is its image's, snapshot's, app template's or its own id."""
+
+    source: Source
+    source_id: str | None = None
+    size: int | None = None
+    type_name: str | None = None
+    name: str | None = None
+    boot_index: int | None = None
+    delete_on_termination: bool = False
+    attachment_tag: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class FloatingIPChoice(Struct, frozen=True, kw_only=True):
+    """A floating IP for an interface: an existing one, or a new one where `existing_id` is None."""
+
+    existing_id: str | None = None
+
+
+class NewInterface(Struct, frozen=True, kw_only=True):
+    """An interface to be made; only the ids that its type needs are there."""
+
+    type: InterfaceType
+    network_id: str | None = None
+    subnet_id: str | None = None
+    port_id: str | None = None
+    ip_address: str | None = None
+    ip_family: str = "ipv4"
+    floating_ip: FloatingIPChoice | None = None
+    security_group_ids: Sequence[str] = ()
+    interface_name: str | None = None
+    port_group: int = 0
+
+
+class InstanceOrder(Struct, frozen=True, kw_only=True):
+    """A server as it is asked for; `ssh_key_id` is what the key's name led to; `user_data` is base64 text."""
+
+    flavor_id: str
+    name: str | None = None
+    name_template: str | None = None
+    volumes: Sequence[NewVolume]
+    interfaces: Sequence[NewInterface]
+    security_group_ids: Sequence[str] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    ssh_key_id: str | None = None
+    placement_group_id: str | None = None
+    username: str | None = None
+    password: str | None = None
+    user_data: str | None = None
+    configuration: Mapping[str, Any] | None = None
+
+    def source_ids(self, source: Source) -> list[str]:
+        """The ids of the things of one kind that its volumes come from, each once."""
+        return list(dict.fromkeys(v.source_id for v in self.volumes if v.source == source and v.source_id is not None))
+
+    def groups_of(self, interface: NewInterface) -> Sequence[str]:
+        """The security groups of an interface: its own, else the order's; none means the project's default one."""
+        return interface.security_group_ids or self.security_group_ids
+
+
+class NewDisk(Struct, frozen=True):
+    """A volume that is new: what it costs and counts; `size` in GiB."""
+
+    size: int
+    type_name: str = "standard"
+
+
+class ResourceDemand(Struct, frozen=True, kw_only=True):
+    """What `count` equal servers need that is new: to be priced and held against quotas."""
+
+    flavor: Flavor | None = None
+    disks: Sequence[NewDisk] = ()
+    floating_ips: int = 0
+    external_ips: int = 0
+    count: int = 1
+
+
+def resource_demand(
+    flavor: Flavor | None, disks: Sequence[NewDisk], interfaces: Iterable[NewInterface], count: int = 1
+) -> ResourceDemand:
+    """Gather a basket: an external interface needs a public address, a new floating IP another one."""
+    wanted = list(interfaces)
+    return ResourceDemand(
+        flavor=flavor,
+        disks=disks,
+        floating_ips=sum(each.floating_ip is not None and each.floating_ip.existing_id is None for each in wanted),
+        external_ips=sum(each.type == InterfaceType.EXTERNAL for each in wanted),
+        count=count,
+    )

@@ -1,0 +1,46 @@
+"""Giving an instance one more interface, and taking one away: what may be, and where it goes."""
+
+from collections.abc import Iterable, Sequence
+
+from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
+from pileus.domain.compute.instances import Instance
+from pileus.domain.errors import invalid, not_found
+from pileus.domain.network.networks import Network, canonical_ip
+from pileus.domain.network.ports import AssignedAddress, Port
+
+
+def check_attachable(instance: Instance, interface: NewInterface) -> NewInterface:
+    """The interface itself, if such an instance can be given one while it lives; raises Invalid."""
+    if not instance.virtual and interface.type == InterfaceType.EXTERNAL:
+        raise invalid(type="A bare metal server cannot be given a public interface later")
+    return interface
+
+
+def next_position(ports: Iterable[Port]) -> int:
+    """Where the next interface goes: after the last one."""
+    return max((port.position for port in ports), default=-1) + 1
+
+
+def public_address(network: Network | None, addresses: Sequence[str]) -> str:
+    """The address of an interface to be protected, by preference an IPv4 one; raises Invalid if it is private."""
+    if network is None or not network.external:
+        raise invalid(ddos_profile="Only a public address can be protected")
+    return min(addresses, key=lambda ip: ":" in ip)
+
+
+def port_to_detach(ports: Iterable[Port], port_id: str) -> Port:
+    """The port to unplug from an instance that has these; raises NotFound."""
+    for port in ports:
+        if port.id == port_id:
+            return port
+    raise not_found("Port", port_id)
+
+
+def check_address(port: Port, lines: Iterable[AssignedAddress], ip_address: str) -> None:
+    """Return if an address is one of the port's; raises Invalid."""
+    try:
+        wanted = canonical_ip(ip_address)
+    except ValueError:
+        raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None
+    if wanted not in {line.ip for line in lines}:
+        raise invalid(ip_address=f"Port {port.id} has no address {wanted}")

@@ -1,0 +1,24 @@
+"""What a volume shows but other tables keep."""
+
+from msgspec import Struct, field
+
+from pileus.domain.compute.images import Image
+from pileus.domain.storage.volumes import Attachment
+from pileus.domain.tags import Tag
+
+
+class VolumeAttachmentDetails(Struct, frozen=True, kw_only=True):
+    """An attachment, with what it tells of the instance."""
+
+    attachment: Attachment
+    instance_name: str
+    flavor_id: str
+
+
+class VolumeDetails(Struct, frozen=True, kw_only=True):
+    """All of it for one volume: tags sorted by key, snapshots from the oldest."""
+
+    tags: list[Tag] = field(default_factory=list)
+    hanging: VolumeAttachmentDetails | None = None
+    snapshot_ids: list[str] = field(default_factory=list)
+    image: Image | None = None

@@ -1,0 +1,1 @@
+"""The Protocols of drivers: each is one capability, found by isinstance."""

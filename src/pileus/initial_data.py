@@ -1,0 +1,159 @@
+"""What a database holds from its first start on: a tenant, its first project and key, and what the catalogue offers."""
+
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from msgspec.structs import asdict
+
+from pileus.domain.account.access import Role
+from pileus.domain.account.keys import ApiKey, digest, key_id
+from pileus.domain.account.projects import Project
+from pileus.domain.catalogue import Catalogue, CatalogueWithHistory, parse_catalogue
+from pileus.domain.catalogue_changes import check_subnet_changes
+from pileus.domain.network.networks import Subnet
+from pileus.settings import SettingError, Settings
+from pileus.store import catalogue_sync, counters, tasks
+from pileus.store.account import clients, keys, projects
+from pileus.store.compute import images
+from pileus.store.database import Committed, Database, Tx
+from pileus.store.network import networks, subnets
+from pileus.store.schema import open_database
+
+CLIENT, USER, PROJECT = 1, 1, 1
+KEY_FILE = "admin.key"
+
+
+@dataclass(slots=True)
+class PreparedDatabase:
+    """A database that is ready; `first_token` is the administrator's key if it was made just now."""
+
+    db: Database
+    catalogue: Catalogue
+    first_token: str | None
+
+
+@asynccontextmanager
+async def prepared_database(
+    settings: Settings, committed: Committed | None = None, *, only: bool = False
+) -> AsyncIterator[PreparedDatabase]:
+    """Open the database with all that belongs in it; if it is `only` ours, what a predecessor held is free again."""
+    catalogue = catalogue_of(settings)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    db = await open_database(settings.database, settings.data, committed)
+    try:
+        token = await seed(db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000)
+        if only and not settings.database:
+            await db.write(tasks.release_all_leases)
+        yield PreparedDatabase(db, await _remembering(db, catalogue), token)
+    finally:
+        await db.close()
+
+
+def catalogue_of(settings: Settings) -> Catalogue:
+    """The operator's catalogue, or the one that comes with the program; raises Invalid or SettingError."""
+    if settings.catalogue:
+        try:
+            return parse_catalogue(Path(settings.catalogue).read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as problem:
+            raise SettingError(f"{settings.catalogue}: the catalogue cannot be read: {problem}") from problem
+    return parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
+
+
+def new_token(number: int) -> str:
+    """A fresh token: the key's number and 256 random bits."""
+    return f"{number}_{secrets.token_hex(32)}"
+
+
+async def seed(db: Database, catalogue: Catalogue, *, given_key: str, data: Path, now: int) -> str | None:
+    """Bring tenant, key and catalogue up to date; the administrator's token, if this is its first showing."""
+
+    async def write(tx: Tx) -> str | None:
+        token = None
+        if not await clients.exists(tx, CLIENT):
+            await _tenant(tx, now)
+            token = given_key or await _first_key(tx, data, now)
+        if given_key:
+            await _given_key(tx, given_key, now)
+        await catalogue_sync.save_flavors(tx, catalogue.flavors)
+        for region in catalogue.regions:
+            await _offer(tx, catalogue, region.id, now)
+        return token
+
+    return await db.write(write)
+
+
+async def _tenant(tx: Tx, now: int) -> None:
+    await clients.add(tx, CLIENT, "default", now)
+    await clients.add_user(tx, USER, CLIENT, "admin@localhost.localdomain", now)
+    number = await counters.next_value(tx, "projects")
+    await projects.add(tx, Project(id=number, client_id=CLIENT, name="default", is_default=True, created_at=now))
+
+
+async def _first_key(tx: Tx, data: Path, now: int) -> str:
+    number = await keys.next_number(tx)
+    token = new_token(number)
+    await keys.add(tx, _administrator(number, token, now))
+    _keep(token, data)
+    return token
+
+
+def _keep(token: str, data: Path) -> None:
+    """Write the key down for its owner's eyes alone, from the first moment on."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with os.fdopen(os.open(data / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(token + "\n")
+
+
+async def _given_key(tx: Tx, token: str, now: int) -> None:
+    number = key_id(token) or 0
+    held = await keys.find_with_caller(tx, number)
+    if held is None:
+        await keys.add(tx, _administrator(number, token, now))
+    elif held[0].digest != digest(token):
+        await keys.replace(tx, number, digest(token))
+
+
+def _administrator(number: int, token: str, now: int) -> ApiKey:
+    return ApiKey(
+        id=number,
+        client_id=CLIENT,
+        user_id=USER,
+        name="administrator",
+        role=Role.ADMINISTRATORS,
+        digest=digest(token),
+        created_at=now,
+    )
+
+
+async def _offer(tx: Tx, catalogue: Catalogue, region_id: int, now: int) -> None:
+    """Bring what a region offers up to date; raises Invalid where that would take from tenants what they use."""
+    found = catalogue.network_records(region_id, now)
+    ranges = [subnet for _, its in found for subnet in its]
+    occupied = {
+        each.id: (each, await catalogue_sync.addresses_in_use(tx, each.id))
+        for each in await _touched(tx, region_id, ranges)
+    }
+    check_subnet_changes(ranges, occupied)
+    await catalogue_sync.sync(tx, images.TABLE, region_id, catalogue.image_records(region_id, now))
+    await catalogue_sync.sync(tx, networks.TABLE, region_id, [network for network, _ in found])
+    await catalogue_sync.sync(tx, subnets.TABLE, region_id, ranges)
+
+
+async def _touched(tx: Tx, region_id: int, ranges: list[Subnet]) -> list[Subnet]:
+    """The subnets in use that are to change or go: the others' many addresses need not be looked at."""
+    same = {(subnet.id, subnet.cidr, subnet.gateway_ip) for subnet in ranges}
+    used = await catalogue_sync.subnets_in_use(tx, region_id)
+    return [subnet for subnet in used if (subnet.id, subnet.cidr, subnet.gateway_ip) not in same]
+
+
+async def _remembering(db: Database, catalogue: Catalogue) -> Catalogue:
+    """The catalogue, which knows also the flavors that it had before."""
+    async with db.read() as tx:
+        known = await catalogue_sync.all_flavors(tx)
+    return CatalogueWithHistory(**asdict(catalogue), former_flavors={flavor.id: flavor for flavor in known})

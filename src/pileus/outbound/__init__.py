@@ -1,0 +1,1 @@
+"""What the server sends to the outside: notifications, downloads, and the SSRF guard."""

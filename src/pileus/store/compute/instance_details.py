@@ -1,0 +1,128 @@
+"""What an instance shows but other tables keep, read by the statement that reads the instance itself.
+
+Each part is one column of JSON, so that an instance is one row however much hangs on it, and one look at the database
+is enough for all of it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
+from pileus.domain.network.ddos_profiles import BlackholePort
+from pileus.domain.storage.volumes import Attachment
+from pileus.domain.tags import Tag
+from pileus.store.database import Row
+
+# The order of a part's rows is not the database's to keep: each is sorted when it is read.
+COLUMNS = """
+CAST((
+    SELECT json_group_array(json_array(t.key, t.value, t.read_only)) FROM tags t WHERE t.resource_id = i.id
+) AS TEXT),
+CAST((
+    SELECT json_group_array(json_array(
+        v.volume_id, v.id, v.instance_id, v.device, v.boot_index, v.delete_on_termination, v.attachment_tag,
+        v.attached_at
+    ))
+    FROM attachments v WHERE v.instance_id = i.id
+) AS TEXT),
+CAST((
+    SELECT json_group_array(json_array(
+        p.position, s.ip_version, a.ip, s.id, s.name, p.id, n.name, n.external, p.interface_name
+    ))
+    FROM ports p JOIN addresses a ON a.port_id = p.id JOIN subnets s ON s.id = a.subnet_id
+    JOIN networks n ON n.id = p.network_id
+    WHERE p.instance_id = i.id
+) AS TEXT),
+CAST((
+    SELECT json_group_array(json_array(f.port_id, f.fixed_ip_address, f.floating_ip_address))
+    FROM ports p JOIN floating_ips f ON f.port_id = p.id WHERE p.instance_id = i.id
+) AS TEXT),
+CAST((
+    SELECT json_group_array(g.name)
+    FROM ports p JOIN port_security_groups m ON m.port_id = p.id JOIN security_groups g ON g.id = m.security_group_id
+    WHERE p.instance_id = i.id
+) AS TEXT),
+CAST((
+    SELECT json_group_array(json_array(b.id, b.destination_ip, b.alarm_state, b.started_at, b.ended_at))
+    FROM ports p LEFT JOIN addresses a ON a.port_id = p.id LEFT JOIN floating_ips f ON f.port_id = p.id
+    JOIN blackhole_ports b ON b.region_id = p.region_id AND b.destination_ip IN (a.ip, f.floating_ip_address)
+    WHERE p.instance_id = i.id AND EXISTS (SELECT 1 FROM blackhole_ports)
+) AS TEXT),
+(
+    SELECT min(d.id)
+    FROM ports p LEFT JOIN addresses a ON a.port_id = p.id LEFT JOIN floating_ips f ON f.port_id = p.id
+    JOIN ddos_profiles d ON d.client_id = p.client_id AND d.region_id = p.region_id
+        AND d.ip_address IN (a.ip, f.floating_ip_address)
+    WHERE p.instance_id = i.id AND EXISTS (SELECT 1 FROM ddos_profiles)
+)
+"""
+WIDTH = 7
+"""How many columns these are; the last is the id of a DDoS profile."""
+
+Json = str | None
+TAGS = msgspec.json.Decoder(list[tuple[str, str, int]])
+VOLUMES = msgspec.json.Decoder(list[tuple[str, str, str, str, int, int, str | None, int]])
+ADDRESSES = msgspec.json.Decoder(list[tuple[int, int, str, str, str, str, str, int, str | None]])
+FLOATING = msgspec.json.Decoder(list[tuple[str, str | None, str]])
+GROUPS = msgspec.json.Decoder(list[str])
+BLACKHOLES = msgspec.json.Decoder(list[tuple[int, str, str, int, int | None]])
+
+
+def read(row: Row) -> InstanceDetails:
+    """Read the columns, but for the DDoS profile."""
+    tags, volumes, addresses, floating, groups, blackholes, _ = row
+    return InstanceDetails(
+        tags=[Tag(key, value, bool(read_only)) for key, value, read_only in sorted(_items(TAGS, tags))],
+        volumes=[_attachment(item) for item in sorted(_items(VOLUMES, volumes), key=_device)],
+        addresses=list(_addresses(sorted(_items(ADDRESSES, addresses)), _items(FLOATING, floating))),
+        security_groups=sorted(set(_items(GROUPS, groups))),
+        blackhole_ports=[_blackhole(item) for item in sorted(set(_items(BLACKHOLES, blackholes)))],
+    )
+
+
+def _items(decoder: msgspec.json.Decoder[list[Any]], text: Json) -> list[Any]:
+    return [] if text is None or text == "[]" else decoder.decode(text)
+
+
+def _device(item: Row) -> tuple[int, str]:
+    return len(item[3]), item[3]
+
+
+def _attachment(item: Row) -> Attachment:
+    volume_id, attachment_id, instance_id, device, boot_index, delete, tag, attached_at = item
+    return Attachment(
+        volume_id=volume_id,
+        id=attachment_id,
+        instance_id=instance_id,
+        device=device,
+        boot_index=boot_index,
+        delete_on_termination=bool(delete),
+        attachment_tag=tag,
+        attached_at=attached_at,
+    )
+
+
+def _addresses(fixed: Iterable[Row], floating: Iterable[Row]) -> Iterable[InstanceAddress]:
+    leading = {(port_id, ip): address for port_id, ip, address in floating}
+    for _, _, ip, subnet_id, subnet_name, port_id, network_name, external, interface_name in fixed:
+        address = InstanceAddress(
+            network_name=network_name,
+            addr=ip,
+            subnet_id=subnet_id,
+            subnet_name=subnet_name,
+            interface_name=interface_name,
+            external=bool(external),
+            port_id=port_id,
+        )
+        yield address
+        if outside := leading.get((port_id, ip)):
+            yield msgspec.structs.replace(address, addr=outside, external=True, floating=True)
+
+
+def _blackhole(item: Row) -> BlackholePort:
+    number, address, state, started_at, ended_at = item
+    return BlackholePort(
+        id=number, region_id=0, destination_ip=address, alarm_state=state, started_at=started_at, ended_at=ended_at
+    )

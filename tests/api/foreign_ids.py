@@ -1,0 +1,166 @@
+"""One of everything that a tenant can own, and the ids by which somebody else might ask for it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pileus.domain.account.quotas import LimitRequest, QuotaThreshold
+from pileus.domain.compute.images import Image
+from pileus.domain.compute.ssh_keys import SSHKey
+from pileus.store import counters, tasks
+from pileus.store.account import quotas
+from pileus.store.compute import images
+from pileus.store.database import Tx
+from pileus.store.rows import Table
+from tests.builders import (
+    BARE_METAL,
+    a_ddos_profile,
+    a_floating_ip,
+    a_network,
+    a_placement_group,
+    a_port,
+    a_rule,
+    a_security_group,
+    addresses_of,
+    an_instance,
+    owned,
+    renewed,
+)
+from tests.networks import a_router
+from tests.storage import a_lifecycle_policy, a_snapshot, a_volume
+from tests.tasks.workers import a_task
+from tests.tenants import REGION, Tenant
+
+SECRET = "only-its-owner-knows"
+NOTHING = "00000000-0000-4000-8000-000000000000"
+THINGS = (
+    "fault_id",
+    "floating_ip_id",
+    "group_id",
+    "image_id",
+    "instance_id",
+    "keypair_id",
+    "network_id",
+    "port_id",
+    "server_id",
+    "router_id",
+    "rule_id",
+    "schedule_id",
+    "servergroup_id",
+    "snapshot_id",
+    "ssh_key_id",
+    "subnet_id",
+    "task_id",
+    "volume_id",
+)
+SSH_KEYS = Table("ssh_keys", SSHKey)
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """What to put in the place of a path's parameters."""
+
+    values: dict[str, Any]
+
+    def of(self, path: str, parameter: str) -> Any:
+        """The value of a parameter; a new kind of thing has to be made up in this module first."""
+        if parameter == "group_id" and "/servergroups/" in path:
+            parameter = "servergroup_id"
+        assert parameter in self.values, f"say in {__name__} what {parameter} is in {path}"
+        return self.values[parameter]
+
+    def but(self, **others: Any) -> "Ids":
+        """The same with other values."""
+        return Ids(self.values | others)
+
+
+def ids_of_nothing() -> Ids:
+    """Ids of what has never been."""
+    numbers = {
+        "project_id": 7_000_000,
+        "region_id": REGION,
+        "blackhole_id": 7_000_000,
+        "policy_id": 7_000_000,
+        "subscription_id": 7_000_000,
+        "profile_id": 8_000_000,
+        "client_id": 7_000_000,
+        "request_id": 7_000_000,
+    }
+    return Ids({**dict.fromkeys(THINGS, NOTHING), **numbers, **PUBLIC})
+
+
+PUBLIC = {"key": SECRET, "flavor_id": "g1-standard-1-2", "apptemplate_id": NOTHING, "path": "nothing"}
+
+
+async def ids_of(tenant: Tenant) -> Ids:
+    """Make one of everything, each named by the secret, and tell the ids."""
+    db = tenant.running.cloud.db
+    instance = await an_instance(tenant, name=SECRET, labels={SECRET: SECRET})
+    key, image = _ssh_key(tenant), _image(tenant)
+    task = a_task("stop_vm", id=tenant.running.cloud.new_id(), client_id=tenant.client_id, user_id=tenant.client_id)
+    task = type(task)(**{**_fields(task), "project_id": tenant.project_id, "state": "FINISHED", "data": {"is": SECRET}})
+    await db.write(lambda tx: SSH_KEYS.add(tx, key))
+    await db.write(lambda tx: images.TABLE.add(tx, image))
+    await db.write(lambda tx: tasks.add(tx, task))
+    port = await a_port(tenant, name=SECRET)
+    network, (subnet,) = await a_network(tenant, name=SECRET)
+    policy_id, schedule_id = await a_lifecycle_policy(tenant, name=SECRET)
+    found = {
+        "policy_id": policy_id,
+        "schedule_id": schedule_id,
+        "project_id": tenant.project_id,
+        "region_id": REGION,
+        "instance_id": instance.id,
+        "port_id": port.id,
+        "server_id": (await an_instance(tenant, name=SECRET, flavor_id=BARE_METAL)).id,
+        "network_id": network.id,
+        "subnet_id": subnet.id,
+        "router_id": (await a_router(tenant, subnet, name=SECRET)).id,
+        "floating_ip_id": (await a_floating_ip(tenant)).id,
+        "group_id": (group := await a_security_group(tenant, SECRET)).id,
+        "rule_id": (await a_rule(tenant, group)).id,
+        "servergroup_id": (await a_placement_group(tenant, name=SECRET)).id,
+        "task_id": task.id,
+        "client_id": tenant.client_id,
+        "request_id": await a_limit_request(tenant),
+        "ssh_key_id": key.id,
+        "keypair_id": key.id,
+        "image_id": image.id,
+        "volume_id": (volume := await a_volume(tenant, name=SECRET)).id,
+        "snapshot_id": (await a_snapshot(tenant, volume, name=SECRET)).id,
+        "profile_id": (await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0])).id,
+    }
+    return Ids(ids_of_nothing().values | found)
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__struct_fields__}
+
+
+def _ssh_key(tenant: Tenant) -> SSHKey:
+    facts = owned(tenant)
+    facts.pop("region_id")
+    return SSHKey(
+        **facts,
+        user_id=tenant.client_id,
+        name=SECRET,
+        public_key="ssh-ed25519 AAAA",
+        fingerprint="00",
+        shared_in_project=False,
+    )
+
+
+def _image(tenant: Tenant) -> Image:
+    return Image(**renewed(tenant), name=SECRET, size=1, os_distro="debian", os_version="12", visibility="private")
+
+
+async def a_limit_request(tenant: Tenant) -> int:
+    """A wish for other limits; its number."""
+
+    async def write(tx: Tx) -> LimitRequest:
+        facts: dict[str, Any] = {"created_at": 0, "updated_at": 0, "requested_limits": {}}
+        number = await counters.next_value(tx, "limit_requests")
+        request = LimitRequest(id=number, client_id=tenant.client_id, description=SECRET, **facts)
+        await quotas.save_threshold(tx, None, QuotaThreshold(client_id=tenant.client_id, threshold=80))
+        return await quotas.add_request(tx, request)
+
+    return (await tenant.running.cloud.db.write(write)).id

@@ -1,0 +1,141 @@
+"""Taking an interface from an instance: what is free afterwards, and what stays the tenant's."""
+
+import pytest
+
+from pileus.domain.faults import FaultKind
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.store.network import floating_ips
+from tests.api.interfaces import TEMPLATE, UNKNOWN, attach, detach, in_use, interfaces, now_of_port, plugged, profile_at
+from tests.builders import (
+    a_ddos_profile,
+    a_floating_ip,
+    a_network,
+    a_port,
+    addresses_of,
+    an_instance,
+    disturb,
+    groups_of,
+    now_of,
+    ports_of,
+)
+from tests.tenants import Tenant
+
+
+async def now_of_floating(tenant: Tenant, floating_ip: FloatingIP) -> FloatingIP:
+    async with tenant.running.cloud.db.read() as tx:
+        return await floating_ips.TABLE.find_one(tx, "id = :id", id=floating_ip.id) or floating_ip
+
+
+async def test_an_interface_is_taken_away_and_its_address_is_free(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    network, (subnet,) = await a_network(tenant)
+    port = await a_port(tenant, subnet, instance)
+    floating = await a_floating_ip(tenant, port)
+    before = interfaces(tenant)
+
+    (address,) = await addresses_of(tenant, port)
+    task = await tenant.finished(await detach(tenant, instance, port))
+
+    alone = await now_of_floating(tenant, floating)
+    assert (task["task_type"], task["created_resources"]) == ("detach_vm_interface", None)
+    assert task["data"] == {"instance_id": instance.id, "port_id": port.id, "ip_address": address}
+    assert await now_of_port(tenant, port) is None
+    assert await in_use(tenant, subnet.id) == set()
+    assert (alone.port_id, alone.fixed_ip_address, alone.status, alone.task_id) == (None, None, "DOWN", None)
+    assert alone.floating_ip_address == floating.floating_ip_address
+    assert interfaces(tenant) == before - 1
+    shown = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    assert (shown["task_id"], network.name in shown["addresses"]) == (None, False)
+
+
+async def test_the_last_interface_may_go_and_another_come(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    (port,) = await ports_of(tenant, instance)
+
+    await tenant.finished(await detach(tenant, instance, port))
+    assert await ports_of(tenant, instance) == []
+    await tenant.finished(await attach(tenant, instance))
+    assert len(await ports_of(tenant, instance)) == 1
+
+
+async def test_a_reserved_address_stays_the_tenants(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    reserved = await a_port(tenant)
+    (address,) = await addresses_of(tenant, reserved)
+    profile = await a_ddos_profile(tenant, address)
+    await tenant.finished(await attach(tenant, instance, port_id=reserved.id))
+
+    await tenant.finished(await detach(tenant, instance, reserved))
+
+    after = await now_of_port(tenant, reserved)
+    assert after is not None
+    assert (after.instance_id, after.task_id, after.reserved) == (None, None, True)
+    assert await addresses_of(tenant, reserved) == [address]
+    assert await groups_of(tenant, reserved) == []
+    assert await profile_at(tenant, address) == profile
+
+
+async def test_protection_goes_with_the_address(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    await tenant.finished(await attach(tenant, instance, ddos_profile=TEMPLATE))
+    port = await plugged(tenant, instance)
+    (address,) = await addresses_of(tenant, port)
+
+    await tenant.finished(await detach(tenant, instance, port))
+
+    assert await profile_at(tenant, address) is None
+
+
+@pytest.mark.parametrize("step", ["unplug", "stop protecting"])
+async def test_a_failure_leaves_everything_plugged_in(tenant: Tenant, step: str) -> None:
+    instance = await an_instance(tenant)
+    await tenant.finished(await attach(tenant, instance, ddos_profile=TEMPLATE))
+    port = await plugged(tenant, instance)
+    (address,) = await addresses_of(tenant, port)
+    floating, profile = await a_floating_ip(tenant, port), await profile_at(tenant, address)
+    await disturb(tenant, FaultKind.FAIL, "detach_vm_interface", step)
+    before = interfaces(tenant)
+
+    task = await tenant.ended((await detach(tenant, instance, port)).json()["tasks"][0])
+
+    after, leading, protecting = (
+        await now_of_port(tenant, port),
+        await now_of_floating(tenant, floating),
+        await profile_at(tenant, address),
+    )
+    assert task["error"] == "Injected"
+    assert after is not None
+    assert protecting is not None
+    assert profile is not None
+    assert (after.instance_id, after.task_id, await addresses_of(tenant, port)) == (instance.id, None, [address])
+    assert (leading.port_id, leading.status, leading.task_id) == (port.id, "ACTIVE", None)
+    assert (protecting.id, protecting.status, protecting.task_id) == (profile.id, "Active", None)
+    assert (await now_of(tenant, instance)).task_id is None
+    assert interfaces(tenant) == before
+
+
+async def test_a_wrong_port_or_address_detaches_nothing(tenant: Tenant, stranger: Tenant) -> None:
+    instance, other, theirs = await an_instance(tenant), await an_instance(tenant), await an_instance(stranger)
+    (port,), (elsewhere,), (foreign,) = [await ports_of(each, one) for each, one in
+                                         ((tenant, instance), (tenant, other), (stranger, theirs))]  # fmt: skip
+    path = tenant.path("instances", instance.id, "detach_interface")
+
+    for wrong in (elsewhere.id, foreign.id, UNKNOWN):
+        answer = await tenant.api.post(path, json={"port_id": wrong, "ip_address": "10.0.0.1"})
+        assert (answer.status_code, answer.json()["message"]) == (404, f"Port {wrong} could not be found")
+    for address, complaint in (
+        ("10.9.9.9", f"Port {port.id} has no address 10.9.9.9"),
+        ("nowhere", "value is not a valid IPv4 or IPv6 address"),
+    ):
+        answer = await detach(tenant, instance, port, address)
+        assert (answer.status_code, answer.json()["invalid_fields"]) == (400, {"ip_address": [complaint]})
+    assert (await detach(tenant, theirs, foreign, "10.0.0.1")).status_code == 404
+
+
+async def test_what_leads_there_and_is_held_by_a_task_is_a_conflict(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    (port,) = await ports_of(tenant, instance)
+    await a_floating_ip(tenant, port, task_id=UNKNOWN)
+
+    assert (await detach(tenant, instance, port)).status_code == 409
+    assert await now_of(tenant, instance) == instance

@@ -1,0 +1,352 @@
+"""Things of a tenant's for tests, put straight into the store and the driver: what stands where a story begins."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from pileus.app import RunningCloud
+from pileus.domain.account.user_actions import UserAction
+from pileus.domain.compute.images import Image
+from pileus.domain.compute.instances import VM_STATES, Instance, Kind, Status
+from pileus.domain.compute.placement_groups import PlacementGroup
+from pileus.domain.faults import Fault, FaultKind
+from pileus.domain.network.ddos_profiles import DdosProfile
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.network.networks import Network, Subnet, next_free
+from pileus.domain.network.ports import AssignedAddress, Port, mac_address
+from pileus.domain.network.security_groups import SecurityGroup
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new_rule
+from pileus.domain.places import Place
+from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
+from pileus.domain.tags import make_tags
+from pileus.drivers.protocols.compute import (
+    Disk,
+    FloatingIPSpec,
+    Machine,
+    NetworkSpec,
+    Nic,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
+from pileus.drivers.simulated.driver import Simulated
+from pileus.store import counters, faults, tags
+from pileus.store.account import user_actions
+from pileus.store.compute import images, instances
+from pileus.store.database import Tx
+from pileus.store.network import ddos_profiles, networks, ports, security_groups, subnets
+from pileus.store.rows import Table
+from pileus.store.storage import attachments, volumes
+from pileus.tasks.compute.machines import nic_of
+from tests.tenants import REGION, Tenant
+
+SYSTEM_TAGS = {"os_distro": "ubuntu", "os_type": "linux", "os_version": "22.04"}
+FLAVOR = "g1-standard-1-2"
+BARE_METAL = "bm2-hf-medium"
+FLOATING_IPS = Table("floating_ips", FloatingIP)
+SECURITY_GROUPS = Table("security_groups", SecurityGroup)
+PLACEMENT_GROUPS = Table("placement_groups", PlacementGroup)
+
+
+def place_of(tenant: Tenant) -> Place:
+    """Where the tenant's things are."""
+    return Place(tenant.client_id, tenant.project_id, REGION)
+
+
+def owned(tenant: Tenant) -> dict[str, Any]:
+    """What every record of the tenant's has."""
+    cloud = tenant.running.cloud
+    return {
+        "id": cloud.new_id(),
+        "client_id": tenant.client_id,
+        "project_id": tenant.project_id,
+        "region_id": REGION,
+        "created_at": cloud.now(),
+    }
+
+
+def renewed(tenant: Tenant) -> dict[str, Any]:
+    """What every record has that also tells when it was changed."""
+    facts = owned(tenant)
+    return {**facts, "updated_at": facts["created_at"]}
+
+
+def driver_of(running: RunningCloud) -> Simulated:
+    """The simulated machines."""
+    assert isinstance(running.driver, Simulated)
+    return running.driver
+
+
+async def an_instance(
+    tenant: Tenant, *, labels: dict[str, str] | None = None, image: Image | None = None, **changes: Any
+) -> Instance:
+    """A server that runs, with a boot volume, an address in the public network, the system's tags and `labels`."""
+    flavor = tenant.running.cloud.catalogue.flavor(changes.get("flavor_id", FLAVOR))
+    assert flavor is not None
+    facts = {"name": "web", "flavor_id": flavor.id, "kind": flavor.kind.value, "status": Status.ACTIVE.value}
+    instance = Instance(**{"changed_at": 0, **owned(tenant), **facts, **changes})
+    instance = replace(instance, vm_state=changes.get("vm_state", VM_STATES[Status(instance.status)]))
+    given = make_tags(SYSTEM_TAGS.items(), read_only=True) | make_tags((labels or {}).items())
+
+    async def write(tx: Tx) -> None:
+        await instances.add(tx, instance)
+        await tags.add(tx, instances.KIND, instance.place, instance.id, given)
+        if instance.kind == Kind.VM:
+            await _boot_volume(tx, tenant, instance, image or await _public_image(tx))
+        await _plugged(tx, tenant, instance, await _external(tx, tenant))
+
+    await tenant.running.cloud.db.write(write)
+    await _machine(tenant.running, instance)
+    return instance
+
+
+async def an_image(tenant: Tenant, **changes: Any) -> Image:
+    """A small Linux of the tenant's own."""
+    facts = {"name": "mine", "os_distro": "ubuntu", "os_version": "22.04", "size": 1, **renewed(tenant)}
+    image = Image(**{**facts, **changes})
+    return await tenant.running.cloud.db.write(lambda tx: images.TABLE.add(tx, image))
+
+
+async def a_network(tenant: Tenant, *cidrs: str, **changes: Any) -> tuple[Network, list[Subnet]]:
+    """A private network with subnets, one of 10.0.0.0/24 unless others are named."""
+    network = Network(**{"name": "inside", **renewed(tenant), **changes})
+    ranges = [_range(tenant, network, cidr) for cidr in cidrs or ("10.0.0.0/24",)]
+
+    async def write(tx: Tx) -> None:
+        await networks.add(tx, network)
+        for subnet in ranges:
+            await subnets.add(tx, subnet)
+
+    await tenant.running.cloud.db.write(write)
+    await driver_of(tenant.running).ensure_network(NetworkSpec.of(network))
+    for subnet in ranges:
+        await driver_of(tenant.running).ensure_subnet(SubnetSpec.of(subnet))
+    return network, ranges
+
+
+async def a_port(
+    tenant: Tenant, subnet: Subnet | None = None, instance: Instance | None = None, **changes: Any
+) -> Port:
+    """A port with an address in a subnet (the public one unless named): an instance's if named, else a reserved one."""
+
+    async def write(tx: Tx) -> Port:
+        return await _plugged(tx, tenant, instance, subnet or await _external(tx, tenant), **changes)
+
+    port = await tenant.running.cloud.db.write(write)
+    if instance:
+        await driver_of(tenant.running).ensure_interface(instance.id, await _nic(tenant.running, port))
+    return port
+
+
+async def a_floating_ip(tenant: Tenant, port: Port | None = None, **changes: Any) -> FloatingIP:
+    """A public address; one that leads to the first address of a port, if that is named."""
+
+    async def write(tx: Tx) -> FloatingIP:
+        subnet = await _external(tx, tenant)
+        fixed = (await ports.addresses_of(tx, port.id))[0].ip if port else None
+        facts = {"port_id": port and port.id, "fixed_ip_address": fixed, "status": "ACTIVE" if port else "DOWN"}
+        ip = await _free(tx, subnet)
+        floating = FloatingIP(**{"floating_ip_address": ip, **renewed(tenant), **facts, **changes})
+        await FLOATING_IPS.add(tx, floating)
+        await ports.assign(tx, AssignedAddress(subnet_id=subnet.id, ip=ip, floating_ip_id=floating.id))
+        return floating
+
+    floating = await tenant.running.cloud.db.write(write)
+    if floating.port_id and floating.fixed_ip_address:
+        leading = FloatingIPSpec(
+            id=floating.id,
+            region_id=floating.region_id,
+            ip_address=floating.floating_ip_address,
+            port_id=floating.port_id,
+            fixed_ip_address=floating.fixed_ip_address,
+        )
+        await driver_of(tenant.running).ensure_floating_ip(leading)
+    return floating
+
+
+async def a_security_group(tenant: Tenant, name: str = "web", *guarded: Port, **changes: Any) -> SecurityGroup:
+    """A security group, and the ports that it guards."""
+    group = SecurityGroup(**{"name": name, **renewed(tenant), **changes})
+
+    async def write(tx: Tx) -> None:
+        await SECURITY_GROUPS.add(tx, group)
+        for port in guarded:
+            await tx.run(
+                "INSERT INTO port_security_groups VALUES (:port, :security_group)",
+                port=port.id,
+                security_group=group.id,
+            )
+
+    await tenant.running.cloud.db.write(write)
+    await driver_of(tenant.running).ensure_security_group(SecurityGroupSpec(id=group.id, name=group.name))
+    for port in guarded:
+        if port.instance_id:
+            await driver_of(tenant.running).ensure_interface(port.instance_id, await _nic(tenant.running, port))
+    return group
+
+
+async def a_rule(tenant: Tenant, group: SecurityGroup, **changes: Any) -> SecurityGroupRule:
+    """A rule of a security group: SSH comes in."""
+    says = {"direction": "ingress", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22, **changes}
+    rule = new_rule(group.id, NewRule(**says), tenant.running.cloud.new_id(), tenant.running.cloud.now())
+    async with tenant.running.cloud.db.read() as tx:
+        there = await security_groups.rules_of(tx, group.id)
+    await tenant.running.cloud.db.write(lambda tx: security_groups.save_rules(tx, group.id, [*there, rule]))
+    told = SecurityGroupSpec(id=group.id, name=group.name, rules=[each.rule for each in (*there, rule)])
+    await driver_of(tenant.running).ensure_security_group(told)
+    return rule
+
+
+async def a_placement_group(tenant: Tenant, policy: str = "anti-affinity", **changes: Any) -> PlacementGroup:
+    """A placement group without members."""
+    group = PlacementGroup(**{"name": "together", "policy": policy, **owned(tenant), **changes})
+    return await tenant.running.cloud.db.write(lambda tx: PLACEMENT_GROUPS.add(tx, group))
+
+
+async def a_ddos_profile(tenant: Tenant, ip_address: str, **changes: Any) -> DdosProfile:
+    """The protection of an address."""
+
+    async def write(tx: Tx) -> DdosProfile:
+        facts = {"ip_address": ip_address, "template_id": 1, **owned(tenant)}
+        profile = DdosProfile(**{**facts, "id": await counters.next_value(tx, "ddos_profiles"), **changes})
+        await ddos_profiles.add(tx, profile)
+        return profile
+
+    return await tenant.running.cloud.db.write(write)
+
+
+async def ports_of(tenant: Tenant, instance: Instance) -> list[Port]:
+    """An instance's ports."""
+    async with tenant.running.cloud.db.read() as tx:
+        return await ports.of_instance(tx, instance.id)
+
+
+async def addresses_of(tenant: Tenant, port: Port) -> list[str]:
+    """A port's addresses."""
+    async with tenant.running.cloud.db.read() as tx:
+        return [line.ip for line in await ports.addresses_of(tx, port.id)]
+
+
+async def groups_of(tenant: Tenant, port: Port) -> list[str]:
+    """The names of the groups that guard a port."""
+    async with tenant.running.cloud.db.read() as tx:
+        return sorted(group.name for group in await security_groups.of_port(tx, port.id))
+
+
+async def actions_of(tenant: Tenant) -> list[UserAction]:
+    """The tenant's lines of the audit log, oldest first."""
+    async with tenant.running.cloud.db.read() as tx:
+        return await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
+
+
+async def disturb(
+    tenant: Tenant, kind: FaultKind, task_type: str, step: str | None = None, message: str = "Injected"
+) -> None:
+    """Let tasks of a type wait, or fail, at a step; the first unless it is named."""
+    cloud = tenant.running.cloud
+    fault = Fault(id=cloud.new_id(), kind=kind, task_type=task_type, step=step, message=message, created_at=cloud.now())
+    await cloud.db.write(lambda tx: faults.add(tx, fault))
+
+
+async def now_of(tenant: Tenant, instance: Instance) -> Instance:
+    """An instance as it is written down."""
+    async with tenant.running.cloud.db.read() as tx:
+        return await instances.get(tx, instance.place, instance.id)
+
+
+def _range(tenant: Tenant, network: Network, cidr: str) -> Subnet:
+    version = 6 if ":" in cidr else 4
+    gateway = cidr.split("/", maxsplit=1)[0].removesuffix("0") + "1"
+    return Subnet(
+        **renewed(tenant), network_id=network.id, name="range", cidr=cidr, ip_version=version, gateway_ip=gateway
+    )
+
+
+async def _external(tx: Tx, tenant: Tenant) -> Subnet:
+    """The public subnet."""
+    (_, ranges), *_ = tenant.running.cloud.catalogue.network_records(REGION, 0)
+    subnet = await subnets.find(tx, ranges[0].id)
+    assert subnet is not None
+    return subnet
+
+
+async def _free(tx: Tx, subnet: Subnet) -> str:
+    rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet.id)
+    address = next_free(subnet, {row[0] for row in rows})
+    assert address is not None
+    return address
+
+
+async def _plugged(tx: Tx, tenant: Tenant, instance: Instance | None, subnet: Subnet, **changes: Any) -> Port:
+    facts = renewed(tenant)
+    place = {"instance_id": instance.id, "position": len(await ports.of_instance(tx, instance.id))} if instance else {}
+    standing = {"network_id": subnet.network_id, "reserved": instance is None, "mac_address": mac_address(facts["id"])}
+    port = await ports.add(tx, Port(**{**facts, **standing, **place, **changes}))
+    await ports.assign(tx, AssignedAddress(subnet_id=subnet.id, ip=await _free(tx, subnet), port_id=port.id))
+    return port
+
+
+async def _public_image(tx: Tx) -> Image:
+    (image, *_) = await images.TABLE.find(
+        tx, "region_id = :region_id AND client_id IS NULL ORDER BY name", region_id=REGION
+    )
+    return image
+
+
+async def _boot_volume(tx: Tx, tenant: Tenant, instance: Instance, image: Image) -> None:
+    volume = Volume(
+        **renewed(tenant),
+        name=f"{instance.name}_bootvolume",
+        size=10,
+        status=VolumeStatus.IN_USE,
+        bootable=True,
+        image_id=image.id,
+    )
+    await volumes.add(tx, volume)
+    await attachments.add(
+        tx,
+        Attachment(
+            volume_id=volume.id,
+            id=tenant.running.cloud.new_id(),
+            instance_id=instance.id,
+            device=device(0),
+            boot_index=0,
+            attached_at=instance.created_at,
+        ),
+    )
+
+
+async def _nic(running: RunningCloud, port: Port) -> Nic:
+    async with running.cloud.db.read() as tx:
+        return await nic_of(tx, port)
+
+
+async def _machine(running: RunningCloud, instance: Instance) -> None:
+    """Let the driver have what the records say."""
+    driver, flavor = driver_of(running), running.cloud.catalogue.flavor(instance.flavor_id)
+    assert flavor is not None
+    async with running.cloud.db.read() as tx:
+        disks = [
+            Disk(id=volume.id, size=volume.size, type_name=volume.type_name, device=attachment.device, boot_index=0)
+            for attachment, volume in await attachments.with_volumes(tx, instance.id)
+        ]
+        plugged = await ports.of_instance(tx, instance.id)
+    nics = [await _nic(running, port) for port in plugged]
+    for disk in disks:
+        await driver.ensure_volume(disk)
+    await driver.ensure_running(
+        Machine(
+            id=instance.id,
+            name=instance.name,
+            flavor_id=flavor.id,
+            vcpus=flavor.vcpus,
+            ram=flavor.ram,
+            host=instance.host,
+            disks=disks,
+            nics=nics,
+        )
+    )
+    for disk in disks:
+        await driver.ensure_attached(instance.id, disk)
+    for nic in nics:
+        await driver.ensure_interface(instance.id, nic)
+    driver.set_state(instance.id, instance.status, None)

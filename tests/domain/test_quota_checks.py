@@ -1,0 +1,131 @@
+"""Quotas: what is counted, what is exceeded, and how that is told."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pileus.domain.account.quota_checks import QUOTAS, check, exceeded, requested_amounts
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instance_orders import (
+    FloatingIPChoice,
+    InterfaceType,
+    NewDisk,
+    NewInterface,
+    ResourceDemand,
+    resource_demand,
+)
+from pileus.domain.compute.instances import Kind
+from pileus.domain.errors import QuotaExceeded
+from tests.domain.builders import the_catalogue
+
+SMALL = Flavor(id="g1-standard-2-4", vcpus=2, ram=4096)
+NEW, OLD = FloatingIPChoice(), FloatingIPChoice(existing_id="f-1")
+
+
+def interface(kind: InterfaceType, floating_ip: FloatingIPChoice | None = None) -> NewInterface:
+    return NewInterface(type=kind, floating_ip=floating_ip)
+
+
+@pytest.mark.parametrize(
+    ("flavor", "counted"),
+    [
+        ("g1-standard-2-4", {"vm_count": 1, "cpu_count": 2, "ram": 4096}),
+        ("g1s-shared-1-0.5", {"shared_vm_count": 1}),
+        ("bm2-hf-medium", {"baremetal_hf_count": 1}),
+        ("bm1-infrastructure-small", {"baremetal_infrastructure_count": 1}),
+        ("bm3-ai-1xlarge-h100-80-8", {"baremetal_gpu_h100_count": 1}),
+    ],
+)
+def test_a_server_counts_by_what_it_is(flavor: str, counted: dict[str, int]) -> None:
+    assert requested_amounts(ResourceDemand(flavor=the_catalogue().flavor(flavor))) == counted
+
+
+@pytest.mark.parametrize(
+    ("flavor", "counted"),
+    [
+        (Flavor(id="bm9", kind=Kind.BAREMETAL, vcpus=8, ram=1), {"baremetal_basic_count": 1}),
+        (Flavor(id="gpu9", kind=Kind.GPU, vcpus=8, ram=1), {"gpu_count": 1}),
+        (
+            Flavor(id="vgpu", kind=Kind.GPU, vcpus=8, ram=1, quotas={"gpu_virtual_l40s_count": 2}),
+            {"gpu_virtual_l40s_count": 2},
+        ),
+    ],
+)
+def test_a_flavor_that_says_nothing_counts_by_its_kind(flavor: Flavor, counted: dict[str, int]) -> None:
+    assert requested_amounts(ResourceDemand(flavor=flavor)) == counted
+
+
+def test_volumes_and_addresses_are_counted_for_each_server() -> None:
+    asked = requested_amounts(
+        ResourceDemand(flavor=SMALL, disks=[NewDisk(10), NewDisk(30, "ultra")], floating_ips=1, external_ips=2, count=3)
+    )
+
+    assert asked == {
+        "vm_count": 3, "cpu_count": 6, "ram": 12288, "volume_count": 6, "volume_size": 120, "floating_count": 3,
+        "external_ip_count": 6,
+    }  # fmt: skip
+
+
+def test_what_is_not_asked_for_is_not_counted() -> None:
+    assert requested_amounts(ResourceDemand()) == {}
+
+
+def test_only_new_floating_ips_and_external_interfaces_need_addresses() -> None:
+    wanted = [
+        interface(InterfaceType.EXTERNAL),
+        interface(InterfaceType.SUBNET, NEW),
+        interface(InterfaceType.ANY_SUBNET, OLD),
+        interface(InterfaceType.RESERVED_FIXED_IP),
+    ]
+
+    told = resource_demand(SMALL, [NewDisk(5)], wanted, count=2)
+
+    assert (told.external_ips, told.floating_ips, told.count, told.disks) == (1, 1, 2, [NewDisk(5)])
+
+
+@pytest.mark.parametrize(
+    ("limit", "usage", "asked", "told"),
+    [
+        (50, 20, 30, {}),
+        (50, 20, 31, {"volume_size_requested": 31, "volume_size_limit": 50, "volume_size_usage": 20}),
+        (0, 0, 1, {"volume_size_requested": 1, "volume_size_limit": 0, "volume_size_usage": 0}),
+        (50, 60, 0, {}),
+    ],
+)
+def test_only_what_would_be_exceeded_is_told(limit: int, usage: int, asked: int, told: dict[str, int]) -> None:
+    limits, used = {"volume_size": limit, "vm_count": 5}, {"volume_size": usage}
+
+    assert exceeded(limits, used, {"vm_count": 1, "volume_size": asked}) == told
+
+
+def test_a_quota_that_nobody_set_is_not_limited() -> None:
+    assert exceeded({}, {"ram": 10**9}, {"ram": 10**9}) == {}
+
+
+def test_nothing_in_use_is_told_as_nought() -> None:
+    assert exceeded({"ram": 1}, {}, {"ram": 2}) == {"ram_requested": 2, "ram_limit": 1, "ram_usage": 0}
+
+
+def test_the_problem_speaks_as_the_public_api_does() -> None:
+    with pytest.raises(QuotaExceeded, match=r"^Quota limit for volume_size exceeded by 70$") as told:
+        check({"volume_size": 50, "ram": 9}, {"volume_size": 20}, {"ram": 1, "volume_size": 100})
+
+    assert told.value.facts == {"attribute": "volume_size", "current_usage": 20, "requested_usage": 120, "limit": 50}
+
+
+NAMES = st.sampled_from(sorted(QUOTAS))
+NUMBERS = st.dictionaries(NAMES, st.integers(0, 9))
+
+
+@given(NUMBERS, NUMBERS, NUMBERS)
+def test_checking_raises_just_when_something_is_told(
+    limits: dict[str, int], usage: dict[str, int], asked: dict[str, int]
+) -> None:
+    told = exceeded(limits, usage, asked)
+
+    if told:
+        with pytest.raises(QuotaExceeded):
+            check(limits, usage, asked)
+    else:
+        check(limits, usage, asked)
+        assert all(usage.get(name, 0) + asked.get(name, 0) <= limits[name] for name in limits if asked.get(name))

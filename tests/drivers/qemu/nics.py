@@ -1,0 +1,126 @@
+"""Machines of which only the interfaces are there, and the networks that they are in."""
+
+import asyncio
+import ctypes
+import socket
+from typing import Any
+
+import pytest
+
+from pileus.domain.network.security_rules import NewRule
+from pileus.drivers.protocols.compute import FloatingIPSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.qemu.fabric.frames import (
+    ETHERNET,
+    ICMP,
+    Packet,
+    checksum,
+    mac,
+    packed,
+    packet,
+    udp,
+)
+from pileus.drivers.qemu.fabric.plan import own_mac
+from pileus.drivers.qemu.fabric.slirp import library
+from pileus.drivers.qemu.fabric.state import RouterState, State, Wire
+
+A, B, X, ROUTER_A, ROUTER_B, FLOATING = "10.0.0.5", "10.0.0.5", "198.18.0.9", "198.18.0.2", "198.18.0.3", "198.18.0.50"
+"""Two machines of two tenants with the same address, one in the external network, and whom others see."""
+EVERYTHING = [NewRule(direction=way, ethertype=kind) for way in ("ingress", "egress") for kind in ("IPv4", "IPv6")]
+OUT_ONLY = [NewRule(direction="egress", ethertype=kind) for kind in ("IPv4", "IPv6")]
+SOON = 0.05
+"""Seconds in which something is heard if it is to be heard at all."""
+
+
+class Card:
+    """A machine's interface: what it says and hears."""
+
+    def __init__(self, nic: Nic) -> None:
+        self.nic, self.mac = nic, mac(nic.mac_address)
+        self.gateway, self.address = own_mac(nic.network_id), packed(nic.addresses[0])
+        self.wire = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.wire.bind(f"wires/{nic.port_id}.guest")
+
+    def say(self, frame: bytes) -> None:
+        """Send a frame."""
+        self.wire.sendto(frame, f"wires/{self.nic.port_id}.host")
+
+    def to(self, other: bytes, target: str, ports: tuple[int, int], content: bytes = b"hello") -> None:
+        """Send a datagram to an address, by a hardware address."""
+        self.say(udp((self.mac, other), (self.address, packed(target)), ports, content))
+
+    async def frames(self) -> list[bytes]:
+        """All that was heard until now."""
+        await asyncio.sleep(SOON)
+        found = []
+        while True:
+            try:
+                found.append(self.wire.recv(65536))
+            except BlockingIOError:
+                return found
+
+    async def hears(self) -> list[Packet]:
+        """All packets that were heard until now, with their checksums right."""
+        return [seen for frame in await self.frames() if (seen := packet(whole(frame)))]
+
+
+def whole(frame: bytes) -> bytes:
+    """A frame whose checksums are right, if it has any."""
+    if frame[12:14] == b"\x08\x00":
+        assert checksum(frame[ETHERNET : ETHERNET + 20]) == 0
+        if frame[ETHERNET + 9] == ICMP:
+            assert checksum(frame[ETHERNET + 20 :]) == 0
+    return frame
+
+
+def nic(port_id: str, network_id: str, *addresses: str, **changes: Any) -> Nic:
+    number = sum(port_id.encode()) % 256
+    facts = {"mac_address": f"fa:16:3e:00:00:{number:02x}", "addresses": list(addresses), "groups": ["g"]}
+    return Nic(**{**facts, "port_id": port_id, "network_id": network_id, **changes})
+
+
+def subnet(network_id: str, cidr: str, gateway: str) -> SubnetSpec:
+    return SubnetSpec(id=f"s-{network_id}", network_id=network_id, cidr=cidr, gateway_ip=gateway)
+
+
+def router(name: str, *networks: str, outside: str | None = None, **changes: Any) -> RouterState:
+    nics = [nic(f"{name}-{network_id}", network_id, f"10.{at}.0.1") for at, network_id in enumerate(networks)]
+    leading = nic(f"{name}-out", "pub", outside) if outside else None
+    return RouterState(router=RouterSpec(id=name, name=name, outside=leading, **changes), nics=nics)
+
+
+NICS = (
+    nic("a", "n-a", A),
+    nic("b", "n-b", B),
+    nic("x", "pub", X),
+    nic("c", "n-c", "10.1.0.7"),
+    nic("d", "n-a", "10.0.0.6"),
+)
+
+
+def a_state(revision: int = 1, **changes: Any) -> State:
+    """Networks a and c of one tenant, behind one router, b of another, and the external one."""
+    facts = {
+        "revision": revision,
+        "wires": [Wire(machine_id=f"m-{each.port_id}", nic=each) for each in NICS],
+        "subnets": [
+            subnet("n-a", "10.0.0.0/24", "10.0.0.1"),
+            subnet("n-b", "10.0.0.0/24", "10.0.0.1"),
+            subnet("n-c", "10.1.0.0/24", "10.1.0.1"),
+            subnet("pub", "198.18.0.0/24", "198.18.0.1"),
+        ],
+        "routers": [router("r-a", "n-a", "n-c", outside=ROUTER_A), router("r-b", "n-b", outside=ROUTER_B)],
+        "security_groups": [SecurityGroupSpec(id="g", name="g", rules=EVERYTHING)],
+        "floating_ips": [
+            FloatingIPSpec(id="f", region_id=1, ip_address=FLOATING, port_id="b", fixed_ip_address=B),
+        ],
+        "outside": ["pub"],
+    }
+    return State(**{**facts, **changes})
+
+
+def the_library() -> ctypes.CDLL:
+    """libslirp, or the test is skipped."""
+    try:
+        return library()
+    except OSError:
+        pytest.skip("needs libslirp: apt-get install qemu-system-x86")

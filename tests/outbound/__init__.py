@@ -1,0 +1,1 @@
+"""Tests of notifications, downloads and the SSRF guard."""

@@ -1,0 +1,174 @@
+"""What tenants name by an address is fetched whole, checked, and only from where it may be."""
+
+import hashlib
+import socket
+from typing import Any
+
+import httpx
+import pytest
+
+from pileus.drivers.protocols.compute import DriverError, Fetching
+from pileus.outbound.downloads import Fetch, fetch
+from pileus.outbound.image_formats import Format, recognised
+from tests.image_server import CHECKSUM, MIB, QCOW2, RAW, image_url
+
+ANYWHERE = Fetching(anywhere=True, largest=8 * MIB, seconds=10)
+HTTPS = "https://images.example.org/x"
+
+
+async def fetched(url: str, bounds: Fetching = ANYWHERE) -> tuple[Fetch, list[tuple[int, int | None]]]:
+    told: list[tuple[int, int | None]] = []
+
+    async def listen(size: int, total: int | None) -> None:
+        told.append((size, total))
+
+    return await fetch(url, bounds, listen), told
+
+
+async def refused(url: str, bounds: Fetching = ANYWHERE) -> DriverError:
+    with pytest.raises(DriverError) as problem:
+        await fetched(url, bounds)
+    return problem.value
+
+
+def leading(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Let every name lead to these addresses."""
+
+    def answer(_host: Any, port: Any, *_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+
+@pytest.mark.parametrize("path", ["raw", "to//raw", "to//to//raw"])
+async def test_an_image_is_fetched_whole_measured_and_checked(path: str) -> None:
+    came, told = await fetched(image_url(path))
+
+    assert (came.size, came.checksum, came.head) == (len(RAW), CHECKSUM, RAW[: len(came.head)])
+    assert told == [(MIB, len(RAW)), (2 * MIB, len(RAW)), (3 * MIB, len(RAW))]
+
+
+@pytest.mark.parametrize(
+    ("path", "told", "retryable"),
+    [
+        ("missing", "answered 404", False),
+        ("busy", "answered 503", True),
+        ("empty", "is empty", False),
+        ("page", "web page", False),
+        ("wrong", "has not the checksum", True),
+        ("short", "could not be fetched", True),
+        ("unannounced", "is larger than 8388608 bytes", False),
+        ("round", "more than 5 redirects", False),
+        ("to/file:///etc/passwd", "from http to file are not followed", False),
+        ("to/ftp://127.0.0.1/x", "from http to ftp are not followed", False),
+        ("to/http://169.254.169.254/latest", "not a public address", False),
+    ],
+)
+async def test_what_is_wrong_is_told(path: str, told: str, retryable: bool) -> None:  # noqa: FBT001
+    problem = await refused(image_url(path))
+
+    assert told in str(problem)
+    assert problem.retryable is retryable
+
+
+async def test_an_announced_size_is_enough_to_refuse_it() -> None:
+    problem = await refused(image_url(), Fetching(anywhere=True, largest=MIB))
+
+    assert str(problem) == "The image is larger than 1048576 bytes"
+
+
+async def test_a_server_that_dawdles_is_given_up() -> None:
+    problem = await refused(image_url("slow"), Fetching(anywhere=True, seconds=0.2))
+
+    assert (str(problem), problem.retryable) == ("The image was not there after 0.2 seconds", False)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "169.254.169.254", "100.64.0.1", "240.0.0.1",
+     "[fe80::1]", "[fd00::1]", "[64:ff9b::a00:1]", "[2002:7f00:1::]", "[::]", "2130706433", "224.0.0.1"],
+)  # fmt: skip
+async def test_only_public_addresses_are_asked_unless_the_operator_says_otherwise(host: str) -> None:
+    problem = await refused(image_url(host=host), Fetching())
+
+    assert "not a public address" in str(problem)
+    assert not problem.retryable
+
+
+async def test_a_redirect_is_judged_as_the_first_address_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first name leads to a public address; what it redirects to does not."""
+    asked: list[str] = []
+
+    async def send(_: Any, request: httpx.Request, **__: Any) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(302, headers={"Location": "https://10.0.0.1/secret"}, request=request)
+
+    monkeypatch.setattr(httpx.AsyncClient, "send", send)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, *_, **__: [(2, 1, 6, "", (_led(host), port))])
+    problem = await refused(HTTPS, Fetching())
+
+    assert "10.0.0.1 is not a public address" in str(problem)
+    assert asked == ["https://8.8.8.8/x"]
+
+
+def _led(host: Any) -> str:
+    return "8.8.8.8" if host == "images.example.org" else str(host)
+
+
+async def test_a_name_with_one_inner_address_among_its_own_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    leading(monkeypatch, "8.8.8.8", "192.168.0.1")
+
+    assert "not a public address" in str(await refused(HTTPS, Fetching()))
+
+
+async def test_the_connection_goes_to_the_address_that_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the name in the head and in the check of the certificate; so a name cannot change its mind meanwhile."""
+    seen: list[httpx.Request] = []
+
+    async def send(_: Any, request: httpx.Request, **__: Any) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(302, headers={"Location": "http://images.example.org/"}, request=request)
+
+    leading(monkeypatch, "8.8.8.8")
+    monkeypatch.setattr(httpx.AsyncClient, "send", send)
+    problem = await refused(HTTPS, Fetching())
+
+    (request,) = seen
+    assert (str(request.url), request.headers["Host"]) == ("https://8.8.8.8/x", "images.example.org")
+    assert request.extensions["sni_hostname"] == "images.example.org"
+    assert "Redirects from https to http are not followed" in str(problem)
+
+
+async def test_the_next_address_of_a_name_is_asked_when_the_first_is_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = image_url(host="images.example.org")
+    leading(monkeypatch, "::1", "127.0.0.1")
+
+    came, _ = await fetched(url)
+
+    assert came.checksum == CHECKSUM
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (QCOW2, Format("qcow2", 5 << 30)),
+        (b"KDMV" + bytes(8) + (2048).to_bytes(8, "little"), Format("vmdk", 1 << 20)),
+        (b"conectix" + bytes(40) + (1 << 20).to_bytes(8, "big"), Format("vhd", 1 << 20)),
+        (bytes(0x8001) + b"CD001", Format("iso", 7)),
+        (b"anything", Format("raw", 7)),
+    ],
+)
+def test_a_format_is_told_from_the_first_bytes(head: bytes, expected: Format) -> None:
+    assert recognised(head, 7) == expected
+
+
+@pytest.mark.parametrize("head", [QCOW2[:8] + b"\x01" * 8 + QCOW2[16:], QCOW2[:72] + (4).to_bytes(8, "big")])
+def test_an_image_that_leads_to_other_files_is_refused(head: bytes) -> None:
+    with pytest.raises(DriverError, match="not whole"):
+        recognised(head, 7)
+
+
+async def test_a_checksum_that_cannot_be_read_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.image_server.digest", lambda _: "sha-256=:not base64:")
+
+    assert (await fetched(image_url()))[0].checksum == hashlib.sha256(RAW).hexdigest()

@@ -1,0 +1,180 @@
+"""Messages to subscribers: taken there by HTTP and AMQP, signed, and only to where they may go."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import socket
+from typing import Any
+
+import pytest
+
+from pileus.domain.account.subscriptions import Queue, Target, Webhook
+from pileus.outbound.notifier import Messenger
+from pileus.outbound.protocols import NotSentError
+from tests.brokers import arrived, listening
+from tests.servers import free_port
+from tests.subscribers import address, posted, refuse
+
+ANYWHERE = Messenger(anywhere=True)
+SECRET, NOW = "Bearer only-we-know", 1_700_000_000_000_000
+
+
+def hook(path: str, **changes: Any) -> Webhook:
+    facts = {"url": address(path), "auth_header_name": "Authorization", "auth_header_value": SECRET}
+    return Webhook(**{**facts, **changes})
+
+
+async def missed(target: Target, messenger: Messenger = ANYWHERE) -> NotSentError:
+    with pytest.raises(NotSentError) as failure:
+        await messenger.send(target, "id", b"{}", NOW)
+    return failure.value
+
+
+async def test_a_message_is_posted_with_its_header_and_signed() -> None:
+    await ANYWHERE.send(hook("/signed"), "id-1", b'{"a": 1}', NOW)
+
+    (message,) = posted("/signed")
+    signed = hmac.new(SECRET.encode(), b'id-1.1700000000.{"a": 1}', hashlib.sha256).digest()
+    assert message.body == b'{"a": 1}'
+    assert message.headers["authorization"] == SECRET
+    assert message.headers["content-type"] == "application/json"
+    assert (message.headers["webhook-id"], message.headers["webhook-timestamp"]) == ("id-1", "1700000000")
+    assert message.headers["webhook-signature"] == f"v1,{base64.b64encode(signed).decode()}"
+    assert message.headers["host"] == address("/").split("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"),
+    [(400, True), (422, True), (401, False), (404, False), (429, False), (500, False), (302, False)],
+)
+async def test_any_other_answer_means_that_it_has_not_arrived(status: int, *, refused: bool) -> None:
+    path = f"/answer-{status}"
+    refuse(path, status)
+
+    failure = await missed(hook(path))
+
+    assert (str(failure), failure.refused) == (f"The subscriber answered {status}", refused)
+    assert posted(path) == posted("/elsewhere") == []
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        (hook("/", url="http://127.0.0.1:1/"), "is not a public address"),
+        (hook("/", url="http://localhost/"), "is not a public address"),
+        (hook("/", url="http://169.254.169.254/"), "is not a public address"),
+        (hook("/", url="http://[::ffff:10.0.0.1]/"), "is not a public address"),
+        (hook("/", url="http://[fec0::1]/"), "is not a public address"),
+        (hook("/", url="http://[64:ff9b:1::a00:1]/"), "is not a public address"),
+        (hook("/", url="http://[::7f00:1]/"), "is not a public address"),
+        (hook("/", url="http://[::ffff:0:a00:1]/"), "is not a public address"),
+        (hook("/", url="http://168.63.129.16/"), "is not a public address"),
+        (Queue(connection_string="amqp://10.0.0.1/"), "is not a public address"),
+    ],
+)
+async def test_messages_go_to_public_addresses_only(target: Target, told: str) -> None:
+    assert told in str(await missed(target, Messenger()))
+    with pytest.raises(NotSentError, match="the server's setting `subscribers` says what may be"):
+        await Messenger().check(target)
+
+
+async def test_what_the_machine_itself_tells_is_asked_nowhere() -> None:
+    assert "not a public address" in str(await missed(hook("/", url="http://169.254.169.254/latest")))
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        (hook("/", url=f"http://127.0.0.1:{free_port()}/"), "All connection attempts failed"),
+        (hook("/", url="https://nowhere.invalid/"), "The name nowhere.invalid leads nowhere"),
+        (hook("/", url="http://" + "a" * 64 + "/"), "leads nowhere"),
+        (Queue(connection_string=f"amqp://127.0.0.1:{free_port()}/"), "Connect"),
+    ],
+)
+async def test_who_cannot_be_reached_may_be_later(target: Target, told: str) -> None:
+    failure = await missed(target)
+
+    assert told.lower() in str(failure).lower()
+    assert not failure.refused
+
+
+async def test_of_several_addresses_the_first_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens at the first."""
+    target = hook("/second")
+
+    def answer(_host: Any, port: Any, *_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in ("::1", "127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    await ANYWHERE.send(target, "id-1", b"{}", NOW)
+
+    assert len(posted("/second")) == 1
+
+
+async def test_a_name_that_leads_nowhere_yet_may_be_subscribed() -> None:
+    await Messenger().check(hook("/", url="https://nowhere.invalid/"))
+    await ANYWHERE.check(hook("/"))
+
+
+class _Rude(asyncio.Protocol):
+    """A server that closes as soon as it is spoken to."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, _: bytes) -> None:
+        self.transport.write(b"\x01\x00\x00\x00\x00\x00\x04nope\xce")
+        self.transport.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "amqp"])
+async def test_a_server_that_speaks_no_known_language_has_taken_nothing(scheme: str) -> None:
+    server = await asyncio.get_running_loop().create_server(_Rude, "127.0.0.1", 0)
+    address = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+    failure = await missed(hook("/", url=address) if scheme == "http" else Queue(connection_string=address))
+    server.close()
+
+    assert not failure.refused
+
+
+async def test_a_slow_subscriber_is_given_up() -> None:
+    failure = await missed(hook("/slow"), Messenger(anywhere=True, seconds=0.2))
+
+    assert str(failure) == "It took more than 0.2 seconds"
+
+
+async def test_a_message_is_published_where_a_queue_takes_it(rabbit: str) -> None:
+    async with listening(rabbit, "lines") as channel:
+        await channel.exchange_declare("audit", exchange_type="topic")
+        await channel.queue_bind("lines", "audit", "cloud.*")
+        direct = Queue(connection_string=rabbit, routing_key="lines")
+        by_topic = Queue(connection_string=rabbit, exchange="audit", routing_key="cloud.one")
+
+        for number, queue in enumerate((direct, by_topic), 1):
+            await ANYWHERE.send(queue, f"id-{number}", str(number).encode(), NOW)
+
+        got = [await arrived(channel, "lines") for _ in range(2)]
+    told = [(message.header.properties.message_id, message.body) for message in got]
+    assert told == [("id-1", b"1"), ("id-2", b"2")]
+    properties = got[0].header.properties
+    assert (properties.content_type, properties.delivery_mode) == ("application/json", 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"routing_key": "nobody"}, "NO_ROUTE"),
+        ({"exchange": "none"}, "no exchange 'none'"),
+    ],
+)
+async def test_a_message_that_goes_to_no_queue_has_not_arrived(rabbit: str, changes: dict[str, Any], told: str) -> None:
+    assert told in str(await missed(Queue(connection_string=rabbit, **changes)))
+
+
+async def test_a_wrong_password_is_not_told(rabbit: str) -> None:
+    failure = await missed(Queue(connection_string=rabbit.replace("guest:guest", "guest:hunter2"), routing_key="x"))
+
+    assert "ACCESS_REFUSED" in str(failure)
+    assert "hunter2" not in str(failure)
