@@ -9,6 +9,7 @@ from pileus.domain.account.user_actions import UserAction
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.instances import VM_STATES, Instance, Kind, Status
 from pileus.domain.compute.placement_groups import PlacementGroup
+from pileus.domain.context import Context
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.network.ddos_profiles import DdosProfile
 from pileus.domain.network.floating_ips import FloatingIP
@@ -16,7 +17,7 @@ from pileus.domain.network.networks import Network, Subnet, next_free
 from pileus.domain.network.ports import AssignedAddress, Port, mac_address
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new_rule
-from pileus.domain.places import Place
+from pileus.domain.places import Caller, Place
 from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
 from pileus.domain.tags import make_tags
 from pileus.drivers.protocols.compute import (
@@ -50,6 +51,13 @@ PLACEMENT_GROUPS = Table("placement_groups", PlacementGroup)
 def place_of(tenant: Tenant) -> Place:
     """Where the tenant's things are."""
     return Place(tenant.client_id, tenant.project_id, REGION)
+
+
+def context_of(tenant: Tenant, **changes: Any) -> Context:
+    """The context of a change that the tenant's administrator makes."""
+    app, caller = tenant.running.cloud, Caller(client_id=tenant.client_id, user_id=1, email="", token_id=1, role="")
+    facts = {"place": place_of(tenant), "caller": caller, "catalogue": app.catalogue}
+    return Context(**{**facts, "now": app.now, "new_id": app.new_id, **changes})
 
 
 def owned(tenant: Tenant) -> dict[str, Any]:

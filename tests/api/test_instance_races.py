@@ -15,7 +15,7 @@ from tests.builders import (
     a_placement_group,
     a_port,
     an_instance,
-    place_of,
+    context_of,
     ports_of,
 )
 from tests.creations import a_volume, counted, made, ordered
@@ -142,14 +142,8 @@ async def test_a_mac_address_that_is_taken_is_not_given_again(tenant: Tenant) ->
     unlucky, lucky = cloud.new_id(), cloud.new_id()
     await a_port(tenant, mac_address=mac_address(unlucky))
     ids = iter([unlucky, lucky, cloud.new_id()])
-    plugging = InterfaceContext(
-        place=place_of(tenant),
-        catalogue=cloud.catalogue,
-        instance_id=instance.id,
-        task_id="a-task",
-        now=cloud.now(),
-        new_id=lambda: next(ids),
-    )
+    context = context_of(tenant, new_id=lambda: next(ids))
+    plugging = InterfaceContext(ctx=context, task_id="a-task", instance_id=instance.id)
     (group, *_) = (await made(tenant))["security_groups"]
 
     plugged = await cloud.db.write(

@@ -11,15 +11,16 @@ import pileus
 from pileus.domain.catalogue import Catalogue, image_id, parse_catalogue
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.instance_orders import InstanceOrder, InterfaceType, NewInterface, NewVolume, Source
-from pileus.domain.compute.instance_plan import CreationContext
 from pileus.domain.compute.instances import Instance
+from pileus.domain.context import Context
 from pileus.domain.network.networks import Subnet
-from pileus.domain.places import Place
+from pileus.domain.places import Caller, Place
 from pileus.domain.storage.disks import OrderSources
 from pileus.domain.storage.volumes import Snapshot, Volume, VolumeStatus
 
 NOW = 1_700_000_000_000_000
 PLACE = Place(10, 20, 1)
+CALLER = Caller(client_id=10, user_id=5, email="me@example.org", token_id=3, role="Engineers")
 TASK = "00000000-0000-4000-8000-00000000aaaa"
 UBUNTU = image_id(1, "ubuntu-22.04-x64")
 WINDOWS = image_id(1, "windows-server-2022-standard-x64")
@@ -94,10 +95,16 @@ def an_order(*volumes: NewVolume, **changes: Any) -> InstanceOrder:
     return InstanceOrder(**{**facts, "volumes": volumes or (from_image(),), **changes})
 
 
-def making() -> CreationContext:
+def a_context() -> Context:
     """Ids are id-1, id-2 and so on."""
     numbers = count(1)
-    return CreationContext(place=PLACE, task_id=TASK, now=NOW, new_id=lambda: f"id-{next(numbers)}")
+    return Context(
+        place=PLACE,
+        caller=CALLER,
+        catalogue=the_catalogue(),
+        now=lambda: NOW,
+        new_id=lambda: f"id-{next(numbers)}",
+    )
 
 
 def image_like(**changes: Any) -> OrderSources:

@@ -30,6 +30,7 @@ from tests.domain.builders import (
     TASK,
     UBUNTU,
     WINDOWS,
+    a_context,
     a_snapshot,
     a_volume,
     an_instance,
@@ -38,7 +39,6 @@ from tests.domain.builders import (
     found,
     from_image,
     image_like,
-    making,
     the_catalogue,
 )
 
@@ -57,7 +57,7 @@ def plan(
     wanted = order or an_order()
     size = flavor or the_catalogue().flavor(wanted.flavor_id)
     assert size is not None
-    return plan_instance(wanted, size, things or found(), making())
+    return plan_instance(wanted, size, things or found(), a_context(), TASK)
 
 
 def refused(

@@ -9,12 +9,9 @@ from pileus.domain.account.user_actions import new_user_action
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ports import mac_address
-from pileus.domain.places import Caller
 from pileus.domain.storage.volumes import device
 from pileus.domain.tasks import CREATED_KINDS, created_resources, new_task
-from tests.domain.builders import NOW, PLACE, TASK
-
-CALLER = Caller(client_id=10, user_id=5, email="me@example.org", token_id=3, role="Engineers")
+from tests.domain.builders import CALLER, NOW, PLACE, TASK
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def create_app(settings: Settings, cloud: AppState | None, figures: HttpMetrics)
         ],
         before_request=auth.authorize,
         dependencies={
-            "call": Provide(provide_context, sync_to_thread=False),
+            "ctx": Provide(provide_context, sync_to_thread=False),
             "cloud": Provide(provide_app_state, sync_to_thread=False),
             "figures": Provide(provide_metrics, sync_to_thread=False),
         },

@@ -32,6 +32,9 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
     CONTEXT.set(
         RequestContext(
             app=cloud,
+            catalogue=cloud.catalogue,
+            now=cloud.now,
+            new_id=cloud.new_id,
             caller=caller,
             place=Place(caller.client_id, place.get("project_id", 0), place.get("region_id", 0)),
             request_id=scope["request_id"],

@@ -8,16 +8,16 @@ from pileus.store.compute import capacities
 from pileus.store.database import Tx
 
 
-async def check_capacity(tx: Tx, call: RequestContext, flavor: Flavor, but: str | None = None) -> None:
+async def check_capacity(tx: Tx, ctx: RequestContext, flavor: Flavor, but: str | None = None) -> None:
     """Return if a server of a flavor fits in, in the place of the server `but` if that is named; raises NoCapacity."""
-    region_id = call.place.region_id
+    region_id = ctx.place.region_id
     room = await capacities.lock_and_count_left(tx, region_id, flavor.id)
-    if (room is not None and room <= 0) or not await _fits(tx, call, flavor, but):
+    if (room is not None and room <= 0) or not await _fits(tx, ctx, flavor, but):
         raise NoCapacity(f"The region {region_id} has reached the limit of flavor {flavor.id}")
 
 
-async def _fits(tx: Tx, call: RequestContext, flavor: Flavor, but: str | None) -> bool:
-    driver, catalogue = call.app.driver, call.app.catalogue
+async def _fits(tx: Tx, ctx: RequestContext, flavor: Flavor, but: str | None) -> bool:
+    driver, catalogue = ctx.app.driver, ctx.catalogue
     if not isinstance(driver, HasCapacity):
         return True
     capacity, vcpus, ram = driver.capacity(), flavor.vcpus, flavor.ram

@@ -15,7 +15,7 @@ from pileus.api.wire.network.ddos_profiles import NewProfile
 from pileus.domain.account import quota_checks
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_orders import InstanceOrder
-from pileus.domain.compute.instance_plan import CreationContext, InstancePlan, plan_instance
+from pileus.domain.compute.instance_plan import InstancePlan, plan_instance
 from pileus.domain.compute.instances import Kind
 from pileus.domain.errors import NotFound, invalid
 from pileus.domain.storage.disks import OrderSources
@@ -36,56 +36,52 @@ class CreateInstanceRequest(Struct, frozen=True, kw_only=True):
     protection: NewProfile | None = None
 
 
-async def create_instance(tx: Tx, call: RequestContext, wish: CreateInstanceRequest, task_id: str) -> None:
+async def create_instance(tx: Tx, ctx: RequestContext, wish: CreateInstanceRequest, task_id: str) -> None:
     """Write a new server and the task that makes it; raises what stands in the way, with nothing written."""
-    await projects.require_open(tx, call.place)
-    order = wish.order(await _ssh_key_id(tx, call, wish.ssh_key_name))
-    flavor = _flavor(call, order, wish.kind)
-    await check_capacity(tx, call, flavor)
+    await projects.require_open(tx, ctx.place)
+    order = wish.order(await _ssh_key_id(tx, ctx, wish.ssh_key_name))
+    flavor = _flavor(ctx, order, wish.kind)
+    await check_capacity(tx, ctx, flavor)
     if order.placement_group_id:
-        (await placement_groups.get(tx, call.place, order.placement_group_id)).require_unlocked()
-    making = CreationContext(place=call.place, task_id=task_id, now=call.app.now(), new_id=call.app.new_id)
-    there = await resolve_sources(tx, call.app.catalogue, call.place, order)
-    plan = plan_instance(order, flavor, there, making)
-    await check_quotas(tx, call, quota_checks.requested_amounts(plan.basket(order, flavor)))
-    plan, plugged = await _written(tx, call, plan, order, task_id)
-    await _volumes(tx, call, plan, there)
-    profiles = [await protect_public_address(tx, call, plugged, wish.protection, task_id)] if wish.protection else []
+        (await placement_groups.get(tx, ctx.place, order.placement_group_id)).require_unlocked()
+    there = await resolve_sources(tx, ctx.catalogue, ctx.place, order)
+    plan = plan_instance(order, flavor, there, ctx, task_id)
+    await check_quotas(tx, ctx, quota_checks.requested_amounts(plan.basket(order, flavor)))
+    plan, plugged = await _written(tx, ctx, plan, order, task_id)
+    await _volumes(tx, ctx, plan, there)
+    profiles = [await protect_public_address(tx, ctx, plugged, wish.protection, task_id)] if wish.protection else []
     args = _args(plan, plugged) | {"profiles": profiles}
-    await call.start_task(tx, wish.task_type, task_id, args, data=_shown(plan, order))
-    await call.audit(tx, "instance", "create", plan.instance.id, data=_shown(plan, order), task_id=task_id)
+    await ctx.start_task(tx, wish.task_type, task_id, args, data=_shown(plan, order))
+    await ctx.audit(tx, "instance", "create", plan.instance.id, data=_shown(plan, order), task_id=task_id)
 
 
-async def _ssh_key_id(tx: Tx, call: RequestContext, name: str | None) -> str | None:
+async def _ssh_key_id(tx: Tx, ctx: RequestContext, name: str | None) -> str | None:
     """The id of the SSH key of that name; raises NotFound."""
     if not name:
         return None
-    key = await ssh_keys.find_by_name(tx, call.place, call.caller.user_id, name)
+    key = await ssh_keys.find_by_name(tx, ctx.place, ctx.caller.user_id, name)
     if key is None:
         raise NotFound(f"SSH key {name} could not be found")
     return key.id
 
 
-def _flavor(call: RequestContext, order: InstanceOrder, kinds: Collection[Kind]) -> Flavor:
-    flavor = call.app.catalogue.offered_flavor(order.flavor_id)
+def _flavor(ctx: RequestContext, order: InstanceOrder, kinds: Collection[Kind]) -> Flavor:
+    flavor = ctx.catalogue.offered_flavor(order.flavor_id)
     if flavor is None or flavor.kind not in kinds:
         raise invalid(flavor=f"There is no flavor {order.flavor_id} for this kind of server")
     return flavor
 
 
 async def _written(
-    tx: Tx, call: RequestContext, plan: InstancePlan, order: InstanceOrder, task_id: str
+    tx: Tx, ctx: RequestContext, plan: InstancePlan, order: InstanceOrder, task_id: str
 ) -> tuple[InstancePlan, list[AttachedInterface]]:
     """Insert the records: the instance first, which others refer to, its name when its addresses are known."""
     template = plan.instance
     await instances.add(tx, template)
     plugging = InterfaceContext(
-        place=call.place,
-        catalogue=call.app.catalogue,
-        instance_id=template.id,
+        ctx=ctx,
         task_id=task_id,
-        now=template.created_at,
-        new_id=call.app.new_id,
+        instance_id=template.id,
         guarded=template.virtual,
     )
     # Who names an address has it before others are given any that is free.
@@ -96,18 +92,18 @@ async def _written(
     plugged = [made[at] for at in range(len(made))]
     plan = plan.with_name([ip for each in plugged for ip in each.addresses])
     await instances.save(tx, template, plan.instance)
-    await tags.add(tx, instances.KIND, call.place, plan.instance.id, plan.tags[plan.instance.id])
+    await tags.add(tx, instances.KIND, ctx.place, plan.instance.id, plan.tags[plan.instance.id])
     return plan, plugged
 
 
-async def _volumes(tx: Tx, call: RequestContext, plan: InstancePlan, there: OrderSources) -> None:
+async def _volumes(tx: Tx, ctx: RequestContext, plan: InstancePlan, there: OrderSources) -> None:
     for volume in plan.volumes:
         await volumes.add(tx, volume)
     for taken in plan.taken:
         await volumes.save(tx, there.volumes[taken.id], taken)
     for volume in (*plan.volumes, *plan.taken):
         before_tags = await tags.of(tx, volume.id)
-        await tags.save(tx, volumes.KIND, call.place, volume.id, before_tags, plan.tags[volume.id])
+        await tags.save(tx, volumes.KIND, ctx.place, volume.id, before_tags, plan.tags[volume.id])
     for attachment in plan.attachments:
         await attachments.add(tx, attachment)
 

@@ -60,22 +60,22 @@ class DeletionSet(Struct, frozen=True, kw_only=True):
     ports: list[str]
 
 
-async def delete_instance(call: RequestContext, instance_id: str, doomed: DeletionRequest) -> TaskIds:
+async def delete_instance(ctx: RequestContext, instance_id: str, doomed: DeletionRequest) -> TaskIds:
     """Lock the instance with all that goes with it, and write down the task that deletes them."""
-    task_id = call.app.new_id()
+    task_id = ctx.new_id()
 
     async def write(tx: Tx) -> None:
-        before = await doomed.find(tx, call.place, instance_id)
+        before = await doomed.find(tx, ctx.place, instance_id)
         await instances.save(tx, before, before.locked(task_id, "deleting"))
         going = DeletionSet(
-            volumes=await _volumes(tx, call, instance_id, doomed, task_id),
+            volumes=await _volumes(tx, ctx, instance_id, doomed, task_id),
             floating_ips=await _floating_ips(tx, instance_id, doomed, task_id),
             ports=await _reserved(tx, instance_id, doomed),
         )
-        await _begin(tx, call, before, going, await _profiles(tx, instance_id, going, task_id), task_id)
+        await _begin(tx, ctx, before, going, await _profiles(tx, instance_id, going, task_id), task_id)
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
@@ -90,18 +90,16 @@ async def _profiles(tx: Tx, instance_id: str, going: DeletionSet, task_id: str) 
 
 
 async def _begin(  # noqa: PLR0913, PLR0917  # each is a fact of its own
-    tx: Tx, call: RequestContext, instance: Instance, going: DeletionSet, profiles: list[int], task_id: str
+    tx: Tx, ctx: RequestContext, instance: Instance, going: DeletionSet, profiles: list[int], task_id: str
 ) -> None:
     task_type = "delete_bm" if instance.kind == Kind.BAREMETAL else "delete_vm"
     args = {"volumes": going.volumes, "floating_ips": going.floating_ips, "ports": going.ports}
     shown = {"instance_uuid": instance.id, "instance_id": instance.id, "volumes": going.volumes}
-    await call.start_task(
-        tx, task_type, task_id, {"instance_id": instance.id, **args, "profiles": profiles}, data=shown
-    )
-    await call.audit(tx, "instance", "delete", instance.id, data=args, task_id=task_id)
+    await ctx.start_task(tx, task_type, task_id, {"instance_id": instance.id, **args, "profiles": profiles}, data=shown)
+    await ctx.audit(tx, "instance", "delete", instance.id, data=args, task_id=task_id)
 
 
-async def _volumes(tx: Tx, call: RequestContext, instance_id: str, doomed: DeletionRequest, task_id: str) -> list[str]:
+async def _volumes(tx: Tx, ctx: RequestContext, instance_id: str, doomed: DeletionRequest, task_id: str) -> list[str]:
     """Those that go, with their snapshots; the task holds them all, so that nobody else works on them meanwhile."""
     hanging, named = await attachments.with_volumes(tx, instance_id), doomed.volumes.ids
     doomed.volumes.check([volume.id for _, volume in hanging])
@@ -109,7 +107,7 @@ async def _volumes(tx: Tx, call: RequestContext, instance_id: str, doomed: Delet
         await volumes.save(tx, volume, replace(volume.require_unlocked(), task_id=task_id))
     lost = [volume.id for attachment, volume in hanging if volume.id in named or attachment.delete_on_termination]
     for volume_id in lost:
-        await lock_snapshots_for_deletion(tx, call, volume_id, [], task_id)
+        await lock_snapshots_for_deletion(tx, ctx, volume_id, [], task_id)
     return lost
 
 

@@ -1,7 +1,6 @@
 """Floating IPs: what one transaction writes when one is made, or aimed at a port."""
 
-from pileus.domain.catalogue import Catalogue
-from pileus.domain.compute.instance_plan import CreationContext
+from pileus.domain.context import Context
 from pileus.domain.errors import Conflict
 from pileus.domain.network.floating_ips import FloatingIP, Target, choose_fixed_address
 from pileus.domain.network.ports import Port
@@ -11,15 +10,15 @@ from pileus.store.database import Tx
 from pileus.store.network import addresses, floating_ips, networks, ports, routers, subnets
 
 
-async def allocate_floating_ip(tx: Tx, catalogue: Catalogue, making: CreationContext, target: Target) -> FloatingIP:
+async def allocate_floating_ip(tx: Tx, ctx: Context, task_id: str, target: Target) -> FloatingIP:
     """Write a new floating IP with an address of the region's external network; raises NoCapacity.
 
     It leads to its target from the start, but is DOWN until its task has told the driver.
     """
-    (subnet,) = await subnets.choose_for_allocation(tx, catalogue.external_network_id(making.place.region_id), "ipv4")
-    place = making.place
+    (subnet,) = await subnets.choose_for_allocation(tx, ctx.catalogue.external_network_id(ctx.place.region_id), "ipv4")
+    place, now = ctx.place, ctx.now()
     floating_ip = FloatingIP(
-        id=making.new_id(),
+        id=ctx.new_id(),
         client_id=place.client_id,
         project_id=place.project_id,
         region_id=place.region_id,
@@ -27,10 +26,10 @@ async def allocate_floating_ip(tx: Tx, catalogue: Catalogue, making: CreationCon
         port_id=target.port_id,
         fixed_ip_address=target.fixed_ip_address,
         router_id=target.router_id,
-        task_id=making.task_id,
-        creator_task_id=making.task_id,
-        created_at=making.now,
-        updated_at=making.now,
+        task_id=task_id,
+        creator_task_id=task_id,
+        created_at=now,
+        updated_at=now,
     )
     await floating_ips.add(tx, floating_ip)
     ip = await addresses.allocate(tx, subnet, floating_ip_id=floating_ip.id)

@@ -9,28 +9,28 @@ from pileus.store.storage import attachments, snapshots
 
 
 async def attach_volume(  # noqa: PLR0913, PLR0917  # each is a fact of its own
-    tx: Tx, call: RequestContext, volume: Volume, instance_id: str, tag: str | None, task_id: str
+    tx: Tx, ctx: RequestContext, volume: Volume, instance_id: str, tag: str | None, task_id: str
 ) -> Attachment:
     """Write a volume's place on an instance, which the task holds from now on; raises what stands in the way."""
-    instance = await instances.get(tx, call.place, instance_id)
-    flavor = call.app.catalogue.flavor(instance.flavor_id)
+    instance = await instances.get(tx, ctx.place, instance_id)
+    flavor = ctx.catalogue.flavor(instance.flavor_id)
     attachment = plan_attachment(
         volume,
         instance,
         await attachments.of_instance(tx, instance_id),
         shared=flavor is not None and flavor.basic,
         tag=tag,
-        new_id=call.app.new_id(),
-        now=call.app.now(),
+        new_id=ctx.new_id(),
+        now=ctx.now(),
     )
     await instances.save(tx, instance, instance.locked(task_id))
     return await attachments.add(tx, attachment)
 
 
 async def lock_snapshots_for_deletion(
-    tx: Tx, call: RequestContext, volume_id: str, named: list[str], task_id: str
+    tx: Tx, ctx: RequestContext, volume_id: str, named: list[str], task_id: str
 ) -> None:
     """Let the task that deletes a volume hold its snapshots too; raises Invalid if one that is named is not its."""
     before = await snapshots.of_volume(tx, volume_id)
-    for old, new in zip(before, snapshots_to_delete(before, named, task_id, call.app.now()), strict=True):
+    for old, new in zip(before, snapshots_to_delete(before, named, task_id, ctx.now()), strict=True):
         await snapshots.save(tx, old, new)

@@ -13,11 +13,11 @@ from pileus.store.database import Tx
 from pileus.store.network import addresses, networks, router_interfaces, routers, subnets
 
 
-def new_router(call: RequestContext, name: str, task_id: str) -> Router:
+def new_router(ctx: RequestContext, name: str, task_id: str) -> Router:
     """A new router without anything, held by the task that makes it."""
-    place, now = call.place, call.app.now()
+    place, now = ctx.place, ctx.now()
     return Router(
-        id=call.app.new_id(),
+        id=ctx.new_id(),
         client_id=place.client_id,
         project_id=place.project_id,
         region_id=place.region_id,
@@ -30,22 +30,22 @@ def new_router(call: RequestContext, name: str, task_id: str) -> Router:
     )
 
 
-async def set_external_gateway(tx: Tx, call: RequestContext, router: Router, network_id: str) -> RouterPort:
+async def set_external_gateway(tx: Tx, ctx: RequestContext, router: Router, network_id: str) -> RouterPort:
     """Give a router a port with an address in an external network; raises NotFound, Invalid or NoCapacity."""
-    network = await networks.get(tx, call.place, network_id)
+    network = await networks.get(tx, ctx.place, network_id)
     if not network.external:
         raise invalid(network_id=f"Network {network_id} is not an external one")
     ranges = await subnets.of_network(tx, network_id)
     # What is translated is IPv4; only a network without it is led into by IPv6.
     family = "ipv4" if any(each.ip_version == 4 for each in ranges) else "ipv6"  # noqa: PLR2004  # the protocol's number
     (subnet,) = await subnets.choose_for_allocation(tx, network_id, family)
-    port = await _port(tx, call, router, network_id, gateway=True)
+    port = await _port(tx, ctx, router, network_id, gateway=True)
     await addresses.allocate(tx, subnet, router_port_id=port.id)
     return port
 
 
 async def add_router_interface(
-    tx: Tx, call: RequestContext, router: Router, subnet: Subnet, ip_address: str | None = None
+    tx: Tx, ctx: RequestContext, router: Router, subnet: Subnet, ip_address: str | None = None
 ) -> RouterPort:
     """Give a router a port in a subnet, at its gateway's address if that is free, or at the one that is named.
 
@@ -53,7 +53,7 @@ async def add_router_interface(
     """
     legs = await router_interfaces.of(tx, router.id)
     rules.check_can_join(subnet, await router_interfaces.subnets_of(tx, [leg for leg in legs if not leg.port.gateway]))
-    port = await _port(tx, call, router, subnet.network_id, gateway=False)
+    port = await _port(tx, ctx, router, subnet.network_id, gateway=False)
     await router_interfaces.assign_address(tx, subnet, port.id, ip_address and str(address("ip_address", ip_address)))
     return port
 
@@ -82,8 +82,8 @@ async def check_no_floating_ip_uses(tx: Tx, router: Router, subnet: Subnet | Non
         raise Conflict(f"Router {router.id} is used by floating IP {floating_ip_id}: unassign it first")
 
 
-async def _port(tx: Tx, call: RequestContext, router: Router, network_id: str, *, gateway: bool) -> RouterPort:
-    port_id = call.app.new_id()
+async def _port(tx: Tx, ctx: RequestContext, router: Router, network_id: str, *, gateway: bool) -> RouterPort:
+    port_id = ctx.new_id()
     return await router_interfaces.add(
         tx,
         RouterPort(
@@ -92,6 +92,6 @@ async def _port(tx: Tx, call: RequestContext, router: Router, network_id: str, *
             network_id=network_id,
             gateway=gateway,
             mac_address=mac_address(port_id),
-            created_at=call.app.now(),
+            created_at=ctx.now(),
         ),
     )

@@ -12,7 +12,7 @@ from pileus.store.database import Tx
 
 
 async def create_ssh_key(
-    call: RequestContext, place: Place, name: str, public_key: str | None, *, shared: bool
+    ctx: RequestContext, place: Place, name: str, public_key: str | None, *, shared: bool
 ) -> tuple[SSHKey, str | None]:
     """Keep a key in a place's project, and tell the private half of a pair that was made for it.
 
@@ -20,49 +20,49 @@ async def create_ssh_key(
     """
     private, public = _halves(public_key)
     key = SSHKey(
-        id=call.app.new_id(),
+        id=ctx.new_id(),
         client_id=place.client_id,
         project_id=place.project_id,
-        user_id=call.caller.user_id,
+        user_id=ctx.caller.user_id,
         name=name,
         public_key=public,
         fingerprint=fingerprint(public),
         shared_in_project=shared,
-        created_at=call.app.now(),
+        created_at=ctx.now(),
     )
 
     async def write(tx: Tx) -> None:
         await projects.require_open(tx, place)
         await ssh_keys.name_free(tx, place, key.name)
-        await check_global_quotas(tx, call, {"keypair_count": 1})
+        await check_global_quotas(tx, ctx, {"keypair_count": 1})
         await ssh_keys.add(tx, key)
-        await call.audit(tx, "ssh_key", "create", key.id, name=key.name)
+        await ctx.audit(tx, "ssh_key", "create", key.id, name=key.name)
 
-    await call.db.write(write)
+    await ctx.db.write(write)
     return key, private
 
 
-async def set_ssh_key_sharing(call: RequestContext, key_id: str, *, shared: bool) -> SSHKey:
+async def set_ssh_key_sharing(ctx: RequestContext, key_id: str, *, shared: bool) -> SSHKey:
     """Share a key in its project, or keep it for its owner alone; raises NotFound."""
 
     async def write(tx: Tx) -> SSHKey:
-        before = await ssh_keys.get(tx, call.place, call.caller.user_id, key_id)
+        before = await ssh_keys.get(tx, ctx.place, ctx.caller.user_id, key_id)
         after = await ssh_keys.save(tx, before, replace(before, shared_in_project=shared))
-        await call.audit(tx, "ssh_key", "update", before.id, data={"shared_in_project": shared}, name=before.name)
+        await ctx.audit(tx, "ssh_key", "update", before.id, data={"shared_in_project": shared}, name=before.name)
         return after
 
-    return await call.db.write(write)
+    return await ctx.db.write(write)
 
 
-async def delete_ssh_key(call: RequestContext, key_id: str) -> None:
+async def delete_ssh_key(ctx: RequestContext, key_id: str) -> None:
     """Delete a key; raises NotFound."""
 
     async def write(tx: Tx) -> None:
-        key = await ssh_keys.get(tx, call.place, call.caller.user_id, key_id)
+        key = await ssh_keys.get(tx, ctx.place, ctx.caller.user_id, key_id)
         await ssh_keys.remove(tx, key.id)
-        await call.audit(tx, "ssh_key", "delete", key.id, name=key.name)
+        await ctx.audit(tx, "ssh_key", "delete", key.id, name=key.name)
 
-    await call.db.write(write)
+    await ctx.db.write(write)
 
 
 def _halves(public_key: str | None) -> tuple[str | None, str]:

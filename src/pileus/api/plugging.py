@@ -4,22 +4,20 @@ It happens inside the transaction of the request, so that an address is given on
 fails. `unplug` is the way back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pileus.api.floating import allocate_floating_ip, target_on_port
-from pileus.domain.catalogue import Catalogue
 from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface
-from pileus.domain.compute.instance_plan import CreationContext
+from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, NotFound, invalid, not_found
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import VERSIONS, Network, Subnet
 from pileus.domain.network.ports import Port, mac_address
 from pileus.domain.network.security_groups import default_group
-from pileus.domain.places import Place
 from pileus.store.database import Tx
 from pileus.store.network import addresses, floating_ips, networks, ports, security_groups, subnets
 
@@ -27,19 +25,11 @@ from pileus.store.network import addresses, floating_ips, networks, ports, secur
 class InterfaceContext(Struct, frozen=True, kw_only=True):
     """What the interfaces of one request have in common."""
 
-    place: Place
-    catalogue: Catalogue
-    instance_id: str | None = None
+    ctx: Context
     task_id: str
-    now: int
-    new_id: Callable[[], str]
+    instance_id: str | None = None
     guarded: bool = True
-    """Whether security groups can guard it: bare metal they cannot."""
-
-    @property
-    def making(self) -> CreationContext:
-        """What new records have in common."""
-        return CreationContext(place=self.place, task_id=self.task_id, now=self.now, new_id=self.new_id)
+    """Whether security groups can be added to them: those of bare metal servers cannot have any."""
 
 
 class AttachedInterface(Struct, frozen=True, kw_only=True):
@@ -80,7 +70,7 @@ async def reserve_fixed_ip(tx: Tx, plugging: InterfaceContext, interface: NewInt
 
 
 def _port(plugging: InterfaceContext, network: Network, interface: NewInterface, position: int) -> Port:
-    port_id, place = plugging.new_id(), plugging.place
+    port_id, place, now = plugging.ctx.new_id(), plugging.ctx.place, plugging.ctx.now()
     return Port(
         id=port_id,
         client_id=place.client_id,
@@ -95,18 +85,20 @@ def _port(plugging: InterfaceContext, network: Network, interface: NewInterface,
         port_group=interface.port_group,
         task_id=plugging.task_id,
         creator_task_id=plugging.task_id,
-        created_at=plugging.now,
-        updated_at=plugging.now,
+        created_at=now,
+        updated_at=now,
     )
 
 
 async def _external(tx: Tx, plugging: InterfaceContext, interface: NewInterface) -> tuple[Network, list[Subnet]]:
-    network = await networks.get(tx, plugging.place, plugging.catalogue.external_network_id(plugging.place.region_id))
+    network = await networks.get(
+        tx, plugging.ctx.place, plugging.ctx.catalogue.external_network_id(plugging.ctx.place.region_id)
+    )
     return network, await subnets.choose_for_allocation(tx, network.id, interface.ip_family)
 
 
 async def _any_subnet(tx: Tx, plugging: InterfaceContext, interface: NewInterface) -> tuple[Network, list[Subnet]]:
-    network = (await networks.get(tx, plugging.place, interface.network_id or "")).require_unlocked()
+    network = (await networks.get(tx, plugging.ctx.place, interface.network_id or "")).require_unlocked()
     if interface.ip_address is None:
         return network, await subnets.choose_for_allocation(tx, network.id, interface.ip_family)
     for subnet in await subnets.of_network(tx, network.id):
@@ -120,7 +112,7 @@ async def _subnet(tx: Tx, plugging: InterfaceContext, interface: NewInterface) -
     if subnet is None:
         raise not_found("Subnet", interface.subnet_id)
     try:
-        network = await networks.get(tx, plugging.place, subnet.network_id)
+        network = await networks.get(tx, plugging.ctx.place, subnet.network_id)
     except NotFound:
         raise not_found("Subnet", interface.subnet_id) from None
     if interface.network_id not in (None, network.id):
@@ -138,7 +130,7 @@ RANGES = {
 async def _reserved(
     tx: Tx, plugging: InterfaceContext, interface: NewInterface, position: int
 ) -> tuple[Port, list[str]]:
-    before = await ports.get(tx, plugging.place, interface.port_id or "")
+    before = await ports.get(tx, plugging.ctx.place, interface.port_id or "")
     if not before.reserved:
         raise not_found("Reserved fixed IP", before.id)
     if before.task_id is not None or before.instance_id is not None or before.is_vip:
@@ -150,7 +142,7 @@ async def _reserved(
         interface_name=interface.interface_name,
         port_group=interface.port_group,
         task_id=plugging.task_id,
-        updated_at=plugging.now,
+        updated_at=plugging.ctx.now(),
     )
     port = await ports.save(tx, before, after)
     return port, [line.ip for line in await ports.addresses_of(tx, port.id)]
@@ -159,11 +151,13 @@ async def _reserved(
 async def _groups(tx: Tx, plugging: InterfaceContext, group_ids: Sequence[str]) -> list[str]:
     """The groups named, or else the project's default one, made when it is first needed."""
     if group_ids:
-        named = [await security_groups.get(tx, plugging.place, group_id) for group_id in dict.fromkeys(group_ids)]
+        named = [await security_groups.get(tx, plugging.ctx.place, group_id) for group_id in dict.fromkeys(group_ids)]
         return [group.require_unlocked().id for group in named]
-    found = await security_groups.default(tx, plugging.place)
+    found = await security_groups.default(tx, plugging.ctx.place)
     if found is None:
-        found = await security_groups.add(tx, *default_group(plugging.place, plugging.new_id, plugging.now))
+        found = await security_groups.add(
+            tx, *default_group(plugging.ctx.place, plugging.ctx.new_id, plugging.ctx.now())
+        )
     return [found.id]
 
 
@@ -175,11 +169,11 @@ async def _floating(
         raise invalid(floating_ip="A floating IP needs an interface with an IPv4 address")
     target = await target_on_port(tx, port, fixed)
     if choice.existing_id is None:
-        return await allocate_floating_ip(tx, plugging.catalogue, plugging.making, target)
-    before = await floating_ips.get(tx, plugging.place, choice.existing_id)
+        return await allocate_floating_ip(tx, plugging.ctx, plugging.task_id, target)
+    before = await floating_ips.get(tx, plugging.ctx.place, choice.existing_id)
     if before.task_id is not None or before.port_id is not None:
         raise Conflict(f"Floating IP {before.id} is in use")
-    after = replace(before.associated_with(target, plugging.now), status=before.status, task_id=plugging.task_id)
+    after = replace(before.associated_with(target, plugging.ctx.now()), status=before.status, task_id=plugging.task_id)
     return await floating_ips.save(tx, before, after)
 
 

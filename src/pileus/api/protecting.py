@@ -14,34 +14,34 @@ from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles, ports
 
 
-def template_of(call: RequestContext, template_id: int) -> DdosTemplate:
+def template_of(ctx: RequestContext, template_id: int) -> DdosTemplate:
     """The template of that number; raises Invalid."""
-    template = call.app.catalogue.ddos_template(template_id)
+    template = ctx.catalogue.ddos_template(template_id)
     if template is None:
         raise invalid(profile_template=f"There is no profile template {template_id}")
     return template
 
 
-async def check_unprotected(tx: Tx, call: RequestContext, address: str) -> None:
+async def check_unprotected(tx: Tx, ctx: RequestContext, address: str) -> None:
     """Return if an address has no protection yet; raises Conflict."""
-    if other := await ddos_profiles.of_address(tx, call.place.region_id, address):
+    if other := await ddos_profiles.of_address(tx, ctx.place.region_id, address):
         raise Conflict(f"Address {address} is protected by DDoS profile {other.id} already")
 
 
 async def create_ddos_profile(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, call: RequestContext, address: str, *, template: DdosTemplate, fields: list[dict[str, Any]], task_id: str
+    tx: Tx, ctx: RequestContext, address: str, *, template: DdosTemplate, fields: list[dict[str, Any]], task_id: str
 ) -> DdosProfile:
     """Write the profile of an address, held by the task that makes it true; raises Conflict."""
-    await check_unprotected(tx, call, address)
+    await check_unprotected(tx, ctx, address)
     profile = DdosProfile(
         id=await counters.next_value(tx, "ddos_profiles"),
-        client_id=call.place.client_id,
-        project_id=call.place.project_id,
-        region_id=call.place.region_id,
+        client_id=ctx.place.client_id,
+        project_id=ctx.place.project_id,
+        region_id=ctx.place.region_id,
         ip_address=address,
         template_id=template.id,
         fields=fields,
-        created_at=call.app.now(),
+        created_at=ctx.now(),
     )
     fresh = locked(profile, task_id)
     await ddos_profiles.add(tx, fresh)

@@ -7,12 +7,12 @@ from pileus.store.database import Tx
 from pileus.tasks.account import quotas
 
 
-async def check_quotas(tx: Tx, call: RequestContext, asked: Mapping[str, int]) -> None:
+async def check_quotas(tx: Tx, ctx: RequestContext, asked: Mapping[str, int]) -> None:
     """Return if a tenant may have so much more in a region; raises NotFound for the region, or QuotaExceeded."""
-    call.region()
-    await quotas.check(tx, call.app.catalogue, call.place, asked, call.app.now())
+    ctx.region()
+    await quotas.check(tx, ctx.catalogue, ctx.place, asked, ctx.now())
 
 
-async def check_global_quotas(tx: Tx, call: RequestContext, asked: Mapping[str, int]) -> None:
+async def check_global_quotas(tx: Tx, ctx: RequestContext, asked: Mapping[str, int]) -> None:
     """The same for what is counted in all regions together."""
-    await quotas.within_global(tx, call.app.catalogue, call.place, asked, call.app.now())
+    await quotas.within_global(tx, ctx.catalogue, ctx.place, asked, ctx.now())

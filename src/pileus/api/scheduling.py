@@ -29,7 +29,7 @@ async def policy_views(tx: Tx, policies: Sequence[LifecyclePolicy]) -> list[Life
 
 
 async def update_policy(
-    call: RequestContext,
+    ctx: RequestContext,
     policy_id: int,
     told: tuple[str, str],
     data: Struct,
@@ -38,21 +38,21 @@ async def update_policy(
     """Change what is in a policy; `told` is the group and the action under which the audit log tells of it."""
 
     async def write(tx: Tx) -> LifecyclePolicyView:
-        policy = await lifecycle_policies.bump_revision(tx, await lifecycle_policies.get(tx, call.place, policy_id))
+        policy = await lifecycle_policies.bump_revision(tx, await lifecycle_policies.get(tx, ctx.place, policy_id))
         await change(tx, policy)
-        await call.audit(tx, *told, policy_id, data=to_builtins(data), name=policy.name)
+        await ctx.audit(tx, *told, policy_id, data=to_builtins(data), name=policy.name)
         return await policy_view(tx, policy)
 
-    return await call.db.write(write)
+    return await ctx.db.write(write)
 
 
-async def add_schedules(tx: Tx, call: RequestContext, policy: LifecyclePolicy, asked: Sequence[CreateSchedule]) -> None:
+async def add_schedules(tx: Tx, ctx: RequestContext, policy: LifecyclePolicy, asked: Sequence[CreateSchedule]) -> None:
     """Put new schedules into a policy; raises Invalid for too many and for what cannot be kept, or QuotaExceeded."""
     if len(await schedules.of_policy(tx, policy.id)) + len(asked) > MOST_SCHEDULES:
         raise invalid(schedules=f"A policy has at most {MOST_SCHEDULES} schedules")
-    await check_quotas(tx, call, {"snapshot_schedule_count": len(asked)})
+    await check_quotas(tx, ctx, {"snapshot_schedule_count": len(asked)})
     for wanted in asked:
-        schedule = _new(call, policy, wanted)
+        schedule = _new(ctx, policy, wanted)
         await schedules.add(tx, schedule.armed(schedule.created_at) if policy.is_active else schedule)
 
 
@@ -65,23 +65,23 @@ async def remove_schedules(tx: Tx, policy: LifecyclePolicy, schedule_ids: Iterab
         await schedules.remove(tx, schedule_id)
 
 
-async def add_volumes(tx: Tx, call: RequestContext, policy: LifecyclePolicy, volume_ids: Iterable[str]) -> None:
+async def add_volumes(tx: Tx, ctx: RequestContext, policy: LifecyclePolicy, volume_ids: Iterable[str]) -> None:
     """Put volumes of the same place into a policy; raises NotFound."""
     named = sorted(set(volume_ids))
     for volume_id in named:
-        await volumes.get(tx, call.place, volume_id)
+        await volumes.get(tx, ctx.place, volume_id)
     await lifecycle_policies.include(tx, policy.id, named)
 
 
-def _new(call: RequestContext, policy: LifecyclePolicy, wanted: CreateSchedule) -> Schedule:
-    now = call.app.now()
+def _new(ctx: RequestContext, policy: LifecyclePolicy, wanted: CreateSchedule) -> Schedule:
+    now = ctx.now()
     return Schedule(
         **asdict(wanted.asked(now)),
-        id=call.app.new_id(),
+        id=ctx.new_id(),
         client_id=policy.client_id,
         project_id=policy.project_id,
         region_id=policy.region_id,
-        user_id=call.caller.user_id,
+        user_id=ctx.caller.user_id,
         lifecycle_policy_id=policy.id,
         next_at=None,
         created_at=now,

@@ -13,7 +13,7 @@ from pileus.store.network import networks
 
 
 async def protect_public_address(
-    tx: Tx, call: RequestContext, plugged: Sequence[AttachedInterface], wish: NewProfile, task_id: str
+    tx: Tx, ctx: RequestContext, plugged: Sequence[AttachedInterface], wish: NewProfile, task_id: str
 ) -> int:
     """Write the protection of the first public address, held by the task that makes it true; the profile's id.
 
@@ -21,6 +21,6 @@ async def protect_public_address(
     """
     found = [(await networks.find(tx, each.port.network_id), each.addresses) for each in plugged]
     network, given = next((each for each in found if each[0] and each[0].external), found[0])
-    template = template_of(call, wish.profile_template)
+    template = template_of(ctx, wish.profile_template)
     fields, address = check_answers(template, wish.answers()), public_address(network, given)
-    return (await create_ddos_profile(tx, call, address, template=template, fields=fields, task_id=task_id)).id
+    return (await create_ddos_profile(tx, ctx, address, template=template, fields=fields, task_id=task_id)).id

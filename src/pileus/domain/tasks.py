@@ -1,13 +1,27 @@
 """Tasks: durable work that a request has started."""
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict
 from pileus.domain.places import Caller, Place
+
+A = TypeVar("A", bound=Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskType(Generic[A]):
+    """A kind of durable work: its name in the public API and in the database, and the type of its arguments.
+
+    Task types stand in `domain/<family>/task_types.py`: services start tasks of a type, `tasks/` says how they run.
+    """
+
+    name: str
+    args: type[A]
 
 
 class TaskState(StrEnum):

@@ -8,7 +8,7 @@ from litestar.params import FromQuery, JSONBody, PathParameter
 from msgspec import Struct
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
 from pileus.domain.errors import Conflict, Forbidden, invalid, not_found
@@ -63,29 +63,29 @@ def map_routes(noun: TaggedResource) -> list[Any]:
     return [_list(noun), _update(noun), _replace(noun)]
 
 
-async def one_tag(tx: Tx, call: RequestContext, noun: TaggedResource, identity: str, key: str | None) -> Tag:
+async def one_tag(tx: Tx, ctx: RequestContext, noun: TaggedResource, identity: str, key: str | None) -> Tag:
     """One tag of a thing; raises NotFound for the thing or the tag, Invalid where no key is given."""
-    return _named(await tags.of(tx, (await noun.get(tx, call.place, identity)).id), key)
+    return _named(await tags.of(tx, (await noun.get(tx, ctx.place, identity)).id), key)
 
 
 async def change_tags(
-    call: RequestContext, noun: TaggedResource, identity: str, verb: str, decide: Callable[[Tags], Tags]
+    ctx: RequestContext, noun: TaggedResource, identity: str, verb: str, decide: Callable[[Tags], Tags]
 ) -> None:
     """Write what is decided about the tags of a thing that no task holds, and who has decided."""
 
     async def write(tx: Tx) -> None:
-        thing = await (noun.own or noun.get)(tx, call.place, identity)
+        thing = await (noun.own or noun.get)(tx, ctx.place, identity)
         if thing.task_id is not None:
             raise Conflict(f"{noun.name} {thing.id} is locked by task {thing.task_id}: try again when it has finished")
         before = await tags.of(tx, thing.id)
         after = decide(before)
-        await tags.save(tx, noun.kind, call.place, thing.id, before, after)
+        await tags.save(tx, noun.kind, ctx.place, thing.id, before, after)
         told = {key: tag.value for key, tag in after.items() if not tag.read_only}
-        await call.audit(tx, noun.group, f"{verb}_metadata", thing.id, data={"metadata": told})
+        await ctx.audit(tx, noun.group, f"{verb}_metadata", thing.id, data={"metadata": told})
 
-    await call.db.write(write)
+    await ctx.db.write(write)
     if noun.told:
-        await noun.told(call.db, call.app.driver, identity)
+        await noun.told(ctx.db, ctx.app.driver, identity)
 
 
 def without(key: str | None, its: Tags) -> Tags:
@@ -106,12 +106,10 @@ def _named(its: Tags, key: str | None) -> Tag:
 
 def _list(noun: TaggedResource) -> Any:
     @get(f"{noun.path}/metadata", opt=READ, operation_id=f"list_{noun.kind}_metadata", deprecated=True, tags=[noun.tag])
-    async def list_metadata(
-        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)]
-    ) -> Page[TagView]:
+    async def list_metadata(ctx: Ctx, identity: Annotated[str, PathParameter(name=noun.parameter)]) -> Page[TagView]:
         """List the tags. They are shown with the thing itself, too."""
-        async with call.db.read() as tx:
-            its = await tags.of(tx, (await noun.get(tx, call.place, identity)).id)
+        async with ctx.db.read() as tx:
+            its = await tags.of(tx, (await noun.get(tx, ctx.place, identity)).id)
         return Page(count=len(its), results=tag_views(its.values()))
 
     return list_metadata
@@ -127,11 +125,11 @@ def _update(noun: TaggedResource) -> Any:
         tags=[noun.tag],
     )
     async def update_metadata(
-        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[TagChanges]
+        ctx: Ctx, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[TagChanges]
     ) -> None:
         """Set tags, or remove those whose value is null; the others stay. Use PATCH on the thing itself instead."""
         changes = validate_tags(data)
-        await change_tags(call, noun, identity, "update", lambda its: merged(its, changes))
+        await change_tags(ctx, noun, identity, "update", lambda its: merged(its, changes))
 
     return update_metadata
 
@@ -146,11 +144,11 @@ def _replace(noun: TaggedResource) -> Any:
         tags=[noun.tag],
     )
     async def replace_metadata(
-        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[NewTags]
+        ctx: Ctx, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[NewTags]
     ) -> None:
         """Put these tags in the place of all that are not read-only. Use PATCH on the thing itself instead."""
         new = validate_tags(data)
-        await change_tags(call, noun, identity, "replace", lambda its: replaced(its, new))
+        await change_tags(ctx, noun, identity, "replace", lambda its: replaced(its, new))
 
     return replace_metadata
 
@@ -164,11 +162,11 @@ def _show(noun: TaggedResource) -> Any:
         tags=[noun.tag],
     )
     async def get_metadata_item(
-        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str | None] = None
+        ctx: Ctx, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str | None] = None
     ) -> TagView:
         """Show one tag."""
-        async with call.db.read() as tx:
-            return TagView.of(await one_tag(tx, call, noun, identity, key))
+        async with ctx.db.read() as tx:
+            return TagView.of(await one_tag(tx, ctx, noun, identity, key))
 
     return get_metadata_item
 
@@ -183,9 +181,9 @@ def _delete(noun: TaggedResource) -> Any:
         tags=[noun.tag],
     )
     async def delete_metadata_item(
-        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str | None] = None
+        ctx: Ctx, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str | None] = None
     ) -> None:
         """Remove one tag; a read-only one cannot be removed. Use PATCH on the thing itself instead."""
-        await change_tags(call, noun, identity, "delete", lambda its: without(key, its))
+        await change_tags(ctx, noun, identity, "delete", lambda its: without(key, its))
 
     return delete_metadata_item

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from pileus.api.auth import ADMINISTER
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id
 from pileus.api.routes.account import operator_quotas
 from pileus.domain.compute.instances import Instance, Status
@@ -98,46 +98,46 @@ async def list_operations() -> list[OperationView]:
 
 
 @get("/faults", opt=ADMINISTER)
-async def list_faults(call: Context) -> list[Fault]:
+async def list_faults(ctx: Ctx) -> list[Fault]:
     """List what is to go wrong."""
-    async with call.db.read() as tx:
+    async with ctx.db.read() as tx:
         return await faults.every(tx)
 
 
 @post("/faults", opt=ADMINISTER, status_code=200)
-async def add_fault(call: Context, data: JSONBody[NewFault]) -> Fault:
+async def add_fault(ctx: Ctx, data: JSONBody[NewFault]) -> Fault:
     """Let tasks wait before a step (`hold`) until the fault is deleted, or fail at it (`fail`)."""
     if data.task_type is not None and data.task_type not in OPERATIONS:
         raise invalid(task_type=f"Unknown task type: use one of {', '.join(sorted(OPERATIONS))}")
     fault = Fault(
-        id=call.app.new_id(),
+        id=ctx.new_id(),
         kind=data.kind,
         task_type=data.task_type,
         step=data.step,
         message=data.message,
         times=data.times,
-        created_at=call.app.now(),
+        created_at=ctx.now(),
     )
-    return await call.db.write(lambda tx: faults.add(tx, fault))
+    return await ctx.db.write(lambda tx: faults.add(tx, fault))
 
 
 @delete("/faults/{fault_id:str}", opt=ADMINISTER)
-async def delete_fault(call: Context, fault_id: FromPath[str]) -> None:
+async def delete_fault(ctx: Ctx, fault_id: FromPath[str]) -> None:
     """Take a fault back; tasks that it holds go on."""
-    if not await call.db.write(lambda tx: faults.remove(tx, fault_id)):
+    if not await ctx.db.write(lambda tx: faults.remove(tx, fault_id)):
         raise not_found("Fault", fault_id)
 
 
 @delete("/faults", opt=ADMINISTER)
-async def delete_faults(call: Context) -> None:
+async def delete_faults(ctx: Ctx) -> None:
     """Take every fault back."""
-    await call.db.write(faults.clear)
+    await ctx.db.write(faults.clear)
 
 
 @get("/capacities", opt=ADMINISTER)
-async def list_capacities(call: Context) -> list[CapacityView]:
+async def list_capacities(ctx: Ctx) -> list[CapacityView]:
     """List the flavors whose room has an end."""
-    async with call.db.read() as tx:
+    async with ctx.db.read() as tx:
         return [
             CapacityView(region_id=region_id, flavor_id=flavor_id, servers=servers)
             for region_id, flavor_id, servers in await capacities.every(tx)
@@ -146,58 +146,58 @@ async def list_capacities(call: Context) -> list[CapacityView]:
 
 @put("/capacities/{region_id:int}/{flavor_id:str}", opt=ADMINISTER, status_code=204)
 async def set_capacity(
-    call: Context, region_id: FromPath[int], flavor_id: FromPath[str], data: JSONBody[NewCapacity]
+    ctx: Ctx, region_id: FromPath[int], flavor_id: FromPath[str], data: JSONBody[NewCapacity]
 ) -> None:
     """Say how many servers of a flavor there is room for; one more is then refused with 403."""
-    await call.db.write(lambda tx: capacities.set_limit(tx, region_id, flavor_id, data.servers))
+    await ctx.db.write(lambda tx: capacities.set_limit(tx, region_id, flavor_id, data.servers))
 
 
 @put("/machines/{instance_id:str}", opt=ADMINISTER, status_code=204)
-async def set_machine_state(call: Context, instance_id: FromPath[str], data: JSONBody[MachineState]) -> None:
+async def set_machine_state(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[MachineState]) -> None:
     """Let a machine be found in a state, as if something had happened to it; its instance follows at once."""
-    async with call.db.read() as tx:
-        await _own(tx, call, instance_id)
+    async with ctx.db.read() as tx:
+        await _own(tx, ctx, instance_id)
     if data.status not in set(Status):
         raise invalid(status=f"Input should be one of {', '.join(Status)}")
-    driver = call.app.driver
+    driver = ctx.app.driver
     assert isinstance(driver, Simulates)  # noqa: S101  # the router is there only then
     try:
         driver.set_state(instance_id, data.status, data.vm_state)
     except DriverError as error:
         raise not_found("Machine", instance_id) from error
-    await reconcile(call.db, driver, call.app.now)
+    await reconcile(ctx.db, driver, ctx.now)
 
 
 @put("/time", opt=ADMINISTER, status_code=204)
-async def set_time(call: Context, data: JSONBody[SimulatedTime]) -> None:
+async def set_time(ctx: Ctx, data: JSONBody[SimulatedTime]) -> None:
     """Let transitions take no time, or as long as a real cloud's."""
-    driver = call.app.driver
+    driver = ctx.app.driver
     assert isinstance(driver, Simulates)  # noqa: S101  # the router is there only then
     driver.set_time(data.mode)
 
 
 @put("/instances/{instance_id:str}/isolation", opt=ADMINISTER, status_code=204)
-async def set_isolation(call: Context, instance_id: FromPath[str], data: JSONBody[NewIsolation]) -> None:
+async def set_isolation(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[NewIsolation]) -> None:
     """Cut an instance off from its networks, with a reason that its owner sees, or let it back."""
 
     async def write(tx: Tx) -> None:
-        before = await _own(tx, call, instance_id)
+        before = await _own(tx, ctx, instance_id)
         after = replace(before, isolated=data.isolated, isolation_reason=data.reason if data.isolated else None)
         await instances.save(tx, before, after)
 
-    await call.db.write(write)
+    await ctx.db.write(write)
 
 
-async def _own(tx: Tx, call: RequestContext, instance_id: str) -> Instance:
+async def _own(tx: Tx, ctx: RequestContext, instance_id: str) -> Instance:
     """An instance of the caller's, in whichever project."""
     found = await instances.find(tx, instance_id)
-    if found is None or found.client_id != call.caller.client_id:
+    if found is None or found.client_id != ctx.caller.client_id:
         raise not_found("Instance", instance_id)
     return found
 
 
 @post("/blackholes", opt=ADMINISTER, status_code=200)
-async def add_blackhole(call: Context, data: JSONBody[NewBlackhole]) -> BlackholePort:
+async def add_blackhole(ctx: Ctx, data: JSONBody[NewBlackhole]) -> BlackholePort:
     """Raise an alarm on an address: instances that have it show the blackholed port."""
 
     async def write(tx: Tx) -> BlackholePort:
@@ -206,18 +206,18 @@ async def add_blackhole(call: Context, data: JSONBody[NewBlackhole]) -> Blackhol
             region_id=data.region_id,
             destination_ip=data.destination_ip,
             alarm_state=data.alarm_state,
-            started_at=call.app.now(),
+            started_at=ctx.now(),
         )
         await ddos_profiles.add_blackhole(tx, port)
         return port
 
-    return await call.db.write(write)
+    return await ctx.db.write(write)
 
 
 @delete("/blackholes/{blackhole_id:int}", opt=ADMINISTER)
-async def end_blackhole(call: Context, blackhole_id: FromPath[int]) -> None:
+async def end_blackhole(ctx: Ctx, blackhole_id: FromPath[int]) -> None:
     """End an alarm; it stays to be seen, with its end."""
-    ended = await call.db.write(lambda tx: ddos_profiles.end_blackhole(tx, blackhole_id, "CLEAR", call.app.now()))
+    ended = await ctx.db.write(lambda tx: ddos_profiles.end_blackhole(tx, blackhole_id, "CLEAR", ctx.now()))
     if not ended:
         raise not_found("Blackhole", blackhole_id)
 

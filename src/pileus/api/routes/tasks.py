@@ -6,7 +6,7 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import AcknowledgeTasks, TaskView
@@ -24,7 +24,7 @@ UNDER_WAY = (TaskState.NEW, TaskState.RUNNING)
 
 @get(ALL, opt=READ, tags=["Tasks"])
 async def list_tasks(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     states: Annotated[list[TaskState] | None, QueryParameter(name="state")] = None,
     task_type: FromQuery[str | None] = None,
     project_id: FromQuery[list[Id] | None] = None,
@@ -47,84 +47,84 @@ async def list_tasks(  # each is a parameter of the operation
         since=earliest("from_timestamp", from_timestamp),
         until=latest("to_timestamp", to_timestamp),
     )
-    return await _page(call, wanted, limit, offset, order_by or sorting or "desc")
+    return await _page(ctx, wanted, limit, offset, order_by or sorting or "desc")
 
 
 @get("/cloud/v1/tasks/{project_id:int}/{region_id:int}/active", opt=READ, tags=["Tasks"])
 async def list_active_tasks(
-    call: Context, task_type: FromQuery[list[str] | None] = None, limit: Limit = 10, offset: Offset = 0
+    ctx: Ctx, task_type: FromQuery[list[str] | None] = None, limit: Limit = 10, offset: Offset = 0
 ) -> Page[TaskView]:
     """List what is under way in a project and region, the latest first."""
-    call.region()
-    async with call.db.read() as tx:
-        await projects.require(tx, call.place)
+    ctx.region()
+    async with ctx.db.read() as tx:
+        await projects.require(tx, ctx.place)
     wanted = TaskFilter(
         states=UNDER_WAY,
         task_types=task_type,
-        project_ids=[call.place.project_id],
-        region_ids=[call.place.region_id],
+        project_ids=[ctx.place.project_id],
+        region_ids=[ctx.place.region_id],
     )
-    return await _page(call, wanted, limit, offset, "desc")
+    return await _page(ctx, wanted, limit, offset, "desc")
 
 
 @get(f"{ALL}/{{task_id:str}}", opt=READ, tags=["Tasks"])
-async def get_task(call: Context, task_id: FromPath[str]) -> TaskView:
+async def get_task(ctx: Ctx, task_id: FromPath[str]) -> TaskView:
     """Show a task; when it is finished, `created_resources` names what it has made."""
-    async with call.db.read() as tx:
-        return TaskView.of(await tasks.get(tx, call.caller.client_id, task_id))
+    async with ctx.db.read() as tx:
+        return TaskView.of(await tasks.get(tx, ctx.caller.client_id, task_id))
 
 
 @post(f"{ALL}/{{task_id:str}}/acknowledge", opt=WRITE, tags=["Tasks"], status_code=200)
-async def acknowledge_task(call: Context, task_id: FromPath[str]) -> TaskView:
+async def acknowledge_task(ctx: Ctx, task_id: FromPath[str]) -> TaskView:
     """Take note of how a task has ended. Nothing waits for that; while it is under way the answer is 409."""
 
     async def write(tx: Tx) -> TaskView:
-        task = await tasks.get(tx, call.caller.client_id, task_id)
-        noted = task.acknowledged(call.caller.user_id, call.app.now())
+        task = await tasks.get(tx, ctx.caller.client_id, task_id)
+        noted = task.acknowledged(ctx.caller.user_id, ctx.now())
         return TaskView.of(await tasks.acknowledge(tx, task, noted))
 
-    return await call.db.write(write)
+    return await ctx.db.write(write)
 
 
 @post(f"{ALL}/acknowledge_all", opt=WRITE, tags=["Tasks"], status_code=204)
 async def acknowledge_all_tasks(
-    call: Context, project_id: FromQuery[Id | None] = None, region_id: FromQuery[Id | None] = None
+    ctx: Ctx, project_id: FromQuery[Id | None] = None, region_id: FromQuery[Id | None] = None
 ) -> None:
     """Take note of all tasks that have ended, or of those of a project or a region."""
-    await _acknowledge(call, project_id, region_id)
+    await _acknowledge(ctx, project_id, region_id)
 
 
 @post(f"{ALL}/acknowledge", opt=WRITE, tags=["Tasks"], status_code=204, deprecated=True)
 async def acknowledge_tasks(
-    call: Context,
+    ctx: Ctx,
     data: JSONBody[AcknowledgeTasks | None] = None,
     project_id: FromQuery[Id | None] = None,
     region_id: FromQuery[Id | None] = None,
 ) -> None:
     """Take note of the tasks named, as far as they have ended, or of all. Use acknowledge_all instead."""
-    await _acknowledge(call, project_id, region_id, data.task_ids if data else None)
+    await _acknowledge(ctx, project_id, region_id, data.task_ids if data else None)
 
 
-async def _page(call: RequestContext, wanted: TaskFilter, limit: int, offset: int, direction: str) -> Page[TaskView]:
-    async with call.db.scan() as tx:
+async def _page(ctx: RequestContext, wanted: TaskFilter, limit: int, offset: int, direction: str) -> Page[TaskView]:
+    async with ctx.db.scan() as tx:
         count, found = await tasks.page(
-            tx, call.caller.client_id, wanted, limit=limit, offset=offset, direction=direction
+            tx, ctx.caller.client_id, wanted, limit=limit, offset=offset, direction=direction
         )
     return Page(count=count, results=[TaskView.of(task) for task in found])
 
 
 async def _acknowledge(
-    call: RequestContext, project_id: int | None, region_id: int | None, ids: list[str] | None = None
+    ctx: RequestContext, project_id: int | None, region_id: int | None, ids: list[str] | None = None
 ) -> None:
     if ids == []:
         return
-    caller, now = call.caller, call.app.now()
+    caller, now = ctx.caller, ctx.now()
     wanted = TaskFilter(
         ids=ids,
         project_ids=None if project_id is None else [project_id],
         region_ids=None if region_id is None else [region_id],
     )
-    await call.db.write(lambda tx: tasks.acknowledge_all(tx, caller.client_id, wanted, user_id=caller.user_id, now=now))
+    await ctx.db.write(lambda tx: tasks.acknowledge_all(tx, caller.client_id, wanted, user_id=caller.user_id, now=now))
 
 
 ROUTES = [

@@ -7,6 +7,16 @@ from msgspec import Struct
 from pileus.domain.places import Caller
 
 
+class AuditEntry(Struct, frozen=True):
+    """What a change adds to the audit log; it can be searched by `name`, or else by the name in `data`."""
+
+    api_group: str
+    action_type: str
+    resource_id: str | int
+    data: dict[str, Any] | None = None
+    name: str | None = None
+
+
 class UserAction(Struct, frozen=True, kw_only=True):
     """One line of the audit log, written in the transaction of the change; `acknowledged` by all its subscribers."""
 

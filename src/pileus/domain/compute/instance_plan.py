@@ -6,7 +6,7 @@ volumes. Ports and addresses are planned apart: `Plan.named` fills a name templa
 
 import binascii
 from base64 import b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -16,23 +16,14 @@ from pileus.domain.compute.flavors import Flavor, misfit
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.instance_orders import InstanceOrder, NewDisk, ResourceDemand, Source, resource_demand
 from pileus.domain.compute.instances import Boot, Instance, Kind
+from pileus.domain.context import Context
 from pileus.domain.errors import NoCapacity, invalid
 from pileus.domain.names import NAME, NAME_PATTERN, from_template
-from pileus.domain.places import Place
 from pileus.domain.storage.disks import OrderSources, ResolvedDisk, boot_disk, resolved, with_boot_order
 from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
 from pileus.domain.tags import Tag, make_tags, merged, validate_tags
 
 LONGEST = "255.255.255.255"
-
-
-class CreationContext(Struct, frozen=True, kw_only=True):
-    """What the records of one creation have in common: where, when, by which task, and whence their ids come."""
-
-    place: Place
-    task_id: str
-    now: int
-    new_id: Callable[[], str]
 
 
 class InstancePlan(Struct, frozen=True, kw_only=True):
@@ -66,7 +57,9 @@ def with_name(instance: Instance, template: str, addresses: Sequence[str]) -> In
     return replace(instance, name=from_template(template, addresses))
 
 
-def plan_instance(order: InstanceOrder, flavor: Flavor, found: OrderSources, making: CreationContext) -> InstancePlan:
+def plan_instance(
+    order: InstanceOrder, flavor: Flavor, found: OrderSources, ctx: Context, task_id: str
+) -> InstancePlan:
     """Plan the server that was ordered; raises Invalid, NotFound, Conflict or NoCapacity where it cannot be."""
     name = _name(order)
     _settled(order, flavor)
@@ -74,36 +67,37 @@ def plan_instance(order: InstanceOrder, flavor: Flavor, found: OrderSources, mak
     boot = boot_disk(disks)
     image = boot.image if boot else None
     _suits(flavor, boot)
-    instance = _instance(order, flavor, image, name, making)
+    instance = _instance(order, flavor, image, name, ctx, task_id)
     tags = {
-        instance.id: merged(make_tags(_system_tags(boot, making).items(), read_only=True), validate_tags(order.tags))
+        instance.id: merged(make_tags(_system_tags(boot, task_id).items(), read_only=True), validate_tags(order.tags))
     }
     template = boot.app_template if boot else None
     answers = template.configured(order.configuration) if template else {}
     plan = InstancePlan(instance=instance, tags=tags, configuration=answers)
-    return plan if flavor.kind != Kind.VM else _with_volumes(plan, disks, found, making)
+    return plan if flavor.kind != Kind.VM else _with_volumes(plan, disks, found, ctx, task_id)
 
 
 def _with_volumes(
-    plan: InstancePlan, disks: Sequence[ResolvedDisk], found: OrderSources, making: CreationContext
+    plan: InstancePlan, disks: Sequence[ResolvedDisk], found: OrderSources, ctx: Context, task_id: str
 ) -> InstancePlan:
-    pairs = [(disk, _volume(disk, plan.instance.name, at, making)) for at, disk in enumerate(disks)]
+    pairs = [(disk, _volume(disk, plan.instance.name, at, ctx, task_id)) for at, disk in enumerate(disks)]
     return replace(
         plan,
         volumes=[volume for disk, volume in pairs if disk.existing is None],
         taken=[volume for disk, volume in pairs if disk.existing is not None],
-        attachments=[_attachment(disk, volume, at, plan, making) for at, (disk, volume) in enumerate(pairs)],
-        tags=plan.tags | {volume.id: _volume_tags(disk, found, making) for disk, volume in pairs},
+        attachments=[_attachment(disk, volume, at, plan, ctx) for at, (disk, volume) in enumerate(pairs)],
+        tags=plan.tags | {volume.id: _volume_tags(disk, found, task_id) for disk, volume in pairs},
     )
 
 
-def new_volume(disk: ResolvedDisk, name: str, making: CreationContext) -> Volume:
+def new_volume(disk: ResolvedDisk, name: str, ctx: Context, task_id: str) -> Volume:
     """The record of a volume that is to be made."""
+    now = ctx.now()
     return Volume(
-        id=making.new_id(),
-        client_id=making.place.client_id,
-        project_id=making.place.project_id,
-        region_id=making.place.region_id,
+        id=ctx.new_id(),
+        client_id=ctx.place.client_id,
+        project_id=ctx.place.project_id,
+        region_id=ctx.place.region_id,
         name=name,
         size=disk.size,
         type_name=disk.type_name,
@@ -111,10 +105,10 @@ def new_volume(disk: ResolvedDisk, name: str, making: CreationContext) -> Volume
         image_id=disk.image.id if disk.image else None,
         snapshot_id=disk.snapshot.id if disk.snapshot else None,
         apptemplate_id=disk.app_template.id if disk.app_template else None,
-        task_id=making.task_id,
-        creator_task_id=making.task_id,
-        created_at=making.now,
-        updated_at=making.now,
+        task_id=task_id,
+        creator_task_id=task_id,
+        created_at=now,
+        updated_at=now,
     )
 
 
@@ -149,25 +143,26 @@ def _suits(flavor: Flavor, boot: ResolvedDisk | None) -> None:
         raise invalid(flavor=reason)
 
 
-def _instance(
-    order: InstanceOrder, flavor: Flavor, image: Image | None, name: str, making: CreationContext
+def _instance(  # noqa: PLR0913, PLR0917  # a record is made of all of them
+    order: InstanceOrder, flavor: Flavor, image: Image | None, name: str, ctx: Context, task_id: str
 ) -> Instance:
+    now = ctx.now()
     return Instance(
-        id=making.new_id(),
-        client_id=making.place.client_id,
-        project_id=making.place.project_id,
-        region_id=making.place.region_id,
+        id=ctx.new_id(),
+        client_id=ctx.place.client_id,
+        project_id=ctx.place.project_id,
+        region_id=ctx.place.region_id,
         name=name,
         kind=flavor.kind.value,
         flavor_id=flavor.id,
         task_state="scheduling",
-        task_id=making.task_id,
-        creator_task_id=making.task_id,
+        task_id=task_id,
+        creator_task_id=task_id,
         ssh_key_id=check_ssh_key(order.ssh_key_id, image),
         placement_group_id=order.placement_group_id,
         boot=_boot(order, windows=(image.os_type if image else flavor.os_type) == "windows"),
-        created_at=making.now,
-        changed_at=making.now,
+        created_at=now,
+        changed_at=now,
     )
 
 
@@ -206,8 +201,8 @@ def image_tags(image: Image) -> dict[str, str]:
     return told | {"os_distro": image.os_distro, "os_type": image.os_type, "os_version": image.os_version}
 
 
-def _system_tags(boot: ResolvedDisk | None, making: CreationContext) -> dict[str, str]:
-    tags = {"task_id": making.task_id}
+def _system_tags(boot: ResolvedDisk | None, task_id: str) -> dict[str, str]:
+    tags = {"task_id": task_id}
     if boot is not None and boot.image is not None:
         tags |= image_tags(boot.image)
     if boot is not None and boot.snapshot is not None:
@@ -215,30 +210,28 @@ def _system_tags(boot: ResolvedDisk | None, making: CreationContext) -> dict[str
     return tags
 
 
-def _volume(disk: ResolvedDisk, instance_name: str, position: int, making: CreationContext) -> Volume:
+def _volume(disk: ResolvedDisk, instance_name: str, position: int, ctx: Context, task_id: str) -> Volume:
     if disk.existing is not None:
         held = VolumeStatus.ATTACHING.value
-        return replace(disk.existing, status=held, task_id=making.task_id, updated_at=making.now)
+        return replace(disk.existing, status=held, task_id=task_id, updated_at=ctx.now())
     default = f"{instance_name}_bootvolume" if disk.boot_index == 0 else f"{instance_name}_volume{position}"
-    return new_volume(disk, disk.ordered.name or default, making)
+    return new_volume(disk, disk.ordered.name or default, ctx, task_id)
 
 
-def _attachment(
-    disk: ResolvedDisk, volume: Volume, position: int, plan: InstancePlan, making: CreationContext
-) -> Attachment:
+def _attachment(disk: ResolvedDisk, volume: Volume, position: int, plan: InstancePlan, ctx: Context) -> Attachment:
     return Attachment(
         volume_id=volume.id,
-        id=making.new_id(),
+        id=ctx.new_id(),
         instance_id=plan.instance.id,
         device=device(position),
         boot_index=disk.boot_index,
         delete_on_termination=disk.ordered.delete_on_termination,
         attachment_tag=disk.ordered.attachment_tag,
-        attached_at=making.now,
+        attached_at=ctx.now(),
     )
 
 
-def _volume_tags(disk: ResolvedDisk, found: OrderSources, making: CreationContext) -> dict[str, Tag]:
-    system = make_tags([("task_id", making.task_id)], read_only=True)
+def _volume_tags(disk: ResolvedDisk, found: OrderSources, task_id: str) -> dict[str, Tag]:
+    system = make_tags([("task_id", task_id)], read_only=True)
     before = system if disk.existing is None else found.tags.get(disk.existing.id, {})
     return merged(before, validate_tags(disk.ordered.tags))

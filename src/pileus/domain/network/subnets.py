@@ -7,7 +7,7 @@ from typing import TypedDict
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from pileus.domain.compute.instance_plan import CreationContext
+from pileus.domain.context import Context
 from pileus.domain.errors import invalid
 from pileus.domain.network.networks import Address, Cidr, Network, Route, Subnet
 
@@ -41,12 +41,13 @@ class SubnetPatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-def plan_subnet(new: NewSubnet, network: Network, others: Iterable[Subnet], making: CreationContext) -> Subnet:
+def plan_subnet(new: NewSubnet, network: Network, others: Iterable[Subnet], ctx: Context, task_id: str) -> Subnet:
     """The record of a new subnet, held by the task that makes it; raises Invalid for all that it cannot be."""
     cidr = _private(new.cidr, new.ip_version)
     _apart(cidr, others)
+    now = ctx.now()
     return Subnet(
-        id=making.new_id(),
+        id=ctx.new_id(),
         client_id=network.client_id,
         project_id=network.project_id,
         region_id=network.region_id,
@@ -58,10 +59,10 @@ def plan_subnet(new: NewSubnet, network: Network, others: Iterable[Subnet], maki
         enable_dhcp=new.enable_dhcp,
         dns_nameservers=addresses(new.dns_nameservers),
         host_routes=routes(new.host_routes, cidr.version),
-        task_id=making.task_id,
-        creator_task_id=making.task_id,
-        created_at=making.now,
-        updated_at=making.now,
+        task_id=task_id,
+        creator_task_id=task_id,
+        created_at=now,
+        updated_at=now,
     )
 
 

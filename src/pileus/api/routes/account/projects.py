@@ -7,7 +7,7 @@ from litestar import delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
 from pileus.api.auth import ADMINISTER, READ
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.quotas import check_global_quotas
 from pileus.api.wire.account.projects import CreateProject, ProjectView, UpdateProject
@@ -26,7 +26,7 @@ Order = Literal["created_at.asc", "created_at.desc", "name.asc", "name.desc"]
 
 @get(ALL, opt=READ, tags=["Projects"])
 async def list_projects(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     name: FromQuery[str | None] = None,
     include_deleted: FromQuery[bool] = False,  # a parameter of the operation
     order_by: FromQuery[Order] = "created_at.desc",
@@ -34,10 +34,10 @@ async def list_projects(  # each is a parameter of the operation
     offset: Offset = 0,
 ) -> Page[ProjectView]:
     """List projects; `name` finds the one that is called so, and `include_deleted` adds those that were."""
-    async with call.db.scan() as tx:
+    async with ctx.db.scan() as tx:
         count, found = await projects.page(
             tx,
-            call.caller.client_id,
+            ctx.caller.client_id,
             name=name,
             deleted=include_deleted,
             order_by=order_by,
@@ -48,67 +48,67 @@ async def list_projects(  # each is a parameter of the operation
 
 
 @post(ALL, opt=ADMINISTER, tags=["Projects"], status_code=201)
-async def create_project(call: Context, data: JSONBody[CreateProject]) -> ProjectView:
+async def create_project(ctx: Ctx, data: JSONBody[CreateProject]) -> ProjectView:
     """Make a project; no other project of yours may have its name."""
-    client_id = call.caller.client_id
+    client_id = ctx.caller.client_id
 
     async def write(tx: Tx) -> ProjectView:
         await projects.check_name_free(tx, client_id, data.name)
-        await check_global_quotas(tx, call, {"project_count": 1})
+        await check_global_quotas(tx, ctx, {"project_count": 1})
         made = Project(
             id=await counters.next_value(tx, "projects"),
             client_id=client_id,
             name=data.name,
             description=data.description,
-            created_at=call.app.now(),
+            created_at=ctx.now(),
         )
-        there = replace(call, place=Place(client_id, made.id, 0))
+        there = replace(ctx, place=Place(client_id, made.id, 0))
         await there.audit(tx, "project", "create", made.id, name=made.name)
         return ProjectView.of(await projects.add(tx, made))
 
-    return await call.db.write(write)
+    return await ctx.db.write(write)
 
 
 @get(ONE, opt=READ, tags=["Projects"])
-async def get_project(call: Context) -> ProjectView:
+async def get_project(ctx: Ctx) -> ProjectView:
     """Show a project."""
-    async with call.db.read() as tx:
-        return ProjectView.of(await projects.get(tx, call.caller.client_id, call.place.project_id))
+    async with ctx.db.read() as tx:
+        return ProjectView.of(await projects.get(tx, ctx.caller.client_id, ctx.place.project_id))
 
 
 @patch(ONE, opt=ADMINISTER, tags=["Projects"])
-async def update_project(call: Context, data: JSONBody[UpdateProject]) -> ProjectView:
+async def update_project(ctx: Ctx, data: JSONBody[UpdateProject]) -> ProjectView:
     """Give a project another name or description; what is not named stays."""
     change = data.patch()
 
     async def write(tx: Tx) -> ProjectView:
-        before = await projects.get(tx, call.caller.client_id, call.place.project_id)
+        before = await projects.get(tx, ctx.caller.client_id, ctx.place.project_id)
         after = before.patched(change)
         if after.name != before.name:
             await projects.check_name_free(tx, before.client_id, after.name)
-        await call.audit(tx, "project", "update", before.id, data=dict(change), name=after.name)
+        await ctx.audit(tx, "project", "update", before.id, data=dict(change), name=after.name)
         return ProjectView.of(await projects.save(tx, before, after))
 
-    return await call.db.write(write)
+    return await ctx.db.write(write)
 
 
 @delete(ONE, opt=ADMINISTER, tags=["Projects"], status_code=200)
-async def delete_project(call: Context) -> TaskIds:
+async def delete_project(ctx: Ctx) -> TaskIds:
     """Delete a project with everything in it: servers, volumes, networks, addresses, keys.
 
     The default project cannot be deleted. While a task works on something in the project the answer is 409.
     """
-    task_id = call.app.new_id()
+    task_id = ctx.new_id()
 
     async def write(tx: Tx) -> None:
-        before = await projects.get(tx, call.caller.client_id, call.place.project_id)
+        before = await projects.get(tx, ctx.caller.client_id, ctx.place.project_id)
         await projects.save(tx, before, before.deleting(task_id))
         await project_contents.lock(tx, before.id, task_id)
-        await call.start_task(tx, "delete_project", task_id, {"project_id": before.id})
-        await call.audit(tx, "project", "delete", before.id, task_id=task_id, name=before.name)
+        await ctx.start_task(tx, "delete_project", task_id, {"project_id": before.id})
+        await ctx.audit(tx, "project", "delete", before.id, task_id=task_id, name=before.name)
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 

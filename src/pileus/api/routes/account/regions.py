@@ -7,7 +7,7 @@ from litestar import get
 from litestar.params import FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.context import AppState, Context
+from pileus.api.context import AppState, Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.regions import RegionView
 from pileus.api.wire.paging import Page
@@ -23,7 +23,7 @@ SORTS: dict[str, Callable[[Region], tuple[int | str, int]]] = {
 
 @get("/cloud/v1/regions", opt=READ, tags=["Regions"])
 async def list_regions(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     display_name: FromQuery[str | None] = None,
     product: FromQuery[Product | None] = None,
     show_volume_types: FromQuery[bool] = False,  # a parameter of the operation
@@ -36,18 +36,18 @@ async def list_regions(  # each is a parameter of the operation
     No region offers the `product`s containers and inference, so a list narrowed to one of them is empty.
     """
     field, _, direction = order_by.partition(".")
-    found = [] if product else [region for region in call.app.catalogue.regions if _is_called(region, display_name)]
+    found = [] if product else [region for region in ctx.catalogue.regions if _is_called(region, display_name)]
     found.sort(key=SORTS[field], reverse=direction == "desc")
     return Page(
         count=len(found),
-        results=[_shown(call.app, region, show_volume_types) for region in found[offset : offset + limit]],
+        results=[_shown(ctx.app, region, show_volume_types) for region in found[offset : offset + limit]],
     )
 
 
 @get("/cloud/v1/regions/{region_id:int}", opt=READ, tags=["Regions"])
-async def get_region(call: Context, show_volume_types: FromQuery[bool] = False) -> RegionView:
+async def get_region(ctx: Ctx, show_volume_types: FromQuery[bool] = False) -> RegionView:
     """Show a region, with its volume types if `show_volume_types` is true."""
-    return _shown(call.app, call.region(), show_volume_types)
+    return _shown(ctx.app, ctx.region(), show_volume_types)
 
 
 def _is_called(region: Region, display_name: str | None) -> bool:

@@ -8,7 +8,7 @@ from litestar import Response, post
 from litestar.params import JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.account.reports import (
     CostReport,
     ListedReportRequest,
@@ -30,14 +30,14 @@ LEFT_OUT = "tags"
 
 
 @post(f"{REPORT}/totals", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_cost_totals(call: Context, data: JSONBody[TotalsRequest]) -> CostReport | Response[str]:
+async def report_cost_totals(ctx: Ctx, data: JSONBody[TotalsRequest]) -> CostReport | Response[str]:
     """Tell what all your projects have cost, summed up by type, region and price: whole days in UTC, 31 at most.
 
     The last day counts only with `enable_last_day`. Prices are those of today's catalogue, without taxes. Tags are
     those that things have, or had when they went. With `csv_totals` the answer is a table.
     """
-    currency, catalogue = call.app.catalogue.currency, call.app.catalogue
-    found = ordered(totals(await _used(call, data), catalogue), ["type.asc", "region.asc"])
+    currency, catalogue = ctx.catalogue.currency, ctx.catalogue
+    found = ordered(totals(await _used(ctx, data), catalogue), ["type.asc", "region.asc"])
     results = [total(line, rounding=data.rounding) | cost(line, currency, rounding=data.rounding) for line in found]
     if data.response_format == "csv_totals":
         return _table(results)
@@ -45,13 +45,13 @@ async def report_cost_totals(call: Context, data: JSONBody[TotalsRequest]) -> Co
 
 
 @post(f"{REPORT}/resources", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_cost_of_resources(call: Context, data: JSONBody[ResourcesRequest]) -> CostReport | Response[str]:
+async def report_cost_of_resources(ctx: Ctx, data: JSONBody[ResourcesRequest]) -> CostReport | Response[str]:
     """Tell what each thing has cost; one whose price has changed, as by a resize, has a line for each.
 
     The rules are those of the totals. With `csv_records` the answer is a table.
     """
-    currency, catalogue = call.app.catalogue.currency, call.app.catalogue
-    found = ordered(lines(await _used(call, data), catalogue), data.order())
+    currency, catalogue = ctx.catalogue.currency, ctx.catalogue
+    found = ordered(lines(await _used(ctx, data), catalogue), data.order())
     results = [
         single(line, rounding=data.rounding) | cost(line, currency, rounding=data.rounding)
         for line in found[data.offset : data.offset + data.limit]
@@ -62,20 +62,18 @@ async def report_cost_of_resources(call: Context, data: JSONBody[ResourcesReques
 
 
 @post("/cloud/v1/reservation_cost_report/totals", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_reservation_costs(
-    call: Context, data: JSONBody[ReservationReportRequest]
-) -> CostReport | Response[str]:
+async def report_reservation_costs(ctx: Ctx, data: JSONBody[ReservationReportRequest]) -> CostReport | Response[str]:
     """Tell what reserved things have cost beyond their reservation. There are no reservations here: nothing has."""
-    data.window(call.app.now())
+    data.window(ctx.now())
     if data.response_format == "csv_totals":
         return _table([])
     return CostReport(count=0, price_status="show", results=[])
 
 
 @post("/cloud/v1/usage_report", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_usage(call: Context, data: JSONBody[ListedReportRequest]) -> UsageReport:
+async def report_usage(ctx: Ctx, data: JSONBody[ListedReportRequest]) -> UsageReport:
     """Tell what has been used, thing by thing and summed up, without costs. The rules are those of the cost report."""
-    used, catalogue = await _used(call, data), call.app.catalogue
+    used, catalogue = await _used(ctx, data), ctx.catalogue
     found = ordered(lines(used, catalogue), data.order())
     sums = ordered(totals(used, catalogue), ["type.asc", "region.asc"])
     page = found[data.offset : data.offset + data.limit]
@@ -84,11 +82,11 @@ async def report_usage(call: Context, data: JSONBody[ListedReportRequest]) -> Us
     )
 
 
-async def _used(call: RequestContext, data: ReportRequest) -> list[UsageRecord]:
-    now = call.app.now()
+async def _used(ctx: RequestContext, data: ReportRequest) -> list[UsageRecord]:
+    now = ctx.now()
     window, wanted = data.window(now, last_day=data.enable_last_day), data.wanted()
-    async with call.db.scan() as tx:
-        found = await metering.usage_in(tx, call.caller.client_id, window, now)
+    async with ctx.db.scan() as tx:
+        found = await metering.usage_in(tx, ctx.caller.client_id, window, now)
     return [record for record in found if wanted.holds(record)]
 
 

@@ -6,7 +6,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec.structs import replace
 
 from pileus.api.auth import ADMINISTER, READ
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.subscriptions import (
     QueueView,
@@ -29,27 +29,27 @@ TEST_MESSAGE = {"test": True, "message": "A test message of the audit log"}
 
 
 @get(f"{ROOT}/subscriptions_list", opt=READ, tags=["User Actions"])
-async def list_webhooks(call: Context, limit: Limit = 1000, offset: Offset = 0) -> Page[WebhookView]:
+async def list_webhooks(ctx: Ctx, limit: Limit = 1000, offset: Offset = 0) -> Page[WebhookView]:
     """List the addresses that the audit log is posted to; secrets are hidden."""
-    client_id = call.caller.client_id
-    async with call.db.read() as tx:
+    client_id = ctx.caller.client_id
+    async with ctx.db.read() as tx:
         count, found = await subscriptions.page(tx, client_id, "webhook", limit=limit, offset=offset)
     shown = [WebhookView.of(each.id, each.target) for each in found if isinstance(each.target, Webhook)]
     return Page(count=count, results=shown)
 
 
 @get(f"{ROOT}/amqp_subscriptions_list", opt=READ, tags=["User Actions"])
-async def list_queues(call: Context, limit: Limit = 1000, offset: Offset = 0) -> Page[QueueView]:
+async def list_queues(ctx: Ctx, limit: Limit = 1000, offset: Offset = 0) -> Page[QueueView]:
     """List the message brokers that the audit log is published to; passwords are hidden."""
-    client_id = call.caller.client_id
-    async with call.db.read() as tx:
+    client_id = ctx.caller.client_id
+    async with ctx.db.read() as tx:
         count, found = await subscriptions.page(tx, client_id, "amqp", limit=limit, offset=offset)
     shown = [QueueView.of(each.id, each.target) for each in found if isinstance(each.target, Queue)]
     return Page(count=count, results=shown)
 
 
 @post(f"{ROOT}/subscribe", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def subscribe(call: Context, data: JSONBody[Subscribe]) -> None:
+async def subscribe(ctx: Ctx, data: JSONBody[Subscribe]) -> None:
     """Let every new line of the audit log be posted to an address, in order and at least once.
 
     Each request has the header that you name, and those of the Standard Webhooks specification: `webhook-id` (the
@@ -58,69 +58,69 @@ async def subscribe(call: Context, data: JSONBody[Subscribe]) -> None:
     again after growing pauses for three days, but for refusals of that line itself (400, 422, …). An address that has a
     subscription already gets the new header.
     """
-    await _add(call, data.target())
+    await _add(ctx, data.target())
 
 
 @post(f"{ROOT}/subscribe_amqp", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def subscribe_queue(call: Context, data: JSONBody[SubscribeQueue]) -> None:
+async def subscribe_queue(ctx: Ctx, data: JSONBody[SubscribeQueue]) -> None:
     """Let every new line of the audit log be published to a message broker (AMQP 0-9-1), in order and at least once.
 
     Messages are persistent, and confirmed by the broker; one that goes to no queue is tried again. `message_id` is the
     line's id: the same line may come twice.
     """
-    await _add(call, data.target())
+    await _add(ctx, data.target())
 
 
 @post(f"{ROOT}/unsubscribe", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def unsubscribe(call: Context) -> None:
+async def unsubscribe(ctx: Ctx) -> None:
     """Let the audit log be posted nowhere any more; what was still to be posted never is."""
-    await _remove(call, "webhook")
+    await _remove(ctx, "webhook")
 
 
 @post(f"{ROOT}/unsubscribe_amqp", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def unsubscribe_queue(call: Context) -> None:
+async def unsubscribe_queue(ctx: Ctx) -> None:
     """Let the audit log be published nowhere any more; what was still to be published never is."""
-    await _remove(call, "amqp")
+    await _remove(ctx, "amqp")
 
 
 @post(f"{ROOT}/subscribe_amqp_test", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def try_queue(call: Context, data: JSONBody[TestQueue]) -> None:
+async def try_queue(ctx: Ctx, data: JSONBody[TestQueue]) -> None:
     """Publish a message to a broker, to see whether it arrives; if not, the answer tells why."""
     body = msgspec.json.encode(TEST_MESSAGE)
     try:
-        await call.app.notifier.send(data.target(), call.request_id, body, call.app.now())
+        await ctx.app.notifier.send(data.target(), ctx.request_id, body, ctx.now())
     except NotSentError as problem:
         raise invalid(connection_string=f"The message has not arrived: {problem}") from problem
 
 
 @get(QUEUE, opt=READ, tags=["User Actions"])
-async def get_queue(call: Context, subscription_id: FromPath[int]) -> QueueView:
+async def get_queue(ctx: Ctx, subscription_id: FromPath[int]) -> QueueView:
     """Show a message broker that the audit log is published to; its password is hidden."""
-    async with call.db.read() as tx:
-        found = await subscriptions.get(tx, call.caller.client_id, "amqp", subscription_id)
+    async with ctx.db.read() as tx:
+        found = await subscriptions.get(tx, ctx.caller.client_id, "amqp", subscription_id)
     return QueueView.of(found.id, _queue(found.target))
 
 
 @patch(QUEUE, opt=ADMINISTER, tags=["User Actions"])
-async def update_queue(call: Context, subscription_id: FromPath[int], data: JSONBody[UpdateQueue]) -> QueueView:
+async def update_queue(ctx: Ctx, subscription_id: FromPath[int], data: JSONBody[UpdateQueue]) -> QueueView:
     """Change to where the audit log is published; what is still to be published goes there."""
-    async with call.db.read() as tx:
-        former = await subscriptions.get(tx, call.caller.client_id, "amqp", subscription_id)
-    await _may_be_sent(call, with_target(_queue(former.target), **data.changes()))
+    async with ctx.db.read() as tx:
+        former = await subscriptions.get(tx, ctx.caller.client_id, "amqp", subscription_id)
+    await _may_be_sent(ctx, with_target(_queue(former.target), **data.changes()))
 
     async def write(tx: Tx) -> QueueView:
-        before = await subscriptions.get(tx, call.caller.client_id, "amqp", subscription_id)
+        before = await subscriptions.get(tx, ctx.caller.client_id, "amqp", subscription_id)
         target = with_target(_queue(before.target), **data.changes())
-        changed = replace(before, target=target).succeeded(call.app.now())
+        changed = replace(before, target=target).succeeded(ctx.now())
         await subscriptions.save(tx, before, changed)
         return QueueView.of(before.id, target)
 
-    return await call.db.write(write)
+    return await ctx.db.write(write)
 
 
-async def _add(call: RequestContext, target: Target) -> None:
-    client_id, now = call.caller.client_id, call.app.now()
-    await _may_be_sent(call, target)
+async def _add(ctx: RequestContext, target: Target) -> None:
+    client_id, now = ctx.caller.client_id, ctx.now()
+    await _may_be_sent(ctx, target)
 
     async def write(tx: Tx) -> None:
         await clients.lock(tx, client_id)
@@ -134,23 +134,23 @@ async def _add(call: RequestContext, target: Target) -> None:
             raise Conflict(f"There are {MOST} subscriptions already: unsubscribe first")
         await subscriptions.add(tx, new)
 
-    await call.db.write(write)
+    await ctx.db.write(write)
 
 
-async def _may_be_sent(call: RequestContext, target: Target) -> None:
+async def _may_be_sent(ctx: RequestContext, target: Target) -> None:
     """Return if lines may be sent to a target; raises Invalid."""
     try:
-        await call.app.notifier.check(target)
+        await ctx.app.notifier.check(target)
     except NotSentError as problem:
         raise invalid(**{"url" if isinstance(target, Webhook) else "connection_string": str(problem)}) from problem
 
 
-async def _remove(call: RequestContext, kind: str) -> None:
+async def _remove(ctx: RequestContext, kind: str) -> None:
     async def write(tx: Tx) -> None:
-        for each in await subscriptions.every(tx, call.caller.client_id, kind):
+        for each in await subscriptions.every(tx, ctx.caller.client_id, kind):
             await subscriptions.remove(tx, each.id)
 
-    await call.db.write(write)
+    await ctx.db.write(write)
 
 
 def _place(target: Target) -> tuple[str | None, ...]:

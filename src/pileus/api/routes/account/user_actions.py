@@ -7,7 +7,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.account.user_actions import UserActionView
 from pileus.api.wire.paging import Page
@@ -50,7 +50,7 @@ FILTERED = {"wanted": Provide(wanted_actions, sync_to_thread=False)}
 
 @get("/cloud/v1/user_actions", opt=READ, dependencies=FILTERED, tags=["User Actions"])
 async def list_user_actions(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     wanted: NamedDependency[UserActionFilter],
     order_by: FromQuery[Direction | None] = None,
     sorting: FromQuery[Direction | None] = None,
@@ -61,8 +61,8 @@ async def list_user_actions(  # each is a parameter of the operation
 
     `search_field` is a thing's name at that time. Times are inclusive. `sorting` is an older `order_by`.
     """
-    client_id, direction = call.caller.client_id, order_by or sorting or "desc"
-    async with call.db.scan() as tx:
+    client_id, direction = ctx.caller.client_id, order_by or sorting or "desc"
+    async with ctx.db.scan() as tx:
         count, found = await user_actions.page(tx, client_id, wanted, limit=limit, offset=offset, direction=direction)
     return Page(count=count, results=[UserActionView.of(action) for action in found])
 

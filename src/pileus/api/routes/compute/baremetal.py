@@ -5,7 +5,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import AppState, Context
+from pileus.api.context import AppState, Ctx
 from pileus.api.creating import CreateInstanceRequest, create_instance
 from pileus.api.deleting import DeletionRequest, SelectedIds, delete_instance
 from pileus.api.paging import Limit, Offset
@@ -30,7 +30,7 @@ ONE = f"{ALL}/{{server_id:str}}"
 
 @get(ALL, opt=READ, dependencies=FILTERED, tags=["Bare Metal"])
 async def list_servers(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     wanted: NamedDependency[InstanceFilter],
     with_ddos: FromQuery[bool] = False,
     with_interfaces_name: FromQuery[bool] = False,
@@ -44,23 +44,23 @@ async def list_servers(  # each is a parameter of the operation
     times and asks for any of them; `tag_key_value` is a JSON object whose pairs must all be there. Protection is shown
     with `with_ddos`; only then `type_ddos_profile`, `profile_name` and `protection_status` narrow the list.
     """
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
         count, found = await instance_list.page(tx, place, wanted, order_by, limit=limit, offset=offset)
-        views = await instance_views(tx, call, found, names=with_interfaces_name, ddos=with_ddos, detail=True)
-    return Page(count=count, results=[_server(call.app, view) for view in views])
+        views = await instance_views(tx, ctx, found, names=with_interfaces_name, ddos=with_ddos, detail=True)
+    return Page(count=count, results=[_server(ctx.app, view) for view in views])
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Bare Metal"])
-async def create_server(call: Context, data: JSONBody[CreateServer]) -> TaskIds:
+async def create_server(ctx: Ctx, data: JSONBody[CreateServer]) -> TaskIds:
     """Make a bare metal server from an image or an app template.
 
     `ddos_profile` protects its public address at once. The answer names the one task that makes it. A task that fails
     leaves nothing behind.
     """
-    call.region()
-    task_id = call.app.new_id()
+    ctx.region()
+    task_id = ctx.new_id()
     wish = CreateInstanceRequest(
         ssh_key_name=data.ssh_key_name,
         order=data.order,
@@ -68,20 +68,20 @@ async def create_server(call: Context, data: JSONBody[CreateServer]) -> TaskIds:
         task_type="create_bm",
         protection=data.ddos_profile,
     )
-    await call.db.write(lambda tx: create_instance(tx, call, wish, task_id))
-    call.app.wake_engine()
+    await ctx.db.write(lambda tx: create_instance(tx, ctx, wish, task_id))
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @get(ONE, opt=READ, tags=["Bare Metal"])
-async def get_server(call: Context, server_id: FromPath[str]) -> ServerView:
+async def get_server(ctx: Ctx, server_id: FromPath[str]) -> ServerView:
     """Show a bare metal server with its addresses, protection and tags."""
-    async with call.db.read() as tx:
-        return _server(call.app, show(call.app, *await instances.get_baremetal_with_details(tx, call.place, server_id)))
+    async with ctx.db.read() as tx:
+        return _server(ctx.app, show(ctx.app, *await instances.get_baremetal_with_details(tx, ctx.place, server_id)))
 
 
 @patch(ONE, opt=WRITE, tags=["Bare Metal"])
-async def update_server(call: Context, server_id: FromPath[str], data: JSONBody[UpdateInstance]) -> ServerView:
+async def update_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[UpdateInstance]) -> ServerView:
     """Rename a bare metal server or change its tags, by JSON merge patch (RFC 7386).
 
     A tag with a value is set, a tag with null is removed, tags not named stay; `"tags": null` removes all.
@@ -90,15 +90,15 @@ async def update_server(call: Context, server_id: FromPath[str], data: JSONBody[
     change = data.patch()
 
     async def write(tx: Tx) -> InstanceView:
-        found = await instances.get_baremetal_with_details(tx, call.place, server_id)
-        return show(call.app, *await apply_instance_patch(tx, call, found, change))
+        found = await instances.get_baremetal_with_details(tx, ctx.place, server_id)
+        return show(ctx.app, *await apply_instance_patch(tx, ctx, found, change))
 
-    return _server(call.app, await call.db.write(write))
+    return _server(ctx.app, await ctx.db.write(write))
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Bare Metal"])
 async def delete_server(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     server_id: FromPath[str],
     floating_ip_ids: FromQuery[str | None] = None,
     all_floating_ips: FromQuery[bool] = False,
@@ -113,7 +113,7 @@ async def delete_server(  # each is a parameter of the operation
     floating_ips = SelectedIds(parameter="floating_ip_ids", text=floating_ip_ids, every=all_floating_ips)
     reserved = SelectedIds(parameter="reserved_fixed_ip_ids", text=reserved_fixed_ip_ids, every=all_reserved_fixed_ips)
     doomed = DeletionRequest(floating_ips=floating_ips, ports=reserved, find=instances.get_baremetal)
-    return await delete_instance(call, server_id, doomed)
+    return await delete_instance(ctx, server_id, doomed)
 
 
 def _server(cloud: AppState, view: InstanceView) -> ServerView:

@@ -10,7 +10,7 @@ from msgspec import structs
 from msgspec.structs import replace
 
 from pileus.api.auth import READ
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.routes.compute.instance_prices import exceeded_quotas
 from pileus.api.wire.account.limits import CheckLimits, ExceededQuotas
@@ -57,113 +57,113 @@ ASKED = {"asked": Provide(asked_flavors, sync_to_thread=False)}
 
 @get(f"/cloud/v1/bmflavors/{HERE}", opt=READ, dependencies=ASKED, tags=["Bare Metal"])
 async def list_server_flavors(
-    call: Context, asked: NamedDependency[Asked], limit: Limit = 1000, offset: Offset = 0
+    ctx: Ctx, asked: NamedDependency[Asked], limit: Limit = 1000, offset: Offset = 0
 ) -> Page[ServerFlavor]:
     """List the flavors of bare metal servers; those that are disabled too, unless `disabled` is false.
 
     `include_capacity` tells how many more servers there can be, as far as room or a quota sets an end.
     """
-    return await _page(call, asked, limit, offset)
+    return await _page(ctx, asked, limit, offset)
 
 
 @get("/cloud/v1/bmflavors/{region_id:int}", opt=READ, dependencies=ASKED, tags=["Bare Metal"])
 async def list_region_server_flavors(
-    call: Context,
+    ctx: Ctx,
     asked: NamedDependency[Asked],
     client_id: FromQuery[Id | None] = None,
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[ServerFlavor]:
     """List the flavors of bare metal servers in a region; `client_id` can only be the caller's own."""
-    if client_id not in (None, call.caller.client_id):
+    if client_id not in (None, ctx.caller.client_id):
         raise not_found("Client", client_id)
-    return await _page(call, asked, limit, offset)
+    return await _page(ctx, asked, limit, offset)
 
 
 @post(f"/cloud/v1/bminstances/{HERE}/available_flavors", opt=READ, status_code=200, tags=["Bare Metal"])
 async def list_flavors_for_server(
-    call: Context,
+    ctx: Ctx,
     data: JSONBody[AskServerFlavors],
     include_prices: FromQuery[bool] = False,
 ) -> Page[ServerFlavor]:
     """List the flavors that a bare metal server made from this image or app template could have."""
-    async with call.db.read() as tx:
-        await _present(tx, call)
-        template = call.app.catalogue.app_template(data.apptemplate_id) if data.apptemplate_id else None
+    async with ctx.db.read() as tx:
+        await _present(tx, ctx)
+        template = ctx.catalogue.app_template(data.apptemplate_id) if data.apptemplate_id else None
         if data.apptemplate_id and template is None:
             raise not_found("App template", data.apptemplate_id)
-        named = data.image_id or (image_id(call.place.region_id, template.image_name) if template else None)
-        image = await images.get(tx, call.place, named) if named else None
-    fitting = [each for each in _offered(call) if not each.disabled and not misfit(each, image, template)]
+        named = data.image_id or (image_id(ctx.place.region_id, template.image_name) if template else None)
+        image = await images.get(tx, ctx.place, named) if named else None
+    fitting = [each for each in _offered(ctx) if not each.disabled and not misfit(each, image, template)]
     asked = Asked(disabled=False, excluded=(), capacity=False, prices=include_prices, reserved=False)
-    return Page(count=len(fitting), results=_shown(call, fitting, asked, {}))
+    return Page(count=len(fitting), results=_shown(ctx, fitting, asked, {}))
 
 
 @get(f"/cloud/v1/bmcapacity/{HERE}", opt=READ, tags=["Bare Metal"])
-async def get_server_capacity(call: Context) -> ServerCapacity:
+async def get_server_capacity(ctx: Ctx) -> ServerCapacity:
     """Tell how many more servers of each flavor there can be, as far as room or a quota sets an end."""
-    return await _capacity(call)
+    return await _capacity(ctx)
 
 
 @get("/cloud/v2/bmcapacity/{region_id:int}", opt=READ, tags=["Bare Metal"])
-async def get_region_server_capacity(call: Context) -> ServerCapacity:
+async def get_region_server_capacity(ctx: Ctx) -> ServerCapacity:
     """Tell how many more servers of each flavor there can be in a region, as far as room or a quota sets an end."""
-    return await _capacity(call)
+    return await _capacity(ctx)
 
 
 @post(f"/cloud/v1/bminstances/{HERE}/check_limits", opt=READ, status_code=200, tags=["Bare Metal"])
-async def check_server_limits(call: Context, data: JSONBody[CheckServerLimits]) -> ExceededQuotas:
+async def check_server_limits(ctx: Ctx, data: JSONBody[CheckServerLimits]) -> ExceededQuotas:
     """Tell which quotas servers would exceed, with what is asked, the limit and what is in use; `{}` if none."""
-    if data.flavor is not None and data.flavor not in {flavor.id for flavor in _offered(call)}:
+    if data.flavor is not None and data.flavor not in {flavor.id for flavor in _offered(ctx)}:
         raise invalid(flavor=f"There is no flavor {data.flavor} for this kind of server")
-    return await exceeded_quotas(call, CheckLimits(**structs.asdict(data)))
+    return await exceeded_quotas(ctx, CheckLimits(**structs.asdict(data)))
 
 
-async def _page(call: RequestContext, asked: Asked, limit: int, offset: int) -> Page[ServerFlavor]:
-    async with call.db.scan() as tx:
-        await _present(tx, call)
-        room = await _room(tx, call) if asked.capacity else {}
-    wanted = [each for each in _offered(call) if each.os_type not in asked.excluded]
+async def _page(ctx: RequestContext, asked: Asked, limit: int, offset: int) -> Page[ServerFlavor]:
+    async with ctx.db.scan() as tx:
+        await _present(tx, ctx)
+        room = await _room(tx, ctx) if asked.capacity else {}
+    wanted = [each for each in _offered(ctx) if each.os_type not in asked.excluded]
     wanted = [each for each in wanted if asked.disabled or not each.disabled]
-    return Page(count=len(wanted), results=_shown(call, wanted[offset : offset + limit], asked, room))
+    return Page(count=len(wanted), results=_shown(ctx, wanted[offset : offset + limit], asked, room))
 
 
-async def _capacity(call: RequestContext) -> ServerCapacity:
-    async with call.db.scan() as tx:
-        await _present(tx, call)
-        room = await _room(tx, call)
+async def _capacity(ctx: RequestContext) -> ServerCapacity:
+    async with ctx.db.scan() as tx:
+        await _present(tx, ctx)
+        room = await _room(tx, ctx)
     return ServerCapacity(
         capacity={name: number for name, number in room.items() if number is not None},
         reserved_capacity=dict.fromkeys(room, 0),
     )
 
 
-async def _present(tx: Tx, call: RequestContext) -> None:
+async def _present(tx: Tx, ctx: RequestContext) -> None:
     """Return if the region is there, and the project if the path names one; raises NotFound."""
-    call.region()
-    if call.place.project_id:
-        await projects.require(tx, call.place)
+    ctx.region()
+    if ctx.place.project_id:
+        await projects.require(tx, ctx.place)
 
 
-async def _room(tx: Tx, call: RequestContext) -> dict[str, int | None]:
+async def _room(tx: Tx, ctx: RequestContext) -> dict[str, int | None]:
     """How many more servers of each flavor the region has room for and the tenant's quotas leave."""
-    catalogue = call.app.catalogue
-    left, used = await capacities.count_left(tx, call.place.region_id), await usage.of_place(tx, call.place, catalogue)
-    allowed = await quotas.limits_of(tx, call.place, catalogue)
+    catalogue = ctx.catalogue
+    left, used = await capacities.count_left(tx, ctx.place.region_id), await usage.of_place(tx, ctx.place, catalogue)
+    allowed = await quotas.limits_of(tx, ctx.place, catalogue)
     return {
         flavor.id: 0
         if flavor.disabled
         else quota_checks.remaining_count(allowed, used, flavor.counts, left.get(flavor.id))
-        for flavor in _offered(call)
+        for flavor in _offered(ctx)
     }
 
 
-def _offered(call: RequestContext) -> list[Flavor]:
-    return [flavor for flavor in call.app.catalogue.flavors if flavor.kind == Kind.BAREMETAL]
+def _offered(ctx: RequestContext) -> list[Flavor]:
+    return [flavor for flavor in ctx.catalogue.flavors if flavor.kind == Kind.BAREMETAL]
 
 
 def _shown(
-    call: RequestContext, flavors: Iterable[Flavor], asked: Asked, room: Mapping[str, int | None]
+    ctx: RequestContext, flavors: Iterable[Flavor], asked: Asked, room: Mapping[str, int | None]
 ) -> list[ServerFlavor]:
     views = []
     for flavor in flavors:
@@ -172,7 +172,7 @@ def _shown(
             view = replace(view, capacity=room[flavor.id])
         if asked.reserved:
             view = replace(view, reserved_capacity=0)
-        views.append(view.priced(flavor, call.app.catalogue.currency) if asked.prices else view)
+        views.append(view.priced(flavor, ctx.catalogue.currency) if asked.prices else view)
     return views
 
 

@@ -6,7 +6,7 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.flavors import ListedFlavor, PricedFlavor
 from pileus.api.wire.compute.instance_volumes import CandidateVolume, SuitableFlavorsRequest
@@ -29,7 +29,7 @@ Boots = tuple[Image | None, AppTemplate | None]
 
 @get("/cloud/v1/flavors/{project_id:int}/{region_id:int}", opt=READ, tags=["Instances"])
 async def list_flavors(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     disabled: FromQuery[bool] = True,
     exclude_linux: FromQuery[bool] = False,
     exclude_windows: FromQuery[bool] = False,
@@ -39,90 +39,88 @@ async def list_flavors(  # each is a parameter of the operation
 ) -> Page[ListedFlavor | PricedFlavor]:
     """List the flavors of virtual machines; those that are disabled too, unless `disabled` is false."""
     excluded = ("linux",) * exclude_linux + ("windows",) * exclude_windows
-    offered = [each for each in await _offered(call, Kind.VM) if each.os_type not in excluded]
+    offered = [each for each in await _offered(ctx, Kind.VM) if each.os_type not in excluded]
     wanted = [each for each in offered if disabled or not each.disabled]
-    shown = _shown(call, wanted[offset : offset + limit], include_prices=include_prices)
+    shown = _shown(ctx, wanted[offset : offset + limit], include_prices=include_prices)
     return Page(count=len(wanted), results=shown)
 
 
 @get(f"{INSTANCES}/{{instance_id:str}}/available_flavors", opt=READ, tags=["Instances"])
 async def list_instance_flavors(
-    call: Context,
+    ctx: Ctx,
     instance_id: FromPath[str],
     include_prices: FromQuery[bool] = False,
 ) -> Page[ListedFlavor | PricedFlavor]:
     """List the flavors that an instance could be changed to: of its kind, and fit for what it boots from."""
-    async with call.db.scan() as tx:
-        instance = await instances.get(tx, call.place, instance_id)
-        boots = await _booting(tx, call, await attachments.boot_volume(tx, instance_id))
-    fitting = [
-        each for each in call.app.catalogue.flavors if each.kind == instance.kind and each.id != instance.flavor_id
-    ]
-    return _page(call, fitting, [boots], include_prices=include_prices)
+    async with ctx.db.scan() as tx:
+        instance = await instances.get(tx, ctx.place, instance_id)
+        boots = await _booting(tx, ctx, await attachments.boot_volume(tx, instance_id))
+    fitting = [each for each in ctx.catalogue.flavors if each.kind == instance.kind and each.id != instance.flavor_id]
+    return _page(ctx, fitting, [boots], include_prices=include_prices)
 
 
 @post(f"{INSTANCES}/available_flavors", opt=READ, status_code=200, tags=["Instances"])
 async def list_flavors_for_volumes(
-    call: Context,
+    ctx: Ctx,
     data: JSONBody[SuitableFlavorsRequest],
     include_prices: FromQuery[bool] = False,
 ) -> Page[ListedFlavor | PricedFlavor]:
     """List the flavors that an instance with these volumes could have."""
-    offered = await _offered(call, Kind.VM)
-    async with call.db.scan() as tx:
-        boots = [await _from(tx, call, volume) for volume in data.volumes]
-    return _page(call, offered, boots, include_prices=include_prices)
+    offered = await _offered(ctx, Kind.VM)
+    async with ctx.db.scan() as tx:
+        boots = [await _from(tx, ctx, volume) for volume in data.volumes]
+    return _page(ctx, offered, boots, include_prices=include_prices)
 
 
 def _page(
-    call: RequestContext, offered: Iterable[Flavor], boots: list[Boots], *, include_prices: bool
+    ctx: RequestContext, offered: Iterable[Flavor], boots: list[Boots], *, include_prices: bool
 ) -> Page[ListedFlavor | PricedFlavor]:
     fitting = [
         each
         for each in offered
         if not each.disabled and not any(misfit(each, image, template) for image, template in boots)
     ]
-    return Page(count=len(fitting), results=_shown(call, fitting, include_prices=include_prices))
+    return Page(count=len(fitting), results=_shown(ctx, fitting, include_prices=include_prices))
 
 
 def _shown(
-    call: RequestContext, flavors: Iterable[Flavor], *, include_prices: bool
+    ctx: RequestContext, flavors: Iterable[Flavor], *, include_prices: bool
 ) -> list[ListedFlavor | PricedFlavor]:
     if include_prices:
-        return [PricedFlavor.priced(flavor, call.app.catalogue.currency) for flavor in flavors]
+        return [PricedFlavor.priced(flavor, ctx.catalogue.currency) for flavor in flavors]
     return [ListedFlavor.of(flavor) for flavor in flavors]
 
 
-async def _offered(call: RequestContext, kind: Kind) -> list[Flavor]:
-    call.region()
-    async with call.db.read() as tx:
-        await projects.require(tx, call.place)
-    return [flavor for flavor in call.app.catalogue.flavors if flavor.kind == kind]
+async def _offered(ctx: RequestContext, kind: Kind) -> list[Flavor]:
+    ctx.region()
+    async with ctx.db.read() as tx:
+        await projects.require(tx, ctx.place)
+    return [flavor for flavor in ctx.catalogue.flavors if flavor.kind == kind]
 
 
-async def _from(tx: Tx, call: RequestContext, volume: CandidateVolume) -> Boots:
+async def _from(tx: Tx, ctx: RequestContext, volume: CandidateVolume) -> Boots:
     """What a volume that is thought of would boot; raises NotFound for what is not there."""
     if volume.image_id is not None:
-        return await images.get(tx, call.place, volume.image_id), None
+        return await images.get(tx, ctx.place, volume.image_id), None
     if volume.volume_id is not None:
-        return await _booting(tx, call, await volumes.get(tx, call.place, volume.volume_id))
+        return await _booting(tx, ctx, await volumes.get(tx, ctx.place, volume.volume_id))
     if volume.snapshot_id is not None:
-        snapshot = await snapshots.get(tx, call.place, volume.snapshot_id)
-        return await _booting(tx, call, await volumes.find(tx, snapshot.volume_id))
+        snapshot = await snapshots.get(tx, ctx.place, volume.snapshot_id)
+        return await _booting(tx, ctx, await volumes.find(tx, snapshot.volume_id))
     if volume.apptemplate_id is None:
         return None, None
-    template = call.app.catalogue.app_template(volume.apptemplate_id)
+    template = ctx.catalogue.app_template(volume.apptemplate_id)
     if template is None:
         raise not_found("App template", volume.apptemplate_id)
-    return await images.find(tx, image_id(call.place.region_id, template.image_name)), template
+    return await images.find(tx, image_id(ctx.place.region_id, template.image_name)), template
 
 
-async def _booting(tx: Tx, call: RequestContext, volume: Volume | None) -> Boots:
+async def _booting(tx: Tx, ctx: RequestContext, volume: Volume | None) -> Boots:
     """What is on a volume."""
     if volume is None:
         return None, None
     image = await images.find(tx, volume.image_id) if volume.image_id else None
-    return image, call.app.catalogue.app_template(volume.apptemplate_id) if volume.apptemplate_id else None
+    return image, ctx.catalogue.app_template(volume.apptemplate_id) if volume.apptemplate_id else None
 
 
 ROUTES = [list_flavors, list_instance_flavors, list_flavors_for_volumes]

@@ -7,7 +7,7 @@ from litestar.params import JSONBody
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.quotas import check_quotas
 from pileus.api.wire.account.prices import ItemPrice
 from pileus.api.wire.compute.image_requests import CreateImage, DownloadImage, PriceImage
@@ -28,22 +28,22 @@ UNKNOWN = "unknown"
 
 
 @post(f"/cloud/v1/images/{HERE}", opt=WRITE, status_code=200, tags=["Images"])
-async def create_image(call: Context, data: JSONBody[CreateImage]) -> TaskIds:
+async def create_image(ctx: Ctx, data: JSONBody[CreateImage]) -> TaskIds:
     """Make an image of a bootable volume, in use or not; it is best not written to meanwhile.
 
     While it is copied the volume is `uploading`, and held by the task. A task that fails leaves nothing behind.
     """
-    return await _copied(call, data)
+    return await _copied(ctx, data)
 
 
 @post(f"/cloud/v1/bmimages/{HERE}", opt=WRITE, status_code=200, tags=["Images"])
-async def create_baremetal_image(call: Context, data: JSONBody[CreateImage]) -> TaskIds:
+async def create_baremetal_image(ctx: Ctx, data: JSONBody[CreateImage]) -> TaskIds:
     """Make an image for bare metal servers of a bootable volume, whatever `is_baremetal` says."""
-    return await _copied(call, replace(data, is_baremetal=True))
+    return await _copied(ctx, replace(data, is_baremetal=True))
 
 
 @post(f"/cloud/v1/downloadimage/{HERE}", opt=WRITE, status_code=200, tags=["Images"])
-async def download_image(call: Context, data: JSONBody[DownloadImage]) -> TaskIds:
+async def download_image(ctx: Ctx, data: JSONBody[DownloadImage]) -> TaskIds:
     """Fetch an image from an address of the web, by http or https.
 
     The task's data tell how many bytes have come (`downloaded`), of how many (`total`), and in the end the `checksum`.
@@ -51,41 +51,41 @@ async def download_image(call: Context, data: JSONBody[DownloadImage]) -> TaskId
     to be right. Redirects are followed, but never from https to http. There are limits to the size and the time that
     it takes, and only public addresses are asked, unless the operator says otherwise.
     """
-    task_id, url = call.app.new_id(), data.address()
-    image = _new(call, data, task_id, cow_format=data.cow_format)
+    task_id, url = ctx.new_id(), data.address()
+    image = _new(ctx, data, task_id, cow_format=data.cow_format)
     image = replace(image, os_distro=data.os_distro or UNKNOWN, os_version=data.os_version or UNKNOWN)
 
     async def write(tx: Tx) -> None:
-        await projects.require_open(tx, call.place)
-        await _begun(tx, call, image, data, "download_image", {"url": url})
+        await projects.require_open(tx, ctx.place)
+        await _begun(tx, ctx, image, data, "download_image", {"url": url})
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @post(f"/cloud/v1/pricing/{HERE}/images", opt=READ, status_code=200, tags=["Images"])
-async def preview_image_price(call: Context, data: JSONBody[PriceImage]) -> ItemPrice:
+async def preview_image_price(ctx: Ctx, data: JSONBody[PriceImage]) -> ItemPrice:
     """Tell what keeping an image of a size in bytes would cost."""
-    call.region()
-    async with call.db.read() as tx:
-        await projects.require(tx, call.place)
-    catalogue = call.app.catalogue
+    ctx.region()
+    async with ctx.db.read() as tx:
+        await projects.require(tx, ctx.place)
+    catalogue = ctx.catalogue
     return ItemPrice.of(prices.of_image(catalogue, data.size), catalogue)
 
 
-async def _copied(call: RequestContext, data: CreateImage) -> TaskIds:
-    task_id = call.app.new_id()
-    new = _new(call, data, task_id)
+async def _copied(ctx: RequestContext, data: CreateImage) -> TaskIds:
+    task_id = ctx.new_id()
+    new = _new(ctx, data, task_id)
 
     async def write(tx: Tx) -> None:
-        await projects.require_open(tx, call.place)
-        volume = await volumes.get(tx, call.place, data.volume_id)
-        await volumes.save(tx, volume, volume.uploading(task_id, call.app.now()))
-        await _begun(tx, call, await _like(tx, new, volume), data, "create_image", {"volume_id": volume.id})
+        await projects.require_open(tx, ctx.place)
+        volume = await volumes.get(tx, ctx.place, data.volume_id)
+        await volumes.save(tx, volume, volume.uploading(task_id, ctx.now()))
+        await _begun(tx, ctx, await _like(tx, new, volume), data, "create_image", {"volume_id": volume.id})
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
@@ -102,14 +102,14 @@ async def _like(tx: Tx, new: Image, volume: Volume) -> Image:
     )
 
 
-def _new(call: RequestContext, data: CreateImage | DownloadImage, task_id: str, *, cow_format: bool = False) -> Image:
-    call.region()
-    now = call.app.now()
+def _new(ctx: RequestContext, data: CreateImage | DownloadImage, task_id: str, *, cow_format: bool = False) -> Image:
+    ctx.region()
+    now = ctx.now()
     return Image(
-        id=call.app.new_id(),
-        client_id=call.place.client_id,
-        project_id=call.place.project_id,
-        region_id=call.place.region_id,
+        id=ctx.new_id(),
+        client_id=ctx.place.client_id,
+        project_id=ctx.place.project_id,
+        region_id=ctx.place.region_id,
         name=data.name,
         status=ImageStatus.QUEUED.value,
         os_distro=UNKNOWN,
@@ -130,7 +130,7 @@ def _new(call: RequestContext, data: CreateImage | DownloadImage, task_id: str, 
 
 async def _begun(  # each is a fact of its own
     tx: Tx,
-    call: RequestContext,
+    ctx: RequestContext,
     image: Image,
     data: CreateImage | DownloadImage,
     task_type: str,
@@ -139,15 +139,15 @@ async def _begun(  # each is a fact of its own
     """Write a new image and the task that makes it; an address, which may have a secret in it, is told to nobody."""
     task_id = image.task_id or ""
     asked = {"image_count": 1, "image_size": image.size or 0}
-    await check_quotas(tx, call, asked)
+    await check_quotas(tx, ctx, asked)
     await images.add(tx, image)
     its = make_tags(validate_tags(data.tags or {}).items())
-    await tags.add(tx, images.KIND, call.place, image.id, its)
+    await tags.add(tx, images.KIND, ctx.place, image.id, its)
     told = {"name": image.name} | {name: value for name, value in source.items() if name != "url"}
     shown = {"image_id": image.id, **told}
-    await call.start_task(tx, task_type, task_id, {"image_id": image.id, **source}, data=shown)
+    await ctx.start_task(tx, task_type, task_id, {"image_id": image.id, **source}, data=shown)
     action = "download" if "url" in source else "create"
-    await call.audit(tx, "image", action, image.id, data=told, task_id=task_id)
+    await ctx.audit(tx, "image", action, image.id, data=told, task_id=task_id)
 
 
 ROUTES = [create_image, create_baremetal_image, download_image, preview_image_price]

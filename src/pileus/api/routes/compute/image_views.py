@@ -11,13 +11,13 @@ from pileus.domain.compute.images import Image
 from pileus.domain.tags import Tag
 
 
-def show(call: RequestContext, image: Image, its: Iterable[Tag], *, with_prices: bool) -> ImageView:
+def show(ctx: RequestContext, image: Image, its: Iterable[Tag], *, with_prices: bool) -> ImageView:
     """Show an image, with what keeping it costs if that is asked for; a public one costs nothing."""
-    shown = LegacyImageView if call.app.legacy_fields else ImageView
-    view = shown.of(image, its, call.region().display_name, call.place.project_id)
+    shown = LegacyImageView if ctx.app.legacy_fields else ImageView
+    view = shown.of(image, its, ctx.region().display_name, ctx.place.project_id)
     if not with_prices:
         return view
-    catalogue = call.app.catalogue
+    catalogue = ctx.catalogue
     price = prices.of_image(catalogue, 0 if image.client_id is None else image.size or 0)
     return replace(
         view,

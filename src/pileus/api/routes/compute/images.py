@@ -4,7 +4,7 @@ from litestar import delete, get, patch
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.routes.compute.image_views import show
 from pileus.api.routes.metadata import TaggedResource, metadata_routes
 from pileus.api.wire.compute.image_requests import UpdateImage
@@ -30,15 +30,15 @@ NOUN = TaggedResource(
 
 
 @get(ONE, opt=READ, tags=["Images"])
-async def get_image(call: Context, image_id: FromPath[str], include_prices: FromQuery[bool] = False) -> ImageView:
+async def get_image(ctx: Ctx, image_id: FromPath[str], include_prices: FromQuery[bool] = False) -> ImageView:
     """Show an image, with what it costs if `include_prices` is true."""
-    async with call.db.read() as tx:
-        image = await images.get(tx, await projects.require(tx, call.place), image_id)
-        return show(call, image, (await tags.of(tx, image.id)).values(), with_prices=include_prices)
+    async with ctx.db.read() as tx:
+        image = await images.get(tx, await projects.require(tx, ctx.place), image_id)
+        return show(ctx, image, (await tags.of(tx, image.id)).values(), with_prices=include_prices)
 
 
 @patch(ONE, opt=WRITE, tags=["Images"])
-async def update_image(call: Context, image_id: FromPath[str], data: JSONBody[UpdateImage]) -> ImageView:
+async def update_image(ctx: Ctx, image_id: FromPath[str], data: JSONBody[UpdateImage]) -> ImageView:
     """Change an image of the project's own: its name, what it says of itself, and its tags, by JSON merge patch.
 
     A tag with a value is set, a tag with null is removed, tags not named stay. Unlike elsewhere `"tags": null` is not
@@ -47,34 +47,34 @@ async def update_image(call: Context, image_id: FromPath[str], data: JSONBody[Up
     change = data.patch()
 
     async def write(tx: Tx) -> ImageView:
-        before = await images.get_own(tx, call.place, image_id)
-        after = await images.save(tx, before, before.patched(change, call.app.now()))
-        new = await tags.patch(tx, images.KIND, call.place, image_id, change.get("tags", {}))
-        await call.audit(tx, "image", "update", image_id, data=dict(change), name=after.name)
-        return show(call, after, [new[key] for key in sorted(new)], with_prices=False)
+        before = await images.get_own(tx, ctx.place, image_id)
+        after = await images.save(tx, before, before.patched(change, ctx.now()))
+        new = await tags.patch(tx, images.KIND, ctx.place, image_id, change.get("tags", {}))
+        await ctx.audit(tx, "image", "update", image_id, data=dict(change), name=after.name)
+        return show(ctx, after, [new[key] for key in sorted(new)], with_prices=False)
 
-    return await call.db.write(write)
+    return await ctx.db.write(write)
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Images"])
-async def delete_image(call: Context, image_id: FromPath[str]) -> TaskIds:
+async def delete_image(ctx: Ctx, image_id: FromPath[str]) -> TaskIds:
     """Delete an image of the project's own. Volumes and servers that were made from it stay.
 
     The answer is 409 while something is being made from it, and for an image of `cow_format` as long as there are
     volumes that were. A public image cannot be deleted: 403.
     """
-    task_id = call.app.new_id()
+    task_id = ctx.new_id()
 
     async def write(tx: Tx) -> None:
-        before = await images.get_own(tx, call.place, image_id)
-        await images.save(tx, before, before.deleting(task_id, call.app.now()))
+        before = await images.get_own(tx, ctx.place, image_id)
+        await images.save(tx, before, before.deleting(task_id, ctx.now()))
         if user := await images.needed_by(tx, before):
             raise Conflict(f"Image {image_id} is in use by {user}")
-        await call.start_task(tx, "delete_image", task_id, {"image_id": image_id})
-        await call.audit(tx, "image", "delete", image_id, task_id=task_id, name=before.name)
+        await ctx.start_task(tx, "delete_image", task_id, {"image_id": image_id})
+        await ctx.audit(tx, "image", "delete", image_id, task_id=task_id, name=before.name)
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 

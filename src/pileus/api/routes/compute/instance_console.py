@@ -4,7 +4,7 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.instances import AvailableNames, RemoteConsole, RemoteConsoleView
 from pileus.api.wire.compute.metrics import AskMetrics, DiskMetrics, MetricsView
@@ -23,34 +23,34 @@ ONE = f"{ALL}/{{instance_id:str}}"
 
 @get(f"{ONE}/get_console", opt=WRITE, tags=["Instances"])
 async def get_instance_console(
-    call: Context, instance_id: FromPath[str], console_type: FromQuery[str | None] = None
+    ctx: Ctx, instance_id: FromPath[str], console_type: FromQuery[str | None] = None
 ) -> RemoteConsoleView:
     """Open the screen of a running instance; the answer's address is good for a while, for whoever has it."""
-    return await open_console(call, await _instance(call, instance_id), console_type)
+    return await open_console(ctx, await _instance(ctx, instance_id), console_type)
 
 
 @post(f"{ONE}/metrics", opt=READ, status_code=200, tags=["Instances"])
 async def list_instance_metrics(
-    call: Context, instance_id: FromPath[str], data: JSONBody[AskMetrics], limit: Limit = 1000, offset: Offset = 0
+    ctx: Ctx, instance_id: FromPath[str], data: JSONBody[AskMetrics], limit: Limit = 1000, offset: Offset = 0
 ) -> Page[MetricsView]:
     """Tell how busy an instance was in the last hours or days, oldest first: use in per cent, traffic a second."""
-    instance = await _instance(call, instance_id)
-    if not isinstance(call.app.driver, Metrics):
+    instance = await _instance(ctx, instance_id)
+    if not isinstance(ctx.app.driver, Metrics):
         raise Unavailable("This cloud measures nothing")
-    now = call.app.now()
+    now = ctx.now()
     try:
-        samples = await call.app.driver.metrics(instance.id, data.since(now), now, data.count)
+        samples = await ctx.app.driver.metrics(instance.id, data.since(now), now, data.count)
     except DriverError as error:
         raise Conflict(str(error)) from error
     return Page(count=len(samples), results=[_measured(sample) for sample in samples[offset : offset + limit]])
 
 
 @get(f"{ALL}/available_names", opt=READ, deprecated=True, tags=["Instances"])
-async def get_available_names(call: Context) -> AvailableNames:
+async def get_available_names(ctx: Ctx) -> AvailableNames:
     """Tell which names instances may have: any that keeps to the rule for names."""
-    call.region()
-    async with call.db.read() as tx:
-        await projects.require(tx, call.place)
+    ctx.region()
+    async with ctx.db.read() as tx:
+        await projects.require(tx, ctx.place)
     return AvailableNames(
         custom_name_allowed=True,
         name_templates_limited=False,
@@ -61,13 +61,13 @@ async def get_available_names(call: Context) -> AvailableNames:
     )
 
 
-async def open_console(call: RequestContext, instance: Instance, console_type: str | None) -> RemoteConsoleView:
+async def open_console(ctx: RequestContext, instance: Instance, console_type: str | None) -> RemoteConsoleView:
     """A console of an instance that no task holds; raises Conflict, Invalid or Unavailable."""
     instance.require_unlocked()
-    if not isinstance(call.app.driver, Consoles):
+    if not isinstance(ctx.app.driver, Consoles):
         raise Unavailable("This cloud has no consoles")
     try:
-        console = await call.app.driver.console(instance.id, console_type)
+        console = await ctx.app.driver.console(instance.id, console_type)
     except DriverError as error:
         raise (Conflict(str(error)) if error.retryable else invalid(console_type=str(error))) from error
     return RemoteConsoleView(
@@ -75,9 +75,9 @@ async def open_console(call: RequestContext, instance: Instance, console_type: s
     )
 
 
-async def _instance(call: RequestContext, instance_id: str) -> Instance:
-    async with call.db.read() as tx:
-        return await instances.get(tx, call.place, instance_id)
+async def _instance(ctx: RequestContext, instance_id: str) -> Instance:
+    async with ctx.db.read() as tx:
+        return await instances.get(tx, ctx.place, instance_id)
 
 
 def _measured(sample: Sample) -> MetricsView:

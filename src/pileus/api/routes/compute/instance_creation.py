@@ -5,7 +5,7 @@ from litestar.params import JSONBody
 
 from pileus.api import creating as creation_service
 from pileus.api.auth import WRITE
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.creating import CreateInstanceRequest
 from pileus.api.wire.compute.instance_requests import CreateInstance
 from pileus.api.wire.tasks import TaskIds
@@ -13,7 +13,7 @@ from pileus.domain.compute.instances import Kind
 
 
 @post("/cloud/v2/instances/{project_id:int}/{region_id:int}", opt=WRITE, status_code=200, tags=["Instances"])
-async def create_instance(call: Context, data: JSONBody[CreateInstance]) -> TaskIds:
+async def create_instance(ctx: Ctx, data: JSONBody[CreateInstance]) -> TaskIds:
     """Make an instance: a flavor, volumes to boot and keep data on, interfaces to reach it by.
 
     Volumes come from an image, a snapshot, an app template, an existing volume, or are blank; interfaces take a public
@@ -21,13 +21,13 @@ async def create_instance(call: Context, data: JSONBody[CreateInstance]) -> Task
     security groups the project's default one guards it. The answer names the one task that makes the instance; when it
     has finished, its `created_resources` say what is there. A task that fails leaves nothing behind.
     """
-    call.region()
-    task_id = call.app.new_id()
+    ctx.region()
+    task_id = ctx.new_id()
     wish = CreateInstanceRequest(
         ssh_key_name=data.effective_ssh_key(), order=data.order, kind=(Kind.VM, Kind.GPU), task_type="create_vm"
     )
-    await call.db.write(lambda tx: creation_service.create_instance(tx, call, wish, task_id))
-    call.app.wake_engine()
+    await ctx.db.write(lambda tx: creation_service.create_instance(tx, ctx, wish, task_id))
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 

@@ -5,7 +5,7 @@ from litestar.params import FromPath, FromQuery
 
 from pileus.api import deleting as deletion_service
 from pileus.api.auth import WRITE
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.deleting import DeletionRequest, SelectedIds
 from pileus.api.wire.tasks import TaskIds
 
@@ -17,7 +17,7 @@ from pileus.api.wire.tasks import TaskIds
     tags=["Instances"],
 )
 async def delete_instance(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     instance_id: FromPath[str],
     volumes: FromQuery[str | None] = None,
     floatings: FromQuery[str | None] = None,
@@ -36,7 +36,7 @@ async def delete_instance(  # each is a parameter of the operation
         floating_ips=SelectedIds(parameter="floatings", text=floatings, every=every),
         ports=SelectedIds(parameter="reserved_fixed_ips", text=reserved_fixed_ips),
     )
-    return await deletion_service.delete_instance(call, instance_id, doomed)
+    return await deletion_service.delete_instance(ctx, instance_id, doomed)
 
 
 ROUTES = [delete_instance]

@@ -7,7 +7,7 @@ from litestar.params import FromQuery, QueryParameter
 from msgspec import Meta
 from msgspec.structs import replace
 
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.times import earliest, latest
 from pileus.domain.compute.instances import Kind, Status
@@ -73,7 +73,7 @@ def instances_of_kinds(
 
 
 def protected_instances(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     of_kinds: NamedDependency[InstanceFilter],
     with_ddos: Flag = False,
     type_ddos_profile: FromQuery[Literal["basic", "advanced"] | None] = None,
@@ -83,7 +83,7 @@ def protected_instances(  # each is a parameter of the operation
     """Ask for protection too, if it is to be shown: all have the basic one, those with a profile the advanced one."""
     if not with_ddos:
         return of_kinds
-    named = [each.id for each in call.app.catalogue.ddos_templates if each.name == profile_name]
+    named = [each.id for each in ctx.catalogue.ddos_templates if each.name == profile_name]
     return replace(
         of_kinds,
         protected=None if type_ddos_profile is None else type_ddos_profile == "advanced",

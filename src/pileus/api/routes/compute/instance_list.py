@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.compute.instance_filters import FILTERED
 from pileus.api.routes.compute.instance_views import show
@@ -28,7 +28,7 @@ Order = Literal["created.asc", "created.desc", "name.asc", "name.desc", "status.
 
 @get(ALL, opt=READ, dependencies=FILTERED, tags=["Instances"])
 async def list_instances(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     wanted: NamedDependency[InstanceFilter],
     with_ddos: FromQuery[bool] = False,
     with_interfaces_name: FromQuery[bool] = False,
@@ -44,32 +44,32 @@ async def list_instances(  # each is a parameter of the operation
     `include_ai`. Protection is shown with `with_ddos`; only then `type_ddos_profile`, `profile_name` and
     `protection_status` narrow the list. `interface_name` is shown with `with_interfaces_name`.
     """
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
         count, found = await instance_list.page(tx, place, wanted, order_by, limit=limit, offset=offset)
         return Page(
-            count=count, results=await instance_views(tx, call, found, names=with_interfaces_name, ddos=with_ddos)
+            count=count, results=await instance_views(tx, ctx, found, names=with_interfaces_name, ddos=with_ddos)
         )
 
 
 @get(OF_GROUP, opt=READ, tags=["Instances"])
-async def list_security_group_instances(call: Context, group_id: FromPath[str]) -> Page[InstanceView]:
+async def list_security_group_instances(ctx: Ctx, group_id: FromPath[str]) -> Page[InstanceView]:
     """List the instances that a security group guards."""
     wanted = InstanceFilter(kinds=[kind.value for kind in Kind], group_id=group_id)
-    async with call.db.scan() as tx:
-        await security_groups.get(tx, call.place, group_id)
-        count, found = await instance_list.page(tx, call.place, wanted, "created.desc", limit=1000, offset=0)
-        return Page(count=count, results=await instance_views(tx, call, found, names=False, ddos=False))
+    async with ctx.db.scan() as tx:
+        await security_groups.get(tx, ctx.place, group_id)
+        count, found = await instance_list.page(tx, ctx.place, wanted, "created.desc", limit=1000, offset=0)
+        return Page(count=count, results=await instance_views(tx, ctx, found, names=False, ddos=False))
 
 
 async def instance_views(  # what may be left out of a view
-    tx: Tx, call: RequestContext, found: Sequence[Instance], *, names: bool, ddos: bool, detail: bool = False
+    tx: Tx, ctx: RequestContext, found: Sequence[Instance], *, names: bool, ddos: bool, detail: bool = False
 ) -> list[InstanceView]:
     """Show instances as lists do."""
     hanging = await instances.details_of_each(tx, [instance.id for instance in found])
     return [
-        show(call.app, each, hanging[each.id], detail=detail, with_interface_names=names, with_ddos=ddos)
+        show(ctx.app, each, hanging[each.id], detail=detail, with_interface_names=names, with_ddos=ddos)
         for each in found
     ]
 

@@ -4,7 +4,7 @@ from litestar import delete, get
 from litestar.params import FromPath, FromQuery
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.routes.metadata import TaggedResource, change_tags, map_routes, one_tag, without
 from pileus.api.wire.tags import TagView
 from pileus.store.compute import instances
@@ -25,33 +25,33 @@ INSTANCE = TaggedResource(
 
 
 @get(f"{ONE}/metadata/{{key:str}}", opt=READ, deprecated=True, tags=["Instances"])
-async def get_instance_metadata_item(call: Context, instance_id: FromPath[str], key: FromPath[str]) -> TagView:
+async def get_instance_metadata_item(ctx: Ctx, instance_id: FromPath[str], key: FromPath[str]) -> TagView:
     """Show one tag of an instance."""
-    async with call.db.read() as tx:
-        return TagView.of(await one_tag(tx, call, INSTANCE, instance_id, key))
+    async with ctx.db.read() as tx:
+        return TagView.of(await one_tag(tx, ctx, INSTANCE, instance_id, key))
 
 
 @delete(f"{ONE}/metadata/{{key:str}}", opt=WRITE, deprecated=True, tags=["Instances"])
-async def delete_instance_metadata_item(call: Context, instance_id: FromPath[str], key: FromPath[str]) -> None:
+async def delete_instance_metadata_item(ctx: Ctx, instance_id: FromPath[str], key: FromPath[str]) -> None:
     """Remove one tag of an instance; a read-only one cannot be removed. PATCH the instance instead."""
-    await change_tags(call, INSTANCE, instance_id, "delete", lambda its: without(key, its))
+    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda its: without(key, its))
 
 
 @get(ITEM, opt=READ, deprecated=True, tags=["Instances"])
 async def get_instance_metadata_item_v2(
-    call: Context, instance_id: FromPath[str], key: FromQuery[str | None] = None
+    ctx: Ctx, instance_id: FromPath[str], key: FromQuery[str | None] = None
 ) -> TagView:
     """Show one tag of an instance, whatever characters its key has."""
-    async with call.db.read() as tx:
-        return TagView.of(await one_tag(tx, call, INSTANCE, instance_id, key))
+    async with ctx.db.read() as tx:
+        return TagView.of(await one_tag(tx, ctx, INSTANCE, instance_id, key))
 
 
 @delete(ITEM, opt=WRITE, deprecated=True, tags=["Instances"])
 async def delete_instance_metadata_item_v2(
-    call: Context, instance_id: FromPath[str], key: FromQuery[str | None] = None
+    ctx: Ctx, instance_id: FromPath[str], key: FromQuery[str | None] = None
 ) -> None:
     """Remove one tag of an instance, whatever characters its key has; a read-only one cannot be removed."""
-    await change_tags(call, INSTANCE, instance_id, "delete", lambda its: without(key, its))
+    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda its: without(key, its))
 
 
 ROUTES = [

@@ -5,7 +5,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.routes.compute.instance_views import show
 from pileus.api.wire.compute.instance_requests import UpdateInstance
 from pileus.api.wire.compute.instances import InstanceView
@@ -21,14 +21,14 @@ ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 
 
 @get(ONE, opt=READ, tags=["Instances"])
-async def get_instance(call: Context, instance_id: FromPath[str]) -> InstanceView:
+async def get_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView:
     """Show an instance with its addresses, volumes, security groups, protection and tags."""
-    async with call.db.read() as tx:
-        return show(call.app, *await instances.get_with_details(tx, call.place, instance_id))
+    async with ctx.db.read() as tx:
+        return show(ctx.app, *await instances.get_with_details(tx, ctx.place, instance_id))
 
 
 @patch(ONE, opt=WRITE, tags=["Instances"])
-async def update_instance(call: Context, instance_id: FromPath[str], data: JSONBody[UpdateInstance]) -> InstanceView:
+async def update_instance(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[UpdateInstance]) -> InstanceView:
     """Rename an instance or change its tags, by JSON merge patch (RFC 7386).
 
     A tag with a value is set, a tag with null is removed, tags not named stay; `"tags": null` removes all.
@@ -38,19 +38,17 @@ async def update_instance(call: Context, instance_id: FromPath[str], data: JSONB
 
     async def write(tx: Tx) -> InstanceView:
         return show(
-            call.app,
-            *await apply_instance_patch(
-                tx, call, await instances.get_with_details(tx, call.place, instance_id), change
-            ),
+            ctx.app,
+            *await apply_instance_patch(tx, ctx, await instances.get_with_details(tx, ctx.place, instance_id), change),
         )
 
-    view = await call.db.write(write)
-    await push_metadata(call.db, call.app.driver, instance_id)
+    view = await ctx.db.write(write)
+    await push_metadata(ctx.db, ctx.app.driver, instance_id)
     return view
 
 
 async def apply_instance_patch(
-    tx: Tx, call: RequestContext, found: tuple[Instance, InstanceDetails], change: InstancePatch
+    tx: Tx, ctx: RequestContext, found: tuple[Instance, InstanceDetails], change: InstancePatch
 ) -> tuple[Instance, InstanceDetails]:
     """Write a merge patch of an instance and its tags, and who has made it."""
     before, attached = found
@@ -58,9 +56,9 @@ async def apply_instance_patch(
     if "tags" in change:
         old = {tag.key: tag for tag in attached.tags}
         new = merged(old, change["tags"])
-        await tags.save(tx, instances.KIND, call.place, before.id, old, new)
+        await tags.save(tx, instances.KIND, ctx.place, before.id, old, new)
         attached = replace(attached, tags=[new[key] for key in sorted(new)])
-    await call.audit(tx, "instance", "update", before.id, data=dict(change))
+    await ctx.audit(tx, "instance", "update", before.id, data=dict(change))
     return after, attached
 
 

@@ -4,7 +4,7 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.quotas import check_quotas
 from pileus.api.wire.account.prices import ItemPrice
 from pileus.api.wire.network.floating_ips import PriceFloatingIPs
@@ -28,69 +28,67 @@ RESERVED = f"/cloud/v1/reserved_fixed_ips/{PLACE}/{{port_id:str}}"
 
 
 @post(f"/cloud/v1/pricing/{PLACE}/floating_ips", opt=READ, status_code=200, tags=["Floating IPs"])
-async def preview_floating_ip_price(call: Context, data: JSONBody[PriceFloatingIPs]) -> ItemPrice:
+async def preview_floating_ip_price(ctx: Ctx, data: JSONBody[PriceFloatingIPs]) -> ItemPrice:
     """Tell what floating IPs would cost, without making them."""
-    return await _priced(call, prices.of_floating_ip(call.app.catalogue) * data.count)
+    return await _priced(ctx, prices.of_floating_ip(ctx.catalogue) * data.count)
 
 
 @post(f"/cloud/v1/pricing/{PLACE}/reserved_fixed_ips", opt=READ, status_code=200, tags=["Reserved IPs"])
-async def preview_reserved_fixed_ip_price(call: Context, data: JSONBody[CreateReservedFixedIP]) -> ItemPrice:
+async def preview_reserved_fixed_ip_price(ctx: Ctx, data: JSONBody[CreateReservedFixedIP]) -> ItemPrice:
     """Tell what a reserved fixed IP would cost, without making it; private addresses cost nothing."""
     public = isinstance(data, ReserveExternal)
-    return await _priced(call, prices.of_external_ip(call.app.catalogue) if public else Price())
+    return await _priced(ctx, prices.of_external_ip(ctx.catalogue) if public else Price())
 
 
 @post(f"{FLOATING_IP}/convert", opt=WRITE, status_code=200, tags=["Floating IPs"])
-async def convert_floating_ip(
-    call: Context, floating_ip_id: FromPath[str], data: JSONBody[ConvertFloatingIP]
-) -> TaskIds:
+async def convert_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[ConvertFloatingIP]) -> TaskIds:
     """Turn a floating IP that leads nowhere into a reserved fixed IP, which keeps its address but not its tags."""
-    task_id, new_id = call.app.new_id(), call.app.new_id()
+    task_id, new_id = ctx.new_id(), ctx.new_id()
 
     async def write(tx: Tx) -> None:
-        before = await floating_ips.get(tx, call.place, floating_ip_id)
+        before = await floating_ips.get(tx, ctx.place, floating_ip_id)
         await floating_ips.save(tx, before, before.locked(task_id))
         if before.port_id is not None:
             raise Conflict(f"Floating IP {before.id} leads to port {before.port_id}: unassign it first")
-        await check_quotas(tx, call, {"external_ip_count": 1})
+        await check_quotas(tx, ctx, {"external_ip_count": 1})
         args = {"floating_ip_id": before.id, "new_id": new_id}
-        await call.start_task(tx, "convert_floating_ip", task_id, args, data={"floating_ip_id": before.id})
+        await ctx.start_task(tx, "convert_floating_ip", task_id, args, data={"floating_ip_id": before.id})
         told = {"target_type": data.target_type}
-        await call.audit(tx, "floating_ip", "update", before.id, data=told, task_id=task_id)
+        await ctx.audit(tx, "floating_ip", "update", before.id, data=told, task_id=task_id)
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @post(f"{RESERVED}/convert", opt=WRITE, status_code=200, tags=["Reserved IPs"])
 async def convert_reserved_fixed_ip(
-    call: Context, port_id: FromPath[str], data: JSONBody[ConvertReservedFixedIP]
+    ctx: Ctx, port_id: FromPath[str], data: JSONBody[ConvertReservedFixedIP]
 ) -> TaskIds:
     """Turn a reserved public IPv4 address that nothing uses into a floating IP."""
-    task_id, new_id = call.app.new_id(), call.app.new_id()
+    task_id, new_id = ctx.new_id(), ctx.new_id()
 
     async def write(tx: Tx) -> None:
-        before = (await reserved_fixed_ips.get(tx, call.place, port_id)).require_free
+        before = (await reserved_fixed_ips.get(tx, ctx.place, port_id)).require_free
         if not before.network.external or before.address(4) is None or before.address(6) is not None:
             raise Conflict(f"Reserved fixed IP {port_id} is not a public IPv4 address alone")
         await ports.save(tx, before.port, before.port.locked(task_id))
-        await check_quotas(tx, call, {"floating_count": 1})
+        await check_quotas(tx, ctx, {"floating_count": 1})
         args = {"port_id": port_id, "new_id": new_id}
-        await call.start_task(tx, "convert_reserved_fixed_ip", task_id, args, data={"port_id": port_id})
+        await ctx.start_task(tx, "convert_reserved_fixed_ip", task_id, args, data={"port_id": port_id})
         told = {"target_type": data.target_type}
-        await call.audit(tx, "reserved_fixed_ip", "update", port_id, data=told, task_id=task_id)
+        await ctx.audit(tx, "reserved_fixed_ip", "update", port_id, data=told, task_id=task_id)
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
-async def _priced(call: RequestContext, price: Price) -> ItemPrice:
-    call.region()
-    async with call.db.read() as tx:
-        await projects.require(tx, call.place)
-    catalogue = call.app.catalogue
+async def _priced(ctx: RequestContext, price: Price) -> ItemPrice:
+    ctx.region()
+    async with ctx.db.read() as tx:
+        await projects.require(tx, ctx.place)
+    catalogue = ctx.catalogue
     return ItemPrice.of(price, catalogue)
 
 

@@ -4,7 +4,7 @@ from litestar import get
 from litestar.params import FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.network.network_views import show_details
 from pileus.api.wire.network.networks import NetworkDetails, NetworkOrder, NetworkType
@@ -16,7 +16,7 @@ from pileus.store.network import networks
 
 @get("/cloud/v1/availablenetworks/{project_id:int}/{region_id:int}", opt=READ, deprecated=True, tags=["Networks"])
 async def list_available_networks(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     name: FromQuery[str | None] = None,
     network_id: FromQuery[str | None] = None,
     network_type: FromQuery[NetworkType | None] = None,
@@ -36,11 +36,11 @@ async def list_available_networks(  # each is a parameter of the operation
         own=False, network_id=network_id, name=name, network_type=network_type, external=external, shared=shared,
         tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value),
     )  # fmt: skip
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
         count, found = await networks.page(tx, place, wanted, order_by, limit=limit, offset=offset)
-        return Page(count=count, results=await show_details(tx, call, found))
+        return Page(count=count, results=await show_details(tx, ctx, found))
 
 
 ROUTES = [list_available_networks]

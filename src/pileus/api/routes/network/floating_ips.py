@@ -5,7 +5,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.floating import allocate_floating_ip, resolve_target
 from pileus.api.paging import Limit, Offset
 from pileus.api.protecting import lock_profiles_of_floating_ips
@@ -24,7 +24,6 @@ from pileus.api.wire.network.floating_ips import (
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute.instance_plan import CreationContext
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPPatch, Target
 from pileus.domain.tags import make_tags, merged, validate_tags
 from pileus.store import tags
@@ -48,7 +47,7 @@ NOUN = TaggedResource(
 
 @get(ALL, opt=READ, tags=["Floating IPs"])
 async def list_floating_ips(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     port_ids: FromQuery[list[str] | None] = None,
     status: FromQuery[Status | None] = None,
     tag_key: FromQuery[list[str] | None] = None,
@@ -63,142 +62,140 @@ async def list_floating_ips(  # each is a parameter of the operation
     wanted = floating_ips.FloatingIPFilter(
         port_ids=port_ids, status=status, tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value)
     )
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
         count, found = await floating_ips.page(tx, place, wanted, limit=limit, offset=offset)
-        return Page(count=count, results=await show_listed(tx, call, found))
+        return Page(count=count, results=await show_listed(tx, ctx, found))
 
 
 @get(
     "/cloud/v1/availablefloatingips/{project_id:int}/{region_id:int}", opt=READ, deprecated=True, tags=["Floating IPs"]
 )
-async def list_available_floating_ips(call: Context) -> Page[FloatingIPView]:
+async def list_available_floating_ips(ctx: Ctx) -> Page[FloatingIPView]:
     """List the floating IPs that lead nowhere. Use the list with `status=DOWN` instead."""
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
         wanted = floating_ips.FloatingIPFilter(free=True)
         count, found = await floating_ips.page(tx, place, wanted, limit=1000, offset=0)
-        return Page(count=count, results=await show_each(tx, call, found))
+        return Page(count=count, results=await show_each(tx, ctx, found))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Floating IPs"])
-async def create_floating_ip(call: Context, data: JSONBody[CreateFloatingIP]) -> TaskIds:
+async def create_floating_ip(ctx: Ctx, data: JSONBody[CreateFloatingIP]) -> TaskIds:
     """Make a floating IP, and let it lead to a port: to its first IPv4 address, or to `fixed_ip_address`.
 
     A task that fails leaves nothing behind.
     """
-    call.region()
-    task_id, its = call.app.new_id(), make_tags(validate_tags(data.tags or data.metadata or {}).items())
+    ctx.region()
+    task_id, its = ctx.new_id(), make_tags(validate_tags(data.tags or data.metadata or {}).items())
 
     async def write(tx: Tx) -> None:
-        await projects.require_open(tx, call.place)
-        catalogue = call.app.catalogue
-        await check_quotas(tx, call, {"floating_count": 1})
-        target = await resolve_target(tx, call.place, data.port_id, data.fixed_ip_address)
-        making = CreationContext(place=call.place, task_id=task_id, now=call.app.now(), new_id=call.app.new_id)
-        fresh = await allocate_floating_ip(tx, catalogue, making, target)
-        await tags.add(tx, floating_ips.KIND, call.place, fresh.id, its)
+        await projects.require_open(tx, ctx.place)
+        await check_quotas(tx, ctx, {"floating_count": 1})
+        target = await resolve_target(tx, ctx.place, data.port_id, data.fixed_ip_address)
+        fresh = await allocate_floating_ip(tx, ctx, task_id, target)
+        await tags.add(tx, floating_ips.KIND, ctx.place, fresh.id, its)
         args, told = {"floating_ip_id": fresh.id}, to_builtins(data)
-        await call.start_task(tx, "create_fip", task_id, args, data={**args, **told})
-        await call.audit(tx, "floating_ip", "create", fresh.id, data=told, task_id=task_id)
+        await ctx.start_task(tx, "create_fip", task_id, args, data={**args, **told})
+        await ctx.audit(tx, "floating_ip", "create", fresh.id, data=told, task_id=task_id)
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @get(ONE, opt=READ, tags=["Floating IPs"])
-async def get_floating_ip(call: Context, floating_ip_id: FromPath[str]) -> FloatingIPView:
+async def get_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str]) -> FloatingIPView:
     """Show a floating IP, and where it leads."""
-    return await _shown(call, floating_ip_id)
+    return await _shown(ctx, floating_ip_id)
 
 
 @patch(f"/cloud/v2/{PLACE}/{{floating_ip_id:str}}", opt=WRITE, status_code=200, tags=["Floating IPs"])
-async def update_floating_ip(call: Context, floating_ip_id: FromPath[str], data: JSONBody[UpdateFloatingIP]) -> TaskIds:
+async def update_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[UpdateFloatingIP]) -> TaskIds:
     """Let a floating IP lead to another port, or with `"port_id": null` nowhere, and change its tags, in a task.
 
     A port alone means its first IPv4 address. Tags are a JSON merge patch (RFC 7386). Where nothing would change there
     is no task.
     """
-    task_id = await _changed(call, floating_ip_id, data.patch(), "update")
+    task_id = await _changed(ctx, floating_ip_id, data.patch(), "update")
     return TaskIds(tasks=[task_id] if task_id else [])
 
 
 @patch(ONE, opt=WRITE, deprecated=True, tags=["Floating IPs"])
 async def update_floating_ip_tags(
-    call: Context, floating_ip_id: FromPath[str], data: JSONBody[UpdateFloatingIPTags]
+    ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[UpdateFloatingIPTags]
 ) -> FloatingIPView:
     """Change tags, by JSON merge patch (RFC 7386). Use version 2 instead."""
 
     async def write(tx: Tx) -> FloatingIPView:
-        before = (await floating_ips.get(tx, call.place, floating_ip_id)).require_unlocked()
+        before = (await floating_ips.get(tx, ctx.place, floating_ip_id)).require_unlocked()
         change = data.patch()
         if "tags" in change:
-            await tags.patch(tx, floating_ips.KIND, call.place, before.id, change["tags"])
-        await call.audit(tx, "floating_ip", "update", before.id, data=to_builtins(change))
-        return await show_floating_ip(tx, call, before)
+            await tags.patch(tx, floating_ips.KIND, ctx.place, before.id, change["tags"])
+        await ctx.audit(tx, "floating_ip", "update", before.id, data=to_builtins(change))
+        return await show_floating_ip(tx, ctx, before)
 
-    return await call.db.write(write)
+    return await ctx.db.write(write)
 
 
 @post(f"{ONE}/assign", opt=WRITE, status_code=200, deprecated=True, tags=["Floating IPs"])
 async def assign_floating_ip(
-    call: Context, floating_ip_id: FromPath[str], data: JSONBody[AssignFloatingIP]
+    ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[AssignFloatingIP]
 ) -> FloatingIPView:
     """Let a floating IP lead to a port; the answer comes when it does, or after 25 seconds. Use PATCH instead."""
     change = FloatingIPPatch(port_id=data.port_id, fixed_ip_address=data.fixed_ip_address)
-    return await _after(call, floating_ip_id, await _changed(call, floating_ip_id, change, "attach"))
+    return await _after(ctx, floating_ip_id, await _changed(ctx, floating_ip_id, change, "attach"))
 
 
 @post(f"{ONE}/unassign", opt=WRITE, status_code=200, deprecated=True, tags=["Floating IPs"])
-async def unassign_floating_ip(call: Context, floating_ip_id: FromPath[str]) -> FloatingIPView:
+async def unassign_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str]) -> FloatingIPView:
     """Let a floating IP lead nowhere; the answer comes when it does, or after 25 seconds. Use PATCH instead."""
     change = FloatingIPPatch(port_id=None)
-    return await _after(call, floating_ip_id, await _changed(call, floating_ip_id, change, "detach"))
+    return await _after(ctx, floating_ip_id, await _changed(ctx, floating_ip_id, change, "detach"))
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Floating IPs"])
-async def delete_floating_ip(call: Context, floating_ip_id: FromPath[str]) -> TaskIds:
+async def delete_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str]) -> TaskIds:
     """Delete a floating IP, though it leads somewhere; its address is free again, protection goes with it."""
-    task_id = call.app.new_id()
+    task_id = ctx.new_id()
 
     async def write(tx: Tx) -> None:
-        before = await floating_ips.get(tx, call.place, floating_ip_id)
+        before = await floating_ips.get(tx, ctx.place, floating_ip_id)
         held = await floating_ips.save(tx, before, before.locked(task_id))
         profiles = await lock_profiles_of_floating_ips(tx, [held], task_id)
         told = {"floating_ip_id": held.id, "floating_ip_address": held.floating_ip_address}
-        await call.start_task(tx, "delete_fip", task_id, {"floating_ip_id": held.id, "profiles": profiles}, data=told)
-        await call.audit(tx, "floating_ip", "delete", held.id, data=told, task_id=task_id)
+        await ctx.start_task(tx, "delete_fip", task_id, {"floating_ip_id": held.id, "profiles": profiles}, data=told)
+        await ctx.audit(tx, "floating_ip", "delete", held.id, data=told, task_id=task_id)
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
-async def _changed(call: RequestContext, floating_ip_id: str, change: FloatingIPPatch, verb: str) -> str | None:
+async def _changed(ctx: RequestContext, floating_ip_id: str, change: FloatingIPPatch, verb: str) -> str | None:
     """Lock a floating IP and write down the task that changes it; its id, or None where nothing would change."""
-    task_id, told = call.app.new_id(), to_builtins(change)
+    task_id, told = ctx.new_id(), to_builtins(change)
 
     async def write(tx: Tx) -> str | None:
-        before = (await floating_ips.get(tx, call.place, floating_ip_id)).require_unlocked()
-        target, new_tags = await _aimed(tx, call, before, change), await _retagged(tx, before, change)
+        before = (await floating_ips.get(tx, ctx.place, floating_ip_id)).require_unlocked()
+        target, new_tags = await _aimed(tx, ctx, before, change), await _retagged(tx, before, change)
         if target is None and not new_tags:
             return None
         await floating_ips.save(tx, before, before.locked(task_id))
         args = {"floating_ip_id": before.id, "target": to_builtins(target)}
         args |= {"tags": told["tags"]} if new_tags else {}
-        await call.start_task(tx, "update_floating_ip", task_id, args, data={"floating_ip_id": before.id, **told})
-        await call.audit(tx, "floating_ip", verb, before.id, data=told, task_id=task_id)
+        await ctx.start_task(tx, "update_floating_ip", task_id, args, data={"floating_ip_id": before.id, **told})
+        await ctx.audit(tx, "floating_ip", verb, before.id, data=told, task_id=task_id)
         return task_id
 
-    started = await call.db.write(write)
-    call.app.wake_engine()
+    started = await ctx.db.write(write)
+    ctx.app.wake_engine()
     return started
 
 
-async def _aimed(tx: Tx, call: RequestContext, before: FloatingIP, change: FloatingIPPatch) -> Target | None:
+async def _aimed(tx: Tx, ctx: RequestContext, before: FloatingIP, change: FloatingIPPatch) -> Target | None:
     """Where a patch lets it lead, or None where that is where it leads already."""
     if "port_id" not in change and "fixed_ip_address" not in change:
         return None
@@ -207,7 +204,7 @@ async def _aimed(tx: Tx, call: RequestContext, before: FloatingIP, change: Float
         return None
     if port_id is None and before.port_id is None:
         return None
-    return await resolve_target(tx, call.place, port_id, fixed)
+    return await resolve_target(tx, ctx.place, port_id, fixed)
 
 
 async def _retagged(tx: Tx, before: FloatingIP, change: FloatingIPPatch) -> bool:
@@ -216,15 +213,15 @@ async def _retagged(tx: Tx, before: FloatingIP, change: FloatingIPPatch) -> bool
     return "tags" in change and merged(old, change["tags"]) != old
 
 
-async def _after(call: RequestContext, floating_ip_id: str, task_id: str | None) -> FloatingIPView:
+async def _after(ctx: RequestContext, floating_ip_id: str, task_id: str | None) -> FloatingIPView:
     """The floating IP when a task has ended, or as it stands when that takes too long."""
-    await call.wait_for_task(task_id)
-    return await _shown(call, floating_ip_id)
+    await ctx.wait_for_task(task_id)
+    return await _shown(ctx, floating_ip_id)
 
 
-async def _shown(call: RequestContext, floating_ip_id: str) -> FloatingIPView:
-    async with call.db.read() as tx:
-        return await show_floating_ip(tx, call, await floating_ips.get(tx, call.place, floating_ip_id))
+async def _shown(ctx: RequestContext, floating_ip_id: str) -> FloatingIPView:
+    async with ctx.db.read() as tx:
+        return await show_floating_ip(tx, ctx, await floating_ips.get(tx, ctx.place, floating_ip_id))
 
 
 ROUTES = [

@@ -12,19 +12,19 @@ from pileus.store.database import Tx
 from pileus.store.network import addresses, floating_ips, networks, ports, subnets
 
 
-async def interface(tx: Tx, call: RequestContext, port: Port) -> InterfaceView:
+async def interface(tx: Tx, ctx: RequestContext, port: Port) -> InterfaceView:
     """Show one port with its network, the network's subnets and the floating IPs that lead to it."""
-    region = call.region().display_name
+    region = ctx.region().display_name
     floating = [
         FloatingIPView.of(each, (await tags.of(tx, each.id)).values(), region)
         for each in await floating_ips.of_port(tx, port.id)
     ]
     return InterfaceView.of(
-        port, await ports.addresses_of(tx, port.id), await _network(tx, call, port.network_id, region), floating
+        port, await ports.addresses_of(tx, port.id), await _network(tx, ctx, port.network_id, region), floating
     )
 
 
-async def _network(tx: Tx, call: RequestContext, network_id: str, region: str) -> NetworkDetails:
+async def _network(tx: Tx, ctx: RequestContext, network_id: str, region: str) -> NetworkDetails:
     network = await networks.find(tx, network_id)
     if network is None:
         raise not_found("Network", network_id)
@@ -34,7 +34,7 @@ async def _network(tx: Tx, call: RequestContext, network_id: str, region: str) -
             subnet,
             (await tags.of(tx, subnet.id)).values(),
             region,
-            call.place.project_id,
+            ctx.place.project_id,
             max(0, subnet.total - used.get(subnet.id, 0)),
         )
         for subnet in await subnets.of_network(tx, network_id)

@@ -6,7 +6,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.joining import check_no_floating_ip_uses, new_router, set_external_gateway
 from pileus.api.paging import Limit, Offset
 from pileus.api.quotas import check_quotas
@@ -50,7 +50,7 @@ NOUN = TaggedResource(
 
 @get(ALL, opt=READ, tags=["Networks"])
 async def list_networks(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     name: FromQuery[str | None] = None,
     network_type: FromQuery[NetworkType | None] = None,
     external: FromQuery[bool | None] = None,
@@ -70,102 +70,100 @@ async def list_networks(  # each is a parameter of the operation
     wanted = networks.NetworkFilter(
         own=own, name=name, network_type=network_type, external=external, tag_keys=tag_key, tag_pairs=its
     )
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
         count, found = await networks.page(tx, place, wanted, order_by, limit=limit, offset=offset)
-        return Page(count=count, results=await show_networks(tx, call, found))
+        return Page(count=count, results=await show_networks(tx, ctx, found))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Networks"])
-async def create_network(call: Context, data: JSONBody[CreateNetwork]) -> TaskIds:
+async def create_network(ctx: Ctx, data: JSONBody[CreateNetwork]) -> TaskIds:
     """Make a network, and with it a router that leads out, unless `create_router` is false.
 
     Subnets made in it later are joined to that router. A task that fails leaves nothing behind.
     """
-    call.region()
-    task_id, its = call.app.new_id(), make_tags(validate_tags(data.tags or data.metadata or {}).items())
+    ctx.region()
+    task_id, its = ctx.new_id(), make_tags(validate_tags(data.tags or data.metadata or {}).items())
 
     async def write(tx: Tx) -> None:
-        await projects.require_open(tx, call.place)
-        await check_quotas(tx, call, {"network_count": 1, "router_count": int(data.create_router)})
-        network = await networks.add(tx, await _planned(tx, call, data, task_id))
-        await tags.add(tx, networks.KIND, call.place, network.id, its)
-        router_id = await _with_router(tx, call, network, task_id) if data.create_router else None
+        await projects.require_open(tx, ctx.place)
+        await check_quotas(tx, ctx, {"network_count": 1, "router_count": int(data.create_router)})
+        network = await networks.add(tx, await _planned(tx, ctx, data, task_id))
+        await tags.add(tx, networks.KIND, ctx.place, network.id, its)
+        router_id = await _with_router(tx, ctx, network, task_id) if data.create_router else None
         args = {"network_id": network.id, "router_id": router_id}
         told = {"name": network.name, "type": network.type, "create_router": data.create_router}
-        await call.start_task(tx, "create_network", task_id, args, data={**args, **told})
-        await call.audit(tx, "network", "create", network.id, data=told, task_id=task_id)
+        await ctx.start_task(tx, "create_network", task_id, args, data={**args, **told})
+        await ctx.audit(tx, "network", "create", network.id, data=told, task_id=task_id)
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @get(ONE, opt=READ, tags=["Networks"])
-async def get_network(call: Context, network_id: FromPath[str]) -> NetworkView:
+async def get_network(ctx: Ctx, network_id: FromPath[str]) -> NetworkView:
     """Show a network: one of the project's own, an external or a shared one."""
-    async with call.db.read() as tx:
-        return await show_network(tx, call, await networks.get(tx, call.place, network_id))
+    async with ctx.db.read() as tx:
+        return await show_network(tx, ctx, await networks.get(tx, ctx.place, network_id))
 
 
 @patch(f"/cloud/v2/{PLACE}/{{network_id:str}}", opt=WRITE, status_code=200, tags=["Networks"])
-async def update_network(call: Context, network_id: FromPath[str], data: JSONBody[UpdateNetwork]) -> TaskIds:
+async def update_network(ctx: Ctx, network_id: FromPath[str], data: JSONBody[UpdateNetwork]) -> TaskIds:
     """Rename a network or change its tags, by JSON merge patch (RFC 7386), in a task.
 
     A tag with a value is set, a tag with null is removed, tags not named stay; `"tags": null` removes all. Where
     nothing would change there is no task. While a task holds the network the answer is 409.
     """
-    task_id = await _changed(call, network_id, data.patch())
+    task_id = await _changed(ctx, network_id, data.patch())
     return TaskIds(tasks=[task_id] if task_id else [])
 
 
 @patch(ONE, opt=WRITE, deprecated=True, tags=["Networks"])
-async def update_network_and_wait(
-    call: Context, network_id: FromPath[str], data: JSONBody[UpdateNetwork]
-) -> NetworkView:
+async def update_network_and_wait(ctx: Ctx, network_id: FromPath[str], data: JSONBody[UpdateNetwork]) -> NetworkView:
     """Rename a network or change its tags, and answer with it afterwards. Use version 2 instead."""
-    await call.wait_for_task(await _changed(call, network_id, data.patch()))
-    async with call.db.read() as tx:
-        return await show_network(tx, call, await networks.get(tx, call.place, network_id))
+    await ctx.wait_for_task(await _changed(ctx, network_id, data.patch()))
+    async with ctx.db.read() as tx:
+        return await show_network(tx, ctx, await networks.get(tx, ctx.place, network_id))
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Networks"])
-async def delete_network(call: Context, network_id: FromPath[str]) -> TaskIds:
+async def delete_network(ctx: Ctx, network_id: FromPath[str]) -> TaskIds:
     """Delete a network with its subnets; while there are ports in it the answer is 409.
 
     The router that was made with it goes too, unless it joins other networks by now.
     """
-    task_id = call.app.new_id()
+    task_id = ctx.new_id()
 
     async def write(tx: Tx) -> None:
-        before = await networks.get_own(tx, call.place, network_id)
+        before = await networks.get_own(tx, ctx.place, network_id)
         await networks.save(tx, before, before.locked(task_id))
         if await networks.has_ports(tx, network_id):
             raise Conflict(f"Network {network_id} has ports: delete what uses them first")
         router = await _going_too(tx, before, task_id)
         await _subnets_locked(tx, network_id, task_id, router)
         args = {"network_id": network_id, "router_id": router.id if router else None}
-        await call.start_task(tx, "delete_network", task_id, args, data={"network_id": network_id})
-        await call.audit(tx, "network", "delete", network_id, task_id=task_id, name=before.name)
+        await ctx.start_task(tx, "delete_network", task_id, args, data={"network_id": network_id})
+        await ctx.audit(tx, "network", "delete", network_id, task_id=task_id, name=before.name)
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @get(f"{ONE}/ports", opt=READ, tags=["Networks"])
-async def list_network_ports(call: Context, network_id: FromPath[str]) -> Page[PortWithInstance]:
+async def list_network_ports(ctx: Ctx, network_id: FromPath[str]) -> Page[PortWithInstance]:
     """List the ports that the project's instances have in a network, all of them."""
-    async with call.db.scan() as tx:
-        network = await networks.get(tx, call.place, network_id)
-        found = await networks.ports_with_instances(tx, call.place, network.id)
+    async with ctx.db.scan() as tx:
+        network = await networks.get(tx, ctx.place, network_id)
+        found = await networks.ports_with_instances(tx, ctx.place, network.id)
     results = [PortWithInstance(id=port, instance_id=instance, instance_name=name) for port, instance, name in found]
     return Page(count=len(results), results=results)
 
 
-async def _planned(tx: Tx, call: RequestContext, data: CreateNetwork, task_id: str) -> Network:
-    network_id, place, now = call.app.new_id(), call.place, call.app.now()
+async def _planned(tx: Tx, ctx: RequestContext, data: CreateNetwork, task_id: str) -> Network:
+    network_id, place, now = ctx.new_id(), ctx.place, ctx.now()
     return Network(
         id=network_id,
         client_id=place.client_id,
@@ -182,21 +180,21 @@ async def _planned(tx: Tx, call: RequestContext, data: CreateNetwork, task_id: s
     )
 
 
-async def _with_router(tx: Tx, call: RequestContext, network: Network, task_id: str) -> str:
+async def _with_router(tx: Tx, ctx: RequestContext, network: Network, task_id: str) -> str:
     """Write the router that is made with a network; its id."""
-    outside = call.app.catalogue.external_network_id(call.place.region_id)
-    alone = new_router(call, default_router_name(network), task_id)
+    outside = ctx.catalogue.external_network_id(ctx.place.region_id)
+    alone = new_router(ctx, default_router_name(network), task_id)
     router = await routers.add(tx, replace(alone, network_id=network.id, external_network_id=outside))
-    await set_external_gateway(tx, call, router, outside)
+    await set_external_gateway(tx, ctx, router, outside)
     return router.id
 
 
-async def _changed(call: RequestContext, network_id: str, change: NetworkPatch) -> str | None:
+async def _changed(ctx: RequestContext, network_id: str, change: NetworkPatch) -> str | None:
     """Lock a network and write down the task that changes it; its id, or None where nothing would change."""
-    task_id = call.app.new_id()
+    task_id = ctx.new_id()
 
     async def write(tx: Tx) -> str | None:
-        before = (await networks.get_own(tx, call.place, network_id)).require_unlocked()
+        before = (await networks.get_own(tx, ctx.place, network_id)).require_unlocked()
         old = await tags.of(tx, network_id)
         same = {"name": before.name, "tags": old}
         if {"name": change.get("name", before.name), "tags": merged(old, change.get("tags", {}))} == same:
@@ -204,12 +202,12 @@ async def _changed(call: RequestContext, network_id: str, change: NetworkPatch) 
         await networks.save(tx, before, before.locked(task_id))
         told = to_builtins(change)
         args = {"network_id": network_id, "patch": told}
-        await call.start_task(tx, "update_network", task_id, args, data={"network_id": network_id, **told})
-        await call.audit(tx, "network", "update", network_id, data=told, task_id=task_id, name=before.name)
+        await ctx.start_task(tx, "update_network", task_id, args, data={"network_id": network_id, **told})
+        await ctx.audit(tx, "network", "update", network_id, data=told, task_id=task_id, name=before.name)
         return task_id
 
-    started = await call.db.write(write)
-    call.app.wake_engine()
+    started = await ctx.db.write(write)
+    ctx.app.wake_engine()
     return started
 
 

@@ -5,7 +5,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.guarding import start_port_refresh
 from pileus.api.routes.network.interface_views import interface
 from pileus.api.speaking import set_allowed_address_pairs
@@ -21,55 +21,53 @@ PORT = "{project_id:int}/{region_id:int}/{port_id:str}"
 
 
 @put(f"/cloud/v2/ports/{PORT}/allow_address_pairs", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def allow_address_pairs(call: Context, port_id: FromPath[str], data: JSONBody[AllowAddressPairs]) -> TaskIds:
+async def allow_address_pairs(ctx: Ctx, port_id: FromPath[str], data: JSONBody[AllowAddressPairs]) -> TaskIds:
     """Say as which other addresses, or ranges of them, a port may speak: at most ten, in place of those before.
 
     A pair without a MAC address has the port's own. Only for ports in private networks.
     """
-    task_id = call.app.new_id()
+    task_id = ctx.new_id()
 
     async def write(tx: Tx) -> None:
-        before = await ports.get(tx, call.place, port_id)
+        before = await ports.get(tx, ctx.place, port_id)
         await _private(tx, before)
         pairs = (each.pair() for each in data.allowed_address_pairs)
-        await set_allowed_address_pairs(tx, call, before, pairs, task_id, to_builtins(data))
+        await set_allowed_address_pairs(tx, ctx, before, pairs, task_id, to_builtins(data))
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @post(f"/cloud/v1/ports/{PORT}/enable_port_security", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def enable_port_security(call: Context, port_id: FromPath[str]) -> InterfaceView:
+async def enable_port_security(ctx: Ctx, port_id: FromPath[str]) -> InterfaceView:
     """Keep a port from speaking as others, and let security groups guard it; none does until it is added."""
-    return await _secured(call, port_id, enabled=True)
+    return await _secured(ctx, port_id, enabled=True)
 
 
 @post(f"/cloud/v1/ports/{PORT}/disable_port_security", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def disable_port_security(call: Context, port_id: FromPath[str]) -> InterfaceView:
+async def disable_port_security(ctx: Ctx, port_id: FromPath[str]) -> InterfaceView:
     """Let a port speak as any address; its security groups are taken from it.
 
     In a public network, which tenants share, a real machine speaks as its own addresses all the same.
     """
-    return await _secured(call, port_id, enabled=False)
+    return await _secured(ctx, port_id, enabled=False)
 
 
-async def _secured(call: RequestContext, port_id: str, *, enabled: bool) -> InterfaceView:
+async def _secured(ctx: RequestContext, port_id: str, *, enabled: bool) -> InterfaceView:
     async def write(tx: Tx) -> tuple[InterfaceView, str]:
-        before = await ports.get(tx, call.place, port_id)
+        before = await ports.get(tx, ctx.place, port_id)
         if before.instance_id is not None:
-            instance = await instances.get(tx, call.place, before.instance_id)
+            instance = await instances.get(tx, ctx.place, before.instance_id)
             await instances.bump_revision(tx, instance.require_unlocked())
-        after = await ports.save(
-            tx, before, before.require_unlocked().with_port_security(call.app.now(), enabled=enabled)
-        )
+        after = await ports.save(tx, before, before.require_unlocked().with_port_security(ctx.now(), enabled=enabled))
         if not enabled:
             await security_groups.remove_all_from_port(tx, port_id)
-        await call.audit(tx, "port", "enable_portsecurity" if enabled else "disable_portsecurity", port_id)
-        return await interface(tx, call, after), await start_port_refresh(tx, call, [port_id])
+        await ctx.audit(tx, "port", "enable_portsecurity" if enabled else "disable_portsecurity", port_id)
+        return await interface(tx, ctx, after), await start_port_refresh(tx, ctx, [port_id])
 
-    view, task_id = await call.db.write(write)
-    await call.wait_for_task(task_id)
+    view, task_id = await ctx.db.write(write)
+    await ctx.wait_for_task(task_id)
     return view
 
 

@@ -5,7 +5,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.plugging import InterfaceContext, reserve_fixed_ip
 from pileus.api.protecting import lock_profiles_of_ports
@@ -36,7 +36,7 @@ ONE = f"{ALL}/{{port_id:str}}"
 
 @get(ALL, opt=READ, tags=["Reserved IPs"])
 async def list_reserved_fixed_ips(  # each is a parameter of the operation
-    call: Context,
+    ctx: Ctx,
     available_only: FromQuery[bool] = False,
     device_id: FromQuery[str | None] = None,
     external_only: FromQuery[bool] = False,
@@ -52,112 +52,110 @@ async def list_reserved_fixed_ips(  # each is a parameter of the operation
         available_only=available_only, device_id=device_id, external_only=external_only, internal_only=internal_only,
         ip_address=ip_address, vip_only=vip_only,
     )  # fmt: skip
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
         found = filter_and_sort(await reserved_fixed_ips.every(tx, place), wanted, order_by)
-        return Page(count=len(found), results=await show_reserved(tx, call, found[offset : offset + limit]))
+        return Page(count=len(found), results=await show_reserved(tx, ctx, found[offset : offset + limit]))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Reserved IPs"])
-async def create_reserved_fixed_ip(call: Context, data: JSONBody[CreateReservedFixedIP]) -> TaskIds:
+async def create_reserved_fixed_ip(ctx: Ctx, data: JSONBody[CreateReservedFixedIP]) -> TaskIds:
     """Keep an address without an instance.
 
     It is a public one (`external`), one of a `subnet` or of a network (`any_subnet`), one by name (`ip_address`), or
     those of an instance's `port`, which are kept then when the instance goes. A virtual IP (`is_vip`) can be shared by
     several instances. The task tells the port, which is its id from then on.
     """
-    call.region()
-    task_id = call.app.new_id()
+    ctx.region()
+    task_id = ctx.new_id()
 
     async def write(tx: Tx) -> None:
-        await projects.require_open(tx, call.place)
+        await projects.require_open(tx, ctx.place)
         made = not isinstance(data, ReservePort)
-        port = await _reserved(tx, call, data, task_id)
+        port = await _reserved(tx, ctx, data, task_id)
         told = to_builtins(data)
         args = {"port_id": port.id, "made": made}
-        await call.start_task(tx, "create_reserved_fixed_ip", task_id, args, data={"port_id": port.id, **told})
-        await call.audit(tx, "reserved_fixed_ip", "create", port.id, data=told, task_id=task_id)
+        await ctx.start_task(tx, "create_reserved_fixed_ip", task_id, args, data={"port_id": port.id, **told})
+        await ctx.audit(tx, "reserved_fixed_ip", "create", port.id, data=told, task_id=task_id)
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @get(ONE, opt=READ, tags=["Reserved IPs"])
-async def get_reserved_fixed_ip(call: Context, port_id: FromPath[str]) -> ReservedFixedIPView:
+async def get_reserved_fixed_ip(ctx: Ctx, port_id: FromPath[str]) -> ReservedFixedIPView:
     """Show a reserved fixed IP, and what uses it."""
-    async with call.db.read() as tx:
-        return await _shown(tx, call, port_id)
+    async with ctx.db.read() as tx:
+        return await _shown(tx, ctx, port_id)
 
 
 @patch(ONE, opt=WRITE, tags=["Reserved IPs"])
 async def update_reserved_fixed_ip(
-    call: Context, port_id: FromPath[str], data: JSONBody[UpdateReservedFixedIP]
+    ctx: Ctx, port_id: FromPath[str], data: JSONBody[UpdateReservedFixedIP]
 ) -> ReservedFixedIPView:
     """Make a reserved fixed IP a virtual one, or a plain one again; while an instance uses it the answer is 409."""
 
     async def write(tx: Tx) -> ReservedFixedIPView:
-        before = await reserved_fixed_ips.get(tx, call.place, port_id)
-        await ports.save(tx, before.port, before.with_vip(call.app.now(), is_vip=data.is_vip))
-        await call.audit(tx, "reserved_fixed_ip", "update", port_id, data=to_builtins(data), name=before.port.name)
-        return await _shown(tx, call, port_id)
+        before = await reserved_fixed_ips.get(tx, ctx.place, port_id)
+        await ports.save(tx, before.port, before.with_vip(ctx.now(), is_vip=data.is_vip))
+        await ctx.audit(tx, "reserved_fixed_ip", "update", port_id, data=to_builtins(data), name=before.port.name)
+        return await _shown(tx, ctx, port_id)
 
-    return await call.db.write(write)
+    return await ctx.db.write(write)
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Reserved IPs"])
-async def delete_reserved_fixed_ip(call: Context, port_id: FromPath[str]) -> TaskIds:
+async def delete_reserved_fixed_ip(ctx: Ctx, port_id: FromPath[str]) -> TaskIds:
     """Free a reserved fixed IP; while an instance uses it, or it is a virtual one, the answer is 409.
 
     Floating IPs that lead to it lead nowhere afterwards; protection of the address goes with it.
     """
-    task_id = call.app.new_id()
+    task_id = ctx.new_id()
 
     async def write(tx: Tx) -> None:
-        port = (await reserved_fixed_ips.get(tx, call.place, port_id)).require_free.port
+        port = (await reserved_fixed_ips.get(tx, ctx.place, port_id)).require_free.port
         await ports.save(tx, port, port.locked(task_id))
         for floating_ip in await floating_ips.of_port(tx, port_id):
             await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
         args = {"port_id": port_id, "profiles": await lock_profiles_of_ports(tx, [port], task_id)}
-        await call.start_task(tx, "delete_reserved_fixed_ip", task_id, args, data={"port_id": port_id})
-        await call.audit(tx, "reserved_fixed_ip", "delete", port_id, task_id=task_id, name=port.name)
+        await ctx.start_task(tx, "delete_reserved_fixed_ip", task_id, args, data={"port_id": port_id})
+        await ctx.audit(tx, "reserved_fixed_ip", "delete", port_id, task_id=task_id, name=port.name)
 
-    await call.db.write(write)
-    call.app.wake_engine()
+    await ctx.db.write(write)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
-async def _reserved(tx: Tx, call: RequestContext, data: CreateReservedFixedIP, task_id: str) -> Port:
+async def _reserved(tx: Tx, ctx: RequestContext, data: CreateReservedFixedIP, task_id: str) -> Port:
     if isinstance(data, ReservePort):
-        return await _kept(tx, call, data, task_id)
-    return await _made(tx, call, data, task_id)
+        return await _kept(tx, ctx, data, task_id)
+    return await _made(tx, ctx, data, task_id)
 
 
-async def _made(tx: Tx, call: RequestContext, data: NewAddress, task_id: str) -> Port:
+async def _made(tx: Tx, ctx: RequestContext, data: NewAddress, task_id: str) -> Port:
     """Write a new port with its addresses, if the quotas allow it."""
-    interface, catalogue = data.interface(), call.app.catalogue
+    interface, _catalogue = data.interface(), ctx.catalogue
     asked = {"external_ip_count": int(interface.type == InterfaceType.EXTERNAL)}
-    await check_quotas(tx, call, asked)
-    plugging = InterfaceContext(
-        place=call.place, catalogue=catalogue, task_id=task_id, now=call.app.now(), new_id=call.app.new_id
-    )
+    await check_quotas(tx, ctx, asked)
+    plugging = InterfaceContext(ctx=ctx, task_id=task_id)
     return await reserve_fixed_ip(tx, plugging, interface, is_vip=data.is_vip)
 
 
-async def _kept(tx: Tx, call: RequestContext, data: ReservePort, task_id: str) -> Port:
+async def _kept(tx: Tx, ctx: RequestContext, data: ReservePort, task_id: str) -> Port:
     """Keep the addresses of an instance's port; raises Conflict where they are kept already."""
-    port = await ports.get(tx, call.place, data.port_id)
+    port = await ports.get(tx, ctx.place, data.port_id)
     if port.reserved:
         raise Conflict(f"Port {port.id} is a reserved fixed IP already")
     if port.instance_id is not None:
-        (await instances.get(tx, call.place, port.instance_id)).require_unlocked()
+        (await instances.get(tx, ctx.place, port.instance_id)).require_unlocked()
     lines = await ports.addresses_of(tx, port.id)
     return await ports.save(tx, port, port.locked(task_id).as_reserved(line.ip for line in lines))
 
 
-async def _shown(tx: Tx, call: RequestContext, port_id: str) -> ReservedFixedIPView:
-    (view,) = await show_reserved(tx, call, [await reserved_fixed_ips.get(tx, call.place, port_id)])
+async def _shown(tx: Tx, ctx: RequestContext, port_id: str) -> ReservedFixedIPView:
+    (view,) = await show_reserved(tx, ctx, [await reserved_fixed_ips.get(tx, ctx.place, port_id)])
     return view
 
 

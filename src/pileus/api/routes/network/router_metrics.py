@@ -4,7 +4,7 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.routes.network.routers import ONE
 from pileus.api.wire.compute.metrics import AskMetrics, RouterMetricsView, TrafficView
 from pileus.api.wire.paging import Page
@@ -18,17 +18,17 @@ from pileus.store.network import router_interfaces, routers
 
 @post(f"{ONE}/metrics", opt=READ, status_code=200, tags=["Routers"])
 async def list_router_metrics(
-    call: Context, router_id: FromPath[str], data: JSONBody[AskMetrics]
+    ctx: Ctx, router_id: FromPath[str], data: JSONBody[AskMetrics]
 ) -> Page[RouterMetricsView]:
     """Tell what passed through each interface of a router in the last hours or days: bits and packets a second."""
-    async with call.db.read() as tx:
-        await routers.get(tx, call.place, router_id)
+    async with ctx.db.read() as tx:
+        await routers.get(tx, ctx.place, router_id)
         legs = await router_interfaces.of(tx, router_id)
-    if not isinstance(call.app.driver, RouterMetrics):
+    if not isinstance(ctx.app.driver, RouterMetrics):
         raise Unavailable("This cloud does not measure its routers")
-    now = call.app.now()
+    now = ctx.now()
     try:
-        passed = await call.app.driver.traffic(router_id, data.since(now), now, data.count)
+        passed = await ctx.app.driver.traffic(router_id, data.since(now), now, data.count)
     except DriverError as error:
         raise Conflict(str(error)) from error
     return Page(count=len(legs), results=[_measured(leg, passed.get(leg.port.id, [])) for leg in legs])

@@ -6,7 +6,7 @@ from litestar import delete, post, put
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.guarding import SecurityGroupChange, update_security_group
 from pileus.api.wire.network.security_groups import Rule, SecurityGroupRuleView
 from pileus.api.wire.tasks import TaskIds
@@ -22,64 +22,60 @@ Rules = list[SecurityGroupRule]
 
 
 @post(NEWER, opt=WRITE, status_code=200, tags=["Security Groups"])
-async def create_security_group_rule(call: Context, group_id: FromPath[str], data: JSONBody[Rule]) -> TaskIds:
+async def create_security_group_rule(ctx: Ctx, group_id: FromPath[str], data: JSONBody[Rule]) -> TaskIds:
     """Give a security group one more rule, in a task; one that says what another says already is refused."""
-    _, task_id = await _added(call, group_id, data)
-    call.app.wake_engine()
+    _, task_id = await _added(ctx, group_id, data)
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @delete(f"{NEWER}/{{rule_id:str}}", opt=WRITE, status_code=200, tags=["Security Groups"])
-async def delete_security_group_rule(call: Context, group_id: FromPath[str], rule_id: FromPath[str]) -> TaskIds:
+async def delete_security_group_rule(ctx: Ctx, group_id: FromPath[str], rule_id: FromPath[str]) -> TaskIds:
     """Take a rule from a security group, in a task."""
-    task_id = await _edited(call, group_id, lambda there: without(there, rule_id), "delete_security_group_rule")
-    call.app.wake_engine()
+    task_id = await _edited(ctx, group_id, lambda there: without(there, rule_id), "delete_security_group_rule")
+    ctx.app.wake_engine()
     return TaskIds(tasks=[task_id])
 
 
 @post(OF_GROUP, opt=WRITE, status_code=200, deprecated=True, tags=["Security Groups"])
-async def add_security_group_rule(
-    call: Context, group_id: FromPath[str], data: JSONBody[Rule]
-) -> SecurityGroupRuleView:
+async def add_security_group_rule(ctx: Ctx, group_id: FromPath[str], data: JSONBody[Rule]) -> SecurityGroupRuleView:
     """Give a security group one more rule, and answer with it. Use version 2 instead."""
-    rule, task_id = await _added(call, group_id, data)
-    await call.wait_for_task(task_id)
+    rule, task_id = await _added(ctx, group_id, data)
+    await ctx.wait_for_task(task_id)
     return SecurityGroupRuleView.of(rule)
 
 
 @put(ONE, opt=WRITE, deprecated=True, tags=["Security Groups"])
-async def replace_security_group_rule(
-    call: Context, rule_id: FromPath[str], data: JSONBody[Rule]
-) -> SecurityGroupRuleView:
+async def replace_security_group_rule(ctx: Ctx, rule_id: FromPath[str], data: JSONBody[Rule]) -> SecurityGroupRuleView:
     """Let another rule take the place of one, and answer with it. Use version 2 of the group's PATCH instead."""
-    old = await _found(call, rule_id)
-    new = new_rule(old.security_group_id, data.rule(), call.app.new_id(), call.app.now())
-    task_id = await _edited(call, old.security_group_id, lambda there: added(without(there, rule_id), new))
-    await call.wait_for_task(task_id)
+    old = await _found(ctx, rule_id)
+    new = new_rule(old.security_group_id, data.rule(), ctx.new_id(), ctx.now())
+    task_id = await _edited(ctx, old.security_group_id, lambda there: added(without(there, rule_id), new))
+    await ctx.wait_for_task(task_id)
     return SecurityGroupRuleView.of(new)
 
 
 @delete(ONE, opt=WRITE, status_code=204, deprecated=True, tags=["Security Groups"])
-async def drop_security_group_rule(call: Context, rule_id: FromPath[str]) -> None:
+async def drop_security_group_rule(ctx: Ctx, rule_id: FromPath[str]) -> None:
     """Take a rule from its security group. Use version 2 instead."""
-    group_id = (await _found(call, rule_id)).security_group_id
-    task_id = await _edited(call, group_id, lambda there: without(there, rule_id), "delete_security_group_rule")
-    await call.wait_for_task(task_id)
+    group_id = (await _found(ctx, rule_id)).security_group_id
+    task_id = await _edited(ctx, group_id, lambda there: without(there, rule_id), "delete_security_group_rule")
+    await ctx.wait_for_task(task_id)
 
 
-async def _found(call: RequestContext, rule_id: str) -> SecurityGroupRule:
-    async with call.db.read() as tx:
-        return await security_groups.rule(tx, call.place, rule_id)
+async def _found(ctx: RequestContext, rule_id: str) -> SecurityGroupRule:
+    async with ctx.db.read() as tx:
+        return await security_groups.rule(tx, ctx.place, rule_id)
 
 
-async def _added(call: RequestContext, group_id: str, data: Rule) -> tuple[SecurityGroupRule, str]:
-    rule = new_rule(group_id, data.rule(), call.app.new_id(), call.app.now())
+async def _added(ctx: RequestContext, group_id: str, data: Rule) -> tuple[SecurityGroupRule, str]:
+    rule = new_rule(group_id, data.rule(), ctx.new_id(), ctx.now())
     task_type = "create_security_group_rule"
-    return rule, await _edited(call, group_id, lambda there: added(there, rule), task_type, rule.id)
+    return rule, await _edited(ctx, group_id, lambda there: added(there, rule), task_type, rule.id)
 
 
 async def _edited(
-    call: RequestContext,
+    ctx: RequestContext,
     group_id: str,
     edit: Callable[[Rules], Rules],
     task_type: str = "update_security_group",
@@ -88,14 +84,14 @@ async def _edited(
     """Write down the task that gives a group other rules; its id."""
 
     async def write(tx: Tx) -> str:
-        group = await security_groups.get(tx, call.place, group_id)
+        group = await security_groups.get(tx, ctx.place, group_id)
         rules = edit(await security_groups.rules_of(tx, group_id))
         return (
-            await update_security_group(tx, call, group, SecurityGroupChange(rules=rules), task_type=task_type, new=new)
+            await update_security_group(tx, ctx, group, SecurityGroupChange(rules=rules), task_type=task_type, new=new)
             or ""
         )
 
-    return await call.db.write(write)
+    return await ctx.db.write(write)
 
 
 ROUTES = [

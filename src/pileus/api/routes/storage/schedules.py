@@ -5,7 +5,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.routes.storage.lifecycle_policies import ONE as POLICY
 from pileus.api.scheduling import add_schedules, add_volumes, remove_schedules, update_policy
 from pileus.api.wire.storage.lifecycle_policies import AddSchedules, LifecyclePolicyView, PolicyVolumes, RemoveSchedules
@@ -20,14 +20,14 @@ ONE = "/cloud/v1/schedule/{project_id:int}/{region_id:int}/{schedule_id:str}"
 
 
 @get(ONE, opt=READ, tags=["Snapshot Schedules"])
-async def get_schedule(call: Context, schedule_id: FromPath[str]) -> ScheduleView:
+async def get_schedule(ctx: Ctx, schedule_id: FromPath[str]) -> ScheduleView:
     """Show a schedule; its owner is the policy that it belongs to."""
-    async with call.db.read() as tx:
-        return shown_alone(await schedules.get(tx, call.place, schedule_id))
+    async with ctx.db.read() as tx:
+        return shown_alone(await schedules.get(tx, ctx.place, schedule_id))
 
 
 @patch(ONE, opt=WRITE, tags=["Snapshot Schedules"])
-async def update_schedule(call: Context, schedule_id: FromPath[str], data: JSONBody[UpdateSchedule]) -> ScheduleView:
+async def update_schedule(ctx: Ctx, schedule_id: FromPath[str], data: JSONBody[UpdateSchedule]) -> ScheduleView:
     """Change when a schedule takes snapshots, what they are called, how many are kept and how long.
 
     What is absent stays; another `type` starts from nothing. A new `retention_time` counts for the snapshots that are
@@ -35,61 +35,61 @@ async def update_schedule(call: Context, schedule_id: FromPath[str], data: JSONB
     """
 
     async def write(tx: Tx) -> ScheduleView:
-        before = await schedules.get(tx, call.place, schedule_id)
-        after = before.changed(data.changes(), data.timing(), call.app.now())
+        before = await schedules.get(tx, ctx.place, schedule_id)
+        after = before.changed(data.changes(), data.timing(), ctx.now())
         after = await schedules.save(tx, before, after)
-        await call.audit(tx, SCHEDULE, "update", schedule_id, data=to_builtins(data))
+        await ctx.audit(tx, SCHEDULE, "update", schedule_id, data=to_builtins(data))
         return shown_alone(after)
 
-    return await call.db.write(write)
+    return await ctx.db.write(write)
 
 
 @post(f"{POLICY}/add_schedules", opt=WRITE, status_code=200, tags=["Snapshot Schedules"])
 async def add_schedules_to_policy(
-    call: Context, policy_id: FromPath[int], data: JSONBody[AddSchedules]
+    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[AddSchedules]
 ) -> LifecyclePolicyView:
     """Put more schedules into a policy, ten at most in all."""
 
     async def add(tx: Tx, policy: LifecyclePolicy) -> None:
-        await add_schedules(tx, call, policy, data.schedules)
+        await add_schedules(tx, ctx, policy, data.schedules)
 
-    return await update_policy(call, policy_id, (SCHEDULE, "create"), data, add)
+    return await update_policy(ctx, policy_id, (SCHEDULE, "create"), data, add)
 
 
 @post(f"{POLICY}/remove_schedules", opt=WRITE, status_code=200, tags=["Snapshot Schedules"])
 async def remove_schedules_from_policy(
-    call: Context, policy_id: FromPath[int], data: JSONBody[RemoveSchedules]
+    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[RemoveSchedules]
 ) -> LifecyclePolicyView:
     """Delete schedules of a policy; the snapshots that they have taken stay until somebody deletes them."""
 
     async def remove(tx: Tx, policy: LifecyclePolicy) -> None:
         await remove_schedules(tx, policy, data.schedule_ids)
 
-    return await update_policy(call, policy_id, (SCHEDULE, "delete"), data, remove)
+    return await update_policy(ctx, policy_id, (SCHEDULE, "delete"), data, remove)
 
 
 @put(f"{POLICY}/add_volumes_to_policy", opt=WRITE, tags=["Snapshot Schedules"])
 async def add_volumes_to_policy(
-    call: Context, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
+    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
 ) -> LifecyclePolicyView:
     """Put volumes into a policy; those that are in it stay."""
 
     async def add(tx: Tx, policy: LifecyclePolicy) -> None:
-        await add_volumes(tx, call, policy, data.volume_ids)
+        await add_volumes(tx, ctx, policy, data.volume_ids)
 
-    return await update_policy(call, policy_id, (MEMBER, "create"), data, add)
+    return await update_policy(ctx, policy_id, (MEMBER, "create"), data, add)
 
 
 @put(f"{POLICY}/remove_volumes_from_policy", opt=WRITE, tags=["Snapshot Schedules"])
 async def remove_volumes_from_policy(
-    call: Context, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
+    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
 ) -> LifecyclePolicyView:
     """Take volumes out of a policy; those that are not in it do not matter, and all their snapshots stay."""
 
     async def remove(tx: Tx, policy: LifecyclePolicy) -> None:
         await lifecycle_policies.exclude(tx, policy.id, data.volume_ids)
 
-    return await update_policy(call, policy_id, (MEMBER, "delete"), data, remove)
+    return await update_policy(ctx, policy_id, (MEMBER, "delete"), data, remove)
 
 
 ROUTES = [
