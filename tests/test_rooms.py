@@ -37,8 +37,9 @@ ROOMS: dict[str, set[str]] = {
     "store": {"domain"},
     "drivers": {"domain", "outbound"},
     "outbound": {"domain", "drivers.protocols"},
-    "tasks": {"domain", "store", "drivers.protocols", "outbound.protocols"},
-    "api": {"domain", "store", "tasks", "drivers.consoles", "drivers.protocols", "outbound.protocols"},
+    "services": {"domain", "store", "drivers.protocols"},
+    "tasks": {"domain", "store", "services", "drivers.protocols", "outbound.protocols"},
+    "api": {"domain", "store", "services", "tasks", "drivers.consoles", "drivers.protocols", "outbound.protocols"},
     "cli": {"settings"},
 }
 # The modules that put the rooms together, or that all may use; nobody in a room imports them but as said here.

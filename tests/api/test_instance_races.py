@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 
-from pileus.api.plugging import InterfaceContext, create_interface
 from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.network.ports import mac_address
+from pileus.services.network.interfaces import InterfaceContext, create_interface
 from tests.builders import (
     a_floating_ip,
     a_network,

@@ -15,11 +15,11 @@ from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.storage.volumes import VolumeStatus
 from pileus.domain.tasks import created_resources
 from pileus.drivers.protocols.compute import DriverError, Hosts, Interfaces, Volumes
+from pileus.services.compute.instance_removal import remove_instance_records
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.store.storage import attachments, volumes
-from pileus.tasks.compute.dismantling import remove_instance_records
 from pileus.tasks.compute.machines import instance_of, machine_of
 from pileus.tasks.network import ddos_profile_sync
 from pileus.tasks.network.floating_ip_sync import associate_all, disassociate_all

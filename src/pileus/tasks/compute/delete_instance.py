@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from pileus.domain.compute.instances import Status
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.drivers.protocols.compute import Volumes
+from pileus.services.compute.instance_removal import remove_instance_records
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips
 from pileus.store.storage import attachments, volumes
-from pileus.tasks.compute.dismantling import remove_instance_records
 from pileus.tasks.compute.machines import instance_of
 from pileus.tasks.network import ddos_profile_sync
 from pileus.tasks.network.floating_ip_sync import associate_all, disassociate_all

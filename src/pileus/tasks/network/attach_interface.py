@@ -6,10 +6,10 @@ leaves neither port nor protection; a reserved port stays, by itself again.
 
 from msgspec.structs import replace
 
+from pileus.services.network.interface_removal import remove_interface
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import ports
-from pileus.store.network.unplugging import remove_interface
 from pileus.tasks.compute.machines import instance_of
 from pileus.tasks.network import ddos_profile_sync
 from pileus.tasks.network.interface_sync import attach_to_machine, detach_from_machine, port_of

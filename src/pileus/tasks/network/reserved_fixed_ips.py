@@ -8,9 +8,9 @@ that is plugged in nowhere.
 from msgspec.structs import replace
 
 from pileus.domain.tasks import created_resources
+from pileus.services.network.interface_removal import remove_interface
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
-from pileus.store.network.unplugging import remove_interface
 from pileus.tasks.network import ddos_profile_sync
 from pileus.tasks.network.floating_ip_sync import associate_all, disassociate_all
 from pileus.tasks.network.interface_sync import port_of

@@ -18,10 +18,10 @@ from pileus.domain.errors import Conflict, QuotaExceeded, Stale
 from pileus.domain.storage.schedules import Schedule
 from pileus.domain.storage.volumes import Snapshot, Volume
 from pileus.domain.tasks import Task, TaskState
+from pileus.services.account import quotas
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.store.storage import schedules, snapshots, volumes
-from pileus.tasks.account import quotas
 from pileus.tasks.periodic import repeat
 
 LOG = logging.getLogger(__name__)

@@ -9,12 +9,12 @@ from litestar.params import FromQuery, JSONBody
 from pileus.api.auth import ADMINISTER, READ
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.quotas import check_global_quotas
 from pileus.api.wire.account.projects import CreateProject, ProjectView, UpdateProject
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.account.projects import Project
 from pileus.domain.places import Place
+from pileus.services.account.request_quotas import check_global_quotas
 from pileus.store import counters, project_contents
 from pileus.store.account import projects
 from pileus.store.database import Tx

@@ -6,8 +6,6 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import AppState, Ctx
-from pileus.api.creating import CreateInstanceRequest, create_instance
-from pileus.api.deleting import DeletionRequest, SelectedIds, delete_instance
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.compute.baremetal_filters import FILTERED
 from pileus.api.routes.compute.instance_list import Order, instance_views
@@ -19,6 +17,8 @@ from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import Kind
+from pileus.services.compute.instance_creation import CreateInstanceRequest, create_instance
+from pileus.services.compute.instance_deletion import DeletionRequest, SelectedIds, delete_instance
 from pileus.store.account import projects
 from pileus.store.compute import instance_list, instances
 from pileus.store.compute.instance_list import InstanceFilter

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.quotas import check_quotas
 from pileus.api.wire.account.prices import ItemPrice
 from pileus.api.wire.compute.image_requests import CreateImage, DownloadImage, PriceImage
 from pileus.api.wire.tasks import TaskIds
@@ -16,6 +15,7 @@ from pileus.domain.account import prices
 from pileus.domain.compute.images import GIB, Image, ImageStatus
 from pileus.domain.storage.volumes import Volume
 from pileus.domain.tags import make_tags, validate_tags
+from pileus.services.account.request_quotas import check_quotas
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.compute import images

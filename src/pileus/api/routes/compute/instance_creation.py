@@ -3,13 +3,13 @@
 from litestar import post
 from litestar.params import JSONBody
 
-from pileus.api import creating as creation_service
 from pileus.api.auth import WRITE
 from pileus.api.context import Ctx
-from pileus.api.creating import CreateInstanceRequest
 from pileus.api.wire.compute.instance_requests import CreateInstance
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import Kind
+from pileus.services.compute import instance_creation as creation_service
+from pileus.services.compute.instance_creation import CreateInstanceRequest
 
 
 @post("/cloud/v2/instances/{project_id:int}/{region_id:int}", opt=WRITE, status_code=200, tags=["Instances"])

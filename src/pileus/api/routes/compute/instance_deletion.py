@@ -3,11 +3,11 @@
 from litestar import delete
 from litestar.params import FromPath, FromQuery
 
-from pileus.api import deleting as deletion_service
 from pileus.api.auth import WRITE
 from pileus.api.context import Ctx
-from pileus.api.deleting import DeletionRequest, SelectedIds
 from pileus.api.wire.tasks import TaskIds
+from pileus.services.compute import instance_deletion as deletion_service
+from pileus.services.compute.instance_deletion import DeletionRequest, SelectedIds
 
 
 @delete(

@@ -4,14 +4,14 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
-from pileus.api.capacity import check_capacity
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.quotas import check_quotas
 from pileus.api.wire.compute.flavors import ChangeFlavor
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute import flavor_changes
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instances import Instance
+from pileus.services.account.request_quotas import check_quotas
+from pileus.services.compute.capacities import check_capacity
 from pileus.store.compute import images, instances
 from pileus.store.database import Tx
 from pileus.store.storage import attachments

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx
-from pileus.api.keeping import create_ssh_key, delete_ssh_key, set_ssh_key_sharing
 from pileus.api.wire.compute.keypairs import CreateKeypair, CreateKeypairInProject, KeypairView
 from pileus.api.wire.compute.ssh_keys import ShareSSHKey
 from pileus.api.wire.paging import Page
+from pileus.services.compute.ssh_keys import create_ssh_key, delete_ssh_key, set_ssh_key_sharing
 from pileus.store.account import projects
 from pileus.store.compute import ssh_keys
 

@@ -7,11 +7,11 @@ from msgspec import to_builtins
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.quotas import check_quotas
 from pileus.api.wire.compute.placement_groups import CreatePlacementGroup, PlacementGroupView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.placement_groups import PlacementGroup
+from pileus.services.account.request_quotas import check_quotas
 from pileus.store.account import projects
 from pileus.store.compute import placement_groups
 from pileus.store.database import Tx

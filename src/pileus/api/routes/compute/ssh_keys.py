@@ -5,12 +5,12 @@ from typing import Literal
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api import keeping as ssh_key_service
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.ssh_keys import CreatedSSHKeyView, CreateSSHKey, ShareSSHKey, SSHKeyView
 from pileus.api.wire.paging import Page
+from pileus.services.compute import ssh_keys as ssh_key_service
 from pileus.store.account import projects
 from pileus.store.compute import ssh_keys
 

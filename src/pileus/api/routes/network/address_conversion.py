@@ -5,7 +5,6 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.quotas import check_quotas
 from pileus.api.wire.account.prices import ItemPrice
 from pileus.api.wire.network.floating_ips import PriceFloatingIPs
 from pileus.api.wire.network.reserved_fixed_ips import (
@@ -18,6 +17,7 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.domain.account import prices
 from pileus.domain.account.prices import Price
 from pileus.domain.errors import Conflict
+from pileus.services.account.request_quotas import check_quotas
 from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports, reserved_fixed_ips

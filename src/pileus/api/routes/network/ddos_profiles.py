@@ -11,11 +11,9 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec.structs import replace
 
-from pileus.api import protecting as ddos_profile_service
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.protecting import check_unprotected, template_of
 from pileus.api.wire.network.ddos_profiles import TemplateView
 from pileus.api.wire.network.ddos_protection import (
     Accessibility,
@@ -31,6 +29,8 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.network.ddos_profile_locks import check_answers, locked
 from pileus.domain.network.ddos_profiles import DdosProfile
+from pileus.services.network import ddos_profiles as ddos_profile_service
+from pileus.services.network.ddos_profiles import check_unprotected, template_of
 from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles

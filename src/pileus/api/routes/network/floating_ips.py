@@ -6,10 +6,7 @@ from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.floating import allocate_floating_ip, resolve_target
 from pileus.api.paging import Limit, Offset
-from pileus.api.protecting import lock_profiles_of_floating_ips
-from pileus.api.quotas import check_quotas
 from pileus.api.routes.metadata import TaggedResource, metadata_routes
 from pileus.api.routes.network.floating_ip_views import show_each, show_floating_ip, show_listed
 from pileus.api.wire.network.floating_ips import (
@@ -26,6 +23,9 @@ from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPPatch, Target
 from pileus.domain.tags import make_tags, merged, validate_tags
+from pileus.services.account.request_quotas import check_quotas
+from pileus.services.network.ddos_profiles import lock_profiles_of_floating_ips
+from pileus.services.network.floating_ips import allocate_floating_ip, resolve_target
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx

@@ -8,10 +8,6 @@ from msgspec import to_builtins
 
 from pileus.api.auth import WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.plugging import AttachedInterface, InterfaceContext, create_interface
-from pileus.api.protecting import lock_profiles_of_ports
-from pileus.api.quotas import check_quotas
-from pileus.api.shielding import protect_public_address
 from pileus.api.validation import convert_body
 from pileus.api.wire.network.interfaces import AttachInterface, DetachInterface, inferred
 from pileus.api.wire.tasks import TaskIds
@@ -19,6 +15,10 @@ from pileus.domain.account import quota_checks
 from pileus.domain.compute.instance_orders import InterfaceType, NewInterface, resource_demand
 from pileus.domain.network.interfaces import check_address, check_attachable, next_position, port_to_detach
 from pileus.domain.network.ports import Port
+from pileus.services.account.request_quotas import check_quotas
+from pileus.services.network.ddos_profiles import lock_profiles_of_ports
+from pileus.services.network.ddos_protection import protect_public_address
+from pileus.services.network.interfaces import AttachedInterface, InterfaceContext, create_interface
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports

@@ -5,10 +5,10 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.guarding import start_port_refresh
 from pileus.api.wire.compute.instance_requests import ChangeSecurityGroups
 from pileus.domain.errors import not_found
 from pileus.domain.network.security_groups import groups_to_add, groups_to_remove, single_group
+from pileus.services.network.security_groups import start_port_refresh
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import ports, security_groups

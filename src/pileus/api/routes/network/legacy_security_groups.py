@@ -5,11 +5,16 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.guarding import SecurityGroupChange, create_security_group, start_port_refresh, update_security_group
 from pileus.api.routes.network.security_group_views import show_group
 from pileus.api.wire.network.security_groups import CreateOlderGroup, DropRule, SecurityGroupView, UpdateOlderGroup
 from pileus.domain.network.security_rules import SecurityGroupRule, added, new_rule, without
 from pileus.domain.tags import make_tags, validate_tags
+from pileus.services.network.security_groups import (
+    SecurityGroupChange,
+    create_security_group,
+    start_port_refresh,
+    update_security_group,
+)
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import ports, security_groups

@@ -7,9 +7,7 @@ from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.joining import check_no_floating_ip_uses, new_router, set_external_gateway
 from pileus.api.paging import Limit, Offset
-from pileus.api.quotas import check_quotas
 from pileus.api.routes.metadata import TaggedResource, metadata_routes
 from pileus.api.routes.network.network_views import show_network, show_networks
 from pileus.api.wire.network.networks import (
@@ -28,6 +26,8 @@ from pileus.domain.errors import Conflict
 from pileus.domain.network.networks import MTU, Network, NetworkPatch
 from pileus.domain.network.routers import Router, check_no_route_via, default_router_name
 from pileus.domain.tags import make_tags, merged, validate_tags
+from pileus.services.account.request_quotas import check_quotas
+from pileus.services.network.router_interfaces import check_no_floating_ip_uses, new_router, set_external_gateway
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx

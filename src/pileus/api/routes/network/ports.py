@@ -6,13 +6,13 @@ from msgspec import to_builtins
 
 from pileus.api.auth import WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.guarding import start_port_refresh
 from pileus.api.routes.network.interface_views import interface
-from pileus.api.speaking import set_allowed_address_pairs
 from pileus.api.wire.network.ports import AllowAddressPairs, InterfaceView
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import Conflict
 from pileus.domain.network.ports import Port
+from pileus.services.network.ports import set_allowed_address_pairs
+from pileus.services.network.security_groups import start_port_refresh
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import networks, ports, security_groups

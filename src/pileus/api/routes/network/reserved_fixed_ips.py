@@ -7,9 +7,6 @@ from msgspec import to_builtins
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.plugging import InterfaceContext, reserve_fixed_ip
-from pileus.api.protecting import lock_profiles_of_ports
-from pileus.api.quotas import check_quotas
 from pileus.api.routes.network.reserved_fixed_ip_views import show_reserved
 from pileus.api.wire.network.reserved_fixed_ips import (
     CreateReservedFixedIP,
@@ -25,6 +22,9 @@ from pileus.domain.compute.instance_orders import InterfaceType
 from pileus.domain.errors import Conflict
 from pileus.domain.network.ports import Port
 from pileus.domain.network.reserved_fixed_ips import ReservedFixedIPFilter, filter_and_sort
+from pileus.services.account.request_quotas import check_quotas
+from pileus.services.network.ddos_profiles import lock_profiles_of_ports
+from pileus.services.network.interfaces import InterfaceContext, reserve_fixed_ip
 from pileus.store.account import projects
 from pileus.store.compute import instances
 from pileus.store.database import Tx

@@ -10,16 +10,7 @@ from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.joining import (
-    add_router_interface,
-    check_no_floating_ip_uses,
-    check_routes_reachable,
-    new_router,
-    router_interface_to_detach,
-    set_external_gateway,
-)
 from pileus.api.paging import Limit, Offset
-from pileus.api.quotas import check_quotas
 from pileus.api.routes.network.network_views import show_router, show_routers
 from pileus.api.wire.network.routers import (
     AttachSubnet,
@@ -32,6 +23,15 @@ from pileus.api.wire.network.routers import (
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.network.routers import Router, RouterPatch
+from pileus.services.account.request_quotas import check_quotas
+from pileus.services.network.router_interfaces import (
+    add_router_interface,
+    check_no_floating_ip_uses,
+    check_routes_reachable,
+    new_router,
+    router_interface_to_detach,
+    set_external_gateway,
+)
 from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.network import networks, router_interfaces, routers, subnets

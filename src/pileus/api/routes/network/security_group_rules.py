@@ -7,10 +7,10 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.guarding import SecurityGroupChange, update_security_group
 from pileus.api.wire.network.security_groups import Rule, SecurityGroupRuleView
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.network.security_rules import SecurityGroupRule, added, new_rule, without
+from pileus.services.network.security_groups import SecurityGroupChange, update_security_group
 from pileus.store.database import Tx
 from pileus.store.network import security_groups
 

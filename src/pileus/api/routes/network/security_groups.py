@@ -3,10 +3,8 @@
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api import guarding as security_group_service
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.guarding import SecurityGroupChange, ensure_default_group
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import TaggedResource, metadata_routes
 from pileus.api.routes.network.security_group_views import show_group, show_groups
@@ -23,6 +21,8 @@ from pileus.domain.errors import Conflict
 from pileus.domain.network.security_groups import default_rules
 from pileus.domain.network.security_rules import replace_rules
 from pileus.domain.tags import make_tags, validate_tags
+from pileus.services.network import security_groups as security_group_service
+from pileus.services.network.security_groups import SecurityGroupChange, ensure_default_group
 from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.network import security_groups

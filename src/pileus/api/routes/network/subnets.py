@@ -6,9 +6,7 @@ from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.joining import add_router_interface
 from pileus.api.paging import Limit, Offset
-from pileus.api.quotas import check_quotas
 from pileus.api.routes.metadata import TaggedResource, metadata_routes
 from pileus.api.routes.network.network_views import show_subnet, show_subnets
 from pileus.api.wire.network.networks import OwnedBy
@@ -22,6 +20,8 @@ from pileus.domain.network.networks import Subnet
 from pileus.domain.network.routers import Router, check_no_route_via
 from pileus.domain.network.subnets import SubnetPatch, patched, plan_subnet, same_for_hosts
 from pileus.domain.tags import make_tags, validate_tags
+from pileus.services.account.request_quotas import check_quotas
+from pileus.services.network.router_interfaces import add_router_interface
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx

@@ -9,11 +9,11 @@ from msgspec import to_builtins
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.routes.network.reserved_fixed_ip_views import show_devices
-from pileus.api.speaking import set_allowed_address_pairs
 from pileus.api.wire.network.reserved_fixed_ips import DevicePorts, DeviceView
 from pileus.api.wire.paging import Page
 from pileus.domain.network.ports import Port
 from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, candidates, changes, checked_vip, connected
+from pileus.services.network.ports import set_allowed_address_pairs
 from pileus.store.database import Tx
 from pileus.store.network import ports, reserved_fixed_ips
 

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.scheduling import add_schedules, add_volumes, policy_view, policy_views
 from pileus.api.wire.paging import Page
 from pileus.api.wire.storage.lifecycle_policies import CreateLifecyclePolicy, LifecyclePolicyView, UpdateLifecyclePolicy
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
+from pileus.services.storage.lifecycle_policies import add_schedules, add_volumes, policy_view, policy_views
 from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, schedules

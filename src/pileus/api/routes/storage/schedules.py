@@ -7,11 +7,11 @@ from msgspec import to_builtins
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.routes.storage.lifecycle_policies import ONE as POLICY
-from pileus.api.scheduling import add_schedules, add_volumes, remove_schedules, update_policy
 from pileus.api.wire.storage.lifecycle_policies import AddSchedules, LifecyclePolicyView, PolicyVolumes, RemoveSchedules
 from pileus.api.wire.storage.schedules import ScheduleView, UpdateSchedule
 from pileus.api.wire.storage.schedules import schedule_view as shown_alone
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
+from pileus.services.storage.lifecycle_policies import add_schedules, add_volumes, remove_schedules, update_policy
 from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, schedules
 

@@ -6,7 +6,6 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Id, Limit, Offset
-from pileus.api.quotas import check_quotas
 from pileus.api.routes.storage.volume_views import show_snapshot
 from pileus.api.wire.paging import Page
 from pileus.api.wire.storage.snapshots import CreateSnapshot, SnapshotView
@@ -15,6 +14,7 @@ from pileus.api.wire.tags import TagChanges
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.storage.volumes import Snapshot
 from pileus.domain.tags import make_tags, replaced, validate_tags
+from pileus.services.account.request_quotas import check_quotas
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx

@@ -5,12 +5,12 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
 from pileus.api.context import Ctx
-from pileus.api.quotas import check_quotas
-from pileus.api.routes.storage.volume_attachments import after
+from pileus.api.routes.storage.volume_attachments import current_volume
 from pileus.api.routes.storage.volume_views import show
 from pileus.api.wire.storage.volume_requests import ExtendVolume, RetypeVolume
 from pileus.api.wire.storage.volume_views import VolumeView
 from pileus.api.wire.tasks import TaskIds
+from pileus.services.account.request_quotas import check_quotas
 from pileus.store.database import Tx
 from pileus.store.storage import snapshots, volume_details, volumes
 
@@ -62,8 +62,10 @@ async def retype_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[Retyp
         return None
 
     unchanged = await ctx.db.write(write)
-    ctx.app.wake_engine()
-    return unchanged or await after(ctx, volume_id, task_id)
+    if unchanged is not None:
+        return unchanged
+    await ctx.wait_for_task(task_id)
+    return await current_volume(ctx, volume_id)
 
 
 @post(f"{ONE}/revert", opt=WRITE, status_code=200, tags=["Volumes"])

@@ -7,12 +7,9 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.hanging import attach_volume, lock_snapshots_for_deletion
 from pileus.api.paging import Limit, Offset
-from pileus.api.quotas import check_quotas
 from pileus.api.routes.metadata import TaggedResource, metadata_routes
 from pileus.api.routes.storage.volume_views import show
-from pileus.api.sources import resolve_sources
 from pileus.api.wire.paging import Page
 from pileus.api.wire.storage.volume_requests import CreateVolume, UpdateVolume
 from pileus.api.wire.storage.volume_views import VolumeView
@@ -22,6 +19,9 @@ from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume
 from pileus.domain.storage.new_volumes import plan_volume
 from pileus.domain.storage.volumes import Volume
 from pileus.domain.tags import Tag
+from pileus.services.account.request_quotas import check_quotas
+from pileus.services.compute.order_sources import resolve_sources
+from pileus.services.storage.volume_attachments import add_attachment, lock_snapshots_for_deletion
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx
@@ -90,7 +90,7 @@ async def create_volume(ctx: Ctx, data: JSONBody[CreateVolume]) -> TaskIds:
         await tags.add(tx, volumes.KIND, ctx.place, volume.id, its)
         await _scheduled(tx, ctx, volume, data.lifecycle_policy_ids or [])
         if instance_id:
-            await attach_volume(tx, ctx, volume, instance_id, ordered.attachment_tag, task_id)
+            await add_attachment(tx, ctx, volume, instance_id, task_id, tag=ordered.attachment_tag)
         args = {"volume_id": volume.id, "instance_id": instance_id}
         told = {"name": volume.name, "size": volume.size, "type_name": volume.type_name, "source": ordered.source}
         await ctx.start_task(tx, "create_volume", task_id, args, data={**args, **told})

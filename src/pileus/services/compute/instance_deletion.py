@@ -6,12 +6,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pileus.api.context import RequestContext
-from pileus.api.hanging import lock_snapshots_for_deletion
-from pileus.api.protecting import lock_profiles_of_floating_ips, lock_profiles_of_ports
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import Instance, Kind
 from pileus.domain.errors import invalid
 from pileus.domain.places import Place
+from pileus.services.network.ddos_profiles import lock_profiles_of_floating_ips, lock_profiles_of_ports
+from pileus.services.storage.volume_attachments import lock_snapshots_for_deletion
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports

@@ -6,10 +6,10 @@ from typing import Any
 from msgspec import Struct, field, to_builtins
 
 from pileus.api.context import RequestContext
-from pileus.api.quotas import check_quotas
 from pileus.domain.network.security_groups import SecurityGroup, default_group, default_rules, new_group
 from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, replace_rules
 from pileus.domain.tags import TagPatch, Tags, merged
+from pileus.services.account.request_quotas import check_quotas
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from pileus.api.context import RequestContext
+from pileus.services.account import quotas
 from pileus.store.database import Tx
-from pileus.tasks.account import quotas
 
 
 async def check_quotas(tx: Tx, ctx: RequestContext, asked: Mapping[str, int]) -> None:

@@ -6,12 +6,12 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
 
 from pileus.api.context import RequestContext
-from pileus.api.quotas import check_quotas
 from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
 from pileus.api.wire.storage.schedules import CreateSchedule
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import MOST_SCHEDULES, Schedule
+from pileus.services.account.request_quotas import check_quotas
 from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, schedules, volumes
 

@@ -5,12 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pileus.api.capacity import check_capacity
 from pileus.api.context import RequestContext
-from pileus.api.plugging import AttachedInterface, InterfaceContext, create_interface
-from pileus.api.quotas import check_quotas
-from pileus.api.shielding import protect_public_address
-from pileus.api.sources import resolve_sources
 from pileus.api.wire.network.ddos_profiles import NewProfile
 from pileus.domain.account import quota_checks
 from pileus.domain.compute.flavors import Flavor
@@ -19,6 +14,11 @@ from pileus.domain.compute.instance_plan import InstancePlan, plan_instance
 from pileus.domain.compute.instances import Kind
 from pileus.domain.errors import NotFound, invalid
 from pileus.domain.storage.disks import OrderSources
+from pileus.services.account.request_quotas import check_quotas
+from pileus.services.compute.capacities import check_capacity
+from pileus.services.compute.order_sources import resolve_sources
+from pileus.services.network.ddos_protection import protect_public_address
+from pileus.services.network.interfaces import AttachedInterface, InterfaceContext, create_interface
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.compute import instances, placement_groups, ssh_keys

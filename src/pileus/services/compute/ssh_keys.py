@@ -3,9 +3,9 @@
 from msgspec.structs import replace
 
 from pileus.api.context import RequestContext
-from pileus.api.quotas import check_global_quotas
 from pileus.domain.compute.ssh_keys import SSHKey, fingerprint
 from pileus.domain.places import Place
+from pileus.services.account.request_quotas import check_global_quotas
 from pileus.store.account import projects
 from pileus.store.compute import ssh_keys
 from pileus.store.database import Tx
@@ -68,6 +68,6 @@ async def delete_ssh_key(ctx: RequestContext, key_id: str) -> None:
 def _halves(public_key: str | None) -> tuple[str | None, str]:
     if public_key is not None:
         return None, public_key.strip()
-    from pileus.api.rsa_key_pairs import generate_key_pair  # noqa: PLC0415  # no start of the server waits for what few requests need
+    from pileus.services.compute.rsa_key_pairs import generate_key_pair  # noqa: PLC0415  # no start of the server waits for what few requests need
 
     return generate_key_pair()

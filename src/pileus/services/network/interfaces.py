@@ -10,7 +10,6 @@ from ipaddress import ip_address
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.api.floating import allocate_floating_ip, target_on_port
 from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, NotFound, invalid, not_found
@@ -18,6 +17,7 @@ from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import VERSIONS, Network, Subnet
 from pileus.domain.network.ports import Port, mac_address
 from pileus.domain.network.security_groups import default_group
+from pileus.services.network.floating_ips import allocate_floating_ip, target_on_port
 from pileus.store.database import Tx
 from pileus.store.network import addresses, floating_ips, networks, ports, security_groups, subnets
 

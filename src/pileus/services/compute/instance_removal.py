@@ -6,12 +6,12 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Instance, Status
 from pileus.domain.storage.volumes import VolumeStatus
+from pileus.services.network.interface_removal import remove_interface
 from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import ports
-from pileus.store.network.unplugging import remove_interface
 from pileus.store.storage import attachments, volumes
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from pileus.api.context import RequestContext
-from pileus.api.plugging import AttachedInterface
-from pileus.api.protecting import create_ddos_profile, template_of
 from pileus.api.wire.network.ddos_profiles import NewProfile
 from pileus.domain.network.ddos_profile_locks import check_answers
 from pileus.domain.network.interfaces import public_address
+from pileus.services.network.ddos_profiles import create_ddos_profile, template_of
+from pileus.services.network.interfaces import AttachedInterface
 from pileus.store.database import Tx
 from pileus.store.network import networks
 
