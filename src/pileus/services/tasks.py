@@ -14,7 +14,7 @@ from pileus.store.database import Tx
 A = TypeVar("A", bound=Struct)
 
 
-async def start_task(  # noqa: PLR0913  # the type fixes the arguments; the rest has defaults
+async def start_task(  # the type fixes the arguments; the rest has defaults
     tx: Tx,
     ctx: Context,
     task_id: str,

@@ -32,7 +32,7 @@ async def within_global(tx: Tx, catalogue: Catalogue, place: Place, asked: Mappi
     await _checked(tx, catalogue, place, await usage.lock_and_count_global(tx, place.client_id), asked, now, None)
 
 
-async def _checked(  # noqa: PLR0913, PLR0917  # each is a fact of its own
+async def _checked(  # each is a fact of its own
     tx: Tx,
     catalogue: Catalogue,
     place: Place,

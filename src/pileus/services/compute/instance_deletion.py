@@ -89,7 +89,7 @@ async def _profiles(tx: Tx, instance_id: str, going: DeletionSet, task_id: str) 
     ]
 
 
-async def _begin(  # noqa: PLR0913, PLR0917  # each is a fact of its own
+async def _begin(  # each is a fact of its own
     tx: Tx, ctx: RequestContext, instance: Instance, going: DeletionSet, profiles: list[int], task_id: str
 ) -> None:
     task_type = "delete_bm" if instance.kind == Kind.BAREMETAL else "delete_vm"

@@ -15,7 +15,7 @@ from pileus.store.network import ports
 from pileus.store.storage import attachments, volumes
 
 
-async def remove_instance_records(  # noqa: PLR0913  # what goes with it, each kind by itself
+async def remove_instance_records(  # what goes with it, each kind by itself
     tx: Tx,
     instance: Instance,
     now: int,

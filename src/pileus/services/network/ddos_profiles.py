@@ -28,7 +28,7 @@ async def check_unprotected(tx: Tx, ctx: RequestContext, address: str) -> None:
         raise Conflict(f"Address {address} is protected by DDoS profile {other.id} already")
 
 
-async def create_ddos_profile(  # noqa: PLR0913  # each is a fact of its own
+async def create_ddos_profile(  # each is a fact of its own
     tx: Tx, ctx: RequestContext, address: str, *, template: DdosTemplate, fields: list[dict[str, Any]], task_id: str
 ) -> DdosProfile:
     """Write the profile of an address, held by the task that makes it true; raises Conflict."""

@@ -11,7 +11,7 @@ from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports, security_groups
 
 
-async def remove_interface(  # noqa: PLR0913  # each is a fact of its own
+async def remove_interface(  # each is a fact of its own
     tx: Tx, port: Port, now: int, *, lost: Collection[str] = (), freed: Collection[str] = (), lived: bool = True
 ) -> None:
     """Remove a port, or leave a reserved one to itself; floating IPs lead nowhere then.

@@ -12,7 +12,7 @@ from pileus.store.database import Tx
 from pileus.store.network import ports
 
 
-async def set_allowed_address_pairs(  # noqa: PLR0913, PLR0917  # each is a fact of its own
+async def set_allowed_address_pairs(  # each is a fact of its own
     tx: Tx, ctx: RequestContext, port: Port, pairs: Iterable[AddressPair], task_id: str, told: dict[str, Any]
 ) -> None:
     """Give a port its address pairs, and its instance a lock; the task tells the driver. Raises Invalid or Conflict."""

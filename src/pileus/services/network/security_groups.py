@@ -39,7 +39,7 @@ async def ensure_default_group(ctx: RequestContext) -> None:
     await ctx.db.write(write)
 
 
-async def create_security_group(  # noqa: PLR0913  # each is a fact of its own
+async def create_security_group(  # each is a fact of its own
     tx: Tx,
     ctx: RequestContext,
     task_id: str,
@@ -67,7 +67,7 @@ async def create_security_group(  # noqa: PLR0913  # each is a fact of its own
     return group
 
 
-async def update_security_group(  # noqa: PLR0913  # each is a fact of its own
+async def update_security_group(  # each is a fact of its own
     tx: Tx,
     ctx: RequestContext,
     group: SecurityGroup,
