@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from pileus.app import driver_of, new_id
-from pileus.seeding import furnished
+from pileus.app import make_driver, new_id
+from pileus.initial_data import prepared_database
 from pileus.settings import Settings
 from pileus.tasks.engine import Engine
 from pileus.tasks.operations import OPERATIONS
@@ -120,9 +120,9 @@ def _said(old: Facts | None, new: Facts | None, columns: dict[str, None]) -> str
 async def carried_out(data: Path) -> None:
     """Open what is in a folder as the program does, and work until nothing is left to do."""
     settings = Settings(data=data, image_sources="any", log_level="error")
-    async with furnished(settings, only=True) as home:
-        driver = driver_of(settings, home.catalogue)
-        await Engine(home.db, OPERATIONS, driver, home.catalogue, Clock(NOW + DAY), new_id).settle()
+    async with prepared_database(settings, only=True) as home:
+        driver = make_driver(settings, home.catalogue)
+        await Engine(home.db, OPERATIONS, driver, home.catalogue, Clock(NOW + DAY), new_id).run_until_idle()
 
 
 @pytest.fixture(scope="module")
