@@ -17,7 +17,7 @@ from pileus.initial_data import new_token
 from pileus.store import counters
 from pileus.store.account import clients, keys, projects
 from pileus.store.database import Tx
-from tests.contract.published import check_answer
+from tests.contract.documents import check_answer
 
 REGION = 1
 ENDED = ("FINISHED", "ERROR")

@@ -16,7 +16,7 @@ from pileus.domain.compute.instances import Instance, Kind, Status
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
 from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
-from tests.contract.published import check_answer
+from tests.contract.documents import check_answer
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
 SUBNET = "b39792c3-3160-4356-912e-ba396c95cdcf"

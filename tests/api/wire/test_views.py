@@ -36,7 +36,7 @@ from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
 from pileus.domain.places import Caller
 from pileus.domain.tags import Tag
 from pileus.domain.tasks import Task, TaskState, created_resources
-from tests.contract.published import check_answer
+from tests.contract.documents import check_answer
 from tests.domain.builders import the_catalogue
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
