@@ -37,7 +37,7 @@ from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles, networks, ports, security_groups, subnets
 from pileus.store.rows import Table
 from pileus.store.storage import attachments, volumes
-from pileus.tasks.compute.machines import nic_of
+from pileus.tasks.compute.machines import load_nic
 from tests.tenants import REGION, Tenant
 
 SYSTEM_TAGS = {"os_distro": "ubuntu", "os_type": "linux", "os_version": "22.04"}
@@ -325,7 +325,7 @@ async def _boot_volume(tx: Tx, tenant: Tenant, instance: Instance, image: Image)
 
 async def _nic(running: RunningCloud, port: Port) -> Nic:
     async with running.cloud.db.read() as tx:
-        return await nic_of(tx, port)
+        return await load_nic(tx, port)
 
 
 async def _machine(running: RunningCloud, instance: Instance) -> None:

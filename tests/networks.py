@@ -7,7 +7,7 @@ from pileus.domain.network.ports import AssignedAddress, mac_address
 from pileus.domain.network.routers import Router, RouterInterface, RouterPort, RouterStatus
 from pileus.store.database import Tx
 from pileus.store.network import addresses, networks, ports, router_interfaces, routers, subnets
-from pileus.tasks.network.router_sync import internal_interfaces, nic, router_spec
+from pileus.tasks.network.routers import internal_interfaces, nic_spec, router_spec
 from tests.builders import driver_of, owned, renewed
 from tests.tenants import REGION, Tenant
 
@@ -39,7 +39,7 @@ async def a_router(tenant: Tenant, *joined: Subnet, leads_out: bool = True, **ch
     driver = driver_of(tenant.running)
     await driver.ensure_router(router_spec(router, legs))
     for leg in internal_interfaces(legs):
-        await driver.ensure_router_interface(router.id, nic(leg))
+        await driver.ensure_router_interface(router.id, nic_spec(leg))
     return router
 
 

@@ -29,10 +29,10 @@ from pileus.store.schema import open_database
 from pileus.tasks.account.deliveries import Deliverer
 from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
 from pileus.tasks.completion import TaskWaiters
-from pileus.tasks.engine import Ended, Engine
+from pileus.tasks.engine import Engine, OnTaskEnd
 from pileus.tasks.fault_injection import StoredFaultInjector
 from pileus.tasks.operations import OPERATIONS
-from pileus.tasks.reconcile import Reconciler
+from pileus.tasks.reconciler import Reconciler
 from pileus.tasks.storage.scheduler import Scheduler
 
 VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
@@ -103,8 +103,8 @@ async def run_cloud(settings: Settings, *, only: bool = False) -> AsyncIterator[
             now,
             new_id,
             lease=int(settings.lease_seconds * 1_000_000),
-            interference=StoredFaultInjector(db),
-            ended=_teller(figures, endings),
+            fault_injector=StoredFaultInjector(db),
+            on_task_end=_teller(figures, endings),
         )
         notifier = Messenger(anywhere=settings.subscribers == "any")
         cloud = AppState(
@@ -122,7 +122,7 @@ async def run_cloud(settings: Settings, *, only: bool = False) -> AsyncIterator[
         scheduler = Scheduler(db, catalogue, now, new_id, engine.nudge)
         deliverer = Deliverer(db, notifier, encode_audit_event, now)
         reconciler = Reconciler(db, driver, now)
-        watching = [reconciler.look_after(driver)] if isinstance(driver, Watches) else []
+        watching = [reconciler.watch(driver)] if isinstance(driver, Watches) else []
         async with _working(engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), *watching):
             yield RunningCloud(app, cloud, engine, driver, home.first_token)
 
@@ -141,7 +141,7 @@ async def keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
         await db.close()
 
 
-def _teller(figures: HttpMetrics, endings: TaskWaiters) -> Ended:
+def _teller(figures: HttpMetrics, endings: TaskWaiters) -> OnTaskEnd:
     """Count each task that ends, and tell whoever waits for it."""
 
     def tell(task: Task, state: str) -> None:

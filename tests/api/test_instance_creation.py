@@ -10,7 +10,7 @@ import pytest
 from pileus.domain.storage.volumes import Snapshot
 from pileus.store import tags
 from pileus.store.storage import snapshots, volumes
-from pileus.tasks.compute.create_instance import STEPS
+from pileus.tasks.operations import OPERATIONS
 from tests.builders import (
     a_floating_ip,
     a_network,
@@ -87,7 +87,7 @@ async def test_while_it_is_made_it_is_shown_and_held(tenant: Tenant, step: str, 
     await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": CREATE, "step": step})
 
     answer = await ordered(tenant)
-    held = await held_at(tenant, answer, [each.name for each in STEPS].index(step))
+    held = await held_at(tenant, answer, [each.name for each in OPERATIONS["create_vm"].steps].index(step))
     refused = await tenant.api.patch(tenant.path("instances", held["id"]), json={"name": "too-early"})
     await tenant.api.delete("/_pileus/faults")
     await tenant.finished(answer)

@@ -10,7 +10,7 @@ from pileus.domain.storage.volumes import Snapshot
 from pileus.store import faults, project_contents
 from pileus.store.compute import images
 from pileus.store.storage import snapshots, volumes
-from pileus.tasks.account.delete_project import STEPS
+from pileus.tasks.operations import OPERATIONS
 from tests.api.test_projects import ALL, deleted, made, names, refusal
 from tests.builders import (
     a_ddos_profile,
@@ -191,7 +191,7 @@ async def contents_of(tenant: Tenant, table: str) -> list[str]:
         return await project_contents.ids(tx, table, tenant.project_id)
 
 
-@pytest.mark.parametrize("step", [step.name for step in STEPS])
+@pytest.mark.parametrize("step", [step.name for step in OPERATIONS["delete_project"].steps])
 async def test_a_deletion_that_fails_leaves_the_project_usable_and_can_be_repeated(tenant: Tenant, step: str) -> None:
     second = await another(tenant)
     instance = await an_instance(second)
@@ -221,7 +221,7 @@ async def test_a_volume_that_could_not_be_destroyed_shows_that_it_is_in_error(
         raise OSError(volume_id)
 
     monkeypatch.setattr(driver_of(tenant.running), "ensure_no_volume", stuck)
-    monkeypatch.setattr("pileus.tasks.engine.TRIES", 1)
+    monkeypatch.setattr("pileus.tasks.engine.MAX_ATTEMPTS", 1)
 
     failed = await tenant.ended((await deleted(tenant, second.project_id)).json()["tasks"][0])
 

@@ -13,9 +13,9 @@ from pileus.domain.account.user_actions import UserAction
 from pileus.outbound.protocols import NotSentError
 from pileus.store.account import subscriptions, user_actions
 from pileus.store.database import Tx
-from pileus.tasks.account.deliveries import HELD, Deliverer
+from pileus.tasks.account.deliveries import LEASE, Deliverer
 from tests.domain.builders import NOW
-from tests.tasks.workers import Flaky, Stage
+from tests.tasks.workers import FlakyDatabase, Workbench
 
 
 @dataclass(slots=True)
@@ -48,35 +48,35 @@ def _name(target: Target) -> str:
 class Office:
     """Subscriptions, a post, and a clock."""
 
-    stage: Stage
+    bench: Workbench
     post: Post = field(default_factory=Post)
 
     def deliverer(self, **changes: Any) -> Deliverer:
         """One worker."""
-        facts = {"db": self.stage.db, "notifier": self.post, **changes}
-        return Deliverer(written=lambda action: action.id.encode(), now=self.stage.clock, **facts)
+        facts = {"db": self.bench.db, "notifier": self.post, **changes}
+        return Deliverer(encode=lambda action: action.id.encode(), now=self.bench.clock, **facts)
 
     async def subscribe(self, number: int, name: str, client_id: int = 1) -> Subscription:
         """Let a tenant subscribe."""
         target = Webhook(url=name, auth_header_name="A", auth_header_value="b")
         new = Subscription(id=number, client_id=client_id, kind="webhook", target=target, created_at=NOW)
-        return await self.stage.db.write(lambda tx: subscriptions.add(tx, new))
+        return await self.bench.db.write(lambda tx: subscriptions.add(tx, new))
 
     async def happen(self, *names: str, client_id: int = 1) -> None:
         """Write lines, one a microsecond."""
         for name in names:
-            self.stage.clock.pass_by(1)
-            action = _action(name, client_id, self.stage.clock())
-            await self.stage.db.write(lambda tx, action=action: user_actions.add(tx, action))  # type: ignore[misc]
+            self.bench.clock.advance(1)
+            action = _action(name, client_id, self.bench.clock())
+            await self.bench.db.write(lambda tx, action=action: user_actions.add(tx, action))  # type: ignore[misc]
 
     async def acknowledged(self) -> set[str]:
         """The lines that all have got."""
-        async with self.stage.db.read() as tx:
+        async with self.bench.db.read() as tx:
             return {action.id for action in await user_actions.TABLE.find(tx, "acknowledged = 1")}
 
     async def now_of(self, number: int) -> Subscription:
         """A subscription as it is written down."""
-        async with self.stage.db.read() as tx:
+        async with self.bench.db.read() as tx:
             found = await subscriptions.find(tx, number)
         assert found is not None
         return found
@@ -91,8 +91,8 @@ def _action(name: str, client_id: int, now: int) -> UserAction:
 
 
 @pytest.fixture
-def office(stage: Stage) -> Office:
-    return Office(stage)
+def office(bench: Workbench) -> Office:
+    return Office(bench)
 
 
 async def test_each_line_goes_to_each_subscriber_of_its_tenant_in_order(office: Office) -> None:
@@ -101,8 +101,8 @@ async def test_each_line_goes_to_each_subscriber_of_its_tenant_in_order(office: 
     await office.subscribe(3, "strange", client_id=2)
 
     await office.happen("a", "b", "c")
-    await office.deliverer().settle()
-    await office.deliverer().settle()
+    await office.deliverer().run_until_idle()
+    await office.deliverer().run_until_idle()
 
     assert [name for target, name in office.post.sent if target == "one"] == ["a", "b", "c"]
     assert [name for target, name in office.post.sent if target == "two"] == ["a", "b", "c"]
@@ -113,7 +113,7 @@ async def test_each_line_goes_to_each_subscriber_of_its_tenant_in_order(office: 
 async def test_lines_from_before_are_not_sent_and_nobody_has_taken_them(office: Office) -> None:
     await office.happen("early")
     await office.subscribe(1, "one")
-    await office.deliverer().settle()
+    await office.deliverer().run_until_idle()
 
     assert (office.post.sent, await office.acknowledged()) == ([], set())
 
@@ -125,12 +125,12 @@ async def test_a_subscriber_who_is_away_gets_everything_later_and_delays_nobody(
     await office.happen("a", "b")
 
     for pause in (0, FIRST_PAUSE, 2 * FIRST_PAUSE):
-        await office.deliverer().settle()
+        await office.deliverer().run_until_idle()
         assert [name for target, name in office.post.sent if target == "here"] == ["a", "b"]
         assert [name for target, name in office.post.sent if target == "away"] == []
         assert await office.acknowledged() == set()
-        office.stage.clock.pass_by(pause)
-    await office.deliverer().settle()
+        office.bench.clock.advance(pause)
+    await office.deliverer().run_until_idle()
 
     assert [name for target, name in office.post.sent if target == "away"] == ["a", "b"]
     assert await office.acknowledged() == {"a", "b"}
@@ -155,7 +155,7 @@ async def test_a_line_that_is_refused_for_good_does_not_stop_the_others(office: 
     office.post.failing["one"] = [NotSentError("no", refused=True)]
     await office.happen("a", "b")
 
-    await office.deliverer().settle()
+    await office.deliverer().run_until_idle()
 
     assert [name for _, name in office.post.sent] == ["b"]
     assert await office.acknowledged() == {"b"}
@@ -164,14 +164,14 @@ async def test_a_line_that_is_refused_for_good_does_not_stop_the_others(office: 
 async def test_what_is_too_old_is_given_up(office: Office) -> None:
     await office.subscribe(1, "one")
     await office.happen("old")
-    office.stage.clock.pass_by(KEPT)
+    office.bench.clock.advance(KEPT)
     await office.happen("new")
     office.post.failing["one"] = [NotSentError("away")]
 
-    await office.deliverer().settle()
+    await office.deliverer().run_until_idle()
     assert (office.post.sent, (await office.now_of(1)).failures) == ([], 1)
-    office.stage.clock.pass_by(FIRST_PAUSE)
-    await office.deliverer().settle()
+    office.bench.clock.advance(FIRST_PAUSE)
+    await office.deliverer().run_until_idle()
 
     assert [name for _, name in office.post.sent] == ["new"]
 
@@ -188,8 +188,8 @@ async def test_who_takes_some_is_not_left_alone_for_longer_and_longer(office: Of
 
     office.post.meanwhile = take_three
     for _ in range(5):
-        await office.deliverer().settle()
-        office.stage.clock.pass_by(FIRST_PAUSE)
+        await office.deliverer().run_until_idle()
+        office.bench.clock.advance(FIRST_PAUSE)
 
     assert [name for _, name in office.post.sent] == [f"line-{number:02}" for number in range(12)]
 
@@ -197,16 +197,16 @@ async def test_who_takes_some_is_not_left_alone_for_longer_and_longer(office: Of
 async def test_a_worker_that_comes_too_late_leaves_a_subscription_alone(office: Office) -> None:
     seen = await office.subscribe(1, "one")
     await office.happen("a")
-    await office.deliverer().settle()
+    await office.deliverer().run_until_idle()
 
     writes = 0
 
     async def count(tx: Any) -> None:
         nonlocal writes
         writes += 1
-        assert await office.deliverer()._hold(seen, tx) is None  # noqa: SLF001  # nobody else can be late on purpose
+        assert await office.deliverer()._lease(seen, tx) is None  # noqa: SLF001  # nobody else can be late on purpose
 
-    await office.stage.db.write(count)
+    await office.bench.db.write(count)
 
     assert (writes, office.post.sent) == (1, [("one", "a")])
 
@@ -216,7 +216,7 @@ async def test_two_who_settle_one_line_at_once_acknowledge_it(office: Office) ->
         await office.subscribe(number, f"s-{number}")
     await office.happen("a", "b")
 
-    settled = (office.stage.db.write(partial(_settle, number)) for number in range(8))
+    settled = (office.bench.db.write(partial(_settle, number)) for number in range(8))
     await asyncio.gather(*settled)
 
     assert await office.acknowledged() == {"a", "b"}
@@ -236,9 +236,9 @@ async def test_of_many_workers_one_serves_a_subscription(office: Office) -> None
         await go_on.wait()
 
     office.post.meanwhile = wait
-    first = asyncio.create_task(office.deliverer().settle())
+    first = asyncio.create_task(office.deliverer().run_until_idle())
     await reached.wait()
-    await office.deliverer().settle()
+    await office.deliverer().run_until_idle()
     go_on.set()
     await first
 
@@ -255,11 +255,11 @@ async def test_a_worker_that_died_is_followed_by_one_that_goes_on(office: Office
 
     office.post.meanwhile = die
     with pytest.raises(KeyboardInterrupt):
-        await office.deliverer().settle()
-    await office.deliverer().settle()
+        await office.deliverer().run_until_idle()
+    await office.deliverer().run_until_idle()
     assert office.post.sent == []
-    office.stage.clock.pass_by(HELD)
-    await office.deliverer().settle()
+    office.bench.clock.advance(LEASE)
+    await office.deliverer().run_until_idle()
 
     assert office.post.sent == [("one", "a")]
 
@@ -273,11 +273,11 @@ async def test_another_target_given_meanwhile_is_not_blamed(office: Office, *, f
         office.post.meanwhile = None
         before = await office.now_of(1)
         target = Webhook(url="two", auth_header_name="A", auth_header_value="b")
-        await office.stage.db.write(lambda tx: subscriptions.save(tx, before, replace(before, target=target)))
+        await office.bench.db.write(lambda tx: subscriptions.save(tx, before, replace(before, target=target)))
 
     office.post.meanwhile = retarget
     office.post.failing["one"] = [NotSentError("away")] if fails else []
-    await office.deliverer().settle()
+    await office.deliverer().run_until_idle()
 
     assert [name for _, name in office.post.sent] == ["a", "b"]
     assert (await office.now_of(1)).failures == 0
@@ -288,11 +288,11 @@ async def test_a_subscription_that_ends_meanwhile_is_missed_by_nobody(office: Of
     await office.happen("a")
 
     async def end() -> None:
-        await office.stage.db.write(lambda tx: subscriptions.remove(tx, 1))
+        await office.bench.db.write(lambda tx: subscriptions.remove(tx, 1))
 
     office.post.meanwhile = end
-    await office.deliverer().settle()
-    async with office.stage.db.read() as tx:
+    await office.deliverer().run_until_idle()
+    async with office.bench.db.read() as tx:
         assert await tx.all("SELECT * FROM deliveries") == []
 
 
@@ -303,12 +303,12 @@ async def test_what_takes_long_lets_others_have_their_turn(office: Office) -> No
     looks: list[int] = []
 
     async def pass_time() -> None:
-        async with office.stage.db.read() as tx:
+        async with office.bench.db.read() as tx:
             looks.append(len(await user_actions.pending_for(tx, 1, 10)))
-        office.stage.clock.pass_by(HELD // 3)
+        office.bench.clock.advance(LEASE // 3)
 
     office.post.meanwhile = pass_time
-    await office.deliverer().settle()
+    await office.deliverer().run_until_idle()
 
     assert looks == [3, 3, 1]
 
@@ -327,7 +327,7 @@ async def test_a_failure_is_not_the_last_look(office: Office) -> None:
         if looks == 3:
             raise asyncio.CancelledError
 
-    flaky = Flaky(office.stage.db, blind=1)
+    flaky = FlakyDatabase(office.bench.db, failing_reads=1)
     with pytest.raises(asyncio.CancelledError):
         await office.deliverer(db=flaky, sleep=sleep).run()
 

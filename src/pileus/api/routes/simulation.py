@@ -24,7 +24,7 @@ from pileus.store.compute import capacities, instances
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles
 from pileus.tasks.operations import OPERATIONS
-from pileus.tasks.reconcile import reconcile
+from pileus.tasks.reconciler import reconcile
 
 MOST = 2**31 - 1
 
