@@ -1,4 +1,4 @@
-"""The durable work on projects: task types and their arguments."""
+"""Task types on projects, and their arguments."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""The durable work on instances, images and placement groups: task types and their arguments."""
+"""Task types on instances, images and placement groups, and their arguments."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The durable work on networks, addresses and security groups: task types and their arguments."""
+"""Task types on networks, addresses and security groups, and their arguments."""
 
 from msgspec import UNSET, Struct, UnsetType, field
 

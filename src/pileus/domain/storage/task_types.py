@@ -1,4 +1,4 @@
-"""The durable work on volumes and snapshots: task types and their arguments."""
+"""Task types on volumes and snapshots, and their arguments."""
 
 from msgspec import Struct
 

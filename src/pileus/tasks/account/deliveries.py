@@ -52,7 +52,7 @@ class Deliverer:
     async def run(self) -> None:
         """Serve due subscriptions concurrently until cancelled; failures are logged."""
         try:
-            await repeat(self._start_due, POLL_INTERVAL, self.sleep, LOG, "Subscriptions could not be looked at")
+            await repeat(self._start_due, POLL_INTERVAL, self.sleep, LOG, "Polling subscriptions failed")
         finally:
             await cancel_and_wait(*self._running)
 
@@ -97,7 +97,7 @@ class Deliverer:
         if current is None or current.revision != subscription.revision:
             return None
         if dropped := await subscriptions.drop(tx, current.id, now - KEPT):
-            LOG.warning("Lines are not sent: too old", extra={"subscription_id": current.id, "lines": dropped})
+            LOG.warning("Audit events are dropped: too old", extra={"subscription_id": current.id, "lines": dropped})
         return await subscriptions.save(tx, current, current.leased(now + LEASE))
 
     async def _send(self, subscription: Subscription, pending: list[UserAction]) -> Outcome:
@@ -114,7 +114,7 @@ class Deliverer:
                     outcome.failure = str(failure)
                     break
                 details = {"subscription_id": subscription.id, "user_action_id": action.id, "reason": str(failure)}
-                LOG.warning("A line of the audit log is not sent", extra=details)
+                LOG.warning("An audit event is dropped: refused", extra=details)
                 outcome.dropped.append(action.id)
         return outcome
 

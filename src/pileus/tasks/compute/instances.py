@@ -38,7 +38,7 @@ from pileus.tasks.network import ddos_profiles
 from pileus.tasks.network.floating_ips import associate_all, disassociate_all
 from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.storage.snapshots import delete_volume_snapshots, mark_snapshots_failed
+from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapshot_errors
 
 
 class _HasInstance(Protocol):
@@ -201,7 +201,7 @@ async def _save_deletion_failed(tx: Tx, ctx: TaskContext[DeleteInstanceArgs]) ->
     for floating_ip in await floating_ips.of_instance(tx, instance.id):
         await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
     for volume_id in ctx.args.volumes:
-        await mark_snapshots_failed(tx, ctx, volume_id)
+        await save_snapshot_errors(tx, ctx, volume_id)
 
 
 async def _resize(ctx: TaskContext[ResizeInstanceArgs]) -> None:

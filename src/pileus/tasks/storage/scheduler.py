@@ -47,7 +47,7 @@ class Scheduler:
 
     async def run(self) -> None:
         """Start due tasks and wake the engine, until cancelled; failures are logged."""
-        await repeat(self._poll, POLL_INTERVAL, self.sleep, LOG, "Schedules could not be looked at")
+        await repeat(self._poll, POLL_INTERVAL, self.sleep, LOG, "Polling schedules failed")
 
     async def _poll(self) -> None:
         if await self.start_due():

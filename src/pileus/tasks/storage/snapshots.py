@@ -76,7 +76,7 @@ async def delete_volume_snapshots(ctx: TaskContext[object], volume_id: str) -> N
         await ctx.write(partial(_remove_records, ctx, snapshot))
 
 
-async def mark_snapshots_failed(tx: Tx, ctx: TaskContext[object], volume_id: str) -> None:
+async def save_snapshot_errors(tx: Tx, ctx: TaskContext[object], volume_id: str) -> None:
     """Unlock a volume's remaining snapshots as `error_deleting`."""
     for snapshot in await snapshots.of_volume(tx, volume_id):
         await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.ERROR_DELETING, ctx.now()))

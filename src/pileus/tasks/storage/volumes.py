@@ -35,7 +35,7 @@ from pileus.tasks.capabilities import resize_driver, retype_driver, snapshot_dri
 from pileus.tasks.compute.machines import disk_spec, unlock_instance
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 from pileus.tasks.records import require_record
-from pileus.tasks.storage.snapshots import delete_volume_snapshots, mark_snapshots_failed, require_snapshot
+from pileus.tasks.storage.snapshots import delete_volume_snapshots, require_snapshot, save_snapshot_errors
 
 
 class _HasVolume(Protocol):
@@ -113,7 +113,7 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[VolumeArgs]) -> None:
 async def _save_error_deleting(tx: Tx, ctx: TaskContext[VolumeArgs]) -> None:
     volume = await require_volume(tx, ctx.args.volume_id)
     await volumes.save(tx, volume, volume.with_status(VolumeStatus.ERROR_DELETING, ctx.now()))
-    await mark_snapshots_failed(tx, ctx, volume.id)
+    await save_snapshot_errors(tx, ctx, volume.id)
 
 
 async def _attach_volume(ctx: TaskContext[AttachVolumeArgs]) -> None:
