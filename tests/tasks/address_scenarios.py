@@ -30,7 +30,7 @@ async def _update_fip(tenant: Tenant) -> SendRequest:
 
 
 async def _delete_fip(tenant: Tenant) -> SendRequest:
-    """It is associated with a port, and protected."""
+    """It is assigned to a port, and protected."""
     floating_ip = await a_floating_ip(tenant, await an_inner_port(tenant))
     await _protect(tenant, floating_ip.floating_ip_address)
     return request("DELETE", tenant.path("floatingips", floating_ip.id))
@@ -42,7 +42,7 @@ async def _create_reserved(tenant: Tenant) -> SendRequest:
 
 
 async def _delete_reserved(tenant: Tenant) -> SendRequest:
-    """A floating IP is associated with it, and it is protected."""
+    """A floating IP is assigned to it, and it is protected."""
     _, (subnet,) = await a_network(tenant)
     port = await a_port(tenant, subnet)
     await a_floating_ip(tenant, port)

@@ -73,7 +73,7 @@ async def _destroy_images(ctx: ProjectContext) -> None:
 
 
 async def _destroy_security_groups(ctx: ProjectContext) -> None:
-    """Destroy the security groups, and disassociate the floating IPs."""
+    """Destroy the security groups, and unassign the floating IPs."""
     if isinstance(ctx.driver, FloatingIPs):
         for floating_ip_id in await _list_ids(ctx, "floating_ips"):
             await ctx.driver.ensure_no_floating_ip(floating_ip_id)
@@ -83,7 +83,7 @@ async def _destroy_security_groups(ctx: ProjectContext) -> None:
 
 
 async def _restore_security_groups(ctx: ProjectContext) -> None:
-    """Restore the security groups, but not the floating IPs' associations: their machines are gone."""
+    """Restore the security groups, but not the floating IPs' assignments: their machines are gone."""
     async with ctx.db.scan() as tx:
         groups = await security_groups.TABLE.find(tx, project_contents.OWN, project_id=ctx.args.project_id)
         rules = await security_groups.rules_of_each(tx, [group.id for group in groups])

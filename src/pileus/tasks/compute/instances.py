@@ -35,7 +35,7 @@ from pileus.store.storage import attachments, volumes
 from pileus.tasks.capabilities import rebuild_driver
 from pileus.tasks.compute.machines import load_machine, require_instance
 from pileus.tasks.network import ddos_profiles
-from pileus.tasks.network.floating_ips import associate_all, disassociate_all
+from pileus.tasks.network.floating_ips import assign_all, unassign_all
 from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapshot_errors
@@ -110,11 +110,11 @@ async def _connect(ctx: TaskContext[CreateInstanceArgs]) -> None:
         await apply_default_groups(ctx, dict.fromkeys(group for nic in machine.nics for group in nic.groups))
         for nic in machine.nics:
             await ctx.driver.ensure_interface(machine.id, nic)
-    await _associate_floating_ips(ctx)
+    await _assign_floating_ips(ctx)
 
 
 async def _disconnect(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    await _disassociate_floating_ips(ctx)
+    await _unassign_floating_ips(ctx)
     machine = await load_machine(ctx, ctx.args.instance_id)
     if isinstance(ctx.driver, Interfaces):
         for nic in machine.nics:
@@ -124,12 +124,12 @@ async def _disconnect(ctx: TaskContext[CreateInstanceArgs]) -> None:
             await ctx.driver.ensure_detached(machine.id, disk.id)
 
 
-async def _associate_floating_ips(ctx: TaskContext[_HasInstance]) -> None:
-    await associate_all(ctx, await _load_floating_ips(ctx))
+async def _assign_floating_ips(ctx: TaskContext[_HasInstance]) -> None:
+    await assign_all(ctx, await _load_floating_ips(ctx))
 
 
-async def _disassociate_floating_ips(ctx: TaskContext[_HasInstance]) -> None:
-    await disassociate_all(ctx, await _load_floating_ips(ctx))
+async def _unassign_floating_ips(ctx: TaskContext[_HasInstance]) -> None:
+    await unassign_all(ctx, await _load_floating_ips(ctx))
 
 
 async def _load_floating_ips(ctx: TaskContext[_HasInstance]) -> list[FloatingIP]:
@@ -251,7 +251,7 @@ _CREATION = (
 _PROTECTION = Step("protect", ddos_profiles.protect, undo=ddos_profiles.unprotect)
 _DELETION = (
     Step("remove the machine", _destroy_machine),
-    Step("stop leading there", _disassociate_floating_ips, undo=_associate_floating_ips),
+    Step("stop leading there", _unassign_floating_ips, undo=_assign_floating_ips),
     Step("remove volumes", _delete_volumes),
     Step("stop protecting", ddos_profiles.unprotect),
 )

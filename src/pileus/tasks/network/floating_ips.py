@@ -50,19 +50,19 @@ async def _load_floating_ip(ctx: TaskContext[_HasFloatingIP]) -> FloatingIP:
         return await _require_floating_ip(tx, ctx.args.floating_ip_id)
 
 
-async def associate_all(ctx: TaskContext[object], associated: Iterable[FloatingIP]) -> None:
-    """Associate each floating IP with the target in its record, in the driver."""
-    for floating_ip in associated:
-        await _associate(ctx, floating_ip, floating_ip.target)
+async def assign_all(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
+    """Assign each floating IP to the target in its record, in the driver."""
+    for floating_ip in assigned:
+        await _assign(ctx, floating_ip, floating_ip.target)
 
 
-async def disassociate_all(ctx: TaskContext[object], associated: Iterable[FloatingIP]) -> None:
-    """Disassociate each floating IP in the driver; the records stay."""
-    for floating_ip in associated:
-        await _associate(ctx, floating_ip, Target())
+async def unassign_all(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
+    """Unassign each floating IP in the driver; the records stay."""
+    for floating_ip in assigned:
+        await _assign(ctx, floating_ip, Target())
 
 
-async def _associate(ctx: TaskContext[object], floating_ip: FloatingIP, target: Target) -> None:
+async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: Target) -> None:
     driver = floating_ip_driver(ctx.driver)
     if target.port_id is None or target.fixed_ip_address is None:
         await driver.ensure_no_floating_ip(floating_ip.id)
@@ -77,12 +77,12 @@ async def _associate(ctx: TaskContext[object], floating_ip: FloatingIP, target: 
     await driver.ensure_floating_ip(spec)
 
 
-async def _associate_as_saved(ctx: TaskContext[_HasFloatingIP]) -> None:
-    await associate_all(ctx, [await _load_floating_ip(ctx)])
+async def _assign_as_saved(ctx: TaskContext[_HasFloatingIP]) -> None:
+    await assign_all(ctx, [await _load_floating_ip(ctx)])
 
 
-async def _disassociate(ctx: TaskContext[_HasFloatingIP]) -> None:
-    await disassociate_all(ctx, [await _load_floating_ip(ctx)])
+async def _unassign(ctx: TaskContext[_HasFloatingIP]) -> None:
+    await unassign_all(ctx, [await _load_floating_ip(ctx)])
 
 
 async def _unlock(tx: Tx, ctx: TaskContext[_HasFloatingIP]) -> None:
@@ -102,7 +102,7 @@ async def _remove_created(tx: Tx, ctx: TaskContext[FloatingIPArgs]) -> None:
 
 async def _apply_update(ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
     floating_ip = await _load_floating_ip(ctx)
-    await _associate(ctx, floating_ip, ctx.args.target or floating_ip.target)
+    await _assign(ctx, floating_ip, ctx.args.target or floating_ip.target)
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
@@ -162,20 +162,20 @@ async def _convert_to_reserved_fixed_ip(tx: Tx, ctx: TaskContext[ConvertFloating
 OPERATIONS = (
     Operation(
         CREATE_FLOATING_IP,
-        steps=(Step("lead to the port", _associate_as_saved, undo=_disassociate),),
+        steps=(Step("lead to the port", _assign_as_saved, undo=_unassign),),
         done=_save_created,
         failed=_remove_created,
     ),
     Operation(
         UPDATE_FLOATING_IP,
-        steps=(Step("lead elsewhere", _apply_update, undo=_associate_as_saved),),
+        steps=(Step("lead elsewhere", _apply_update, undo=_assign_as_saved),),
         done=_save_updated,
         failed=_unlock,
     ),
     Operation(
         DELETE_FLOATING_IP,
         steps=(
-            Step("stop leading", _disassociate, undo=_associate_as_saved),
+            Step("stop leading", _unassign, undo=_assign_as_saved),
             Step("stop protecting", ddos_profiles.unprotect, undo=ddos_profiles.protect),
         ),
         done=_remove_deleted,

@@ -18,7 +18,7 @@ from pileus.store.network import floating_ips
 from pileus.tasks.capabilities import interface_driver
 from pileus.tasks.compute.machines import load_nic, unlock_instance
 from pileus.tasks.network import ddos_profiles
-from pileus.tasks.network.floating_ips import associate_all, disassociate_all
+from pileus.tasks.network.floating_ips import assign_all, unassign_all
 from pileus.tasks.network.ports import require_port, unlock_port
 from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import Operation, Step, TaskContext
@@ -27,16 +27,16 @@ from pileus.tasks.operation import Operation, Step, TaskContext
 async def _attach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
     async with ctx.db.read() as tx:
         nic = await load_nic(tx, await require_port(tx, ctx.args.port_id))
-        associated = await floating_ips.of_port(tx, nic.port_id)
+        assigned = await floating_ips.of_port(tx, nic.port_id)
     await apply_default_groups(ctx, nic.groups)
     await interface_driver(ctx.driver).ensure_interface(ctx.args.instance_id, nic)
-    await associate_all(ctx, associated)
+    await assign_all(ctx, assigned)
 
 
 async def _detach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
     async with ctx.db.read() as tx:
-        associated = await floating_ips.of_port(tx, ctx.args.port_id)
-    await disassociate_all(ctx, associated)
+        assigned = await floating_ips.of_port(tx, ctx.args.port_id)
+    await unassign_all(ctx, assigned)
     await interface_driver(ctx.driver).ensure_no_interface(ctx.args.instance_id, ctx.args.port_id)
 
 

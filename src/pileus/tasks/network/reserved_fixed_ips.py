@@ -22,7 +22,7 @@ from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.tasks.network import ddos_profiles
-from pileus.tasks.network.floating_ips import associate_all, disassociate_all
+from pileus.tasks.network.floating_ips import assign_all, unassign_all
 from pileus.tasks.network.ports import require_port, unlock_port
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
@@ -40,12 +40,12 @@ async def _undo_creation(tx: Tx, ctx: TaskContext[CreateReservedFixedIPArgs]) ->
         await ports.save(tx, port, replace(port, task_id=None, reserved=False, name=""))
 
 
-async def _disassociate_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
-    await disassociate_all(ctx, await _load_floating_ips(ctx))
+async def _unassign_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
+    await unassign_all(ctx, await _load_floating_ips(ctx))
 
 
-async def _associate_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
-    await associate_all(ctx, await _load_floating_ips(ctx))
+async def _assign_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
+    await assign_all(ctx, await _load_floating_ips(ctx))
 
 
 async def _load_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> list[FloatingIP]:
@@ -97,7 +97,7 @@ OPERATIONS = (
     Operation(
         DELETE_RESERVED_FIXED_IP,
         steps=(
-            Step("stop leading there", _disassociate_floating_ips, undo=_associate_floating_ips),
+            Step("stop leading there", _unassign_floating_ips, undo=_assign_floating_ips),
             Step("stop protecting", ddos_profiles.unprotect, undo=ddos_profiles.protect),
         ),
         done=_remove_deleted,
