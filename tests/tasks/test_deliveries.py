@@ -98,7 +98,7 @@ def deliveries(bench: Workbench) -> DeliveryBench:
 async def test_each_event_is_sent_to_each_subscriber_of_its_tenant_in_order(deliveries: DeliveryBench) -> None:
     await deliveries.subscribe(1, "one")
     await deliveries.subscribe(2, "two")
-    await deliveries.subscribe(3, "strange", client_id=2)
+    await deliveries.subscribe(3, "other tenant", client_id=2)
 
     await deliveries.add_events("a", "b", "c")
     await deliveries.deliverer().run_until_idle()
