@@ -52,7 +52,7 @@ async def _destroy_snapshots(ctx: ProjectContext) -> None:
     if not isinstance(ctx.driver, Snapshots):
         return
     for snapshot_id in await _list_ids(ctx, "snapshots"):
-        await ctx.write(partial(project_contents.set_status, "snapshots", snapshot_id, SnapshotStatus.DELETING))
+        await _set_status(ctx, "snapshots", snapshot_id, SnapshotStatus.DELETING)
         await ctx.driver.ensure_no_snapshot(snapshot_id)
 
 
@@ -60,7 +60,7 @@ async def _destroy_volumes(ctx: ProjectContext) -> None:
     if not isinstance(ctx.driver, Volumes):
         return
     for volume_id in await _list_ids(ctx, "volumes"):
-        await ctx.write(partial(project_contents.set_status, "volumes", volume_id, VolumeStatus.DELETING))
+        await _set_status(ctx, "volumes", volume_id, VolumeStatus.DELETING)
         await ctx.driver.ensure_no_volume(volume_id)
 
 
@@ -68,7 +68,7 @@ async def _destroy_images(ctx: ProjectContext) -> None:
     if not isinstance(ctx.driver, Images):
         return
     for image_id in await _list_ids(ctx, "images"):
-        await ctx.write(partial(project_contents.set_status, "images", image_id, ImageStatus.DELETING))
+        await _set_status(ctx, "images", image_id, ImageStatus.DELETING)
         await ctx.driver.ensure_no_image(image_id)
 
 
@@ -139,6 +139,10 @@ async def _unprotect_addresses(ctx: ProjectContext) -> None:
 async def _save_profile_inactive(profile_id: int, tx: Tx) -> None:
     if profile := await ddos_profiles.find(tx, profile_id):
         await ddos_profiles.save(tx, profile, replace(profile, active=False))
+
+
+async def _set_status(ctx: ProjectContext, table: str, resource_id: str, status: str) -> None:
+    await ctx.write(partial(project_contents.set_status, table, resource_id, status))
 
 
 async def _list_ids(ctx: ProjectContext, table: str) -> list[str]:
