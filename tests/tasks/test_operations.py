@@ -97,7 +97,8 @@ async def running(
     """A cloud whose engine does not run by itself, on each database."""
     data, clock, catalogue = tmp_path_factory.mktemp("operations"), Clock(), catalogue_of(Settings())
     with database_url(request.param) as url:
-        db, driver = await open_database(url, data), Simulated(data / "simulated.db", fetching=Fetching(anywhere=True))
+        db = await open_database(url, data)
+        driver = Simulated(data / "simulated.db", fetching=Fetching(anywhere=True))
         await seed(db, catalogue, given_key="", data=data, now=clock())
         cloud = AppState(db, catalogue, clock, new_id, lambda: None, driver, Messenger(), patience=0)
         engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_id, lease=LEASE)

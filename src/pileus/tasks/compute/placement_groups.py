@@ -49,7 +49,8 @@ async def _choose_host(tx: Tx, instance: Instance, group: PlacementGroup, hosts:
     taken = await placement_groups.hosts_of(tx, group.id, but=instance.id)
     if instance.host is not None and may_stay_on(instance.host, group.policy, taken):
         return instance.host
-    host = choose_host(hosts, await placement_groups.load(tx, instance.region_id), group.policy, taken)
+    load = await placement_groups.load(tx, instance.region_id)
+    host = choose_host(hosts, load, group.policy, taken)
     if host is None:
         raise NoCapacity(f"Placement group {group.id} ({group.policy}) has no host left for another instance")
     return host

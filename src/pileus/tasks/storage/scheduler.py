@@ -60,7 +60,8 @@ class Scheduler:
         for schedule_id in due_schedules:
             await self.db.write(partial(self._set_next_run, schedule_id))
         async with self.db.read() as tx:
-            due_snapshots, expired = await schedules.due_snapshots(tx), await schedules.expired(tx, self.now())
+            due_snapshots = await schedules.due_snapshots(tx)
+            expired = await schedules.expired(tx, self.now())
         created = [await self.db.write(partial(self._create_snapshot, *due)) for due in due_snapshots]
         deleted = [await self.db.write(partial(self._delete_snapshot, snapshot_id)) for snapshot_id in expired]
         return sum(created) + sum(deleted)
