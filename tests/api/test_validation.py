@@ -8,7 +8,7 @@ from msgspec import UNSET
 from pileus.api.validation import convert_body, decode_body, invalid_body, parameter_errors
 from pileus.api.validation_errors import NO_LINE_BREAK, find_errors
 from pileus.api.wire.compute.instance_requests import ActOnInstance, CreateInstance, StartInstance, UpdateInstance
-from pileus.api.wire.compute.ssh_keys import ShareSSHKey
+from pileus.api.wire.compute.ssh_key_requests import ShareSSHKey
 from pileus.api.wire.network.interfaces import (
     AttachAnySubnet,
     AttachExternal,

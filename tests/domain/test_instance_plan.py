@@ -18,8 +18,9 @@ from pileus.domain.compute.instance_orders import (
     NewInterface,
     NewVolume,
     Source,
+    source_ids,
 )
-from pileus.domain.compute.instance_plan import InstancePlan, plan_instance, with_name
+from pileus.domain.compute.instance_plan import InstancePlan, InstanceSources, plan_instance, with_name
 from pileus.domain.errors import Invalid, NoCapacity, NotFound
 from pileus.domain.storage.disks import OrderSources
 from pileus.domain.tags import Tag, Tags, make_tags
@@ -57,7 +58,8 @@ def plan(
     wanted = order or an_order()
     size = flavor or the_catalogue().flavor(wanted.flavor_id)
     assert size is not None
-    return plan_instance(wanted, size, things or found(), a_context(), TASK)
+    sources = InstanceSources(flavor=size, ssh_key_id=wanted.ssh_key_name, disks=things or found())
+    return plan_instance(wanted, sources, a_context(), TASK)
 
 
 def refused(
@@ -73,7 +75,7 @@ def values(tags: Tags, *, read_only: bool) -> dict[str, str]:
 
 
 def test_a_server_begins_building_held_by_the_task_that_makes_it() -> None:
-    made = plan(an_order(ssh_key_id="k-1", placement_group_id="g-1")).instance
+    made = plan(an_order(ssh_key_name="k-1", placement_group_id="g-1")).instance
 
     assert (made.id, made.name, made.flavor_id, made.kind) == ("id-1", "web", "g1-standard-1-2", "vm")
     assert (made.status, made.vm_state, made.task_state) == ("BUILD", "building", "scheduling")
@@ -279,7 +281,7 @@ def test_what_the_order_names_must_be_there() -> None:
     ],
 )
 def test_an_image_says_whether_it_takes_an_ssh_key(rule: str | None, key: str | None, complaint: str | None) -> None:
-    order, things = an_order(ssh_key_id=key), image_like(ssh_key=rule)
+    order, things = an_order(ssh_key_name=key), image_like(ssh_key=rule)
 
     if complaint is None:
         assert plan(order, things).instance.ssh_key_id == key
@@ -298,7 +300,7 @@ def test_an_image_says_whether_it_takes_an_ssh_key(rule: str | None, key: str | 
         ({"username": "me", "password": "Secret-1"}, (None, "me", "Secret-1")),
         ({"password": "Secret-1", "user_data": SCRIPT}, (None, None, "Secret-1")),
         ({"password": "Secret-1", "user_data": "ignored, whatever it is"}, (None, None, "Secret-1")),
-        ({"password": "Secret-1", "ssh_key_id": "k-1"}, (None, None, "Secret-1")),
+        ({"password": "Secret-1", "ssh_key_name": "k-1"}, (None, None, "Secret-1")),
     ],
 )
 def test_on_linux_a_password_takes_the_place_of_user_data(
@@ -370,9 +372,9 @@ def test_what_is_new_is_held_against_quotas() -> None:
 def test_an_order_names_each_source_once() -> None:
     order = an_order(from_image(), from_image(), blank(), TAKEN)
 
-    assert order.source_ids(Source.IMAGE) == [UBUNTU]
-    assert order.source_ids(Source.EXISTING) == ["v-1"]
-    assert order.source_ids(Source.NEW) == []
+    assert source_ids(order.volumes, Source.IMAGE) == [UBUNTU]
+    assert source_ids(order.volumes, Source.EXISTING) == ["v-1"]
+    assert source_ids(order.volumes, Source.NEW) == []
 
 
 VOLUMES = st.lists(

@@ -59,7 +59,7 @@ def test_a_patch_with_a_bad_tag_is_refused() -> None:
     ],
 )
 def test_a_volume_is_ordered_by_its_source(volume: dict[str, Any], order: NewVolume) -> None:
-    assert new_instance(volumes=[volume]).order(None).volumes == [order]
+    assert new_instance(volumes=[volume]).order().volumes == [order]
 
 
 @pytest.mark.parametrize(
@@ -105,16 +105,16 @@ def test_a_volume_is_ordered_by_its_source(volume: dict[str, Any], order: NewVol
     ],
 )
 def test_an_interface_is_ordered_by_its_type(interface: dict[str, Any], order: NewInterface) -> None:
-    assert new_instance(interfaces=[interface]).order(None).interfaces == [order]
+    assert new_instance(interfaces=[interface]).order().interfaces == [order]
 
 
 def test_older_clients_may_use_their_own_fields_and_empty_text() -> None:
     body = new_instance(
         names=["web-1"], keypair_name="mine", metadata={"env": "prod"}, password="", username="", user_data=""
     )
-    order = body.order(ID)
+    order = body.order()
 
-    assert (order.name, order.ssh_key_id, order.tags) == ("web-1", ID, {"env": "prod"})
+    assert (order.name, order.ssh_key_name, order.tags) == ("web-1", "mine", {"env": "prod"})
     assert (order.username, order.password, order.user_data) == (None, None, None)
     assert body.effective_ssh_key() == "mine"
 

@@ -155,7 +155,7 @@ def page(*views: Any) -> Page[Any]:
         ("GET", "/cloud/v1/regions/1", 200, RegionView.of(REGION, None)),
         ("GET", "/cloud/v1/regions", 200, page(RegionView.of(REGION, ID, with_volume_types=True))),
         ("GET", "/cloud/v1/ssh_keys/1", 200, page(SSHKeyView.of(KEY))),
-        ("POST", "/cloud/v1/ssh_keys/1", 201, CreatedSSHKeyView.made(KEY, "private")),
+        ("POST", "/cloud/v1/ssh_keys/1", 201, CreatedSSHKeyView.created(KEY, "private")),
         ("GET", f"/cloud/v1/images/1/1/{ID}", 200, ImageView.of(IMAGE, TAGS, "Local", 1)),
         ("GET", "/cloud/v1/user_actions", 200, page(UserActionView.of(ACTION))),
         ("GET", "/cloud/v1/flavors/1/1", 200, page(ListedFlavor.of(FLAVOR), PricedFlavor.priced(FLAVOR, "EUR"))),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar, TypedDict
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Forbidden
@@ -33,6 +34,25 @@ class ImagePatch(TypedDict, total=False):
     hw_firmware_type: str
     hw_machine_type: str
     tags: Mapping[str, str | None]
+
+
+UNKNOWN_OS = "unknown"
+
+
+class NewImage(Struct, frozen=True, kw_only=True):
+    """An image to create; the operating system of an image of a volume is that of the volume."""
+
+    name: str
+    os_distro: str = UNKNOWN_OS
+    os_type: str = "linux"
+    os_version: str = UNKNOWN_OS
+    architecture: str = "x86_64"
+    ssh_key: str | None = "allow"
+    is_baremetal: bool = False
+    hw_firmware_type: str | None = None
+    hw_machine_type: str | None = None
+    cow_format: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Image(Lockable, frozen=True, kw_only=True):

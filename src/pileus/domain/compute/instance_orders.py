@@ -7,6 +7,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instances import Kind
+from pileus.domain.errors import invalid
+from pileus.domain.network.ddos_profiles import NewDdosProfile
 
 
 class Source(StrEnum):
@@ -63,8 +66,14 @@ class NewInterface(Struct, frozen=True, kw_only=True):
     port_group: int = 0
 
 
+def source_ids(volumes: Iterable[NewVolume], source: Source) -> list[str]:
+    """Return the ids of the sources of one kind that volumes are created from, without duplicates."""
+    matching = [volume.source_id for volume in volumes if volume.source == source]
+    return list(dict.fromkeys(source_id for source_id in matching if source_id is not None))
+
+
 class InstanceOrder(Struct, frozen=True, kw_only=True):
-    """A server as it is asked for; `ssh_key_id` is what the key's name led to; `user_data` is base64 text."""
+    """An instance to create; its flavor must be of one of the `kinds`. `user_data` is base64 text."""
 
     flavor_id: str
     name: str | None = None
@@ -73,16 +82,19 @@ class InstanceOrder(Struct, frozen=True, kw_only=True):
     interfaces: Sequence[NewInterface]
     security_group_ids: Sequence[str] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
-    ssh_key_id: str | None = None
+    ssh_key_name: str | None = None
     placement_group_id: str | None = None
     username: str | None = None
     password: str | None = None
     user_data: str | None = None
     configuration: Mapping[str, Any] | None = None
+    ddos_profile: NewDdosProfile | None = None
+    kinds: tuple[Kind, ...] = (Kind.VM, Kind.GPU)
 
-    def source_ids(self, source: Source) -> list[str]:
-        """The ids of the things of one kind that its volumes come from, each once."""
-        return list(dict.fromkeys(v.source_id for v in self.volumes if v.source == source and v.source_id is not None))
+    def check_boot_source(self) -> None:
+        """Raise Invalid if a bare metal server is ordered without an image or app template, or with both."""
+        if self.kinds == (Kind.BAREMETAL,) and len(self.volumes) != 1:
+            raise invalid(image_id="Give either image_id or apptemplate_id")
 
     def groups_of(self, interface: NewInterface) -> Sequence[str]:
         """The security groups of an interface: its own, else the order's; none means the project's default one."""

@@ -26,6 +26,14 @@ from pileus.domain.tags import Tag, make_tags, merged, validate_tags
 LONGEST = "255.255.255.255"
 
 
+class InstanceSources(Struct, frozen=True, kw_only=True):
+    """What the names and ids in an order refer to; `disks` holds the sources of its volumes."""
+
+    flavor: Flavor
+    ssh_key_id: str | None = None
+    disks: OrderSources
+
+
 class InstancePlan(Struct, frozen=True, kw_only=True):
     """The records of a new server: `volumes` are new, `taken` existed before; `tags` by the id of what they are on.
 
@@ -57,24 +65,22 @@ def with_name(instance: Instance, template: str, addresses: Sequence[str]) -> In
     return replace(instance, name=from_template(template, addresses))
 
 
-def plan_instance(
-    order: InstanceOrder, flavor: Flavor, found: OrderSources, ctx: Context, task_id: str
-) -> InstancePlan:
-    """Plan the server that was ordered; raises Invalid, NotFound, Conflict or NoCapacity where it cannot be."""
-    name = _name(order)
+def plan_instance(order: InstanceOrder, sources: InstanceSources, ctx: Context, task_id: str) -> InstancePlan:
+    """Plan the records of an ordered instance. Raises Invalid, NotFound, Conflict or NoCapacity."""
+    name, flavor = _name(order), sources.flavor
     _settled(order, flavor)
-    disks = with_boot_order([resolved(volume, flavor, found) for volume in order.volumes])
+    disks = with_boot_order([resolved(volume, flavor, sources.disks) for volume in order.volumes])
     boot = boot_disk(disks)
     image = boot.image if boot else None
     _suits(flavor, boot)
-    instance = _instance(order, flavor, image, name, ctx, task_id)
+    instance = _instance(order, sources, image, name, ctx, task_id)
     tags = {
         instance.id: merged(make_tags(_system_tags(boot, task_id).items(), read_only=True), validate_tags(order.tags))
     }
     template = boot.app_template if boot else None
     answers = template.configured(order.configuration) if template else {}
     plan = InstancePlan(instance=instance, tags=tags, configuration=answers)
-    return plan if flavor.kind != Kind.VM else _with_volumes(plan, disks, found, ctx, task_id)
+    return plan if flavor.kind != Kind.VM else _with_volumes(plan, disks, sources.disks, ctx, task_id)
 
 
 def _with_volumes(
@@ -144,9 +150,9 @@ def _suits(flavor: Flavor, boot: ResolvedDisk | None) -> None:
 
 
 def _instance(  # noqa: PLR0913, PLR0917  # a record is made of all of them
-    order: InstanceOrder, flavor: Flavor, image: Image | None, name: str, ctx: Context, task_id: str
+    order: InstanceOrder, sources: InstanceSources, image: Image | None, name: str, ctx: Context, task_id: str
 ) -> Instance:
-    now = ctx.now()
+    now, flavor = ctx.now(), sources.flavor
     return Instance(
         id=ctx.new_id(),
         client_id=ctx.place.client_id,
@@ -158,7 +164,7 @@ def _instance(  # noqa: PLR0913, PLR0917  # a record is made of all of them
         task_state="scheduling",
         task_id=task_id,
         creator_task_id=task_id,
-        ssh_key_id=check_ssh_key(order.ssh_key_id, image),
+        ssh_key_id=check_ssh_key(sources.ssh_key_id, image),
         placement_group_id=order.placement_group_id,
         boot=_boot(order, windows=(image.os_type if image else flavor.os_type) == "windows"),
         created_at=now,

@@ -26,6 +26,16 @@ class DdosTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     fields: list[DdosTemplateField] = field(default_factory=list)
 
 
+class NewDdosProfile(Struct, frozen=True, kw_only=True):
+    """A DDoS profile to create: its template, and answers to the template's fields.
+
+    Each answer has the keys `base_field` (the field's id) and `field_value`.
+    """
+
+    template_id: int
+    answers: list[dict[str, Any]] = field(default_factory=list)
+
+
 class DdosProfile(Struct, frozen=True, kw_only=True):
     """The protection of one address; `status` is one of Active, Queued, Error."""
 

@@ -1,1 +1,1 @@
-"""Services of the compute family."""
+"""Services for instances, bare metal servers, images, SSH keys and placement groups."""

@@ -1,138 +1,123 @@
-"""Making a server: everything that one transaction writes between the order and the task that carries it out."""
+"""Create instances: resolve the order, plan the records, save them and start the task."""
 
-from collections.abc import Callable, Collection
 from typing import Any
 
-from msgspec import Struct
-
-from pileus.api.context import RequestContext
-from pileus.api.wire.network.ddos_profiles import NewProfile
 from pileus.domain.account import quota_checks
-from pileus.domain.compute.flavors import Flavor
+from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.instance_orders import InstanceOrder
-from pileus.domain.compute.instance_plan import InstancePlan, plan_instance
-from pileus.domain.compute.instances import Kind
-from pileus.domain.errors import NotFound, invalid
+from pileus.domain.compute.instance_plan import InstancePlan, InstanceSources, plan_instance
+from pileus.domain.compute.instances import Instance, Kind
+from pileus.domain.compute.task_types import CREATE_BAREMETAL, CREATE_VM, CreateInstanceArgs
+from pileus.domain.context import Context
 from pileus.domain.storage.disks import OrderSources
+from pileus.domain.tasks import Task
+from pileus.drivers.protocols.compute import Compute
 from pileus.services.account.request_quotas import check_quotas
 from pileus.services.compute.capacities import check_capacity
 from pileus.services.compute.order_sources import resolve_sources
 from pileus.services.network.ddos_protection import protect_public_address
 from pileus.services.network.interfaces import AttachedInterface, InterfaceContext, create_interface
+from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
-from pileus.store.compute import instances, placement_groups, ssh_keys
+from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.storage import attachments, volumes
 
 
-class CreateInstanceRequest(Struct, frozen=True, kw_only=True):
-    """A server that is wanted: the name of its SSH key, and what makes an order of it when the key's id is known."""
+async def create_instance(tx: Tx, ctx: Context, driver: Compute, order: InstanceOrder, task_id: str) -> Task:
+    """Save an ordered instance with its volumes and interfaces, and start the task that creates it.
 
-    ssh_key_name: str | None
-    order: Callable[[str | None], InstanceOrder]
-    kind: tuple[Kind, ...]
-    task_type: str
-    protection: NewProfile | None = None
-
-
-async def create_instance(tx: Tx, ctx: RequestContext, wish: CreateInstanceRequest, task_id: str) -> None:
-    """Write a new server and the task that makes it; raises what stands in the way, with nothing written."""
+    Raises NotFound, Invalid, Conflict, NoCapacity or QuotaExceeded.
+    """
+    ctx.region()
     await projects.require_open(tx, ctx.place)
-    order = wish.order(await _ssh_key_id(tx, ctx, wish.ssh_key_name))
-    flavor = _flavor(ctx, order, wish.kind)
-    await check_capacity(tx, ctx, flavor)
-    if order.placement_group_id:
-        (await placement_groups.get(tx, ctx.place, order.placement_group_id)).require_unlocked()
-    there = await resolve_sources(tx, ctx.catalogue, ctx.place, order)
-    plan = plan_instance(order, flavor, there, ctx, task_id)
-    await check_quotas(tx, ctx, quota_checks.requested_amounts(plan.basket(order, flavor)))
-    plan, plugged = await _written(tx, ctx, plan, order, task_id)
-    await _volumes(tx, ctx, plan, there)
-    profiles = [await protect_public_address(tx, ctx, plugged, wish.protection, task_id)] if wish.protection else []
-    args = _args(plan, plugged) | {"profiles": profiles}
-    await ctx.start_task(tx, wish.task_type, task_id, args, data=_shown(plan, order))
-    await ctx.audit(tx, "instance", "create", plan.instance.id, data=_shown(plan, order), task_id=task_id)
+    sources = await resolve_sources(tx, ctx, order)
+    await check_capacity(tx, ctx, driver, sources.flavor)
+    plan = plan_instance(order, sources, ctx, task_id)
+    await check_quotas(tx, ctx, quota_checks.requested_amounts(plan.basket(order, sources.flavor)))
+    plan, interfaces = await _save_instance(tx, ctx, plan, order, task_id)
+    await _save_volumes(tx, ctx, plan, sources.disks)
+    profiles = []
+    if order.ddos_profile is not None:
+        profiles = [await protect_public_address(tx, ctx, interfaces, order.ddos_profile, task_id)]
+    args, data = _task_args(plan, interfaces, profiles), _task_data(plan, sources, order)
+    task_type = CREATE_BAREMETAL if sources.flavor.kind == Kind.BAREMETAL else CREATE_VM
+    entry = AuditEntry("instance", "create", plan.instance.id, data)
+    return await start_task(tx, ctx, task_id, task_type, args, data=data, entry=entry)
 
 
-async def _ssh_key_id(tx: Tx, ctx: RequestContext, name: str | None) -> str | None:
-    """The id of the SSH key of that name; raises NotFound."""
-    if not name:
-        return None
-    key = await ssh_keys.find_by_name(tx, ctx.place, ctx.caller.user_id, name)
-    if key is None:
-        raise NotFound(f"SSH key {name} could not be found")
-    return key.id
-
-
-def _flavor(ctx: RequestContext, order: InstanceOrder, kinds: Collection[Kind]) -> Flavor:
-    flavor = ctx.catalogue.offered_flavor(order.flavor_id)
-    if flavor is None or flavor.kind not in kinds:
-        raise invalid(flavor=f"There is no flavor {order.flavor_id} for this kind of server")
-    return flavor
-
-
-async def _written(
-    tx: Tx, ctx: RequestContext, plan: InstancePlan, order: InstanceOrder, task_id: str
+async def _save_instance(
+    tx: Tx, ctx: Context, plan: InstancePlan, order: InstanceOrder, task_id: str
 ) -> tuple[InstancePlan, list[AttachedInterface]]:
-    """Insert the records: the instance first, which others refer to, its name when its addresses are known."""
-    template = plan.instance
-    await instances.add(tx, template)
-    plugging = InterfaceContext(
-        ctx=ctx,
-        task_id=task_id,
-        instance_id=template.id,
-        guarded=template.virtual,
-    )
-    # Who names an address has it before others are given any that is free.
-    turns = sorted(enumerate(order.interfaces), key=lambda turn: turn[1].ip_address is None)
-    made = {
-        at: await create_interface(tx, plugging, interface, order.groups_of(interface), at) for at, interface in turns
-    }
-    plugged = [made[at] for at in range(len(made))]
-    plan = plan.with_name([ip for each in plugged for ip in each.addresses])
-    await instances.save(tx, template, plan.instance)
+    """Insert the instance, create its interfaces, and name it: a name template needs their addresses."""
+    unnamed = plan.instance
+    await instances.add(tx, unnamed)
+    interfaces = await _create_interfaces(tx, ctx, unnamed, order, task_id)
+    plan = plan.with_name([ip for interface in interfaces for ip in interface.addresses])
+    await instances.save(tx, unnamed, plan.instance)
     await tags.add(tx, instances.KIND, ctx.place, plan.instance.id, plan.tags[plan.instance.id])
-    return plan, plugged
+    return plan, interfaces
 
 
-async def _volumes(tx: Tx, ctx: RequestContext, plan: InstancePlan, there: OrderSources) -> None:
+async def _create_interfaces(
+    tx: Tx, ctx: Context, instance: Instance, order: InstanceOrder, task_id: str
+) -> list[AttachedInterface]:
+    interface_ctx = InterfaceContext(ctx=ctx, task_id=task_id, instance_id=instance.id, guarded=instance.virtual)
+    # Requested addresses go first, so that no other interface of the order takes them.
+    entries = sorted(enumerate(order.interfaces), key=lambda entry: entry[1].ip_address is None)
+    created = {
+        position: await create_interface(tx, interface_ctx, interface, order.groups_of(interface), position)
+        for position, interface in entries
+    }
+    return [created[position] for position in range(len(created))]
+
+
+async def _save_volumes(tx: Tx, ctx: Context, plan: InstancePlan, sources: OrderSources) -> None:
     for volume in plan.volumes:
         await volumes.add(tx, volume)
-    for taken in plan.taken:
-        await volumes.save(tx, there.volumes[taken.id], taken)
+    for volume in plan.taken:
+        await volumes.save(tx, sources.volumes[volume.id], volume)
     for volume in (*plan.volumes, *plan.taken):
-        before_tags = await tags.of(tx, volume.id)
-        await tags.save(tx, volumes.KIND, ctx.place, volume.id, before_tags, plan.tags[volume.id])
+        await tags.save(tx, volumes.KIND, ctx.place, volume.id, await tags.of(tx, volume.id), plan.tags[volume.id])
     for attachment in plan.attachments:
         await attachments.add(tx, attachment)
 
 
-def _args(plan: InstancePlan, plugged: list[AttachedInterface]) -> dict[str, Any]:
-    new = [each.floating_ip.id for each in plugged if each.floating_ip and each.new_floating_ip]
-    return {
-        "instance_id": plan.instance.id,
-        "volumes": [volume.id for volume in plan.volumes],
-        "floating_ips": new,
-        "ports": [each.port.id for each in plugged if not each.port.reserved],
-        "configuration": plan.configuration,
-    }
+def _task_args(plan: InstancePlan, interfaces: list[AttachedInterface], profiles: list[int]) -> CreateInstanceArgs:
+    return CreateInstanceArgs(
+        instance_id=plan.instance.id,
+        volumes=[volume.id for volume in plan.volumes],
+        floating_ips=[
+            interface.floating_ip.id
+            for interface in interfaces
+            if interface.floating_ip is not None and interface.new_floating_ip
+        ],
+        ports=[interface.port.id for interface in interfaces if not interface.port.reserved],
+        configuration=plan.configuration,
+        profiles=profiles,
+    )
 
 
-def _shown(plan: InstancePlan, order: InstanceOrder) -> dict[str, Any]:
-    """What clients are told of an order: nothing that is secret."""
+def _task_data(plan: InstancePlan, sources: InstanceSources, order: InstanceOrder) -> dict[str, Any]:
+    """Return the order as clients see it in the task and the audit log; it holds no secrets."""
     return {
         "instance_id": plan.instance.id,
         "name": plan.instance.name,
         "flavor_name": order.flavor_id,
-        "keypair_name": order.ssh_key_id,
+        "keypair_name": sources.ssh_key_id,
         "servergroup_id": order.placement_group_id,
         "security_groups": list(order.security_group_ids),
         "network_config": [
-            {"type": each.type, "network_id": each.network_id, "subnet_id": each.subnet_id, "port_id": each.port_id}
-            for each in order.interfaces
+            {
+                "type": interface.type,
+                "network_id": interface.network_id,
+                "subnet_id": interface.subnet_id,
+                "port_id": interface.port_id,
+            }
+            for interface in order.interfaces
         ],
         "block_device_config": [
-            {"source": each.source, "size": each.size, "boot_index": each.boot_index} for each in order.volumes
+            {"source": volume.source, "size": volume.size, "boot_index": volume.boot_index} for volume in order.volumes
         ],
     }

@@ -1,42 +1,76 @@
-"""What the ids in an order lead to: the images, snapshots, volumes and app templates that a server is made from."""
+"""Resolve the names and ids in an order: SSH key, flavor, placement group, and the sources of its volumes."""
 
-from pileus.domain.catalogue import Catalogue, image_id
+from collections.abc import Sequence
+
+from pileus.domain.catalogue import image_id
+from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instance_orders import InstanceOrder, Source
-from pileus.domain.places import Place
+from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, Source, source_ids
+from pileus.domain.compute.instance_plan import InstanceSources
+from pileus.domain.context import Context
+from pileus.domain.errors import NotFound, invalid
 from pileus.domain.storage.disks import OrderSources
 from pileus.domain.storage.volumes import Volume
 from pileus.store import tags
-from pileus.store.compute import images
+from pileus.store.compute import images, placement_groups, ssh_keys
 from pileus.store.database import Tx
 from pileus.store.storage import snapshots, volumes
 
 
-async def resolve_sources(tx: Tx, catalogue: Catalogue, place: Place, order: InstanceOrder) -> OrderSources:
-    """Look up all that an order names; raises NotFound for the first that is not there for the tenant."""
-    region = catalogue.region(place.region_id)
-    taken = [await volumes.get(tx, place, each) for each in order.source_ids(Source.EXISTING)]
-    frozen = [await snapshots.get(tx, place, each) for each in order.source_ids(Source.SNAPSHOT)]
-    origins = [volume for each in frozen if (volume := await volumes.find(tx, each.volume_id))]
-    named = [each for wanted in order.source_ids(Source.APPTEMPLATE) if (each := catalogue.app_template(wanted))]
-    behind = [image_id(place.region_id, template.image_name) for template in named]
+async def resolve_sources(tx: Tx, ctx: Context, order: InstanceOrder) -> InstanceSources:
+    """Look up all that an order refers to, and lock its images. Raises NotFound, Invalid or Conflict."""
+    ssh_key_id = await _find_ssh_key_id(tx, ctx, order.ssh_key_name)
+    order.check_boot_source()
+    flavor = _require_flavor(ctx, order)
+    if order.placement_group_id:
+        (await placement_groups.get(tx, ctx.place, order.placement_group_id)).require_unlocked()
+    disks = await resolve_volume_sources(tx, ctx, order.volumes)
+    return InstanceSources(flavor=flavor, ssh_key_id=ssh_key_id, disks=disks)
+
+
+async def resolve_volume_sources(tx: Tx, ctx: Context, new_volumes: Sequence[NewVolume]) -> OrderSources:
+    """Look up what new volumes are created from, and lock the images. Raises NotFound or Conflict."""
+    place, catalogue = ctx.place, ctx.catalogue
+    existing = [await volumes.get(tx, place, volume_id) for volume_id in source_ids(new_volumes, Source.EXISTING)]
+    taken = [await snapshots.get(tx, place, snapshot_id) for snapshot_id in source_ids(new_volumes, Source.SNAPSHOT)]
+    origins = [volume for snapshot in taken if (volume := await volumes.find(tx, snapshot.volume_id))]
+    template_ids = source_ids(new_volumes, Source.APPTEMPLATE)
+    templates = [template for template_id in template_ids if (template := catalogue.app_template(template_id))]
+    image_ids = source_ids(new_volumes, Source.IMAGE)
+    image_ids += [image_id(place.region_id, template.image_name) for template in templates]
     return OrderSources(
         region_id=place.region_id,
-        volume_types=catalogue.volume_types_of(region) if region else {},
-        images=await _images(tx, place, [*order.source_ids(Source.IMAGE), *behind], [*taken, *origins]),
-        snapshots={snapshot.id: snapshot for snapshot in frozen},
-        volumes={volume.id: volume for volume in (*taken, *origins)},
-        app_templates={template.id: template for template in named},
-        tags={volume.id: await tags.of(tx, volume.id) for volume in taken},
+        volume_types=catalogue.volume_types_of(ctx.region()),
+        images=await _find_images(tx, ctx, image_ids, [*existing, *origins]),
+        snapshots={snapshot.id: snapshot for snapshot in taken},
+        volumes={volume.id: volume for volume in (*existing, *origins)},
+        app_templates={template.id: template for template in templates},
+        tags={volume.id: await tags.of(tx, volume.id) for volume in existing},
     )
 
 
-async def _images(tx: Tx, place: Place, wanted: list[str], made: list[Volume]) -> dict[str, Image]:
-    """The images wanted, and those behind volumes as far as they still are there."""
-    result = {each: await images.get(tx, place, each) for each in wanted}
-    for one in result.values():
-        await images.lock_for_use(tx, one)
-    for volume in made:
-        if volume.image_id and volume.image_id not in result and (image := await images.find(tx, volume.image_id)):
-            result[image.id] = image
-    return result
+async def _find_ssh_key_id(tx: Tx, ctx: Context, name: str | None) -> str | None:
+    if not name:
+        return None
+    key = await ssh_keys.find_by_name(tx, ctx.place, ctx.caller.user_id, name)
+    if key is None:
+        raise NotFound(f"SSH key {name} could not be found")
+    return key.id
+
+
+def _require_flavor(ctx: Context, order: InstanceOrder) -> Flavor:
+    flavor = ctx.catalogue.offered_flavor(order.flavor_id)
+    if flavor is None or flavor.kind not in order.kinds:
+        raise invalid(flavor=f"There is no flavor {order.flavor_id} for this kind of server")
+    return flavor
+
+
+async def _find_images(tx: Tx, ctx: Context, image_ids: list[str], existing: list[Volume]) -> dict[str, Image]:
+    """Return the images with these ids, locked, and those that the volumes were created from, if they still exist."""
+    found = {image_id: await images.get(tx, ctx.place, image_id) for image_id in image_ids}
+    for image in found.values():
+        await images.lock_for_use(tx, image)
+    for volume in existing:
+        if volume.image_id and volume.image_id not in found and (origin := await images.find(tx, volume.image_id)):
+            found[origin.id] = origin
+    return found

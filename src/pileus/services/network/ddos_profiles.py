@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from pileus.api.context import RequestContext
+from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, invalid
 from pileus.domain.network.ddos_profile_locks import locked
 from pileus.domain.network.ddos_profiles import DdosProfile, DdosTemplate
@@ -14,7 +14,7 @@ from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles, ports
 
 
-def template_of(ctx: RequestContext, template_id: int) -> DdosTemplate:
+def template_of(ctx: Context, template_id: int) -> DdosTemplate:
     """The template of that number; raises Invalid."""
     template = ctx.catalogue.ddos_template(template_id)
     if template is None:
@@ -22,14 +22,14 @@ def template_of(ctx: RequestContext, template_id: int) -> DdosTemplate:
     return template
 
 
-async def check_unprotected(tx: Tx, ctx: RequestContext, address: str) -> None:
+async def check_unprotected(tx: Tx, ctx: Context, address: str) -> None:
     """Return if an address has no protection yet; raises Conflict."""
     if other := await ddos_profiles.of_address(tx, ctx.place.region_id, address):
         raise Conflict(f"Address {address} is protected by DDoS profile {other.id} already")
 
 
 async def create_ddos_profile(  # each is a fact of its own
-    tx: Tx, ctx: RequestContext, address: str, *, template: DdosTemplate, fields: list[dict[str, Any]], task_id: str
+    tx: Tx, ctx: Context, address: str, *, template: DdosTemplate, fields: list[dict[str, Any]], task_id: str
 ) -> DdosProfile:
     """Write the profile of an address, held by the task that makes it true; raises Conflict."""
     await check_unprotected(tx, ctx, address)

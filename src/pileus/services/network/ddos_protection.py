@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from pileus.api.context import RequestContext
-from pileus.api.wire.network.ddos_profiles import NewProfile
+from pileus.domain.context import Context
 from pileus.domain.network.ddos_profile_locks import check_answers
+from pileus.domain.network.ddos_profiles import NewDdosProfile
 from pileus.domain.network.interfaces import public_address
 from pileus.services.network.ddos_profiles import create_ddos_profile, template_of
 from pileus.services.network.interfaces import AttachedInterface
@@ -13,7 +13,7 @@ from pileus.store.network import networks
 
 
 async def protect_public_address(
-    tx: Tx, ctx: RequestContext, plugged: Sequence[AttachedInterface], wish: NewProfile, task_id: str
+    tx: Tx, ctx: Context, plugged: Sequence[AttachedInterface], new_profile: NewDdosProfile, task_id: str
 ) -> int:
     """Write the protection of the first public address, held by the task that makes it true; the profile's id.
 
@@ -21,6 +21,6 @@ async def protect_public_address(
     """
     found = [(await networks.find(tx, each.port.network_id), each.addresses) for each in plugged]
     network, given = next((each for each in found if each[0] and each[0].external), found[0])
-    template = template_of(ctx, wish.profile_template)
-    fields, address = check_answers(template, wish.answers()), public_address(network, given)
+    template = template_of(ctx, new_profile.template_id)
+    fields, address = check_answers(template, new_profile.answers), public_address(network, given)
     return (await create_ddos_profile(tx, ctx, address, template=template, fields=fields, task_id=task_id)).id

@@ -27,7 +27,7 @@ from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.storage.volumes import VolumeStatus
 from pileus.domain.tasks import created_resources
 from pileus.drivers.protocols.compute import DriverError, Hosts, Interfaces, Volumes
-from pileus.services.compute.instance_removal import remove_instance_records
+from pileus.services.compute.instance_deletion import remove_instance_records
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports

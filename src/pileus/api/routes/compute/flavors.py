@@ -1,6 +1,7 @@
-"""Flavors: those on offer, and those that an instance, or one to be made of some volumes, could have."""
+"""Routes of flavors for virtual machines: all of them, and those that can boot given volumes."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
@@ -8,8 +9,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from pileus.api.auth import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
+from pileus.api.wire.compute.flavor_requests import CandidateVolume, FindFlavors
 from pileus.api.wire.compute.flavors import ListedFlavor, PricedFlavor
-from pileus.api.wire.compute.instance_volumes import CandidateVolume, SuitableFlavorsRequest
 from pileus.api.wire.paging import Page
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.app_templates import AppTemplate
@@ -24,11 +25,17 @@ from pileus.store.database import Tx
 from pileus.store.storage import attachments, snapshots, volumes
 
 INSTANCES = "/cloud/v1/instances/{project_id:int}/{region_id:int}"
-Boots = tuple[Image | None, AppTemplate | None]
+
+
+class BootSource(NamedTuple):
+    """The image and the app template on a volume, as far as they are known."""
+
+    image: Image | None = None
+    template: AppTemplate | None = None
 
 
 @get("/cloud/v1/flavors/{project_id:int}/{region_id:int}", opt=READ, tags=["Instances"])
-async def list_flavors(  # each is a parameter of the operation
+async def list_flavors(
     ctx: Ctx,
     disabled: FromQuery[bool] = True,
     exclude_linux: FromQuery[bool] = False,
@@ -37,90 +44,92 @@ async def list_flavors(  # each is a parameter of the operation
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[ListedFlavor | PricedFlavor]:
-    """List the flavors of virtual machines; those that are disabled too, unless `disabled` is false."""
+    """List the flavors of virtual machines, without disabled ones if `disabled` is false."""
     excluded = ("linux",) * exclude_linux + ("windows",) * exclude_windows
-    offered = [each for each in await _offered(ctx, Kind.VM) if each.os_type not in excluded]
-    wanted = [each for each in offered if disabled or not each.disabled]
-    shown = _shown(ctx, wanted[offset : offset + limit], include_prices=include_prices)
-    return Page(count=len(wanted), results=shown)
+    flavors = [
+        flavor
+        for flavor in await _flavors_of_kind(ctx, Kind.VM)
+        if flavor.os_type not in excluded and (disabled or not flavor.disabled)
+    ]
+    views = _flavor_views(ctx, flavors[offset : offset + limit], with_prices=include_prices)
+    return Page(count=len(flavors), results=views)
 
 
 @get(f"{INSTANCES}/{{instance_id:str}}/available_flavors", opt=READ, tags=["Instances"])
 async def list_instance_flavors(
-    ctx: Ctx,
-    instance_id: FromPath[str],
-    include_prices: FromQuery[bool] = False,
+    ctx: Ctx, instance_id: FromPath[str], include_prices: FromQuery[bool] = False
 ) -> Page[ListedFlavor | PricedFlavor]:
-    """List the flavors that an instance could be changed to: of its kind, and fit for what it boots from."""
+    """List the flavors that an instance can be changed to: other flavors of its kind that can boot its boot volume."""
     async with ctx.db.scan() as tx:
         instance = await instances.get(tx, ctx.place, instance_id)
-        boots = await _booting(tx, ctx, await attachments.boot_volume(tx, instance_id))
-    fitting = [each for each in ctx.catalogue.flavors if each.kind == instance.kind and each.id != instance.flavor_id]
-    return _page(ctx, fitting, [boots], include_prices=include_prices)
+        source = await _source_of_volume(tx, ctx, await attachments.boot_volume(tx, instance_id))
+    others = [
+        flavor for flavor in ctx.catalogue.flavors if flavor.kind == instance.kind and flavor.id != instance.flavor_id
+    ]
+    return _page_of_fitting(ctx, others, [source], with_prices=include_prices)
 
 
 @post(f"{INSTANCES}/available_flavors", opt=READ, status_code=200, tags=["Instances"])
 async def list_flavors_for_volumes(
-    ctx: Ctx,
-    data: JSONBody[SuitableFlavorsRequest],
-    include_prices: FromQuery[bool] = False,
+    ctx: Ctx, data: JSONBody[FindFlavors], include_prices: FromQuery[bool] = False
 ) -> Page[ListedFlavor | PricedFlavor]:
-    """List the flavors that an instance with these volumes could have."""
-    offered = await _offered(ctx, Kind.VM)
+    """List the flavors that an instance with these volumes can have."""
+    flavors = await _flavors_of_kind(ctx, Kind.VM)
     async with ctx.db.scan() as tx:
-        boots = [await _from(tx, ctx, volume) for volume in data.volumes]
-    return _page(ctx, offered, boots, include_prices=include_prices)
+        sources = [await _source_of_candidate(tx, ctx, volume) for volume in data.volumes]
+    return _page_of_fitting(ctx, flavors, sources, with_prices=include_prices)
 
 
-def _page(
-    ctx: RequestContext, offered: Iterable[Flavor], boots: list[Boots], *, include_prices: bool
+def _page_of_fitting(
+    ctx: RequestContext, flavors: Iterable[Flavor], sources: list[BootSource], *, with_prices: bool
 ) -> Page[ListedFlavor | PricedFlavor]:
+    """List the enabled flavors that can boot all of the sources."""
     fitting = [
-        each
-        for each in offered
-        if not each.disabled and not any(misfit(each, image, template) for image, template in boots)
+        flavor
+        for flavor in flavors
+        if not flavor.disabled and not any(misfit(flavor, source.image, source.template) for source in sources)
     ]
-    return Page(count=len(fitting), results=_shown(ctx, fitting, include_prices=include_prices))
+    return Page(count=len(fitting), results=_flavor_views(ctx, fitting, with_prices=with_prices))
 
 
-def _shown(
-    ctx: RequestContext, flavors: Iterable[Flavor], *, include_prices: bool
+def _flavor_views(
+    ctx: RequestContext, flavors: Iterable[Flavor], *, with_prices: bool
 ) -> list[ListedFlavor | PricedFlavor]:
-    if include_prices:
+    if with_prices:
         return [PricedFlavor.priced(flavor, ctx.catalogue.currency) for flavor in flavors]
     return [ListedFlavor.of(flavor) for flavor in flavors]
 
 
-async def _offered(ctx: RequestContext, kind: Kind) -> list[Flavor]:
+async def _flavors_of_kind(ctx: RequestContext, kind: Kind) -> list[Flavor]:
     ctx.region()
     async with ctx.db.read() as tx:
         await projects.require(tx, ctx.place)
     return [flavor for flavor in ctx.catalogue.flavors if flavor.kind == kind]
 
 
-async def _from(tx: Tx, ctx: RequestContext, volume: CandidateVolume) -> Boots:
-    """What a volume that is thought of would boot; raises NotFound for what is not there."""
+async def _source_of_candidate(tx: Tx, ctx: RequestContext, volume: CandidateVolume) -> BootSource:
+    """Return what a volume of the request would boot. Raises NotFound."""
     if volume.image_id is not None:
-        return await images.get(tx, ctx.place, volume.image_id), None
+        return BootSource(await images.get(tx, ctx.place, volume.image_id))
     if volume.volume_id is not None:
-        return await _booting(tx, ctx, await volumes.get(tx, ctx.place, volume.volume_id))
+        return await _source_of_volume(tx, ctx, await volumes.get(tx, ctx.place, volume.volume_id))
     if volume.snapshot_id is not None:
         snapshot = await snapshots.get(tx, ctx.place, volume.snapshot_id)
-        return await _booting(tx, ctx, await volumes.find(tx, snapshot.volume_id))
+        return await _source_of_volume(tx, ctx, await volumes.find(tx, snapshot.volume_id))
     if volume.apptemplate_id is None:
-        return None, None
+        return BootSource()
     template = ctx.catalogue.app_template(volume.apptemplate_id)
     if template is None:
         raise not_found("App template", volume.apptemplate_id)
-    return await images.find(tx, image_id(ctx.place.region_id, template.image_name)), template
+    return BootSource(await images.find(tx, image_id(ctx.place.region_id, template.image_name)), template)
 
 
-async def _booting(tx: Tx, ctx: RequestContext, volume: Volume | None) -> Boots:
-    """What is on a volume."""
+async def _source_of_volume(tx: Tx, ctx: RequestContext, volume: Volume | None) -> BootSource:
     if volume is None:
-        return None, None
+        return BootSource()
     image = await images.find(tx, volume.image_id) if volume.image_id else None
-    return image, ctx.catalogue.app_template(volume.apptemplate_id) if volume.apptemplate_id else None
+    template = ctx.catalogue.app_template(volume.apptemplate_id) if volume.apptemplate_id else None
+    return BootSource(image, template)
 
 
 ROUTES = [list_flavors, list_instance_flavors, list_flavors_for_volumes]

@@ -1,4 +1,4 @@
-"""An instance's tags by their older name, metadata; a single one is reached in two ways of its own."""
+"""Deprecated routes of an instance's tags, called metadata; a single tag has two paths of its own."""
 
 from litestar import delete, get
 from litestar.params import FromPath, FromQuery
@@ -26,22 +26,25 @@ INSTANCE = TaggedResource(
 
 @get(f"{ONE}/metadata/{{key:str}}", opt=READ, deprecated=True, tags=["Instances"])
 async def get_instance_metadata_item(ctx: Ctx, instance_id: FromPath[str], key: FromPath[str]) -> TagView:
-    """Show one tag of an instance."""
+    """Get a tag of an instance."""
     async with ctx.db.read() as tx:
         return TagView.of(await one_tag(tx, ctx, INSTANCE, instance_id, key))
 
 
 @delete(f"{ONE}/metadata/{{key:str}}", opt=WRITE, deprecated=True, tags=["Instances"])
 async def delete_instance_metadata_item(ctx: Ctx, instance_id: FromPath[str], key: FromPath[str]) -> None:
-    """Remove one tag of an instance; a read-only one cannot be removed. PATCH the instance instead."""
-    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda its: without(key, its))
+    """Remove a tag of an instance; a read-only tag cannot be removed.
+
+    Deprecated: update the instance by PATCH.
+    """
+    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda existing: without(key, existing))
 
 
 @get(ITEM, opt=READ, deprecated=True, tags=["Instances"])
 async def get_instance_metadata_item_v2(
     ctx: Ctx, instance_id: FromPath[str], key: FromQuery[str | None] = None
 ) -> TagView:
-    """Show one tag of an instance, whatever characters its key has."""
+    """Get a tag of an instance. The key can have any characters."""
     async with ctx.db.read() as tx:
         return TagView.of(await one_tag(tx, ctx, INSTANCE, instance_id, key))
 
@@ -50,8 +53,8 @@ async def get_instance_metadata_item_v2(
 async def delete_instance_metadata_item_v2(
     ctx: Ctx, instance_id: FromPath[str], key: FromQuery[str | None] = None
 ) -> None:
-    """Remove one tag of an instance, whatever characters its key has; a read-only one cannot be removed."""
-    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda its: without(key, its))
+    """Remove a tag of an instance; a read-only tag cannot be removed. The key can have any characters."""
+    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda existing: without(key, existing))
 
 
 ROUTES = [

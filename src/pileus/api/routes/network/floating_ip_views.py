@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from msgspec.structs import asdict
 
 from pileus.api.context import RequestContext
-from pileus.api.routes.compute.instance_views import show
+from pileus.api.routes.compute.instance_views import instance_view
+from pileus.api.wire.compute.instances import ViewOptions
 from pileus.api.wire.network.floating_ips import (
     FloatingIPView,
     LegacyFloatingIPView,
@@ -16,6 +17,8 @@ from pileus.domain.network.floating_ips import FloatingIP
 from pileus.store import tags
 from pileus.store.compute import instances
 from pileus.store.database import Tx
+
+WITHOUT_SUBNETS = ViewOptions(subnets=False, ddos_profile=False)
 
 
 async def show_each(tx: Tx, ctx: RequestContext, found: Sequence[FloatingIP]) -> list[FloatingIPView]:
@@ -37,7 +40,7 @@ async def show_listed(tx: Tx, ctx: RequestContext, found: Sequence[FloatingIP]) 
     behind = await instances.of_ports(tx, port_ids)
     hanging = await instances.details_of_each(tx, [instance.id for instance in behind.values()])
     shown = {
-        port_id: show(ctx.app, instance, hanging[instance.id], detail=False, with_ddos=False)
+        port_id: instance_view(ctx.app, instance, hanging[instance.id], WITHOUT_SUBNETS)
         for port_id, instance in behind.items()
     }
     views = await show_each(tx, ctx, found)

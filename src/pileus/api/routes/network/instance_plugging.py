@@ -43,7 +43,9 @@ async def attach_interface(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[
         await instances.save(tx, before, before.changing_interfaces(task_id))
         plugged = await _plugged(tx, ctx, instance_id, order, task_id)
         profiles = (
-            [await protect_public_address(tx, ctx, [plugged], body.ddos_profile, task_id)] if body.ddos_profile else []
+            [await protect_public_address(tx, ctx, [plugged], body.ddos_profile.spec(), task_id)]
+            if body.ddos_profile
+            else []
         )
         reserved = order.type == InterfaceType.RESERVED_FIXED_IP
         task_type = "attach_vm_to_reserved_fixed_ip" if reserved else "attach_vm_interface"

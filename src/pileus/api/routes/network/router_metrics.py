@@ -6,7 +6,8 @@ from litestar.params import FromPath, JSONBody
 from pileus.api.auth import READ
 from pileus.api.context import Ctx
 from pileus.api.routes.network.routers import ONE
-from pileus.api.wire.compute.metrics import AskMetrics, RouterMetricsView, TrafficView
+from pileus.api.wire.compute.metric_requests import MetricsRequest
+from pileus.api.wire.compute.metrics import RouterMetricsView, TrafficView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.times import format_zulu
 from pileus.domain.errors import Conflict, Unavailable
@@ -18,7 +19,7 @@ from pileus.store.network import router_interfaces, routers
 
 @post(f"{ONE}/metrics", opt=READ, status_code=200, tags=["Routers"])
 async def list_router_metrics(
-    ctx: Ctx, router_id: FromPath[str], data: JSONBody[AskMetrics]
+    ctx: Ctx, router_id: FromPath[str], data: JSONBody[MetricsRequest]
 ) -> Page[RouterMetricsView]:
     """Tell what passed through each interface of a router in the last hours or days: bits and packets a second."""
     async with ctx.db.read() as tx:
@@ -28,7 +29,7 @@ async def list_router_metrics(
         raise Unavailable("This cloud does not measure its routers")
     now = ctx.now()
     try:
-        passed = await ctx.app.driver.traffic(router_id, data.since(now), now, data.count)
+        passed = await ctx.app.driver.traffic(router_id, data.since(now), now, data.sample_count)
     except DriverError as error:
         raise Conflict(str(error)) from error
     return Page(count=len(legs), results=[_measured(leg, passed.get(leg.port.id, [])) for leg in legs])

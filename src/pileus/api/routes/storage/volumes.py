@@ -15,12 +15,12 @@ from pileus.api.wire.storage.volume_requests import CreateVolume, UpdateVolume
 from pileus.api.wire.storage.volume_views import VolumeView
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume
+from pileus.domain.compute.instance_orders import NewVolume
 from pileus.domain.storage.new_volumes import plan_volume
 from pileus.domain.storage.volumes import Volume
 from pileus.domain.tags import Tag
 from pileus.services.account.request_quotas import check_quotas
-from pileus.services.compute.order_sources import resolve_sources
+from pileus.services.compute.order_sources import resolve_volume_sources
 from pileus.services.storage.volume_attachments import add_attachment, lock_snapshots_for_deletion
 from pileus.store import tags
 from pileus.store.account import projects
@@ -161,8 +161,7 @@ async def _page(ctx: RequestContext, wanted: volumes.VolumeFilter, limit: int, o
 
 async def _planned(tx: Tx, ctx: RequestContext, ordered: NewVolume, task_id: str) -> tuple[Volume, dict[str, Tag]]:
     """The volume to be made, if it can be and the quotas allow it."""
-    catalogue, place = ctx.catalogue, ctx.place
-    sources = await resolve_sources(tx, catalogue, place, InstanceOrder(flavor_id="", volumes=[ordered], interfaces=()))
+    sources = await resolve_volume_sources(tx, ctx, [ordered])
     volume, its = plan_volume(ordered, sources, ctx, task_id)
     asked = {"volume_count": 1, "volume_size": volume.size}
     await check_quotas(tx, ctx, asked)

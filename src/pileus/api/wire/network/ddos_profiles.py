@@ -5,7 +5,13 @@ from typing import Any
 from msgspec import Struct, field
 
 from pileus.api.wire.times import NEVER, format_zulu
-from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
+from pileus.domain.network.ddos_profiles import (
+    BlackholePort,
+    DdosProfile,
+    DdosTemplate,
+    DdosTemplateField,
+    NewDdosProfile,
+)
 
 HOUR = 3_600_000_000
 MINUTE = 60_000_000
@@ -173,9 +179,9 @@ class NewProfile(Struct, kw_only=True):
     profile_template_name: str | None = None
     fields: list[NewProfileField] = field(default_factory=list)
 
-    def answers(self) -> list[dict[str, Any]]:
-        """The answers as the rules take them."""
-        return [answer.answer() for answer in self.fields]
+    def spec(self) -> NewDdosProfile:
+        """Return the template and the answers to its fields."""
+        return NewDdosProfile(template_id=self.profile_template, answers=[answer.answer() for answer in self.fields])
 
 
 def _fields(profile: DdosProfile, template: DdosTemplate | None) -> list[ProfileFieldView]:
