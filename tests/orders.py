@@ -1,4 +1,4 @@
-"""Orders of servers for tests: what a client sends."""
+"""Bodies of requests that create instances."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Merge patch through HTTP, held against a plain dictionary: whatever the order, both must show the same."""
+"""Merge patches over HTTP have the same effect as on a dictionary, in any order."""
 
 from typing import Any
 
@@ -124,26 +124,26 @@ class Patches(RuleBasedStateMachine):
     @invariant()
     def the_api_shows_what_the_model_holds(self) -> None:
         """Nothing is lost, nothing is left over, and the system's tags stand."""
-        shown = self.world.run(self.tenant.api.get(self.path)).json()
-        assert {tag["key"]: tag["value"] for tag in shown["tags"] if not tag["read_only"]} == self.tags
-        assert {tag["key"]: tag["value"] for tag in shown["tags"] if tag["read_only"]} == SYSTEM_TAGS
-        assert [tag["key"] for tag in shown["tags"]] == sorted(tag["key"] for tag in shown["tags"])
-        assert (shown["name"], shown["task_id"]) == (self.name, "a-task" if self.locked else None)
+        view = self.world.run(self.tenant.api.get(self.path)).json()
+        assert {tag["key"]: tag["value"] for tag in view["tags"] if not tag["read_only"]} == self.tags
+        assert {tag["key"]: tag["value"] for tag in view["tags"] if tag["read_only"]} == SYSTEM_TAGS
+        assert [tag["key"] for tag in view["tags"]] == sorted(tag["key"] for tag in view["tags"])
+        assert (view["name"], view["task_id"]) == (self.name, "a-task" if self.locked else None)
 
     def teardown(self) -> None:
         """Each accepted patch has its line in the audit log; the record is as the API has shown it."""
         tenant = self.tenant
 
-        async def lines() -> int:
+        async def count_actions() -> int:
             async with tenant.running.cloud.db.read() as tx:
-                found = await user_actions.TABLE.find(tx, "client_id = :id", id=tenant.client_id)
-            return sum(self.instance.id in str(line.resources) for line in found)
+                actions = await user_actions.TABLE.find(tx, "client_id = :id", id=tenant.client_id)
+            return sum(self.instance.id in str(action.resources) for action in actions)
 
-        assert self.world.run(lines()) == self.changes
+        assert self.world.run(count_actions()) == self.changes
         assert self.world.run(now_of(tenant, self.instance)).name == self.name
 
 
-def test_merge_patch_does_what_a_dictionary_does(world: World) -> None:
+def test_merge_patches_have_the_effect_of_dictionary_updates(world: World) -> None:
     run_state_machine_as_test(
         lambda: Patches(world),  # type: ignore[arg-type]  # whatever makes a machine will do
         settings=settings(

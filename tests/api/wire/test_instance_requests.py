@@ -1,4 +1,4 @@
-"""Bodies about instances say the same in the rules' words, whichever generation of clients has sent them."""
+"""Bodies of requests about instances become orders, for current and for older clients."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def new_instance(**more: Any) -> CreateInstance:
         (b'{"tags": {" a ": " b ", "c": null}}', {"tags": {"a": "b", "c": None}}),
     ],
 )
-def test_a_patch_holds_what_was_sent_and_no_more(body: bytes, patch: dict[str, Any]) -> None:
+def test_a_patch_holds_only_the_fields_that_were_sent(body: bytes, patch: dict[str, Any]) -> None:
     assert decode_body(body, UpdateInstance).patch() == patch
 
 
@@ -58,7 +58,7 @@ def test_a_patch_with_a_bad_tag_is_refused() -> None:
         ({"source": "existing-volume", "volume_id": ID}, NewVolume(source=Source.EXISTING, source_id=ID)),
     ],
 )
-def test_a_volume_is_ordered_by_its_source(volume: dict[str, Any], order: NewVolume) -> None:
+def test_a_volume_of_each_source_becomes_a_new_volume(volume: dict[str, Any], order: NewVolume) -> None:
     assert new_instance(volumes=[volume]).order().volumes == [order]
 
 
@@ -104,11 +104,11 @@ def test_a_volume_is_ordered_by_its_source(volume: dict[str, Any], order: NewVol
         ),
     ],
 )
-def test_an_interface_is_ordered_by_its_type(interface: dict[str, Any], order: NewInterface) -> None:
+def test_an_interface_of_each_type_becomes_a_new_interface(interface: dict[str, Any], order: NewInterface) -> None:
     assert new_instance(interfaces=[interface]).order().interfaces == [order]
 
 
-def test_older_clients_may_use_their_own_fields_and_empty_text() -> None:
+def test_legacy_fields_and_empty_text_are_accepted() -> None:
     body = new_instance(
         names=["web-1"], keypair_name="mine", metadata={"env": "prod"}, password="", username="", user_data=""
     )
@@ -119,7 +119,7 @@ def test_older_clients_may_use_their_own_fields_and_empty_text() -> None:
     assert body.effective_ssh_key() == "mine"
 
 
-def test_security_groups_are_changed_on_all_ports_or_on_some() -> None:
+def test_security_groups_are_changed_on_all_or_single_ports() -> None:
     body = {"name": "web-sg", "ports_security_group_names": [{"port_id": ID, "security_group_names": ["a-b"]}]}
 
     assert decode_body(msgspec.json.encode(body), ChangeSecurityGroups).by_port() == [(None, ["web-sg"]), (ID, ["a-b"])]
