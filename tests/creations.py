@@ -49,7 +49,7 @@ async def a_volume(tenant: Tenant, **changes: Any) -> Volume:
 
 
 async def count_resources(tenant: Tenant) -> dict[str, int]:
-    """How many rows of each kind a tenant has, and things there are in the simulated world."""
+    """Count the tenant's rows in each table, and the resources in the simulated cloud."""
     place = place_of(tenant)
     tables = ("instances", "volumes", "ports", "floating_ips", "tags")
     result: dict[str, int] = {}

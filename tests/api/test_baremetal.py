@@ -31,14 +31,14 @@ ORDER: dict[str, Any] = {
 
 
 async def list_names(tenant: Tenant, **parameters: Any) -> list[str]:
-    """The names of the servers that the list shows."""
+    """Return the names of the listed servers."""
     answer = (await tenant.api.get(tenant.path("bminstances"), params=parameters)).json()
     assert answer["count"] == len(answer["results"])
     return sorted(server["name"] for server in answer["results"])
 
 
 def tags_of(server: Any) -> dict[str, str]:
-    """A server's tags, by key."""
+    """Return a server's tags by key."""
     return {tag["key"]: tag["value"] for tag in server["tags"]}
 
 

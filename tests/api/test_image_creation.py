@@ -18,12 +18,12 @@ OF_VOLUME = {"name": "golden", "architecture": "aarch64", "ssh_key": "required",
 
 
 async def get_image(tenant: Tenant, image_id: str) -> dict[str, Any]:
-    """An image as it is shown."""
+    """Return an image as the API shows it."""
     return dict((await tenant.api.get(tenant.path("images", image_id))).json())
 
 
 async def download_image(tenant: Tenant, path: str = "qcow2", **facts: Any) -> dict[str, Any]:
-    """The ended task that was to fetch an image."""
+    """Download an image, and return the ended task."""
     body = {"name": "fetched", "url": image_url(path), **facts}
     answer = await tenant.api.post(tenant.path("downloadimage"), json=body)
     assert answer.status_code == 200, answer.text
@@ -144,7 +144,7 @@ async def test_volume_and_image_are_locked_during_the_copy(tenant: Tenant) -> No
 
 
 def a_volume_of(image_id: str, size: int = 10) -> dict[str, Any]:
-    """A volume of an image."""
+    """Return a request for a volume from an image."""
     return {"source": "image", "image_id": image_id, "size": size, "name": "made"}
 
 
@@ -192,7 +192,7 @@ async def test_an_image_in_use_cannot_be_deleted(tenant: Tenant) -> None:
 
 
 async def test_concurrent_use_and_deletion_exclude_each_other(tenant: Tenant) -> None:
-    """Many ask at once, and what is made of it takes its time: either it is deleted, or something is made of it."""
+    """Volumes are created slowly: either the image is deleted, or a volume is created from it."""
     await disturb(tenant, FaultKind.HOLD, "create_volume")
     for _ in range(4):
         image = await an_image(tenant)

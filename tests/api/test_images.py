@@ -18,7 +18,7 @@ UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 async def an_image(tenant: Tenant, name: str = "mine", labels: dict[str, str] | None = None, **changes: Any) -> Image:
-    """A project's own image."""
+    """Add an image of the project."""
     facts = {"name": name, "os_distro": "Fedora", "os_version": "41", "size": 1024}
     image = Image(**{**renewed(tenant), **facts, **changes})
 
@@ -31,7 +31,7 @@ async def an_image(tenant: Tenant, name: str = "mine", labels: dict[str, str] | 
 
 
 async def list_names(tenant: Tenant, **parameters: Any) -> list[str]:
-    """The names that the list shows; its count must say the same."""
+    """Return the names of the listed images, and check the count."""
     answer = (await tenant.api.get(tenant.path("images"), params=parameters)).json()
     assert answer["count"] == len(answer["results"])
     return [image["name"] for image in answer["results"]]

@@ -70,7 +70,7 @@ async def test_the_task_lists_created_resources_and_hides_secrets(tenant: Tenant
 
 
 async def wait_for_step(tenant: Tenant, answer: httpx.Response, step: int) -> dict[str, Any]:
-    """The instance that is being made, when its task has come as far as a step."""
+    """Wait until the task is at a step, and return the instance."""
     (task_id,) = answer.json()["tasks"]
     while True:
         async with tenant.running.cloud.db.read() as tx:
@@ -213,7 +213,7 @@ async def test_one_instance_has_interfaces_of_every_type(tenant: Tenant) -> None
 
 
 async def test_a_requested_address_is_not_allocated_to_another_interface_of_the_order(tenant: Tenant) -> None:
-    """Five interfaces need all five addresses that are free, and only the last says which."""
+    """Five interfaces need all five free addresses, and only the last one requests an address."""
     network, _ = await a_network(tenant, "10.0.0.0/29")
     any_address = {"type": "any_subnet", "network_id": network.id}
 

@@ -28,7 +28,7 @@ async def remove_from_group(tenant: Tenant, instance: Instance) -> httpx.Respons
 
 
 def host_of(tenant: Tenant, instance: Instance) -> str | None:
-    """The host on which the machine is."""
+    """Return the host that runs the machine."""
     return driver_of(tenant.running).machine(instance.id).host
 
 

@@ -26,7 +26,7 @@ ORDER_COUNT = 6
 
 
 async def order_concurrently(tenant: Tenant, count: int = ORDER_COUNT, **changes: Any) -> list[httpx.Response]:
-    """The answers to as many orders of the same, when the tasks of those that were taken have ended."""
+    """Send the same order concurrently; return the answers when the tasks of accepted orders have ended."""
     answers = await asyncio.gather(*(order_instance(tenant, **changes) for _ in range(count)))
     for answer in answers:
         if answer.is_success:
@@ -120,7 +120,7 @@ async def test_an_instance_is_deleted_once(tenant: Tenant) -> None:
     (first,) = [answer for answer in answers if answer.is_success]
     await tenant.finished(first)
 
-    # Who comes when the task has ended already finds nothing to delete.
+    # A request after the end of the task finds no instance.
     assert {answer.status_code for answer in answers if not answer.is_success} <= {404, 409}
 
 
@@ -141,7 +141,7 @@ async def test_concurrent_creates_and_deletes_leave_nothing_behind(tenant: Tenan
 
 
 async def test_a_mac_address_in_use_is_not_allocated_again(tenant: Tenant) -> None:
-    """It is made from the port's id, and two ids may lead to the same: the port then gets another id."""
+    """A MAC address is derived from the port's id; if it is in use, the port gets another id."""
     cloud, instance = tenant.running.cloud, await an_instance(tenant)
     taken_id, free_id = cloud.new_id(), cloud.new_id()
     await a_port(tenant, mac_address=mac_address(taken_id))

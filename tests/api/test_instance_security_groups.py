@@ -39,7 +39,7 @@ def groups_of_port(port: Port | str | None, *names: str) -> dict[str, Any]:
 
 
 async def two_ports(tenant: Tenant, **changes: Any) -> tuple[Instance, Port, Port]:
-    """An instance with two ports."""
+    """Add an instance with two ports."""
     instance = await an_instance(tenant)
     _, (subnet,) = await a_network(tenant)
     await a_port(tenant, subnet, instance, **changes)

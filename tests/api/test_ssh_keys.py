@@ -29,14 +29,14 @@ def keys_path(tenant: Tenant, *rest: str) -> str:
 
 
 async def create_key(tenant: Tenant, name: str = "laptop", **more: Any) -> dict[str, Any]:
-    """A key, kept over HTTP."""
+    """Create a key over HTTP."""
     answer = await tenant.api.post(keys_path(tenant), json={"name": name, "public_key": PUBLIC, **more})
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
 async def colleague_client(tenant: Tenant) -> httpx.AsyncClient:
-    """A client of another user of the same tenant, who may do as much."""
+    """Return a client of another user of the same tenant, with the same rights."""
 
     async def write(tx: Tx) -> str:
         user_id = 10_000_000 + await counters.next_value(tx, "test_colleagues")

@@ -31,7 +31,7 @@ NOT_A_STRING = "Input should be a valid string"
 
 
 def user_tags(answer: httpx.Response) -> dict[str, str]:
-    """The tags that are the tenant's own."""
+    """Return the tags that are not read-only."""
     assert answer.status_code == 200, answer.text
     return {tag["key"]: tag["value"] for tag in answer.json()["tags"] if not tag["read_only"]}
 
@@ -255,7 +255,7 @@ async def test_every_update_is_in_the_audit_log(tenant: Tenant) -> None:
 
 
 async def test_an_update_without_its_audit_entry_is_rolled_back(tenant: Tenant) -> None:
-    """The ids of the log's lines run out: every write of one fails."""
+    """All audit entries get the same id, so every second insert fails."""
     cloud, instance = tenant.running.cloud, await an_instance(tenant, labels=LABELS)
     broken = dataclasses.replace(cloud, new_id=lambda: "always-the-same")
     async with client_of(create_app(Settings(), broken, HttpMetrics(CollectorRegistry())), tenant) as api:

@@ -42,7 +42,7 @@ asyncio.run(main())
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> Iterator[Gcore]:
-    """The official client, which judges every answer by its own models."""
+    """The official client with strict response validation."""
     with Gcore(
         base_url=server.url,
         api_key=KEY,
@@ -57,7 +57,7 @@ def client(server: Server) -> Iterator[Gcore]:
 
 @pytest.fixture(scope="module")
 def instance(client: Gcore) -> Instance:
-    """An instance, made by the official client."""
+    """An instance created by the official client."""
     return client.cloud.instances.create_and_poll(
         name="by-sdk",
         flavor="g1-standard-1-2",
