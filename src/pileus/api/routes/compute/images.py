@@ -132,7 +132,7 @@ async def download_image(ctx: Ctx, data: JSONBody[DownloadImage]) -> TaskIds:
     are allowed, unless the operator has configured otherwise.
     """
     return await ctx.submit(
-        lambda tx, task_id: image_service.download_image(tx, ctx, data.spec(), data.checked_url(), task_id)
+        lambda tx, task_id: image_service.download_image(tx, ctx, data.new_image(), data.require_valid_url(), task_id)
     )
 
 
@@ -177,7 +177,7 @@ async def preview_image_price(ctx: Ctx, data: JSONBody[PriceImage]) -> ItemPrice
 
 async def _create_image(ctx: RequestContext, data: CreateImage) -> TaskIds:
     return await ctx.submit(
-        lambda tx, task_id: image_service.create_image(tx, ctx, data.spec(), data.volume_id, task_id)
+        lambda tx, task_id: image_service.create_image(tx, ctx, data.new_image(), data.volume_id, task_id)
     )
 
 

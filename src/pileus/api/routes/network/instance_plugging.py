@@ -43,7 +43,7 @@ async def attach_interface(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[
         await instances.save(tx, before, before.changing_interfaces(task_id))
         plugged = await _plugged(tx, ctx, instance_id, order, task_id)
         profiles = (
-            [await protect_public_address(tx, ctx, [plugged], body.ddos_profile.spec(), task_id)]
+            [await protect_public_address(tx, ctx, [plugged], body.ddos_profile.new_profile(), task_id)]
             if body.ddos_profile
             else []
         )

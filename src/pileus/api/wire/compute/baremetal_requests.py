@@ -45,7 +45,7 @@ class CreateServer(Struct, kw_only=True):
             password=self.password or None,
             user_data=self.user_data or None,
             configuration=self.app_config,
-            ddos_profile=None if self.ddos_profile is None else self.ddos_profile.spec(),
+            ddos_profile=None if self.ddos_profile is None else self.ddos_profile.new_profile(),
             kinds=(Kind.BAREMETAL,),
         )
 

@@ -29,7 +29,7 @@ class _NewImage(Struct, kw_only=True):
     is_baremetal: bool = False
     tags: NewTags | None = None
 
-    def spec(self) -> NewImage:
+    def new_image(self) -> NewImage:
         """Return the image to create. Raises Invalid for its tags."""
         return NewImage(
             name=self.name,
@@ -58,16 +58,16 @@ class DownloadImage(_NewImage, kw_only=True):
     os_version: str | None = None
     cow_format: bool = False
 
-    def spec(self) -> NewImage:
+    def new_image(self) -> NewImage:
         """Return the image to create. Raises Invalid for its tags."""
         return replace(
-            super().spec(),
+            super().new_image(),
             os_distro=self.os_distro or UNKNOWN_OS,
             os_version=self.os_version or UNKNOWN_OS,
             cow_format=self.cow_format,
         )
 
-    def checked_url(self) -> str:
+    def require_valid_url(self) -> str:
         """Return the URL. Raises Invalid unless it is a plain http or https URL without credentials."""
         try:
             parts = urlsplit(self.url)

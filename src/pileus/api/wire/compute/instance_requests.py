@@ -48,7 +48,7 @@ class _NewVolume(Struct, kw_only=True, tag_field="source"):
     tags: NewTags | None = None
     metadata: NewTags | None = None
 
-    def _spec(
+    def _new_volume(
         self, source: Source, source_id: str | None, size: int | None, type_name: str | None
     ) -> instance_orders.NewVolume:
         return instance_orders.NewVolume(
@@ -70,9 +70,9 @@ class BlankVolume(_NewVolume, kw_only=True, tag="new-volume"):
     size: Size
     type_name: VolumeType = "standard"
 
-    def spec(self) -> instance_orders.NewVolume:
+    def new_volume(self) -> instance_orders.NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
-        return self._spec(Source.NEW, None, self.size, self.type_name)
+        return self._new_volume(Source.NEW, None, self.size, self.type_name)
 
 
 class ImageVolume(_NewVolume, kw_only=True, tag="image"):
@@ -82,9 +82,9 @@ class ImageVolume(_NewVolume, kw_only=True, tag="image"):
     size: Size | None = None
     type_name: VolumeType = "standard"
 
-    def spec(self) -> instance_orders.NewVolume:
+    def new_volume(self) -> instance_orders.NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
-        return self._spec(Source.IMAGE, self.image_id, self.size, self.type_name)
+        return self._new_volume(Source.IMAGE, self.image_id, self.size, self.type_name)
 
 
 class SnapshotVolume(_NewVolume, kw_only=True, tag="snapshot"):
@@ -94,9 +94,9 @@ class SnapshotVolume(_NewVolume, kw_only=True, tag="snapshot"):
     size: Size
     type_name: SnapshotVolumeType | None = None
 
-    def spec(self) -> instance_orders.NewVolume:
+    def new_volume(self) -> instance_orders.NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
-        return self._spec(Source.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
+        return self._new_volume(Source.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
 
 
 class AppTemplateVolume(_NewVolume, kw_only=True, tag="apptemplate"):
@@ -106,9 +106,9 @@ class AppTemplateVolume(_NewVolume, kw_only=True, tag="apptemplate"):
     size: Size | None = None
     type_name: VolumeType = "standard"
 
-    def spec(self) -> instance_orders.NewVolume:
+    def new_volume(self) -> instance_orders.NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
-        return self._spec(Source.APPTEMPLATE, self.apptemplate_id, self.size, self.type_name)
+        return self._new_volume(Source.APPTEMPLATE, self.apptemplate_id, self.size, self.type_name)
 
 
 class ExistingVolume(_NewVolume, kw_only=True, tag="existing-volume"):
@@ -116,9 +116,9 @@ class ExistingVolume(_NewVolume, kw_only=True, tag="existing-volume"):
 
     volume_id: Uuid
 
-    def spec(self) -> instance_orders.NewVolume:
+    def new_volume(self) -> instance_orders.NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
-        return self._spec(Source.EXISTING, self.volume_id, None, None)
+        return self._new_volume(Source.EXISTING, self.volume_id, None, None)
 
 
 NewVolume = BlankVolume | ImageVolume | SnapshotVolume | AppTemplateVolume | ExistingVolume
@@ -164,7 +164,7 @@ class CreateInstance(Struct, kw_only=True):
             flavor_id=self.flavor,
             name=self.effective_name(),
             name_template=self.effective_template(),
-            volumes=[volume.spec() for volume in self.volumes],
+            volumes=[volume.new_volume() for volume in self.volumes],
             interfaces=[interface.ordered() for interface in self.interfaces],
             security_group_ids=[group.id for group in self.security_groups or ()],
             tags=validate_tags(self.tags or self.metadata or {}),

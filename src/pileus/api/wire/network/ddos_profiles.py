@@ -179,7 +179,7 @@ class NewProfile(Struct, kw_only=True):
     profile_template_name: str | None = None
     fields: list[NewProfileField] = field(default_factory=list)
 
-    def spec(self) -> NewDdosProfile:
+    def new_profile(self) -> NewDdosProfile:
         """Return the template and the answers to its fields."""
         return NewDdosProfile(template_id=self.profile_template, answers=[answer.answer() for answer in self.fields])
 
