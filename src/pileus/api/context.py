@@ -57,9 +57,14 @@ class RequestContext(Context):
         return await self.app.db.write(work)
 
     async def submit(self, work: Callable[[Tx, str], Awaitable[object]]) -> TaskIds:
-        """Run `work(tx, task_id)`, which starts the task, in one transaction; wake the engine and answer the id."""
+        """Run `work(tx, task_id)`, which starts the task, in one transaction; wake the engine and answer the id.
+
+        If `work` returns None, no task has been started, and the answer has no id.
+        """
         task_id = self.new_id()
-        await self.app.db.write(lambda tx: work(tx, task_id))
+        result = await self.app.db.write(lambda tx: work(tx, task_id))
+        if result is None:
+            return TaskIds(tasks=[])
         self.app.wake_engine()
         return TaskIds(tasks=[task_id])
 

@@ -2,11 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+
 from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import invalid, not_found
+from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network, canonical_ip
 from pileus.domain.network.ports import AssignedAddress, Port
+
+
+class AttachedInterface(Struct, frozen=True, kw_only=True):
+    """A port of an instance with its addresses, and its floating IP, which may be new as well."""
+
+    port: Port
+    addresses: list[str]
+    floating_ip: FloatingIP | None = None
+    new_floating_ip: bool = False
 
 
 def check_attachable(instance: Instance, interface: NewInterface) -> NewInterface:

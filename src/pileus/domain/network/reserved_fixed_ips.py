@@ -9,12 +9,21 @@ from ipaddress import ip_address
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pileus.domain.compute.instance_orders import NewInterface
 from pileus.domain.errors import Conflict, invalid
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
 
 MOST_PAIRS = 10
 """Further addresses that one port may speak as."""
+
+
+class NewReservedFixedIP(Struct, frozen=True, kw_only=True):
+    """A fixed IP to reserve: new addresses for `interface`, or the addresses of the instance's port `port_id`."""
+
+    interface: NewInterface | None = None
+    port_id: str = ""
+    is_vip: bool = False
 
 
 class ReservedFixedIP(Struct, frozen=True, kw_only=True):

@@ -34,6 +34,35 @@ class RouterPatch(TypedDict, total=False):
     enable_snat: bool
 
 
+class NewExternalGateway(Struct, frozen=True, kw_only=True):
+    """The external gateway of a new router.
+
+    `type` is `default` (the region's external network), `manual` (the network `network_id`), or None: `network_id` if
+    that is given, the region's external network otherwise.
+    """
+
+    type: str | None = None
+    network_id: str | None = None
+    enable_snat: bool = True
+
+    def resolve_network(self, default_network_id: str) -> str:
+        """Return the id of the gateway's network. Raises Invalid if the type is `manual` without a network."""
+        if self.network_id is not None and self.type != "default":
+            return self.network_id
+        if self.type == "manual":
+            raise invalid(network_id="Field required")
+        return default_network_id
+
+
+class NewRouter(Struct, frozen=True, kw_only=True):
+    """A router to create, with interfaces in the subnets `subnet_ids`."""
+
+    name: str
+    external_gateway: NewExternalGateway | None = None
+    subnet_ids: list[str] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+
+
 class Router(Lockable, frozen=True, kw_only=True):
     """A router; `network_id` is the network that it was made with, `external_network_id` the one that it leads to."""
 

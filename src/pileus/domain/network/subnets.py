@@ -19,14 +19,17 @@ NOT_A_NETWORK = "value is not a valid IPv4 or IPv6 network"
 
 
 class NewSubnet(Struct, frozen=True, kw_only=True):
-    """A subnet that is wanted; an UNSET gateway is its first address, None is no gateway."""
+    """A subnet to create.
+
+    An UNSET gateway is the first address, None is no gateway. Name servers of None are the external network's.
+    """
 
     name: str
     cidr: str
     ip_version: int | None = None
     gateway_ip: str | UnsetType | None = UNSET
     enable_dhcp: bool = True
-    dns_nameservers: Sequence[str] = ()
+    dns_nameservers: Sequence[str] | None = None
     host_routes: Sequence[Route] = ()
 
 
@@ -57,7 +60,7 @@ def plan_subnet(new: NewSubnet, network: Network, others: Iterable[Subnet], ctx:
         ip_version=cidr.version,
         gateway_ip=_gateway(cidr, new.gateway_ip),
         enable_dhcp=new.enable_dhcp,
-        dns_nameservers=addresses(new.dns_nameservers),
+        dns_nameservers=addresses(new.dns_nameservers or ()),
         host_routes=routes(new.host_routes, cidr.version),
         task_id=task_id,
         creator_task_id=task_id,
