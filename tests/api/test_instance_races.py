@@ -8,7 +8,7 @@ import httpx
 
 from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.network.ports import mac_address
-from pileus.services.network.interfaces import InterfaceContext, create_interface
+from pileus.services.network.interfaces import InterfaceOwner, create_interface
 from tests.builders import (
     a_floating_ip,
     a_network,
@@ -147,11 +147,11 @@ async def test_a_mac_address_in_use_is_not_allocated_again(tenant: Tenant) -> No
     await a_port(tenant, mac_address=mac_address(taken_id))
     ids = iter([taken_id, free_id, cloud.new_id()])
     context = context_of(tenant, new_id=lambda: next(ids))
-    interface_ctx = InterfaceContext(ctx=context, task_id="a-task", instance_id=instance.id)
+    owner = InterfaceOwner(task_id="a-task", instance_id=instance.id)
     (group, *_) = (await create_instance(tenant))["security_groups"]
 
     interface = await cloud.db.write(
-        lambda tx: create_interface(tx, interface_ctx, NewInterface(type=InterfaceType.EXTERNAL), [], 1)
+        lambda tx: create_interface(tx, context, owner, NewInterface(type=InterfaceType.EXTERNAL), [], 1)
     )
 
     assert group == {"name": "default"}

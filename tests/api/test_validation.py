@@ -9,13 +9,13 @@ from pileus.api.validation import convert_body, decode_body, invalid_body, param
 from pileus.api.validation_errors import NO_LINE_BREAK, find_errors
 from pileus.api.wire.compute.instance_requests import ActOnInstance, CreateInstance, StartInstance, UpdateInstance
 from pileus.api.wire.compute.ssh_key_requests import ShareSSHKey
-from pileus.api.wire.network.interfaces import (
+from pileus.api.wire.network.interface_requests import (
     AttachAnySubnet,
     AttachExternal,
     AttachInterface,
     AttachReserved,
     AttachSubnet,
-    inferred,
+    with_inferred_type,
 )
 from pileus.api.wire.network.ports import AllowAddressPairs
 from pileus.domain.errors import Invalid
@@ -200,7 +200,7 @@ def test_a_mistake_that_no_field_explains_is_still_told() -> None:
     ],
 )
 def test_the_type_of_an_interface_follows_from_the_id_it_names(raw: dict[str, Any], type_: type) -> None:
-    assert isinstance(convert_body(inferred(raw), AttachInterface), type_)
+    assert isinstance(convert_body(with_inferred_type(raw), AttachInterface), type_)
 
 
 @pytest.mark.parametrize(

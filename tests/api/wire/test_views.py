@@ -16,8 +16,8 @@ from pileus.api.wire.compute.images import ImageView
 from pileus.api.wire.compute.metrics import DiskMetrics, MetricsView
 from pileus.api.wire.compute.ssh_keys import CreatedSSHKeyView, SSHKeyView
 from pileus.api.wire.network.floating_ips import FloatingIPView
+from pileus.api.wire.network.interfaces import InterfaceView
 from pileus.api.wire.network.networks import NetworkDetails
-from pileus.api.wire.network.ports import InterfaceView
 from pileus.api.wire.network.subnets import SubnetView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import tag_views

@@ -9,14 +9,15 @@ from pileus.domain.compute.instance_plan import InstancePlan, InstanceSources, p
 from pileus.domain.compute.instances import Instance, Kind
 from pileus.domain.compute.task_types import CREATE_BAREMETAL, CREATE_VM, CreateInstanceArgs
 from pileus.domain.context import Context
+from pileus.domain.network.interfaces import AttachedInterface
 from pileus.domain.storage.disks import OrderSources
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.compute import Compute
 from pileus.services.account.request_quotas import check_quotas
 from pileus.services.compute.capacities import check_capacity
 from pileus.services.compute.order_sources import resolve_sources
-from pileus.services.network.ddos_protection import protect_public_address
-from pileus.services.network.interfaces import AttachedInterface, InterfaceContext, create_interface
+from pileus.services.network.ddos_profiles import protect_public_address
+from pileus.services.network.interfaces import InterfaceOwner, create_interface
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -63,11 +64,11 @@ async def _save_instance(
 async def _create_interfaces(
     tx: Tx, ctx: Context, instance: Instance, order: InstanceOrder, task_id: str
 ) -> list[AttachedInterface]:
-    interface_ctx = InterfaceContext(ctx=ctx, task_id=task_id, instance_id=instance.id, guarded=instance.virtual)
+    owner = InterfaceOwner(task_id=task_id, instance_id=instance.id, port_security=instance.virtual)
     # Requested addresses go first, so that no other interface of the order takes them.
     entries = sorted(enumerate(order.interfaces), key=lambda entry: entry[1].ip_address is None)
     created = {
-        position: await create_interface(tx, interface_ctx, interface, order.groups_of(interface), position)
+        position: await create_interface(tx, ctx, owner, interface, order.groups_of(interface), position)
         for position, interface in entries
     }
     return [created[position] for position in range(len(created))]

@@ -14,7 +14,7 @@ from pileus.domain.storage.volumes import VolumeStatus
 from pileus.domain.tasks import Task
 from pileus.services.compute.instances import GetInstance
 from pileus.services.network.ddos_profiles import lock_profiles_of_floating_ips, lock_profiles_of_ports
-from pileus.services.network.interface_removal import remove_interface
+from pileus.services.network.interfaces import remove_interface
 from pileus.services.storage.volume_attachments import lock_snapshots_for_deletion
 from pileus.services.tasks import start_task
 from pileus.store import tags
@@ -95,7 +95,7 @@ async def remove_instance_records(
     built = instance.status != Status.BUILD
     await _remove_volumes(tx, instance, now, volume_ids)
     for port in await ports.of_instance(tx, instance.id):
-        await remove_interface(tx, port, now, lost=floating_ip_ids, freed=port_ids, lived=built)
+        await remove_interface(tx, port, now, floating_ip_ids=floating_ip_ids, port_ids=port_ids, used=built)
     await metering.close_usage(tx, [instance], now)
     await tags.remove(tx, instance.id)
     await instances.remove(tx, instance.id)

@@ -12,7 +12,7 @@ from pileus.domain.network.task_types import (
     DETACH_INTERFACE,
     InterfaceArgs,
 )
-from pileus.services.network.interface_removal import remove_interface
+from pileus.services.network.interfaces import remove_interface
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips
 from pileus.tasks.capabilities import interface_driver
@@ -49,7 +49,7 @@ async def _save_attached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
 async def _remove_attached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
     port = await require_port(tx, ctx.args.port_id)
     await ddos_profiles.delete_profiles(tx, ctx)
-    await remove_interface(tx, port, ctx.now(), lived=False)
+    await remove_interface(tx, port, ctx.now(), used=False)
     await unlock_instance(tx, ctx.args.instance_id)
 
 

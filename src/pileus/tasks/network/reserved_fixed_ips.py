@@ -17,7 +17,7 @@ from pileus.domain.network.task_types import (
     DeleteReservedFixedIPArgs,
 )
 from pileus.domain.tasks import created_resources
-from pileus.services.network.interface_removal import remove_interface
+from pileus.services.network.interfaces import remove_interface
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
@@ -56,7 +56,7 @@ async def _load_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> lis
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
     port = await require_port(tx, ctx.args.port_id)
     await ddos_profiles.delete_profiles(tx, ctx)
-    await remove_interface(tx, port, ctx.now(), freed=[port.id])
+    await remove_interface(tx, port, ctx.now(), port_ids=[port.id])
 
 
 async def _unlock_all(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:

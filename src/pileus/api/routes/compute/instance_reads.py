@@ -13,7 +13,7 @@ from pileus.api.wire.account.prices import InstancePrice, ItemPrice, PreviewPric
 from pileus.api.wire.compute.instances import AvailableNames, RemoteConsole, RemoteConsoleView
 from pileus.api.wire.compute.metric_requests import MetricsRequest
 from pileus.api.wire.compute.metrics import DiskMetrics, MetricsView
-from pileus.api.wire.network.interfaces import NewFloatingIP
+from pileus.api.wire.network.interface_requests import NewFloatingIP
 from pileus.api.wire.paging import Page
 from pileus.api.wire.times import format_zulu
 from pileus.domain.account import prices, quota_checks

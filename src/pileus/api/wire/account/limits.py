@@ -4,7 +4,7 @@ from msgspec import Struct, field
 
 from pileus.api.wire.account.prices import PricedVolume
 from pileus.api.wire.constraints import InterfaceTypeName, IpFamily, Uuid
-from pileus.api.wire.network.interfaces import ExistingFloatingIP, NewFloatingIP
+from pileus.api.wire.network.interface_requests import ExistingFloatingIP, NewFloatingIP
 
 # Three numbers for each quota that would be exceeded: `<quota>_limit`, `<quota>_requested`, `<quota>_usage`.
 ExceededQuotas = dict[str, int]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from pileus.api.wire.constraints import Size, VolumeSourceName, VolumeType
-from pileus.api.wire.network.interfaces import NewInterface
+from pileus.api.wire.network.interface_requests import NewInterface
 from pileus.domain.account.prices import Preview, Price, format_amount
 from pileus.domain.catalogue import Catalogue
 

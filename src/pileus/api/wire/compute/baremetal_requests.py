@@ -6,8 +6,8 @@ from msgspec import Meta, Struct, field
 
 from pileus.api.wire.account.limits import CountedInterface
 from pileus.api.wire.constraints import Name, NameTemplate, Uuid
-from pileus.api.wire.network.ddos_profiles import NewProfile
-from pileus.api.wire.network.interfaces import NewInterface
+from pileus.api.wire.network.ddos_profile_requests import InterfaceDdosProfile
+from pileus.api.wire.network.interface_requests import NewInterface
 from pileus.api.wire.tags import NewTags
 from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, Source
 from pileus.domain.compute.instances import Kind
@@ -29,7 +29,7 @@ class CreateServer(Struct, kw_only=True):
     user_data: str | None = None
     tags: NewTags | None = None
     app_config: dict[str, Any] | None = None
-    ddos_profile: NewProfile | None = None
+    ddos_profile: InterfaceDdosProfile | None = None
 
     def order(self) -> InstanceOrder:
         """Return the order; empty text counts as absent. Raises Invalid for tags."""

@@ -14,7 +14,7 @@ from pileus.api.wire.constraints import (
     Uuid,
     VolumeType,
 )
-from pileus.api.wire.network.interfaces import GroupId, NewInterface
+from pileus.api.wire.network.interface_requests import GroupId, NewInterface
 from pileus.api.wire.tags import NewTags, TagChanges
 from pileus.domain.compute import instance_orders
 from pileus.domain.compute.instance_orders import InstanceOrder, Source
