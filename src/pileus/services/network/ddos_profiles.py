@@ -107,8 +107,8 @@ async def lock_profiles_of_ports(tx: Tx, deleted_ports: Iterable[Port], task_id:
     """Lock the DDoS profiles of the addresses of ports that the task deletes, and return the profiles' ids."""
     profiles = []
     for port in deleted_ports:
-        for line in await ports.addresses_of(tx, port.id):
-            profiles += await _lock_profile_of_address(tx, port.client_id, port.region_id, line.ip, task_id)
+        for assigned in await ports.addresses_of(tx, port.id):
+            profiles += await _lock_profile_of_address(tx, port.client_id, port.region_id, assigned.ip, task_id)
     return profiles
 
 

@@ -64,7 +64,7 @@ async def create_floating_ip(
 async def allocate_floating_ip(tx: Tx, ctx: Context, task_id: str, target: Target) -> FloatingIP:
     """Save a floating IP with a free address of the region's external network. Raises NoCapacity.
 
-    It has its target at once, but the status DOWN until the task has associated it.
+    It has its target at once, but the status DOWN until the task has assigned it.
     """
     (subnet,) = await subnets.choose_for_allocation(tx, ctx.catalogue.external_network_id(ctx.place.region_id), "ipv4")
     place, now = ctx.place, ctx.now()
@@ -92,11 +92,11 @@ async def target_on_port(tx: Tx, port: Port, fixed_ip_address: str | None) -> Ta
 
     Raises Invalid if the port has no such address, and Conflict if the address has a floating IP.
     """
-    line = choose_fixed_address(port, await ports.addresses_of(tx, port.id), fixed_ip_address)
-    if other := await floating_ips.find_by_fixed_address(tx, port.id, line.ip):
-        raise Conflict(f"Floating IP {other.id} leads to address {line.ip} of port {port.id} already")
-    router = await routers.gateway_router_of(tx, line.subnet_id)
-    return Target(port.id, line.ip, router.id if router else None)
+    assigned = choose_fixed_address(port, await ports.addresses_of(tx, port.id), fixed_ip_address)
+    if other := await floating_ips.find_by_fixed_address(tx, port.id, assigned.ip):
+        raise Conflict(f"Floating IP {other.id} leads to address {assigned.ip} of port {port.id} already")
+    router = await routers.gateway_router_of(tx, assigned.subnet_id)
+    return Target(port.id, assigned.ip, router.id if router else None)
 
 
 async def update_floating_ip(

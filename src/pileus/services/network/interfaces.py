@@ -209,7 +209,7 @@ async def _take_reserved_port(
         updated_at=ctx.now(),
     )
     port = await ports.save(tx, before, after)
-    return port, [line.ip for line in await ports.addresses_of(tx, port.id)]
+    return port, [assigned.ip for assigned in await ports.addresses_of(tx, port.id)]
 
 
 async def _resolve_groups(tx: Tx, ctx: Context, group_ids: Sequence[str]) -> list[str]:

@@ -124,8 +124,8 @@ async def _reserve_existing_port(tx: Tx, ctx: Context, port_id: str, task_id: st
         raise Conflict(f"Port {port.id} is a reserved fixed IP already")
     if port.instance_id is not None:
         (await instances.get(tx, ctx.place, port.instance_id)).require_unlocked()
-    lines = await ports.addresses_of(tx, port.id)
-    return await ports.save(tx, port, port.locked(task_id).as_reserved(line.ip for line in lines))
+    ips = [assigned.ip for assigned in await ports.addresses_of(tx, port.id)]
+    return await ports.save(tx, port, port.locked(task_id).as_reserved(ips))
 
 
 async def _connected_ports(tx: Tx, ctx: Context, vip: ReservedFixedIP) -> list[Port]:

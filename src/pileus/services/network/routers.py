@@ -207,7 +207,7 @@ async def _check_routes_reachable(tx: Tx, router: Router, ignored_ports: Sequenc
     interfaces = [
         interface for interface in await router_interfaces.of(tx, router.id) if interface.port.id not in ignored_ports
     ]
-    own_ips = {line.ip for interface in interfaces for line in interface.addresses}
+    own_ips = {assigned.ip for interface in interfaces for assigned in interface.addresses}
     rules.check_next_hops(router.routes, await router_interfaces.subnets_of(tx, interfaces), own_ips)
 
 
