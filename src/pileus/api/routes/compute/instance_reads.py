@@ -95,7 +95,7 @@ async def preview_instance_price(ctx: Ctx, data: JSONBody[PreviewPrice]) -> Inst
     async with ctx.db.read() as tx:
         await projects.require(tx, ctx.place)
         disks = await _new_disks(tx, ctx, data.volumes)
-    interfaces = [interface.ordered() for interface in data.interfaces]
+    interfaces = [interface.new_interface() for interface in data.interfaces]
     count = max(1, len(data.names), len(data.name_templates))
     demand = resource_demand(_require_flavor(ctx, data.flavor), disks, interfaces, count)
     return InstancePrice.of(prices.preview(ctx.catalogue, demand), ctx.catalogue)

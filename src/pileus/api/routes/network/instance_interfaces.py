@@ -71,7 +71,7 @@ async def attach_interface(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[
     ddos_profile = body.ddos_profile.new_profile() if body.ddos_profile else None
     return await ctx.submit(
         lambda tx, task_id: interface_service.attach_interface(
-            tx, ctx, instance_id, body.ordered(), task_id, ddos_profile=ddos_profile, audit_data=data
+            tx, ctx, instance_id, body.new_interface(), task_id, ddos_profile=ddos_profile, audit_data=data
         )
     )
 

@@ -13,7 +13,7 @@ from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceTyp
 class NewFloatingIP(Struct, kw_only=True, tag_field="source", tag="new"):
     """A floating IP to create for the interface."""
 
-    def chosen(self) -> FloatingIPChoice:
+    def choice(self) -> FloatingIPChoice:
         """Return the choice."""
         return FloatingIPChoice()
 
@@ -23,7 +23,7 @@ class ExistingFloatingIP(Struct, kw_only=True, tag_field="source", tag="existing
 
     existing_floating_id: Uuid
 
-    def chosen(self) -> FloatingIPChoice:
+    def choice(self) -> FloatingIPChoice:
         """Return the choice."""
         return FloatingIPChoice(existing_id=self.existing_floating_id)
 
@@ -42,7 +42,7 @@ class _NewInterface(Struct, kw_only=True, tag_field="type"):
     security_groups: list[GroupId] | None = None
     port_group: PortGroup = 0
 
-    def _ordered(self, type_: InterfaceType, **rest: Any) -> instance_orders.NewInterface:
+    def _new_interface(self, type_: InterfaceType, **rest: Any) -> instance_orders.NewInterface:
         return instance_orders.NewInterface(
             type=type_,
             interface_name=self.interface_name,
@@ -57,9 +57,9 @@ class NewExternalInterface(_NewInterface, kw_only=True, tag="external"):
 
     ip_family: IpFamily | None = "ipv4"
 
-    def ordered(self) -> instance_orders.NewInterface:
+    def new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
-        return self._ordered(InterfaceType.EXTERNAL, ip_family=self.ip_family or "ipv4")
+        return self._new_interface(InterfaceType.EXTERNAL, ip_family=self.ip_family or "ipv4")
 
 
 class NewSubnetInterface(_NewInterface, kw_only=True, tag="subnet"):
@@ -69,13 +69,13 @@ class NewSubnetInterface(_NewInterface, kw_only=True, tag="subnet"):
     subnet_id: Uuid
     floating_ip: InterfaceFloatingIP | None = None
 
-    def ordered(self) -> instance_orders.NewInterface:
+    def new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
-        return self._ordered(
+        return self._new_interface(
             InterfaceType.SUBNET,
             network_id=self.network_id,
             subnet_id=self.subnet_id,
-            floating_ip=self.floating_ip and self.floating_ip.chosen(),
+            floating_ip=self.floating_ip and self.floating_ip.choice(),
         )
 
 
@@ -87,14 +87,14 @@ class NewAnySubnetInterface(_NewInterface, kw_only=True, tag="any_subnet"):
     ip_family: IpFamily | None = "ipv4"
     floating_ip: InterfaceFloatingIP | None = None
 
-    def ordered(self) -> instance_orders.NewInterface:
+    def new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
-        return self._ordered(
+        return self._new_interface(
             InterfaceType.ANY_SUBNET,
             network_id=self.network_id,
             ip_address=self.ip_address,
             ip_family=self.ip_family or "ipv4",
-            floating_ip=self.floating_ip and self.floating_ip.chosen(),
+            floating_ip=self.floating_ip and self.floating_ip.choice(),
         )
 
 
@@ -104,12 +104,12 @@ class NewReservedInterface(_NewInterface, kw_only=True, tag="reserved_fixed_ip")
     port_id: Uuid
     floating_ip: InterfaceFloatingIP | None = None
 
-    def ordered(self) -> instance_orders.NewInterface:
+    def new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
-        return self._ordered(
+        return self._new_interface(
             InterfaceType.RESERVED_FIXED_IP,
             port_id=self.port_id,
-            floating_ip=self.floating_ip and self.floating_ip.chosen(),
+            floating_ip=self.floating_ip and self.floating_ip.choice(),
         )
 
 
@@ -125,9 +125,9 @@ class AttachExternal(_AttachInterface, kw_only=True, tag="external"):
 
     ip_family: IpFamily | None = None
 
-    def ordered(self) -> instance_orders.NewInterface:
+    def new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
-        return self._ordered(InterfaceType.EXTERNAL, ip_family=self.ip_family or "ipv4")
+        return self._new_interface(InterfaceType.EXTERNAL, ip_family=self.ip_family or "ipv4")
 
 
 class AttachSubnet(_AttachInterface, kw_only=True, tag="subnet"):
@@ -135,9 +135,9 @@ class AttachSubnet(_AttachInterface, kw_only=True, tag="subnet"):
 
     subnet_id: Uuid
 
-    def ordered(self) -> instance_orders.NewInterface:
+    def new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
-        return self._ordered(InterfaceType.SUBNET, subnet_id=self.subnet_id)
+        return self._new_interface(InterfaceType.SUBNET, subnet_id=self.subnet_id)
 
 
 class AttachAnySubnet(_AttachInterface, kw_only=True, tag="any_subnet"):
@@ -146,9 +146,11 @@ class AttachAnySubnet(_AttachInterface, kw_only=True, tag="any_subnet"):
     network_id: Uuid
     ip_family: IpFamily | None = None
 
-    def ordered(self) -> instance_orders.NewInterface:
+    def new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
-        return self._ordered(InterfaceType.ANY_SUBNET, network_id=self.network_id, ip_family=self.ip_family or "ipv4")
+        return self._new_interface(
+            InterfaceType.ANY_SUBNET, network_id=self.network_id, ip_family=self.ip_family or "ipv4"
+        )
 
 
 class AttachReserved(_AttachInterface, kw_only=True, tag="reserved_fixed_ip"):
@@ -156,9 +158,9 @@ class AttachReserved(_AttachInterface, kw_only=True, tag="reserved_fixed_ip"):
 
     port_id: Uuid
 
-    def ordered(self) -> instance_orders.NewInterface:
+    def new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
-        return self._ordered(InterfaceType.RESERVED_FIXED_IP, port_id=self.port_id)
+        return self._new_interface(InterfaceType.RESERVED_FIXED_IP, port_id=self.port_id)
 
 
 AttachInterface = AttachExternal | AttachSubnet | AttachAnySubnet | AttachReserved
