@@ -14,15 +14,15 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The server's group, within that of its service."""
     group = tmp_path / "pileus.service" / "server"
     group.mkdir(parents=True)
-    monkeypatch.setattr(cgroups, "_mounted", lambda: group)
-    cgroups._base.cache_clear()  # noqa: SLF001  # it is asked of a host once
+    monkeypatch.setattr(cgroups, "_own_group", lambda: group)
+    cgroups.parent_group.cache_clear()
     yield group
-    cgroups._base.cache_clear()  # noqa: SLF001
+    cgroups.parent_group.cache_clear()
 
 
 @pytest.mark.parametrize("delegated", [True, False])
 def test_a_machine_is_held_to_its_size(own: Path, monkeypatch: pytest.MonkeyPatch, delegated: bool) -> None:  # noqa: FBT001
-    monkeypatch.setattr(cgroups, "_delegated", lambda group: delegated and group == own.parent)
+    monkeypatch.setattr(cgroups, "_is_delegated", lambda group: delegated and group == own.parent)
     machine = a_machine(ram=1024, vcpus=2)
     group = (own.parent if delegated else own) / "pileus" / machine.id
     group.mkdir(parents=True)

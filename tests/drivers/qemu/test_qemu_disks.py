@@ -52,7 +52,7 @@ def image_tool(*arguments: str) -> None:
 
 def write(qemu: Qemu, volume_id: str, text: str) -> None:
     """Write at the beginning of a volume that no machine uses."""
-    path = qemu.home.volume(volume_id)
+    path = qemu.directory.volume(volume_id)
     subprocess.run(
         ["qemu-io", "-f", "qcow2", "-c", f"write -q -s {_file(path, text)} 0 512", str(path)],
         check=True,
@@ -84,16 +84,16 @@ async def test_a_snapshot_holds_what_was_there_and_outlives_its_volume(qemu: Qem
     write(qemu, disk.id, "second")
 
     await qemu.ensure_reverted(disk.id, "then", "request-1")
-    assert read(qemu.home.volume(disk.id)) == "first"
+    assert read(qemu.directory.volume(disk.id)) == "first"
     write(qemu, disk.id, "third")
     await qemu.ensure_reverted(disk.id, "then", "request-1")
-    assert read(qemu.home.volume(disk.id)) == "third"
+    assert read(qemu.directory.volume(disk.id)) == "third"
 
     await qemu.ensure_no_volume(disk.id)
     copy = a_disk(size=2, snapshot_id="then")
     await qemu.ensure_volume(copy)
-    assert read(qemu.home.volume(copy.id)) == "first"
-    assert await qemu.qemu_img.size(qemu.home.volume(copy.id)) == 2 << 30
+    assert read(qemu.directory.volume(copy.id)) == "first"
+    assert await qemu.qemu_img.size(qemu.directory.volume(copy.id)) == 2 << 30
 
 
 async def test_a_volume_that_is_attached_is_not_reverted(qemu: Qemu) -> None:
@@ -113,12 +113,12 @@ async def test_a_disk_is_plugged_in_after_a_try_that_broke_off(qemu: Qemu) -> No
     await qemu.ensure_volume(disk)
     await qemu.ensure_running(machine)
     plug = arguments.disk(disk.id, 0)
-    async with qemu.asked(machine.id) as monitor:
+    async with qemu.control.require_monitor(machine.id) as monitor:
         await monitor.do("blockdev-add", plug.backend)
 
     await qemu.ensure_attached(machine.id, disk)
 
-    async with qemu.asked(machine.id) as monitor:
+    async with qemu.control.require_monitor(machine.id) as monitor:
         there = await monitor.do("qom-list", {"path": "/machine/peripheral"})
     assert plug.id in {each["name"] for each in there}
 
@@ -126,7 +126,7 @@ async def test_a_disk_is_plugged_in_after_a_try_that_broke_off(qemu: Qemu) -> No
 async def test_files_are_sparse_and_belong_to_who_runs_machines(qemu: Qemu) -> None:
     disk = a_disk(size=100)
     await qemu.ensure_volume(disk)
-    told = qemu.home.volume(disk.id).stat()
+    told = qemu.directory.volume(disk.id).stat()
 
     assert told.st_blocks * 512 < MIB
     assert told.st_mode & 0o077 == 0
@@ -140,11 +140,11 @@ async def test_a_copy_of_a_disk_in_use_is_that_of_one_moment(qemu: Qemu) -> None
     await qemu.ensure_snapshot("running", volume_id)
     kept = await qemu.ensure_image("from-it", ImageSource(volume_id=volume_id), fetched)
 
-    image_tool("check", "-f", "qcow2", str(qemu.home.snapshot("running")))
-    image_tool("check", "-f", "qcow2", str(qemu.home.image("from-it")))
+    image_tool("check", "-f", "qcow2", str(qemu.directory.snapshot("running")))
+    image_tool("check", "-f", "qcow2", str(qemu.directory.image("from-it")))
     assert kept.virtual_size == 1 << 30
     assert kept.disk_format == "qcow2"
-    async with qemu.monitor(machine.id) as monitor:
+    async with qemu.control.monitor(machine.id) as monitor:
         assert await monitor.do("query-jobs") == []
 
 
@@ -156,12 +156,12 @@ async def test_an_image_is_fetched_checked_and_stood_on(qemu: Qemu, shelf: tuple
     await qemu.ensure_volume(disk)
 
     assert (kept.disk_format, kept.virtual_size) == ("qcow2", 3 << 30)
-    assert await qemu.qemu_img.size(qemu.home.volume(disk.id)) == 5 << 30
+    assert await qemu.qemu_img.size(qemu.directory.volume(disk.id)) == 5 << 30
     await qemu.ensure_no_image("good")
-    assert qemu.home.image("good").exists()
-    assert read(qemu.home.volume(disk.id)) == ""
+    assert qemu.directory.image("good").exists()
+    assert read(qemu.directory.volume(disk.id)) == ""
     await qemu.ensure_no_volume(disk.id)
-    assert not qemu.home.image("good").exists()
+    assert not qemu.directory.image("good").exists()
 
 
 async def test_a_volume_smaller_than_its_image_is_refused_and_leaves_nothing(
@@ -174,15 +174,15 @@ async def test_a_volume_smaller_than_its_image_is_refused_and_leaves_nothing(
 
     with pytest.raises(DriverError, match=r"has 5 GiB, and does not fit into 4: an image's `min_disk`"):
         await qemu.ensure_volume(disk)
-    assert list(qemu.home.volumes.iterdir()) == []
+    assert list(qemu.directory.volumes.iterdir()) == []
 
 
-async def test_an_operators_file_is_what_its_name_says(qemu: Qemu) -> None:
-    (qemu.offered / "ubuntu-24.04-x64.qcow2").write_text("a page that says: not found")
+async def test_an_operators_file_is_what_its_name_says(qemu: Qemu, home: Path) -> None:
+    (home / "images" / "ubuntu-24.04-x64.qcow2").write_text("a page that says: not found")
 
     with pytest.raises(DriverError, match=r"ubuntu-24.04-x64\.qcow2 is no qcow2 image"):
         await qemu.ensure_volume(a_disk(size=5, image_id=image_id(1, "ubuntu-24.04-x64")))
-    assert list(qemu.home.images.iterdir()) == []
+    assert list(qemu.directory.images.iterdir()) == []
 
 
 async def test_images_that_are_not_to_be_trusted_are_refused_and_leave_nothing(
@@ -200,7 +200,7 @@ async def test_images_that_are_not_to_be_trusted_are_refused_and_leave_nothing(
     for name, why in (("backed.qcow2", "refers to another"), ("other.vmdk", "not vmdk"), ("broken.qcow2", "qemu-img")):
         with pytest.raises(DriverError, match=why):
             await qemu.ensure_image("bad", ImageSource(url=f"{address}/{name}"), fetched)
-    assert list(qemu.home.images.iterdir()) == []
+    assert list(qemu.directory.images.iterdir()) == []
 
 
 async def test_a_raw_image_stays_raw_whatever_its_disk_comes_to_hold(qemu: Qemu, shelf: tuple[Path, str]) -> None:
@@ -216,7 +216,7 @@ async def test_a_raw_image_stays_raw_whatever_its_disk_comes_to_hold(qemu: Qemu,
     kept = await qemu.ensure_image("copy", ImageSource(volume_id=disk.id), fetched)
 
     assert kept.disk_format == "qcow2"
-    assert read(qemu.home.image("copy")).startswith("QFI")
+    assert read(qemu.directory.image("copy")).startswith("QFI")
 
 
 @pytest.fixture
@@ -248,14 +248,14 @@ async def test_a_full_disk_is_said_and_nothing_half_done_is_left(small: Path, sh
     try:
         with pytest.raises(DriverError, match="could not be kept: No space left"):
             await driver.ensure_image("large", ImageSource(url=f"{address}/large.raw"), fetched)
-        assert list(driver.home.images.iterdir()) == []
+        assert list(driver.directory.images.iterdir()) == []
 
         await driver.ensure_image("fits", ImageSource(url=f"{address}/fits.raw"), fetched)
         disk = a_disk(image_id="fits")
         await driver.ensure_volume(disk)
         with pytest.raises(DriverError, match="disk is full"):
             await copies(driver, disk.id)
-        assert not [file for file in driver.home.images.iterdir() if file.suffix != ".qcow2"]
+        assert not [file for file in driver.directory.images.iterdir() if file.suffix != ".qcow2"]
     finally:
         driver.close()
 
@@ -305,7 +305,7 @@ async def test_machines_of_one_image_can_be_ordered_at_once_and_it_can_go_meanwh
     await asyncio.gather(*(qemu.ensure_volume(each) for each in (own, *offered)), qemu.ensure_no_image("own"))
 
     for disk in (own, *offered):
-        await qemu.qemu_img.check(qemu.home.volume(disk.id), "qcow2")
-    assert qemu.home.image("own").exists()
+        await qemu.qemu_img.check(qemu.directory.volume(disk.id), "qcow2")
+    assert qemu.directory.image("own").exists()
     await qemu.ensure_no_volume(own.id)
-    assert not qemu.home.image("own").exists()
+    assert not qemu.directory.image("own").exists()

@@ -15,12 +15,12 @@ from pileus.drivers.protocols.compute import DriverError, Hosting, SecurityGroup
 from pileus.drivers.protocols.guests import Description
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.arguments import SERIAL, VNC
-from pileus.drivers.qemu.cgroups import _base
+from pileus.drivers.qemu.cgroups import parent_group
 from pileus.drivers.qemu.driver import Qemu
-from pileus.drivers.qemu.monitor import COMMANDS, Silent, conversation
-from pileus.drivers.qemu.networks import FABRIC
+from pileus.drivers.qemu.monitor import COMMANDS, MonitorUnavailable, open_monitor
 from pileus.drivers.qemu.seed import host_name, seed
-from pileus.drivers.qemu.supervisor import LONGEST_LOG
+from pileus.drivers.qemu.supervisor import SERIAL_LOG_LIMIT
+from pileus.drivers.qemu.wiring import FABRIC
 from pileus.tasks.cancellation import cancel_and_wait
 from tests.drivers.conformance import CATALOGUE, DRIVERS, end_machines
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
@@ -31,19 +31,19 @@ PASSWORD = "a-password-nobody-may-find"
 
 def process_of(qemu: Qemu, machine_id: str) -> Path:
     """A machine's process, as the kernel shows it."""
-    return Path(f"/proc/{qemu.existing(machine_id).pid}")
+    return Path(f"/proc/{qemu.records.get(machine_id).pid}")
 
 
 def kill(qemu: Qemu, machine_id: str) -> None:
     """End a machine's process."""
-    pid = qemu.existing(machine_id).pid
+    pid = qemu.records.get(machine_id).pid
     assert pid, "it was never started"
     os.kill(pid, signal.SIGKILL)
 
 
 async def stirred(qemu: Qemu, machine_id: str, heard: asyncio.Event) -> bool:
     """Let a machine stop and go on; whether that was heard."""
-    async with qemu.monitor(machine_id) as monitor:
+    async with qemu.control.monitor(machine_id) as monitor:
         await monitor.do("stop")
         await monitor.do("cont")
     return heard.is_set()
@@ -59,7 +59,7 @@ async def test_a_machine_is_confined_and_nobody_in_particular(qemu: Qemu) -> Non
     assert command[command.index(b"-sandbox") + 1].startswith(b"on,")
     assert not any(b"rm -rf" in word for word in command)
     assert "Seccomp:\t2" in (process / "status").read_text()
-    if _base() is not None:
+    if parent_group() is not None:
         assert machine.id in (process / "cgroup").read_text()
 
 
@@ -67,8 +67,8 @@ async def test_links_that_a_machine_has_made_lead_nowhere(qemu: Qemu, tmp_path: 
     """A guest that has got out of QEMU owns its directory, and is nobody else for that."""
     machine, secret = a_machine(), tmp_path / "secret"
     await qemu.ensure_running(machine)
-    secret.write_bytes(b"s" * (LONGEST_LOG + 1))
-    folder = qemu.home.machine(machine.id)
+    secret.write_bytes(b"s" * (SERIAL_LOG_LIMIT + 1))
+    folder = qemu.directory.machine(machine.id)
     for file in (SERIAL, "qemu.log", VNC):
         (folder / file).unlink()
         (folder / file).symlink_to(secret)
@@ -78,15 +78,15 @@ async def test_links_that_a_machine_has_made_lead_nowhere(qemu: Qemu, tmp_path: 
     console = await qemu.console(machine.id, None)
 
     assert await qemu.serial_log(machine.id, 100) == b""
-    qemu._shorten(machine.id)  # noqa: SLF001  # what its rounds do
+    qemu.supervisor.truncate_serial_log(machine.id)
     with pytest.raises(DriverError, match="shows no screen"):
         await qemu.screen(console.url.rpartition("#")[2])
-    qemu.home.chown_to_qemu(folder / SERIAL)
+    qemu.directory.chown_to_qemu(folder / SERIAL)
     kill(qemu, machine.id)
     await until(lambda: _is(qemu, machine.id, "ERROR"))
-    assert secret.stat().st_size > LONGEST_LOG
+    assert secret.stat().st_size > SERIAL_LOG_LIMIT
     assert secret.stat().st_uid == os.geteuid()
-    assert qemu.home.machines.stat().st_uid == os.geteuid()
+    assert qemu.directory.machines.stat().st_uid == os.geteuid()
     listener.close()
 
 
@@ -131,12 +131,12 @@ async def test_a_machine_that_hangs_up_after_its_greeting_is_silent(tmp_path: Pa
         writer.close()
 
     async def asked() -> None:
-        async with conversation(tmp_path) as monitor:
+        async with open_monitor(tmp_path) as monitor:
             await monitor.runstate()
 
     async with await asyncio.start_unix_server(greet, tmp_path / COMMANDS):
         for _ in range(20):
-            with pytest.raises(Silent):
+            with pytest.raises(MonitorUnavailable):
                 await asked()
 
 
@@ -176,7 +176,7 @@ async def test_a_network_that_is_gone_comes_back_by_itself_and_leads_where_it_di
     with pytest.raises(ConnectionRefusedError):
         await greeted()
 
-    await qemu.measure()
+    await qemu.sampler.take_samples()
     await until(greeted)
 
 
@@ -204,7 +204,7 @@ async def test_machines_start_again_after_the_host_has_if_they_are_to(home: Path
     await driver.ensure_running(rested)
     await driver.ensure_stopped(rested.id)
     kill(driver, ran.id)
-    driver.remember(replace(driver.existing(ran.id), host_boot="an earlier one"))
+    driver.records.save(replace(driver.records.get(ran.id), host_boot="an earlier one"))
     await until(lambda: _dead(driver, ran.id))
 
     watching = asyncio.create_task(driver.watch(lambda: None))
@@ -226,9 +226,9 @@ async def test_machines_that_nobody_knows_are_told_of_and_left_alone(
 ) -> None:
     machine = a_machine()
     await qemu.ensure_running(machine)
-    pid = qemu.existing(machine.id).pid or 0
-    known = qemu.existing(machine.id)
-    qemu._db.execute("DELETE FROM machines")  # noqa: SLF001  # as if the file had been lost
+    pid = qemu.records.get(machine.id).pid or 0
+    known = qemu.records.get(machine.id)
+    qemu.state.db.execute("DELETE FROM machines")  # as if the file had been lost
 
     watching = asyncio.create_task(qemu.watch(lambda: None))
 
@@ -238,7 +238,7 @@ async def test_machines_that_nobody_knows_are_told_of_and_left_alone(
     await until(told)
     await cancel_and_wait(watching)
     os.kill(pid, 0)
-    qemu.remember(known)
+    qemu.records.save(known)
 
 
 async def test_there_is_no_room_for_more_than_the_host_is_to_have(home: Path) -> None:
@@ -256,21 +256,21 @@ async def test_there_is_no_room_for_more_than_the_host_is_to_have(home: Path) ->
 async def test_a_machine_learns_its_new_name_without_a_restart(qemu: Qemu) -> None:
     machine = a_machine(nics=[a_nic()])
     await qemu.ensure_running(machine)
-    pid = qemu.existing(machine.id).pid
+    pid = qemu.records.get(machine.id).pid
 
     await qemu.ensure_metadata(machine.id, Description(name="other", tags={"a": "b"}))
     await qemu.ensure_metadata("nobody", Description(name="x", tags={}))
 
     assert await qemu.described() == {machine.id: Description(name="other", tags={"a": "b"})}
-    assert qemu.existing(machine.id).pid == pid
+    assert qemu.records.get(machine.id).pid == pid
 
 
 async def test_how_busy_a_machine_is_is_measured_and_kept(qemu: Qemu) -> None:
     machine = await a_system(qemu, nics=[a_nic()])
-    await qemu.measure()
+    await qemu.sampler.take_samples()
 
     async def measured() -> bool:
-        await qemu.measure()
+        await qemu.sampler.take_samples()
         return len(await qemu.metrics(machine.id, 0, 1 << 62, 100)) > 2
 
     await until(measured)
@@ -282,11 +282,11 @@ async def test_how_busy_a_machine_is_is_measured_and_kept(qemu: Qemu) -> None:
 
 async def test_a_full_serial_log_loses_its_beginning(qemu: Qemu) -> None:
     machine = await a_system(qemu)
-    path = qemu.home.machine(machine.id) / "serial.log"
+    path = qemu.directory.machine(machine.id) / "serial.log"
     await qemu.ensure_suspended(machine.id)
     path.write_bytes(b"x" * (5 << 20) + b"the end")
 
-    qemu._shorten(machine.id)  # noqa: SLF001  # what every sample does
+    qemu.supervisor.truncate_serial_log(machine.id)
 
     assert path.stat().st_size == 1 << 20
     assert await qemu.serial_log(machine.id, 7) == b"the end"
@@ -299,8 +299,8 @@ async def test_no_way_out_by_ipv6_is_told_where_none_leads(home: Path) -> None:
         Qemu(home, programs.find_programs("tcg"), CATALOGUE, hosting=each) for each in (Hosting(), hosting)
     )
 
-    told = {each.cidr: each.gateway_ip for each in alone.seeded_subnets()}
-    told_there = {each.cidr: each.gateway_ip for each in bridged.seeded_subnets()}
+    told = {each.cidr: each.gateway_ip for each in alone.wiring.seeded_subnets()}
+    told_there = {each.cidr: each.gateway_ip for each in bridged.wiring.seeded_subnets()}
 
     assert told.keys() == told_there.keys()
     assert {cidr: gateway for cidr, gateway in told.items() if gateway is None} == dict.fromkeys(
@@ -350,4 +350,4 @@ async def _is(qemu: Qemu, machine_id: str, status: str) -> bool:
 
 
 async def _dead(qemu: Qemu, machine_id: str) -> bool:
-    return not qemu.is_running(machine_id, qemu.known(machine_id))
+    return not qemu.control.is_running(machine_id)

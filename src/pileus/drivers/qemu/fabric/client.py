@@ -1,4 +1,4 @@
-"""How the driver speaks with the fabric."""
+"""The client of the fabric's control socket, for the driver."""
 
 import asyncio
 import subprocess
@@ -19,23 +19,23 @@ PATIENCE = 30.0
 
 
 class FabricGone(OSError):
-    """Nobody answers: the fabric does not run."""
+    """The fabric does not answer: it does not run."""
 
 
 async def apply_state(folder: Path, state: State) -> Report:
-    """Let the fabric be as a state says; raises FabricGone, or DriverError if it cannot."""
+    """Send the fabric a new state. Raises FabricGone, and DriverError if the state cannot be applied."""
     return await _asked(folder, Question(state=state))
 
 
 async def report(folder: Path) -> Report:
-    """What the fabric does; raises FabricGone."""
+    """Return the fabric's report. Raises FabricGone."""
     return await _asked(folder, Question())
 
 
 def start(folder: Path, user: tuple[int, int] | None) -> "subprocess.Popen[bytes]":
-    """Start the fabric as a user and group, in a session of its own: what ends us does not end it.
+    """Start the fabric as a user and group, in a session of its own, so that it outlives the server.
 
-    A second one ends itself.
+    A second fabric in the same folder exits at once.
     """
     become = [str(number) for number in user or ()]
     with (folder / "fabric.log").open("ab") as log:

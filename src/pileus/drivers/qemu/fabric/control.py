@@ -1,4 +1,4 @@
-"""What the fabric is told to do, over a socket that only its user and root can reach: a JSON line each way."""
+"""The fabric's control socket, which only its user and root can open: a line of JSON for a request and for a reply."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ LOG = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def answering(fabric: Fabric) -> AsyncIterator[None]:
-    """Answer questions."""
+    """Serve requests for as long as the context is open."""
     turn = asyncio.Lock()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

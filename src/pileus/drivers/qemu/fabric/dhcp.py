@@ -1,4 +1,4 @@
-"""Addresses by DHCP (RFC 2131, 2132, 3442): each interface is told the one that it has."""
+"""The DHCP server (RFC 2131, 2132, 3442): it gives each interface the address that its port has."""
 
 import struct
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ LEASE = 86400
 
 
 class Lease(Struct, frozen=True, kw_only=True):
-    """What an interface is told."""
+    """What an interface gets by DHCP."""
 
     address: str
     cidr: str
@@ -31,12 +31,12 @@ class Lease(Struct, frozen=True, kw_only=True):
 
     @property
     def server(self) -> str:
-        """Who tells it."""
+        """The address of the DHCP server."""
         return self.gateway or METADATA
 
 
 def answer(frame: bytes, lease: Lease | None, own: bytes) -> bytes | None:
-    """The frame that answers a client's; None where there is nothing to say. `own` is the hardware address."""
+    """Return the reply to a client's frame, sent from `server_mac`; None if there is none."""
     message = frame[ETHERNET + IPV4_HEADER + 8 :]
     if lease is None or len(message) < HEAD + 4 or message[0] != 1 or message[HEAD : HEAD + 4] != COOKIE:
         return None
@@ -61,7 +61,7 @@ def _frame(message: bytes, lease: Lease, kind: int, own: bytes) -> bytes:
 
 
 def _told(lease: Lease, kind: int) -> Iterator[tuple[int, bytes]]:
-    """The options of an answer."""
+    """Yield the options of a reply."""
     yield 53, bytes((kind,))
     yield 54, packed(lease.server)
     if kind == NAK:
@@ -82,7 +82,10 @@ def _told(lease: Lease, kind: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _all(lease: Lease, routes: list[Route]) -> Iterator[Route]:
-    """Who reads these routes reads no other: so the way out is among them, and without one, the link's own services."""
+    """Add a default route: a client that gets classless routes ignores the router option (RFC 3442).
+
+    Without a gateway, add the route to link-local addresses.
+    """
     yield from routes
     if lease.gateway:
         yield Route("0.0.0.0/0", lease.gateway)
@@ -98,7 +101,7 @@ def _classless(route: Route) -> bytes:
 
 def _options(content: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
-    while at < len(content) and content[at] != 255:  # the end
+    while at < len(content) and content[at] != 255:  # the end option
         if content[at] == 0:
             at += 1
             continue

@@ -1,4 +1,4 @@
-"""The fabric's whole: it becomes what it is told to be, keeps that, and tells what it does."""
+"""The fabric as a whole: it applies states, saves the last one, and reports what it does."""
 
 import ctypes
 import hashlib
@@ -23,11 +23,11 @@ from pileus.drivers.qemu.fabric.uplink import Opening, Uplink
 LOG = logging.getLogger(__name__)
 KEPT = Path("state.json")
 FIRST, LAST = 20000, 29999
-"""Ports of the host that are given to machines."""
+"""Ports of the host that are forwarded to machines."""
 
 
 class Fabric:
-    """One host's; it works in the current directory."""
+    """The fabric of a host, in the current directory."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.switch = Switch(library)
@@ -36,14 +36,14 @@ class Fabric:
         self._forwards: list[Forward] = []
 
     async def remember(self) -> None:
-        """Go on from what was kept."""
+        """Apply the saved state of an earlier process, if there is one."""
         if KEPT.exists():
             kept = msgspec.json.decode(KEPT.read_bytes(), type=SavedState)
             self._host_ports = kept.host_ports
             await self.become(kept.state)
 
     async def become(self, state: State) -> None:
-        """Wire all as a state says, unless a later one is known."""
+        """Apply a state, unless a later one has been applied. Raises OSError for bridges that cannot be connected."""
         if state.revision <= self._state.revision:
             return
         self._state = state
@@ -55,18 +55,18 @@ class Fabric:
         self._join()
 
     def report(self) -> Report:
-        """What is done now."""
+        """Return the revision of the state, port forwards and counters."""
         counters = {port_id: port.counters for port_id, port in self.switch.ports.items()}
         return Report(revision=self._state.revision, forwards=self._forwards, counters=counters)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close all sockets and devices."""
         for ends in (self.switch.outsides, self.switch.ports, self.switch.taps):
             while ends:
                 ends.popitem()[1].close()
 
     def _wire(self) -> None:
-        """Have a port for each wire, and none else, with the rules that guard it."""
+        """Create, update and remove ports, with the rules of their security groups."""
         switch, plan = self.switch, self.switch.plan
         for port_id in switch.ports.keys() - plan.wires.keys():
             if outside := switch.outsides.pop(port_id, None):
@@ -82,7 +82,7 @@ class Fabric:
         switch.index()
 
     async def _lead_out(self) -> None:
-        """Let each port have its way out."""
+        """Create the uplink of each port that has none."""
         for port_id, port in self.switch.ports.items():
             if port_id not in self.switch.outsides:
                 mtu = min(self.switch.plan.mtus.get(port.nic.network_id, MTU), MTU)
@@ -91,13 +91,13 @@ class Fabric:
                 await outside.serve(partial(self._known, port))
 
     def _known(self, port: Port) -> tuple[Guest, str, str] | None:
-        """Who asks for metadata at a port."""
+        """Return the guest behind a port, and the addresses by which it asks for metadata."""
         guest = self.switch.plan.guests.get(port.machine_id)
         address = next((each for each in port.nic.addresses if ":" not in each), "")
         return None if guest is None else (guest, address, port.nic.mac_address)
 
     def _open(self) -> None:
-        """Open the ways in that security groups open, each by the host's port that it had."""
+        """Forward ports of the host as security groups allow; a forward keeps its host port."""
         wanted = {
             f"{port_id} {protocol} {address} {number}": (port, protocol, address, number)
             for port_id, port in self.switch.ports.items()
@@ -116,7 +116,7 @@ class Fabric:
         self._forwards = [forward for forward in opened if forward]
 
     def _opened(self, key: str, port: Port, protocol: str, address: str, number: int) -> Forward | None:
-        """One way in, by a port of the host that is free; None where none is."""
+        """Open a forward by a free port of the host; return None if no port is free."""
         outside = self.switch.outsides[port.nic.port_id]
         had = [self._host_ports[key]] if key in self._host_ports else []
         for host_port in chain(had, self._free(key)):
@@ -130,13 +130,13 @@ class Fabric:
         return None
 
     def _free(self, key: str) -> Iterator[int]:
-        """Ports of the host that nobody was given, beginning at the one that a key would always have."""
+        """Yield unused ports of the host, beginning at one that depends on the key alone."""
         taken, count = set(self._host_ports.values()), LAST - FIRST + 1
         begin = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % count
         yield from (each for at in range(count) if (each := FIRST + (begin + at) % count) not in taken)
 
     def _join(self) -> None:
-        """Join networks with the host's bridges; raises OSError, when all else is done, for those that cannot be."""
+        """Connect networks to bridges. Raises OSError for those that fail, after all others are connected."""
         switch, wanted = self.switch, self.switch.plan.bridges
         for network_id in [each for each, tap in switch.taps.items() if wanted.get(each) != tap.bridge]:
             switch.taps.pop(network_id).close()

@@ -1,4 +1,4 @@
-"""Security groups at an interface: stateful, and closed but for what a rule lets pass."""
+"""The stateful firewall of an interface: security groups, which deny what no rule allows."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -13,29 +13,29 @@ NUMBERS = {"icmp": ICMP, "ipv6-icmp": ICMPV6, "icmpv6": ICMPV6, "tcp": TCP, "udp
            "udplite": 136, "ah": 51, "esp": 50, "gre": 47, "igmp": 2, "egp": 8, "ospf": 89, "pgm": 113, "rsvp": 46,
            "vrrp": 112, "ipip": 4, "ipencap": 4, "ipv6-encap": 41, "ipv6-frag": 44, "ipv6-nonxt": 59,
            "ipv6-opts": 60, "ipv6-route": 43}  # fmt: skip
-"""Protocols' numbers (IANA), by the names that rules use."""
+"""Protocol numbers (IANA) by the names that rules use."""
 MESSAGES = frozenset({ICMP, ICMPV6})
 IN, OUT = "ingress", "egress"
 LASTING, PASSING = 7200.0, 120.0
-"""Seconds without a packet after which a connection is forgotten: one of TCP, and any other."""
+"""Seconds without a packet after which a connection ends: of TCP, and of other protocols."""
 MOST = 32768
 """Connections that an interface may have."""
 Key = tuple[int, bytes, int, bytes, int]
 
 
 class Pattern(Struct, frozen=True):
-    """A rule, ready to be held against packets."""
+    """A rule compiled for matching packets. A port of -1 matches any."""
 
     version: int | None
     protocol: int | None
     low: int
     high: int
     networks: tuple[tuple[int, int], ...]
-    """Network and mask as numbers; none means any."""
+    """Networks and masks as numbers; an empty tuple matches any address."""
     members: frozenset[bytes] | None
 
     def fits(self, version: int, key: Key, message: tuple[int, int]) -> bool:
-        """Whether it lets a packet pass, by its remote end, and its local port or kind of message."""
+        """Whether the rule matches, by the remote address, and the local port or the type and code of ICMP."""
         protocol, _, _, remote, _ = key
         if self.version not in (None, version) or self.protocol not in (None, protocol):
             return False
@@ -51,7 +51,7 @@ class Pattern(Struct, frozen=True):
 
 
 class Flow(Struct):
-    """A connection that was let pass: in which direction it began, until when it is known, and its first message."""
+    """An accepted connection: the direction of its first packet, when it expires, and what rules match it by."""
 
     direction: str
     until: float
@@ -61,21 +61,21 @@ class Flow(Struct):
 
 
 class Guard:
-    """What stands at an interface."""
+    """The firewall of one interface."""
 
     def __init__(self) -> None:
         self._patterns: dict[str, list[Pattern]] = {IN: [], OUT: []}
         self._flows: dict[Key, Flow] = {}
 
     def learn(self, patterns: dict[str, list[Pattern]]) -> None:
-        """Have other rules from now on; connections that they would not let begin end."""
+        """Replace the rules, and end connections that the new rules do not allow."""
         if patterns == self._patterns:
             return
         self._patterns = patterns
         self._flows = {key: flow for key, flow in self._flows.items() if self._allowed(flow)}
 
     def passes(self, found: Packet, direction: str) -> bool:
-        """Whether a packet may pass, `ingress` to the machine or `egress` from it."""
+        """Return whether a packet may pass, `ingress` to the machine or `egress` from it; record a new connection."""
         if found.about is not None:
             return self._known(_key(found.about, IN if direction == OUT else OUT))
         key, now = _key(found, direction), time.monotonic()
@@ -91,7 +91,7 @@ class Guard:
         self._room(now)
         self._flows[key] = flow
         if found.fragment:
-            # The other pieces have no ports by which they could be known.
+            # Further fragments have no ports to match by.
             self._flows[(key[0], key[1], 0, key[3], 0)] = flow
         return True
 
@@ -103,7 +103,7 @@ class Guard:
         return any(each.fits(flow.version, flow.judged, flow.message) for each in self._patterns[flow.direction])
 
     def _room(self, now: float) -> None:
-        """Forget what is over, and what is oldest, when there is too much."""
+        """Remove expired connections, and then the oldest, until there is room for one more."""
         if len(self._flows) >= MOST:
             self._flows = {key: flow for key, flow in self._flows.items() if flow.until > now}
         while len(self._flows) >= MOST:
@@ -111,20 +111,20 @@ class Guard:
 
 
 def _key(found: Packet, direction: str) -> Key:
-    """A connection as its machine sees it: protocol, its own end, the remote end."""
+    """Return the key of a connection from the machine's side: protocol, local end, remote end."""
     if direction == OUT:
         return found.protocol, found.source, found.sport, found.target, found.dport
     return found.protocol, found.target, found.dport, found.source, found.sport
 
 
 def _judged(found: Packet, direction: str) -> Key:
-    """A packet as rules see it: the remote address, and the port that it is sent to."""
+    """Return what rules match a packet by: the remote address and the destination port."""
     remote = found.target if direction == OUT else found.source
     return found.protocol, b"", 0, remote, found.dport
 
 
 def patterns(rules: Iterable[NewRule], members: Mapping[str, frozenset[bytes]]) -> dict[str, list[Pattern]]:
-    """The rules of all groups of an interface, by direction; `members` are the addresses in each group."""
+    """Compile the rules of all groups of an interface, by direction; `members` are the addresses in each group."""
     found: dict[str, list[Pattern]] = {IN: [], OUT: []}
     for rule in rules:
         found[rule.direction].append(_pattern(rule, members))
@@ -151,13 +151,13 @@ def _pattern(rule: NewRule, members: Mapping[str, frozenset[bytes]]) -> Pattern:
 def _number(protocol: str | None, version: int | None) -> int | None:
     if protocol is None or protocol == "any":
         return None
-    if protocol == "icmp" and version == 6:  # of the protocol
+    if protocol == "icmp" and version == 6:  # the version of IP
         return ICMPV6
     return int(protocol) if protocol.isdigit() else NUMBERS.get(protocol, 255)
 
 
 def members(wires: Iterable[tuple[list[str], list[str]]]) -> dict[str, frozenset[bytes]]:
-    """The addresses in each group, from the groups and the addresses of every interface."""
+    """Return the addresses in each group, from the groups and addresses of every interface."""
     found: dict[str, set[bytes]] = {}
     for groups, addresses in wires:
         for group in groups:

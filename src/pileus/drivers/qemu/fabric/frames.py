@@ -1,4 +1,4 @@
-"""Frames of Ethernet, ARP, IP, UDP and ICMP: read once, by offsets, and built (RFC 826, 791, 8200, 768, 792)."""
+"""Frames of Ethernet, ARP, IP, UDP and ICMP: parse and build them (RFC 826, 791, 8200, 768, 792)."""
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
@@ -8,20 +8,20 @@ from msgspec import Struct
 
 ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
 KINDS = {4: IPV4, 6: IPV6}
-"""What an Ethernet frame calls each version of IP."""
+"""The Ethernet type of each version of IP."""
 ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 FRAGMENT, EXTENSIONS = 44, frozenset({0, 43, 44, 60})
-"""Headers of IPv6 that stand before what a packet carries (RFC 8200)."""
+"""Extension headers of IPv6, which precede the payload (RFC 8200)."""
 BROADCAST = b"\xff" * 6
 ASK, ANSWER = 1, 2
 ETHERNET, IPV4_HEADER, IPV6_HEADER = 14, 20, 40
 MORE, OFFSET = 0x2000, 0x1FFF
 CHECKSUMS = {TCP: 16, UDP: 6, ICMP: 2}
-"""Where in what is sent a protocol has its checksum."""
+"""The offset of the checksum in a protocol's header."""
 
 
 class Ends(NamedTuple):
-    """Who speaks to whom; of an echo both ports are the identifier."""
+    """Source and destination; for an ICMP echo both ports are its identifier."""
 
     source: bytes
     sport: int
@@ -30,17 +30,17 @@ class Ends(NamedTuple):
 
 
 class Ports(NamedTuple):
-    """Where in a frame the ports are, or an echo's identifier, and what is to stand there."""
+    """The offset of the ports in a frame, or of an echo's identifier, and their new content."""
 
     place: int
     content: bytes
 
 
 class Packet(Struct):
-    """What of an IP packet decides where it goes: its ends, as packed addresses, its protocol, and its ports.
+    """The fields of an IP packet that decide on its route: packed addresses, protocol and ports.
 
-    For echo requests and replies both ports are the identifier; `kind` and `code` are those of ICMP. An ICMP error has
-    in `about` the packet that it tells of. Only the first of several fragments has ports.
+    For ICMP echo both ports are the identifier; `kind` and `code` are the type and code of ICMP. `quoted` is the packet
+    in an ICMP error. Only the first fragment of a packet has ports.
     """
 
     version: int
@@ -57,12 +57,12 @@ class Packet(Struct):
 
 
 def packet(frame: bytes, at: int = ETHERNET, depth: int = 0) -> Packet | None:
-    """The IP packet in a frame; None for what is none, is not what it says to be, or is cut off."""
+    """Parse the IP packet in a frame; return None for other frames and for truncated ones."""
     if len(frame) < at + IPV4_HEADER:
         return None
     if at == ETHERNET and int.from_bytes(frame[12:14], "big") != KINDS.get(frame[at] >> 4):
         return None
-    if frame[at] >> 4 == 4:  # of the protocol
+    if frame[at] >> 4 == 4:  # the version of IP
         return _ipv4(frame, at, depth) if frame[at] & 15 >= IPV4_HEADER // 4 else None
     return _ipv6(frame, at, depth) if frame[at] >> 4 == 6 and len(frame) >= at + IPV6_HEADER else None
 
@@ -79,12 +79,12 @@ def _ipv4(frame: bytes, at: int, depth: int) -> Packet:
 def _ipv6(frame: bytes, at: int, depth: int) -> Packet:
     found = Packet(6, frame[at + 6], frame[at + 8 : at + 24], frame[at + 24 : at + 40])
     at += IPV6_HEADER
-    # What it is about stands behind its extension headers, where rules have to look for it too.
+    # An ICMP error comes after its extension headers, where the firewall has to find it too.
     while found.protocol in EXTENSIONS and len(frame) >= at + 8:
         length = 8
         if found.protocol == FRAGMENT:
             split = int.from_bytes(frame[at + 2 : at + 4], "big")
-            found.fragment, found.first = True, split < 8  # its offset has the upper 13 bits
+            found.fragment, found.first = True, split < 8  # the upper 13 bits are the offset
         else:
             length += 8 * frame[at + 1]
         found.protocol, at = frame[at], at + length
@@ -95,7 +95,7 @@ def _ipv6(frame: bytes, at: int, depth: int) -> Packet:
 
 
 def _inside(found: Packet, frame: bytes, at: int, depth: int) -> None:
-    """Read the ports, or ICMP's kind."""
+    """Parse the ports, or the type and code of ICMP."""
     if found.protocol in (TCP, UDP) and len(frame) >= at + 4:
         found.sport, found.dport = struct.unpack_from("!HH", frame, at)
     elif found.protocol in (ICMP, ICMPV6) and len(frame) >= at + 8:
@@ -107,46 +107,46 @@ def _inside(found: Packet, frame: bytes, at: int, depth: int) -> None:
 
 
 def mac(text: str) -> bytes:
-    """A hardware address as six bytes."""
+    """Convert a hardware address to six bytes."""
     return bytes.fromhex(text.replace(":", ""))
 
 
 def link_local(hardware: bytes) -> bytes:
-    """The address that an interface gives itself by its hardware address (RFC 4291, appendix A)."""
+    """Return the link-local address of an interface, by its hardware address (RFC 4291, appendix A)."""
     return b"\xfe\x80" + bytes(6) + bytes((hardware[0] ^ 2,)) + hardware[1:3] + b"\xff\xfe" + hardware[3:]
 
 
 def packed(address: str) -> bytes:
-    """An IP address as four or sixteen bytes."""
+    """Convert an IP address to four or sixteen bytes."""
     return (IPv6Address(address) if ":" in address else IPv4Address(address)).packed
 
 
 def arp(operation: int, sender: tuple[bytes, bytes], target: tuple[bytes, bytes]) -> bytes:
-    """An ARP frame; both ends are a hardware and an IP address."""
+    """Build an ARP frame; sender and target are pairs of hardware and IP address."""
     to = BROADCAST if operation == ASK else target[0]
     return struct.pack("!6s6sHHHBBH", to, sender[0], ARP, 1, IPV4, 6, 4, operation) + b"".join((*sender, *target))
 
 
 def ipv4(ends: tuple[bytes, bytes], addresses: tuple[bytes, bytes], protocol: int, payload: bytes) -> bytes:
-    """A frame with an IPv4 packet, from the first hardware and IP address to the second."""
+    """Build an IPv4 packet; `ends` are source and destination hardware addresses, `addresses` the IP addresses."""
     head = struct.pack("!BBHHHBBH", 0x45, 0, IPV4_HEADER + len(payload), 0, 0, 64, protocol, 0) + b"".join(addresses)
     summed = head[:10] + checksum(head).to_bytes(2, "big") + head[12:]
     return ends[1] + ends[0] + IPV4.to_bytes(2, "big") + summed + payload
 
 
 def udp(ends: tuple[bytes, bytes], addresses: tuple[bytes, bytes], ports: tuple[int, int], payload: bytes) -> bytes:
-    """A frame with a datagram; it has no checksum, which IPv4 leaves free."""
+    """Build a UDP datagram without a checksum, which is optional in IPv4."""
     return ipv4(ends, addresses, UDP, struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload)
 
 
 def icmp(ends: tuple[bytes, bytes], addresses: tuple[bytes, bytes], kind: int, code: int, payload: bytes) -> bytes:
-    """A frame with an ICMP message; the payload begins after the checksum."""
+    """Build an ICMP message; the payload begins after the checksum."""
     message = bytes((kind, code, 0, 0)) + payload
     return ipv4(ends, addresses, ICMP, message[:2] + checksum(message).to_bytes(2, "big") + message[4:])
 
 
 def checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
+    """Return the Internet checksum (RFC 1071)."""
     if len(data) % 2:
         data += b"\0"
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
@@ -156,7 +156,7 @@ def checksum(data: bytes) -> int:
 
 
 def forwarded(frame: bytes, source: bytes, target: bytes) -> bytes | None:
-    """A frame with an IPv4 packet, sent on by a router from one hardware address to another; None at its last hop."""
+    """Return an IPv4 frame as a router forwards it, with new hardware addresses; None if its TTL expires."""
     if frame[ETHERNET + 8] <= 1:
         return None
     head = bytearray(frame[ETHERNET : ETHERNET + 4 * (frame[ETHERNET] & 15)])
@@ -167,7 +167,7 @@ def forwarded(frame: bytes, source: bytes, target: bytes) -> bytes | None:
 
 
 def is_sound(frame: bytes) -> bool:
-    """Whether a frame has a whole IPv4 packet, no piece of one, as long as it says, of TCP, UDP or ICMP."""
+    """Whether a frame holds a complete, unfragmented IPv4 packet of TCP, UDP or ICMP with consistent lengths."""
     head = frame[ETHERNET:]
     if len(head) < IPV4_HEADER or head[0] != 0x45:  # version 4, a header without options
         return False
@@ -183,12 +183,12 @@ def is_sound(frame: bytes) -> bool:
 
 
 def reversed_ends(ends: Ends) -> Ends:
-    """The ends of the answers."""
+    """Return the ends of replies."""
     return Ends(ends.target, ends.dport, ends.source, ends.sport)
 
 
 def translated(frame: bytes, ends: Ends) -> bytes:
-    """A frame with an IPv4 packet that speaks of other ends, and right checksums."""
+    """Return an IPv4 frame with other addresses and ports, and updated checksums."""
     changed, start = bytearray(frame), ETHERNET + 4 * (frame[ETHERNET] & 15)
     old, changed[ETHERNET + 12 : ETHERNET + 20] = frame[ETHERNET + 12 : ETHERNET + 20], ends.source + ends.target
     _amend(changed, ETHERNET + 10, old, ends.source + ends.target)
@@ -202,7 +202,7 @@ def translated(frame: bytes, ends: Ends) -> bytes:
         return bytes(changed)
     changed[ports.place : ports.place + len(before)] = ports.content
     if protocol == ICMP:
-        # It has no addresses in its checksum.
+        # The checksum of ICMP does not cover the addresses.
         _amend(changed, place, before, ports.content)
     elif protocol == TCP or frame[place : place + 2] != b"\0\0":
         _amend(changed, place, old + before, ends.source + ends.target + ports.content)
@@ -210,7 +210,7 @@ def translated(frame: bytes, ends: Ends) -> bytes:
 
 
 def translate_icmp_error(frame: bytes, ends: Ends) -> bytes:
-    """A frame with an ICMP error about a packet that had, where the error goes, the ends turned round."""
+    """Return an ICMP error with the ends `ends`, which quotes a packet that went the other way."""
     start, length = ETHERNET + 4 * (frame[ETHERNET] & 15), int.from_bytes(frame[ETHERNET + 2 : ETHERNET + 4], "big")
     inner = start + 8
     told = reversed_ends(ends)
@@ -234,7 +234,7 @@ def _ports(protocol: int, start: int, ends: Ends) -> "Ports":
 
 
 def _amend(frame: bytearray, at: int, old: bytes, new: bytes) -> None:
-    """Put a checksum right after bytes that it covers have changed, which are even in number (RFC 1624)."""
+    """Update a checksum after an even number of covered bytes has changed (RFC 1624)."""
     total = ~int.from_bytes(frame[at : at + 2], "big") & 0xFFFF
     words = f"!{len(old) // 2}H"
     for before, after in zip(struct.unpack(words, old), struct.unpack(words, new), strict=True):

@@ -1,6 +1,6 @@
-"""The metadata service: what a machine asks at 169.254.169.254, in the words of EC2 and OpenStack.
+"""The metadata service at 169.254.169.254, in the formats of EC2 and OpenStack.
 
-Each interface has a socket of its own, so that nobody can ask for another.
+Each interface has a socket of its own, so that no machine can ask for another's metadata.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pileus.drivers.qemu.fabric.state import Guest
 PATIENCE, LONGEST = 10.0, 16384
 """Seconds for a request, and bytes of it."""
 Known = Callable[[], tuple[Guest, str, str] | None]
-"""Who asks: a guest, with the first address and the hardware address of the interface by which it asks."""
+"""Returns the guest that asks, and the first IP address and the hardware address of its interface."""
 
 
 class Metadata:
@@ -26,11 +26,11 @@ class Metadata:
         self._server: asyncio.Server | None = None
 
     async def listen(self, path: str) -> None:
-        """Listen on a unix socket."""
+        """Listen on a Unix socket."""
         self._server = await asyncio.start_unix_server(self._serve, path, limit=LONGEST)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._server:
             self._server.close()
 
@@ -44,7 +44,7 @@ class Metadata:
             writer.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request, and hang up."""
+        """Answer one request and close the connection."""
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST)
         while isinstance(event := connection.next_event(), type) or not isinstance(event, h11.Request):
             if event is h11.NEED_DATA:
@@ -68,7 +68,7 @@ class Metadata:
 
 
 def told(guest: Guest, address: str, mac_address: str) -> dict[str, str]:
-    """All that a guest can ask for, by path."""
+    """Return all that a guest can ask for, by path."""
     ours = {
         "instance-id": guest.machine_id,
         "hostname": guest.host_name,
@@ -86,7 +86,7 @@ def told(guest: Guest, address: str, mac_address: str) -> dict[str, str]:
 
 
 def _roots(guest: Guest) -> dict[str, str]:
-    """The versions, user data, and OpenStack's one document."""
+    """Return the versions, the user data and the document of OpenStack."""
     document = {
         "uuid": guest.machine_id,
         "name": guest.name,

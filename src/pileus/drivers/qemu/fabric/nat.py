@@ -1,4 +1,4 @@
-"""Addresses that others see: a machine's floating IP, or that of the router that it is behind (RFC 3022)."""
+"""Network address translation: floating IPs, and source NAT of routers (RFC 3022)."""
 
 import random
 from collections import OrderedDict, defaultdict
@@ -10,35 +10,35 @@ from msgspec.structs import replace
 from pileus.drivers.qemu.fabric.frames import Ends, Packet, reversed_ends
 
 MOST = 8192
-"""Connections that are known at once of those that one end has begun: who begins more loses its own oldest."""
+"""Connections that one end may have opened; a further one replaces its oldest."""
 FIRST, LAST, TRIES = 32768, 60999, 64
-"""Ports that are given to connections whose own is taken, and how many are tried."""
+"""Ports for connections whose own port is taken, and how many are tried."""
 Key = tuple[int, bytes, int, bytes, int]
 Fact = tuple[bytes, str, bytes]
-"""What a connection stands on: a public address, whose it is (an interface's id, or a network's), and what is there."""
+"""What a connection depends on: a public address, its owner (the id of a port or a network), and the inner address."""
 
 
 class Translation(Struct):
-    """What becomes of the packets of a connection in one direction: their ends, and whom they go to."""
+    """How packets of a connection are translated in one direction: their new ends, and the endpoint they go to."""
 
     ends: Ends
     place: str
     mac: bytes | None
-    """Of whom they go to, where that is not the fabric's to know."""
+    """The hardware address to send to, where the fabric does not know it."""
     back: tuple[str, Key]
-    """Where and as what the answers are heard."""
+    """The endpoint and the key of the replies."""
     facts: tuple[Fact, ...]
 
 
 class Nat:
-    """All connections that are translated, by where they are heard and by the ends that they have there."""
+    """All translated connections, by the endpoint that their packets come from and by their ends there."""
 
     def __init__(self) -> None:
         self._places: defaultdict[str, dict[Key, Translation]] = defaultdict(dict)
         self._begun: defaultdict[str, OrderedDict[Key, None]] = defaultdict(OrderedDict)
 
     def known(self, place: str, found: Packet, mac: bytes) -> Translation | None:
-        """What becomes of a packet of a connection that has begun, or of an error about one; None for others."""
+        """Return the translation of a packet, or of an ICMP error about one; None if it belongs to no connection."""
         if not (connections := self._places.get(place)):
             return None
         if (about := found.about) is not None:
@@ -55,9 +55,9 @@ class Nat:
     def begin(
         self, here: tuple[str, bytes], there: str, found: Packet, as_: tuple[bytes, bytes], facts: tuple[Fact, ...]
     ) -> Translation | None:
-        """Have a connection, from who is at a place with a MAC address, that says and asks for other addresses.
+        """Open a connection from an endpoint and hardware address to another endpoint, with new addresses.
 
-        None if no port of the new source is free, or if it is no connection's first packet.
+        Return None if no port of the new source is free, or if the packet cannot open a connection.
         """
         (place, mac), (source, target) = here, as_
         if found.about is not None or not found.first or (ends := self._free(there, found, source, target)) is None:
@@ -71,7 +71,7 @@ class Nat:
         return forth
 
     def keep(self, facts: set[Fact], places: set[str]) -> None:
-        """Forget connections that stand on what is no longer so, or that end at a place that is gone."""
+        """Remove connections whose bindings or endpoints are gone."""
         for place, connections in list(self._places.items()):
             kept = {
                 key: each for key, each in connections.items()
@@ -83,7 +83,7 @@ class Nat:
                 self._places[place], self._begun[place] = kept, begun
 
     def _free(self, there: str, found: Packet, source: bytes, target: bytes) -> Ends | None:
-        """The ends that a connection is to have where it goes, which no other has."""
+        """Return unused ends for a connection at the endpoint that it goes to."""
         for port in _ports(found, source):
             ends = Ends(source, port, target, port if found.kind >= 0 else found.dport)
             if _key(found.protocol, reversed_ends(ends)) not in self._places[there]:
@@ -91,13 +91,13 @@ class Nat:
         return None
 
     def _others(self, place: str, found: Packet, translation: Translation) -> None:
-        """Let the other pieces of a packet go the way of its first: they have no ports by which they could be known."""
+        """Translate further fragments of a packet like its first: they have no ports to look them up by."""
         key = (found.protocol, found.source, 0, found.target, 0)
         if found.fragment and found.first and key != _key(found.protocol, found):
             self._put(place, key, replace(translation, back=(place, key)))
 
     def _answer(self, translation: Translation, mac: bytes) -> None:
-        """Let answers go to whom the last packet came from: behind a bridge a router may have changed."""
+        """Send replies to where the last packet came from: behind a bridge, a router may have changed."""
         place, key = translation.back
         answers = self._places[place].get(key)
         if answers is not None and answers.mac is not None:
@@ -119,7 +119,7 @@ class Nat:
 
 
 def _ports(found: Packet, source: bytes) -> Iterator[int]:
-    """Ports that a connection may have: its own, or if it speaks as another, one at random."""
+    """Yield ports that a connection may have: its own, and with another source address, random ones."""
     yield found.sport
     if source != found.source and (found.sport or found.dport):
         yield from (random.randint(FIRST, LAST) for _ in range(TRIES))  # noqa: S311  # it only has to be free

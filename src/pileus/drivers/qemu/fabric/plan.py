@@ -1,4 +1,4 @@
-"""What follows from a state: who is where, what leads where, and what may pass."""
+"""Tables derived from a state: addresses, routes, NAT bindings and firewall rules."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -18,13 +18,13 @@ from pileus.drivers.qemu.fabric.state import State
 
 MTU = 1500
 FEW = 16
-"""How many ports a rule may open that are all led to; of a longer range only those that people ask for are."""
+"""The number of ports up to which all ports of a rule are forwarded; of a longer range, only the common ones are."""
 ASKED_FOR = (22, 80, 443, 3389, 8080)
 EVERYWHERE = (None, "0.0.0.0/0")
 
 
 class Hop(Struct, frozen=True):
-    """A static route of a router: a network and its mask, as numbers, and the next router's address."""
+    """A static route of a router: network and mask as numbers, and the address of the next hop."""
 
     network: int
     mask: int
@@ -32,14 +32,14 @@ class Hop(Struct, frozen=True):
 
 
 class Target(Struct, frozen=True):
-    """Where a floating IP leads."""
+    """The port and fixed address of a floating IP."""
 
     port_id: str
     address: bytes
 
 
 class Plan:
-    """Tables that are made once a state, so that a frame's way is found by looking it up."""
+    """Lookup tables, built once for each state."""
 
     def __init__(self, state: State) -> None:
         self.wires = {wire.nic.port_id: wire for wire in state.wires}
@@ -67,18 +67,18 @@ class Plan:
         }
 
     def seen_as(self, port_id: str, network_id: str, address: bytes) -> Fact | None:
-        """As whom an address of an interface is seen from outside: as its floating IP, else as the router."""
+        """Return the binding of an inner address to its floating IP, or else to its router's address."""
         if floating := self._floating_of.get(Target(port_id, address)):
             return floating, port_id, address
         router = self._router_of.get(network_id)
         return (router, network_id, b"") if router else None
 
     def patterns(self, nic: Nic) -> dict[str, list[Pattern]]:
-        """The rules that guard an interface."""
+        """Return the compiled security group rules of an interface."""
         return patterns(self._guarding(nic), self._members)
 
     def lease(self, nic: Nic) -> Lease | None:
-        """What an interface is told by DHCP; None where nobody tells it."""
+        """Return what an interface gets by DHCP; None without DHCP."""
         for address in nic.addresses:
             subnet = self._subnet(nic.network_id, address)
             if subnet and subnet.enable_dhcp and ":" not in address:
@@ -86,7 +86,7 @@ class Plan:
         return None
 
     def openings(self, nic: Nic) -> Iterator[tuple[str, str, int]]:
-        """What leads from the host to an interface: protocol, address and port of all that is open to everybody."""
+        """Yield protocol, address and port of all that is open to every source, which the host forwards."""
         opened = {opening for rule in self._guarding(nic) for opening in _opened(rule)}
         for address in nic.addresses:
             if ":" not in address:
@@ -105,7 +105,7 @@ class Plan:
         )
 
     def _is_ours(self, address: str) -> bool:
-        """Whether an address is in a network of ours, but nobody's: a resolver that is not there."""
+        """Whether an address is in one of the fabric's networks but no machine has it: there is no resolver then."""
         if any(address in wire.nic.addresses for wire in self.wires.values()):
             return False
         return any(self._subnet(network_id, address) for network_id in self._subnets)
@@ -121,9 +121,9 @@ class Plan:
         return {*self.mtus, *self._subnets, *(wire.nic.network_id for wire in state.wires)}
 
     def _own(self, state: State, network_id: str) -> Iterator[bytes]:
-        """The addresses of a network that are the fabric's, where no machine has them.
+        """Yield the addresses that the fabric answers for in a network.
 
-        They are its gateways and routers, which a network of the host has itself, and what routers make others seem.
+        These are floating IPs and addresses of routers and gateways; bridged networks have gateways of their own.
         """
         machines = {ip for wire in state.wires for ip in _at(wire.nic, network_id)}
         found = {ip for joined in state.routers for ip in _at(joined.router.outside, network_id)}
@@ -135,9 +135,9 @@ class Plan:
         yield from (packed(ip) for ip in found - machines if ":" not in ip)
 
     def _routers(self, state: State) -> None:
-        """Networks that a router joins reach each other, and the outside if it has a way there.
+        """Record which networks routers connect, and which external networks they lead to.
 
-        What is outside reaches those behind a router only if that does not translate their addresses.
+        External networks reach those behind a router only if it does not translate addresses.
         """
         for joined in state.routers:
             outside = joined.router.outside
@@ -160,7 +160,7 @@ class Plan:
 
 @lru_cache(4096)
 def own_mac(network_id: str) -> bytes:
-    """The hardware address of the fabric in a network: one that nobody was given."""
+    """Return the fabric's own hardware address in a network."""
     return b"\x02" + hashlib.sha256(network_id.encode()).digest()[:5]
 
 
@@ -181,7 +181,7 @@ def _hop(route: Route) -> Hop:
 
 
 def _opened(rule: NewRule) -> Iterator[tuple[str, int]]:
-    """Protocols and ports that a rule opens to everybody; one that opens all of them counts for TCP."""
+    """Yield protocols and ports that a rule opens to every source; for a rule for all protocols, those of TCP."""
     open_to_all = rule.direction == IN and rule.remote_group_id is None and rule.remote_ip_prefix in EVERYWHERE
     if not open_to_all or rule.ethertype == "IPv6" or rule.protocol not in (None, "any", "tcp", "udp", "6", "17"):
         return

@@ -1,4 +1,4 @@
-"""A machine's end of a wire: a datagram socket on which each message is a frame."""
+"""Ports of machines: each is a datagram socket on which a message is a frame."""
 
 import asyncio
 import os
@@ -13,12 +13,12 @@ from pileus.drivers.qemu.fabric.frames import link_local, mac, packed
 from pileus.drivers.qemu.fabric.state import Counters, Wire
 
 LONGEST, AT_ONCE, WAITING = 65550, 64, 512
-"""Bytes of a frame, how many are read in one go, and how many wait for a machine that is slow."""
+"""Bytes of a frame, frames that are read at once, and frames that may wait for a slow machine."""
 BUFFER = 1 << 20
 
 
 class Port:
-    """One interface: what may be said there, by whom, and what has passed."""
+    """The port of one interface: its addresses, its firewall and its counters."""
 
     def __init__(self, wire: Wire, heard: Callable[["Port", bytes], None], *, shared: bool) -> None:
         self.counters, self.guard = Counters(), Guard()
@@ -32,9 +32,9 @@ class Port:
         self.become(wire, shared=shared)
 
     def become(self, wire: Wire, *, shared: bool) -> None:
-        """Be another interface's end from now on: it may have other addresses.
+        """Set the interface of the port, whose addresses may change.
 
-        In a network that tenants share it speaks as itself, even where no security group guards it.
+        In a network that tenants share, source addresses are checked even without port security.
         """
         self.machine_id, self.nic = wire.machine_id, wire.nic
         nic = wire.nic
@@ -44,18 +44,18 @@ class Port:
         self.addresses = {packed(address) for address in nic.addresses}
         self.macs = {self.mac, *(mac(pair.mac_address) for pair in nic.pairs if pair.mac_address)}
         self.own = self.addresses | {link_local(each) for each in self.macs}
-        # A pair may be a range; only single addresses and ranges of one are looked up at once.
+        # A pair may be an address range.
         self.pairs = [_range(pair.ip_address) for pair in nic.pairs]
 
     def may_speak_as(self, address: bytes) -> bool:
-        """Whether an address is its own, or one of its pairs'."""
+        """Whether the machine may use an address as its source: its own, or one of its address pairs."""
         if address in self.own:
             return True
         number = int.from_bytes(address, "big")
         return any(len(address) == width and number & mask == network for network, mask, width in self.pairs)
 
     def send(self, frame: bytes) -> None:
-        """Let the machine have a frame, now or when it has read what waits for it."""
+        """Send a frame to the machine, or queue it while the machine does not read."""
         if self._queue:
             self._wait(frame)
             return
@@ -65,13 +65,13 @@ class Port:
             self._loop.add_writer(self._socket, self._write)
             self._wait(frame)
         except OSError:
-            # The machine is not there: nobody listens to a computer that is off.
+            # The machine does not run.
             self.counters.dropped += 1
         else:
             self._count(frame)
 
     def close(self) -> None:
-        """Hear and say nothing more."""
+        """Close the socket."""
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
@@ -122,7 +122,7 @@ def _bound(path: Path) -> socket.socket:
 
 
 def _range(text: str) -> tuple[int, int, int]:
-    """A pair's address or range as a network, a mask, and the width of its addresses in bytes."""
+    """Parse an address or range: the network and mask as numbers, and the width of an address in bytes."""
     address, _, length = text.partition("/")
     content = packed(address)
     bits = 8 * len(content)

@@ -1,4 +1,4 @@
-"""The way of a packet from one network to another, or out of the host; and the tables by which it is found."""
+"""Routing of packets between networks and out of the host, and the tables that it uses."""
 
 import ctypes
 from typing import Protocol
@@ -27,25 +27,25 @@ from pileus.outbound.ssrf_guard import PROVIDERS
 
 HOST_IP = packed(HOST)
 LINK, HOSTS, MULTICAST = b"\xa9\xfe", (0, 127), 224
-"""How addresses begin that no router leads to: those of a link, of a host, and from multicast on (RFC 6890)."""
+"""The first bytes of addresses that are not routed: link-local, local to a host, multicast and above (RFC 6890)."""
 OURS_ALONE = frozenset(address.packed for address in PROVIDERS)
-"""Where a cloud that the host itself may stand in speaks to it: no machine of a tenant's has business there."""
+"""Services that a cloud provider offers to the host: machines of tenants must not reach them."""
 NEIGHBOURS = frozenset({133, 135, 136, 130, 131, 132, 143})
-"""ICMPv6 that a network lives by: who is where, and who listens to what (RFC 4861, 3810)."""
+"""ICMPv6 types of neighbour discovery and multicast listeners, which always pass (RFC 4861, 3810)."""
 
 
 class End(Protocol):
-    """Where frames come from and go to: a machine's port, or a network of the host."""
+    """A source and destination of frames: the port of a machine, or a network of the host."""
 
     id: str
     network_id: str
 
     def send(self, frame: bytes) -> object:
-        """Let it have a frame."""
+        """Send a frame."""
 
 
 class Routing:
-    """All ports, and the tables."""
+    """All endpoints, and the routing tables."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.library = library
@@ -59,7 +59,7 @@ class Routing:
         self.in_network: dict[str, list[Port]] = {}
 
     def index(self) -> None:
-        """Make the tables anew, after ports have come, gone or changed."""
+        """Rebuild the tables after ports have changed."""
         self.by_mac, self.by_address, self.in_network = {}, {}, {}
         for port in self.ports.values():
             self.in_network.setdefault(port.network_id, []).append(port)
@@ -68,7 +68,7 @@ class Routing:
         self.nat.keep(self.plan.facts, {*self.ports, *self.plan.bridges})
 
     def route(self, end: End, frame: bytes, found: Packet) -> bool:
-        """Send on what was sent to a network's gateway; whether it went anywhere."""
+        """Route a packet that was sent to the gateway of a network. Return whether it was sent on."""
         target = found.target
         if known := self.nat.known(end.id, found, frame[6:12]):
             return self._translate(known, frame, found)
@@ -81,19 +81,19 @@ class Routing:
         return self._onward(end, frame, found)
 
     def leave(self, port: Port, frame: bytes) -> bool:
-        """Let a frame leave the host, or reach what is served to its machine alone."""
+        """Send a frame out of the host, or to the services of its machine. Return whether it was sent."""
         outside = self.outsides.get(port.id)
         return outside is not None and outside.take(frame)
 
     def receive(self, port: Port, frame: bytes, found: Packet | None) -> bool:
-        """Let a machine have a frame that may pass."""
+        """Send a frame to a machine if its firewall accepts it. Return whether it does."""
         passes = found is None or not port.nic.secured or is_neighbourly(found) or port.guard.passes(found, IN)
         if passes:
             port.send(frame)
         return passes
 
     def _onward(self, port: Port, frame: bytes, found: Packet) -> bool:
-        """To a machine in a network that a router joins, in one that it leads out to, or out of the host."""
+        """Route to a machine in a connected network, to an external network, or out of the host."""
         network_id, target = port.network_id, found.target
         near = self._near(network_id, target) or self._near(network_id, self._next(network_id, target))
         if near:
@@ -106,18 +106,18 @@ class Routing:
         return self._unreachable(port, frame, found)
 
     def _near(self, network_id: str, address: bytes) -> Port | None:
-        """The machine that has an address, in the network or in those that a router joins with it."""
+        """Return the port with an address, in the network or in those that a router connects with it."""
         ports = (self.by_address.get((each, address)) for each in self.plan.joined.get(network_id, ()))
         return next((port for port in ports if port), None)
 
     def _next(self, network_id: str, target: bytes) -> bytes:
-        """The next router of a static route; no address without one."""
+        """Return the next hop of a static route; empty without one."""
         number = int.from_bytes(target, "big")
         hops = self.plan.hops.get(network_id, ())
         return next((hop.nexthop for hop in hops if number & hop.mask == hop.network), b"")
 
     def _lead(self, end: End, frame: bytes, found: Packet, leading: Target) -> bool:
-        """Begin a connection to what is behind a floating IP."""
+        """Open a connection to the port behind a floating IP."""
         to = self.ports.get(leading.port_id)
         if to is None:
             return self._unreachable(end, frame, found)
@@ -127,7 +127,7 @@ class Routing:
     def _begin(
         self, end: End, frame: bytes, found: Packet, towards: tuple[Port, bytes], facts: tuple[Fact, ...]
     ) -> bool:
-        """Begin a connection to an address of another's, as whom its first machine is seen from there."""
+        """Open a connection to an address of a port, with the public address of the source."""
         to, target = towards
         source = found.source
         seen = self.plan.seen_as(end.id, end.network_id, source)
@@ -139,7 +139,7 @@ class Routing:
         return begun is not None and self._translate(begun, frame, found)
 
     def _translate(self, known: Translation, frame: bytes, found: Packet) -> bool:
-        """Send a packet of a connection on, in the words of its other side."""
+        """Send a packet of a connection to its other endpoint, translated."""
         to = self.ports.get(known.place) or self.taps.get(known.place)
         if to is None:
             return False
@@ -154,7 +154,7 @@ class Routing:
         return sent is not None and to.send(sent)
 
     def _echo(self, end: End, frame: bytes, found: Packet) -> bool:
-        """The gateway answers who asks whether it is there."""
+        """Answer a ping to an address of the fabric."""
         if found.protocol != ICMP or found.kind != 8:  # an echo request
             return False
         start = ETHERNET + 4 * (frame[ETHERNET] & 15)
@@ -172,10 +172,10 @@ class Routing:
 
 
 def is_routed(target: bytes) -> bool:
-    """Whether routers lead to an address of IPv4."""
+    """Whether an IPv4 address is routed."""
     return target[0] not in HOSTS and target[0] < MULTICAST and target[:2] != LINK and target not in OURS_ALONE
 
 
 def is_neighbourly(found: Packet) -> bool:
-    """Whether it is what a network of IPv6 lives by."""
+    """Whether a packet is one of those that an IPv6 network needs to work."""
     return found.protocol == ICMPV6 and found.kind in NEIGHBOURS

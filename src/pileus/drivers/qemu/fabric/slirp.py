@@ -1,6 +1,6 @@
-"""The way out without rights: libslirp, a TCP/IP stack that speaks to the world by sockets, by its C interface.
+"""libslirp by its C interface: a TCP/IP stack in user space, by which machines leave the host without privileges.
 
-It is the library that QEMU's own user networking is made of, and comes with it. Only its version 3 interface is used.
+QEMU's user networking is made of the same library, which is installed with it. Only version 3 of its interface is used.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from ctypes.util import find_library
 from pileus.drivers.qemu.fabric.frames import packed
 
 NETWORK, MASK, HOST, RESOLVER = "169.254.0.0", "255.255.0.0", "169.254.0.1", "169.254.169.253"
-"""Where libslirp is found by machines: on the link, beside whatever addresses they have."""
+"""The addresses of libslirp for machines: link-local, so that they fit any network."""
 LOOPBACK = "127.0.0.1"
 POLL_IN, POLL_OUT, POLL_PRI, POLL_ERR, POLL_HUP = 1, 2, 4, 8, 16
 TO_EPOLL = ((POLL_IN, select.EPOLLIN), (POLL_OUT, select.EPOLLOUT), (POLL_PRI, select.EPOLLPRI))
@@ -77,7 +77,7 @@ GET_EVENTS = CFUNCTYPE(c_int, c_int, c_void_p)
 
 
 class Callbacks(Structure):
-    """`SlirpCb`, as version 3 knows it."""
+    """`SlirpCb`, as of version 3."""
 
     _fields_ = (
         ("send_packet", SEND), ("guest_error", COMPLAIN), ("clock_get_ns", CLOCK), ("timer_new", TIMER_NEW),
@@ -87,7 +87,7 @@ class Callbacks(Structure):
 
 
 def library() -> ctypes.CDLL:
-    """libslirp; raises OSError where it is not installed."""
+    """Load libslirp. Raises OSError if it is not installed."""
     name = find_library("slirp") or "libslirp.so.0"
     found = ctypes.CDLL(name)
     found.slirp_new.restype = c_void_p
@@ -103,7 +103,7 @@ def library() -> ctypes.CDLL:
 
 
 class Slirp:
-    """One machine's way out: frames go in by `take`, and come out by `send`; it works in the running event loop."""
+    """An instance of libslirp for one machine, in the running event loop; `send` is called with each frame from it."""
 
     def __init__(self, found: ctypes.CDLL, send: Callable[[bytes], None], mtu: int) -> None:
         self._library, self._send = found, send
@@ -121,12 +121,12 @@ class Slirp:
         self._look_soon()
 
     def take(self, frame: bytes) -> None:
-        """Let it have a frame of the machine's."""
+        """Pass a frame of the machine to libslirp."""
         self._library.slirp_input(self._it, frame, len(frame))
         self._look_soon()
 
     def forward(self, protocol: str, host_port: int, address: str, port: int) -> bool:
-        """Let a port of the host's loopback lead to the machine; whether it was free."""
+        """Forward a port of the host's loopback address to the machine. Return whether the port was free."""
         wrong = self._library.slirp_add_hostfwd(
             self._it, int(protocol == "udp"), _in_addr(LOOPBACK), host_port, _in_addr(address), port
         )
@@ -134,16 +134,16 @@ class Slirp:
         return not wrong
 
     def forward_no_more(self, protocol: str, host_port: int) -> None:
-        """Let a port of the host lead nowhere."""
+        """Close a forwarded port of the host."""
         self._library.slirp_remove_hostfwd(self._it, int(protocol == "udp"), _in_addr(LOOPBACK), host_port)
         self._look_soon()
 
     def serve(self, path: str, address: str, port: int) -> bool:
-        """Let what the machine sends to an address of the link reach a unix socket; whether that was possible."""
+        """Connect what the machine sends to a link-local address with a Unix socket. Return whether that succeeded."""
         return not self._library.slirp_add_unix(self._it, path.encode(), byref(_in_addr(address)), port)
 
     def close(self) -> None:
-        """End all its connections."""
+        """Close all connections."""
         self._loop.remove_reader(self._epoll.fileno())
         for handle in (self._looking, self._alarm, *(timer[2] for timer in self._timers.values())):
             if handle:
@@ -156,7 +156,7 @@ class Slirp:
             self._looking = self._loop.call_soon(self._look)
 
     def _look(self) -> None:
-        """Ask what it waits for, and wait for that."""
+        """Ask libslirp for its descriptors and its timeout, and watch them."""
         self._looking = None
         wanted: dict[int, int] = {}
         self._order: list[int] = []
@@ -195,11 +195,11 @@ class Slirp:
         try:
             self._epoll.modify(descriptor, events)
         except FileNotFoundError:
-            # It was closed, and its number is another's now.
+            # It was closed, and another file has its number.
             self._epoll.register(descriptor, events)
 
     def _poll(self) -> None:
-        """Let it work on what has come."""
+        """Let libslirp handle the events that have come."""
         ready = {descriptor: _translated_back(events) for descriptor, events in self._epoll.poll(0)}
         order = self._order
 
@@ -207,7 +207,7 @@ class Slirp:
             return ready.get(order[index], 0)
 
         self._library.slirp_pollfds_poll(self._it, 0, GET_EVENTS(events_of), None)
-        # A closed descriptor's number may come back for another socket before we look.
+        # A number may be closed and reused before the next update.
         self._watched = dict.fromkeys(self._watched, -1)
         self._look_soon()
 
@@ -239,7 +239,7 @@ class Slirp:
         return number
 
     def _timer_mod(self, timer: int, when: int, _: object) -> None:
-        """Ring at a moment, in milliseconds of the clock that it was given."""
+        """Set a timer to a time in milliseconds of the clock."""
         ring, about, handle = self._timers[timer]
         if handle:
             handle.cancel()

@@ -1,4 +1,4 @@
-"""What is heard in a network, and what is let through: nobody speaks as another, and rules hold."""
+"""Switching of frames within a network, with protection against spoofed addresses."""
 
 from pileus.drivers.qemu.fabric import dhcp
 from pileus.drivers.qemu.fabric.firewall import IN, OUT
@@ -26,16 +26,16 @@ from pileus.drivers.qemu.fabric.taps import Tap
 METADATA_IP, RESOLVER_IP = packed(dhcp.METADATA), packed(RESOLVER)
 NOBODY = b"\0" * 4
 MISLEADING = frozenset({134, 137})
-"""ICMPv6 that only routers may say."""
+"""ICMPv6 types that only routers may send."""
 ADVERTISEMENT, TOLD = 136, ETHERNET + 48
-"""ICMPv6 that says who is where, and where in a frame that is."""
+"""The ICMPv6 type that announces an address, and the offset of that address in a frame."""
 
 
 class Switch(Routing):
-    """What machines and networks of the host say, and what is let through of it."""
+    """Handles the frames of machines, of libslirp and of bridges."""
 
     def from_machine(self, port: Port, frame: bytes) -> None:
-        """A machine has sent a frame."""
+        """Handle a frame from a machine."""
         if len(frame) < ETHERNET or (port.confined and frame[6:12] not in port.macs):
             port.counters.dropped += 1
             return
@@ -51,7 +51,7 @@ class Switch(Routing):
         port.counters.dropped += not passed
 
     def from_host(self, port: Port, frame: bytes) -> None:
-        """A frame for a machine has come from outside of the host."""
+        """Handle a frame for a machine from outside of the host."""
         found = packet(frame)
         if found is None:
             return
@@ -62,7 +62,7 @@ class Switch(Routing):
             port.counters.dropped += 1
 
     def from_tap(self, tap: Tap, frame: bytes) -> None:
-        """A frame has come from a network of the host."""
+        """Handle a frame from a bridge of the host."""
         kind = int.from_bytes(frame[12:14], "big")
         if kind == ARP and self._answered(tap, frame):
             return
@@ -73,7 +73,7 @@ class Switch(Routing):
             self._spread(tap, frame, found)
 
     def _arp(self, port: Port, frame: bytes) -> bool:
-        if len(frame) < 42:  # of a whole question
+        if len(frame) < 42:  # of a complete request
             return False
         asked = frame[28:32]
         honest = frame[22:28] in port.macs and (asked == NOBODY or port.may_speak_as(asked))
@@ -82,7 +82,7 @@ class Switch(Routing):
         return self._answered(port, frame) or self._spread(port, frame, None)
 
     def _answered(self, end: End, frame: bytes) -> bool:
-        """Answer who asks for an address that is the fabric's; whether it was."""
+        """Answer an ARP request for an address of the fabric. Return whether it was one."""
         asked, target = frame[28:32], frame[38:42]
         link = isinstance(end, Port) and target[:2] == LINK and asked[:2] != LINK
         ours = link or target in self.plan.own.get(end.network_id, ())
@@ -128,7 +128,7 @@ class Switch(Routing):
         return True
 
     def _spread(self, end: End, frame: bytes, found: Packet | None) -> bool:
-        """Send a frame to whom it is for in its network: to all others, if it is for everybody."""
+        """Forward a frame within its network: to one endpoint, or to all others."""
         tap = self.taps.get(end.network_id)
         beside = tap if tap is not end else None
         if frame[0] & 1:
@@ -143,7 +143,7 @@ class Switch(Routing):
 
 
 def _misleads(port: Port, frame: bytes, found: Packet) -> bool:
-    """Whether somebody says to be a router, or to be where another is (RFC 4861)."""
+    """Whether a machine claims to be a router, or to have an address that it may not use (RFC 4861)."""
     if found.protocol != ICMPV6 or found.kind not in (*MISLEADING, ADVERTISEMENT):
         return False
     plain = frame[ETHERNET + 6] == ICMPV6
@@ -151,7 +151,7 @@ def _misleads(port: Port, frame: bytes, found: Packet) -> bool:
 
 
 def _is_service(found: Packet) -> bool:
-    """Whether it is for what every machine may ask: its metadata, and the resolver."""
+    """Whether a packet is for the metadata service or the resolver, which every machine may use."""
     if found.target == METADATA_IP:
         return found.protocol == TCP and found.dport == 80  # of HTTP
     return found.target == RESOLVER_IP and found.protocol in (TCP, UDP) and found.dport == 53  # of DNS

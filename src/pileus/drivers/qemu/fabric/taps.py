@@ -1,4 +1,4 @@
-"""A TAP device: a bridge of the host, as one more end of a network of machines."""
+"""TAP devices: they connect a bridge of the host to a network of machines."""
 
 import asyncio
 import fcntl
@@ -14,23 +14,23 @@ from pileus.drivers.qemu.fabric.state import Bridge
 
 TUN = "/dev/net/tun"
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
-"""Of the kernel's linux/if_tun.h."""
+"""Constants of the kernel's linux/if_tun.h."""
 HELPERS = (Path("/usr/lib/qemu/qemu-bridge-helper"), Path("/usr/libexec/qemu-bridge-helper"))
-"""Where distributions have QEMU's program that lends devices to users, as far as /etc/qemu/bridge.conf allows."""
+"""Paths of QEMU's bridge helper, which creates devices for users as /etc/qemu/bridge.conf allows."""
 LONGEST, AT_ONCE, PATIENCE = 65550, 64, 10.0
-"""Bytes of a frame, how many are read in one go, and seconds that the helper has."""
+"""Bytes of a frame, frames that are read at once, and seconds that the helper has."""
 
 
 class Tap:
-    """A device that somebody has made for us, or that we are lent."""
+    """A TAP device that was created before, or one from the bridge helper."""
 
     def __init__(self, bridge: Bridge, network_id: str, heard: Callable[["Tap", bytes], None]) -> None:
         self.bridge, self.id, self.network_id, self._heard = bridge, network_id, network_id, heard
-        self._descriptor = attached(bridge.device) if bridge.device else open_via_helper(bridge.name)
+        self._descriptor = open_tap(bridge.device) if bridge.device else open_via_helper(bridge.name)
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
     def send(self, frame: bytes) -> bool:
-        """Let the host's network have a frame; whether it took it."""
+        """Send a frame to the bridge. Return whether that succeeded."""
         try:
             os.write(self._descriptor, frame)
         except OSError:
@@ -38,7 +38,7 @@ class Tap:
         return True
 
     def close(self) -> None:
-        """Leave the network; a device that was made stays."""
+        """Close the device; one that was created before stays."""
         asyncio.get_running_loop().remove_reader(self._descriptor)
         os.close(self._descriptor)
 
@@ -52,8 +52,8 @@ class Tap:
                 self._heard(self, frame)
 
 
-def attached(name: str) -> int:
-    """A descriptor of a TAP device, which is made if it is not there and we may make it; raises OSError."""
+def open_tap(name: str) -> int:
+    """Open a TAP device, created if it is missing. Raises OSError."""
     try:
         descriptor = os.open(TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError as problem:
@@ -66,14 +66,14 @@ def attached(name: str) -> int:
     return descriptor
 
 
-def helper() -> Path | None:
-    """QEMU's helper, where it has the rights that it needs."""
+def find_helper() -> Path | None:
+    """Return QEMU's bridge helper, if it is setuid root."""
     return next((each for each in HELPERS if each.exists() and each.stat().st_mode & stat.S_ISUID), None)
 
 
 def open_via_helper(bridge: str) -> int:
-    """A descriptor of a device on a bridge that the helper has made, which goes when it is closed; raises OSError."""
-    program = helper()
+    """Open a temporary device that the helper creates on a bridge; it is removed when it is closed. Raises OSError."""
+    program = find_helper()
     if program is None:
         raise OSError("qemu-bridge-helper is missing, or has not the rights of root (chmod u+s)")
     ours, its = socket.socketpair()

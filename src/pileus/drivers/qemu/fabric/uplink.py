@@ -1,4 +1,4 @@
-"""An interface's way out of the host, the ways in, and its metadata service: all that goes through libslirp."""
+"""The uplink of an interface, by libslirp: outgoing connections, port forwards, and the metadata service."""
 
 import asyncio
 import ctypes
@@ -17,7 +17,7 @@ HTTP = 80
 
 
 class Opening(Struct, frozen=True, kw_only=True):
-    """What is to lead into a machine, and by which port of the host."""
+    """A port of a machine that is forwarded from a port of the host."""
 
     protocol: str
     address: str
@@ -26,7 +26,7 @@ class Opening(Struct, frozen=True, kw_only=True):
 
 
 class Uplink:
-    """All of it, for one interface."""
+    """The uplink of one interface."""
 
     def __init__(self, library: ctypes.CDLL, port: Port, heard: Callable[[Port, bytes], None], mtu: int) -> None:
         self._port, self._heard = port, heard
@@ -43,10 +43,9 @@ class Uplink:
         self._slirp.serve(str(self._socket), METADATA, HTTP)
 
     def take(self, frame: bytes) -> bool:
-        """Let a frame of the machine's go out; whether it is such that it can.
+        """Send a frame of the machine out of the host. Return whether it is well-formed.
 
-        libslirp works for all machines in one process, and not each of its versions bears pieces of packets, or
-        what is not as long as it says.
+        One process runs libslirp for all machines, and some versions of it fail on fragments and inconsistent lengths.
         """
         if not is_sound(frame):
             return False
@@ -54,13 +53,13 @@ class Uplink:
         return True
 
     def close_but(self, wanted: set[Opening]) -> None:
-        """Close the ways in that are no longer wanted."""
+        """Close all forwards but these."""
         for opening in self._open - wanted:
             self._slirp.forward_no_more(opening.protocol, opening.host_port)
         self._open &= wanted
 
     def open(self, opening: Opening) -> bool:
-        """Open a way in, if it is not open; whether the host's port was free."""
+        """Open a forward, if it is not open. Return whether the host port was free."""
         if opening not in self._open:
             if not self._slirp.forward(opening.protocol, opening.host_port, opening.address, opening.port):
                 return False
@@ -68,17 +67,17 @@ class Uplink:
         return True
 
     def close(self) -> None:
-        """End it all."""
+        """Close all connections and the metadata service."""
         self._slirp.close()
         if self._metadata:
             self._metadata.close()
         self._socket.unlink(missing_ok=True)
 
     def _came(self, frame: bytes) -> None:
-        """A frame for the machine; where it is, is asked by ARP, which is answered here."""
+        """Pass a frame from libslirp to the machine, and answer its ARP requests for the machine's addresses."""
         if int.from_bytes(frame[12:14], "big") != ARP:
             self._heard(self._port, frame)
         elif frame[38:42] in self._port.addresses:
             reply = arp(ANSWER, (self._port.mac, frame[38:42]), (frame[22:28], frame[28:32]))
-            # Not from within its own call.
+            # libslirp must not be called from within its own callback.
             asyncio.get_running_loop().call_soon(self._slirp.take, reply)
