@@ -30,9 +30,9 @@ from pileus.drivers.protocols.compute import (
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.driver import Qemu
-from pileus.drivers.qemu.fabric.frames import ASK, arp, packed
+from pileus.drivers.qemu.fabric.frames import REQUEST, arp, packed
 from pileus.drivers.qemu.fabric.state import Bridge
-from pileus.drivers.qemu.fabric.taps import HELPERS, TUN, Tap, open_via_helper
+from pileus.drivers.qemu.fabric.taps import HELPER_PATHS, TUN, Tap, open_via_helper
 from pileus.drivers.qemu.paths import DataDirectory
 from tests.drivers.conformance import CATALOGUE, ROOMY, end_machines
 from tests.drivers.qemu.conftest import PUBLIC, a_nic, a_system, until
@@ -142,10 +142,10 @@ def a_helper(folder: Path) -> None:
     shutil.copytree("/etc", folder / "etc", symlinks=True)
     (folder / "etc/qemu").mkdir(exist_ok=True)
     (folder / "etc/qemu/bridge.conf").write_text("allow br0\n")
-    shutil.copy(HELPERS[0], folder / "helper")
+    shutil.copy(HELPER_PATHS[0], folder / "helper")
     (folder / "helper").chmod(0o4755)
     subprocess.run(["mount", "--bind", str(folder / "etc"), "/etc"], check=True)
-    subprocess.run(["mount", "--bind", str(folder / "helper"), str(HELPERS[0])], check=True)
+    subprocess.run(["mount", "--bind", str(folder / "helper"), str(HELPER_PATHS[0])], check=True)
 
 
 def lending(folder: Path) -> Any:
@@ -165,7 +165,7 @@ async def heard_through() -> bool:
     asker = (b"\x02\0\0\0\0\x07", packed(OUTER))
 
     async def answered() -> bool:
-        tap.send(arp(ASK, asker, (bytes(6), packed(HOST))))
+        tap.send(arp(REQUEST, asker, (bytes(6), packed(HOST))))
         return any(frame[28:32] == packed(HOST) for frame in answers)
 
     await until(answered, 10)

@@ -36,7 +36,7 @@ async def fabric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     os.mkdir("wires")  # noqa: PTH102  # names, not paths
     os.mkdir("md")  # noqa: PTH102
     made = Fabric(the_library())
-    await made.become(a_state())
+    await made.apply(a_state())
     yield made
     made.close()
 

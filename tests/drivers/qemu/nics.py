@@ -16,12 +16,12 @@ from pileus.drivers.qemu.fabric.frames import (
     checksum,
     mac,
     packed,
-    packet,
+    parse_packet,
     udp,
 )
-from pileus.drivers.qemu.fabric.plan import own_mac
-from pileus.drivers.qemu.fabric.slirp import library
+from pileus.drivers.qemu.fabric.slirp import load_library
 from pileus.drivers.qemu.fabric.state import RouterState, State, Wire
+from pileus.drivers.qemu.fabric.tables import own_mac
 
 A, B, X, ROUTER_A, ROUTER_B, FLOATING = "10.0.0.5", "10.0.0.5", "198.18.0.9", "198.18.0.2", "198.18.0.3", "198.18.0.50"
 """Two machines of two tenants with the same address, one in the external network, and whom others see."""
@@ -60,7 +60,7 @@ class Card:
 
     async def hears(self) -> list[Packet]:
         """All packets that were heard until now, with their checksums right."""
-        return [seen for frame in await self.frames() if (seen := packet(whole(frame)))]
+        return [seen for frame in await self.frames() if (seen := parse_packet(whole(frame)))]
 
 
 def whole(frame: bytes) -> bytes:
@@ -121,6 +121,6 @@ def a_state(revision: int = 1, **changes: Any) -> State:
 def the_library() -> ctypes.CDLL:
     """libslirp, or the test is skipped."""
     try:
-        return library()
+        return load_library()
     except OSError:
         pytest.skip("needs libslirp: apt-get install qemu-system-x86")

@@ -7,19 +7,19 @@ from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.compute import SecurityGroupSpec
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.frames import (
-    ASK,
     ETHERNET,
     ICMP,
+    REQUEST,
     UDP,
     Packet,
     arp,
     checksum,
     icmp,
     packed,
-    packet,
+    parse_packet,
     udp,
 )
-from pileus.drivers.qemu.fabric.nat import MOST, Nat
+from pileus.drivers.qemu.fabric.nat import CONNECTION_LIMIT, Nat
 from pileus.drivers.qemu.fabric.routing import is_routed
 from tests.drivers.qemu.nics import FLOATING, OUT_ONLY, ROUTER_A, A, B, Card, X, a_state, router, whole
 
@@ -33,21 +33,21 @@ async def test_a_router_joins_networks_of_its_own_and_no_others(fabric: Fabric, 
     assert [seen.source for seen in await a.hears()] == [packed("10.1.0.7")]
     assert not await cards["b"].frames()
 
-    await fabric.become(a_state(2, routers=[]))
+    await fabric.apply(a_state(2, routers=[]))
     a.to(a.gateway, "10.1.0.7", (1000, 2000))
 
     assert not await c.frames()
     (told,) = await a.hears()
     assert (told.kind, told.code) == (3, 0)
-    assert told.about is not None
-    assert told.about.target == packed("10.1.0.7")
+    assert told.quoted is not None
+    assert told.quoted.target == packed("10.1.0.7")
 
 
 async def test_a_static_route_leads_to_the_machine_that_goes_on_from_there(
     fabric: Fabric, cards: dict[str, Card]
 ) -> None:
     joined = router("r-a", "n-a", "n-c", routes=[Route("192.0.2.0/24", "10.1.0.7")])
-    await fabric.become(a_state(2, routers=[joined]))
+    await fabric.apply(a_state(2, routers=[joined]))
 
     cards["a"].to(cards["a"].gateway, "192.0.2.77", (1, 2))
 
@@ -64,10 +64,10 @@ async def test_a_floating_ip_leads_to_its_machine_and_answers_come_from_it(
     b.to(b.gateway, ROUTER_A, (53, 1000))
     assert await a.hears() == [Packet(4, UDP, packed(FLOATING), packed(A), 53, 1000)]
 
-    await fabric.become(a_state(2))
+    await fabric.apply(a_state(2))
     b.to(b.gateway, ROUTER_A, (53, 1000))
     assert len(await a.hears()) == 1
-    await fabric.become(a_state(3, floating_ips=[]))
+    await fabric.apply(a_state(3, floating_ips=[]))
     b.to(b.gateway, ROUTER_A, (53, 1000))
     a.to(a.gateway, FLOATING, (1000, 53))
 
@@ -84,11 +84,19 @@ async def test_pings_and_errors_find_their_way_back_through_a_floating_ip(cards:
 
     a.to(a.gateway, FLOATING, (1000, 53))
     (sent,) = await b.frames()
-    b.say(icmp((b.mac, b.gateway), (b.address, packed(ROUTER_A)), 3, 3, bytes(4) + sent[ETHERNET : ETHERNET + 28]))
+    b.say(
+        icmp(
+            (b.mac, b.gateway),
+            (b.address, packed(ROUTER_A)),
+            3,
+            3,
+            bytes(4) + sent[ETHERNET : ETHERNET + 28],
+        )
+    )
 
     (told,) = await a.hears()
     assert (told.source, told.kind, told.code) == (packed(FLOATING), 3, 3)
-    assert told.about == Packet(4, UDP, packed(A), packed(FLOATING), 1000, 53)
+    assert told.quoted == Packet(4, UDP, packed(A), packed(FLOATING), 1000, 53)
 
 
 async def test_who_has_a_floating_ip_is_seen_as_it(cards: dict[str, Card]) -> None:
@@ -108,8 +116,8 @@ async def test_a_piece_of_a_packet_goes_the_way_of_its_first(cards: dict[str, Ca
         a.say(bytes(frame))
 
     first, second = await b.frames()
-    assert packet(whole(first)) == Packet(4, UDP, packed(ROUTER_A), packed(B), 1000, 53, fragment=True)
-    assert packet(whole(second)) == Packet(4, UDP, packed(ROUTER_A), packed(B), fragment=True, first=False)
+    assert parse_packet(whole(first)) == Packet(4, UDP, packed(ROUTER_A), packed(B), 1000, 53, fragment=True)
+    assert parse_packet(whole(second)) == Packet(4, UDP, packed(ROUTER_A), packed(B), fragment=True, first=False)
     assert second[34:36] == b"\xff\xff"
 
 
@@ -129,7 +137,7 @@ async def test_what_is_outside_does_not_reach_those_behind_a_router(fabric: Fabr
     assert await d.hears() == [Packet(4, UDP, packed(X), packed("10.0.0.6"), 53, 1000)]
     assert not await a.hears()
 
-    await fabric.become(a_state(2, routers=[router("r-a", "n-a", outside=ROUTER_A, translates=False)]))
+    await fabric.apply(a_state(2, routers=[router("r-a", "n-a", outside=ROUTER_A, translates=False)]))
     x.to(x.gateway, A, (1000, 22))
     assert [seen.source for seen in await a.hears()] == [packed(X)]
 
@@ -138,13 +146,13 @@ async def test_a_floating_ip_is_found_in_its_network_and_not_from_where_nothing_
     fabric: Fabric, cards: dict[str, Card]
 ) -> None:
     a, b, x = cards["a"], cards["b"], cards["x"]
-    x.say(arp(ASK, (x.mac, x.address), (bytes(6), packed(FLOATING))))
+    x.say(arp(REQUEST, (x.mac, x.address), (bytes(6), packed(FLOATING))))
     (answer,) = await x.frames()
     assert answer[22:28] == x.gateway
     x.to(x.gateway, FLOATING, (1000, 22))
     assert await b.hears() == [Packet(4, UDP, packed(X), packed(B), 1000, 22)]
 
-    await fabric.become(a_state(2, routers=[router("r-a", "n-a", "n-c")]))
+    await fabric.apply(a_state(2, routers=[router("r-a", "n-a", "n-c")]))
     a.to(a.gateway, FLOATING, (1000, 22))
 
     assert not await b.frames()
@@ -153,7 +161,7 @@ async def test_a_floating_ip_is_found_in_its_network_and_not_from_where_nothing_
 async def test_rules_hold_behind_routers_and_floating_ips(fabric: Fabric, cards: dict[str, Card]) -> None:
     a, b, c = cards["a"], cards["b"], cards["c"]
     only = NewRule(direction="ingress", protocol="udp", port_range_min=53, port_range_max=53)
-    await fabric.become(a_state(2, security_groups=[SecurityGroupSpec(id="g", name="g", rules=[*OUT_ONLY, only])]))
+    await fabric.apply(a_state(2, security_groups=[SecurityGroupSpec(id="g", name="g", rules=[*OUT_ONLY, only])]))
 
     for port in (53, 54):
         a.to(a.gateway, FLOATING, (1000, port))
@@ -172,15 +180,15 @@ def test_who_begins_too_many_connections_loses_its_own() -> None:
     def asked(source: str, port: int) -> Packet:
         return Packet(4, UDP, packed(source), packed(X), port, 53)
 
-    nat.begin(("d", b""), "x", asked("10.0.0.6", 1), ends, ())
-    for number in range(MOST + 1):
-        nat.begin(("a", b""), "x", asked(A, number), ends, ())
+    nat.open(("d", b""), "x", asked("10.0.0.6", 1), ends, ())
+    for number in range(CONNECTION_LIMIT + 1):
+        nat.open(("a", b""), "x", asked(A, number), ends, ())
 
-    assert nat.known("d", asked("10.0.0.6", 1), b"")
-    assert nat.known("a", asked(A, 1), b"")
-    assert not nat.known("a", asked(A, 0), b"")
-    answers = [nat.known("x", Packet(4, UDP, packed(X), packed(ROUTER_A), 53, port), b"") for port in range(3)]
-    assert [answer and answer.place for answer in answers] == [None, "d", "a"]
+    assert nat.look_up("d", asked("10.0.0.6", 1), b"")
+    assert nat.look_up("a", asked(A, 1), b"")
+    assert not nat.look_up("a", asked(A, 0), b"")
+    answers = [nat.look_up("x", Packet(4, UDP, packed(X), packed(ROUTER_A), 53, port), b"") for port in range(3)]
+    assert [answer and answer.endpoint_id for answer in answers] == [None, "d", "a"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from pileus.drivers.protocols.compute import DriverError, NetworkSpec
 from pileus.drivers.qemu.fabric.state import Bridge
-from pileus.drivers.qemu.fabric.taps import HELPERS, find_helper, open_tap
+from pileus.drivers.qemu.fabric.taps import HELPER_PATHS, find_helper, open_tap
 from pileus.drivers.qemu.paths import DataDirectory
 
 TUNSETPERSIST, TUNSETOWNER = 0x400454CB, 0x400454CC
@@ -49,8 +49,8 @@ def _connect(network_id: str, bridge: str, owner: int) -> Bridge:
             return Bridge(name=bridge)
         raise DriverError(
             f"Connecting a network to bridge {bridge} takes root's rights: start the server with them, let QEMU's"
-            f" helper have them (chmod u+s {HELPERS[0]}, and 'allow {bridge}' in /etc/qemu/bridge.conf), or make the"
-            f" device before: ip tuntap add {name} mode tap user {owner}; ip link set {name} master {bridge} up",
+            f" helper have them (chmod u+s {HELPER_PATHS[0]}, and 'allow {bridge}' in /etc/qemu/bridge.conf), or make"
+            f" the device before: ip tuntap add {name} mode tap user {owner}; ip link set {name} master {bridge} up",
             retryable=False,
         ) from problem
     except OSError as problem:

@@ -10,15 +10,15 @@ import signal
 import sys
 from pathlib import Path
 
-from pileus.drivers.qemu.fabric.control import answering
+from pileus.drivers.qemu.fabric.control import serve_control
 from pileus.drivers.qemu.fabric.fabric import Fabric
-from pileus.drivers.qemu.fabric.slirp import library
+from pileus.drivers.qemu.fabric.slirp import load_library
 from pileus.drivers.qemu.paths import try_lock
 
 LOG = logging.getLogger(__name__)
 
 
-def become(user: int, group: int) -> None:
+def change_user(user: int, group: int) -> None:
     """Change to another user, for good; modules that this user cannot read have been imported before."""
     os.setgroups([])
     os.setgid(group)
@@ -27,12 +27,12 @@ def become(user: int, group: int) -> None:
 
 async def main() -> None:
     """Run in the current directory."""
-    fabric, stop = Fabric(library()), asyncio.Event()
+    fabric, stop = Fabric(load_library()), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await fabric.remember()
-    async with answering(fabric):
+    await fabric.restore()
+    async with serve_control(fabric):
         LOG.info("The fabric is up")
         await stop.wait()
     fabric.close()
@@ -41,7 +41,7 @@ async def main() -> None:
 if __name__ == "__main__":
     os.chdir(sys.argv[1])
     if len(sys.argv) > 2:
-        become(int(sys.argv[2]), int(sys.argv[3]))
+        change_user(int(sys.argv[2]), int(sys.argv[3]))
     os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for needed in ("wires", "md"):

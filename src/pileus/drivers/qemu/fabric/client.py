@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 
 from pileus.drivers.protocols.compute import DriverError
-from pileus.drivers.qemu.fabric.state import Question, Reply, Report, State
+from pileus.drivers.qemu.fabric.state import Reply, Report, Request, State
 from pileus.drivers.qemu.paths import short_socket_path
 
 SOCKET = "fabric.sock"
-LONGEST = 64 << 20
+LINE_LIMIT = 64 << 20
 """Bytes of a line."""
-PATIENCE = 30.0
+REPLY_TIMEOUT = 30.0
 """Seconds."""
 
 
@@ -24,12 +24,12 @@ class FabricGone(OSError):
 
 async def apply_state(folder: Path, state: State) -> Report:
     """Send the fabric a new state. Raises FabricGone, and DriverError if the state cannot be applied."""
-    return await _asked(folder, Question(state=state))
+    return await _request(folder, Request(state=state))
 
 
 async def report(folder: Path) -> Report:
     """Return the fabric's report. Raises FabricGone."""
-    return await _asked(folder, Question())
+    return await _request(folder, Request())
 
 
 def start(folder: Path, user: tuple[int, int] | None) -> "subprocess.Popen[bytes]":
@@ -48,10 +48,10 @@ def start(folder: Path, user: tuple[int, int] | None) -> "subprocess.Popen[bytes
         )
 
 
-async def _asked(folder: Path, question: Question) -> Report:
+async def _request(folder: Path, request: Request) -> Report:
     try:
-        async with asyncio.timeout(PATIENCE):
-            line = await _exchanged(folder, msgspec.json.encode(question) + b"\n")
+        async with asyncio.timeout(REPLY_TIMEOUT):
+            line = await _exchange(folder, msgspec.json.encode(request) + b"\n")
     except (OSError, TimeoutError) as problem:
         raise FabricGone from problem
     if not line:
@@ -62,11 +62,11 @@ async def _asked(folder: Path, question: Question) -> Report:
     return reply.report
 
 
-async def _exchanged(folder: Path, question: bytes) -> bytes:
+async def _exchange(folder: Path, line: bytes) -> bytes:
     with short_socket_path(folder / SOCKET) as address:
-        reader, writer = await asyncio.open_unix_connection(address, limit=LONGEST)
+        reader, writer = await asyncio.open_unix_connection(address, limit=LINE_LIMIT)
     try:
-        writer.write(question)
+        writer.write(line)
         await writer.drain()
         return await reader.readline()
     finally:

@@ -8,23 +8,23 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.drivers.qemu.fabric.client import LONGEST, SOCKET
+from pileus.drivers.qemu.fabric.client import LINE_LIMIT, SOCKET
 from pileus.drivers.qemu.fabric.fabric import Fabric
-from pileus.drivers.qemu.fabric.state import Question, Reply
+from pileus.drivers.qemu.fabric.state import Reply, Request
 
 LOG = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def answering(fabric: Fabric) -> AsyncIterator[None]:
+async def serve_control(fabric: Fabric) -> AsyncIterator[None]:
     """Serve requests for as long as the context is open."""
-    turn = asyncio.Lock()
+    lock = asyncio.Lock()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             line = await reader.readline()
-            async with turn:
-                reply = await _answered(fabric, line)
+            async with lock:
+                reply = await _handle_request(fabric, line)
             writer.write(msgspec.json.encode(reply) + b"\n")
             await writer.drain()
         except (OSError, ValueError):
@@ -33,19 +33,19 @@ async def answering(fabric: Fabric) -> AsyncIterator[None]:
             writer.close()
 
     Path(SOCKET).unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(serve, SOCKET, limit=LONGEST)
+    server = await asyncio.start_unix_server(serve, SOCKET, limit=LINE_LIMIT)
     async with server:
         yield
 
 
-async def _answered(fabric: Fabric, line: bytes) -> Reply:
+async def _handle_request(fabric: Fabric, line: bytes) -> Reply:
     try:
-        question = msgspec.json.decode(line, type=Question)
-    except msgspec.MsgspecError as mistake:
-        return Reply(wrong=str(mistake))
+        request = msgspec.json.decode(line, type=Request)
+    except msgspec.MsgspecError as problem:
+        return Reply(wrong=str(problem))
     try:
-        if question.state is not None:
-            await fabric.become(question.state)
+        if request.state is not None:
+            await fabric.apply(request.state)
     except (OSError, ValueError) as problem:
         LOG.exception("The state could not be brought about")
         return Reply(wrong=str(problem))

@@ -82,7 +82,7 @@ class Report(Struct, kw_only=True):
     counters: dict[str, Counters] = field(default_factory=dict)
 
 
-class Question(Struct, frozen=True, kw_only=True):
+class Request(Struct, frozen=True, kw_only=True):
     """A request to apply a state, or without one, to report only."""
 
     state: State | None = None

@@ -15,17 +15,17 @@ from pileus.drivers.qemu.fabric.state import Bridge
 TUN = "/dev/net/tun"
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
 """Constants of the kernel's linux/if_tun.h."""
-HELPERS = (Path("/usr/lib/qemu/qemu-bridge-helper"), Path("/usr/libexec/qemu-bridge-helper"))
+HELPER_PATHS = (Path("/usr/lib/qemu/qemu-bridge-helper"), Path("/usr/libexec/qemu-bridge-helper"))
 """Paths of QEMU's bridge helper, which creates devices for users as /etc/qemu/bridge.conf allows."""
-LONGEST, AT_ONCE, PATIENCE = 65550, 64, 10.0
+FRAME_LIMIT, BATCH, HELPER_TIMEOUT = 65550, 64, 10.0
 """Bytes of a frame, frames that are read at once, and seconds that the helper has."""
 
 
 class Tap:
     """A TAP device that was created before, or one from the bridge helper."""
 
-    def __init__(self, bridge: Bridge, network_id: str, heard: Callable[["Tap", bytes], None]) -> None:
-        self.bridge, self.id, self.network_id, self._heard = bridge, network_id, network_id, heard
+    def __init__(self, bridge: Bridge, network_id: str, on_frame: Callable[["Tap", bytes], None]) -> None:
+        self.bridge, self.id, self.network_id, self._on_frame = bridge, network_id, network_id, on_frame
         self._descriptor = open_tap(bridge.device) if bridge.device else open_via_helper(bridge.name)
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
@@ -43,13 +43,13 @@ class Tap:
         os.close(self._descriptor)
 
     def _read(self) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(BATCH):
             try:
-                frame = os.read(self._descriptor, LONGEST)
+                frame = os.read(self._descriptor, FRAME_LIMIT)
             except OSError:
                 return
             if len(frame) >= 14:  # of a header
-                self._heard(self, frame)
+                self._on_frame(self, frame)
 
 
 def open_tap(name: str) -> int:
@@ -68,7 +68,7 @@ def open_tap(name: str) -> int:
 
 def find_helper() -> Path | None:
     """Return QEMU's bridge helper, if it is setuid root."""
-    return next((each for each in HELPERS if each.exists() and each.stat().st_mode & stat.S_ISUID), None)
+    return next((path for path in HELPER_PATHS if path.exists() and path.stat().st_mode & stat.S_ISUID), None)
 
 
 def open_via_helper(bridge: str) -> int:
@@ -76,17 +76,17 @@ def open_via_helper(bridge: str) -> int:
     program = find_helper()
     if program is None:
         raise OSError("qemu-bridge-helper is missing, or has not the rights of root (chmod u+s)")
-    ours, its = socket.socketpair()
-    with ours, its:
-        done = subprocess.run(  # noqa: S603  # a name of the operator's own
-            [str(program), f"--br={bridge}", f"--fd={its.fileno()}"],
-            pass_fds=(its.fileno(),),
+    own_socket, helper_socket = socket.socketpair()
+    with own_socket, helper_socket:
+        result = subprocess.run(  # noqa: S603  # a name of the operator's own
+            [str(program), f"--br={bridge}", f"--fd={helper_socket.fileno()}"],
+            pass_fds=(helper_socket.fileno(),),
             capture_output=True,
-            timeout=PATIENCE,
+            timeout=HELPER_TIMEOUT,
             check=False,
         )
-        if done.returncode:
-            raise OSError(done.stderr.decode("utf-8", "replace").strip() or "qemu-bridge-helper refused")
-        (descriptor,) = socket.recv_fds(ours, 1, 1)[1]
+        if result.returncode:
+            raise OSError(result.stderr.decode("utf-8", "replace").strip() or "qemu-bridge-helper refused")
+        (descriptor,) = socket.recv_fds(own_socket, 1, 1)[1]
     os.set_blocking(descriptor, False)
     return descriptor
