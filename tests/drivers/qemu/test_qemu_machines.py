@@ -1,4 +1,4 @@
-"""Machines as processes: whose they are, what becomes of them, and what there is room for."""
+"""Test machines as processes: isolation, failures, supervision and capacity."""
 
 import asyncio
 import os
@@ -30,26 +30,26 @@ PASSWORD = "a-password-nobody-may-find"
 
 
 def process_of(qemu: Qemu, machine_id: str) -> Path:
-    """A machine's process, as the kernel shows it."""
+    """Return the /proc directory of a machine's process."""
     return Path(f"/proc/{qemu.records.get(machine_id).pid}")
 
 
 def kill(qemu: Qemu, machine_id: str) -> None:
-    """End a machine's process."""
+    """Kill a machine's process."""
     pid = qemu.records.get(machine_id).pid
     assert pid, "it was never started"
     os.kill(pid, signal.SIGKILL)
 
 
-async def stirred(qemu: Qemu, machine_id: str, heard: asyncio.Event) -> bool:
-    """Let a machine stop and go on; whether that was heard."""
+async def pause_and_resume(qemu: Qemu, machine_id: str, changed: asyncio.Event) -> bool:
+    """Pause and resume a machine. Return whether an event has been reported by then."""
     async with qemu.control.monitor(machine_id) as monitor:
         await monitor.do("stop")
         await monitor.do("cont")
-    return heard.is_set()
+    return changed.is_set()
 
 
-async def test_a_machine_is_confined_and_nobody_in_particular(qemu: Qemu) -> None:
+async def test_qemu_runs_unprivileged_and_sandboxed(qemu: Qemu) -> None:
     machine = a_machine(name="; rm -rf / #", nics=[a_nic()])
     await qemu.ensure_running(machine)
     process = process_of(qemu, machine.id)
@@ -63,8 +63,8 @@ async def test_a_machine_is_confined_and_nobody_in_particular(qemu: Qemu) -> Non
         assert machine.id in (process / "cgroup").read_text()
 
 
-async def test_links_that_a_machine_has_made_lead_nowhere(qemu: Qemu, tmp_path: Path) -> None:
-    """A guest that has got out of QEMU owns its directory, and is nobody else for that."""
+async def test_symbolic_links_in_a_machines_directory_are_not_followed(qemu: Qemu, tmp_path: Path) -> None:
+    """A guest that has escaped from QEMU can write to its machine's directory and must gain nothing by that."""
     machine, secret = a_machine(), tmp_path / "secret"
     await qemu.ensure_running(machine)
     secret.write_bytes(b"s" * (SERIAL_LOG_LIMIT + 1))
@@ -90,13 +90,13 @@ async def test_links_that_a_machine_has_made_lead_nowhere(qemu: Qemu, tmp_path: 
     listener.close()
 
 
-async def test_ids_that_lead_elsewhere_are_refused(qemu: Qemu) -> None:
+async def test_ids_that_are_no_safe_file_names_are_refused(qemu: Qemu) -> None:
     for wrong in ("../../etc", "a/b", "", ".", "x" * 65):
         with pytest.raises(DriverError, match="no id"):
             await qemu.ensure_volume(a_disk(id=wrong))
 
 
-async def test_a_password_is_kept_as_its_hash_and_too_long_a_one_is_refused(qemu: Qemu) -> None:
+async def test_a_password_is_stored_as_a_hash_and_refused_if_too_long(qemu: Qemu) -> None:
     machine = a_machine(boot=Boot(password=PASSWORD, username="me"))
     written = seed(machine, [])
 
@@ -107,23 +107,23 @@ async def test_a_password_is_kept_as_its_hash_and_too_long_a_one_is_refused(qemu
 
 
 @pytest.mark.parametrize(("name", "host"), [("Web 1", "web-1"), ("a_b.c", "a-b-c"), ("...", "machine")])
-def test_a_name_becomes_one_that_a_host_can_have(name: str, host: str) -> None:
+def test_a_name_is_converted_to_a_valid_host_name(name: str, host: str) -> None:
     assert host_name(name) == host
 
 
-async def test_a_machine_that_is_killed_is_in_error_and_starts_again(qemu: Qemu) -> None:
+async def test_a_killed_machine_is_in_error_and_can_be_started(qemu: Qemu) -> None:
     machine = await a_system(qemu)
     kill(qemu, machine.id)
 
     await until(lambda: _is(qemu, machine.id, "ERROR"))
-    (seen,) = [each async for each in qemu.observe()]
-    assert seen.reason == "QEMU was ended by SIGKILL"
+    (observed,) = [machine_status async for machine_status in qemu.observe()]
+    assert observed.reason == "QEMU was ended by SIGKILL"
 
     await qemu.ensure_running(machine)
     assert await status_of(qemu, machine.id) == "ACTIVE"
 
 
-async def test_a_machine_that_hangs_up_after_its_greeting_is_silent(tmp_path: Path) -> None:
+async def test_a_monitor_that_disconnects_after_its_greeting_is_unavailable(tmp_path: Path) -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'{"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}, "package": ""}}}\r\n')
         await reader.readline()
@@ -140,15 +140,15 @@ async def test_a_machine_that_hangs_up_after_its_greeting_is_silent(tmp_path: Pa
                 await asked()
 
 
-async def test_what_happens_to_a_machine_is_told_at_once(qemu: Qemu) -> None:
+async def test_changes_of_a_machine_are_reported_at_once(qemu: Qemu) -> None:
     machine, changes = await a_system(qemu), asyncio.Event()
     watching = asyncio.create_task(qemu.watch(changes.set))
     try:
-        await until(lambda: stirred(qemu, machine.id, changes))
+        await until(lambda: pause_and_resume(qemu, machine.id, changes))
         changes.clear()
         kill(qemu, machine.id)
         async with asyncio.timeout(30):
-            # What was heard of its stirring may come late: each time that something is told, one looks.
+            # Events of the pause may be reported late, so the status is checked at each report.
             status = None
             while status != "ERROR":
                 await changes.wait()
@@ -158,90 +158,90 @@ async def test_what_happens_to_a_machine_is_told_at_once(qemu: Qemu) -> None:
         await cancel_and_wait(watching)
 
 
-async def test_a_network_that_is_gone_comes_back_by_itself_and_leads_where_it_did(qemu: Qemu) -> None:
+async def test_the_network_recovers_with_the_same_port_forwards_after_the_fabric_is_killed(qemu: Qemu) -> None:
     rules = [NewRule(direction="ingress", ethertype="IPv4", protocol="tcp"), NewRule(direction="egress")]
     await qemu.ensure_security_group(SecurityGroupSpec(id="open", name="open", rules=rules))
     machine = await a_system(qemu, nics=[a_nic(groups=["open"])])
-    way = next(way for way in await qemu.port_forwards(machine.id) if way.port == 22)
+    forward = next(forward for forward in await qemu.port_forwards(machine.id) if forward.port == 22)
 
-    async def greeted() -> bool:
-        reader, writer = await asyncio.open_connection(way.host_address, way.host_port)
+    async def is_greeted() -> bool:
+        reader, writer = await asyncio.open_connection(forward.host_address, forward.host_port)
         greeting = await reader.read(7)
         writer.close()
         return greeting == b"SSH-2.0"
 
-    await until(greeted)
+    await until(is_greeted)
     qemu.children[FABRIC].kill()
     qemu.children[FABRIC].wait()
     with pytest.raises(ConnectionRefusedError):
-        await greeted()
+        await is_greeted()
 
     await qemu.sampler.take_samples()
-    await until(greeted)
+    await until(is_greeted)
 
 
-async def test_one_process_of_a_host_watches_and_another_takes_over(qemu: Qemu, home: Path) -> None:
+async def test_one_process_supervises_and_another_takes_over(qemu: Qemu, home: Path) -> None:
     other = DRIVERS["qemu"].create(home)
     first = asyncio.create_task(qemu.watch(lambda: None))
     await asyncio.sleep(0)
-    heard = asyncio.Event()
-    second = asyncio.create_task(other.watch(heard.set))
+    changed = asyncio.Event()
+    second = asyncio.create_task(other.watch(changed.set))
     machine = a_machine()
     await qemu.ensure_running(machine)
-    assert not await stirred(qemu, machine.id, heard)
+    assert not await pause_and_resume(qemu, machine.id, changed)
     await cancel_and_wait(first)
 
-    await until(lambda: stirred(qemu, machine.id, heard))
+    await until(lambda: pause_and_resume(qemu, machine.id, changed))
     await cancel_and_wait(second)
     other.close()
 
 
 @pytest.mark.parametrize("resume", [True, False])
-async def test_machines_start_again_after_the_host_has_if_they_are_to(home: Path, resume: bool) -> None:  # noqa: FBT001
+async def test_machines_are_started_after_a_boot_of_the_host_if_resume_is_set(home: Path, resume: bool) -> None:  # noqa: FBT001
     driver = Qemu(home, programs.find_programs("tcg"), CATALOGUE, hosting=Hosting(resume=resume), patience=0.1)
-    ran, rested = a_machine(), a_machine(name="rested")
-    await driver.ensure_running(ran)
-    await driver.ensure_running(rested)
-    await driver.ensure_stopped(rested.id)
-    kill(driver, ran.id)
-    driver.records.save(replace(driver.records.get(ran.id), host_boot="an earlier one"))
-    await until(lambda: _dead(driver, ran.id))
+    running, stopped = a_machine(), a_machine(name="rested")
+    await driver.ensure_running(running)
+    await driver.ensure_running(stopped)
+    await driver.ensure_stopped(stopped.id)
+    kill(driver, running.id)
+    driver.records.save(replace(driver.records.get(running.id), host_boot="an earlier one"))
+    await until(lambda: _dead(driver, running.id))
 
     watching = asyncio.create_task(driver.watch(lambda: None))
     try:
         if resume:
-            await until(lambda: _is(driver, ran.id, "ACTIVE"))
+            await until(lambda: _is(driver, running.id, "ACTIVE"))
         else:
             await asyncio.sleep(0.5)
-            assert await status_of(driver, ran.id) == "SHUTOFF"
-        assert await status_of(driver, rested.id) == "SHUTOFF"
+            assert await status_of(driver, running.id) == "SHUTOFF"
+        assert await status_of(driver, stopped.id) == "SHUTOFF"
     finally:
         await cancel_and_wait(watching)
         await end_machines(driver)
         driver.close()
 
 
-async def test_machines_that_nobody_knows_are_told_of_and_left_alone(
+async def test_machines_without_a_record_are_logged_and_left_alone(
     qemu: Qemu, caplog: pytest.LogCaptureFixture
 ) -> None:
     machine = a_machine()
     await qemu.ensure_running(machine)
     pid = qemu.records.get(machine.id).pid or 0
-    known = qemu.records.get(machine.id)
+    record = qemu.records.get(machine.id)
     qemu.state.db.execute("DELETE FROM machines")  # as if the file had been lost
 
     watching = asyncio.create_task(qemu.watch(lambda: None))
 
-    async def told() -> bool:
+    async def is_logged() -> bool:
         return "A machine is not known" in caplog.text
 
-    await until(told)
+    await until(is_logged)
     await cancel_and_wait(watching)
     os.kill(pid, 0)
-    qemu.records.save(known)
+    qemu.records.save(record)
 
 
-async def test_there_is_no_room_for_more_than_the_host_is_to_have(home: Path) -> None:
+async def test_a_machine_beyond_the_hosts_capacity_is_refused(home: Path) -> None:
     driver = Qemu(home, programs.find_programs("tcg"), CATALOGUE, hosting=Hosting(cpu_ratio=1 / os.cpu_count()))  # type: ignore[operator]
     await driver.ensure_running(a_machine())
     try:
@@ -253,7 +253,7 @@ async def test_there_is_no_room_for_more_than_the_host_is_to_have(home: Path) ->
         driver.close()
 
 
-async def test_a_machine_learns_its_new_name_without_a_restart(qemu: Qemu) -> None:
+async def test_metadata_changes_without_a_restart(qemu: Qemu) -> None:
     machine = a_machine(nics=[a_nic()])
     await qemu.ensure_running(machine)
     pid = qemu.records.get(machine.id).pid
@@ -265,22 +265,22 @@ async def test_a_machine_learns_its_new_name_without_a_restart(qemu: Qemu) -> No
     assert qemu.records.get(machine.id).pid == pid
 
 
-async def test_how_busy_a_machine_is_is_measured_and_kept(qemu: Qemu) -> None:
+async def test_metrics_are_sampled_and_kept(qemu: Qemu) -> None:
     machine = await a_system(qemu, nics=[a_nic()])
     await qemu.sampler.take_samples()
 
-    async def measured() -> bool:
+    async def has_samples() -> bool:
         await qemu.sampler.take_samples()
         return len(await qemu.metrics(machine.id, 0, 1 << 62, 100)) > 2
 
-    await until(measured)
+    await until(has_samples)
     samples = await qemu.metrics(machine.id, 0, 1 << 62, 100)
-    assert all(0 <= each.cpu_util <= 100 and 0 < each.memory_util <= 100 for each in samples)
+    assert all(0 <= sample.cpu_util <= 100 and 0 < sample.memory_util <= 100 for sample in samples)
     assert samples[-1].disks.keys() == {"vda"}
     assert len(await qemu.metrics(machine.id, 0, 1 << 62, 1)) == 1
 
 
-async def test_a_full_serial_log_loses_its_beginning(qemu: Qemu) -> None:
+async def test_a_long_serial_log_is_truncated_at_its_beginning(qemu: Qemu) -> None:
     machine = await a_system(qemu)
     path = qemu.directory.machine(machine.id) / "serial.log"
     await qemu.ensure_suspended(machine.id)
@@ -292,26 +292,26 @@ async def test_a_full_serial_log_loses_its_beginning(qemu: Qemu) -> None:
     assert await qemu.serial_log(machine.id, 7) == b"the end"
 
 
-async def test_no_way_out_by_ipv6_is_told_where_none_leads(home: Path) -> None:
-    """A guest that believed in one would wait for it at each connection."""
+async def test_seeds_contain_an_ipv6_gateway_only_for_bridged_networks(home: Path) -> None:
+    """A guest would use such a gateway, and wait for a timeout at each connection."""
     hosting = Hosting(bridges={"pub_net": "br77"})
     alone, bridged = (
-        Qemu(home, programs.find_programs("tcg"), CATALOGUE, hosting=each) for each in (Hosting(), hosting)
+        Qemu(home, programs.find_programs("tcg"), CATALOGUE, hosting=options) for options in (Hosting(), hosting)
     )
 
-    told = {each.cidr: each.gateway_ip for each in alone.wiring.seeded_subnets()}
-    told_there = {each.cidr: each.gateway_ip for each in bridged.wiring.seeded_subnets()}
+    gateways = {subnet.cidr: subnet.gateway_ip for subnet in alone.wiring.seeded_subnets()}
+    bridged_gateways = {subnet.cidr: subnet.gateway_ip for subnet in bridged.wiring.seeded_subnets()}
 
-    assert told.keys() == told_there.keys()
-    assert {cidr: gateway for cidr, gateway in told.items() if gateway is None} == dict.fromkeys(
-        cidr for cidr in told if ":" in cidr
+    assert gateways.keys() == bridged_gateways.keys()
+    assert {cidr: gateway for cidr, gateway in gateways.items() if gateway is None} == dict.fromkeys(
+        cidr for cidr in gateways if ":" in cidr
     )
-    assert all(told_there.values())
+    assert all(bridged_gateways.values())
     for driver in (alone, bridged):
         driver.close()
 
 
-def test_what_is_missing_or_too_old_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_and_outdated_programs_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OSError, match="qemu-system-x86_64 is missing; on Debian"):
         programs.find_programs()
@@ -328,18 +328,18 @@ def test_what_is_missing_or_too_old_is_said(monkeypatch: pytest.MonkeyPatch, tmp
         programs.find_programs()
 
 
-def test_kvm_is_used_if_a_machine_runs_on_it_and_never_for_its_device_alone() -> None:
-    found = programs.find_programs()
+def test_kvm_is_used_only_if_a_machine_runs_on_it() -> None:
+    installed = programs.find_programs()
 
-    assert found.accelerator in ("kvm", "tcg")
-    if found.accelerator == "tcg":
-        assert "TCG: KVM does not work here" in str(found)
+    assert installed.accelerator in ("kvm", "tcg")
+    if installed.accelerator == "tcg":
+        assert "TCG: KVM does not work here" in str(installed)
         with pytest.raises(OSError, match="KVM does not work here"):
             programs.find_programs("kvm")
 
 
-async def test_the_image_of_an_operator_is_asked_for_where_it_is_missing(qemu: Qemu) -> None:
-    image = next(each for each in CATALOGUE.image_records(1, 0) if each.name == "ubuntu-22.04-x64")
+async def test_a_missing_operator_image_is_named(qemu: Qemu) -> None:
+    image = next(image for image in CATALOGUE.image_records(1, 0) if image.name == "ubuntu-22.04-x64")
 
     with pytest.raises(DriverError, match=r"put one at .*/images/ubuntu-22.04-x64.qcow2"):
         await qemu.ensure_volume(a_disk(image_id=image.id))

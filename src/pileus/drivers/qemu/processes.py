@@ -125,7 +125,7 @@ class Processes:
 
 async def _wait_for_shutdown(monitor: Monitor, seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while await monitor.runstate() != "shutdown" and time.monotonic() <= deadline:  # noqa: ASYNC110  # only polling tells
+    while await monitor.runstate() != "shutdown" and time.monotonic() <= deadline:  # noqa: ASYNC110  # QEMU is polled
         await asyncio.sleep(POLL_INTERVAL)
 
 
