@@ -34,7 +34,7 @@ async def fabric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     """A fabric with the networks of `a_state`."""
     monkeypatch.chdir(tmp_path)
     os.mkdir("wires")  # noqa: PTH102  # names, not paths
-    os.mkdir("md")  # noqa: PTH102
+    os.mkdir("md")  # noqa: PTH102  # a name, not a path
     running_fabric = Fabric(require_libslirp())
     await running_fabric.apply(a_state())
     yield running_fabric

@@ -21,7 +21,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("delegated", [True, False])
-def test_a_cgroup_limits_a_machine_to_its_size(own: Path, monkeypatch: pytest.MonkeyPatch, delegated: bool) -> None:  # noqa: FBT001
+def test_a_cgroup_limits_a_machine_to_its_size(own: Path, monkeypatch: pytest.MonkeyPatch, delegated: bool) -> None:  # noqa: FBT001  # a test parameter
     monkeypatch.setattr(cgroups, "_is_delegated", lambda group: delegated and group == own.parent)
     machine = a_machine(ram=1024, vcpus=2)
     group = (own.parent if delegated else own) / "pileus" / machine.id

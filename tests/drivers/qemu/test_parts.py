@@ -97,7 +97,7 @@ def test_a_record_is_stored_without_the_password(state: HostState) -> None:
 
 
 @pytest.mark.parametrize(("intent", "fits"), [(RUNNING, False), (STOPPED, True)])
-def test_stopped_machines_use_no_capacity(state: HostState, intent: str, fits: bool) -> None:  # noqa: FBT001
+def test_stopped_machines_use_no_capacity(state: HostState, intent: str, fits: bool) -> None:  # noqa: FBT001  # a test parameter
     records = MachineRecords(state)
     capacity = HostCapacity(Hosting(cpu_ratio=1000), records)
     ram = capacity.capacity().ram // 2 + 1

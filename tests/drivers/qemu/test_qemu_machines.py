@@ -197,7 +197,7 @@ async def test_one_process_supervises_and_another_takes_over(qemu: Qemu, home: P
 
 
 @pytest.mark.parametrize("resume", [True, False])
-async def test_machines_are_started_after_a_boot_of_the_host_if_resume_is_set(home: Path, resume: bool) -> None:  # noqa: FBT001
+async def test_machines_are_started_after_a_boot_of_the_host_if_resume_is_set(home: Path, resume: bool) -> None:  # noqa: FBT001  # a test parameter
     driver = Qemu(home, programs.find_programs("tcg"), CATALOGUE, hosting=Hosting(resume=resume), patience=0.1)
     running, stopped = a_machine(), a_machine(name="rested")
     await driver.ensure_running(running)

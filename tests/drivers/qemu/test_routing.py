@@ -204,5 +204,5 @@ def test_an_endpoint_with_too_many_connections_loses_its_own_oldest() -> None:
         ("168.63.129.16", False),
     ],
 )
-def test_link_local_and_host_local_addresses_are_not_routed(address: str, routed: bool) -> None:  # noqa: FBT001
+def test_link_local_and_host_local_addresses_are_not_routed(address: str, routed: bool) -> None:  # noqa: FBT001  # a test parameter
     assert is_routed(packed(address)) is routed

@@ -100,7 +100,9 @@ class BaseImages:
         with file.open("rb") as content:
             image_format = recognised(content.read(HEAD), file.stat().st_size)
         if file.suffix == ".qcow2" and image_format.name != "qcow2":
-            raise DriverError(f"The operator's file {file} is no qcow2 image, as its name says", retryable=False)
+            raise DriverError(
+                f"The operator's file {file} is no qcow2 image, although its name says so", retryable=False
+            )
         copy = self._directory.image(base).with_suffix(".fetched")
         try:
             await asyncio.to_thread(_copy_file, file, copy)

@@ -21,7 +21,7 @@ class ChildProcesses:
         self.by_name[name] = child
 
     def untrack(self, name: str) -> None:
-        """Remove a child that has been told to end, and wait for its end."""
+        """Remove a child that is about to end, and wait for that."""
         if (child := self.by_name.pop(name, None)) is not None:
             child.wait()
 
@@ -44,7 +44,7 @@ class ChildProcesses:
     def abandon(self) -> None:
         """Leave all children running when the server ends."""
         for child in self.by_name.values():
-            # Without a return code, Python warns about a process that nobody has waited for.
+            # Without a return code, Python warns about a process that was not waited for.
             child.returncode = child.poll() or 0
 
 

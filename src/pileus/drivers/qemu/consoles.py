@@ -34,7 +34,7 @@ class ConsoleSockets:
         """Open the screen that a ticket is for. Raises DriverError."""
         machine_id = self._tickets.machine_of(token, time.time())
         if machine_id is None:
-            raise DriverError("The console's address is wrong or has run out", retryable=False)
+            raise DriverError("The console's address is wrong or has expired", retryable=False)
         try:
             with short_socket_path(self._directory.machine(machine_id) / VNC) as address:
                 return await asyncio.open_unix_connection(address)

@@ -253,7 +253,7 @@ class Qemu:
         return await self.wiring.port_forwards(machine_id)
 
     async def described(self) -> Mapping[str, Description]:
-        """Return what each machine was last told by the metadata service."""
+        """Return what the metadata service tells each machine."""
         return self.metadata.descriptions()
 
     async def ensure_metadata(self, machine_id: str, description: Description) -> None:

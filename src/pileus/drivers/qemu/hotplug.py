@@ -43,7 +43,7 @@ class Hotplug:
             deadline, last_request = time.monotonic() + RELEASE_TIMEOUT, 0.0
             while await _has_device(monitor, device.id):
                 if time.monotonic() > deadline:
-                    raise DriverError("The guest does not let go of the device: is its system up?", retryable=True)
+                    raise DriverError("The guest does not release the device: is its system up?", retryable=True)
                 if time.monotonic() - last_request > RETRY_INTERVAL:
                     last_request = time.monotonic()
                     await _request_release(monitor, device.id)

@@ -107,7 +107,7 @@ class MachineLifecycle:
         previous = self._records.find(machine.id)
         self._capacity.check_room(machine)
         if machine.image_id is not None:
-            raise DriverError("This cloud has virtual machines only: servers need disks to be real", retryable=False)
+            raise DriverError("The QEMU driver runs virtual machines only, no bare metal servers", retryable=False)
         folder = self._control.directory.machine(machine.id)
         folder.mkdir(exist_ok=True, mode=0o700)
         self._control.directory.chown_to_qemu(folder)

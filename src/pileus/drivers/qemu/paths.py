@@ -175,4 +175,4 @@ def _find_user(name: str) -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(name)
     except KeyError:
-        raise OSError(f"There is no user {name} for QEMU to run as: make one, or choose another --qemu-user") from None
+        raise OSError(f"There is no user {name} for QEMU to run as: create it, or choose another --qemu-user") from None

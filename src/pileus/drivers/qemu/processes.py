@@ -27,7 +27,7 @@ LOG_FILE = "qemu.log"
 LOG_LIMIT = 1 << 16
 """Bytes of QEMU's log that are searched for an error."""
 START_TIMEOUT, END_TIMEOUT = 20.0, 10.0
-"""Seconds until a started machine answers its monitor, and until a process that was told to end has ended."""
+"""Seconds until a started machine answers its monitor, and until a process has ended after the order to end."""
 
 
 class Processes:

@@ -81,8 +81,8 @@ class VolumeFiles:
         current = await self._qemu_img.size(new)
         if current > size * GIB:
             raise DriverError(
-                f"What the volume is made from has {whole_gib(current)} GiB, and does not fit into {size}: an image's"
-                " `min_disk` in the catalogue tells how much it needs",
+                f"The source of the volume has {whole_gib(current)} GiB, and does not fit into {size}: an image's"
+                " `min_disk` in the catalogue says how much it needs",
                 retryable=False,
             )
         if current < size * GIB:

@@ -58,7 +58,7 @@ async def _request(folder: Path, request: Request) -> Report:
         raise FabricGone
     reply = msgspec.json.decode(line, type=Reply)
     if reply.report is None:
-        raise DriverError(f"The network could not be wired: {reply.wrong}", retryable=True)
+        raise DriverError(f"The network could not be applied: {reply.wrong}", retryable=True)
     return reply.report
 
 

@@ -28,7 +28,7 @@ async def serve_control(fabric: Fabric) -> AsyncIterator[None]:
             writer.write(msgspec.json.encode(reply) + b"\n")
             await writer.drain()
         except (OSError, ValueError):
-            LOG.warning("Somebody asked, and did not wait for the answer")
+            LOG.warning("A client disconnected before the reply")
         finally:
             writer.close()
 

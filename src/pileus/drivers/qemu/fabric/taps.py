@@ -75,7 +75,7 @@ def open_via_helper(bridge: str) -> int:
     """Open a temporary device that the helper creates on a bridge; it is removed when it is closed. Raises OSError."""
     program = find_helper()
     if program is None:
-        raise OSError("qemu-bridge-helper is missing, or has not the rights of root (chmod u+s)")
+        raise OSError("qemu-bridge-helper is missing, or not setuid root (chmod u+s)")
     own_socket, helper_socket = socket.socketpair()
     with own_socket, helper_socket:
         result = subprocess.run(  # noqa: S603  # a name of the operator's own
