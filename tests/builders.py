@@ -20,15 +20,9 @@ from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new
 from pileus.domain.places import Caller, Place
 from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
 from pileus.domain.tags import make_tags
-from pileus.drivers.protocols.compute import (
-    Disk,
-    FloatingIPSpec,
-    Machine,
-    NetworkSpec,
-    Nic,
-    SecurityGroupSpec,
-    SubnetSpec,
-)
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.storage import Disk
 from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, faults, tags
 from pileus.store.account import user_actions

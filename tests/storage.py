@@ -12,7 +12,7 @@ from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import Interval, Schedule
 from pileus.domain.storage.volumes import Attachment, Snapshot, Volume, VolumeStatus, device
 from pileus.domain.tags import make_tags
-from pileus.drivers.protocols.compute import Disk
+from pileus.drivers.protocols.storage import Disk
 from pileus.store import faults, tags
 from pileus.store.account import user_actions
 from pileus.store.database import Tx

@@ -9,7 +9,8 @@ from pileus.cli.main import pileus
 from pileus.cli.settings import page
 from pileus.domain.account.access import Role
 from pileus.domain.account.keys import TOKEN
-from pileus.settings import HIDDEN, SETTINGS, Setting, SettingError, Settings, default_data, gather, load
+from pileus.setting_fields import Setting
+from pileus.settings import HIDDEN, SETTINGS, SettingError, Settings, default_data, gather, load
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {
@@ -21,8 +22,8 @@ EXAMPLES = {
     "database": ("postgresql://u:p@db/pileus", "postgresql://u:p@db/pileus"),
     "catalogue": ("mine.toml", "mine.toml"),
     "driver": ("qemu", "qemu"),
-    "simulated_time": ("realistic", "realistic"),
     "lease_seconds": ("2.5", 2.5),
+    "simulated_time": ("realistic", "realistic"),
     "qemu_accelerator": ("tcg", "tcg"),
     "qemu_user": ("pileus", "pileus"),
     "qemu_cpu_ratio": ("2.5", 2.5),
@@ -71,7 +72,7 @@ def test_every_setting_can_be_given_as_an_option_a_variable_and_a_key(setting: S
     file = toml(tmp_path, f"{setting.name} = {as_toml(value)}")
     loaded = [load({setting.name: text}, {}), load({}, {setting.variable: text}), load({}, {}, file)]
 
-    assert [getattr(one, setting.name) for one in loaded] == [value] * 3
+    assert [settings.value(setting) for settings in loaded] == [value] * 3
     assert value != setting.default
 
 
@@ -80,7 +81,7 @@ def test_every_setting_is_told_by_help_and_by_the_reference(setting: Setting) ->
     told = CliRunner(env={"COLUMNS": "400"}).invoke(pileus, ["serve", "--help"]).output
     line = next(line for line in page().splitlines() if line.startswith(f"| `{setting.name}` |"))
 
-    for text in (setting.flag, setting.variable, setting.default_shown):
+    for text in (setting.flag, setting.variable, setting.default_text):
         assert text in " ".join(told.split())
         assert text in line
     assert setting.help.endswith(".")

@@ -19,9 +19,10 @@ from pileus.api.wire.account.user_actions import encode_audit_event
 from pileus.api_keys import ApiKeyAdmin
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
-from pileus.drivers.protocols.compute import Compute, DriverConfig, DriverFactory, Fetching, Hosting, Simulates
+from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
 from pileus.drivers.protocols.guests import Watches
-from pileus.drivers.registry import find_driver
+from pileus.drivers.registry import find_driver, load
 from pileus.initial_data import catalogue_of, prepared_database, seed
 from pileus.outbound.notifier import Messenger
 from pileus.settings import Settings
@@ -61,25 +62,15 @@ def new_id() -> str:
 
 
 def make_driver(settings: Settings, catalogue: Catalogue) -> Compute:
-    """What runs the machines; raises UnknownDriver."""
-    maker: DriverFactory = find_driver(settings.driver).load()
-    fetching = Fetching(
-        largest=settings.image_limit << 30, seconds=settings.image_timeout, anywhere=settings.image_sources == "any"
+    """Create the driver that the settings name. Raises UnknownDriver, or OSError if the driver cannot be created."""
+    factory: DriverFactory = load(find_driver(settings.driver))
+    limits = DownloadLimits(
+        max_bytes=settings.image_limit << 30,
+        seconds=settings.image_timeout,
+        allow_private=settings.image_sources == "any",
     )
-    hosting = Hosting(
-        user=settings.qemu_user,
-        accelerator=settings.qemu_accelerator,
-        cpu_ratio=settings.qemu_cpu_ratio,
-        ram_ratio=settings.qemu_ram_ratio,
-        resume=settings.qemu_resume,
-        bridges=dict(pair.split("=", 1) for pair in filter(None, settings.qemu_bridges.split(","))),
-    )
-    driver = maker.create(
-        DriverConfig(settings.data, catalogue, fetching=fetching, hosting=hosting, public_url=settings.address)
-    )
-    if isinstance(driver, Simulates) and settings.simulated_time == "realistic":
-        driver.set_time(settings.simulated_time)
-    return driver
+    own = settings.of_driver(settings.driver)
+    return factory.create(DriverConfig(settings.data, catalogue, own, limits, settings.address))
 
 
 def make_app(settings: Settings, running: RunningCloud | None = None) -> Litestar:
@@ -106,7 +97,7 @@ async def run_cloud(settings: Settings, *, only: bool = False) -> AsyncIterator[
             fault_injector=StoredFaultInjector(db),
             on_task_end=_teller(figures, endings),
         )
-        notifier = Messenger(anywhere=settings.subscribers == "any")
+        notifier = Messenger(allow_private=settings.subscribers == "any")
         cloud = AppState(
             db,
             catalogue,

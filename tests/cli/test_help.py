@@ -48,7 +48,7 @@ def test_the_first_help_tells_each_setting_with_its_variable_and_default() -> No
     shown = " ".join(CliRunner().invoke(pileus, ["--help"]).output.split())
 
     for setting in SETTINGS:
-        default = f"; default: {setting.default_shown}]" if setting.default_shown else "]"
+        default = f"; default: {setting.default_text}]" if setting.default_text else "]"
         assert f"{setting.help} [{setting.variable}{default}" in shown
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pileus.drivers.protocols.compute import Disk, DriverError, Extends, Machine, Retypes, Snapshots, Volumes
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.storage import Disk, Extends, Retypes, Snapshots, Volumes
 from pileus.drivers.simulated.driver import Simulated
 
 DISK = Disk(id="v-1", size=10, type_name="standard")

@@ -7,25 +7,26 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.drivers.protocols.compute import DriverError, Fetching
-from pileus.outbound.downloads import Fetch, fetch
-from pileus.outbound.image_formats import Format, recognised
+from pileus.drivers.protocols.config import DownloadLimits
+from pileus.drivers.protocols.errors import DriverError
+from pileus.outbound.downloads import DownloadedImage, download_image
+from pileus.outbound.image_formats import Format, detect_format
 from tests.image_server import CHECKSUM, MIB, QCOW2, RAW, image_url
 
-ANYWHERE = Fetching(anywhere=True, largest=8 * MIB, seconds=10)
+ANYWHERE = DownloadLimits(allow_private=True, max_bytes=8 * MIB, seconds=10)
 HTTPS = "https://images.example.org/x"
 
 
-async def fetched(url: str, bounds: Fetching = ANYWHERE) -> tuple[Fetch, list[tuple[int, int | None]]]:
+async def fetched(url: str, bounds: DownloadLimits = ANYWHERE) -> tuple[DownloadedImage, list[tuple[int, int | None]]]:
     told: list[tuple[int, int | None]] = []
 
     async def listen(size: int, total: int | None) -> None:
         told.append((size, total))
 
-    return await fetch(url, bounds, listen), told
+    return await download_image(url, bounds, listen), told
 
 
-async def refused(url: str, bounds: Fetching = ANYWHERE) -> DriverError:
+async def refused(url: str, bounds: DownloadLimits = ANYWHERE) -> DriverError:
     with pytest.raises(DriverError) as problem:
         await fetched(url, bounds)
     return problem.value
@@ -72,13 +73,13 @@ async def test_what_is_wrong_is_told(path: str, told: str, retryable: bool) -> N
 
 
 async def test_an_announced_size_is_enough_to_refuse_it() -> None:
-    problem = await refused(image_url(), Fetching(anywhere=True, largest=MIB))
+    problem = await refused(image_url(), DownloadLimits(allow_private=True, max_bytes=MIB))
 
     assert str(problem) == "The image is larger than 1048576 bytes"
 
 
 async def test_a_server_that_dawdles_is_given_up() -> None:
-    problem = await refused(image_url("slow"), Fetching(anywhere=True, seconds=0.2))
+    problem = await refused(image_url("slow"), DownloadLimits(allow_private=True, seconds=0.2))
 
     assert (str(problem), problem.retryable) == ("The image was not there after 0.2 seconds", False)
 
@@ -89,7 +90,7 @@ async def test_a_server_that_dawdles_is_given_up() -> None:
      "[fe80::1]", "[fd00::1]", "[64:ff9b::a00:1]", "[2002:7f00:1::]", "[::]", "2130706433", "224.0.0.1"],
 )  # fmt: skip
 async def test_only_public_addresses_are_asked_unless_the_operator_says_otherwise(host: str) -> None:
-    problem = await refused(image_url(host=host), Fetching())
+    problem = await refused(image_url(host=host), DownloadLimits())
 
     assert "not a public address" in str(problem)
     assert not problem.retryable
@@ -105,7 +106,7 @@ async def test_a_redirect_is_judged_as_the_first_address_is(monkeypatch: pytest.
 
     monkeypatch.setattr(httpx.AsyncClient, "send", send)
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, *_, **__: [(2, 1, 6, "", (_led(host), port))])
-    problem = await refused(HTTPS, Fetching())
+    problem = await refused(HTTPS, DownloadLimits())
 
     assert "10.0.0.1 is not a public address" in str(problem)
     assert asked == ["https://8.8.8.8/x"]
@@ -118,7 +119,7 @@ def _led(host: Any) -> str:
 async def test_a_name_with_one_inner_address_among_its_own_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     leading(monkeypatch, "8.8.8.8", "192.168.0.1")
 
-    assert "not a public address" in str(await refused(HTTPS, Fetching()))
+    assert "not a public address" in str(await refused(HTTPS, DownloadLimits()))
 
 
 async def test_the_connection_goes_to_the_address_that_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +132,7 @@ async def test_the_connection_goes_to_the_address_that_was_judged(monkeypatch: p
 
     leading(monkeypatch, "8.8.8.8")
     monkeypatch.setattr(httpx.AsyncClient, "send", send)
-    problem = await refused(HTTPS, Fetching())
+    problem = await refused(HTTPS, DownloadLimits())
 
     (request,) = seen
     assert (str(request.url), request.headers["Host"]) == ("https://8.8.8.8/x", "images.example.org")
@@ -159,13 +160,13 @@ async def test_the_next_address_of_a_name_is_asked_when_the_first_is_deaf(monkey
     ],
 )
 def test_a_format_is_told_from_the_first_bytes(head: bytes, expected: Format) -> None:
-    assert recognised(head, 7) == expected
+    assert detect_format(head, 7) == expected
 
 
 @pytest.mark.parametrize("head", [QCOW2[:8] + b"\x01" * 8 + QCOW2[16:], QCOW2[:72] + (4).to_bytes(8, "big")])
 def test_an_image_that_leads_to_other_files_is_refused(head: bytes) -> None:
     with pytest.raises(DriverError, match="not whole"):
-        recognised(head, 7)
+        detect_format(head, 7)
 
 
 async def test_a_checksum_that_cannot_be_read_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

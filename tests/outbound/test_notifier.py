@@ -16,7 +16,7 @@ from tests.brokers import arrived, listening
 from tests.servers import free_port
 from tests.subscribers import address, posted, refuse
 
-ANYWHERE = Messenger(anywhere=True)
+ANYWHERE = Messenger(allow_private=True)
 SECRET, NOW = "Bearer only-we-know", 1_700_000_000_000_000
 
 
@@ -140,7 +140,7 @@ async def test_a_server_that_speaks_no_known_language_has_taken_nothing(scheme: 
 
 
 async def test_a_slow_subscriber_is_given_up() -> None:
-    failure = await missed(hook("/slow"), Messenger(anywhere=True, seconds=0.2))
+    failure = await missed(hook("/slow"), Messenger(allow_private=True, seconds=0.2))
 
     assert str(failure) == "It took more than 0.2 seconds"
 

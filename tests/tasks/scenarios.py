@@ -7,7 +7,7 @@ import httpx
 
 from pileus.domain.catalogue import image_id
 from pileus.domain.network.ports import AddressPair
-from pileus.drivers.protocols.compute import SecurityGroupSpec
+from pileus.drivers.protocols.network import SecurityGroupSpec
 from pileus.store.network import security_groups
 from tests.builders import (
     BARE_METAL,

@@ -7,7 +7,7 @@ import pytest
 
 from pileus.domain.faults import Fault
 from pileus.domain.tasks import TaskState
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.store import faults
 from pileus.tasks.fault_injection import StoredFaultInjector
 from tests.tasks.workers import Workbench, a_task

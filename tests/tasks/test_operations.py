@@ -17,7 +17,7 @@ from pileus.api.middleware import HttpMetrics
 from pileus.app import RunningCloud, new_id
 from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
-from pileus.drivers.protocols.compute import Fetching
+from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.simulated.driver import Simulated
 from pileus.initial_data import catalogue_of, seed
 from pileus.outbound.notifier import Messenger
@@ -98,7 +98,7 @@ async def running(
     data, clock, catalogue = tmp_path_factory.mktemp("operations"), Clock(), catalogue_of(Settings())
     with database_url(request.param) as url:
         db = await open_database(url, data)
-        driver = Simulated(data / "simulated.db", fetching=Fetching(anywhere=True))
+        driver = Simulated(data / "simulated.db", download_limits=DownloadLimits(allow_private=True))
         await seed(db, catalogue, given_key="", data=data, now=clock())
         cloud = AppState(db, catalogue, clock, new_id, lambda: None, driver, Messenger(), patience=0)
         engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_id, lease=LEASE)

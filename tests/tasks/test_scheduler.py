@@ -16,7 +16,7 @@ from pileus.domain.storage.schedules import MINUTE, Interval, Schedule, Span
 from pileus.domain.storage.task_types import CreateSnapshotArgs
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.domain.tasks import Task, TaskState
-from pileus.drivers.protocols.compute import Disk
+from pileus.drivers.protocols.storage import Disk
 from pileus.store import tasks
 from pileus.store.account import clients, projects, quotas
 from pileus.store.database import Tx

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from pileus.domain.tasks import Task, TaskType
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, tasks
 from pileus.store.database import Database, Migration, T, Tx

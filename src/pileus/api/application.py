@@ -10,8 +10,8 @@ from pileus.api.middleware import HttpMetrics, observe
 from pileus.api.requests import Request
 from pileus.api.responses import JsonResponse
 from pileus.api.routes import consoles, health, machine_access, simulation
-from pileus.drivers.consoles import Screens
 from pileus.drivers.protocols.compute import Simulates
+from pileus.drivers.protocols.consoles import Screens
 from pileus.settings import Settings
 
 

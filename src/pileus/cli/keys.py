@@ -7,8 +7,8 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
-from pileus.cli.formatting import Command, Failure, Group
-from pileus.cli.options import load_settings, settings_options
+from pileus.cli.formatting import Failure, Group
+from pileus.cli.options import SettingsCommand, load_settings
 from pileus.cli.output import moment, output_option, show
 from pileus.settings import Settings, SettingSource
 
@@ -20,6 +20,7 @@ EXAMPLES = (
     ("Which keys there are", "pileus keys list"),
     ("Take the one with number 7 away", "pileus keys revoke 7"),
 )
+DATABASE = ("data", "database")
 Answer = TypeVar("Answer")
 
 
@@ -45,14 +46,13 @@ def keys() -> None:
     """
 
 
-@keys.command(cls=Command, examples=EXAMPLES[:2])
+@keys.command(cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES[:2])
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), default="Engineers", show_default=True, help="What it may do.")
 @click.option("--client", type=int, metavar="ID", help="The tenant it belongs to; without, the first one.")
 @click.option(
     "--expires", type=click.IntRange(min=1), metavar="DAYS", help="After how many days it ends; without, never."
 )
-@settings_options("data", "database")
 @output_option
 def create(
     given: dict[str, SettingSource], name: str, role: str, client: int | None, expires: int | None, output: str
@@ -66,8 +66,7 @@ def create(
     click.echo(token)
 
 
-@keys.command("list", cls=Command)
-@settings_options("data", "database")
+@keys.command("list", cls=SettingsCommand, setting_names=DATABASE)
 @output_option
 def list_(given: dict[str, SettingSource], output: str) -> None:
     """List the keys; their tokens are not kept, so they cannot be shown."""
@@ -75,9 +74,8 @@ def list_(given: dict[str, SettingSource], output: str) -> None:
     show([_row(key) for key in found], COLUMNS, output, "There are no keys. Make one with `pileus keys create NAME`.")
 
 
-@keys.command(cls=Command)
+@keys.command(cls=SettingsCommand, setting_names=DATABASE)
 @click.argument("number", type=int)
-@settings_options("data", "database")
 def revoke(given: dict[str, SettingSource], number: int) -> None:
     """Make the key with this NUMBER useless: the digits at the start of its token."""
     if not _with_keys(given, lambda found: found.revoke(number)):

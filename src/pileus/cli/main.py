@@ -41,7 +41,7 @@ class Pileus(Group):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the settings, then the examples."""
-        write_table(formatter, TITLE, [(setting.flag, help_for(setting)) for setting in SETTINGS])
+        write_table(formatter, TITLE, [(row.flag, help_for(row)) for row in SETTINGS])
         super().format_epilog(ctx, formatter)
 
 

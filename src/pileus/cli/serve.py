@@ -2,8 +2,8 @@
 
 import click
 
-from pileus.cli.formatting import Command, Failure, Mistake
-from pileus.cli.options import load_settings, settings_options
+from pileus.cli.formatting import Failure, Mistake
+from pileus.cli.options import SettingsCommand, load_settings
 from pileus.settings import SettingError, SettingSource
 
 EXAMPLES = (
@@ -18,8 +18,7 @@ EXAMPLES = (
 )
 
 
-@click.command(cls=Command, examples=EXAMPLES)
-@settings_options()
+@click.command(cls=SettingsCommand, examples=EXAMPLES)
 def serve(given: dict[str, SettingSource]) -> None:
     """Start the server; Ctrl-C stops it.
 

@@ -13,7 +13,7 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from pileus.app import run_cloud
-from pileus.drivers.consoles import Screens
+from pileus.drivers.protocols.consoles import Screens
 from pileus.logs import configure
 from pileus.server.announcement import print_connection_help, wait_until_ready
 from pileus.server.startup import StartError, friendly_errors, install_stop_signals, resolve_host

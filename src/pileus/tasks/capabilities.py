@@ -3,21 +3,11 @@
 All raise DriverError if the driver lacks it.
 """
 
-from pileus.drivers.protocols.compute import (
-    Compute,
-    DriverError,
-    Extends,
-    FloatingIPs,
-    Interfaces,
-    Networks,
-    Protects,
-    Rebuilds,
-    Retypes,
-    Routers,
-    Snapshots,
-    Volumes,
-)
+from pileus.drivers.protocols.compute import Compute, Rebuilds
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import Images
+from pileus.drivers.protocols.network import FloatingIPs, Interfaces, Networks, Protects, Routers
+from pileus.drivers.protocols.storage import Extends, Retypes, Snapshots, Volumes
 
 
 def volume_driver(driver: Compute) -> Volumes:

@@ -20,7 +20,8 @@ from msgspec import Struct, ValidationError, convert
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import Problem, Stale, Unavailable
 from pileus.domain.tasks import Task, TaskState
-from pileus.drivers.protocols.compute import Compute, DriverError
+from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.tasks.cancellation import cancel_and_wait

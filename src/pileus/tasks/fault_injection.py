@@ -6,7 +6,7 @@ from functools import partial
 
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.tasks import Task
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.store import faults
 from pileus.store.database import Database, Tx
 

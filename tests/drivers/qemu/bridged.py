@@ -18,15 +18,8 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.compute import (
-    DriverError,
-    FloatingIPSpec,
-    NetworkSpec,
-    Nic,
-    RouterSpec,
-    SecurityGroupSpec,
-    SubnetSpec,
-)
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.driver import Qemu
@@ -34,8 +27,8 @@ from pileus.drivers.qemu.fabric.frames import REQUEST, arp, packed
 from pileus.drivers.qemu.fabric.state import Bridge
 from pileus.drivers.qemu.fabric.taps import HELPER_PATHS, TUN, Tap, open_via_helper
 from pileus.drivers.qemu.paths import DataDirectory
-from tests.drivers.conformance import CATALOGUE, ROOMY, end_machines
 from tests.drivers.qemu.conftest import PUBLIC, a_nic, a_system, until
+from tests.drivers.qemu.drivers import CATALOGUE, ROOMY, end_machines
 
 HOST, ROUTER, FLOATING, OUTER, INNER = "198.18.0.1", "198.18.0.7", "198.18.0.60", "198.18.0.50", "10.0.0.5"
 CALL_PORT = 8000
@@ -107,7 +100,11 @@ async def create_routed_network(qemu: Qemu) -> Nic:
 async def machines(folder: Path) -> dict[str, Any]:
     """Start a machine on the bridge and one behind a router, and try to reach both."""
     qemu = Qemu(
-        folder, programs.find_programs("tcg"), CATALOGUE, hosting=replace(ROOMY, bridges={"pub_net": "br0"}), patience=1
+        folder,
+        programs.find_programs("tcg"),
+        CATALOGUE,
+        settings=replace(ROOMY, bridges="pub_net=br0"),
+        patience=1,
     )
     callers: list[str] = []
 

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from pileus.domain.catalogue import network_id
-from pileus.drivers.protocols.compute import Disk, Machine, Nic
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.network import Nic
+from pileus.drivers.protocols.storage import Disk
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric.fabric import Fabric
-from tests.drivers.conformance import DRIVERS, end_machines
+from tests.drivers.qemu.drivers import SYSTEM_IMAGE_ID, create_qemu, end_machines
 from tests.drivers.qemu.nics import FakeNic, a_state, require_libslirp
 from tests.guest import READY
 
@@ -21,9 +23,9 @@ PUBLIC = network_id(1, "pub_net")
 
 
 @pytest.fixture
-async def qemu(home: Path) -> AsyncIterator[Qemu]:
+async def qemu(data: Path) -> AsyncIterator[Qemu]:
     """The driver; its machines and its fabric are ended after the test."""
-    driver: Qemu = DRIVERS["qemu"].create(home)
+    driver: Qemu = create_qemu(data)
     yield driver
     await end_machines(driver)
     driver.close()
@@ -69,7 +71,7 @@ def a_machine(**changes: Any) -> Machine:
 
 async def a_system(qemu: Qemu, **changes: Any) -> Machine:
     """Start a machine with the tiny guest and wait until it is up."""
-    disk = a_disk(image_id=DRIVERS["qemu"].image_id, boot_index=0)
+    disk = a_disk(image_id=SYSTEM_IMAGE_ID, boot_index=0)
     await qemu.ensure_volume(disk)
     machine = a_machine(disks=[disk], **changes)
     await qemu.ensure_running(machine)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.compute import FloatingIPSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import FloatingIPSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.fabric.frames import (
     ETHERNET,
     ICMP,

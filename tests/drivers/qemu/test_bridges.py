@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
-from pileus.drivers.protocols.compute import DriverConfig, DriverError, Hosting, NetworkSpec
+from pileus.drivers.protocols.config import DriverConfig
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.network import NetworkSpec
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.paths import DataDirectory
-from tests.drivers.conformance import CATALOGUE, DRIVERS
+from pileus.drivers.qemu.settings import QemuSettings
+from tests.drivers.qemu.drivers import CATALOGUE, create_qemu
 
 HOST, ROUTER, FLOATING, OUTER = "198.18.0.1", "198.18.0.7", "198.18.0.60", "198.18.0.50"
 
@@ -44,11 +47,11 @@ def run_in_namespace(namespace: str, *arguments: str) -> dict[str, Any]:
     return output
 
 
-def test_machines_on_a_bridge_are_reachable_by_their_addresses(namespace: str, home: Path) -> None:
+def test_machines_on_a_bridge_are_reachable_by_their_addresses(namespace: str, data: Path) -> None:
     """Addresses of ports and floating IPs, as security groups allow; machines keep their addresses as sources."""
-    DRIVERS["qemu"].create(home).close()
+    create_qemu(data).close()
 
-    output = run_in_namespace(namespace, "machines", str(home))
+    output = run_in_namespace(namespace, "machines", str(data))
 
     assert "chmod 666 /dev/net/tun" in output.pop("shut")
     assert output == {
@@ -61,10 +64,10 @@ def test_machines_on_a_bridge_are_reachable_by_their_addresses(namespace: str, h
     }
 
 
-def test_an_unprivileged_user_gets_devices_from_qemus_helper(namespace: str, home: Path) -> None:
-    DRIVERS["qemu"].create(home).close()
+def test_an_unprivileged_user_gets_devices_from_qemus_helper(namespace: str, data: Path) -> None:
+    create_qemu(data).close()
 
-    output = run_in_namespace(namespace, "helper", str(home))
+    output = run_in_namespace(namespace, "helper", str(data))
 
     assert "takes root's rights" in output["without"]
     assert "ip tuntap add pl" in output["without"]
@@ -74,10 +77,10 @@ def test_an_unprivileged_user_gets_devices_from_qemus_helper(namespace: str, hom
 
 
 def test_only_networks_of_the_catalogue_can_be_bridged(tmp_path: Path) -> None:
-    hosting = Hosting(bridges={"pub_net": "br0", "lab": "br1"})
+    settings = QemuSettings(bridges="pub_net=br0,lab=br1")
 
     with pytest.raises(OSError, match="--qemu-bridges: the catalogue has no network lab; it has pub_net"):
-        Qemu.create(DriverConfig(tmp_path, CATALOGUE, hosting=hosting))
+        Qemu.create(DriverConfig(tmp_path, CATALOGUE, settings=settings))
 
 
 def test_a_missing_bridge_is_named(tmp_path: Path) -> None:

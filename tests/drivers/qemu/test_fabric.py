@@ -8,7 +8,7 @@ import pytest
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.compute import Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.fabric import dhcp
 from pileus.drivers.qemu.fabric.firewall import IN, OUT, Firewall, compile_rules, group_addresses
 from pileus.drivers.qemu.fabric.frames import (

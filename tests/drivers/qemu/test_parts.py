@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot
-from pileus.drivers.protocols.compute import DriverError, Hosting
-from pileus.drivers.protocols.images import KeptImage
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.images import ImageInfo
 from pileus.drivers.qemu.arguments import SLOTS
 from pileus.drivers.qemu.child_processes import ChildProcesses
 from pileus.drivers.qemu.host import HostCapacity
@@ -16,6 +16,7 @@ from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import RUNNING, STOPPED, DeviceSlots, MachineRecord, MachineRecords
 from pileus.drivers.qemu.metrics import Reading, sample_between
 from pileus.drivers.qemu.paths import DataDirectory
+from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.state import HostState
 from pileus.drivers.qemu.storage_records import StorageRecords
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic
@@ -99,7 +100,7 @@ def test_a_record_is_stored_without_the_password(state: HostState) -> None:
 @pytest.mark.parametrize(("intent", "fits"), [(RUNNING, False), (STOPPED, True)])
 def test_stopped_machines_use_no_capacity(state: HostState, intent: str, fits: bool) -> None:  # noqa: FBT001  # a test parameter
     records = MachineRecords(state)
-    capacity = HostCapacity(Hosting(cpu_ratio=1000), records)
+    capacity = HostCapacity(QemuSettings(cpu_ratio=1000), records)
     ram = capacity.capacity().ram // 2 + 1
     records.save(MachineRecord(machine=a_machine(ram=ram), intent=intent))
 
@@ -112,7 +113,7 @@ def test_stopped_machines_use_no_capacity(state: HostState, intent: str, fits: b
 
 def test_a_base_is_unused_when_its_image_volumes_and_snapshots_are_gone(state: HostState) -> None:
     records, disk = StorageRecords(state), a_disk()
-    records.add_image("base", KeptImage(size=1, virtual_size=1, disk_format="qcow2"))
+    records.add_image("base", ImageInfo(size=1, virtual_size=1, disk_format="qcow2"))
     records.add_volume(disk, "base")
     records.add_snapshot("s-1", disk.id, "base")
     records.delete_image("base")

@@ -15,12 +15,12 @@ import pytest
 
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.instances import Boot
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import ImageSource
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.driver import Qemu
-from tests.drivers.conformance import DRIVERS, end_machines
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
+from tests.drivers.qemu.drivers import SYSTEM_IMAGE_ID, create_qemu, end_machines
 
 MIB = 1 << 20
 
@@ -179,8 +179,8 @@ async def test_a_volume_smaller_than_its_image_is_refused_without_leftovers(
     assert list(qemu.directory.volumes.iterdir()) == []
 
 
-async def test_an_operator_file_named_qcow2_must_be_qcow2(qemu: Qemu, home: Path) -> None:
-    (home / "images" / "ubuntu-24.04-x64.qcow2").write_text("a page that says: not found")
+async def test_an_operator_file_named_qcow2_must_be_qcow2(qemu: Qemu, data: Path) -> None:
+    (data / "images" / "ubuntu-24.04-x64.qcow2").write_text("a page that says: not found")
 
     with pytest.raises(DriverError, match=r"ubuntu-24.04-x64\.qcow2 is no qcow2 image"):
         await qemu.ensure_volume(a_disk(size=5, image_id=image_id(1, "ubuntu-24.04-x64")))
@@ -244,7 +244,7 @@ async def test_a_full_disk_is_reported_without_leftovers(small: Path, web_server
     folder, address = web_server
     (folder / "large.raw").write_bytes(os.urandom(24 * MIB))
     (folder / "fits.raw").write_bytes(os.urandom(6 * MIB))
-    driver: Qemu = DRIVERS["qemu"].create(small)
+    driver: Qemu = create_qemu(small)
     try:
         with pytest.raises(DriverError, match="could not be kept: No space left"):
             await driver.ensure_image("large", ImageSource(url=f"{address}/large.raw"), fetched)
@@ -262,8 +262,8 @@ async def test_a_full_disk_is_reported_without_leftovers(small: Path, web_server
 
 @pytest.mark.parametrize("small", ["192m"], indirect=True)
 async def test_a_machine_on_a_full_disk_is_in_error_and_resumes_when_there_is_space(small: Path) -> None:
-    driver: Qemu = DRIVERS["qemu"].create(small)
-    system, data = a_disk(image_id=DRIVERS["qemu"].image_id, boot_index=0), a_disk()
+    driver: Qemu = create_qemu(small)
+    system, data = a_disk(image_id=SYSTEM_IMAGE_ID, boot_index=0), a_disk()
     script = "#!/bin/sh\ndd if=/dev/urandom of=/dev/vdb bs=1M count=64 conv=fsync && echo all written >/dev/ttyS0\n"
     machine = a_machine(disks=[system, data], nics=[a_nic()], boot=Boot(user_data=script))
 
@@ -297,7 +297,7 @@ async def test_volumes_of_an_image_can_be_created_while_it_is_deleted(qemu: Qemu
     folder, address = web_server
     (folder / "own.raw").write_bytes(os.urandom(MIB))
     await qemu.ensure_image("own", ImageSource(url=f"{address}/own.raw"), fetched)
-    operator_disks = [a_disk(image_id=DRIVERS["qemu"].image_id) for _ in range(2)]
+    operator_disks = [a_disk(image_id=SYSTEM_IMAGE_ID) for _ in range(2)]
     tenant_disk = a_disk(image_id="own")
 
     await asyncio.gather(

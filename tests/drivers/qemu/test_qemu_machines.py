@@ -11,19 +11,21 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Boot
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.compute import DriverError, Hosting, SecurityGroupSpec
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import Description
+from pileus.drivers.protocols.network import SecurityGroupSpec
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.arguments import SERIAL, VNC
 from pileus.drivers.qemu.cgroups import parent_group
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.monitor import COMMANDS, MonitorUnavailable, open_monitor
 from pileus.drivers.qemu.seed import host_name, seed
+from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.supervisor import SERIAL_LOG_LIMIT
 from pileus.drivers.qemu.wiring import FABRIC
 from pileus.tasks.cancellation import cancel_and_wait
-from tests.drivers.conformance import CATALOGUE, DRIVERS, end_machines
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
+from tests.drivers.qemu.drivers import CATALOGUE, create_qemu, end_machines
 
 NOBODY = pwd.getpwnam("nobody")
 PASSWORD = "a-password-nobody-may-find"
@@ -180,8 +182,8 @@ async def test_the_network_recovers_with_the_same_port_forwards_after_the_fabric
     await until(is_greeted)
 
 
-async def test_one_process_supervises_and_another_takes_over(qemu: Qemu, home: Path) -> None:
-    other = DRIVERS["qemu"].create(home)
+async def test_one_process_supervises_and_another_takes_over(qemu: Qemu, data: Path) -> None:
+    other = create_qemu(data)
     first = asyncio.create_task(qemu.watch(lambda: None))
     await asyncio.sleep(0)
     changed = asyncio.Event()
@@ -197,8 +199,8 @@ async def test_one_process_supervises_and_another_takes_over(qemu: Qemu, home: P
 
 
 @pytest.mark.parametrize("resume", [True, False])
-async def test_machines_are_started_after_a_boot_of_the_host_if_resume_is_set(home: Path, resume: bool) -> None:  # noqa: FBT001  # a test parameter
-    driver = Qemu(home, programs.find_programs("tcg"), CATALOGUE, hosting=Hosting(resume=resume), patience=0.1)
+async def test_machines_are_started_after_a_boot_of_the_host_if_resume_is_set(data: Path, resume: bool) -> None:  # noqa: FBT001  # a test parameter
+    driver = Qemu(data, programs.find_programs("tcg"), CATALOGUE, settings=QemuSettings(resume=resume), patience=0.1)
     running, stopped = a_machine(), a_machine(name="rested")
     await driver.ensure_running(running)
     await driver.ensure_running(stopped)
@@ -241,8 +243,8 @@ async def test_machines_without_a_record_are_logged_and_left_alone(
     qemu.records.save(record)
 
 
-async def test_a_machine_beyond_the_hosts_capacity_is_refused(home: Path) -> None:
-    driver = Qemu(home, programs.find_programs("tcg"), CATALOGUE, hosting=Hosting(cpu_ratio=1 / os.cpu_count()))  # type: ignore[operator]
+async def test_a_machine_beyond_the_hosts_capacity_is_refused(data: Path) -> None:
+    driver = Qemu(data, programs.find_programs("tcg"), CATALOGUE, settings=QemuSettings(cpu_ratio=1 / os.cpu_count()))  # type: ignore[operator]
     await driver.ensure_running(a_machine())
     try:
         with pytest.raises(DriverError, match="no capacity") as refused:
@@ -292,11 +294,11 @@ async def test_a_long_serial_log_is_truncated_at_its_beginning(qemu: Qemu) -> No
     assert await qemu.serial_log(machine.id, 7) == b"the end"
 
 
-async def test_seeds_contain_an_ipv6_gateway_only_for_bridged_networks(home: Path) -> None:
+async def test_seeds_contain_an_ipv6_gateway_only_for_bridged_networks(data: Path) -> None:
     """A guest would use such a gateway, and wait for a timeout at each connection."""
-    hosting = Hosting(bridges={"pub_net": "br77"})
+    settings = QemuSettings(bridges="pub_net=br77")
     alone, bridged = (
-        Qemu(home, programs.find_programs("tcg"), CATALOGUE, hosting=options) for options in (Hosting(), hosting)
+        Qemu(data, programs.find_programs("tcg"), CATALOGUE, settings=options) for options in (QemuSettings(), settings)
     )
 
     gateways = {subnet.cidr: subnet.gateway_ip for subnet in alone.wiring.seeded_subnets()}

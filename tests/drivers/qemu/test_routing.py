@@ -4,7 +4,7 @@ import pytest
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.compute import SecurityGroupSpec
+from pileus.drivers.protocols.network import SecurityGroupSpec
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.frames import (
     ETHERNET,

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.compute import SecurityGroupSpec
+from pileus.drivers.protocols.network import SecurityGroupSpec
 from pileus.drivers.qemu.fabric.control import serve_control
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.frames import (

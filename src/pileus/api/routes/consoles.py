@@ -16,8 +16,9 @@ from litestar.params import FromPath
 from pileus.api.auth import OPEN
 from pileus.api.context import AppState  # noqa: TC001  # a local's type
 from pileus.domain.errors import not_found
-from pileus.drivers.consoles import Screens
-from pileus.drivers.protocols.compute import Compute, DriverError
+from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.consoles import Screens
+from pileus.drivers.protocols.errors import DriverError
 
 Socket = WebSocket[Any, Any, Any]
 HERE = Path(__file__).parents[1] / "screens"

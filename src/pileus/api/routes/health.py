@@ -14,7 +14,8 @@ from pileus.api.auth import OPEN, READ
 from pileus.api.context import AppState
 from pileus.api.middleware import HttpMetrics
 from pileus.domain.errors import Unavailable
-from pileus.drivers.protocols.compute import Compute, DriverError, HealthCheck
+from pileus.drivers.protocols.compute import Compute, HealthCheck
+from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
 from pileus.store.database import Database
 

@@ -12,7 +12,7 @@ from pileus.api.auth import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Conflict
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import PortForward, Reachable, SerialLogs
 from pileus.store.compute import instances
 

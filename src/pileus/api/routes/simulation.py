@@ -18,7 +18,8 @@ from pileus.domain.compute.instances import Instance, Status
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ddos_profiles import BlackholePort
-from pileus.drivers.protocols.compute import DriverError, Simulates
+from pileus.drivers.protocols.compute import Simulates
+from pileus.drivers.protocols.errors import DriverError
 from pileus.store import counters, faults
 from pileus.store.compute import capacities, instances
 from pileus.store.database import Tx

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue, image_id
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.paths import (
     POLL_INTERVAL,
     DataDirectory,
@@ -20,7 +20,7 @@ from pileus.drivers.qemu.paths import (
 )
 from pileus.drivers.qemu.qemu_img import QemuImg
 from pileus.drivers.qemu.storage_records import StorageRecords
-from pileus.outbound.image_formats import HEAD, recognised
+from pileus.outbound.image_formats import HEAD, detect_format
 
 COPY_CHUNK = 1 << 20
 """Bytes."""
@@ -98,7 +98,7 @@ class BaseImages:
     async def _import(self, file: Path, base: str) -> None:
         """Make a base from an operator's file, which QEMU's user need not be able to read."""
         with file.open("rb") as content:
-            image_format = recognised(content.read(HEAD), file.stat().st_size)
+            image_format = detect_format(content.read(HEAD), file.stat().st_size)
         if file.suffix == ".qcow2" and image_format.name != "qcow2":
             raise DriverError(
                 f"The operator's file {file} is no qcow2 image, although its name says so", retryable=False

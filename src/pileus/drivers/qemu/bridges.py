@@ -7,7 +7,8 @@ import socket
 import struct
 from collections.abc import Mapping, Sequence
 
-from pileus.drivers.protocols.compute import DriverError, NetworkSpec
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.network import NetworkSpec
 from pileus.drivers.qemu.fabric.state import Bridge
 from pileus.drivers.qemu.fabric.taps import HELPER_PATHS, find_helper, open_tap
 from pileus.drivers.qemu.paths import DataDirectory

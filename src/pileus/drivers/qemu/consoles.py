@@ -3,11 +3,12 @@
 import asyncio
 import time
 
-from pileus.drivers.consoles import Tickets
-from pileus.drivers.protocols.compute import Console, DriverError
+from pileus.drivers.protocols.consoles import Console
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import SERIAL, VNC
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.paths import open_untrusted, short_socket_path
+from pileus.drivers.tickets import Tickets
 
 CONSOLE_TYPE = "novnc"
 ALIASES = frozenset({CONSOLE_TYPE, "vnc"})

@@ -12,25 +12,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue
-from pileus.drivers.consoles import Tickets
-from pileus.drivers.protocols.compute import (
-    Console,
-    Disk,
-    DriverConfig,
-    Fetching,
-    FloatingIPSpec,
-    Hosting,
-    Machine,
-    NetworkSpec,
-    Nic,
-    ObservedMachine,
-    RouterSpec,
-    SecurityGroupSpec,
-    SubnetSpec,
-)
+from pileus.drivers.protocols.compute import Machine, ObservedMachine
+from pileus.drivers.protocols.config import DownloadLimits, DriverConfig
+from pileus.drivers.protocols.consoles import Console
 from pileus.drivers.protocols.guests import Capacity, Description, PortForward
-from pileus.drivers.protocols.images import Fetched, ImageSource, KeptImage
+from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
 from pileus.drivers.protocols.metrics import Sample
+from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.storage import Disk
 from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.child_processes import ChildProcesses
 from pileus.drivers.qemu.consoles import ConsoleSockets
@@ -48,6 +37,7 @@ from pileus.drivers.qemu.paths import DataDirectory
 from pileus.drivers.qemu.processes import Processes
 from pileus.drivers.qemu.programs import Programs, find_programs
 from pileus.drivers.qemu.qemu_img import QemuImg
+from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.snapshots import SnapshotFiles
 from pileus.drivers.qemu.state import HostState
 from pileus.drivers.qemu.storage_records import StorageRecords
@@ -56,6 +46,7 @@ from pileus.drivers.qemu.volume_attachments import VolumeAttachments
 from pileus.drivers.qemu.volume_copies import VolumeCopier
 from pileus.drivers.qemu.volumes import VolumeFiles
 from pileus.drivers.qemu.wiring import FabricWiring
+from pileus.drivers.tickets import Tickets
 
 PATIENCE = 30.0
 """Seconds that a guest has to shut down."""
@@ -70,41 +61,41 @@ class Qemu:
         programs: Programs,
         catalogue: Catalogue,
         *,
-        hosting: Hosting | None = None,
-        fetching: Fetching | None = None,
+        settings: QemuSettings | None = None,
+        download_limits: DownloadLimits | None = None,
         public_url: str = "http://127.0.0.1:8080",
         patience: float = PATIENCE,
     ) -> None:
-        hosting = hosting or Hosting()
+        settings = settings or QemuSettings()
         self.programs = programs
-        self.directory = DataDirectory(data, hosting.user)
+        self.directory = DataDirectory(data, settings.user)
         self.directory.prepare()
         self.state = HostState(self.directory.folder / "facts.db", self._apply_network)
         self.records, child_processes = MachineRecords(self.state), ChildProcesses()
         self.control = MachineControl(self.directory, self.records, child_processes)
         self.children = child_processes.by_name
-        self.host_capacity = HostCapacity(hosting, self.records)
-        self.wiring = FabricWiring(self.control, self.state, catalogue, hosting.bridges)
-        self._compose_devices(catalogue, data / "images", fetching or Fetching())
-        self._compose_machines(hosting, patience)
+        self.host_capacity = HostCapacity(settings, self.records)
+        self.wiring = FabricWiring(self.control, self.state, catalogue, settings.bridges_by_network)
+        self._compose_devices(catalogue, data / "images", download_limits or DownloadLimits())
+        self._compose_machines(settings, patience)
         self.metadata = MetadataPublisher(self.records, self.wiring)
         tickets = Tickets(self.directory.folder / "tickets.key")
         self.consoles = ConsoleSockets(self.control, tickets, public_url)
 
     @classmethod
-    def create(cls, setup: DriverConfig) -> "Qemu":
+    def create(cls, config: DriverConfig[QemuSettings]) -> "Qemu":
         """Create the driver. Raises OSError if QEMU is missing or too old, or a bridged network is unknown."""
-        names = {network.name for network in setup.catalogue.networks}
-        if unknown := sorted(setup.hosting.bridges.keys() - names):
+        names = {network.name for network in config.catalogue.networks}
+        if unknown := sorted(config.settings.bridges_by_network.keys() - names):
             known = ", ".join(sorted(names))
             raise OSError(f"--qemu-bridges: the catalogue has no network {', '.join(unknown)}; it has {known}")
         return cls(
-            setup.data,
-            find_programs(setup.hosting.accelerator),
-            setup.catalogue,
-            hosting=setup.hosting,
-            fetching=setup.fetching,
-            public_url=setup.public_url,
+            config.data,
+            find_programs(config.settings.accelerator),
+            config.catalogue,
+            settings=config.settings,
+            download_limits=config.download_limits,
+            public_url=config.public_url,
         )
 
     async def ensure_running(self, machine: Machine) -> None:
@@ -184,7 +175,7 @@ class Qemu:
         """Revert a detached volume to a snapshot, once for a request."""
         await self.snapshots.ensure_reverted(volume_id, snapshot_id, request)
 
-    async def ensure_image(self, image_id: str, source: ImageSource, fetched: Fetched) -> KeptImage:
+    async def ensure_image(self, image_id: str, source: ImageSource, fetched: OnProgress) -> ImageInfo:
         """Download an image, or copy a volume."""
         return await self.images.ensure_image(image_id, source, fetched)
 
@@ -285,7 +276,7 @@ class Qemu:
         self.control.children.abandon()
         self.state.close()
 
-    def _compose_devices(self, catalogue: Catalogue, operator_files: Path, fetching: Fetching) -> None:
+    def _compose_devices(self, catalogue: Catalogue, operator_files: Path, download_limits: DownloadLimits) -> None:
         records = StorageRecords(self.state)
         slots, hotplug = DeviceSlots(self.state), Hotplug(self.control)
         self.qemu_img = QemuImg(self.programs, self.directory)
@@ -293,16 +284,16 @@ class Qemu:
         copier = VolumeCopier(self.control, self.qemu_img, records)
         self.volumes = VolumeFiles(self.control, self.qemu_img, records, base_images)
         self.snapshots = SnapshotFiles(self.directory, self.qemu_img, records, base_images, copier)
-        self.images = ImageFiles(self.directory, records, base_images, copier, fetching)
+        self.images = ImageFiles(self.directory, records, base_images, copier, download_limits)
         self.attachments = VolumeAttachments(self.control, hotplug, slots, records)
         self.nics = MachineNics(self.control, hotplug, slots, self.state, self.wiring)
 
-    def _compose_machines(self, hosting: Hosting, patience: float) -> None:
+    def _compose_machines(self, settings: QemuSettings, patience: float) -> None:
         processes = Processes(self.control, self.programs, self.wiring, patience)
         self.lifecycle = MachineLifecycle(self.control, self.host_capacity, self.attachments, self.nics, processes)
-        self.observer = MachineObserver(self.control, processes, resume=hosting.resume)
+        self.observer = MachineObserver(self.control, processes, resume=settings.resume)
         self.sampler = MetricsSampler(self.control, self.state, self.wiring)
-        self.supervisor = Supervisor(self.control, self.lifecycle, self.sampler, self.wiring, resume=hosting.resume)
+        self.supervisor = Supervisor(self.control, self.lifecycle, self.sampler, self.wiring, resume=settings.resume)
 
     async def _apply_network(self) -> None:
         await self.wiring.apply()

@@ -3,9 +3,11 @@
 import os
 from pathlib import Path
 
-from pileus.drivers.protocols.compute import DriverError, Hosting, Machine
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import Capacity
 from pileus.drivers.qemu.machine_records import STOPPED, MachineRecords
+from pileus.drivers.qemu.settings import QemuSettings
 
 MIB = 1 << 20
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -14,8 +16,8 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class HostCapacity:
     """How much of the host machines may use, over-commitment included."""
 
-    def __init__(self, hosting: Hosting, records: MachineRecords) -> None:
-        self._hosting, self._records = hosting, records
+    def __init__(self, settings: QemuSettings, records: MachineRecords) -> None:
+        self._hosting, self._records = settings, records
 
     def capacity(self) -> Capacity:
         """Return the cores and the memory of the host, times their over-commitment ratios."""

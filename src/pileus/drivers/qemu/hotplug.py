@@ -4,7 +4,7 @@ import asyncio
 import time
 from contextlib import suppress
 
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import Device
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.monitor import Monitor

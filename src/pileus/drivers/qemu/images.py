@@ -1,12 +1,12 @@
 """Images of tenants: downloaded, checked and stored as base images."""
 
-from pileus.drivers.protocols.compute import Fetching
-from pileus.drivers.protocols.images import Fetched, ImageSource, KeptImage
+from pileus.drivers.protocols.config import DownloadLimits
+from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
 from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.paths import DataDirectory, atomic_write, make_read_only, open_untrusted
 from pileus.drivers.qemu.storage_records import StorageRecords
 from pileus.drivers.qemu.volume_copies import VolumeCopier
-from pileus.outbound.image_formats import recognised
+from pileus.outbound.image_formats import detect_format
 
 
 class ImageFiles:
@@ -18,12 +18,12 @@ class ImageFiles:
         records: StorageRecords,
         base_images: BaseImages,
         copier: VolumeCopier,
-        fetching: Fetching,
+        download_limits: DownloadLimits,
     ) -> None:
-        self._directory, self._records, self._fetching = directory, records, fetching
+        self._directory, self._records, self._download_limits = directory, records, download_limits
         self._base_images, self._copier = base_images, copier
 
-    async def ensure_image(self, image_id: str, source: ImageSource, fetched: Fetched) -> KeptImage:
+    async def ensure_image(self, image_id: str, source: ImageSource, fetched: OnProgress) -> ImageInfo:
         """Download an image, or copy a volume with all that its base holds."""
         if image := self._records.find_image(image_id):
             return image
@@ -41,32 +41,32 @@ class ImageFiles:
             self._records.drop_base(image_id)
         self._base_images.collect_garbage()
 
-    async def _download(self, image_id: str, url: str, fetched: Fetched) -> KeptImage:
+    async def _download(self, image_id: str, url: str, fetched: OnProgress) -> ImageInfo:
         """Store a download unread, and examine it only when it is complete."""
         # Imported late: few servers download images, and the library makes their start slower.
-        from pileus.outbound.downloads import fetch  # noqa: PLC0415  # see above
+        from pileus.outbound.downloads import download_image  # noqa: PLC0415  # see above
 
         path = self._directory.image(image_id).with_suffix(".fetched")
         try:
             with open_untrusted(path, "wb") as file:
-                download = await fetch(url, self._fetching, fetched, into=file)
+                download = await download_image(url, self._download_limits, fetched, file=file)
             self._directory.chown_to_qemu(path)
-            image_format = recognised(download.head, download.size)
+            image_format = detect_format(download.head, download.size)
             await self._base_images.add(path, image_format.name, image_id)
         finally:
             path.unlink(missing_ok=True)
         virtual_size = await self._base_images.virtual_size(image_id)
-        return KeptImage(
+        return ImageInfo(
             size=download.size,
             virtual_size=virtual_size,
             disk_format=image_format.name,
             checksum=download.checksum,
         )
 
-    async def _copy_volume(self, image_id: str, volume_id: str) -> KeptImage:
+    async def _copy_volume(self, image_id: str, volume_id: str) -> ImageInfo:
         path = self._directory.image(image_id)
         with atomic_write(path) as new:
             await self._copier.copy(volume_id, new, None)
             make_read_only(new)
         virtual_size = await self._base_images.virtual_size(image_id)
-        return KeptImage(size=path.stat().st_size, virtual_size=virtual_size, disk_format="qcow2")
+        return ImageInfo(size=path.stat().st_size, virtual_size=virtual_size, disk_format="qcow2")

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.child_processes import ChildProcesses
 from pileus.drivers.qemu.machine_records import MachineRecords
 from pileus.drivers.qemu.monitor import Monitor, MonitorUnavailable, open_monitor

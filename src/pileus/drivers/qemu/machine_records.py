@@ -4,7 +4,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.drivers.protocols.compute import DriverError, Machine
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import SLOTS
 from pileus.drivers.qemu.state import HostState
 

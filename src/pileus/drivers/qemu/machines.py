@@ -5,7 +5,8 @@ import shutil
 
 from msgspec.structs import replace
 
-from pileus.drivers.protocols.compute import DriverError, Machine
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.cgroups import remove_cgroup
 from pileus.drivers.qemu.host import HostCapacity
 from pileus.drivers.qemu.machine_control import MachineControl

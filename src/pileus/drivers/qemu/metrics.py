@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import Sample
 from pileus.drivers.qemu.child_processes import process_stat
 from pileus.drivers.qemu.fabric.state import Counters

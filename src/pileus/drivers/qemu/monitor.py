@@ -9,7 +9,7 @@ from typing import Any
 
 from qemu.qmp import ConnectError, ExecInterruptedError, ExecuteError, QMPClient, QMPError, StateError
 
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.paths import short_socket_path
 
 COMMANDS, EVENTS = "qmp.sock", "events.sock"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from pileus.drivers.protocols.compute import DriverError, Machine
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.cgroups import create_cgroup
 from pileus.drivers.qemu.child_processes import process_start_time

@@ -14,7 +14,9 @@ from typing import Any
 import bcrypt
 import pycdlib
 
-from pileus.drivers.protocols.compute import DriverError, Machine, Nic, SubnetSpec
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.network import Nic, SubnetSpec
 
 PASSWORD_LIMIT = 72
 """Bytes of a password that bcrypt uses."""

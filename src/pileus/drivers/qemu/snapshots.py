@@ -1,6 +1,6 @@
 """Snapshots as qcow2 files: copies of volumes, taken at one moment while a machine goes on writing."""
 
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.paths import DataDirectory, atomic_write
 from pileus.drivers.qemu.qemu_img import QemuImg

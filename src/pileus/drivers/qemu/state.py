@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from pileus.drivers.network_state import NetworkState
-from pileus.drivers.protocols.compute import Nic
+from pileus.drivers.protocols.network import Nic
 
 Spec = TypeVar("Spec")
 
@@ -86,5 +86,5 @@ class HostState(NetworkState):
         finally:
             self.db.execute("COMMIT")
 
-    async def _rewired(self) -> None:
+    async def _on_network_change(self) -> None:
         await self._apply_network()

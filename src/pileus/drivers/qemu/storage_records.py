@@ -5,8 +5,9 @@ A `base` is the file of an image that a volume or a snapshot is an overlay on.
 
 from msgspec import Struct
 
-from pileus.drivers.protocols.compute import Disk, DriverError
-from pileus.drivers.protocols.images import KeptImage
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.images import ImageInfo
+from pileus.drivers.protocols.storage import Disk
 from pileus.drivers.qemu.state import HostState
 
 
@@ -98,14 +99,14 @@ class StorageRecords:
         """Delete a snapshot."""
         self._db.execute("DELETE FROM snapshots WHERE id = ?", (snapshot_id,))
 
-    def find_image(self, image_id: str) -> KeptImage | None:
+    def find_image(self, image_id: str) -> ImageInfo | None:
         """Return an image of a tenant, or None."""
         row = self._db.execute(
             "SELECT size, virtual_size, disk_format, checksum FROM images WHERE id = ?", (image_id,)
         ).fetchone()
-        return row and KeptImage(size=row[0], virtual_size=row[1], disk_format=row[2], checksum=row[3])
+        return row and ImageInfo(size=row[0], virtual_size=row[1], disk_format=row[2], checksum=row[3])
 
-    def add_image(self, image_id: str, image: KeptImage) -> None:
+    def add_image(self, image_id: str, image: ImageInfo) -> None:
         """Insert an image, unless another process has; its file is in use again."""
         row = (image_id, image.size, image.virtual_size, image.disk_format, image.checksum)
         self._db.execute("DELETE FROM dropped_images WHERE base = ?", (image_id,))

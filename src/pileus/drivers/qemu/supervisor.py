@@ -8,7 +8,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 from qemu.qmp import EventListener, Runstate
 
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import SERIAL
 from pileus.drivers.qemu.host import host_boot
 from pileus.drivers.qemu.machine_control import MachineControl

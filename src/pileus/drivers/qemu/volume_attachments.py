@@ -1,6 +1,7 @@
 """Attach volumes to machines and detach them, whether the machine runs or not."""
 
-from pileus.drivers.protocols.compute import Disk, Machine
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.storage import Disk
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.arguments import Device
 from pileus.drivers.qemu.hotplug import Hotplug

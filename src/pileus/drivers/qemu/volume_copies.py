@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import disk_node
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.monitor import Monitor

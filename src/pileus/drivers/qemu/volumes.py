@@ -7,7 +7,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from pileus.domain.compute.images import whole_gib
-from pileus.drivers.protocols.compute import Disk, DriverError
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.storage import Disk
 from pileus.drivers.qemu.arguments import disk_node
 from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.machine_control import MachineControl

@@ -6,16 +6,10 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
-from pileus.drivers.protocols.compute import (
-    DriverError,
-    FloatingIPSpec,
-    Machine,
-    NetworkSpec,
-    RouterSpec,
-    SecurityGroupSpec,
-    SubnetSpec,
-)
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import PortForward
+from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.fabric import client
 from pileus.drivers.qemu.fabric.state import Guest, Report, RouterState, State, Wire

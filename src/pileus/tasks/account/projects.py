@@ -13,18 +13,17 @@ from pileus.domain.account.task_types import DELETE_PROJECT, ProjectArgs
 from pileus.domain.compute.images import ImageStatus
 from pileus.domain.compute.instances import Status
 from pileus.domain.storage.volumes import SnapshotStatus, VolumeStatus
-from pileus.drivers.protocols.compute import (
+from pileus.drivers.protocols.images import Images
+from pileus.drivers.protocols.network import (
     FloatingIPs,
     Networks,
     NetworkSpec,
     Protects,
     Routers,
     SecurityGroups,
-    Snapshots,
     SubnetSpec,
-    Volumes,
 )
-from pileus.drivers.protocols.images import Images
+from pileus.drivers.protocols.storage import Snapshots, Volumes
 from pileus.store import project_contents
 from pileus.store.account import metering, projects
 from pileus.store.compute import instances

@@ -13,7 +13,7 @@ from pileus.domain.account import quota_checks
 from pileus.domain.compute.images import Image, ImageStatus, whole_gib
 from pileus.domain.compute.task_types import CREATE_IMAGE, DELETE_IMAGE, DOWNLOAD_IMAGE, CreateImageArgs, ImageArgs
 from pileus.domain.tasks import created_resources
-from pileus.drivers.protocols.images import Fetched, ImageSource, KeptImage
+from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
 from pileus.store import tags, tasks
 from pileus.store.account import metering, quotas, usage
 from pileus.store.compute import images
@@ -43,7 +43,7 @@ async def _undo_creation(ctx: TaskContext[CreateImageArgs]) -> None:
     await image_driver(ctx.driver).ensure_no_image(ctx.args.image_id)
 
 
-async def _progress_callback(ctx: TaskContext[CreateImageArgs]) -> Fetched:
+async def _progress_callback(ctx: TaskContext[CreateImageArgs]) -> OnProgress:
     """Return a callback that saves the progress, and raises QuotaExceeded if the image is too large."""
     async with ctx.db.read() as tx:
         used = await usage.of_place(tx, ctx.task.place, ctx.catalogue)
@@ -71,7 +71,7 @@ async def _update_task_data(ctx: TaskContext[CreateImageArgs], tx: Tx, **changes
     ctx.task = replace(ctx.task, data=data)
 
 
-async def _save_stored(ctx: TaskContext[CreateImageArgs], stored: KeptImage, tx: Tx) -> None:
+async def _save_stored(ctx: TaskContext[CreateImageArgs], stored: ImageInfo, tx: Tx) -> None:
     """Save all but the size, which counts only when the task ends, after another check of the quota."""
     image = await _require_image(tx, ctx.args.image_id)
     after = replace(

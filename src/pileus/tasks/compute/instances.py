@@ -26,7 +26,10 @@ from pileus.domain.compute.task_types import (
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.storage.volumes import VolumeStatus
 from pileus.domain.tasks import created_resources
-from pileus.drivers.protocols.compute import DriverError, Hosts, Interfaces, Volumes
+from pileus.drivers.protocols.compute import Hosts
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.network import Interfaces
+from pileus.drivers.protocols.storage import Volumes
 from pileus.services.compute.instance_deletion import remove_instance_records
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx

@@ -2,7 +2,8 @@
 
 import logging
 
-from pileus.drivers.protocols.compute import Compute, DriverError
+from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import Description, MachineMetadata
 from pileus.store import tags
 from pileus.store.compute import instances

@@ -4,7 +4,9 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import not_found
 from pileus.domain.network.ports import Port
 from pileus.domain.storage.volumes import Attachment, Volume
-from pileus.drivers.protocols.compute import Disk, Machine, Nic
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.network import Nic
+from pileus.drivers.protocols.storage import Disk
 from pileus.store import tags
 from pileus.store.compute import instances, ssh_keys
 from pileus.store.database import Tx

@@ -18,7 +18,8 @@ from pileus.domain.compute.task_types import (
     RemoveFromPlacementGroupArgs,
 )
 from pileus.domain.errors import NoCapacity
-from pileus.drivers.protocols.compute import DriverError, Hosts, Migrates
+from pileus.drivers.protocols.compute import Hosts, Migrates
+from pileus.drivers.protocols.errors import DriverError
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx
 from pileus.tasks.compute.machines import load_machine, require_instance, unlock_instance

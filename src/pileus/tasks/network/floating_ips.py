@@ -25,7 +25,7 @@ from pileus.domain.network.task_types import (
     UpdateFloatingIPArgs,
 )
 from pileus.domain.tasks import created_resources
-from pileus.drivers.protocols.compute import FloatingIPSpec
+from pileus.drivers.protocols.network import FloatingIPSpec
 from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx

@@ -17,7 +17,7 @@ from pileus.domain.network.task_types import (
     UpdateNetworkArgs,
 )
 from pileus.domain.tasks import created_resources
-from pileus.drivers.protocols.compute import NetworkSpec, SubnetSpec
+from pileus.drivers.protocols.network import NetworkSpec, SubnetSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks, router_interfaces, routers, subnets

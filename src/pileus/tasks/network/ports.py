@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pileus.domain.network.ports import Port
 from pileus.domain.network.task_types import UPDATE_ADDRESS_PAIRS, UPDATE_PORTS, UpdateAddressPairsArgs, UpdatePortsArgs
-from pileus.drivers.protocols.compute import Interfaces
+from pileus.drivers.protocols.network import Interfaces
 from pileus.store.database import Tx
 from pileus.store.network import ports
 from pileus.tasks.compute.machines import load_nic, unlock_instance

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from pileus.domain.network.routers import Router, RouterInterface, check_next_hops
 from pileus.domain.network.task_types import CREATE_ROUTER, DELETE_ROUTER, UPDATE_ROUTER, RouterArgs, UpdateRouterArgs
 from pileus.domain.tasks import created_resources
-from pileus.drivers.protocols.compute import Nic, RouterSpec
+from pileus.drivers.protocols.network import Nic, RouterSpec
 from pileus.store.database import Tx
 from pileus.store.network import router_interfaces, routers
 from pileus.tasks.capabilities import router_driver

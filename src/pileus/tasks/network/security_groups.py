@@ -20,7 +20,7 @@ from pileus.domain.network.task_types import (
     UpdateSecurityGroupArgs,
 )
 from pileus.domain.tasks import created_resources
-from pileus.drivers.protocols.compute import SecurityGroups, SecurityGroupSpec
+from pileus.drivers.protocols.network import SecurityGroups, SecurityGroupSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import security_groups

@@ -12,7 +12,7 @@ from pileus.domain.network.routers import RouterInterface, check_no_route_via
 from pileus.domain.network.subnets import patched
 from pileus.domain.network.task_types import CREATE_SUBNET, DELETE_SUBNET, UPDATE_SUBNET, SubnetArgs, UpdateSubnetArgs
 from pileus.domain.tasks import created_resources
-from pileus.drivers.protocols.compute import SubnetSpec
+from pileus.drivers.protocols.network import SubnetSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import addresses, router_interfaces, routers, subnets

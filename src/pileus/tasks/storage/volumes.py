@@ -26,7 +26,7 @@ from pileus.domain.storage.task_types import (
 )
 from pileus.domain.storage.volumes import SnapshotStatus, Volume, VolumeStatus
 from pileus.domain.tasks import created_resources
-from pileus.drivers.protocols.compute import Disk
+from pileus.drivers.protocols.storage import Disk
 from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx

@@ -28,7 +28,8 @@ from pileus.domain.compute.instance_orders import (
 )
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Conflict, Unavailable, invalid
-from pileus.drivers.protocols.compute import Consoles, DriverError
+from pileus.drivers.protocols.consoles import Consoles
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import Metrics, Sample
 from pileus.store.account import projects, quotas, usage
 from pileus.store.compute import instances

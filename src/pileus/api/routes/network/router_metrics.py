@@ -12,7 +12,7 @@ from pileus.api.wire.paging import Page
 from pileus.api.wire.times import format_zulu
 from pileus.domain.errors import Conflict, Unavailable
 from pileus.domain.network.routers import RouterInterface
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import RouterMetrics, Traffic
 from pileus.store.network import router_interfaces, routers
 

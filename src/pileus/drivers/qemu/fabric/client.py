@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.fabric.state import Reply, Report, Request, State
 from pileus.drivers.qemu.paths import short_socket_path
 

@@ -23,12 +23,12 @@ from pileus.drivers.qemu.fabric.state import State
 from pileus.drivers.qemu.fabric.tables import FloatingTarget, NetworkTables, own_mac
 from pileus.drivers.qemu.fabric.taps import Tap
 from pileus.drivers.qemu.fabric.uplink import Uplink  # noqa: TC001  # an attribute's type
-from pileus.outbound.ssrf_guard import PROVIDERS
+from pileus.outbound.ssrf_guard import CLOUD_SERVICES
 
 HOST_IP = packed(HOST)
 LINK_LOCAL, HOST_LOCAL, MULTICAST = b"\xa9\xfe", (0, 127), 224
 """The first bytes of addresses that are not routed: link-local, local to a host, multicast and above (RFC 6890)."""
-PROVIDER_ADDRESSES = frozenset(address.packed for address in PROVIDERS)
+PROVIDER_ADDRESSES = frozenset(address.packed for address in CLOUD_SERVICES)
 """Services that a cloud provider offers to the host: machines of tenants must not reach them."""
 NEIGHBOUR_TYPES = frozenset({133, 135, 136, 130, 131, 132, 143})
 """ICMPv6 types of neighbour discovery and multicast listeners, which always pass (RFC 4861, 3810)."""

@@ -2,8 +2,8 @@
 
 from msgspec import Struct, field
 
-from pileus.drivers.protocols.compute import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.protocols.guests import PortForward
+from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 
 
 class Wire(Struct, frozen=True, kw_only=True):

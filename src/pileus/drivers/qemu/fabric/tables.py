@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.compute import Nic, RouterSpec, SubnetSpec
+from pileus.drivers.protocols.network import Nic, RouterSpec, SubnetSpec
 from pileus.drivers.qemu.fabric.dhcp import Lease
 from pileus.drivers.qemu.fabric.firewall import IN, CompiledRule, compile_rules, group_addresses
 from pileus.drivers.qemu.fabric.frames import packed

@@ -1,4 +1,4 @@
-"""What all parts of the simulated cloud stand on: the file that it exists in, and its time."""
+"""The state file of the simulated cloud, and the time that changes take."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,15 +25,14 @@ CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 SECONDS = {
     "create": 15.0, "delete": 15.0, "start": 5.0, "stop": 8.0, "suspend": 6.0, "restart": 7.0, "resize": 20.0,
     "migrate": 12.0, "volume": 5.0, "attach": 3.0, "extend": 4.0, "retype": 6.0, "snapshot": 5.0, "revert": 6.0,
-    "plug": 2.0, "protect": 4.0, "network": 4.0, "subnet": 4.0, "router": 3.0, "join": 2.0, "lead": 2.0,
-    "security_group": 1.0, "image": 20.0,
+    "interface": 2.0, "protect": 4.0, "network": 4.0, "subnet": 4.0, "router": 3.0, "router_interface": 2.0,
+    "floating_ip": 2.0, "security_group": 1.0, "image": 20.0,
 }  # fmt: skip
-"""How long things take in realistic time."""
-IS_SET = "SELECT 1 FROM settings WHERE name = 'time'"
+"""Seconds that each change takes in realistic time."""
 
 
 class SimulationState(StateFile):
-    """A file of things, and how long it takes to change them."""
+    """The state file; several processes may share it, and its time too."""
 
     SCHEMA = SCHEMA
 
@@ -44,19 +43,19 @@ class SimulationState(StateFile):
         realistic: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        # Its promise is to outlive the process, not the host.
+        # The simulated cloud has to outlive the process, but not the host.
         super().__init__(file, durable=False)
         self._sleep = sleep
         if realistic:
             self.set_time("realistic")
-        elif self._db.execute(IS_SET).fetchone() is None:
+        elif self._db.execute("SELECT 1 FROM settings WHERE name = 'time'").fetchone() is None:
             self.set_time("instant")
 
-    async def _take(self, what: str) -> None:
+    async def _take_time(self, change: str) -> None:
         (mode,) = self._db.execute("SELECT value FROM settings WHERE name = 'time'").fetchone()
         if mode == "realistic":
-            await self._sleep(SECONDS[what])
+            await self._sleep(SECONDS[change])
 
     def set_time(self, mode: str) -> None:
-        """Let transitions take no time (`instant`), or as long as a real cloud's (`realistic`)."""
+        """Let transitions take no time (`instant`), or as long as in a real cloud (`realistic`)."""
         self._db.execute("INSERT OR REPLACE INTO settings VALUES ('time', ?)", (mode,))
