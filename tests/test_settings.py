@@ -1,7 +1,10 @@
 """Settings: where they come from, which source wins, and how mistakes are told."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -9,6 +12,8 @@ from pileus.cli.main import pileus
 from pileus.cli.settings import page
 from pileus.domain.account.access import Role
 from pileus.domain.account.keys import TOKEN
+from pileus.drivers.qemu.settings import QemuSettings
+from pileus.drivers.simulated.settings import SimulatedSettings
 from pileus.setting_fields import Setting
 from pileus.settings import HIDDEN, SETTINGS, SettingError, Settings, default_data, gather, load
 
@@ -168,6 +173,61 @@ def test_a_mistake_in_the_file_names_the_file(tmp_path: Path, text: str, told: s
         load({}, {}, file)
 
     assert str(caught.value).startswith(f"{file}: {told}")
+
+
+def test_a_driver_has_a_table_in_the_file(tmp_path: Path) -> None:
+    file = toml(tmp_path, 'port = 7\n[qemu]\nuser = "pileus"\nresume = false\n[simulated]\ntime = "realistic"\n')
+
+    settings = load({}, {"PILEUS_QEMU_CPU_RATIO": "2"}, file)
+
+    assert settings.drivers == {
+        "qemu": {"user": "pileus", "resume": False, "cpu_ratio": 2.0},
+        "simulated": {"time": "realistic"},
+    }
+    assert settings.of_driver("qemu") == QemuSettings(user="pileus", resume=False, cpu_ratio=2)
+    assert settings.of_driver("simulated") == SimulatedSettings(time="realistic")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[qemu]\ncpu_ratio = 0", "the setting qemu_cpu_ratio wants a number above 0, at most 1024, not 0"),
+        ('[qemu]\nusr = "x"', "there is no setting qemu_usr; did you mean qemu_user?"),
+        ('qemu_user = "x"\n[qemu]\nuser = "y"', "the setting qemu_user is given twice"),
+        ("qemu = 1", "there is no setting qemu; "),
+        ("drivers = {}", "there is no setting drivers; "),
+    ],
+)
+def test_a_mistake_in_a_drivers_table_names_the_file(tmp_path: Path, text: str, told: str) -> None:
+    file = toml(tmp_path, text)
+
+    with pytest.raises(SettingError) as caught:
+        load({}, {}, file)
+
+    assert str(caught.value).startswith(f"{file}: {told}")
+
+
+def test_other_processes_get_the_same_settings(tmp_path: Path) -> None:
+    settings = load({"qemu_user": "pileus", "data": str(tmp_path), "port": "9"}, {})
+
+    text = msgspec.json.encode(settings, enc_hook=str)
+
+    assert msgspec.json.decode(text, type=Settings, dec_hook=lambda kind, value: kind(value)) == settings
+
+
+def test_bridges_are_pairs_of_a_network_and_a_bridge() -> None:
+    assert QemuSettings().bridges_by_network == {}
+    assert QemuSettings(bridges="pub_net=br0,lab=br1").bridges_by_network == {"pub_net": "br0", "lab": "br1"}
+
+
+def test_the_settings_of_drivers_load_without_the_drivers() -> None:
+    program = (
+        "import sys, pileus.cli.main; print([name for name in sys.modules if name in "
+        "('importlib.metadata', 'pileus.drivers.qemu.driver', 'pileus.drivers.simulated.driver', 'pileus.domain')])"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert shown.stdout == "['pileus.domain']\n"
 
 
 def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parents[2]
+UNUSED_PLUGINS = ("cacheprovider", "hypothesispytest", "schemathesis", "xdist")
+"""They leave files behind, or take seconds to load."""
 BLOCK = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
 
 
@@ -54,6 +56,6 @@ def run_suite(
     driver: str, *, installed: list[Path], cwd: Path, variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the conformance suite."""
-    suite = ("--pyargs", "pileus.testing.conformance", "-rs", "-p", "no:cacheprovider", "-p", "no:xdist")
-    options = ("-m", "pytest", "--pileus-driver", driver, *suite)
-    return run_python(*options, installed=installed, cwd=cwd, variables=variables)
+    arguments = ["--pileus-driver", driver, "--pyargs", "pileus.testing.conformance", "-rs"]
+    unused = [word for plugin in UNUSED_PLUGINS for word in ("-p", f"no:{plugin}")]
+    return run_python("-m", "pytest", *arguments, *unused, installed=installed, cwd=cwd, variables=variables)

@@ -7,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 CONTENT = bytes(range(256)) * (3 << 12)
+POLL_INTERVAL = 0.02
+"""Seconds until the server notices that it has to stop."""
 CHECKSUM = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -29,7 +31,7 @@ class _Handler(BaseHTTPRequestHandler):
 def serve_image() -> Iterator[str]:
     """Run the server; yields its address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever, args=(POLL_INTERVAL,), daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"
