@@ -1,4 +1,4 @@
-"""The simulated driver's own: its time, and what it shows to tests."""
+"""The simulated driver: its time, and what it shows to tests."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ Slept = list[float]
 
 @pytest.fixture
 def slept() -> Slept:
-    """How long the driver would have slept."""
+    """The seconds that the driver has slept."""
     return []
 
 
 @pytest.fixture
 def driver(tmp_path: Path, slept: Slept) -> Simulated:
-    """A driver whose time is written down instead of spent."""
+    """A driver that records its sleeps instead of sleeping."""
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
@@ -29,7 +29,7 @@ def driver(tmp_path: Path, slept: Slept) -> Simulated:
     return Simulated(tmp_path / "simulated.db", sleep=sleep)
 
 
-async def test_things_take_no_time_unless_told(driver: Simulated, slept: Slept) -> None:
+async def test_changes_take_no_time_by_default(driver: Simulated, slept: Slept) -> None:
     machine = new_machine()
     await driver.ensure_running(machine)
     await driver.ensure_gone(machine.id)
@@ -37,9 +37,7 @@ async def test_things_take_no_time_unless_told(driver: Simulated, slept: Slept) 
     assert slept == []
 
 
-async def test_things_take_a_real_clouds_time_when_told_so_and_none_when_nothing_is_to_do(
-    driver: Simulated, slept: Slept
-) -> None:
+async def test_changes_take_realistic_time_and_none_if_nothing_changes(driver: Simulated, slept: Slept) -> None:
     machine, disk = new_machine(), new_disk()
     driver.set_time("realistic")
     for _ in range(2):
@@ -50,10 +48,12 @@ async def test_things_take_a_real_clouds_time_when_told_so_and_none_when_nothing
         await driver.ensure_stopped(machine.id)
     await driver.ensure_running(machine)
 
-    assert slept == [SECONDS[what] for what in ("create", "volume", "attach", "stop", "start")]
+    assert slept == [SECONDS[change] for change in ("create", "volume", "attach", "stop", "start")]
 
 
-async def test_all_who_share_a_world_share_its_time(tmp_path: Path, driver: Simulated, slept: Slept) -> None:
+async def test_processes_that_share_a_state_file_share_its_time(
+    tmp_path: Path, driver: Simulated, slept: Slept
+) -> None:
     Simulated(tmp_path / "simulated.db").set_time("realistic")
 
     await driver.ensure_running(new_machine())
@@ -61,7 +61,7 @@ async def test_all_who_share_a_world_share_its_time(tmp_path: Path, driver: Simu
     assert slept == [SECONDS["create"]]
 
 
-async def test_a_world_may_be_realistic_from_the_start(tmp_path: Path) -> None:
+async def test_time_may_be_realistic_from_the_start(tmp_path: Path) -> None:
     slept: Slept = []
 
     async def sleep(seconds: float) -> None:
@@ -69,13 +69,13 @@ async def test_a_world_may_be_realistic_from_the_start(tmp_path: Path) -> None:
 
     driver = Simulated(tmp_path / "other.db", realistic=True, sleep=sleep)
     await driver.ensure_running(new_machine())
-    again = Simulated(tmp_path / "other.db", sleep=sleep)
-    await again.ensure_running(new_machine())
+    restarted = Simulated(tmp_path / "other.db", sleep=sleep)
+    await restarted.ensure_running(new_machine())
 
     assert slept == [SECONDS["create"]] * 2
 
 
-async def test_it_tells_how_much_there_is(driver: Simulated) -> None:
+async def test_it_counts_its_records(driver: Simulated) -> None:
     machine, disk = new_machine(), new_disk()
     await driver.ensure_running(machine)
     await driver.ensure_volume(disk)
@@ -85,13 +85,13 @@ async def test_it_tells_how_much_there_is(driver: Simulated) -> None:
     assert await statuses(driver) == {machine.id: "ACTIVE"}
 
 
-async def test_what_is_not_there_has_no_state_to_be_set(driver: Simulated) -> None:
+async def test_the_state_of_an_unknown_machine_cannot_be_set(driver: Simulated) -> None:
     with pytest.raises(DriverError, match="nobody does not exist"):
         driver.set_state("nobody", "ERROR")
 
 
 @pytest.mark.parametrize("hosts", [1, 3])
-async def test_it_has_as_many_hosts_as_it_is_told(tmp_path: Path, hosts: int) -> None:
+async def test_it_has_as_many_hosts_as_configured(tmp_path: Path, hosts: int) -> None:
     driver = Simulated(tmp_path / "hosts.db", hosts=hosts)
 
     assert len(await driver.hosts(1)) == hosts

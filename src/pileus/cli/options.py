@@ -12,7 +12,7 @@ from pileus.cli.formatting import Command, Mistake, SectionOption, SwitchOption
 from pileus.setting_fields import Setting
 from pileus.settings import SETTINGS, SettingError, Settings, SettingSource, foreign_settings, gather, validate
 
-METAVARS = {str: "TEXT", int: "NUMBER", float: "SECONDS", Path: "DIR"}
+METAVARS = {str: "TEXT", int: "NUMBER", float: "NUMBER", Path: "DIR"}
 SOURCES = "Sources of settings"
 
 

@@ -60,8 +60,8 @@ async def make_driver(driver_name: str, under_test: DriverUnderTest, data: Path)
 @pytest_asyncio.fixture(loop_scope="session")
 async def driver(make_driver: MakeDriver) -> Compute:
     """The driver."""
-    made: Compute = make_driver()
-    return made
+    compute: Compute = make_driver()
+    return compute
 
 
 @pytest.fixture
