@@ -82,7 +82,7 @@ def make_app(settings: Settings, running: RunningCloud | None = None) -> Litesta
 async def run_cloud(settings: Settings, *, only: bool = False) -> AsyncIterator[RunningCloud]:
     """Open the database, start driver, engine and reconciler, and stop them in turn; `only` is for `furnished`."""
     figures = HttpMetrics(CollectorRegistry())
-    async with prepared_database(settings, figures.committed, only=only) as home:
+    async with prepared_database(settings, figures.count_commit, only=only) as home:
         db, catalogue = home.db, home.catalogue
         driver = make_driver(settings, catalogue)
         endings = TaskWaiters()

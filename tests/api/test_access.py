@@ -42,7 +42,7 @@ EVERYBODYS = (
 REFUSED = [(door, role) for door in LOCKED for role in Role if door.access not in ALLOWED[role]]
 
 
-def test_every_route_has_been_decided_on() -> None:
+def test_every_route_is_in_the_access_list() -> None:
     """Write a line for a new route into `access.txt`, after thinking about who may use it."""
     assert TABLE.read_text("utf-8").splitlines() == [f"{door.name} {door.access}" for door in DOORS]
 
@@ -51,14 +51,14 @@ def test_every_route_has_been_decided_on() -> None:
 CONTROL = "/get_console"
 
 
-def test_reading_needs_no_more_than_the_least_role_and_changing_does() -> None:
+def test_reading_needs_the_lowest_role_and_changing_a_higher_one() -> None:
     for door in LOCKED:
         if not door.path.startswith("/_pileus/") and not door.path.endswith(CONTROL):
             assert (door.method == "GET") <= (door.access == Access.READ), door.name
             assert (door.method in ("PUT", "PATCH", "DELETE")) <= (door.access != Access.READ), door.name
 
 
-def test_the_document_about_roles_tells_what_the_program_does() -> None:
+def test_the_document_about_roles_matches_the_routes() -> None:
     told = set(re.findall(r"^- `([A-Z]+ /\S+)`", ROLES.read_text("utf-8"), flags=re.MULTILINE))
 
     harmless = {door.name for door in DOORS if door.method == "POST" and door.access == Access.READ}
@@ -75,7 +75,7 @@ async def anybody(tenant: Tenant) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("door", LOCKED, ids=lambda door: door.name)
-async def test_without_a_key_a_route_stays_shut(anybody: httpx.AsyncClient, door: Door) -> None:
+async def test_a_route_without_a_key_is_401(anybody: httpx.AsyncClient, door: Door) -> None:
     answer = await anybody.request(door.method, door.filled(ids_of_nothing()))
 
     assert (answer.status_code, answer.json()["message"]) == (401, MISSING)
@@ -89,7 +89,7 @@ async def test_an_open_route_needs_no_key(anybody: httpx.AsyncClient, door: Door
 
 
 @pytest.mark.parametrize(("door", "role"), REFUSED, ids=str)
-async def test_a_role_that_may_not_is_refused_whatever_it_says(tenant: Tenant, door: Door, role: Role) -> None:
+async def test_a_role_without_access_is_403_whatever_the_body(tenant: Tenant, door: Door, role: Role) -> None:
     answer = await tenant.clients[role].request(door.method, door.filled(ids_of_nothing()), content=b"{")
 
     told = f"The role {role} does not allow this operation"
@@ -99,9 +99,7 @@ async def test_a_role_that_may_not_is_refused_whatever_it_says(tenant: Tenant, d
 @pytest.mark.parametrize(
     "door", [door for door in LOCKED if not door.path.startswith(EVERYBODYS)], ids=lambda door: door.name
 )
-async def test_a_stranger_cannot_tell_what_is_somebodys_from_what_is_not_there(
-    owner: Owner, stranger: Tenant, door: Door
-) -> None:
+async def test_another_tenants_resource_looks_like_a_missing_one(owner: Owner, stranger: Tenant, door: Door) -> None:
     """Neither by the owner's whole path, nor by the owner's ids in the stranger's own project."""
     nothing = ids_of_nothing()
     places: list[dict[str, Any]] = [{}]

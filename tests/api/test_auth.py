@@ -50,13 +50,13 @@ def refusal(answer: httpx.Response) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("scheme", ["APIKey", "apikey", "APIKEY", "ApiKey"])
 @pytest.mark.parametrize("space", [" ", "  ", "   "])
-async def test_the_scheme_may_be_written_in_any_case(tenant: Tenant, scheme: str, space: str) -> None:
+async def test_the_scheme_is_case_insensitive(tenant: Tenant, scheme: str, space: str) -> None:
     answer = await asked(tenant, f"{scheme}{space}{tenant.tokens[Role.USERS]}")
 
     assert answer.json()["message"] == "Instance x could not be found"
 
 
-async def test_the_name_of_the_header_may_be_written_in_any_case(tenant: Tenant) -> None:
+async def test_the_header_name_is_case_insensitive(tenant: Tenant) -> None:
     async with client_of(tenant.running, None) as client:
         headers = {"aUTHORIZATION": f"APIKey {tenant.tokens[Role.USERS]}"}
         answer = await client.get(tenant.path("instances", "x"), headers=headers)
@@ -65,12 +65,12 @@ async def test_the_name_of_the_header_may_be_written_in_any_case(tenant: Tenant)
 
 
 @pytest.mark.parametrize("header", [None, ""])
-async def test_without_credentials_it_is_said_that_they_are_missing(tenant: Tenant, header: str | None) -> None:
+async def test_missing_credentials_are_reported(tenant: Tenant, header: str | None) -> None:
     assert refusal(await asked(tenant, header)) == (401, NOT_AUTHENTICATED, MISSING)
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "Basic", "Token", "APIKeys"])
-async def test_another_scheme_is_told_apart(tenant: Tenant, scheme: str) -> None:
+async def test_another_scheme_is_rejected(tenant: Tenant, scheme: str) -> None:
     header = f"{scheme} {tenant.tokens[Role.USERS]}"
 
     assert refusal(await asked(tenant, header)) == (401, NOT_VALID, WRONG_SCHEME)
@@ -89,7 +89,7 @@ async def test_another_scheme_is_told_apart(tenant: Tenant, scheme: str) -> None
         ("x" * 500, "x" * 20),
     ],
 )
-async def test_a_token_without_a_tokens_shape_is_told_by_its_first_part(tenant: Tenant, token: str, first: str) -> None:
+async def test_a_malformed_token_is_reported_by_its_first_part(tenant: Tenant, token: str, first: str) -> None:
     """Never by its secret."""
     assert refusal(await asked(tenant, f"APIKey {token}")) == (401, NOT_VALID, f"Bad token: {first}")
 
@@ -97,13 +97,13 @@ async def test_a_token_without_a_tokens_shape_is_told_by_its_first_part(tenant: 
 @pytest.mark.parametrize(
     "alter", [lambda token: token[:-1] + "?", lambda token: token + "0", lambda token: f"9{token}"]
 )
-async def test_a_token_that_is_nobodys_is_told_as_an_expired_one(tenant: Tenant, alter: Any) -> None:
+async def test_an_unknown_token_is_reported_like_an_expired_one(tenant: Tenant, alter: Any) -> None:
     token = alter(tenant.tokens[Role.ADMINISTRATORS])
 
     assert refusal(await asked(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
 
 
-async def test_both_separators_of_tokens_are_read(tenant: Tenant) -> None:
+async def test_both_separators_of_tokens_are_accepted(tenant: Tenant) -> None:
     async def write(tx: Tx) -> str:
         number = await counters.next_value(tx, "api_keys")
         token = f"{number}$an-older-secret"
@@ -121,7 +121,7 @@ async def test_both_separators_of_tokens_are_read(tenant: Tenant) -> None:
     assert (await asked(tenant, f"APIKey {token}")).status_code == 404
 
 
-async def test_a_key_opens_until_it_expires(tenant: Tenant) -> None:
+async def test_a_key_is_valid_until_it_expires(tenant: Tenant) -> None:
     now = tenant.running.cloud.now()
     good = await a_key(tenant, "still-good-for-a-while", expires_at=now + 60_000_000)
     over = await a_key(tenant, "over-since-a-moment", expires_at=now)
@@ -130,7 +130,7 @@ async def test_a_key_opens_until_it_expires(tenant: Tenant) -> None:
     assert refusal(await asked(tenant, f"APIKey {over}")) == (401, NOT_VALID, UNKNOWN)
 
 
-async def test_a_key_that_is_revoked_is_shut_at_once(tenant: Tenant) -> None:
+async def test_a_revoked_key_is_invalid_at_once(tenant: Tenant) -> None:
     token = await a_key(tenant, "soon-to-be-revoked")
     assert (await asked(tenant, f"APIKey {token}")).status_code == 404
 
@@ -140,7 +140,7 @@ async def test_a_key_that_is_revoked_is_shut_at_once(tenant: Tenant) -> None:
     assert refusal(await asked(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
 
 
-async def test_a_key_is_kept_only_as_a_digest(tenant: Tenant) -> None:
+async def test_a_key_is_stored_only_as_a_digest(tenant: Tenant) -> None:
     token = await a_key(tenant, "nobody-reads-this-anywhere")
 
     async with tenant.running.cloud.db.read() as tx:
@@ -149,7 +149,7 @@ async def test_a_key_is_kept_only_as_a_digest(tenant: Tenant) -> None:
     assert "nobody-reads-this-anywhere" not in str(row)
 
 
-async def test_keys_never_show_in_the_log(tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
+async def test_keys_are_never_logged(tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
     good, bad = tenant.tokens[Role.ADMINISTRATORS], "4711_a-secret-that-is-wrong"
     with caplog.at_level(logging.DEBUG):
         instance = await an_instance(tenant)
@@ -165,7 +165,7 @@ async def test_keys_never_show_in_the_log(tenant: Tenant, caplog: pytest.LogCapt
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_a_role_may_do_what_is_written_down(tenant: Tenant, role: Role) -> None:
+async def test_each_role_has_its_documented_access(tenant: Tenant, role: Role) -> None:
     instance = await an_instance(tenant)
     client, path = tenant.clients[role], tenant.path("instances", instance.id)
 
@@ -181,7 +181,7 @@ async def test_a_role_may_do_what_is_written_down(tenant: Tenant, role: Role) ->
             assert refusal(answer) == (403, "ForbiddenError", told)
 
 
-async def test_who_may_not_is_told_so_before_what_is_wrong_with_the_request(tenant: Tenant) -> None:
+async def test_forbidden_wins_over_an_invalid_request(tenant: Tenant) -> None:
     answer = await tenant.clients[Role.USERS].patch(tenant.path("instances", "x"), content=b"not json")
 
     assert answer.status_code == 403

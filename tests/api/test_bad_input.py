@@ -45,14 +45,14 @@ def nowhere(tenant: Tenant) -> Ids:
 
 
 @pytest.mark.parametrize("door", WITH_BODY, ids=lambda door: door.name)
-async def test_a_body_that_cannot_be_read_is_told_by_every_route(tenant: Tenant, door: Door) -> None:
+async def test_every_route_rejects_an_unreadable_body(tenant: Tenant, door: Door) -> None:
     for content in UNREADABLE:
         answer = await tenant.api.request(door.method, door.filled(nowhere(tenant)), content=content)
         assert list(told(answer, 400)["invalid_fields"]) == ["body"]
 
 
 @pytest.mark.parametrize("door", WITH_BODY, ids=lambda door: door.name)
-async def test_an_odd_value_in_any_field_makes_no_route_stumble(tenant: Tenant, door: Door) -> None:
+async def test_an_odd_value_in_any_field_never_causes_500(tenant: Tenant, door: Door) -> None:
     ids, body = await ids_of(tenant), door.body()
     for name in door.fields():
         for value in ODD_VALUES:
@@ -62,14 +62,14 @@ async def test_an_odd_value_in_any_field_makes_no_route_stumble(tenant: Tenant, 
 
 
 @pytest.mark.parametrize("door", WITH_BODY, ids=lambda door: door.name)
-async def test_a_body_over_the_limit_is_refused_unread(tenant: Tenant, door: Door) -> None:
+async def test_a_body_over_the_limit_is_rejected_unread(tenant: Tenant, door: Door) -> None:
     answer = await tenant.api.request(door.method, door.filled(nowhere(tenant)), content=b" " * (1 << 20) + b"{}")
 
     assert told(answer, 413)["message"] == "HTTP 413: Request Entity Too Large"
 
 
 @pytest.mark.parametrize("door", WITH_QUERY, ids=lambda door: door.name)
-async def test_an_odd_query_makes_no_route_stumble(owner: Owner, door: Door) -> None:
+async def test_an_odd_query_never_causes_500(owner: Owner, door: Door) -> None:
     path = door.filled(owner.ids)
     for name in door.queries:
         for value in ODD_QUERIES:
@@ -77,7 +77,7 @@ async def test_an_odd_query_makes_no_route_stumble(owner: Owner, door: Door) -> 
             assert answer.status_code < 500, f"{name}={value}: {answer.text}"
 
 
-async def test_a_parameter_that_is_missing_is_told() -> None:
+async def test_a_missing_parameter_is_400() -> None:
     @get("/", sync_to_thread=False)
     def ask(key: FromQuery[str]) -> str:
         return key
@@ -90,7 +90,7 @@ async def test_a_parameter_that_is_missing_is_told() -> None:
 
 
 @pytest.mark.parametrize("door", PAGED, ids=lambda door: door.name)
-async def test_a_page_that_cannot_be_is_told(tenant: Tenant, door: Door) -> None:
+async def test_an_invalid_page_is_400(tenant: Tenant, door: Door) -> None:
     path = door.filled(nowhere(tenant))
     for name, value in (("limit", "0"), ("limit", "-1"), ("limit", "ten"), ("limit", "9" * 30), ("offset", "-1")):
         body = told(await tenant.api.request(door.method, path, params={name: value}, json=door.body()), 400)
@@ -100,7 +100,7 @@ async def test_a_page_that_cannot_be_is_told(tenant: Tenant, door: Door) -> None
 
 @pytest.mark.parametrize("door", NUMBERED, ids=lambda door: door.name)
 @pytest.mark.parametrize("number", [2**63 - 1, 2**63, 10**30])
-async def test_a_number_that_nothing_has_is_not_found(tenant: Tenant, door: Door, number: int) -> None:
+async def test_a_number_without_a_resource_is_404(tenant: Tenant, door: Door, number: int) -> None:
     for name in {"project_id", "region_id"} & door.named:
         path = door.filled(nowhere(tenant).but(**{name: number}))
         answer = await tenant.api.request(door.method, path, json=door.body())
@@ -109,7 +109,7 @@ async def test_a_number_that_nothing_has_is_not_found(tenant: Tenant, door: Door
 
 
 @pytest.mark.parametrize("door", [door for door in LOCKED if door.named], ids=lambda door: door.name)
-async def test_a_text_that_nothing_is_called_is_not_found(tenant: Tenant, door: Door) -> None:
+async def test_an_odd_text_in_a_path_never_causes_500(tenant: Tenant, door: Door) -> None:
     ids = nowhere(tenant)
     texts = [name for name in door.named if isinstance(ids.values[name], str)]
     for name in texts:
@@ -121,7 +121,7 @@ async def test_a_text_that_nothing_is_called_is_not_found(tenant: Tenant, door: 
 @pytest.mark.parametrize(
     "path", ["/", "/cloud", "/cloud/v1/nothing", "/cloud/v9/instances/1/1", "/favicon.ico", "/schema/x"]
 )
-async def test_an_unknown_route_is_told(tenant: Tenant, path: str) -> None:
+async def test_an_unknown_route_is_404(tenant: Tenant, path: str) -> None:
     for method in ("GET", "PATCH", "DELETE"):
         body = told(await tenant.api.request(method, path), 404, 405)
         if body["exception_class"] == "NotFoundError":
@@ -129,12 +129,12 @@ async def test_an_unknown_route_is_told(tenant: Tenant, path: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["one/1/x", "1/one/x", "1.5/1/x", "1/0x1/x", "%31%30%30%00/1/x"])
-async def test_a_place_that_is_no_number_is_an_unknown_route(tenant: Tenant, where: str) -> None:
+async def test_a_place_that_is_not_a_number_is_404(tenant: Tenant, where: str) -> None:
     assert told(await tenant.api.get(f"/cloud/v1/instances/{where}"), 404)["exception_class"] == "NotFoundError"
 
 
 @pytest.mark.parametrize("method", ["PUT", "TRACE", "MADEUP", "POST"])
-async def test_a_wrong_method_is_told_with_the_right_ones(tenant: Tenant, method: str) -> None:
+async def test_a_wrong_method_is_405_with_the_allowed_ones(tenant: Tenant, method: str) -> None:
     answer = await tenant.api.request(method, tenant.path("instances", "x"))
 
     body = told(answer, 405)
@@ -142,7 +142,7 @@ async def test_a_wrong_method_is_told_with_the_right_ones(tenant: Tenant, method
     assert {"GET", "PATCH"} <= set(answer.headers["allow"].split(", "))
 
 
-async def test_made_up_methods_are_counted_as_one(tenant: Tenant) -> None:
+async def test_invented_methods_are_counted_as_one(tenant: Tenant) -> None:
     for number in range(5):
         await tenant.api.request(f"MADE{number}", "/healthz")
 
@@ -152,7 +152,7 @@ async def test_made_up_methods_are_counted_as_one(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x", ""])
-async def test_json_is_read_whatever_it_is_called(tenant: Tenant, kind: str) -> None:
+async def test_json_is_decoded_whatever_the_content_type(tenant: Tenant, kind: str) -> None:
     instance = await an_instance(tenant)
     path, headers = tenant.path("instances", instance.id), {"content-type": kind}
 
@@ -163,8 +163,8 @@ async def test_json_is_read_whatever_it_is_called(tenant: Tenant, kind: str) -> 
     assert told(bad, 400)["exception_class"] == "ValidationError"
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pileus.api.requests.SLOWEST_BODY", 0.02)
+async def test_a_body_that_does_not_arrive_is_408(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pileus.api.requests.BODY_TIMEOUT", 0.02)
     never = asyncio.Event()
 
     async def slowly() -> Any:
@@ -176,7 +176,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(tenant: Tenant, monke
     assert told(answer, 408)["message"] == "HTTP 408: Request Timeout"
 
 
-async def test_what_nobody_has_foreseen_is_told_by_its_id_and_no_more(
+async def test_an_unexpected_error_returns_only_the_request_id(
     url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The database goes away under the server; the trace is for the log alone."""
@@ -200,7 +200,7 @@ async def test_what_nobody_has_foreseen_is_told_by_its_id_and_no_more(
     assert record.exc_info is not None
 
 
-async def test_without_a_key_nobody_learns_which_routes_there_are_behind_it(tenant: Tenant) -> None:
+async def test_routes_are_not_revealed_without_a_key(tenant: Tenant) -> None:
     async with client_of(tenant.running, None) as anybody:
         answers = [await anybody.get(tenant.path("instances", name)) for name in ("x", "%00")]
 

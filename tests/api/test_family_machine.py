@@ -279,7 +279,7 @@ def _one_of(things: dict[str, Any], which: int) -> str | None:
 
 
 @pytest.mark.timeout(300)
-def test_whatever_is_done_the_things_of_a_tenant_agree(world: World) -> None:
+def test_the_resources_of_a_tenant_stay_consistent(world: World) -> None:
     run_state_machine_as_test(
         lambda: Family(world),  # type: ignore[arg-type]  # whatever makes a machine will do
         settings=settings(

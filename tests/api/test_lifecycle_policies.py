@@ -32,7 +32,7 @@ async def next_of(tenant: Tenant, schedule_id: str) -> datetime | None:
     return None if schedule.next_at is None else datetime.fromtimestamp(schedule.next_at / 1_000_000, UTC)
 
 
-async def test_a_policy_shows_what_was_asked_for(tenant: Tenant) -> None:
+async def test_a_policy_is_returned_as_created(tenant: Tenant) -> None:
     volume = await a_volume(tenant, name="data")
 
     made = await a_policy(tenant, schedules=[DAILY, HOURLY], volume_ids=[volume.id, volume.id])
@@ -51,7 +51,7 @@ async def test_a_policy_shows_what_was_asked_for(tenant: Tenant) -> None:
     assert (line.api_group, line.action_type, line.resources[0]["resource_id"]) == (NOUN, "create", str(made["id"]))
 
 
-async def test_schedules_run_and_tell_of_it(tenant: Tenant) -> None:
+async def test_schedules_start_tasks_that_name_them(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     policy = await a_policy(tenant, schedules=[HOURLY], volume_ids=[volume.id])
     (schedule,) = policy["schedules"]
@@ -76,7 +76,7 @@ async def test_schedules_run_and_tell_of_it(tenant: Tenant) -> None:
     assert found[0]["name"] == f"Snapshot of volume {volume.id} created by policy {policy['id']}"
 
 
-async def test_a_volume_can_be_made_with_policies(tenant: Tenant) -> None:
+async def test_a_volume_can_be_created_with_policies(tenant: Tenant) -> None:
     policy = await a_policy(tenant)
     body = {"source": "new-volume", "name": "data", "size": 1}
 
@@ -94,7 +94,7 @@ async def test_a_volume_can_be_made_with_policies(tenant: Tenant) -> None:
     assert (await tenant.api.get(tenant.path(NOUN, str(policy["id"])))).json()["volumes"] == []
 
 
-async def test_a_paused_policy_waits_for_nothing(tenant: Tenant) -> None:
+async def test_a_paused_policy_takes_no_snapshots(tenant: Tenant) -> None:
     policy = await a_policy(tenant, schedules=[HOURLY], status="paused")
     path, (schedule,) = tenant.path(NOUN, str(policy["id"])), policy["schedules"]
 
@@ -107,7 +107,7 @@ async def test_a_paused_policy_waits_for_nothing(tenant: Tenant) -> None:
     assert [state is None for state in states] == [True, False, True]
 
 
-async def test_schedules_come_and_go(tenant: Tenant) -> None:
+async def test_schedules_are_added_and_removed(tenant: Tenant) -> None:
     policy = await a_policy(tenant, schedules=[DAILY])
     path = tenant.path(NOUN, str(policy["id"]))
 
@@ -124,7 +124,7 @@ async def test_schedules_come_and_go(tenant: Tenant) -> None:
     assert (await tenant.api.get(tenant.path("schedule", ids[0]))).status_code == 404
 
 
-async def test_a_schedule_is_changed(tenant: Tenant) -> None:
+async def test_a_schedule_is_updated(tenant: Tenant) -> None:
     (schedule,) = (await a_policy(tenant, schedules=[DAILY]))["schedules"]
     path = tenant.path("schedule", schedule["id"])
     body = {"hour": "5", "minute": "30", "max_quantity": 7, "retention_time": {"days": 3}}
@@ -146,7 +146,7 @@ async def test_a_schedule_is_changed(tenant: Tenant) -> None:
     )
 
 
-async def test_volumes_come_and_go_again_and_again(tenant: Tenant, stranger: Tenant) -> None:
+async def test_volumes_are_added_and_removed_repeatedly(tenant: Tenant, stranger: Tenant) -> None:
     policy, volume, other = await a_policy(tenant), await a_volume(tenant), await a_volume(stranger)
     path, ids = tenant.path(NOUN, str(policy["id"])), {"volume_ids": [volume.id]}
 
@@ -160,7 +160,7 @@ async def test_volumes_come_and_go_again_and_again(tenant: Tenant, stranger: Ten
     assert (await tenant.api.get(path)).json()["volumes"] == []
 
 
-async def test_a_policy_goes_and_its_snapshots_stay(tenant: Tenant) -> None:
+async def test_a_policy_is_deleted_and_its_snapshots_remain(tenant: Tenant) -> None:
     policy = await a_policy(tenant, schedules=[DAILY, HOURLY])
     path = tenant.path(NOUN, str(policy["id"]))
 
@@ -185,7 +185,7 @@ async def test_a_policy_goes_and_its_snapshots_stay(tenant: Tenant) -> None:
         ({"volume_ids": ["data"]}, "volume_ids"),
     ],
 )
-async def test_what_a_policy_cannot_be_is_told(tenant: Tenant, changes: dict[str, Any], field: str) -> None:
+async def test_an_invalid_policy_is_400(tenant: Tenant, changes: dict[str, Any], field: str) -> None:
     body = {"name": "nightly", "action": "volume_snapshot", **changes}
 
     answer = await tenant.api.post(tenant.path(NOUN), json=body)
@@ -194,7 +194,7 @@ async def test_what_a_policy_cannot_be_is_told(tenant: Tenant, changes: dict[str
     assert (await tenant.api.get(tenant.path(NOUN))).json()["count"] == 0
 
 
-async def test_the_quota_of_schedules_is_kept(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_quota_of_schedules_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     allow(tenant, monkeypatch, snapshot_schedule_count=3)
     body = {"name": "nightly", "action": "volume_snapshot", "schedules": [DAILY, HOURLY]}
 
@@ -204,7 +204,7 @@ async def test_the_quota_of_schedules_is_kept(tenant: Tenant, monkeypatch: pytes
     assert (await tenant.api.get(tenant.path(NOUN))).json()["count"] == 1
 
 
-async def test_what_a_policy_would_use_and_cost_is_told(tenant: Tenant) -> None:
+async def test_the_usage_and_price_of_a_policy_are_estimated(tenant: Tenant) -> None:
     volumes = [await a_volume(tenant, size=10), await a_volume(tenant, size=5, type_name="ssd_hiiops")]
     ids = [volume.id for volume in volumes]
     body = {"name": "-", "action": "volume_snapshot", "schedules": [DAILY, HOURLY], "volume_ids": ids}
@@ -229,7 +229,7 @@ async def test_what_a_policy_would_use_and_cost_is_told(tenant: Tenant) -> None:
     assert await snapshots_now(tenant, volumes[0]) == []
 
 
-async def test_many_changes_at_once_lose_nothing(tenant: Tenant) -> None:
+async def test_concurrent_changes_are_all_applied(tenant: Tenant) -> None:
     policy = await a_policy(tenant)
     path, volumes = tenant.path(NOUN, str(policy["id"])), [await a_volume(tenant) for _ in range(6)]
 
@@ -244,7 +244,7 @@ async def test_many_changes_at_once_lose_nothing(tenant: Tenant) -> None:
     assert (len(after["volumes"]), len(after["schedules"])) == (6, 10)
 
 
-async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:
+async def test_the_official_sdk_uses_all_endpoints(tenant: Tenant) -> None:
     policies, volume = tenant.sdk.cloud.snapshot_schedules, await a_volume(tenant)
     where: Any = {"project_id": tenant.project_id, "region_id": REGION}
 

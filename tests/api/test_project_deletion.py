@@ -68,7 +68,7 @@ async def furnished(tenant: Tenant) -> None:
 PROJECTS_OWN = sorted(table for table, which in project_contents.REMOVED.items() if which == project_contents.OWN)
 
 
-async def test_deleting_takes_everything_with_it(tenant: Tenant) -> None:
+async def test_deletion_removes_everything_in_the_project(tenant: Tenant) -> None:
     second = await another(tenant)
     await furnished(tenant)
     driver = driver_of(tenant.running)
@@ -88,7 +88,7 @@ async def test_deleting_takes_everything_with_it(tenant: Tenant) -> None:
     assert await names(tenant) == ["default"]
 
 
-async def test_no_address_stays_protected(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_address_keeps_its_ddos_profile(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     second, freed = await another(tenant), []
     (port,) = await ports_of(second, await an_instance(second))
     (address,) = await addresses_of(second, port)
@@ -103,7 +103,7 @@ async def test_no_address_stays_protected(tenant: Tenant, monkeypatch: pytest.Mo
     assert freed == [(REGION, address)]
 
 
-async def test_no_address_stays_taken(tenant: Tenant) -> None:
+async def test_no_address_stays_allocated(tenant: Tenant) -> None:
     async def taken() -> int:
         async with tenant.running.cloud.db.read() as tx:
             row = await tx.one("SELECT count(*) FROM addresses")
@@ -117,7 +117,7 @@ async def test_no_address_stays_taken(tenant: Tenant) -> None:
     assert await taken() == before
 
 
-async def test_a_deleted_project_is_listed_if_asked_for_and_its_name_is_free(tenant: Tenant) -> None:
+async def test_a_deleted_project_is_listed_on_request_and_its_name_is_free(tenant: Tenant) -> None:
     project = await made(tenant, "second")
     await tenant.finished(await deleted(tenant, project["id"]))
 
@@ -133,7 +133,7 @@ async def test_a_deleted_project_is_listed_if_asked_for_and_its_name_is_free(ten
     assert (await deleted(tenant, project["id"])).status_code == 404
 
 
-async def test_the_default_project_stays(tenant: Tenant) -> None:
+async def test_the_default_project_cannot_be_deleted(tenant: Tenant) -> None:
     answer = await deleted(tenant, tenant.project_id)
 
     assert refusal(answer) == (409, "ConflictError")
@@ -141,7 +141,7 @@ async def test_the_default_project_stays(tenant: Tenant) -> None:
     assert await names(tenant) == ["default"]
 
 
-async def test_a_project_in_which_a_task_works_stays(tenant: Tenant) -> None:
+async def test_a_project_with_a_running_task_cannot_be_deleted(tenant: Tenant) -> None:
     second = await another(tenant)
     instance = await an_instance(second)
     await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": "stop_vm"})
@@ -164,7 +164,7 @@ async def held(tenant: Tenant) -> tuple[Tenant, str]:
     return second, (await deleted(tenant, second.project_id)).json()["tasks"][0]
 
 
-async def test_nothing_in_a_project_on_its_way_out_can_be_changed(tenant: Tenant) -> None:
+async def test_nothing_in_a_project_in_deletion_can_be_changed(tenant: Tenant) -> None:
     second, task_id = await held(tenant)
     (instance,) = (await contents_of(second, "instances"))[:1]
 
@@ -192,7 +192,7 @@ async def contents_of(tenant: Tenant, table: str) -> list[str]:
 
 
 @pytest.mark.parametrize("step", [step.name for step in OPERATIONS["delete_project"].steps])
-async def test_a_deletion_that_fails_leaves_the_project_usable_and_can_be_repeated(tenant: Tenant, step: str) -> None:
+async def test_a_failed_deletion_leaves_the_project_usable_and_can_be_repeated(tenant: Tenant, step: str) -> None:
     second = await another(tenant)
     instance = await an_instance(second)
     fault = {"kind": "fail", "task_type": "delete_project", "step": step, "message": "No power", "times": 1}
@@ -211,7 +211,7 @@ async def test_a_deletion_that_fails_leaves_the_project_usable_and_can_be_repeat
     assert await contents_of(second, "instances") == []
 
 
-async def test_a_volume_that_could_not_be_destroyed_shows_that_it_is_in_error(
+async def test_a_volume_that_could_not_be_destroyed_is_in_status_error(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     second = await another(tenant)
@@ -231,7 +231,7 @@ async def test_a_volume_that_could_not_be_destroyed_shows_that_it_is_in_error(
     assert (volume.status, volume.task_id) == ("error_deleting", None)
 
 
-async def test_what_came_into_the_project_meanwhile_is_not_lost_sight_of(tenant: Tenant) -> None:
+async def test_resources_created_during_the_deletion_are_not_lost(tenant: Tenant) -> None:
     second, task_id = await held(tenant)
     late = await an_instance(second, name="late")
 
@@ -245,7 +245,7 @@ async def test_what_came_into_the_project_meanwhile_is_not_lost_sight_of(tenant:
     assert (await tenant.api.get(second.path("instances", late.id))).status_code == 200
 
 
-async def test_of_many_who_delete_a_project_at_once_one_does(tenant: Tenant) -> None:
+async def test_of_concurrent_deletions_one_succeeds(tenant: Tenant) -> None:
     second = await another(tenant)
     await an_instance(second)
     await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": "delete_project"})
@@ -258,7 +258,7 @@ async def test_of_many_who_delete_a_project_at_once_one_does(tenant: Tenant) -> 
     await tenant.finished(done)
 
 
-async def test_every_table_of_a_projects_things_is_emptied_and_locked(tenant: Tenant) -> None:
+async def test_every_table_of_project_resources_is_locked_and_emptied(tenant: Tenant) -> None:
     """A new kind of thing has to be written into `contents` before this passes."""
     async with tenant.running.cloud.db.read() as tx:
         columns = await tx.all(

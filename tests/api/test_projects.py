@@ -34,7 +34,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["exception_class"]
 
 
-async def test_a_project_is_made_and_shown_whole(tenant: Tenant) -> None:
+async def test_a_project_is_created_and_returned_with_all_fields(tenant: Tenant) -> None:
     project = await made(tenant, "staging", description="For rehearsals")
 
     assert project == (await tenant.api.get(f"{ALL}/{project['id']}")).json()
@@ -63,27 +63,27 @@ async def test_a_project_is_made_and_shown_whole(tenant: Tenant) -> None:
         ({"name": "abc", "description": "d" * 256}, {"description": ["String should have at most 255 characters"]}),
     ],
 )
-async def test_a_wrong_project_is_told_why(tenant: Tenant, body: Any, complaints: dict[str, list[str]]) -> None:
+async def test_an_invalid_project_names_the_field(tenant: Tenant, body: Any, complaints: dict[str, list[str]]) -> None:
     answer = await tenant.api.post(ALL, json=body)
 
     assert (answer.status_code, answer.json()["invalid_fields"]) == (400, complaints)
 
 
-async def test_a_name_is_one_projects_only_but_another_tenant_may_have_it(tenant: Tenant, stranger: Tenant) -> None:
+async def test_a_name_is_unique_within_a_tenant(tenant: Tenant, stranger: Tenant) -> None:
     await made(tenant, "staging")
 
     assert refusal(await tenant.api.post(ALL, json={"name": "staging"})) == (409, "ConflictError")
     assert (await made(stranger, "staging"))["client_id"] == stranger.client_id
 
 
-async def test_of_many_who_want_a_name_at_once_one_has_it(tenant: Tenant) -> None:
+async def test_of_concurrent_creations_with_one_name_one_succeeds(tenant: Tenant) -> None:
     answers = await asyncio.gather(*(tenant.api.post(ALL, json={"name": "wanted"}) for _ in range(12)))
 
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 11
     assert await names(tenant, name="wanted") == ["wanted"]
 
 
-async def test_the_quota_of_projects_holds(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_quota_of_projects_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(tenant.running.cloud.catalogue.quotas, "project_count", 2)
     await made(tenant, "second")
 
@@ -108,14 +108,14 @@ async def test_the_quota_of_projects_holds(tenant: Tenant, monkeypatch: pytest.M
         ({"name": ""}, []),
     ],
 )
-async def test_a_list_is_narrowed_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[str]) -> None:
+async def test_a_list_is_filtered_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[str]) -> None:
     for name in ("alpha", "beta", "Zulu"):
         await made(tenant, name)
 
     assert await names(tenant, **parameters) == found
 
 
-async def test_a_page_is_a_part_and_the_count_is_the_whole(tenant: Tenant) -> None:
+async def test_a_page_is_a_part_and_count_is_the_total(tenant: Tenant) -> None:
     for name in ("alpha", "beta", "gamma"):
         await made(tenant, name)
 
@@ -128,7 +128,7 @@ async def test_a_page_is_a_part_and_the_count_is_the_whole(tenant: Tenant) -> No
     ("name", "value"),
     [("limit", "0"), ("limit", "1001"), ("offset", "-1"), ("order_by", "id"), ("include_deleted", "x")],
 )
-async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
+async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
     answer = await tenant.api.get(ALL, params={name: value})
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [name])
@@ -146,7 +146,7 @@ async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str)
         ({"surprise": 1}, {}),
     ],
 )
-async def test_what_is_not_named_stays(tenant: Tenant, patch: dict[str, Any], changed: dict[str, Any]) -> None:
+async def test_absent_fields_do_not_change(tenant: Tenant, patch: dict[str, Any], changed: dict[str, Any]) -> None:
     project = await made(tenant, "staging", description="old")
 
     answer = await tenant.api.patch(f"{ALL}/{project['id']}", json=patch)
@@ -154,7 +154,7 @@ async def test_what_is_not_named_stays(tenant: Tenant, patch: dict[str, Any], ch
     assert answer.json() == {**project, **changed} == (await tenant.api.get(f"{ALL}/{project['id']}")).json()
 
 
-async def test_a_taken_name_cannot_be_given(tenant: Tenant) -> None:
+async def test_a_rename_to_a_taken_name_is_409(tenant: Tenant) -> None:
     project = await made(tenant, "staging")
 
     answer = await tenant.api.patch(f"{ALL}/{project['id']}", json={"name": "default"})
@@ -163,7 +163,7 @@ async def test_a_taken_name_cannot_be_given(tenant: Tenant) -> None:
     assert await names(tenant, name="staging") == ["staging"]
 
 
-async def test_a_strangers_project_is_as_one_that_never_was(tenant: Tenant, stranger: Tenant) -> None:
+async def test_another_tenants_project_is_404(tenant: Tenant, stranger: Tenant) -> None:
     for number in (tenant.project_id, 987654321, 10**30):
         for verb, body in (("GET", None), ("PATCH", {"name": "mine"}), ("DELETE", None)):
             answer = await stranger.api.request(verb, f"{ALL}/{number}", json=body)
@@ -172,7 +172,7 @@ async def test_a_strangers_project_is_as_one_that_never_was(tenant: Tenant, stra
 
 
 @pytest.mark.parametrize("role", [Role.USERS, Role.ENGINEERS])
-async def test_projects_are_an_administrators_to_change(tenant: Tenant, role: Role) -> None:
+async def test_only_administrators_change_projects(tenant: Tenant, role: Role) -> None:
     client = tenant.clients[role]
 
     answers = [
@@ -209,7 +209,7 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     assert lines[1].action_data == {"description": "new"}
 
 
-async def test_the_official_client_does_it_all(tenant: Tenant, stranger: Tenant) -> None:
+async def test_the_official_client_uses_all_endpoints(tenant: Tenant, stranger: Tenant) -> None:
     projects = tenant.sdk.cloud.projects
 
     created = await projects.create(name="second", description="For rehearsals")

@@ -25,7 +25,7 @@ async def asked(tenant: Tenant, limits: dict[str, Any], why: str = "we grow") ->
     return int((await tenant.api.get(REQUESTS)).json()["results"][0]["id"])
 
 
-async def test_usage_is_what_there_is(tenant: Tenant) -> None:
+async def test_usage_counts_the_existing_resources(tenant: Tenant) -> None:
     before = await regional(tenant)
     await an_instance(tenant)
     await a_volume(tenant, size=7)
@@ -47,7 +47,7 @@ async def test_usage_is_what_there_is(tenant: Tenant) -> None:
     assert {name.removesuffix("_usage") for name in after if name.endswith("_usage")} == QUOTAS - GLOBAL
 
 
-async def test_all_quotas_together_are_those_of_each_region(tenant: Tenant, stranger: Tenant) -> None:
+async def test_client_quotas_contain_those_of_each_region(tenant: Tenant, stranger: Tenant) -> None:
     every = await tenant.sdk.cloud.quotas.get_all()
     globally = await tenant.sdk.cloud.quotas.get_global(client_id=tenant.client_id)
     here = await tenant.sdk.cloud.quotas.get_by_region(client_id=tenant.client_id, region_id=REGION)
@@ -61,7 +61,7 @@ async def test_all_quotas_together_are_those_of_each_region(tenant: Tenant, stra
         assert (await tenant.api.get(f"/cloud/v2/{path}")).status_code == 404
 
 
-async def test_a_granted_request_lets_a_tenant_have_more(
+async def test_a_granted_request_raises_the_limits(
     tenant: Tenant, stranger: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allow(tenant, monkeypatch, router_count=1, keypair_count=0)
@@ -87,7 +87,7 @@ async def test_a_granted_request_lets_a_tenant_have_more(
     assert (await tenant.api.post(f"/cloud/v1/ssh_keys/{tenant.project_id}", json=key)).status_code == 201
 
 
-async def test_a_request_is_narrowed_down_and_forgotten(tenant: Tenant) -> None:
+async def test_limit_requests_are_filtered_and_deleted(tenant: Tenant) -> None:
     one = await asked(tenant, {"global_limits": {"project_count_limit": 9}})
     two = await asked(tenant, {}, "another")
     await tenant.api.put(f"/_pileus/limit_requests/{one}", json={"status": "rejected"})
@@ -112,13 +112,13 @@ async def test_a_request_is_narrowed_down_and_forgotten(tenant: Tenant) -> None:
         ({"regional_limits": [{"region_id": REGION, "vm_count_limit": "many"}]}, "regional_limits"),
     ],
 )
-async def test_what_cannot_be_asked_for_is_told(tenant: Tenant, limits: dict[str, Any], told: str) -> None:
+async def test_an_invalid_limit_request_is_400(tenant: Tenant, limits: dict[str, Any], told: str) -> None:
     answer = await tenant.api.post(REQUESTS, json={"description": "why", "requested_limits": limits})
 
     assert (answer.status_code in {400, 404}, told in answer.text) == (True, True), answer.text
 
 
-async def test_an_operator_sets_limits_outright(tenant: Tenant) -> None:
+async def test_an_operator_sets_limits_directly(tenant: Tenant) -> None:
     await tenant.api.put(f"/_pileus/quotas/{REGION}", json={"network_count_limit": 0})
 
     refused = await tenant.api.post(tenant.path("networks"), json={"name": "inside", "create_router": False})
@@ -132,7 +132,7 @@ async def test_an_operator_sets_limits_outright(tenant: Tenant) -> None:
     assert checked.json()["vm_count_limit"] == 0
 
 
-async def test_who_comes_to_the_threshold_is_told(tenant: Tenant) -> None:
+async def test_reaching_the_threshold_makes_a_notification(tenant: Tenant) -> None:
     path = f"/cloud/v2/client_quotas/{tenant.client_id}/notification_threshold"
     assert (await tenant.api.get(path)).status_code == 404
     assert (await tenant.api.put(path, json={"threshold": 50})).status_code == 400
@@ -155,7 +155,7 @@ async def test_who_comes_to_the_threshold_is_told(tenant: Tenant) -> None:
     assert (await tenant.api.get(path)).status_code == 404
 
 
-async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:
+async def test_the_official_sdk_uses_all_endpoints(tenant: Tenant) -> None:
     quotas = tenant.sdk.cloud.quotas
 
     await quotas.requests.create(

@@ -30,7 +30,7 @@ async def test_floating_ips_are_assigned_by_older_methods(tenant: Tenant) -> Non
     assert (assigned.port_id, free.port_id) == (port.id, None)
 
 
-async def test_routers_are_shown_measured_and_deleted(tenant: Tenant) -> None:
+async def test_routers_are_read_measured_and_deleted(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     router, routers = await a_router(tenant, subnet), tenant.sdk.cloud.networks.routers
 
@@ -58,7 +58,7 @@ async def test_networks_are_deleted(tenant: Tenant) -> None:
     assert network.id not in [each.id async for each in networks.list()]
 
 
-async def test_rules_of_security_groups_are_made_replaced_and_deleted(tenant: Tenant) -> None:
+async def test_rules_of_security_groups_are_created_replaced_and_deleted(tenant: Tenant) -> None:
     group, rules = await a_security_group(tenant, "web"), tenant.sdk.cloud.security_groups.rules
 
     made = await finished(tenant, await rules.create(group.id, direction="ingress", protocol="icmp"))
@@ -71,7 +71,7 @@ async def test_rules_of_security_groups_are_made_replaced_and_deleted(tenant: Te
     assert (await tenant.sdk.cloud.security_groups.get(group.id)).security_group_rules == []
 
 
-async def test_reserved_fixed_ips_become_virtual_and_go(tenant: Tenant) -> None:
+async def test_reserved_fixed_ips_become_virtual_ips_and_are_deleted(tenant: Tenant) -> None:
     kept = tenant.sdk.cloud.reserved_fixed_ips
     made = await kept.create_and_poll(type="external", polling_interval_seconds=0)
 
@@ -84,7 +84,7 @@ async def test_reserved_fixed_ips_become_virtual_and_go(tenant: Tenant) -> None:
     assert [each async for each in kept.list()] == []
 
 
-async def test_flavors_images_and_consoles_are_shown(tenant: Tenant) -> None:
+async def test_flavors_images_and_consoles_are_read(tenant: Tenant) -> None:
     cloud, instance = tenant.sdk.cloud, await an_instance(tenant)
 
     flavors = await cloud.instances.flavors.list()
@@ -97,7 +97,7 @@ async def test_flavors_images_and_consoles_are_shown(tenant: Tenant) -> None:
     assert console.remote_console.url.startswith("http")
 
 
-async def test_a_threshold_and_a_policy_are_shown(tenant: Tenant) -> None:
+async def test_a_threshold_and_a_policy_are_read(tenant: Tenant) -> None:
     cloud, (policy_id, _) = tenant.sdk.cloud, await a_lifecycle_policy(tenant)
     await cloud.quotas.notification_threshold.update(tenant.client_id, threshold=70)
 

@@ -43,7 +43,7 @@ async def of_type(tenant: Tenant, type_: str, body: dict[str, Any]) -> list[dict
     return [each for each in await resources(tenant, body) if each["type"] == type_]
 
 
-async def test_a_day_of_each_thing_costs_what_the_catalogue_says(tenant: Tenant, stranger: Tenant) -> None:
+async def test_a_day_of_each_resource_costs_its_catalogue_price(tenant: Tenant, stranger: Tenant) -> None:
     catalogue, before = tenant.running.cloud.catalogue, today(tenant) - 3 * DAY
     instance = await an_instance(tenant, name="server", labels={"env": "prod"}, created_at=before)
     volume = await a_volume(tenant, size=7, created_at=before)
@@ -72,7 +72,7 @@ async def test_a_day_of_each_thing_costs_what_the_catalogue_says(tenant: Tenant,
     assert [each["attached_to_vm"] for each in found if each["type"] == "external_ip"] == []
 
 
-async def test_what_was_deleted_and_resized_is_still_told_of(tenant: Tenant) -> None:
+async def test_deleted_and_resized_resources_are_reported(tenant: Tenant) -> None:
     cloud = tenant.running.cloud
     instance = await an_instance(tenant, created_at=cloud.now() - 2 * DAY)
     resized = tenant.path("instances", instance.id, "changeflavor")
@@ -85,7 +85,7 @@ async def test_what_was_deleted_and_resized_is_still_told_of(tenant: Tenant) -> 
     assert {each["uuid"] for each in lines} == {instance.id}
 
 
-async def test_volumes_are_paid_by_what_they_were(tenant: Tenant) -> None:
+async def test_volumes_are_charged_by_their_size_and_type_at_the_time(tenant: Tenant) -> None:
     volume = await a_volume(tenant, size=10, created_at=tenant.running.cloud.now() - 2 * DAY)
     path = tenant.path("volumes", volume.id)
     await tenant.finished(await tenant.api.post(f"{path}/extend", json={"size": 20}))
@@ -96,7 +96,7 @@ async def test_volumes_are_paid_by_what_they_were(tenant: Tenant) -> None:
     assert (round(line["billing_value"] / 100), line["last_size"]) == (288, 20)
 
 
-async def test_usage_agrees_with_all_that_came_and_went(tenant: Tenant) -> None:
+async def test_usage_matches_all_creations_and_deletions(tenant: Tenant) -> None:
     kept, gone = await a_floating_ip(tenant), await a_floating_ip(tenant)
     body = {"type": "external"}
     task = await tenant.finished(await tenant.api.post(tenant.path("reserved_fixed_ips"), json=body))
@@ -110,7 +110,7 @@ async def test_usage_agrees_with_all_that_came_and_went(tenant: Tenant) -> None:
     assert [each["port_id"] for each in found if each["type"] == "external_ip"] == [port_id]
 
 
-async def test_a_deleted_projects_usage_stays(tenant: Tenant) -> None:
+async def test_the_usage_of_a_deleted_project_remains(tenant: Tenant) -> None:
     project_id = (await tenant.api.post("/cloud/v1/projects", json={"name": "short-lived"})).json()["id"]
     here, tenant.project_id = tenant.project_id, project_id
     volume = await a_volume(tenant, created_at=tenant.running.cloud.now() - DAY)
@@ -122,7 +122,7 @@ async def test_a_deleted_projects_usage_stays(tenant: Tenant) -> None:
     assert (line["uuid"], line["project_id"]) == (volume.id, project_id)
 
 
-async def test_reports_are_narrowed_down(tenant: Tenant) -> None:
+async def test_reports_are_filtered(tenant: Tenant) -> None:
     before = today(tenant) - 3 * DAY
     one = await a_volume(tenant, name="one", labels={"env": "Production", "team": "red"}, created_at=before)
     two = await a_volume(tenant, name="two", labels={"env": "testing", "team": "red"}, created_at=before)
@@ -156,7 +156,7 @@ async def test_lines_are_ordered_and_paged(tenant: Tenant) -> None:
     assert await names(sorting=[{"last_name": "desc"}], limit=1, offset=1) == ["b"]
 
 
-async def test_sums_and_tables(tenant: Tenant) -> None:
+async def test_totals_and_csv_tables(tenant: Tenant) -> None:
     for size in (1, 2):
         await a_volume(tenant, size=size, created_at=today(tenant) - 3 * DAY)
 
@@ -189,7 +189,7 @@ async def test_sums_and_tables(tenant: Tenant) -> None:
         ({"time_from": "2026-01-01", "time_to": "2026-01-02", "sorting": [{"size": "asc"}]}, "sorting"),
     ],
 )
-async def test_what_cannot_be_reported_is_told(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+async def test_an_invalid_report_request_is_400(tenant: Tenant, body: dict[str, Any], field: str) -> None:
     answer = await tenant.api.post("/cloud/v1/cost_report/resources", json=body)
 
     assert (answer.status_code, field in answer.text) == (400, True), answer.text

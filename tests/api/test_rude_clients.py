@@ -50,24 +50,24 @@ def status(said: bytes) -> int:
     return int(said.split(b" ", maxsplit=2)[1])
 
 
-def test_headers_that_do_not_come_end_the_connection(line: socket.socket) -> None:
+def test_the_connection_closes_if_headers_do_not_arrive(line: socket.socket) -> None:
     line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
 
     assert heard(line) == b""
 
 
-def test_a_connection_that_says_nothing_is_ended(line: socket.socket) -> None:
+def test_a_silent_connection_is_closed(line: socket.socket) -> None:
     assert heard(line) == b""
 
 
-def test_a_connection_that_has_fallen_silent_is_ended(line: socket.socket) -> None:
+def test_an_idle_connection_is_closed(line: socket.socket) -> None:
     line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 
     assert status(heard(line)) == 200
     assert heard(line) == b""
 
 
-def test_a_connection_serves_one_request_after_the_other(line: socket.socket) -> None:
+def test_a_connection_serves_several_requests(line: socket.socket) -> None:
     for _ in range(5):
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert status(heard(line)) == 200
@@ -87,7 +87,7 @@ def test_a_connection_serves_one_request_after_the_other(line: socket.socket) ->
     ],
     ids=["many headers", "a large header", "a long path", "no request", "no version", "TLS", "no length", "no chunks"],
 )
-def test_what_is_no_request_is_refused(line: socket.socket, request_: bytes, expected: int) -> None:
+def test_an_invalid_request_is_rejected(line: socket.socket, request_: bytes, expected: int) -> None:
     line.sendall(request_)
 
     assert status(heard(line)) == expected
@@ -98,7 +98,7 @@ def test_what_is_no_request_is_refused(line: socket.socket, request_: bytes, exp
     [b"Content-Length: 100000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n186a0\r\n"],
     ids=["told", "in chunks"],
 )
-def test_a_body_over_the_limit_is_refused_before_it_has_come(line: socket.socket, body: bytes) -> None:
+def test_a_body_over_the_limit_is_rejected_before_it_arrives(line: socket.socket, body: bytes) -> None:
     line.sendall(HEAD + body + b"x" * 4096)
 
     said = heard(line)
@@ -106,7 +106,7 @@ def test_a_body_over_the_limit_is_refused_before_it_has_come(line: socket.socket
     assert json.loads(said.partition(b"\r\n\r\n")[2])["exception_class"] == "RequestEntityTooLarge"
 
 
-def test_a_client_that_goes_away_in_the_middle_does_no_harm(line: socket.socket, strict: Server) -> None:
+def test_a_client_that_disconnects_early_does_no_harm(line: socket.socket, strict: Server) -> None:
     line.sendall(HEAD + b"Content-Length: 1000\r\n\r\n{")
     line.close()
 
@@ -114,7 +114,7 @@ def test_a_client_that_goes_away_in_the_middle_does_no_harm(line: socket.socket,
     assert "Traceback" not in strict.log.read_text()
 
 
-def test_many_silent_connections_leave_room_for_others(strict: Server) -> None:
+def test_many_silent_connections_do_not_block_others(strict: Server) -> None:
     host, _, port = strict.url.removeprefix("http://").rpartition(":")
     silent = [socket.create_connection((host, int(port)), timeout=PATIENCE) for _ in range(300)]
 

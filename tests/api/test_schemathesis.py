@@ -59,7 +59,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda found: found.label)
-def test_no_made_up_request_makes_a_route_stumble(world: World, operation: Any) -> None:
+def test_no_generated_request_causes_500(world: World, operation: Any) -> None:
     tenant = world.tenant()
     ids = world.run(ids_of(tenant))
 
@@ -123,7 +123,7 @@ class Workflow(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a class that
 
 
 @pytest.mark.timeout(300)
-def test_no_row_of_requests_makes_a_route_stumble(world: World) -> None:
+def test_no_sequence_of_requests_causes_500(world: World) -> None:
     bound: Any = type("Bound", (Workflow,), {"world": world, "judged": Counter(), "wrong": []})
 
     while bound.judged.total() < ROW * WORKFLOWS / 2:

@@ -23,7 +23,7 @@ def _first_address(view: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("status", list(Status))
-async def test_every_status_of_the_api_can_be_shown(tenant: Tenant, status: Status) -> None:
+async def test_every_status_of_the_api_can_be_simulated(tenant: Tenant, status: Status) -> None:
     instance = await an_instance(tenant)
 
     answer = await tenant.api.put(f"/_pileus/machines/{instance.id}", json={"status": status})
@@ -34,7 +34,7 @@ async def test_every_status_of_the_api_can_be_shown(tenant: Tenant, status: Stat
 
 
 @pytest.mark.parametrize("vm_state", sorted(set(VM_STATES.values())))
-async def test_every_vm_state_of_the_api_can_be_shown(tenant: Tenant, vm_state: str) -> None:
+async def test_every_vm_state_of_the_api_can_be_simulated(tenant: Tenant, vm_state: str) -> None:
     instance = await an_instance(tenant)
     status = next(status for status in Status if VM_STATES[status] == vm_state)
 
@@ -43,7 +43,7 @@ async def test_every_vm_state_of_the_api_can_be_shown(tenant: Tenant, vm_state: 
     assert (await _shown(tenant, instance.id))["vm_state"] == vm_state
 
 
-async def test_an_unknown_state_and_an_unknown_machine_are_told(tenant: Tenant) -> None:
+async def test_an_unknown_state_or_machine_is_rejected(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
     wrong = await tenant.api.put(f"/_pileus/machines/{instance.id}", json={"status": "TIRED"})
@@ -53,7 +53,7 @@ async def test_an_unknown_state_and_an_unknown_machine_are_told(tenant: Tenant) 
     assert unknown.status_code == 404
 
 
-async def test_a_held_task_waits_until_the_fault_is_taken_back(tenant: Tenant) -> None:
+async def test_a_held_task_waits_until_the_fault_is_deleted(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     fault = (await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": "stop_vm"})).json()
 
@@ -68,7 +68,7 @@ async def test_a_held_task_waits_until_the_fault_is_taken_back(tenant: Tenant) -
     assert (await _shown(tenant, instance.id))["status"] == "SHUTOFF"
 
 
-async def test_a_failure_strikes_as_often_as_asked(tenant: Tenant) -> None:
+async def test_a_fault_applies_as_often_as_requested(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     action = tenant.path("instances", instance.id, "action", version=2)
     fault = {"kind": "fail", "task_type": "stop_vm", "message": "The rack is on fire", "times": 1}
@@ -84,7 +84,7 @@ async def test_a_failure_strikes_as_often_as_asked(tenant: Tenant) -> None:
     assert (await tenant.api.get("/_pileus/faults")).json() == []
 
 
-async def test_a_fault_for_a_task_that_does_not_exist_is_refused(tenant: Tenant) -> None:
+async def test_a_fault_for_an_unknown_task_type_is_rejected(tenant: Tenant) -> None:
     answer = await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": "make_tea"})
 
     assert answer.status_code == 400
@@ -98,7 +98,7 @@ async def test_the_operations_are_listed_with_their_steps(tenant: Tenant) -> Non
     assert {entry["task_type"]: entry["steps"] for entry in listed} == told
 
 
-async def test_capacity_is_set_listed_and_lifted(tenant: Tenant) -> None:
+async def test_capacity_is_set_listed_and_removed(tenant: Tenant) -> None:
     await tenant.api.put("/_pileus/capacities/1/g2-standard-32-64", json={"servers": 2})
     limited = (await tenant.api.get("/_pileus/capacities")).json()
     await tenant.api.put("/_pileus/capacities/1/g2-standard-32-64", json={"servers": None})
@@ -108,7 +108,7 @@ async def test_capacity_is_set_listed_and_lifted(tenant: Tenant) -> None:
     assert limit not in (await tenant.api.get("/_pileus/capacities")).json()
 
 
-async def test_an_isolated_instance_shows_why(tenant: Tenant) -> None:
+async def test_an_isolated_instance_returns_the_reason(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     path = f"/_pileus/instances/{instance.id}/isolation"
 
@@ -120,7 +120,7 @@ async def test_an_isolated_instance_shows_why(tenant: Tenant) -> None:
     assert (await _shown(tenant, instance.id))["instance_isolation"] is None
 
 
-async def test_an_alarm_on_an_address_is_a_blackholed_port_of_its_instance(tenant: Tenant) -> None:
+async def test_a_ddos_alarm_is_a_blackholed_port_of_its_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     address = _first_address(await _shown(tenant, instance.id))
 
@@ -135,7 +135,7 @@ async def test_an_alarm_on_an_address_is_a_blackholed_port_of_its_instance(tenan
     assert not ended["AlarmEnd"].startswith("0001-01-01")
 
 
-async def test_the_protection_of_an_address_is_the_profile_of_its_instance(tenant: Tenant) -> None:
+async def test_the_ddos_profile_of_an_address_is_returned_with_its_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     cloud, place = tenant.running.cloud, place_of(tenant)
     (template, *_) = cloud.catalogue.ddos_templates
@@ -156,7 +156,7 @@ async def test_the_protection_of_an_address_is_the_profile_of_its_instance(tenan
     assert shown["options"] == {"active": True, "bgp": False}
 
 
-async def test_only_administrators_rehearse(tenant: Tenant) -> None:
+async def test_only_administrators_use_the_control_endpoint(tenant: Tenant) -> None:
     answer = await tenant.clients[Role.ENGINEERS].post("/_pileus/faults", json={"kind": "hold"})
 
     assert answer.status_code == 403

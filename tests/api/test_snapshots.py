@@ -32,7 +32,7 @@ async def listed(tenant: Tenant, query: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("attached", [False, True])
-async def test_a_snapshot_is_taken_of_a_volume_in_use_or_not(tenant: Tenant, *, attached: bool) -> None:
+async def test_a_snapshot_can_be_taken_whether_the_volume_is_attached_or_not(tenant: Tenant, *, attached: bool) -> None:
     volume = await a_volume(tenant, await an_instance(tenant) if attached else None)
 
     task = await tenant.finished(await take(tenant, volume, description="as it was", tags={"a": "b"}))
@@ -50,7 +50,7 @@ async def test_a_snapshot_is_taken_of_a_volume_in_use_or_not(tenant: Tenant, *, 
     assert (view["snapshot_ids"], view["status"]) == ([snapshot_id], "in-use" if attached else "available")
 
 
-async def test_several_can_be_taken_at_once(tenant: Tenant) -> None:
+async def test_several_snapshots_can_be_taken_at_once(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
 
     answers = await asyncio.gather(*(take(tenant, volume, name=f"take-{at}") for at in range(5)))
@@ -62,7 +62,7 @@ async def test_several_can_be_taken_at_once(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("status", ["creating", "error", "attaching", "error_deleting"])
-async def test_only_a_volume_in_order_is_taken(tenant: Tenant, status: str) -> None:
+async def test_a_snapshot_requires_an_available_or_attached_volume(tenant: Tenant, status: str) -> None:
     assert (await take(tenant, await a_volume(tenant, status=status))).status_code == 409
 
 
@@ -70,13 +70,13 @@ async def test_only_a_volume_in_order_is_taken(tenant: Tenant, status: str) -> N
     ("body", "field"), [({"name": "x"}, "name"), ({"name": None}, "name"), ({"volume_id": "v"}, "volume_id"),
                         ({"tags": {"a": ""}}, "tags"), ({"description": 1}, "description")],
 )  # fmt: skip
-async def test_what_a_snapshot_cannot_be_is_told_by_its_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+async def test_an_invalid_new_snapshot_names_the_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
     answer = await take(tenant, await a_volume(tenant), **body)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
 
 
-async def test_of_a_volume_that_is_not_there_no_snapshot_is_taken(tenant: Tenant, stranger: Tenant) -> None:
+async def test_a_snapshot_of_a_missing_volume_is_404(tenant: Tenant, stranger: Tenant) -> None:
     volume = await a_volume(stranger)
 
     for each in (volume.id, NOTHING):
@@ -84,7 +84,7 @@ async def test_of_a_volume_that_is_not_there_no_snapshot_is_taken(tenant: Tenant
         assert (answer.status_code, answer.json()["message"]) == (404, f"Volume {each} could not be found")
 
 
-async def test_one_that_fails_leaves_nothing_behind(tenant: Tenant) -> None:
+async def test_a_failed_snapshot_leaves_nothing(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await disturb(tenant, FaultKind.FAIL, "create_snapshot")
 
@@ -96,7 +96,7 @@ async def test_one_that_fails_leaves_nothing_behind(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(("quota", "limit"), [("volume_snapshots_count", 2), ("volume_snapshots_size", 29)])
-async def test_of_many_who_take_snapshots_at_once_no_more_succeed_than_the_quota_allows(
+async def test_concurrent_snapshots_do_not_exceed_the_quota(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, quota: str, limit: int
 ) -> None:
     disks = [await a_volume(tenant) for _ in range(6)]
@@ -112,7 +112,7 @@ async def test_of_many_who_take_snapshots_at_once_no_more_succeed_than_the_quota
             await tenant.finished(answer)
 
 
-async def test_lists_are_of_a_volume_an_instance_or_what_took_them(tenant: Tenant) -> None:
+async def test_lists_are_filtered_by_volume_instance_schedule_or_policy(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     hanging, loose = await a_volume(tenant, instance), await a_volume(tenant)
     await a_snapshot(tenant, hanging, name="one", created_at=1)
@@ -129,7 +129,7 @@ async def test_lists_are_of_a_volume_an_instance_or_what_took_them(tenant: Tenan
     assert (page["count"], [each["name"] for each in page["results"]]) == (2, ["one"])
 
 
-async def test_a_rename_and_tags_are_a_merge_patch(tenant: Tenant) -> None:
+async def test_name_and_tags_are_changed_by_merge_patch(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant), labels={"a": "1", "b": "2"})
     path = tenant.path("snapshots", snapshot.id)
 
@@ -143,7 +143,7 @@ async def test_a_rename_and_tags_are_a_merge_patch(tenant: Tenant) -> None:
     assert (await tenant.api.patch(path, json={"name": "x"})).status_code == 400
 
 
-async def test_a_snapshot_is_deleted_and_its_volume_stays(tenant: Tenant) -> None:
+async def test_a_snapshot_is_deleted_and_its_volume_remains(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     snapshot = await a_snapshot(tenant, volume, labels={"a": "b"})
 
@@ -159,7 +159,7 @@ async def test_a_snapshot_is_deleted_and_its_volume_stays(tenant: Tenant) -> Non
     assert (await tenant.api.get(tenant.path("volumes", volume.id))).json()["snapshot_ids"] == []
 
 
-async def test_a_deletion_that_fails_can_be_asked_for_again(tenant: Tenant) -> None:
+async def test_a_failed_deletion_can_be_repeated(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     path = tenant.path("snapshots", (await a_snapshot(tenant, volume)).id)
     await disturb(tenant, FaultKind.FAIL, "delete_snapshot")
@@ -172,7 +172,7 @@ async def test_a_deletion_that_fails_can_be_asked_for_again(tenant: Tenant) -> N
     assert await snapshots_now(tenant, volume) == []
 
 
-async def test_while_a_task_holds_it_a_snapshot_stays_as_it_is(tenant: Tenant) -> None:
+async def test_a_locked_snapshot_cannot_be_changed(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await disturb(tenant, FaultKind.HOLD, "create_snapshot")
 
@@ -187,7 +187,7 @@ async def test_while_a_task_holds_it_a_snapshot_stays_as_it_is(tenant: Tenant) -
     await tenant.finished(answer)
 
 
-async def test_nobody_sees_anothers_snapshots(tenant: Tenant, stranger: Tenant) -> None:
+async def test_another_tenants_snapshots_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant))
 
     assert await listed(stranger) == []
@@ -209,7 +209,7 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     ]
 
 
-async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_older_clients_get_tags_under_the_older_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant), labels={"a": "b"})
     monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
 

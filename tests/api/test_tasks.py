@@ -66,13 +66,13 @@ async def asked(tenant: Tenant, path: str = ALL, **parameters: Any) -> list[str]
         ({"state": "NEW", "task_type": "delete_vm"}, []),
     ],
 )
-async def test_a_list_is_narrowed_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[int]) -> None:
+async def test_a_list_is_filtered_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[int]) -> None:
     made = await some_tasks(tenant)
 
     assert await asked(tenant, **parameters) == [made[at].id for at in found]
 
 
-async def test_a_list_is_narrowed_to_projects(tenant: Tenant, stranger: Tenant) -> None:
+async def test_a_list_is_filtered_by_projects(tenant: Tenant, stranger: Tenant) -> None:
     made = await some_tasks(tenant)
     theirs = await a_task(stranger)
 
@@ -83,7 +83,7 @@ async def test_a_list_is_narrowed_to_projects(tenant: Tenant, stranger: Tenant) 
     assert await asked(stranger) == [theirs.id]
 
 
-async def test_a_time_with_a_plus_that_nobody_escaped_is_understood(tenant: Tenant) -> None:
+async def test_a_time_with_an_unescaped_plus_is_parsed(tenant: Tenant) -> None:
     made = await a_task(tenant, created_at=NOON)
 
     answer = await tenant.api.get(f"{ALL}?from_timestamp=2030-01-01T14:00:00+02:00&to_timestamp=2030-01-01 12:00:00")
@@ -91,7 +91,7 @@ async def test_a_time_with_a_plus_that_nobody_escaped_is_understood(tenant: Tena
     assert [task["id"] for task in answer.json()["results"]] == [made.id]
 
 
-async def test_ten_are_shown_unless_more_are_asked_for_and_all_are_counted(tenant: Tenant) -> None:
+async def test_the_default_limit_is_ten_and_count_is_the_total(tenant: Tenant) -> None:
     made = [await a_task(tenant, created_at=NOON + at) for at in range(12)]
 
     first = (await tenant.api.get(ALL)).json()
@@ -124,13 +124,13 @@ async def test_ten_are_shown_unless_more_are_asked_for_and_all_are_counted(tenan
         ("to_timestamp", ""),
     ],
 )
-async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
+async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
     answer = await tenant.api.get(ALL, params={name: value})
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [name])
 
 
-async def test_active_are_those_under_way_in_the_place(tenant: Tenant) -> None:
+async def test_active_tasks_are_the_new_and_running_ones_of_the_place(tenant: Tenant) -> None:
     new, elsewhere, *_ = await some_tasks(tenant)
     running = await a_task(tenant, "stop_vm", state="RUNNING", created_at=NOON + 9 * SECOND)
     path = f"{ALL}/{tenant.here}/active"
@@ -143,7 +143,7 @@ async def test_active_are_those_under_way_in_the_place(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("where", ["{theirs}/1", "{own}/9", "987654321/1"])
-async def test_a_place_that_is_not_there_has_no_list(tenant: Tenant, stranger: Tenant, where: str) -> None:
+async def test_a_missing_project_or_region_is_404(tenant: Tenant, stranger: Tenant, where: str) -> None:
     path = where.format(theirs=stranger.project_id, own=tenant.project_id)
 
     answer = await tenant.api.get(f"{ALL}/{path}/active")
@@ -151,7 +151,7 @@ async def test_a_place_that_is_not_there_has_no_list(tenant: Tenant, stranger: T
     assert (answer.status_code, answer.json()["exception_class"]) == (404, "NotFoundError")
 
 
-async def test_a_task_is_shown_with_all_its_fields(tenant: Tenant) -> None:
+async def test_a_task_is_returned_with_all_fields(tenant: Tenant) -> None:
     task = await a_task(
         tenant,
         state="FINISHED",
@@ -192,13 +192,13 @@ async def test_a_task_is_shown_with_all_its_fields(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(("state", "error"), [("NEW", None), ("RUNNING", None), ("ERROR", "No room")])
-async def test_an_error_is_told_only_when_the_task_has_ended(tenant: Tenant, state: str, error: str | None) -> None:
+async def test_an_error_is_returned_only_once_the_task_has_ended(tenant: Tenant, state: str, error: str | None) -> None:
     task = await a_task(tenant, state=state, error="No room", undoing=True)
 
     assert (await tenant.api.get(f"{ALL}/{task.id}")).json()["error"] == error
 
 
-async def test_a_strangers_task_is_as_one_that_never_was(tenant: Tenant, stranger: Tenant) -> None:
+async def test_another_tenants_task_is_404(tenant: Tenant, stranger: Tenant) -> None:
     task = await a_task(tenant, state="FINISHED")
 
     for verb, path in (("GET", f"{ALL}/{task.id}"), ("POST", f"{ALL}/{task.id}/acknowledge")):
@@ -212,7 +212,7 @@ async def noted(tenant: Tenant, *tasks_: Task) -> list[bool]:
     return [task["acknowledged_at"] is not None for task in shown]
 
 
-async def test_note_is_taken_once_by_whom_and_when(tenant: Tenant) -> None:
+async def test_only_the_first_acknowledgement_is_recorded(tenant: Tenant) -> None:
     task = await a_task(tenant, state="ERROR", error="No room")
 
     first = await tenant.api.post(f"{ALL}/{task.id}/acknowledge")
@@ -225,7 +225,7 @@ async def test_note_is_taken_once_by_whom_and_when(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("state", ["NEW", "RUNNING"])
-async def test_what_is_under_way_cannot_be_noted_yet(tenant: Tenant, state: str) -> None:
+async def test_a_running_task_cannot_be_acknowledged(tenant: Tenant, state: str) -> None:
     task = await a_task(tenant, state=state)
 
     answer = await tenant.api.post(f"{ALL}/{task.id}/acknowledge")
@@ -245,7 +245,7 @@ async def test_what_is_under_way_cannot_be_noted_yet(tenant: Tenant, state: str)
     ],
 )
 @pytest.mark.parametrize("verb", ["acknowledge_all", "acknowledge"])
-async def test_all_that_has_ended_is_noted_at_once(
+async def test_all_ended_tasks_are_acknowledged_at_once(
     tenant: Tenant, stranger: Tenant, verb: str, query: str, expected: list[bool]
 ) -> None:
     made = [
@@ -273,7 +273,7 @@ async def test_all_that_has_ended_is_noted_at_once(
         (None, "", [True, True, False]),
     ],
 )
-async def test_the_older_form_names_tasks(
+async def test_the_older_endpoint_acknowledges_given_tasks(
     tenant: Tenant, stranger: Tenant, named: list[int] | None, query: str, expected: list[bool]
 ) -> None:
     made = [
@@ -292,13 +292,13 @@ async def test_the_older_form_names_tasks(
 
 
 @pytest.mark.parametrize(("body", "field"), [({"task_ids": "all"}, "task_ids"), ({"task_ids": [1]}, "task_ids")])
-async def test_a_wrong_body_is_told(tenant: Tenant, body: Any, field: str) -> None:
+async def test_an_invalid_body_is_400(tenant: Tenant, body: Any, field: str) -> None:
     answer = await tenant.api.post(f"{ALL}/acknowledge", json=body)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
 
 
-async def test_readers_take_no_note(tenant: Tenant) -> None:
+async def test_readers_cannot_acknowledge(tenant: Tenant) -> None:
     task = await a_task(tenant, state="FINISHED")
 
     answers = [
@@ -311,7 +311,7 @@ async def test_readers_take_no_note(tenant: Tenant) -> None:
     assert await noted(tenant, task) == [False]
 
 
-async def test_the_official_client_polls_lists_and_takes_note(tenant: Tenant) -> None:
+async def test_the_official_client_polls_lists_and_acknowledges(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     cloud = tenant.sdk.cloud
 

@@ -97,13 +97,13 @@ async def asked(tenant: Tenant, **parameters: Any) -> list[str]:
         ({"api_group": "instance", "action_type": "update"}, [0]),
     ],
 )
-async def test_the_log_is_narrowed_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[int]) -> None:
+async def test_the_log_is_filtered_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[int]) -> None:
     made = await some_lines(tenant)
 
     assert await asked(tenant, **parameters) == [made[at].id for at in found]
 
 
-async def test_the_log_is_a_tenants_own(tenant: Tenant, stranger: Tenant) -> None:
+async def test_the_log_has_only_the_tenants_own_entries(tenant: Tenant, stranger: Tenant) -> None:
     made = await some_lines(tenant)
     theirs = await a_line(stranger, "i-1")
 
@@ -112,7 +112,7 @@ async def test_the_log_is_a_tenants_own(tenant: Tenant, stranger: Tenant) -> Non
     assert await asked(tenant, project_id=[tenant.project_id, stranger.project_id]) == [line.id for line in made[2::-1]]
 
 
-async def test_a_line_is_shown_whole(tenant: Tenant) -> None:
+async def test_an_entry_is_returned_with_all_fields(tenant: Tenant) -> None:
     line = await a_line(tenant, "i-1", "web", created_at=NOON, task_id="t-1")
 
     (shown,) = (await tenant.api.get(ALL)).json()["results"]
@@ -140,7 +140,7 @@ async def test_a_line_is_shown_whole(tenant: Tenant) -> None:
     }
 
 
-async def test_a_page_is_a_part_and_the_count_is_the_whole(tenant: Tenant) -> None:
+async def test_a_page_is_a_part_and_count_is_the_total(tenant: Tenant) -> None:
     made = await some_lines(tenant)
 
     page = (await tenant.api.get(ALL, params={"limit": 2, "offset": 1})).json()
@@ -161,13 +161,13 @@ async def test_a_page_is_a_part_and_the_count_is_the_whole(tenant: Tenant) -> No
         ("to_timestamp", "25:00"),
     ],
 )
-async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
+async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
     answer = await tenant.api.get(ALL, params={name: value})
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [name])
 
 
-async def test_a_change_is_in_the_log_with_who_and_from_where_and_a_refused_one_is_not(tenant: Tenant) -> None:
+async def test_only_successful_changes_are_logged_with_user_and_source(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     one = tenant.path("instances", instance.id)
     await tenant.api.patch(one, json={"name": "db-1"}, headers={"User-Agent": CURL})

@@ -23,7 +23,7 @@ async def view(tenant: Tenant, volume: Volume) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("attached", [False, True])
-async def test_a_volume_is_extended_in_use_or_not(tenant: Tenant, *, attached: bool) -> None:
+async def test_a_volume_can_be_extended_whether_attached_or_not(tenant: Tenant, *, attached: bool) -> None:
     instance = await an_instance(tenant) if attached else None
     volume = await a_volume(tenant, instance)
 
@@ -38,7 +38,7 @@ async def test_a_volume_is_extended_in_use_or_not(tenant: Tenant, *, attached: b
 
 
 @pytest.mark.parametrize("size", [-1, 0, 9, 10, 102401, None, "much"])
-async def test_a_volume_only_grows_and_not_beyond_its_type(tenant: Tenant, size: Any) -> None:
+async def test_a_volume_cannot_shrink_or_exceed_the_limit_of_its_type(tenant: Tenant, size: Any) -> None:
     volume = await a_volume(tenant)
 
     answer = await ask(tenant, volume, "extend", size=size)
@@ -48,13 +48,13 @@ async def test_a_volume_only_grows_and_not_beyond_its_type(tenant: Tenant, size:
 
 
 @pytest.mark.parametrize("facts", [{"type_name": "ssd_local"}, {"status": "error"}, {"status": "creating"}])
-async def test_not_every_volume_is_extended(tenant: Tenant, facts: dict[str, Any]) -> None:
+async def test_extend_of_some_volumes_is_409(tenant: Tenant, facts: dict[str, Any]) -> None:
     volume = await a_volume(tenant, **facts)
 
     assert (await ask(tenant, volume, "extend", size=20)).status_code == 409
 
 
-async def test_an_extension_that_fails_leaves_the_size_and_where_it_hangs(tenant: Tenant) -> None:
+async def test_a_failed_extend_restores_size_and_status(tenant: Tenant) -> None:
     volume = await a_volume(tenant, await an_instance(tenant))
     await disturb(tenant, FaultKind.FAIL, "extend_volume")
 
@@ -64,7 +64,9 @@ async def test_an_extension_that_fails_leaves_the_size_and_where_it_hangs(tenant
     assert (task["state"], after["size"], after["status"], after["task_id"]) == ("ERROR", 10, "in-use", None)
 
 
-async def test_an_extension_counts_from_its_beginning(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_extend_counts_against_the_quota_from_the_start(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = await a_volume(tenant), await a_volume(tenant)
     allow(tenant, monkeypatch, volume_size=25)
     await disturb(tenant, FaultKind.HOLD, "extend_volume")
@@ -80,7 +82,7 @@ async def test_an_extension_counts_from_its_beginning(tenant: Tenant, monkeypatc
 
 @pytest.mark.parametrize(("before", "after"), [("standard", "ssd_hiiops"), ("ssd_hiiops", "standard")])
 @pytest.mark.parametrize("attached", [False, True])
-async def test_a_retype_answers_with_the_volume(tenant: Tenant, before: str, after: str, *, attached: bool) -> None:
+async def test_retype_returns_the_volume(tenant: Tenant, before: str, after: str, *, attached: bool) -> None:
     volume = await a_volume(tenant, await an_instance(tenant) if attached else None, type_name=before)
 
     answer = await ask(tenant, volume, "retype", volume_type=after)
@@ -93,7 +95,7 @@ async def test_a_retype_answers_with_the_volume(tenant: Tenant, before: str, aft
     assert world[1] == after
 
 
-async def test_a_retype_to_its_own_type_changes_nothing(tenant: Tenant) -> None:
+async def test_retype_to_the_same_type_changes_nothing(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
 
     answer = await ask(tenant, volume, "retype", volume_type="standard")
@@ -102,7 +104,7 @@ async def test_a_retype_to_its_own_type_changes_nothing(tenant: Tenant) -> None:
     assert await volume_now(tenant, volume) == volume
 
 
-async def test_a_volume_with_snapshots_keeps_its_type(tenant: Tenant) -> None:
+async def test_a_volume_with_snapshots_cannot_be_retyped(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await a_snapshot(tenant, volume)
 
@@ -112,7 +114,7 @@ async def test_a_volume_with_snapshots_keeps_its_type(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("name", ["cold", "ultra", "ssd_local", "ssd_lowlatency"])
-async def test_other_types_stay_what_they_are(tenant: Tenant, name: str) -> None:
+async def test_other_types_cannot_be_retyped(tenant: Tenant, name: str) -> None:
     volume = await a_volume(tenant, type_name=name)
 
     from_it = await ask(tenant, volume, "retype", volume_type="standard")
@@ -122,7 +124,7 @@ async def test_other_types_stay_what_they_are(tenant: Tenant, name: str) -> None
     assert (into_it.status_code, list(into_it.json()["invalid_fields"])) == (400, ["volume_type"])
 
 
-async def test_a_retype_that_fails_answers_with_the_volume_as_it_was(tenant: Tenant) -> None:
+async def test_a_failed_retype_returns_the_unchanged_volume(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await disturb(tenant, FaultKind.FAIL, "retype_volume")
 
@@ -132,7 +134,7 @@ async def test_a_retype_that_fails_answers_with_the_volume_as_it_was(tenant: Ten
     assert (answer.status_code, shown["volume_type"], shown["status"]) == (200, "standard", "available")
 
 
-async def test_a_retype_that_takes_too_long_answers_with_the_volume_as_it_stands(
+async def test_a_retype_that_takes_too_long_returns_the_current_volume(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     volume = await a_volume(tenant)
@@ -145,7 +147,7 @@ async def test_a_retype_that_takes_too_long_answers_with_the_volume_as_it_stands
     assert shown["task_id"] is not None
 
 
-async def test_a_volume_goes_back_to_its_last_snapshot(tenant: Tenant) -> None:
+async def test_a_volume_is_reverted_to_its_latest_snapshot(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await a_snapshot(tenant, volume, created_at=1)
     last = await a_snapshot(tenant, volume, created_at=2)
@@ -160,7 +162,7 @@ async def test_a_volume_goes_back_to_its_last_snapshot(tenant: Tenant) -> None:
     assert driver_of(tenant.running).volume(volume.id) == (10, "standard", None, task["id"])
 
 
-async def test_meanwhile_volume_and_snapshot_are_locked(tenant: Tenant) -> None:
+async def test_volume_and_snapshot_are_locked_during_a_revert(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     snapshot = await a_snapshot(tenant, volume)
     await disturb(tenant, FaultKind.HOLD, "revert_volume")
@@ -187,7 +189,9 @@ async def test_meanwhile_volume_and_snapshot_are_locked(tenant: Tenant) -> None:
     ],
     ids=["no snapshot", "in use", "failed", "extended since", "snapshot in error", "snapshot held"],
 )
-async def test_not_every_volume_goes_back(tenant: Tenant, facts: dict[str, Any], taken: dict[str, Any] | None) -> None:
+async def test_revert_of_some_volumes_is_409(
+    tenant: Tenant, facts: dict[str, Any], taken: dict[str, Any] | None
+) -> None:
     volume = await a_volume(tenant, **facts)
     if taken is not None:
         await a_snapshot(tenant, volume, **taken)
@@ -198,7 +202,7 @@ async def test_not_every_volume_goes_back(tenant: Tenant, facts: dict[str, Any],
     assert await volume_now(tenant, volume) == volume
 
 
-async def test_a_revert_that_fails_leaves_volume_and_snapshot_as_they_were(tenant: Tenant) -> None:
+async def test_a_failed_revert_restores_volume_and_snapshot(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await a_snapshot(tenant, volume)
     await disturb(tenant, FaultKind.FAIL, "revert_volume")
@@ -210,7 +214,7 @@ async def test_a_revert_that_fails_leaves_volume_and_snapshot_as_they_were(tenan
     assert [each.status for each in await snapshots_now(tenant, volume)] == ["available"]
 
 
-async def test_all_are_in_the_audit_log(tenant: Tenant) -> None:
+async def test_all_actions_are_in_the_audit_log(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await tenant.finished(await ask(tenant, volume, "extend", size=20))
     await ask(tenant, volume, "retype", volume_type="ssd_hiiops")

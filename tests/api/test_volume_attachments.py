@@ -38,7 +38,7 @@ async def hung(tenant: Tenant, instance: Instance) -> list[str]:
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED"])
-async def test_a_volume_is_attached_and_taken_off_again(tenant: Tenant, status: str) -> None:
+async def test_a_volume_is_attached_and_detached(tenant: Tenant, status: str) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant, status=status)
 
     task = await tenant.finished(await hang(tenant, volume, instance, attachment_tag="logs"))
@@ -64,7 +64,7 @@ async def test_a_volume_is_attached_and_taken_off_again(tenant: Tenant, status: 
     assert (await now_of(tenant, instance)).task_id is None
 
 
-async def test_each_volume_gets_the_first_free_device(tenant: Tenant) -> None:
+async def test_each_volume_gets_the_first_free_device_name(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     disks = [await a_volume(tenant, name=f"disk-{at}") for at in range(3)]
     for volume in disks:
@@ -77,7 +77,7 @@ async def test_each_volume_gets_the_first_free_device(tenant: Tenant) -> None:
     assert [found["device"] for (found,) in devices.values()] == ["/dev/vdc", "/dev/vdd", "/dev/vdb"]
 
 
-async def test_the_older_verbs_answer_with_the_volume(tenant: Tenant) -> None:
+async def test_the_older_endpoints_return_the_volume(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
 
     attached = await hang(tenant, volume, instance, version=1)
@@ -89,7 +89,7 @@ async def test_the_older_verbs_answer_with_the_volume(tenant: Tenant) -> None:
     assert detached.json()["status"] == "available"
 
 
-async def test_an_older_verb_answers_with_the_volume_as_it_stands_when_it_takes_too_long(
+async def test_an_older_endpoint_returns_the_current_volume_after_a_timeout(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
@@ -103,7 +103,7 @@ async def test_an_older_verb_answers_with_the_volume_as_it_stands_when_it_takes_
 
 
 @pytest.mark.parametrize("status", ["creating", "in-use", "error", "error_deleting", "reserved"])
-async def test_only_a_free_volume_is_attached(tenant: Tenant, status: str) -> None:
+async def test_only_an_available_volume_can_be_attached(tenant: Tenant, status: str) -> None:
     volume, instance = await a_volume(tenant, status=status), await an_instance(tenant)
 
     answer = await hang(tenant, volume, instance)
@@ -118,7 +118,7 @@ async def test_only_a_free_volume_is_attached(tenant: Tenant, status: str) -> No
     "facts",
     [{"flavor_id": BARE_METAL}, {"status": "BUILD"}, {"status": "ERROR"}, {"task_id": NOTHING}, {"status": "RESIZE"}],
 )
-async def test_not_every_instance_takes_volumes(tenant: Tenant, facts: dict[str, Any]) -> None:
+async def test_some_instances_cannot_have_volumes_attached(tenant: Tenant, facts: dict[str, Any]) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant, **facts)
 
     assert (await hang(tenant, volume, instance)).status_code == 409
@@ -127,7 +127,7 @@ async def test_not_every_instance_takes_volumes(tenant: Tenant, facts: dict[str,
 
 
 @pytest.mark.parametrize("flavor_id", [SHARED, "g1-standard-1-2"])
-async def test_an_ultra_volume_hangs_on_instances_of_shared_flavors_only(tenant: Tenant, flavor_id: str) -> None:
+async def test_an_ultra_volume_needs_an_instance_with_a_shared_flavor(tenant: Tenant, flavor_id: str) -> None:
     volume, instance = await a_volume(tenant, type_name="ultra"), await an_instance(tenant, flavor_id=flavor_id)
 
     answer = await hang(tenant, volume, instance)
@@ -137,7 +137,7 @@ async def test_an_ultra_volume_hangs_on_instances_of_shared_flavors_only(tenant:
         await tenant.finished(answer)
 
 
-async def test_a_tag_tells_one_attachment_of_an_instance_from_another(tenant: Tenant) -> None:
+async def test_an_attachment_tag_is_unique_in_an_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     await tenant.finished(await hang(tenant, await a_volume(tenant), instance, attachment_tag="logs"))
 
@@ -146,7 +146,7 @@ async def test_a_tag_tells_one_attachment_of_an_instance_from_another(tenant: Te
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["attachment_tag"])
 
 
-async def test_nobody_attaches_what_is_anothers(tenant: Tenant, stranger: Tenant) -> None:
+async def test_another_tenants_volume_or_instance_is_not_found(tenant: Tenant, stranger: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(stranger)
 
     theirs = await hang(tenant, volume, instance)
@@ -156,7 +156,7 @@ async def test_nobody_attaches_what_is_anothers(tenant: Tenant, stranger: Tenant
     assert (mine.status_code, mine.json()["message"]) == (404, f"Volume {volume.id} could not be found")
 
 
-async def test_a_boot_volume_is_not_taken_off(tenant: Tenant) -> None:
+async def test_a_boot_volume_cannot_be_detached(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     (root,) = await hung(tenant, instance)
 
@@ -168,7 +168,7 @@ async def test_a_boot_volume_is_not_taken_off(tenant: Tenant) -> None:
     )
 
 
-async def test_a_volume_is_taken_off_where_it_hangs_only(tenant: Tenant) -> None:
+async def test_a_volume_can_be_detached_only_from_its_own_instance(tenant: Tenant) -> None:
     instance, other = await an_instance(tenant), await an_instance(tenant)
     volume, loose = await a_volume(tenant, instance), await a_volume(tenant)
 
@@ -181,7 +181,7 @@ async def test_a_volume_is_taken_off_where_it_hangs_only(tenant: Tenant) -> None
 
 
 @pytest.mark.parametrize("verb", ["attach", "detach"])
-async def test_what_fails_leaves_the_volume_where_it_was(tenant: Tenant, verb: str) -> None:
+async def test_a_failed_task_restores_the_attachment(tenant: Tenant, verb: str) -> None:
     instance = await an_instance(tenant)
     volume = await a_volume(tenant, instance if verb == "detach" else None)
     before = await view(tenant, volume)
@@ -197,7 +197,7 @@ async def test_what_fails_leaves_the_volume_where_it_was(tenant: Tenant, verb: s
     assert hangs == (10, "standard", instance.id if verb == "detach" else None, None)
 
 
-async def test_meanwhile_volume_and_instance_are_locked(tenant: Tenant) -> None:
+async def test_volume_and_instance_are_locked_during_the_task(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
     await disturb(tenant, FaultKind.HOLD, "attach_volume")
 
@@ -212,7 +212,7 @@ async def test_meanwhile_volume_and_instance_are_locked(tenant: Tenant) -> None:
     await tenant.finished(answer)
 
 
-async def test_of_many_who_want_one_volume_at_once_exactly_one_gets_it(tenant: Tenant) -> None:
+async def test_of_concurrent_attach_requests_exactly_one_succeeds(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     servers = [await an_instance(tenant) for _ in range(8)]
 
@@ -227,7 +227,7 @@ async def test_of_many_who_want_one_volume_at_once_exactly_one_gets_it(tenant: T
         assert len(await attachments.TABLE.find(tx, "volume_id = :id", id=volume.id)) == 1
 
 
-async def test_of_extending_and_attaching_at_once_one_is_told_to_wait(tenant: Tenant) -> None:
+async def test_of_concurrent_extend_and_attach_one_is_409(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
     await disturb(tenant, FaultKind.HOLD, "extend_volume")
     await disturb(tenant, FaultKind.HOLD, "attach_volume")
@@ -248,7 +248,7 @@ async def test_of_extending_and_attaching_at_once_one_is_told_to_wait(tenant: Te
     ]
 
 
-async def test_a_volume_that_goes_with_its_instance_takes_its_snapshots_along(tenant: Tenant) -> None:
+async def test_a_volume_deleted_with_its_instance_is_deleted_with_its_snapshots(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     going, staying = await a_volume(tenant, instance), await a_volume(tenant, instance)
     lost, kept = await a_snapshot(tenant, going, labels={"a": "b"}), await a_snapshot(tenant, staying)
@@ -262,7 +262,7 @@ async def test_a_volume_that_goes_with_its_instance_takes_its_snapshots_along(te
     assert lost.id not in driver_of(tenant.running).snapshots()
 
 
-async def test_an_instance_whose_volume_a_task_holds_is_not_deleted(tenant: Tenant) -> None:
+async def test_an_instance_with_a_locked_volume_cannot_be_deleted(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     volume = await a_volume(tenant, instance, status="extending", task_id=NOTHING)
 
@@ -272,7 +272,7 @@ async def test_an_instance_whose_volume_a_task_holds_is_not_deleted(tenant: Tena
     assert await now_of(tenant, instance) == instance
 
 
-async def test_the_volumes_of_an_instance_that_is_being_deleted_are_held(tenant: Tenant) -> None:
+async def test_the_volumes_of_an_instance_in_deletion_are_locked(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     volume = await a_volume(tenant, instance)
     await disturb(tenant, FaultKind.HOLD, "delete_vm")
@@ -287,7 +287,7 @@ async def test_the_volumes_of_an_instance_that_is_being_deleted_are_held(tenant:
     assert ((await view(tenant, volume))["status"], (await view(tenant, volume))["task_id"]) == ("available", None)
 
 
-async def test_both_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
+async def test_attach_and_detach_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
     done = [await tenant.finished(await hang(tenant, volume, instance, verb)) for verb in ("attach", "detach")]
 
@@ -298,7 +298,7 @@ async def test_both_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> Non
     ]
 
 
-async def test_who_may_only_look_may_not_attach(tenant: Tenant) -> None:
+async def test_a_reader_cannot_attach(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
 
     for verb in ("attach", "detach"):

@@ -38,7 +38,7 @@ async def test_tags_are_set_removed_and_replaced(tenant: Tenant) -> None:
     assert await now(tenant, path) == {"d": "4", "task_id": "t"}
 
 
-async def test_one_tag_is_shown_and_removed(tenant: Tenant) -> None:
+async def test_one_tag_is_returned_and_deleted(tenant: Tenant) -> None:
     path = await tagged_volume(tenant, **{"a/b": "1"})
     item = f"{path}/metadata_item"
 
@@ -56,7 +56,7 @@ async def test_one_tag_is_shown_and_removed(tenant: Tenant) -> None:
         assert (answer.status_code, answer.json()["message"]) == (404, "Tag a/b could not be found")
 
 
-async def test_a_read_only_tag_is_not_removed(tenant: Tenant) -> None:
+async def test_a_read_only_tag_cannot_be_deleted(tenant: Tenant) -> None:
     path = await tagged_volume(tenant)
 
     answer = await tenant.api.delete(f"{path}/metadata_item", params={"key": "task_id"})
@@ -65,7 +65,7 @@ async def test_a_read_only_tag_is_not_removed(tenant: Tenant) -> None:
     assert await now(tenant, path) == {"task_id": "t"}
 
 
-async def test_the_key_must_be_told(tenant: Tenant) -> None:
+async def test_the_key_is_required(tenant: Tenant) -> None:
     path = await tagged_volume(tenant)
 
     for answer in (await tenant.api.get(f"{path}/metadata_item"), await tenant.api.delete(f"{path}/metadata_item")):
@@ -74,14 +74,14 @@ async def test_the_key_must_be_told(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize("body", [{"a b": "c"}, {"a": ""}, {"a": 1}, [], {"a": "b", "a ": "c"}])
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-async def test_what_is_no_tag_is_refused(tenant: Tenant, method: str, body: object) -> None:
+async def test_an_invalid_tag_is_400(tenant: Tenant, method: str, body: object) -> None:
     path = await tagged_volume(tenant, a="1")
 
     assert (await tenant.api.request(method, f"{path}/metadata", json=body)).status_code == 400
     assert await now(tenant, path) == {"a": "1", "task_id": "t"}
 
 
-async def test_a_snapshots_tags_are_replaced_and_it_is_shown(tenant: Tenant) -> None:
+async def test_replacing_a_snapshots_tags_returns_the_snapshot(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant), labels={"a": "1"})
     path = tenant.path("snapshots", snapshot.id)
 
@@ -91,7 +91,7 @@ async def test_a_snapshots_tags_are_replaced_and_it_is_shown(tenant: Tenant) -> 
     assert [(tag["key"], tag["value"]) for tag in answer.json()["tags"]] == [("b", "2")]
 
 
-async def test_a_locked_snapshot_keeps_its_tags(tenant: Tenant) -> None:
+async def test_the_tags_of_a_locked_snapshot_cannot_change(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant), task_id="t")
 
     answer = await tenant.api.put(tenant.path("snapshots", snapshot.id, "metadata"), json={"b": "2"})
@@ -99,7 +99,7 @@ async def test_a_locked_snapshot_keeps_its_tags(tenant: Tenant) -> None:
     assert answer.status_code == 409
 
 
-async def test_each_change_is_told_in_the_audit_log_as_what_it_was(tenant: Tenant) -> None:
+async def test_each_tag_change_is_in_the_audit_log_under_its_own_action(tenant: Tenant) -> None:
     path = await tagged_volume(tenant)
     snapshot = await a_snapshot(tenant, await a_volume(tenant))
     await tenant.api.post(f"{path}/metadata", json={"a": "1"})

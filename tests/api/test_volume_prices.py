@@ -24,7 +24,7 @@ async def price(tenant: Tenant, noun: str, **body: Any) -> httpx.Response:
         ({"source": "new-volume", "size": 102400, "type_name": "ultra"}, 30720.0),
     ],
 )
-async def test_a_volume_costs_by_size_and_type(tenant: Tenant, body: dict[str, Any], month: float) -> None:
+async def test_a_volume_price_depends_on_size_and_type(tenant: Tenant, body: dict[str, Any], month: float) -> None:
     answer = (await price(tenant, "volumes", **body)).json()
 
     assert answer["price_per_month"] == answer["price_without_discount_per_month"] == month
@@ -32,7 +32,7 @@ async def test_a_volume_costs_by_size_and_type(tenant: Tenant, body: dict[str, A
     assert (answer["currency_code"], answer["price_status"], answer["discount_percent"]) == ("EUR", "show", 0)
 
 
-async def test_one_from_a_snapshot_costs_as_its_volume_unless_it_is_to_be_otherwise(tenant: Tenant) -> None:
+async def test_a_volume_from_a_snapshot_defaults_to_its_size_and_type(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant, size=20, type_name="ssd_hiiops"))
     asked = {"source": "snapshot", "snapshot_id": snapshot.id}
 
@@ -44,7 +44,9 @@ async def test_one_from_a_snapshot_costs_as_its_volume_unless_it_is_to_be_otherw
     assert (alike.json()["price_per_month"], other.json()["price_per_month"]) == (3.0, 1.8)
 
 
-async def test_a_snapshot_costs_by_the_size_of_its_volume(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_snapshot_price_depends_on_the_size_of_its_volume(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cloud, volume = tenant.running.cloud, await a_volume(tenant, size=20)
     prices = replace(cloud.catalogue.prices, snapshot_per_gib_month=Decimal("0.05"), tax_percent=Decimal(20))
     monkeypatch.setattr(cloud, "catalogue", replace(cloud.catalogue, prices=prices))
@@ -66,13 +68,13 @@ async def test_a_snapshot_costs_by_the_size_of_its_volume(tenant: Tenant, monkey
         ({}, "source"),
     ],
 )
-async def test_what_has_no_price_is_told_by_its_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+async def test_an_invalid_price_request_names_the_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
     answer = await price(tenant, "volumes", **body)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
 
 
-async def test_what_is_anothers_has_no_price(tenant: Tenant, stranger: Tenant) -> None:
+async def test_another_tenants_resources_cannot_be_priced(tenant: Tenant, stranger: Tenant) -> None:
     volume = await a_volume(stranger)
     snapshot = await a_snapshot(stranger, volume)
 
@@ -80,7 +82,7 @@ async def test_what_is_anothers_has_no_price(tenant: Tenant, stranger: Tenant) -
     assert (await price(tenant, "volumes", source="snapshot", snapshot_id=snapshot.id)).status_code == 404
 
 
-async def test_who_may_only_look_may_ask_for_prices(tenant: Tenant) -> None:
+async def test_a_reader_can_preview_prices(tenant: Tenant) -> None:
     path = f"/cloud/v1/pricing/{tenant.here}/volumes"
 
     answer = await tenant.clients[Role.USERS].post(path, json={"source": "new-volume", "size": 1})

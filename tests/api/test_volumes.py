@@ -39,7 +39,7 @@ async def every(tenant: Tenant) -> list[dict[str, Any]]:
     return list((await tenant.api.get(tenant.path("volumes"))).json()["results"])
 
 
-async def test_a_blank_volume_is_made_and_shown_whole(tenant: Tenant) -> None:
+async def test_an_empty_volume_is_created_and_returned_with_all_fields(tenant: Tenant) -> None:
     task = await tenant.finished(await make(tenant, tags={"of": "mine"}))
 
     (volume_id,) = task["created_resources"]["volumes"]
@@ -57,7 +57,7 @@ async def test_a_blank_volume_is_made_and_shown_whole(tenant: Tenant) -> None:
     assert driver_of(tenant.running).volume(volume_id) == (10, "standard", None, None)
 
 
-async def test_a_volume_from_an_image_can_be_booted_and_tells_of_the_image(tenant: Tenant) -> None:
+async def test_a_volume_from_an_image_is_bootable_and_has_the_image_metadata(tenant: Tenant) -> None:
     volume = await made(tenant, source="image", image_id=UBUNTU, size=20, type_name="ssd_hiiops")
 
     assert (volume["bootable"], volume["volume_type"], volume["size"]) == (True, "ssd_hiiops", 20)
@@ -65,7 +65,7 @@ async def test_a_volume_from_an_image_can_be_booted_and_tells_of_the_image(tenan
     assert (image["image_id"], image["image_name"], image["os_distro"]) == (UBUNTU, "ubuntu-22.04-x64", "ubuntu")
 
 
-async def test_a_volume_from_a_snapshot_is_like_the_volume_that_was_taken(tenant: Tenant) -> None:
+async def test_a_volume_from_a_snapshot_is_like_the_original_volume(tenant: Tenant) -> None:
     origin = await a_volume(tenant, size=7, type_name="ssd_hiiops", bootable=True, image_id=UBUNTU)
     snapshot = await a_snapshot(tenant, origin)
 
@@ -81,7 +81,7 @@ async def test_a_volume_from_a_snapshot_is_like_the_volume_that_was_taken(tenant
     ("name", "iops", "mbps"),
     [("standard", 60, 4), ("ssd_hiiops", 600, 25), ("ssd_lowlatency", 5000, 300), ("cold", 1000, 100)],
 )
-async def test_each_type_has_limits_of_its_own(tenant: Tenant, name: str, iops: int, mbps: int) -> None:
+async def test_each_volume_type_has_its_own_speed_limits(tenant: Tenant, name: str, iops: int, mbps: int) -> None:
     volume = await made(tenant, type_name=name)
 
     assert volume["limiter_stats"] == {
@@ -110,9 +110,7 @@ async def test_each_type_has_limits_of_its_own(tenant: Tenant, name: str, iops: 
         ({"attachment_tag": "a,b"}, "attachment_tag"),
     ],
 )
-async def test_what_a_new_volume_cannot_be_is_told_by_its_field(
-    tenant: Tenant, body: dict[str, Any], field: str
-) -> None:
+async def test_an_invalid_new_volume_names_the_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
     answer = await make(tenant, **body)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field]), answer.text
@@ -128,7 +126,7 @@ async def test_a_volume_from_a_snapshot_has_its_size(tenant: Tenant, size: int) 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["size"])
 
 
-async def test_only_types_that_take_snapshots_can_be_made_from_one(tenant: Tenant) -> None:
+async def test_only_types_that_support_snapshots_can_be_created_from_one(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant))
 
     answer = await make(tenant, source="snapshot", snapshot_id=snapshot.id, type_name="cold")
@@ -139,13 +137,13 @@ async def test_only_types_that_take_snapshots_can_be_made_from_one(tenant: Tenan
 @pytest.mark.parametrize(
     ("source", "named", "noun"), [("image", "image_id", "Image"), ("snapshot", "snapshot_id", "Snapshot")]
 )
-async def test_what_a_volume_is_made_of_must_be_there(tenant: Tenant, source: str, named: str, noun: str) -> None:
+async def test_a_missing_source_is_404(tenant: Tenant, source: str, named: str, noun: str) -> None:
     answer = await make(tenant, source=source, **{named: NOTHING})
 
     assert (answer.status_code, answer.json()["message"]) == (404, f"{noun} {NOTHING} could not be found")
 
 
-async def test_another_tenants_snapshot_is_not_there(tenant: Tenant, stranger: Tenant) -> None:
+async def test_another_tenants_snapshot_is_404(tenant: Tenant, stranger: Tenant) -> None:
     snapshot = await a_snapshot(stranger, await a_volume(stranger))
 
     answer = await make(tenant, source="snapshot", snapshot_id=snapshot.id)
@@ -153,13 +151,13 @@ async def test_another_tenants_snapshot_is_not_there(tenant: Tenant, stranger: T
     assert answer.status_code == 404
 
 
-async def test_a_snapshot_that_is_not_ready_makes_no_volume(tenant: Tenant) -> None:
+async def test_a_snapshot_that_is_not_available_is_409(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant), status="creating")
 
     assert (await make(tenant, source="snapshot", snapshot_id=snapshot.id)).status_code == 409
 
 
-async def test_a_volume_can_be_attached_as_it_is_made(tenant: Tenant) -> None:
+async def test_a_volume_can_be_attached_at_creation(tenant: Tenant) -> None:
     instance = await an_instance(tenant, name="host")
 
     volume = await made(tenant, instance_id_to_attach_to=instance.id, attachment_tag="logs")
@@ -172,7 +170,7 @@ async def test_a_volume_can_be_attached_as_it_is_made(tenant: Tenant) -> None:
     assert (await now_of(tenant, instance)).task_id is None
 
 
-async def test_meanwhile_both_are_locked(tenant: Tenant) -> None:
+async def test_volume_and_instance_are_locked_during_the_creation(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     await disturb(tenant, FaultKind.HOLD, "create_volume")
 
@@ -186,7 +184,7 @@ async def test_meanwhile_both_are_locked(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("step", ["make the volume", "attach it"])
-async def test_a_creation_that_fails_leaves_nothing_behind(tenant: Tenant, step: str) -> None:
+async def test_a_failed_creation_leaves_nothing(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
     before = driver_of(tenant.running).counts()
     await disturb(tenant, FaultKind.FAIL, "create_volume", step)
@@ -200,7 +198,7 @@ async def test_a_creation_that_fails_leaves_nothing_behind(tenant: Tenant, step:
     assert (await now_of(tenant, instance)).task_id is None
 
 
-async def test_a_bare_metal_server_takes_no_volume(tenant: Tenant) -> None:
+async def test_a_volume_cannot_be_attached_to_a_bare_metal_server(tenant: Tenant) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
 
     assert (await make(tenant, instance_id_to_attach_to=server.id)).status_code == 409
@@ -208,7 +206,7 @@ async def test_a_bare_metal_server_takes_no_volume(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(("quota", "limit"), [("volume_count", 1), ("volume_size", 19)])
-async def test_a_used_up_quota_is_told_with_its_numbers(
+async def test_an_exceeded_quota_is_403_with_its_numbers(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, quota: str, limit: int
 ) -> None:
     await a_volume(tenant)
@@ -221,9 +219,7 @@ async def test_a_used_up_quota_is_told_with_its_numbers(
     assert answer.json()["info"]["limit"] == limit
 
 
-async def test_of_many_who_make_volumes_at_once_no_more_succeed_than_the_quota_allows(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_concurrent_creations_do_not_exceed_the_quota(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     allow(tenant, monkeypatch, volume_size=35)
 
     answers = await asyncio.gather(*(make(tenant) for _ in range(10)))
@@ -235,7 +231,7 @@ async def test_of_many_who_make_volumes_at_once_no_more_succeed_than_the_quota_a
             await tenant.finished(answer)
 
 
-async def test_a_rename_and_tags_are_a_merge_patch(tenant: Tenant) -> None:
+async def test_name_and_tags_are_changed_by_merge_patch(tenant: Tenant) -> None:
     volume = await made(tenant, tags={"a": "1", "b": "2"})
     path = tenant.path("volumes", volume["id"])
 
@@ -251,14 +247,14 @@ async def test_a_rename_and_tags_are_a_merge_patch(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("body", [{"name": "x"}, {"name": None}, {"tags": {"a=b": "c"}}, {"tags": []}])
-async def test_a_patch_that_is_wrong_changes_nothing(tenant: Tenant, body: dict[str, Any]) -> None:
+async def test_an_invalid_patch_changes_nothing(tenant: Tenant, body: dict[str, Any]) -> None:
     volume = await a_volume(tenant)
 
     assert (await tenant.api.patch(tenant.path("volumes", volume.id), json=body)).status_code == 400
     assert await volume_now(tenant, volume) == volume
 
 
-async def test_patches_of_different_tags_all_survive(tenant: Tenant) -> None:
+async def test_concurrent_patches_of_different_tags_are_all_applied(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     path = tenant.path("volumes", volume.id)
 
@@ -289,7 +285,7 @@ async def test_a_volume_is_deleted_with_its_snapshots(tenant: Tenant) -> None:
     assert list(left) == []
 
 
-async def test_a_snapshot_of_another_volume_stops_the_deletion(tenant: Tenant) -> None:
+async def test_a_snapshot_of_another_volume_prevents_the_deletion(tenant: Tenant) -> None:
     volume, other = await a_volume(tenant), await a_snapshot(tenant, await a_volume(tenant))
 
     answer = await tenant.api.delete(tenant.path("volumes", volume.id), params={"snapshots": other.id})
@@ -298,7 +294,7 @@ async def test_a_snapshot_of_another_volume_stops_the_deletion(tenant: Tenant) -
     assert await volume_now(tenant, volume) == volume
 
 
-async def test_a_volume_in_use_is_not_deleted(tenant: Tenant) -> None:
+async def test_an_attached_volume_cannot_be_deleted(tenant: Tenant) -> None:
     volume = await a_volume(tenant, await an_instance(tenant))
 
     answer = await tenant.api.delete(tenant.path("volumes", volume.id))
@@ -307,7 +303,7 @@ async def test_a_volume_in_use_is_not_deleted(tenant: Tenant) -> None:
     assert answer.status_code == 409
 
 
-async def test_a_volume_of_which_a_snapshot_is_being_taken_is_not_deleted(tenant: Tenant) -> None:
+async def test_a_volume_with_a_snapshot_in_creation_cannot_be_deleted(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await a_snapshot(tenant, volume, status="creating", task_id=NOTHING)
 
@@ -316,7 +312,7 @@ async def test_a_volume_of_which_a_snapshot_is_being_taken_is_not_deleted(tenant
 
 
 @pytest.mark.parametrize("step", ["destroy the snapshots", "destroy the volume"])
-async def test_a_deletion_that_fails_can_be_asked_for_again(tenant: Tenant, step: str) -> None:
+async def test_a_failed_deletion_can_be_repeated(tenant: Tenant, step: str) -> None:
     volume = await a_volume(tenant)
     await a_snapshot(tenant, volume)
     await disturb(tenant, FaultKind.FAIL, "delete_volume", step)
@@ -331,7 +327,7 @@ async def test_a_deletion_that_fails_can_be_asked_for_again(tenant: Tenant, step
     assert await volume_now(tenant, volume) is None
 
 
-async def test_what_a_task_holds_is_not_changed_by_another(tenant: Tenant) -> None:
+async def test_a_locked_volume_cannot_be_changed(tenant: Tenant) -> None:
     volume, path = await a_volume(tenant, task_id=NOTHING), tenant.path("volumes")
     body = {"instance_id": NOTHING, "name": "other", "size": 20, "volume_type": "ssd_hiiops"}
 
@@ -364,7 +360,7 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     assert {line.resources[0]["resource_id"] for line in lines} == {volume["id"]}
 
 
-async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_older_clients_get_tags_under_the_older_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     volume = await a_volume(tenant, labels={"a": "b"})
     assert "metadata" not in await shown(tenant, volume.id)
     monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
@@ -376,13 +372,13 @@ async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeyp
     assert (await every(tenant))[0] == view
 
 
-async def test_older_clients_say_metadata(tenant: Tenant) -> None:
+async def test_older_clients_can_send_metadata(tenant: Tenant) -> None:
     volume = await made(tenant, metadata={"a": "b"}, instance_id_to_attach_to="")
 
     assert [tag["key"] for tag in volume["tags"]] == ["a", "task_id"]
 
 
-async def test_nothing_is_made_in_a_project_that_is_not_there_or_a_region_that_is_not(tenant: Tenant) -> None:
+async def test_creation_in_a_missing_project_or_region_is_404(tenant: Tenant) -> None:
     for path in (f"/cloud/v1/volumes/{tenant.project_id}/9", f"/cloud/v1/volumes/999999/{REGION}"):
         assert (await tenant.api.post(path, json=BLANK)).status_code == 404
         assert (await tenant.api.get(path)).status_code == 404

@@ -19,7 +19,7 @@ async def names(tenant: Tenant, **query: Any) -> list[str]:
     return [volume["name"] for volume in reversed(answer["results"])]
 
 
-async def test_the_latest_comes_first_and_pages_count_all(tenant: Tenant) -> None:
+async def test_the_latest_is_first_and_count_is_the_total(tenant: Tenant) -> None:
     for at in range(5):
         await a_volume(tenant, name=f"disk-{at}", created_at=at * 1_000_000)
 
@@ -30,13 +30,13 @@ async def test_the_latest_comes_first_and_pages_count_all(tenant: Tenant) -> Non
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "offset=-1", "bootable=perhaps", "tag_key_value=a"])
-async def test_a_wrong_parameter_is_told(tenant: Tenant, query: str) -> None:
+async def test_an_invalid_parameter_is_400(tenant: Tenant, query: str) -> None:
     answer = await tenant.api.get(f"{tenant.path('volumes')}?{query}")
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [query.partition("=")[0]])
 
 
-async def test_a_list_shows_what_a_single_look_shows(tenant: Tenant) -> None:
+async def test_list_and_get_return_the_same_view(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     volume = await a_volume(tenant, instance, labels={"a": "b"})
     await a_snapshot(tenant, volume)
@@ -51,7 +51,7 @@ async def test_a_list_shows_what_a_single_look_shows(tenant: Tenant) -> None:
     ]
 
 
-async def test_filters_by_what_hangs_where(tenant: Tenant) -> None:
+async def test_filters_by_attachment(tenant: Tenant) -> None:
     one, other = await an_instance(tenant, name="one"), await an_instance(tenant, name="other")
     await a_volume(tenant, one, name="on-one")
     await a_volume(tenant, name="loose")
@@ -65,7 +65,7 @@ async def test_filters_by_what_hangs_where(tenant: Tenant) -> None:
     assert await names(tenant, bootable="false", has_attachments="true") == ["on-one"]
 
 
-async def test_filters_by_parts_of_ids_and_names_that_stand_for_themselves(tenant: Tenant) -> None:
+async def test_filters_by_parts_of_ids_and_names_without_wildcards(tenant: Tenant) -> None:
     first = await a_volume(tenant, name="Data_100%")
     await a_volume(tenant, name="data-2")
 
@@ -76,7 +76,7 @@ async def test_filters_by_parts_of_ids_and_names_that_stand_for_themselves(tenan
     assert await names(tenant, name_part="data", id_part="nowhere") == []
 
 
-async def test_filters_by_tags_ask_for_all_of_them(tenant: Tenant) -> None:
+async def test_filters_by_tags_require_all_of_them(tenant: Tenant) -> None:
     await a_volume(tenant, name="one", labels={"a": "1", "b": "2"})
     await a_volume(tenant, name="two", labels={"a": "2", "cluster_id": "k8s"})
 
@@ -88,7 +88,7 @@ async def test_filters_by_tags_ask_for_all_of_them(tenant: Tenant) -> None:
     assert await names(tenant, cluster_id="k8s", tag_key="b") == []
 
 
-async def test_nobody_sees_anothers_volumes(tenant: Tenant, stranger: Tenant) -> None:
+async def test_another_tenants_volumes_are_not_listed(tenant: Tenant, stranger: Tenant) -> None:
     volume = await a_volume(tenant)
 
     assert await names(stranger) == []

@@ -11,7 +11,7 @@ from tests.tenants import REGION, Tenant
 UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
 
 
-async def test_a_volumes_whole_life(tenant: Tenant) -> None:
+async def test_the_life_cycle_of_a_volume(tenant: Tenant) -> None:
     volumes, instance = tenant.sdk.cloud.volumes, await an_instance(tenant)
 
     volume = await volumes.create_and_poll(
@@ -59,7 +59,7 @@ async def test_volumes_from_an_image_and_a_snapshot(tenant: Tenant) -> None:
     assert (copy.bootable, copy.size, copy.volume_type) == (True, 20, "standard")
 
 
-async def test_a_snapshots_whole_life(tenant: Tenant) -> None:
+async def test_the_life_cycle_of_a_snapshot(tenant: Tenant) -> None:
     snapshots, volume = tenant.sdk.cloud.volume_snapshots, await a_volume(tenant)
 
     snapshot = await snapshots.create_and_poll(
@@ -92,7 +92,7 @@ async def test_lists_are_read_page_by_page(tenant: Tenant) -> None:
     assert (set(snapshots), len(snapshots)) == (taken, 3)
 
 
-async def test_what_cannot_be_is_an_error_of_the_clients(tenant: Tenant) -> None:
+async def test_an_invalid_request_raises_the_clients_error(tenant: Tenant) -> None:
     volume = await a_volume(tenant, await an_instance(tenant))
 
     with pytest.raises(ConflictError):

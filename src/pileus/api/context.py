@@ -23,7 +23,10 @@ from pileus.tasks.completion import TaskWaiters
 
 @dataclass(slots=True)
 class AppState:
-    """What all requests of a process share. `patience`: seconds that a request waits for the end of a task."""
+    """The state that all requests of a process share.
+
+    `patience` is the time in seconds that a request waits for the end of a task.
+    """
 
     db: Database
     catalogue: Catalogue
@@ -122,6 +125,6 @@ class RequestContext(Context):
 
 
 CONTEXT: ContextVar[RequestContext] = ContextVar("context")
-"""The context of the request that is being answered."""
+"""The context of the current request."""
 Ctx = NamedDependency[RequestContext]
 """The parameter of a handler that takes the context: `ctx: Ctx`."""

@@ -1,4 +1,4 @@
-"""Start a task: write its row and its entry in the audit log, in the transaction that locks the records."""
+"""Start tasks and acknowledge them."""
 
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from pileus.store.database import Tx
 A = TypeVar("A", bound=Struct)
 
 
-async def start_task(  # the type fixes the arguments; the rest has defaults
+async def start_task(
     tx: Tx,
     ctx: Context,
     task_id: str,
@@ -41,3 +41,24 @@ async def start_task(  # the type fixes the arguments; the rest has defaults
     if entry is not None:
         await audit(tx, ctx, entry, task_id=task_id)
     return await tasks.add(tx, task)
+
+
+async def acknowledge_task(tx: Tx, ctx: Context, task_id: str) -> Task:
+    """Record that the caller has seen how a task ended. Raises NotFound, or Conflict while the task runs."""
+    task = await tasks.get(tx, ctx.caller.client_id, task_id)
+    return await tasks.acknowledge(tx, task, task.acknowledged(ctx.caller.user_id, ctx.now()))
+
+
+async def acknowledge_tasks(
+    tx: Tx, ctx: Context, *, project_id: int | None, region_id: int | None, task_ids: list[str] | None = None
+) -> None:
+    """Acknowledge the tasks that have ended, limited to a project, a region or given ids; None does not limit."""
+    if task_ids == []:
+        return
+    task_filter = tasks.TaskFilter(
+        ids=task_ids,
+        project_ids=None if project_id is None else [project_id],
+        region_ids=None if region_id is None else [region_id],
+    )
+    caller = ctx.caller
+    await tasks.acknowledge_all(tx, caller.client_id, task_filter, user_id=caller.user_id, now=ctx.now())

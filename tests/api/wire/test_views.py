@@ -170,11 +170,11 @@ def page(*views: Any) -> Page[Any]:
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_it_has_the_published_shape(method: str, path: str, status: int, view: Any) -> None:
+def test_the_view_has_the_published_shape(method: str, path: str, status: int, view: Any) -> None:
     check_answer(method, path, status, msgspec.json.encode(view))
 
 
-def test_a_price_by_the_hour_and_by_the_month_agree() -> None:
+def test_hourly_and_monthly_prices_agree() -> None:
     priced = PricedFlavor.priced(FLAVOR, "EUR")
 
     assert (priced.price_per_hour, priced.price_per_month, priced.price_status) == (0.01, 7.3, "show")

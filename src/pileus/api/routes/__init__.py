@@ -1,4 +1,4 @@
-"""The published operations, one module a noun."""
+"""The routes, one module per noun."""
 
 from pileus.api.routes import health, tasks
 from pileus.api.routes.account import projects, quotas, regions, reports, subscriptions, user_actions

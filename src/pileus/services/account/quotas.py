@@ -1,4 +1,4 @@
-"""Keeping to quotas: whoever makes more of something asks here, in the transaction that writes it."""
+"""Check quotas before resources are created, and set limits and the notification threshold."""
 
 import logging
 from collections.abc import Mapping
@@ -7,9 +7,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from pileus.domain.account import quota_checks
-from pileus.domain.account.quotas import QuotaThreshold, crossed_thresholds
+from pileus.domain.account.quotas import EVERYWHERE, QuotaThreshold, crossed_thresholds, parse_limits
 from pileus.domain.account.regions import Region
 from pileus.domain.catalogue import Catalogue
+from pileus.domain.context import Context
+from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.store.account import quotas, usage
 from pileus.store.database import Tx
@@ -17,43 +19,85 @@ from pileus.store.database import Tx
 LOG = logging.getLogger(__name__)
 
 
-async def check(tx: Tx, catalogue: Catalogue, place: Place, asked: Mapping[str, int], now: int) -> None:
-    """Return if a tenant may have so much more in a region, by the names of quotas; raises QuotaExceeded.
+async def check_quotas(tx: Tx, ctx: Context, demand: Mapping[str, int]) -> None:
+    """Check that the tenant may have `demand` more in the region of the request, by quota name.
 
-    Until the transaction ends nobody else can ask for the same tenant. Where this brings usage to the tenant's
-    threshold, it is told so.
+    Raises NotFound for an unknown region, or QuotaExceeded.
+    """
+    ctx.region()
+    await check_regional_quotas(tx, ctx.catalogue, ctx.place, demand, ctx.now())
+
+
+async def check_regional_quotas(
+    tx: Tx, catalogue: Catalogue, place: Place, demand: Mapping[str, int], now: int
+) -> None:
+    """Check that the tenant may have `demand` more in a region, by quota name. Raises QuotaExceeded.
+
+    The tenant's usage stays locked until the transaction ends. If the demand takes usage to the tenant's threshold, a
+    notification is saved.
     """
     used = await usage.lock_and_count(tx, place, catalogue)
-    await _checked(tx, catalogue, place, used, asked, now, catalogue.region(place.region_id))
+    await _check_demand(tx, catalogue, place, used, demand, now, catalogue.region(place.region_id))
 
 
-async def within_global(tx: Tx, catalogue: Catalogue, place: Place, asked: Mapping[str, int], now: int) -> None:
-    """The same for what is counted in all regions together."""
-    await _checked(tx, catalogue, place, await usage.lock_and_count_global(tx, place.client_id), asked, now, None)
+async def check_global_quotas(tx: Tx, ctx: Context, demand: Mapping[str, int]) -> None:
+    """Like `check_regional_quotas`, for the quotas that are counted in all regions together."""
+    used = await usage.lock_and_count_global(tx, ctx.place.client_id)
+    await _check_demand(tx, ctx.catalogue, ctx.place, used, demand, ctx.now(), None)
 
 
-async def _checked(  # each is a fact of its own
+async def set_quotas(tx: Tx, ctx: Context, region_id: int, limits: Mapping[str, int]) -> None:
+    """Set limits of the caller's tenant, by `<quota>_limit`; EVERYWHERE stands for the global quotas.
+
+    Raises Invalid for an unknown quota, or NotFound for an unknown region.
+    """
+    parsed = parse_limits(limits, everywhere=region_id == EVERYWHERE)
+    if region_id != EVERYWHERE:
+        ctx.region()
+    await quotas.set_limits(tx, ctx.caller.client_id, region_id, parsed)
+
+
+async def set_notification_threshold(tx: Tx, client_id: int, threshold: int) -> QuotaThreshold:
+    """Set the usage, in percent of any limit, that triggers a notification; the last notification stays."""
+    existing = await quotas.threshold_of(tx, client_id)
+    if existing is None:
+        return await quotas.save_threshold(tx, None, QuotaThreshold(client_id=client_id, threshold=threshold))
+    return await quotas.save_threshold(tx, existing, replace(existing, threshold=threshold))
+
+
+async def delete_notification_threshold(tx: Tx, client_id: int) -> None:
+    """Delete a tenant's threshold. Raises NotFound."""
+    if await quotas.threshold_of(tx, client_id) is None:
+        raise not_found("Notification threshold", client_id)
+    await quotas.remove_threshold(tx, client_id)
+
+
+async def _check_demand(
     tx: Tx,
     catalogue: Catalogue,
     place: Place,
     used: Mapping[str, int],
-    asked: Mapping[str, int],
+    demand: Mapping[str, int],
     now: int,
     region: Region | None,
 ) -> None:
-    allowed = await quotas.limits_of(tx, place, catalogue)
-    quota_checks.check(allowed, used, asked)
+    limits = await quotas.limits_of(tx, place, catalogue)
+    quota_checks.check(limits, used, demand)
     threshold = await quotas.threshold_of(tx, place.client_id)
-    told = crossed_thresholds(allowed, used, asked, threshold.threshold) if threshold else {}
-    if threshold is not None and told:
-        await _warned(tx, threshold, told, region, now)
+    if threshold is None:
+        return
+    crossed = crossed_thresholds(limits, used, demand, threshold.threshold)
+    if crossed:
+        await _save_notification(tx, threshold, crossed, region, now)
 
 
-async def _warned(tx: Tx, before: QuotaThreshold, told: Mapping[str, Any], region: Region | None, now: int) -> None:
-    """Keep what a tenant is to be told, and tell the operator's log."""
-    message: dict[str, Any] = {"global_quotas": told, "regional_quotas": []}
+async def _save_notification(
+    tx: Tx, threshold: QuotaThreshold, crossed: Mapping[str, Any], region: Region | None, now: int
+) -> None:
+    """Save the notification for the tenant and log a warning for the operator."""
+    message: dict[str, Any] = {"global_quotas": crossed, "regional_quotas": []}
     if region is not None:
-        here = {"region_id": region.id, "region_name": region.display_name}
-        message = {"global_quotas": {}, "regional_quotas": [{**told, **here}]}
-    await quotas.save_threshold(tx, before, replace(before, last_sending=now, last_message=message))
-    LOG.warning("Quota threshold reached", extra={"client_id": before.client_id, "quotas": sorted(told)})
+        regional = {**crossed, "region_id": region.id, "region_name": region.display_name}
+        message = {"global_quotas": {}, "regional_quotas": [regional]}
+    await quotas.save_threshold(tx, threshold, replace(threshold, last_sending=now, last_message=message))
+    LOG.warning("Quota threshold reached", extra={"client_id": threshold.client_id, "quotas": sorted(crossed)})

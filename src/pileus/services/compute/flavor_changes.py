@@ -8,7 +8,7 @@ from pileus.domain.compute.task_types import RESIZE_VM, ResizeInstanceArgs
 from pileus.domain.context import Context
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.compute import Compute
-from pileus.services.account.request_quotas import check_quotas
+from pileus.services.account.quotas import check_quotas
 from pileus.services.compute.capacities import check_capacity
 from pileus.services.tasks import start_task
 from pileus.store.compute import images, instances

@@ -12,7 +12,7 @@ from pileus.domain.errors import Conflict
 from pileus.domain.storage.volumes import Volume
 from pileus.domain.tags import Tags, make_tags
 from pileus.domain.tasks import Task
-from pileus.services.account.request_quotas import check_quotas
+from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import audit
 from pileus.services.tasks import start_task
 from pileus.store import tags

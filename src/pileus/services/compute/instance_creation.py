@@ -13,7 +13,7 @@ from pileus.domain.network.interfaces import AttachedInterface
 from pileus.domain.storage.disks import OrderSources
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.compute import Compute
-from pileus.services.account.request_quotas import check_quotas
+from pileus.services.account.quotas import check_quotas
 from pileus.services.compute.capacities import check_capacity
 from pileus.services.compute.order_sources import resolve_sources
 from pileus.services.network.ddos_profiles import protect_public_address

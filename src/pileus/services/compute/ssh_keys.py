@@ -6,7 +6,7 @@ from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.ssh_keys import SSHKey, fingerprint
 from pileus.domain.context import Context
 from pileus.domain.places import Place
-from pileus.services.account.request_quotas import check_global_quotas
+from pileus.services.account.quotas import check_global_quotas
 from pileus.services.account.user_actions import audit
 from pileus.store.account import projects
 from pileus.store.compute import ssh_keys

@@ -21,7 +21,7 @@ from pileus.domain.network.task_types import (
 )
 from pileus.domain.tags import TagPatch, make_tags, merged, validate_tags
 from pileus.domain.tasks import Task
-from pileus.services.account.request_quotas import check_quotas
+from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import audit
 from pileus.services.network.ddos_profiles import lock_profiles_of_floating_ips
 from pileus.services.tasks import start_task

@@ -34,7 +34,7 @@ from pileus.domain.network.task_types import (
     InterfaceArgs,
 )
 from pileus.domain.tasks import Task
-from pileus.services.account.request_quotas import check_quotas
+from pileus.services.account.quotas import check_quotas
 from pileus.services.network.ddos_profiles import lock_profiles_of_ports, protect_public_address
 from pileus.services.network.floating_ips import allocate_floating_ip, target_on_port
 from pileus.services.network.interface_subnets import resolve_subnets

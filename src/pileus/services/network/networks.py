@@ -19,7 +19,7 @@ from pileus.domain.network.task_types import (
 )
 from pileus.domain.tags import make_tags, merged, validate_tags
 from pileus.domain.tasks import Task
-from pileus.services.account.request_quotas import check_quotas
+from pileus.services.account.quotas import check_quotas
 from pileus.services.network.routers import (
     check_no_floating_ip_uses,
     check_no_route_uses,

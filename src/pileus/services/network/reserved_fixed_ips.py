@@ -24,7 +24,7 @@ from pileus.domain.network.task_types import (
     DeleteReservedFixedIPArgs,
 )
 from pileus.domain.tasks import Task
-from pileus.services.account.request_quotas import check_quotas
+from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import audit
 from pileus.services.network.ddos_profiles import lock_profiles_of_ports
 from pileus.services.network.interfaces import InterfaceOwner, add_port

@@ -30,7 +30,7 @@ from pileus.domain.network.task_types import (
     UpdateRouterArgs,
 )
 from pileus.domain.tasks import Task
-from pileus.services.account.request_quotas import check_quotas
+from pileus.services.account.quotas import check_quotas
 from pileus.services.tasks import start_task
 from pileus.store.account import projects
 from pileus.store.database import Tx

@@ -18,7 +18,7 @@ from pileus.domain.network.task_types import (
 )
 from pileus.domain.tags import TagPatch, make_tags, merged, validate_tags
 from pileus.domain.tasks import Task, TaskType
-from pileus.services.account.request_quotas import check_quotas
+from pileus.services.account.quotas import check_quotas
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects

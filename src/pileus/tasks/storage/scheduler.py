@@ -20,7 +20,7 @@ from pileus.domain.storage.schedules import Schedule
 from pileus.domain.storage.task_types import CREATE_SNAPSHOT, DELETE_SNAPSHOT, CreateSnapshotArgs, DeleteSnapshotArgs
 from pileus.domain.storage.volumes import Snapshot, Volume
 from pileus.domain.tasks import Task, TaskState, TaskType
-from pileus.services.account import quotas
+from pileus.services.account.quotas import check_regional_quotas
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.store.storage import schedules, snapshots, volumes
@@ -94,7 +94,8 @@ class Scheduler:
         now = task.created_at
         try:
             await volumes.bump_revision(tx, volume.require_snapshottable())
-            await quotas.check(tx, self.catalogue, volume.place, await _quota_usage(tx, schedule, volume), now)
+            demand = await _quota_usage(tx, schedule, volume)
+            await check_regional_quotas(tx, self.catalogue, volume.place, demand, now)
         except Stale:
             raise
         except (Conflict, QuotaExceeded) as reason:

@@ -12,7 +12,8 @@ from pileus.api.auth import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.routes.compute.instance_reads import exceeded_quotas
-from pileus.api.wire.account.limits import CheckLimits, ExceededQuotas
+from pileus.api.wire.account.quota_requests import CheckLimits
+from pileus.api.wire.account.quotas import ExceededQuotas
 from pileus.api.wire.compute.baremetal import ServerCapacity
 from pileus.api.wire.compute.baremetal_requests import CheckServerLimits, FindServerFlavors
 from pileus.api.wire.compute.flavors import ServerFlavor

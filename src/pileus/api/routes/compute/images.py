@@ -39,7 +39,7 @@ IMAGE = TaggedResource(
     kind=images.KIND,
     group="image",
     get=images.get,
-    own=images.get_own,
+    get_own=images.get_own,
 )
 
 

@@ -5,8 +5,9 @@ from litestar.params import FromPath, FromQuery
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx
-from pileus.api.routes.metadata import TaggedResource, change_tags, map_routes, one_tag, without
+from pileus.api.routes.metadata import TaggedResource, change_tags, map_routes
 from pileus.api.wire.tags import TagView
+from pileus.services.tags import get_tag, without_tag
 from pileus.store.compute import instances
 from pileus.tasks.compute.machine_metadata import push_metadata
 
@@ -20,7 +21,7 @@ INSTANCE = TaggedResource(
     kind=instances.KIND,
     group="instance",
     get=instances.get,
-    told=push_metadata,
+    after_change=push_metadata,
 )
 
 
@@ -28,7 +29,7 @@ INSTANCE = TaggedResource(
 async def get_instance_metadata_item(ctx: Ctx, instance_id: FromPath[str], key: FromPath[str]) -> TagView:
     """Get a tag of an instance."""
     async with ctx.db.read() as tx:
-        return TagView.of(await one_tag(tx, ctx, INSTANCE, instance_id, key))
+        return TagView.of(await get_tag(tx, ctx, INSTANCE, instance_id, key))
 
 
 @delete(f"{ONE}/metadata/{{key:str}}", opt=WRITE, deprecated=True, tags=["Instances"])
@@ -37,7 +38,7 @@ async def delete_instance_metadata_item(ctx: Ctx, instance_id: FromPath[str], ke
 
     Deprecated: update the instance by PATCH.
     """
-    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda existing: without(key, existing))
+    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda existing: without_tag(key, existing))
 
 
 @get(ITEM, opt=READ, deprecated=True, tags=["Instances"])
@@ -46,7 +47,7 @@ async def get_instance_metadata_item_v2(
 ) -> TagView:
     """Get a tag of an instance. The key can have any characters."""
     async with ctx.db.read() as tx:
-        return TagView.of(await one_tag(tx, ctx, INSTANCE, instance_id, key))
+        return TagView.of(await get_tag(tx, ctx, INSTANCE, instance_id, key))
 
 
 @delete(ITEM, opt=WRITE, deprecated=True, tags=["Instances"])
@@ -54,7 +55,7 @@ async def delete_instance_metadata_item_v2(
     ctx: Ctx, instance_id: FromPath[str], key: FromQuery[str | None] = None
 ) -> None:
     """Remove a tag of an instance; a read-only tag cannot be removed. The key can have any characters."""
-    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda existing: without(key, existing))
+    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda existing: without_tag(key, existing))
 
 
 ROUTES = [

@@ -8,8 +8,10 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.wire.account.limits import CheckLimits, CountedInterface, ExceededQuotas
-from pileus.api.wire.account.prices import InstancePrice, ItemPrice, PreviewPrice, PricedVolume
+from pileus.api.wire.account.price_requests import PreviewPrice, PricedVolume
+from pileus.api.wire.account.prices import InstancePrice, ItemPrice
+from pileus.api.wire.account.quota_requests import CheckLimits, CountedInterface
+from pileus.api.wire.account.quotas import ExceededQuotas
 from pileus.api.wire.compute.instances import AvailableNames, RemoteConsole, RemoteConsoleView
 from pileus.api.wire.compute.metric_requests import MetricsRequest
 from pileus.api.wire.compute.metrics import DiskMetrics, MetricsView

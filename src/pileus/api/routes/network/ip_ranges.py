@@ -15,9 +15,9 @@ class IPRanges(Struct, kw_only=True):
 
 
 @get("/cloud/public/v1/ipranges/egress", opt=OPEN, tags=["IP Ranges"])
-async def list_egress_ip_ranges(cloud: NamedDependency[AppState]) -> IPRanges:
+async def list_egress_ip_ranges(app_state: NamedDependency[AppState]) -> IPRanges:
     """List the egress IP ranges of all regions: traffic from this cloud comes from these addresses."""
-    networks = cloud.catalogue.networks
+    networks = app_state.catalogue.networks
     return IPRanges(ranges=sorted({subnet.cidr for network in networks for subnet in network.subnets}))
 
 

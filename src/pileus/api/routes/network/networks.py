@@ -35,7 +35,7 @@ NOUN = TaggedResource(
     kind=networks.KIND,
     group="network",
     get=networks.get,
-    own=networks.get_own,
+    get_own=networks.get_own,
 )
 
 

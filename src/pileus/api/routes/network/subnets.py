@@ -28,7 +28,7 @@ NOUN = TaggedResource(
     kind=subnets.KIND,
     group="subnet",
     get=subnets.get,
-    own=subnets.get_own,
+    get_own=subnets.get_own,
 )
 
 

@@ -1,16 +1,15 @@
-"""Routes that attach volumes to instances and detach them: as tasks, and as the older verbs that wait."""
+"""Attach volumes to instances and detach them, and the older endpoints that wait for the task."""
 
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
-from pileus.api.context import Ctx, RequestContext
-from pileus.api.routes.storage.volume_views import show
+from pileus.api.context import Ctx
+from pileus.api.routes.storage.volume_views import read_volume_view
 from pileus.api.wire.storage.volume_requests import AttachVolume, DetachVolume
-from pileus.api.wire.storage.volume_views import VolumeView
+from pileus.api.wire.storage.volumes import VolumeView
 from pileus.api.wire.tasks import TaskIds
 from pileus.services.storage import volume_attachments as attachment_service
-from pileus.store.storage import volume_details, volumes
 
 ONE = "/cloud/v1/volumes/{project_id:int}/{region_id:int}/{volume_id:str}"
 ONE_V2 = "/cloud/v2/volumes/{project_id:int}/{region_id:int}/{volume_id:str}"
@@ -18,10 +17,10 @@ ONE_V2 = "/cloud/v2/volumes/{project_id:int}/{region_id:int}/{volume_id:str}"
 
 @post(f"{ONE_V2}/attach", opt=WRITE, status_code=200, tags=["Volumes"])
 async def attach_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[AttachVolume]) -> TaskIds:
-    """Attach a volume that is available to an instance, under `attachment_tag` if that is given.
+    """Attach an available volume to an instance, under `attachment_tag` if that is given.
 
     The instance can be running or stopped. A volume of type `ultra` can be attached only to an instance with a shared
-    flavor. Bare metal servers take no volumes.
+    flavor. Volumes cannot be attached to bare metal servers.
     """
     return await ctx.submit(
         lambda tx, task_id: attachment_service.attach_volume(
@@ -49,7 +48,7 @@ async def attach_volume_and_wait(ctx: Ctx, volume_id: FromPath[str], data: JSONB
             tx, ctx, volume_id, data.instance_id, task_id, tag=data.attachment_tag
         )
     )
-    return await current_volume(ctx, volume_id)
+    return await read_volume_view(ctx, volume_id)
 
 
 @post(f"{ONE}/detach", opt=WRITE, status_code=200, deprecated=True, tags=["Volumes"])
@@ -61,14 +60,7 @@ async def detach_volume_and_wait(ctx: Ctx, volume_id: FromPath[str], data: JSONB
     await ctx.submit_and_wait(
         lambda tx, task_id: attachment_service.detach_volume(tx, ctx, volume_id, data.instance_id, task_id)
     )
-    return await current_volume(ctx, volume_id)
-
-
-async def current_volume(ctx: RequestContext, volume_id: str) -> VolumeView:
-    """Read the volume again, after a task or a change."""
-    async with ctx.db.read() as tx:
-        volume = await volumes.get(tx, ctx.place, volume_id)
-        return show(ctx.app, volume, await volume_details.of(tx, volume))
+    return await read_volume_view(ctx, volume_id)
 
 
 ROUTES = [attach_volume, detach_volume, attach_volume_and_wait, detach_volume_and_wait]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from pileus.api.wire.account.limits import CountedInterface
+from pileus.api.wire.account.quota_requests import CountedInterface
 from pileus.api.wire.constraints import Name, NameTemplate, Uuid
 from pileus.api.wire.network.ddos_profile_requests import InterfaceDdosProfile
 from pileus.api.wire.network.interface_requests import NewInterface

@@ -1,4 +1,4 @@
-"""Volumes as the API shows them."""
+"""Volumes as the API returns them."""
 
 from msgspec import Struct, field
 from msgspec.structs import asdict
@@ -12,13 +12,13 @@ from pileus.domain.storage.volume_details import VolumeAttachmentDetails, Volume
 from pileus.domain.storage.volume_types import VolumeLimits
 from pileus.domain.storage.volumes import Volume
 
-TOLD = ("min_disk", "min_ram", "size", "disk_format", "os_distro", "os_type", "os_version", "architecture",
-        "hw_firmware_type", "hw_machine_type", "ssh_key")  # fmt: skip
-"""What a volume tells of the image on it."""
+IMAGE_FIELDS = ("min_disk", "min_ram", "size", "disk_format", "os_distro", "os_type", "os_version", "architecture",
+                "hw_firmware_type", "hw_machine_type", "ssh_key")  # fmt: skip
+"""Fields of the image that `volume_image_metadata` contains."""
 
 
 class VolumeAttachmentView(Struct, kw_only=True):
-    """Where a volume hangs."""
+    """The attachment of a volume to an instance."""
 
     attachment_id: str
     volume_id: str
@@ -29,22 +29,22 @@ class VolumeAttachmentView(Struct, kw_only=True):
     attached_at: str | None
 
     @classmethod
-    def of(cls, hanging: VolumeAttachmentDetails) -> "VolumeAttachmentView":
-        """Show an attachment."""
-        attachment = hanging.attachment
+    def of(cls, details: VolumeAttachmentDetails) -> "VolumeAttachmentView":
+        """Make the view of an attachment."""
+        attachment = details.attachment
         return cls(
             attachment_id=attachment.id,
             volume_id=attachment.volume_id,
             server_id=attachment.instance_id,
-            instance_name=hanging.instance_name,
-            flavor_id=hanging.flavor_id,
+            instance_name=details.instance_name,
+            flavor_id=details.flavor_id,
             device=attachment.device,
             attached_at=offset(attachment.attached_at),
         )
 
 
 class VolumeLimiterStats(Struct, kw_only=True):
-    """How fast a volume may be: operations and megabytes per second."""
+    """Speed limits of a volume, in operations and megabytes per second."""
 
     iops_base_limit: int
     iops_burst_limit: int
@@ -53,7 +53,7 @@ class VolumeLimiterStats(Struct, kw_only=True):
 
     @classmethod
     def of(cls, limits: VolumeLimits) -> "VolumeLimiterStats":
-        """Show limits."""
+        """Make the view of a volume's limits."""
         return cls(
             iops_base_limit=limits.iops_base,
             iops_burst_limit=limits.iops_burst,
@@ -63,7 +63,7 @@ class VolumeLimiterStats(Struct, kw_only=True):
 
 
 class VolumeView(Struct, kw_only=True):
-    """A volume; `task_id` is the task that holds it now, `creator_task_id` the one that made it."""
+    """A volume. `task_id` is the task that has locked it, `creator_task_id` the task that created it."""
 
     id: str
     name: str
@@ -86,9 +86,9 @@ class VolumeView(Struct, kw_only=True):
     updated_at: str
 
     @classmethod
-    def of(cls, volume: Volume, parts: VolumeDetails, region_name: str, limits: VolumeLimits | None) -> "VolumeView":
-        """Show a volume."""
-        hanging = parts.hanging
+    def of(cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumeLimits | None) -> "VolumeView":
+        """Make the view of a volume."""
+        attachment = details.hanging
         return cls(
             id=volume.id,
             name=volume.name,
@@ -96,37 +96,37 @@ class VolumeView(Struct, kw_only=True):
             size=volume.size,
             volume_type=volume.type_name,
             bootable=volume.bootable,
-            is_root_volume=hanging is not None and hanging.attachment.boot_index == 0,
-            attachments=[VolumeAttachmentView.of(hanging)] if hanging else [],
+            is_root_volume=attachment is not None and attachment.attachment.boot_index == 0,
+            attachments=[VolumeAttachmentView.of(attachment)] if attachment else [],
             limiter_stats=VolumeLimiterStats.of(limits) if limits else None,
-            snapshot_ids=parts.snapshot_ids,
-            volume_image_metadata=_image(volume.image_id, parts.image),
-            tags=tag_views(parts.tags),
+            snapshot_ids=details.snapshot_ids,
+            volume_image_metadata=_image_metadata(volume.image_id, details.image),
+            tags=tag_views(details.tags),
             **common_fields(volume, region_name),
         )
 
 
 class LegacyVolumeView(VolumeView, kw_only=True):
-    """A volume with the second names that older clients read."""
+    """A volume with the fields that older clients read."""
 
     metadata: dict[str, str]
     metadata_detailed: list[TagView]
 
     @classmethod
     def of(
-        cls, volume: Volume, parts: VolumeDetails, region_name: str, limits: VolumeLimits | None
+        cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumeLimits | None
     ) -> "LegacyVolumeView":
-        """Show a volume under both sets of names."""
-        view = VolumeView.of(volume, parts, region_name, limits)
+        """Make the view of a volume with the older fields."""
+        view = VolumeView.of(volume, details, region_name, limits)
         return cls(**asdict(view), **legacy_tag_fields(view.tags))
 
 
-def _image(image_id: str | None, image: Image | None) -> dict[str, str] | None:
-    """The image on a volume, in words; only its id if it is no longer there."""
+def _image_metadata(image_id: str | None, image: Image | None) -> dict[str, str] | None:
+    """Return the fields of a volume's image as text, or only its id if the image is deleted."""
     if image_id is None:
         return None
     if image is None:
         return {"image_id": image_id}
-    facts = {name: getattr(image, name) for name in TOLD}
-    told = {name: str(value) for name, value in facts.items() if value is not None}
-    return {"image_id": image.id, "image_name": image.name, **told}
+    values = {name: getattr(image, name) for name in IMAGE_FIELDS}
+    metadata = {name: str(value) for name, value in values.items() if value is not None}
+    return {"image_id": image.id, "image_name": image.name, **metadata}

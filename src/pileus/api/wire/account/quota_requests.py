@@ -1,17 +1,30 @@
-"""Limits: whether an instance that is thought of would fit the quotas."""
+"""Request bodies for quotas: limit requests, the threshold, and checks of new instances."""
 
-from msgspec import Struct, field
+from typing import Annotated
 
-from pileus.api.wire.account.prices import PricedVolume
+from msgspec import Meta, Struct, field
+
+from pileus.api.wire.account.price_requests import PricedVolume
+from pileus.api.wire.account.quotas import RequestedLimits
 from pileus.api.wire.constraints import InterfaceTypeName, IpFamily, Uuid
 from pileus.api.wire.network.interface_requests import ExistingFloatingIP, NewFloatingIP
 
-# Three numbers for each quota that would be exceeded: `<quota>_limit`, `<quota>_requested`, `<quota>_usage`.
-ExceededQuotas = dict[str, int]
+
+class CreateLimitRequest(Struct, kw_only=True):
+    """A request for other limits, and the reason."""
+
+    description: Annotated[str, Meta(max_length=1000)]
+    requested_limits: RequestedLimits
+
+
+class SetThreshold(Struct, kw_only=True):
+    """The notification threshold, in percent of any quota."""
+
+    threshold: Annotated[int, Meta(ge=60, le=100)]
 
 
 class CountedInterface(Struct, kw_only=True):
-    """An interface to be counted."""
+    """An interface to count."""
 
     type: InterfaceTypeName
     floating_ip: NewFloatingIP | ExistingFloatingIP | None = None
@@ -22,7 +35,7 @@ class CountedInterface(Struct, kw_only=True):
 
 
 class CheckLimits(Struct, kw_only=True):
-    """What an instance, or several, would need."""
+    """New instances to check against the quotas."""
 
     flavor: str | None = None
     names: list[str] = field(default_factory=list)

@@ -1,0 +1,81 @@
+"""Change the tags of any kind of resource."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from pileus.domain.account.user_actions import AuditEntry
+from pileus.domain.context import Context
+from pileus.domain.errors import Conflict, Forbidden, invalid, not_found
+from pileus.domain.places import Place
+from pileus.domain.tags import Tag, Tags, merged
+from pileus.services.account.user_actions import audit
+from pileus.store import tags
+from pileus.store.database import Tx
+
+
+class LockableResource(Protocol):
+    """A record that a task can lock."""
+
+    @property
+    def id(self) -> str:
+        """The id of the record."""
+
+    @property
+    def task_id(self) -> str | None:
+        """The task that has locked the record, or None."""
+
+
+class TaggedKind(Struct, frozen=True, kw_only=True):
+    """A kind of resource that has tags."""
+
+    name: str
+    """The noun in error messages."""
+    kind: str
+    """The kind in the table of tags."""
+    group: str
+    """The group in the audit log."""
+    get: Callable[[Tx, Place, str], Awaitable[LockableResource]]
+    """Returns a resource that the tenant may read. Raises NotFound."""
+    get_own: Callable[[Tx, Place, str], Awaitable[LockableResource]] | None = None
+    """Returns a resource that the tenant may change, where that differs from `get`. Raises NotFound or Forbidden."""
+
+
+async def change_tags(
+    tx: Tx, ctx: Context, kind: TaggedKind, resource_id: str, verb: str, change: Callable[[Tags], Tags]
+) -> None:
+    """Apply `change` to the tags of an unlocked resource. Raises NotFound, Forbidden or Conflict."""
+    resource = await (kind.get_own or kind.get)(tx, ctx.place, resource_id)
+    if resource.task_id is not None:
+        raise Conflict(
+            f"{kind.name} {resource.id} is locked by task {resource.task_id}: try again when it has finished"
+        )
+    existing = await tags.of(tx, resource.id)
+    changed = change(existing)
+    await tags.save(tx, kind.kind, ctx.place, resource.id, existing, changed)
+    own_tags = {key: tag.value for key, tag in changed.items() if not tag.read_only}
+    await audit(tx, ctx, AuditEntry(kind.group, f"{verb}_metadata", resource.id, {"metadata": own_tags}))
+
+
+async def get_tag(tx: Tx, ctx: Context, kind: TaggedKind, resource_id: str, key: str | None) -> Tag:
+    """Return one tag. Raises NotFound for the resource or the tag, or Invalid without a key."""
+    resource = await kind.get(tx, ctx.place, resource_id)
+    return require_tag(await tags.of(tx, resource.id), key)
+
+
+def without_tag(key: str | None, existing: Tags) -> Tags:
+    """Return the tags without one of them. Raises NotFound, Invalid without a key, or Forbidden if it is read-only."""
+    tag = require_tag(existing, key)
+    if tag.read_only:
+        raise Forbidden(f"Tag {tag.key} is read-only")
+    return merged(existing, {tag.key: None})
+
+
+def require_tag(existing: Tags, key: str | None) -> Tag:
+    """Return the tag with a key. Raises NotFound, or Invalid without a key."""
+    if key is None:
+        raise invalid(key="Field required")
+    if key not in existing:
+        raise not_found("Tag", key)
+    return existing[key]
