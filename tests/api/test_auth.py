@@ -1,4 +1,4 @@
-"""Authentication: what opens the door, and the four ways in which it stays shut."""
+"""Authentication by API key."""
 
 import logging
 from typing import Any
@@ -21,14 +21,14 @@ WRONG_SCHEME = "Given token not valid for any token type"
 UNKNOWN = "Token is invalid or expired"
 
 
-async def asked(tenant: Tenant, header: str | None) -> httpx.Response:
+async def request(tenant: Tenant, header: str | None) -> httpx.Response:
     headers = {} if header is None else {"Authorization": header}
     async with client_of(tenant.running, None) as client:
         return await client.get(tenant.path("instances", "x"), headers=headers)
 
 
-async def a_key(tenant: Tenant, secret: str, **changes: Any) -> str:
-    """A token of the tenant's with a secret of the test's choosing."""
+async def add_key(tenant: Tenant, secret: str, **changes: Any) -> str:
+    """Add a key with a known secret; return its token."""
 
     async def write(tx: Tx) -> str:
         number = await counters.next_value(tx, "api_keys")
@@ -41,7 +41,7 @@ async def a_key(tenant: Tenant, secret: str, **changes: Any) -> str:
     return await tenant.running.cloud.db.write(write)
 
 
-def refusal(answer: httpx.Response) -> tuple[int, str, str]:
+def error_of(answer: httpx.Response) -> tuple[int, str, str]:
     body = answer.json()
     assert set(body) == {"exception_class", "message", "request_id"}
     assert body["request_id"] == answer.headers["x-request-id"]
@@ -51,7 +51,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str, str]:
 @pytest.mark.parametrize("scheme", ["APIKey", "apikey", "APIKEY", "ApiKey"])
 @pytest.mark.parametrize("space", [" ", "  ", "   "])
 async def test_the_scheme_is_case_insensitive(tenant: Tenant, scheme: str, space: str) -> None:
-    answer = await asked(tenant, f"{scheme}{space}{tenant.tokens[Role.USERS]}")
+    answer = await request(tenant, f"{scheme}{space}{tenant.tokens[Role.USERS]}")
 
     assert answer.json()["message"] == "Instance x could not be found"
 
@@ -66,14 +66,14 @@ async def test_the_header_name_is_case_insensitive(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize("header", [None, ""])
 async def test_missing_credentials_are_reported(tenant: Tenant, header: str | None) -> None:
-    assert refusal(await asked(tenant, header)) == (401, NOT_AUTHENTICATED, MISSING)
+    assert error_of(await request(tenant, header)) == (401, NOT_AUTHENTICATED, MISSING)
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "Basic", "Token", "APIKeys"])
 async def test_another_scheme_is_rejected(tenant: Tenant, scheme: str) -> None:
     header = f"{scheme} {tenant.tokens[Role.USERS]}"
 
-    assert refusal(await asked(tenant, header)) == (401, NOT_VALID, WRONG_SCHEME)
+    assert error_of(await request(tenant, header)) == (401, NOT_VALID, WRONG_SCHEME)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ async def test_another_scheme_is_rejected(tenant: Tenant, scheme: str) -> None:
     ],
 )
 async def test_a_malformed_token_is_reported_by_its_first_part(tenant: Tenant, token: str, first: str) -> None:
-    """Never by its secret."""
-    assert refusal(await asked(tenant, f"APIKey {token}")) == (401, NOT_VALID, f"Bad token: {first}")
+    """The secret is never part of the message."""
+    assert error_of(await request(tenant, f"APIKey {token}")) == (401, NOT_VALID, f"Bad token: {first}")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_a_malformed_token_is_reported_by_its_first_part(tenant: Tenant, t
 async def test_an_unknown_token_is_reported_like_an_expired_one(tenant: Tenant, alter: Any) -> None:
     token = alter(tenant.tokens[Role.ADMINISTRATORS])
 
-    assert refusal(await asked(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
+    assert error_of(await request(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
 
 
 async def test_both_separators_of_tokens_are_accepted(tenant: Tenant) -> None:
@@ -118,30 +118,30 @@ async def test_both_separators_of_tokens_are_accepted(tenant: Tenant) -> None:
 
     token = await tenant.running.cloud.db.write(write)
 
-    assert (await asked(tenant, f"APIKey {token}")).status_code == 404
+    assert (await request(tenant, f"APIKey {token}")).status_code == 404
 
 
 async def test_a_key_is_valid_until_it_expires(tenant: Tenant) -> None:
     now = tenant.running.cloud.now()
-    good = await a_key(tenant, "still-good-for-a-while", expires_at=now + 60_000_000)
-    over = await a_key(tenant, "over-since-a-moment", expires_at=now)
+    good = await add_key(tenant, "still-good-for-a-while", expires_at=now + 60_000_000)
+    over = await add_key(tenant, "over-since-a-moment", expires_at=now)
 
-    assert (await asked(tenant, f"APIKey {good}")).status_code == 404
-    assert refusal(await asked(tenant, f"APIKey {over}")) == (401, NOT_VALID, UNKNOWN)
+    assert (await request(tenant, f"APIKey {good}")).status_code == 404
+    assert error_of(await request(tenant, f"APIKey {over}")) == (401, NOT_VALID, UNKNOWN)
 
 
 async def test_a_revoked_key_is_invalid_at_once(tenant: Tenant) -> None:
-    token = await a_key(tenant, "soon-to-be-revoked")
-    assert (await asked(tenant, f"APIKey {token}")).status_code == 404
+    token = await add_key(tenant, "soon-to-be-revoked")
+    assert (await request(tenant, f"APIKey {token}")).status_code == 404
 
     number, cloud = int(token.partition("_")[0]), tenant.running.cloud
     assert await cloud.db.write(lambda tx: keys.revoke(tx, number, cloud.now()))
 
-    assert refusal(await asked(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
+    assert error_of(await request(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
 
 
 async def test_a_key_is_stored_only_as_a_digest(tenant: Tenant) -> None:
-    token = await a_key(tenant, "nobody-reads-this-anywhere")
+    token = await add_key(tenant, "nobody-reads-this-anywhere")
 
     async with tenant.running.cloud.db.read() as tx:
         row = await tx.one("SELECT * FROM api_keys WHERE id = :id", id=int(token.partition("_")[0]))
@@ -159,9 +159,9 @@ async def test_keys_are_never_logged(tenant: Tenant, caplog: pytest.LogCaptureFi
                 await client.patch(tenant.path("instances", instance.id), json={"name": "!"})
                 await client.get(f"/cloud/v1/instances/0/0/{token}-in-a-path"[:20])
 
-    told = caplog.text + "".join(str(vars(record)) for record in caplog.records if record.name.startswith("pileus"))
-    assert good.partition("_")[2] not in told
-    assert "a-secret-that-is-wrong" not in told
+    text = caplog.text + "".join(str(vars(record)) for record in caplog.records if record.name.startswith("pileus"))
+    assert good.partition("_")[2] not in text
+    assert "a-secret-that-is-wrong" not in text
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -177,8 +177,8 @@ async def test_each_role_has_its_documented_access(tenant: Tenant, role: Role) -
     assert administering.status_code == (200 if Access.ADMINISTER in ALLOWED[role] else 403)
     for answer in (writing, administering):
         if answer.status_code == 403:
-            told = f"The role {role} does not allow this operation"
-            assert refusal(answer) == (403, "ForbiddenError", told)
+            text = f"The role {role} does not allow this operation"
+            assert error_of(answer) == (403, "ForbiddenError", text)
 
 
 async def test_forbidden_wins_over_an_invalid_request(tenant: Tenant) -> None:

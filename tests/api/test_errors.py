@@ -1,4 +1,4 @@
-"""The API's face when things go wrong."""
+"""Error answers of the API."""
 
 import pytest
 

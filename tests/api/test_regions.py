@@ -1,4 +1,4 @@
-"""Regions: what the catalogue says, found by name and in order."""
+"""Regions: read, filtered and ordered."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ALL = "/cloud/v1/regions"
 
 @pytest.fixture(autouse=True)
 def three_regions(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A catalogue with more than one place."""
+    """A catalogue with three regions."""
     cloud = tenant.running.cloud
     local = cloud.catalogue.regions[0]
     others = [
@@ -24,8 +24,8 @@ def three_regions(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud, "catalogue", replace(cloud.catalogue, regions=[local, *others]))
 
 
-async def names(tenant: Tenant, **parameters: Any) -> list[str]:
-    """The names that the list shows; its count must say the same."""
+async def list_names(tenant: Tenant, **parameters: Any) -> list[str]:
+    """Return the listed names, and check the count."""
     answer = (await tenant.api.get(ALL, params=parameters)).json()
     assert answer["count"] == len(answer["results"])
     return [region["display_name"] for region in answer["results"]]
@@ -67,19 +67,19 @@ async def test_a_region_is_returned_with_all_fields(tenant: Tenant) -> None:
     }
 
 
-@pytest.mark.parametrize(("asked", "shown"), [("true", True), ("false", False), ("", False)])
-async def test_volume_types_are_returned_on_request(tenant: Tenant, asked: str, shown: bool) -> None:  # noqa: FBT001
-    parameters = {"show_volume_types": asked} if asked else {}
+@pytest.mark.parametrize(("parameter", "expected"), [("true", True), ("false", False), ("", False)])
+async def test_volume_types_are_returned_on_request(tenant: Tenant, parameter: str, expected: bool) -> None:  # noqa: FBT001
+    parameters = {"show_volume_types": parameter} if parameter else {}
 
     one = (await tenant.api.get(f"{ALL}/1", params=parameters)).json()
     listed = (await tenant.api.get(ALL, params=parameters)).json()["results"]
 
-    assert all((region["available_volume_types"] is not None) == shown for region in (one, *listed))
-    assert not shown or "ssd_hiiops" in one["available_volume_types"]
+    assert all((region["available_volume_types"] is not None) == expected for region in (one, *listed))
+    assert not expected or "ssd_hiiops" in one["available_volume_types"]
 
 
 @pytest.mark.parametrize(
-    ("parameters", "found"),
+    ("parameters", "expected"),
     [
         ({}, ["Amsterdam", "Local", "Zürich"]),
         ({"order_by": "created_at.desc"}, ["Amsterdam", "Local", "Zürich"]),
@@ -93,8 +93,8 @@ async def test_volume_types_are_returned_on_request(tenant: Tenant, asked: str, 
         ({"product": "inference"}, []),
     ],
 )
-async def test_a_list_is_filtered_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[str]) -> None:
-    assert await names(tenant, **parameters) == found
+async def test_a_list_is_filtered_and_ordered(tenant: Tenant, parameters: dict[str, Any], expected: list[str]) -> None:
+    assert await list_names(tenant, **parameters) == expected
 
 
 async def test_a_page_is_a_part_and_count_is_the_total(tenant: Tenant) -> None:

@@ -1,4 +1,4 @@
-"""Bodies are read leniently, and every mistake in one is told at once."""
+"""Decoding of bodies, and error messages for all fields."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ from pileus.domain.names import NAME_PATTERN
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
 
 
-def refused(body: bytes, type_: Any) -> Invalid:
+def errors_of(body: bytes, type_: Any) -> Invalid:
     with pytest.raises(Invalid) as caught:
         decode_body(body, type_)
     return caught.value
@@ -71,7 +71,7 @@ def refused(body: bytes, type_: Any) -> Invalid:
     ],
 )
 def test_all_errors_of_a_new_instance_are_reported(body: bytes, fields: dict[str, list[str]]) -> None:
-    problem = refused(body, CreateInstance)
+    problem = errors_of(body, CreateInstance)
 
     assert problem.fields == fields
     assert problem.message == f"Validation Error: {fields}"
@@ -120,7 +120,7 @@ def test_all_errors_of_a_new_instance_are_reported(body: bytes, fields: dict[str
 def test_an_error_is_reported_by_field_with_the_public_text(
     body: bytes, type_: Any, fields: dict[str, list[str]]
 ) -> None:
-    assert refused(body, type_).fields == fields
+    assert errors_of(body, type_).fields == fields
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_an_error_is_reported_by_field_with_the_public_text(
     ],
 )
 def test_invalid_json_is_rejected(body: bytes) -> None:
-    (texts,) = refused(body, UpdateInstance).fields.values()
+    (texts,) = errors_of(body, UpdateInstance).fields.values()
 
     assert texts[0].startswith("JSON decode error: ")
 
@@ -155,7 +155,7 @@ def test_invalid_json_is_rejected(body: bytes) -> None:
     ],
 )
 def test_nul_characters_are_rejected_anywhere(body: bytes, name: str) -> None:
-    assert refused(body, UpdateInstance).fields == {name: ["String should not contain NUL characters"]}
+    assert errors_of(body, UpdateInstance).fields == {name: ["String should not contain NUL characters"]}
 
 
 def test_an_escaped_backslash_before_u0000_is_not_nul() -> None:
@@ -173,7 +173,7 @@ def test_an_empty_body_is_the_default_if_one_is_given() -> None:
 
 
 def test_a_final_line_break_in_a_name_is_rejected() -> None:
-    assert list(refused(b'{"name": "abc\\n"}', UpdateInstance).fields) == ["name"]
+    assert list(errors_of(b'{"name": "abc\\n"}', UpdateInstance).fields) == ["name"]
 
 
 def test_numbers_and_booleans_may_be_sent_as_text() -> None:
@@ -204,12 +204,12 @@ def test_the_type_of_an_interface_follows_from_its_id_field(raw: dict[str, Any],
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("message", "expected"),
     [
         ("Expected `int`, got `str`", "Input should be a valid integer"),
         ("Expected `int` <= 1000", "Input should be less than or equal to 1000"),
         ("Something new", "Something new"),
     ],
 )
-def test_parameter_errors_of_the_framework_are_translated(said: str, told: str) -> None:
-    assert parameter_errors([{"key": "limit", "message": said, "source": "query"}]) == {"limit": [told]}
+def test_parameter_errors_of_the_framework_are_translated(message: str, expected: str) -> None:
+    assert parameter_errors([{"key": "limit", "message": message, "source": "query"}]) == {"limit": [expected]}

@@ -1,4 +1,4 @@
-"""Times are written in each of the API's formats, and read in all."""
+"""Formatting and parsing of times."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is shown besides instances has the published shape too."""
+"""Views other than instances have the published shape."""
 
 from decimal import Decimal
 from typing import Any

@@ -57,8 +57,11 @@ async def detach_volume(tx: Tx, ctx: Context, volume_id: str, instance_id: str, 
     return await start_task(tx, ctx, task_id, DETACH_VOLUME, args, entry=entry)
 
 
-async def lock_snapshots_for_deletion(tx: Tx, ctx: Context, volume_id: str, listed: list[str], task_id: str) -> None:
-    """Lock all snapshots of a volume that is deleted. Raises Invalid if a `listed` one is not among them."""
+async def lock_snapshots_for_deletion(
+    tx: Tx, ctx: Context, volume_id: str, snapshot_ids: list[str], task_id: str
+) -> None:
+    """Lock all snapshots of a volume that is deleted. Raises Invalid if one of `snapshot_ids` is not among them."""
     existing = await snapshots.of_volume(tx, volume_id)
-    for before, after in zip(existing, snapshots_to_delete(existing, listed, task_id, ctx.now()), strict=True):
+    locked = snapshots_to_delete(existing, snapshot_ids, task_id, ctx.now())
+    for before, after in zip(existing, locked, strict=True):
         await snapshots.save(tx, before, after)
