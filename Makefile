@@ -66,6 +66,7 @@ bench-million: $(VENV)/.dev ## Measure with a million instances (needs wrk)
 docs: $(VENV)/.run ## Write again the pages that come from the program itself
 	@mkdir -p docs
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/pileus settings --reference > docs/settings.md
+	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/openapi > docs/openapi.json
 
 lock: ## Make the lock files again: make lock ARGS=--upgrade
 	scripts/lock $(ARGS)
