@@ -5,11 +5,35 @@ from msgspec.structs import replace
 from pileus.domain.compute.instances import Instance
 from pileus.domain.context import Context
 from pileus.domain.errors import not_found
+from pileus.domain.faults import Fault
 from pileus.domain.network.ddos_profiles import BlackholePort
 from pileus.store import counters, faults
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles
+
+
+async def add_fault(
+    tx: Tx,
+    ctx: Context,
+    kind: str,
+    *,
+    task_type: str | None,
+    step: str | None,
+    message: str | None,
+    times: int | None,
+) -> Fault:
+    """Save a fault for tasks of a type (None: any), at a step (None: the first), so many times (None: always)."""
+    fault = Fault(
+        id=ctx.new_id(),
+        kind=kind,
+        task_type=task_type,
+        step=step,
+        message=message,
+        times=times,
+        created_at=ctx.now(),
+    )
+    return await faults.add(tx, fault)
 
 
 async def delete_fault(tx: Tx, fault_id: str) -> None:

@@ -58,12 +58,6 @@ async def change_tags(
     await audit(tx, ctx, AuditEntry(kind.group, f"{verb}_metadata", resource.id, {"metadata": own_tags}))
 
 
-async def get_tag(tx: Tx, ctx: Context, kind: TaggedKind, resource_id: str, key: str | None) -> Tag:
-    """Return one tag. Raises NotFound for the resource or the tag, or Invalid without a key."""
-    resource = await kind.get(tx, ctx.place, resource_id)
-    return require_tag(await tags.of(tx, resource.id), key)
-
-
 def without_tag(key: str | None, existing: Tags) -> Tags:
     """Return the tags without one of them. Raises NotFound, Invalid without a key, or Forbidden if it is read-only."""
     tag = require_tag(existing, key)

@@ -26,7 +26,7 @@ async def get_serial_log(ctx: Ctx, instance_id: FromPath[str], byte_count: ByteC
     """Get the end of the serial log of an instance, at most `bytes` bytes, unchanged."""
     instance = await _read_instance(ctx, instance_id)
     if not isinstance(ctx.app.driver, SerialLogs):
-        raise Conflict("This cloud keeps no serial logs: its machines are not real")
+        raise Conflict("This driver has no serial logs: its machines are simulated")
     try:
         log = await ctx.app.driver.serial_log(instance.id, byte_count)
     except DriverError as error:
@@ -39,7 +39,7 @@ async def list_port_forwards(ctx: Ctx, instance_id: FromPath[str]) -> list[PortF
     """List the ports of the host that are forwarded to an instance: those that its security groups open to everyone."""
     instance = await _read_instance(ctx, instance_id)
     if not isinstance(ctx.app.driver, Reachable):
-        raise Conflict("This cloud has no ways into its instances: its machines are not real")
+        raise Conflict("This driver has no port forwards: its machines are simulated")
     try:
         return await ctx.app.driver.port_forwards(instance.id)
     except DriverError as error:

@@ -41,6 +41,13 @@ def map_routes(resource: TaggedResource) -> list[Any]:
     return [_list(resource), _update(resource), _replace(resource)]
 
 
+async def read_tag(ctx: RequestContext, resource: TaggedResource, resource_id: str, key: str | None) -> TagView:
+    """Read one tag. Raises NotFound for the resource or the tag, or Invalid without a key."""
+    async with ctx.db.read() as tx:
+        existing = await tags.of(tx, (await resource.get(tx, ctx.place, resource_id)).id)
+    return TagView.of(tag_service.require_tag(existing, key))
+
+
 async def change_tags(
     ctx: RequestContext, resource: TaggedResource, resource_id: str, verb: str, change: Callable[[Tags], Tags]
 ) -> None:
@@ -125,8 +132,7 @@ def _get_item(resource: TaggedResource) -> Any:
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], key: FromQuery[str | None] = None
     ) -> TagView:
         """Get one tag. Deprecated: get the resource."""
-        async with ctx.db.read() as tx:
-            return TagView.of(await tag_service.get_tag(tx, ctx, resource, resource_id, key))
+        return await read_tag(ctx, resource, resource_id, key)
 
     return get_metadata_item
 

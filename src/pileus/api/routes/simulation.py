@@ -111,16 +111,11 @@ async def add_fault(ctx: Ctx, data: JSONBody[NewFault]) -> Fault:
     """Inject a fault: tasks wait before a step until the fault is deleted (`hold`), or fail at the step (`fail`)."""
     if data.task_type is not None and data.task_type not in OPERATIONS:
         raise invalid(task_type=f"Unknown task type: use one of {', '.join(sorted(OPERATIONS))}")
-    fault = Fault(
-        id=ctx.new_id(),
-        kind=data.kind,
-        task_type=data.task_type,
-        step=data.step,
-        message=data.message,
-        times=data.times,
-        created_at=ctx.now(),
+    return await ctx.write(
+        lambda tx: simulation_service.add_fault(
+            tx, ctx, data.kind, task_type=data.task_type, step=data.step, message=data.message, times=data.times
+        )
     )
-    return await ctx.write(lambda tx: faults.add(tx, fault))
 
 
 @delete("/faults/{fault_id:str}", opt=ADMINISTER)

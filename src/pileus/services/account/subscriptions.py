@@ -29,12 +29,6 @@ async def add_subscription(tx: Tx, ctx: Context, target: Target) -> None:
     await subscriptions.add(tx, subscription)
 
 
-async def find_queue(tx: Tx, ctx: Context, subscription_id: int) -> Queue:
-    """Return the broker of an AMQP subscription. Raises NotFound."""
-    subscription = await subscriptions.get(tx, ctx.caller.client_id, "amqp", subscription_id)
-    return require_queue(subscription.target)
-
-
 async def update_queue(tx: Tx, ctx: Context, subscription_id: int, changes: dict[str, Any]) -> Queue:
     """Change the broker of a subscription; queued lines go to the new one at once. Raises NotFound or Invalid."""
     subscription = await subscriptions.get(tx, ctx.caller.client_id, "amqp", subscription_id)

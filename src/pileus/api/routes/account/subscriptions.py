@@ -91,19 +91,23 @@ async def try_queue(ctx: Ctx, data: JSONBody[TestQueue]) -> None:
 @get(QUEUE, opt=READ, tags=["User Actions"])
 async def get_queue(ctx: Ctx, subscription_id: FromPath[int]) -> QueueView:
     """Get a message broker that the audit log is published to. Its password is masked."""
-    async with ctx.db.read() as tx:
-        return QueueView.of(subscription_id, await subscription_service.find_queue(tx, ctx, subscription_id))
+    return QueueView.of(subscription_id, await _read_queue(ctx, subscription_id))
 
 
 @patch(QUEUE, opt=ADMINISTER, tags=["User Actions"])
 async def update_queue(ctx: Ctx, subscription_id: FromPath[int], data: JSONBody[UpdateQueue]) -> QueueView:
     """Change the message broker that the audit log is published to. Entries still waiting go to the new one."""
     changes = data.changes()
-    async with ctx.db.read() as tx:
-        existing = await subscription_service.find_queue(tx, ctx, subscription_id)
+    existing = await _read_queue(ctx, subscription_id)
     await _check_target(ctx, with_target(existing, **changes))
     queue = await ctx.write(lambda tx: subscription_service.update_queue(tx, ctx, subscription_id, changes))
     return QueueView.of(subscription_id, queue)
+
+
+async def _read_queue(ctx: RequestContext, subscription_id: int) -> Queue:
+    async with ctx.db.read() as tx:
+        subscription = await subscriptions.get(tx, ctx.caller.client_id, "amqp", subscription_id)
+    return subscription_service.require_queue(subscription.target)
 
 
 async def _add_subscription(ctx: RequestContext, target: Target) -> None:

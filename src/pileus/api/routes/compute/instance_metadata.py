@@ -5,9 +5,9 @@ from litestar.params import FromPath, FromQuery
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx
-from pileus.api.routes.metadata import TaggedResource, change_tags, map_routes
+from pileus.api.routes.metadata import TaggedResource, change_tags, map_routes, read_tag
 from pileus.api.wire.tags import TagView
-from pileus.services.tags import get_tag, without_tag
+from pileus.services.tags import without_tag
 from pileus.store.compute import instances
 from pileus.tasks.compute.machine_metadata import push_metadata
 
@@ -28,8 +28,7 @@ INSTANCE = TaggedResource(
 @get(f"{ONE}/metadata/{{key:str}}", opt=READ, deprecated=True, tags=["Instances"])
 async def get_instance_metadata_item(ctx: Ctx, instance_id: FromPath[str], key: FromPath[str]) -> TagView:
     """Get a tag of an instance."""
-    async with ctx.db.read() as tx:
-        return TagView.of(await get_tag(tx, ctx, INSTANCE, instance_id, key))
+    return await read_tag(ctx, INSTANCE, instance_id, key)
 
 
 @delete(f"{ONE}/metadata/{{key:str}}", opt=WRITE, deprecated=True, tags=["Instances"])
@@ -46,8 +45,7 @@ async def get_instance_metadata_item_v2(
     ctx: Ctx, instance_id: FromPath[str], key: FromQuery[str | None] = None
 ) -> TagView:
     """Get a tag of an instance. The key can have any characters."""
-    async with ctx.db.read() as tx:
-        return TagView.of(await get_tag(tx, ctx, INSTANCE, instance_id, key))
+    return await read_tag(ctx, INSTANCE, instance_id, key)
 
 
 @delete(ITEM, opt=WRITE, deprecated=True, tags=["Instances"])

@@ -47,7 +47,7 @@ async def create_lifecycle_policy(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy
     `{datetime_utc}` and `{local_datetime}` are replaced. A snapshot that exceeds a quota appears as a failed task.
     """
     ctx.region()
-    return await write_policy(
+    return await change_policy(
         ctx,
         lambda tx: policy_service.create_lifecycle_policy(
             tx,
@@ -80,7 +80,7 @@ async def update_lifecycle_policy(
     when their retention time ends.
     """
     changes = data.changes()
-    return await write_policy(ctx, lambda tx: policy_service.update_lifecycle_policy(tx, ctx, policy_id, changes))
+    return await change_policy(ctx, lambda tx: policy_service.update_lifecycle_policy(tx, ctx, policy_id, changes))
 
 
 @delete(ONE, opt=WRITE, tags=["Snapshot Schedules"])
@@ -89,7 +89,7 @@ async def delete_lifecycle_policy(ctx: Ctx, policy_id: FromPath[int]) -> None:
     await ctx.write(lambda tx: policy_service.delete_lifecycle_policy(tx, ctx, policy_id))
 
 
-async def write_policy(ctx: RequestContext, change: Callable[[Tx], Awaitable[LifecyclePolicy]]) -> LifecyclePolicyView:
+async def change_policy(ctx: RequestContext, change: Callable[[Tx], Awaitable[LifecyclePolicy]]) -> LifecyclePolicyView:
     """Change a policy and make its view, in one transaction."""
 
     async def write(tx: Tx) -> LifecyclePolicyView:

@@ -7,7 +7,7 @@ from msgspec import to_builtins
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.routes.storage.lifecycle_policies import ONE as POLICY
-from pileus.api.routes.storage.lifecycle_policies import write_policy
+from pileus.api.routes.storage.lifecycle_policies import change_policy
 from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
 from pileus.api.wire.storage.lifecycle_policy_requests import (
     AddSchedules,
@@ -18,6 +18,7 @@ from pileus.api.wire.storage.lifecycle_policy_requests import (
 from pileus.api.wire.storage.schedule_requests import UpdateSchedule
 from pileus.api.wire.storage.schedules import ScheduleView, schedule_view
 from pileus.services.storage import lifecycle_policies as policy_service
+from pileus.services.storage import schedules as schedule_service
 from pileus.store.storage import schedules
 
 ONE = "/cloud/v1/schedule/{project_id:int}/{region_id:int}/{schedule_id:str}"
@@ -39,7 +40,7 @@ async def update_schedule(ctx: Ctx, schedule_id: FromPath[str], data: JSONBody[U
     """
     changes, timing, audit_data = data.changes(), data.timing(), to_builtins(data)
     schedule = await ctx.write(
-        lambda tx: policy_service.update_schedule(tx, ctx, schedule_id, changes, timing, audit_data)
+        lambda tx: schedule_service.update_schedule(tx, ctx, schedule_id, changes, timing, audit_data)
     )
     return schedule_view(schedule)
 
@@ -50,7 +51,7 @@ async def add_schedules_to_policy(
 ) -> LifecyclePolicyView:
     """Add schedules to a policy. A policy has at most ten schedules."""
     specs, audit_data = schedule_specs(data), to_builtins(data)
-    return await write_policy(ctx, lambda tx: policy_service.add_schedules(tx, ctx, policy_id, specs, audit_data))
+    return await change_policy(ctx, lambda tx: schedule_service.add_schedules(tx, ctx, policy_id, specs, audit_data))
 
 
 @post(f"{POLICY}/remove_schedules", opt=WRITE, status_code=200, tags=["Snapshot Schedules"])
@@ -58,7 +59,7 @@ async def remove_schedules_from_policy(
     ctx: Ctx, policy_id: FromPath[int], data: JSONBody[RemoveSchedules]
 ) -> LifecyclePolicyView:
     """Delete schedules of a policy. Snapshots that they have taken remain until you delete them."""
-    return await write_policy(ctx, lambda tx: policy_service.remove_schedules(tx, ctx, policy_id, data.schedule_ids))
+    return await change_policy(ctx, lambda tx: schedule_service.remove_schedules(tx, ctx, policy_id, data.schedule_ids))
 
 
 @put(f"{POLICY}/add_volumes_to_policy", opt=WRITE, tags=["Snapshot Schedules"])
@@ -66,7 +67,9 @@ async def add_volumes_to_policy(
     ctx: Ctx, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
 ) -> LifecyclePolicyView:
     """Add volumes to a policy. Volumes that the policy has already remain."""
-    return await write_policy(ctx, lambda tx: policy_service.add_volumes_to_policy(tx, ctx, policy_id, data.volume_ids))
+    return await change_policy(
+        ctx, lambda tx: policy_service.add_volumes_to_policy(tx, ctx, policy_id, data.volume_ids)
+    )
 
 
 @put(f"{POLICY}/remove_volumes_from_policy", opt=WRITE, tags=["Snapshot Schedules"])
@@ -74,7 +77,7 @@ async def remove_volumes_from_policy(
     ctx: Ctx, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
 ) -> LifecyclePolicyView:
     """Remove volumes from a policy. Volumes that the policy does not have are ignored, and all snapshots remain."""
-    return await write_policy(
+    return await change_policy(
         ctx, lambda tx: policy_service.remove_volumes_from_policy(tx, ctx, policy_id, data.volume_ids)
     )
 
