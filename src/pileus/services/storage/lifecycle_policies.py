@@ -26,7 +26,7 @@ async def create_lifecycle_policy(
     name: str,
     action: str,
     status: str,
-    schedule_specs: Sequence[NewSchedule],
+    new_schedules: Sequence[NewSchedule],
     volume_ids: Iterable[str],
     audit_data: dict[str, Any],
 ) -> LifecyclePolicy:
@@ -46,7 +46,7 @@ async def create_lifecycle_policy(
         updated_at=now,
     )
     await lifecycle_policies.add(tx, policy)
-    await save_schedules(tx, ctx, policy, schedule_specs)
+    await save_schedules(tx, ctx, policy, new_schedules)
     await _add_volumes(tx, ctx, policy, volume_ids)
     await audit(tx, ctx, AuditEntry(POLICY, "create", policy.id, audit_data, name=policy.name))
     return policy

@@ -20,11 +20,11 @@ SCHEDULE = "snapshot_schedule"
 
 
 async def add_schedules(
-    tx: Tx, ctx: Context, policy_id: int, specs: Sequence[NewSchedule], audit_data: dict[str, Any]
+    tx: Tx, ctx: Context, policy_id: int, new_schedules: Sequence[NewSchedule], audit_data: dict[str, Any]
 ) -> LifecyclePolicy:
     """Add schedules to a policy. Raises NotFound, QuotaExceeded, or Invalid if they are too many or have no moments."""
     policy = await lifecycle_policies.bump_revision(tx, await lifecycle_policies.get(tx, ctx.place, policy_id))
-    await save_schedules(tx, ctx, policy, specs)
+    await save_schedules(tx, ctx, policy, new_schedules)
     await audit(tx, ctx, AuditEntry(SCHEDULE, "create", policy_id, audit_data, name=policy.name))
     return policy
 
@@ -57,13 +57,13 @@ async def update_schedule(
     return schedule
 
 
-async def save_schedules(tx: Tx, ctx: Context, policy: LifecyclePolicy, specs: Sequence[NewSchedule]) -> None:
+async def save_schedules(tx: Tx, ctx: Context, policy: LifecyclePolicy, new_schedules: Sequence[NewSchedule]) -> None:
     """Check and save new schedules of a policy. Raises QuotaExceeded or Invalid."""
-    if len(await schedules.of_policy(tx, policy.id)) + len(specs) > MOST_SCHEDULES:
+    if len(await schedules.of_policy(tx, policy.id)) + len(new_schedules) > MOST_SCHEDULES:
         raise invalid(schedules=f"A policy has at most {MOST_SCHEDULES} schedules")
-    await check_quotas(tx, ctx, {"snapshot_schedule_count": len(specs)})
-    for spec in specs:
-        schedule = _new_schedule(ctx, policy, spec)
+    await check_quotas(tx, ctx, {"snapshot_schedule_count": len(new_schedules)})
+    for new_schedule in new_schedules:
+        schedule = _make_schedule(ctx, policy, new_schedule)
         await schedules.add(tx, schedule.armed(schedule.created_at) if policy.is_active else schedule)
 
 
@@ -75,10 +75,10 @@ async def pause_or_resume_schedules(tx: Tx, policy: LifecyclePolicy, now: int) -
             await schedules.forget_due(tx, schedule.id)
 
 
-def _new_schedule(ctx: Context, policy: LifecyclePolicy, spec: NewSchedule) -> Schedule:
+def _make_schedule(ctx: Context, policy: LifecyclePolicy, new_schedule: NewSchedule) -> Schedule:
     now = ctx.now()
     return Schedule(
-        **asdict(spec.checked(now)),
+        **asdict(new_schedule.checked(now)),
         id=ctx.new_id(),
         client_id=policy.client_id,
         project_id=policy.project_id,

@@ -33,23 +33,23 @@ from pileus.store.storage import lifecycle_policies, snapshots, volumes
 
 
 async def create_volume(
-    tx: Tx, ctx: Context, spec: NewVolume, task_id: str, *, instance_id: str | None, policy_ids: Iterable[int]
+    tx: Tx, ctx: Context, new_volume: NewVolume, task_id: str, *, instance_id: str | None, policy_ids: Iterable[int]
 ) -> Task:
     """Save a new volume, its tags, policies and attachment, and start the task that creates it.
 
     Raises NotFound, Invalid, Conflict or QuotaExceeded.
     """
     await projects.require_open(tx, ctx.place)
-    volume, volume_tags = await _plan_volume(tx, ctx, spec, task_id)
+    volume, volume_tags = await _plan_volume(tx, ctx, new_volume, task_id)
     await volumes.add(tx, volume)
     await tags.add(tx, volumes.KIND, ctx.place, volume.id, volume_tags)
     for policy_id in dict.fromkeys(policy_ids):
         policy = await lifecycle_policies.get(tx, ctx.place, policy_id)
         await lifecycle_policies.include(tx, policy.id, [volume.id])
     if instance_id:
-        await add_attachment(tx, ctx, volume, instance_id, task_id, tag=spec.attachment_tag)
+        await add_attachment(tx, ctx, volume, instance_id, task_id, tag=new_volume.attachment_tag)
     args = CreateVolumeArgs(volume_id=volume.id, instance_id=instance_id)
-    audit_data = {"name": volume.name, "size": volume.size, "type_name": volume.type_name, "source": spec.source}
+    audit_data = {"name": volume.name, "size": volume.size, "type_name": volume.type_name, "source": new_volume.source}
     data = {"volume_id": volume.id, "instance_id": instance_id, **audit_data}
     entry = AuditEntry("volume", "create", volume.id, audit_data)
     return await start_task(tx, ctx, task_id, CREATE_VOLUME, args, data=data, entry=entry)
@@ -125,9 +125,9 @@ async def revert_volume(tx: Tx, ctx: Context, volume_id: str, task_id: str) -> T
     return await start_task(tx, ctx, task_id, REVERT_VOLUME, args, entry=entry)
 
 
-async def _plan_volume(tx: Tx, ctx: Context, spec: NewVolume, task_id: str) -> tuple[Volume, dict[str, Tag]]:
+async def _plan_volume(tx: Tx, ctx: Context, new_volume: NewVolume, task_id: str) -> tuple[Volume, dict[str, Tag]]:
     """Make the records of a new volume and check the quotas."""
-    sources = await resolve_volume_sources(tx, ctx, [spec])
-    volume, volume_tags = plan_volume(spec, sources, ctx, task_id)
+    sources = await resolve_volume_sources(tx, ctx, [new_volume])
+    volume, volume_tags = plan_volume(new_volume, sources, ctx, task_id)
     await check_quotas(tx, ctx, {"volume_count": 1, "volume_size": volume.size})
     return volume, volume_tags

@@ -13,7 +13,7 @@ from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
 from pileus.api.wire.storage.lifecycle_policy_requests import (
     CreateLifecyclePolicy,
     UpdateLifecyclePolicy,
-    schedule_specs,
+    new_schedules,
 )
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.services.storage import lifecycle_policies as policy_service
@@ -55,7 +55,7 @@ async def create_lifecycle_policy(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy
             name=data.name,
             action=data.action,
             status=data.status,
-            schedule_specs=schedule_specs(data),
+            new_schedules=new_schedules(data),
             volume_ids=data.volume_ids,
             audit_data=to_builtins(data),
         ),

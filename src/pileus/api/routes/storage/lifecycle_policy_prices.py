@@ -10,7 +10,7 @@ from pileus.api.context import Ctx, RequestContext
 from pileus.api.routes.storage.lifecycle_policies import ALL
 from pileus.api.wire.account.prices import ItemPrice
 from pileus.api.wire.storage.lifecycle_policies import PolicyPrice, PolicyUsage
-from pileus.api.wire.storage.lifecycle_policy_requests import CreateLifecyclePolicy, PricePolicy, schedule_specs
+from pileus.api.wire.storage.lifecycle_policy_requests import CreateLifecyclePolicy, PricePolicy, new_schedules
 from pileus.domain.account import prices
 from pileus.domain.account.prices import Price
 from pileus.domain.errors import invalid
@@ -63,7 +63,7 @@ async def _read_volumes(ctx: RequestContext, volume_ids: Iterable[str]) -> list[
 
 def _max_quantity(ctx: RequestContext, data: CreateLifecyclePolicy | PricePolicy) -> int:
     """Return how many snapshots of one volume all schedules keep together. Raises Invalid."""
-    return most_kept(spec.checked(ctx.now()) for spec in schedule_specs(data))
+    return most_kept(schedule.checked(ctx.now()) for schedule in new_schedules(data))
 
 
 ROUTES = [estimate_policy_usage, preview_policy_price, preview_policy_price_by_type]

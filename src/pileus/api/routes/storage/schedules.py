@@ -13,7 +13,7 @@ from pileus.api.wire.storage.lifecycle_policy_requests import (
     AddSchedules,
     PolicyVolumes,
     RemoveSchedules,
-    schedule_specs,
+    new_schedules,
 )
 from pileus.api.wire.storage.schedule_requests import UpdateSchedule
 from pileus.api.wire.storage.schedules import ScheduleView, schedule_view
@@ -50,8 +50,10 @@ async def add_schedules_to_policy(
     ctx: Ctx, policy_id: FromPath[int], data: JSONBody[AddSchedules]
 ) -> LifecyclePolicyView:
     """Add schedules to a policy. A policy has at most ten schedules."""
-    specs, audit_data = schedule_specs(data), to_builtins(data)
-    return await change_policy(ctx, lambda tx: schedule_service.add_schedules(tx, ctx, policy_id, specs, audit_data))
+    schedules_to_add, audit_data = new_schedules(data), to_builtins(data)
+    return await change_policy(
+        ctx, lambda tx: schedule_service.add_schedules(tx, ctx, policy_id, schedules_to_add, audit_data)
+    )
 
 
 @post(f"{POLICY}/remove_schedules", opt=WRITE, status_code=200, tags=["Snapshot Schedules"])

@@ -73,12 +73,12 @@ async def create_volume(ctx: Ctx, data: JSONBody[CreateVolume]) -> TaskIds:
     take snapshots of it. If the task fails, nothing remains.
     """
     ctx.region()
-    spec = data.spec()
+    new_volume = data.new_volume()
     return await ctx.submit(
         lambda tx, task_id: volume_service.create_volume(
             tx,
             ctx,
-            spec,
+            new_volume,
             task_id,
             instance_id=data.instance_id_to_attach_to or None,
             policy_ids=data.lifecycle_policy_ids or (),

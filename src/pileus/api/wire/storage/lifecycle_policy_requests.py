@@ -65,6 +65,6 @@ class PricePolicy(Struct, kw_only=True):
     schedules: NewSchedules = field(default_factory=list)
 
 
-def schedule_specs(body: CreateLifecyclePolicy | AddSchedules | PricePolicy) -> list[NewSchedule]:
+def new_schedules(body: CreateLifecyclePolicy | AddSchedules | PricePolicy) -> list[NewSchedule]:
     """Return the domain's descriptions of the schedules, not yet checked."""
-    return [schedule.spec() for schedule in body.schedules]
+    return [schedule.new_schedule() for schedule in body.schedules]

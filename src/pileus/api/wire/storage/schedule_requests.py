@@ -32,7 +32,7 @@ class _CreateSchedule(Struct, kw_only=True, tag_field="type"):
     retention_time: RetentionTime | None = None
     resource_name_template: Template = DEFAULT_TEMPLATE
 
-    def _spec(self, timing: Cron | Interval) -> NewSchedule:
+    def _new_schedule(self, timing: Cron | Interval) -> NewSchedule:
         return NewSchedule(
             timing=timing,
             max_quantity=self.max_quantity,
@@ -55,9 +55,9 @@ class CreateCronSchedule(_CreateSchedule, kw_only=True, tag="cron"):
     minute: Expression | None = None
     timezone: Expression | None = None
 
-    def spec(self) -> NewSchedule:
+    def new_schedule(self) -> NewSchedule:
         """Return the domain's description of the schedule, not yet checked."""
-        return self._spec(Cron(**{name: getattr(self, name) for name in Cron.__struct_fields__}))
+        return self._new_schedule(Cron(**{name: getattr(self, name) for name in Cron.__struct_fields__}))
 
 
 class CreateIntervalSchedule(_CreateSchedule, kw_only=True, tag="interval"):
@@ -68,9 +68,9 @@ class CreateIntervalSchedule(_CreateSchedule, kw_only=True, tag="interval"):
     hours: int | None = None
     minutes: int | None = None
 
-    def spec(self) -> NewSchedule:
+    def new_schedule(self) -> NewSchedule:
         """Return the domain's description of the schedule, not yet checked."""
-        return self._spec(Interval(**{name: getattr(self, name) for name in Interval.__struct_fields__}))
+        return self._new_schedule(Interval(**{name: getattr(self, name) for name in Interval.__struct_fields__}))
 
 
 CreateSchedule = CreateCronSchedule | CreateIntervalSchedule

@@ -25,7 +25,7 @@ class _CreateVolume(Struct, kw_only=True, tag_field="source"):
     tags: NewTags | None = None
     metadata: NewTags | None = None
 
-    def _spec(
+    def _new_volume(
         self, source: Source, source_id: str | None, size: int | None, type_name: str | None
     ) -> instance_orders.NewVolume:
         return instance_orders.NewVolume(
@@ -45,9 +45,9 @@ class CreateBlankVolume(_CreateVolume, kw_only=True, tag="new-volume"):
     size: Size
     type_name: VolumeType = "standard"
 
-    def spec(self) -> instance_orders.NewVolume:
+    def new_volume(self) -> instance_orders.NewVolume:
         """Return the domain's description of the volume. Raises Invalid for wrong tags."""
-        return self._spec(Source.NEW, None, self.size, self.type_name)
+        return self._new_volume(Source.NEW, None, self.size, self.type_name)
 
 
 class CreateVolumeFromImage(_CreateVolume, kw_only=True, tag="image"):
@@ -57,9 +57,9 @@ class CreateVolumeFromImage(_CreateVolume, kw_only=True, tag="image"):
     size: Size
     type_name: VolumeType = "standard"
 
-    def spec(self) -> instance_orders.NewVolume:
+    def new_volume(self) -> instance_orders.NewVolume:
         """Return the domain's description of the volume. Raises Invalid for wrong tags."""
-        return self._spec(Source.IMAGE, self.image_id, self.size, self.type_name)
+        return self._new_volume(Source.IMAGE, self.image_id, self.size, self.type_name)
 
 
 class CreateVolumeFromSnapshot(_CreateVolume, kw_only=True, tag="snapshot"):
@@ -72,9 +72,9 @@ class CreateVolumeFromSnapshot(_CreateVolume, kw_only=True, tag="snapshot"):
     size: Size | None = None
     type_name: VolumeType | None = None
 
-    def spec(self) -> instance_orders.NewVolume:
+    def new_volume(self) -> instance_orders.NewVolume:
         """Return the domain's description of the volume. Raises Invalid for wrong tags."""
-        return self._spec(Source.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
+        return self._new_volume(Source.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
 
 
 CreateVolume = CreateBlankVolume | CreateVolumeFromImage | CreateVolumeFromSnapshot
