@@ -63,7 +63,7 @@ bench-million: $(VENV)/.dev ## Measure with a million instances (needs wrk)
 	@scripts/need wrk
 	$(BIN)/python -m bench --million
 
-docs: $(VENV)/.run ## Write again the pages that come from the program itself
+docs: $(VENV)/.run ## Generate docs/settings.md and docs/openapi.json from the program
 	@mkdir -p docs
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/pileus settings --reference > docs/settings.md
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/openapi > docs/openapi.json

@@ -3,20 +3,15 @@
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
 
 from litestar.di import NamedDependency
 
 from pileus.api.authentication import Authenticator
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
-from pileus.domain.tasks import Task, new_task
 from pileus.drivers.protocols.compute import Compute
 from pileus.outbound.protocols import Notifier
-from pileus.services.account import user_actions
-from pileus.store import tasks
 from pileus.store.database import Database, T, Tx, Work
 from pileus.tasks.completion import TaskWaiters
 
@@ -91,37 +86,6 @@ class RequestContext(Context):
             return True
         self.app.wake_engine()
         return await self.app.task_waiters.wait(self.db, task_id, self.app.patience)
-
-    async def start_task(
-        self, tx: Tx, task_type: str, task_id: str, args: dict[str, Any], *, data: dict[str, Any] | None = None
-    ) -> Task:
-        """Write the task that does the long part of a request, in the transaction that locks what it works on."""
-        task = new_task(
-            task_id,
-            task_type,
-            self.caller,
-            self.place,
-            request_id=self.request_id,
-            now=self.now(),
-            args=args,
-            data=data,
-        )
-        return await tasks.add(tx, task)
-
-    async def audit(  # noqa: PLR0913  # an entry of the audit log has these fields
-        self,
-        tx: Tx,
-        api_group: str,
-        action_type: str,
-        resource_id: str | int,
-        *,
-        data: dict[str, Any] | None = None,
-        task_id: str | None = None,
-        name: str | None = None,
-    ) -> None:
-        """Write an entry of the audit log, in the transaction of the change that it records."""
-        entry = AuditEntry(api_group, action_type, resource_id, data, name)
-        await user_actions.audit(tx, self, entry, task_id=task_id)
 
 
 CONTEXT: ContextVar[RequestContext] = ContextVar("context")
