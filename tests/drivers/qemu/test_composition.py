@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
-from pileus.drivers import consoles, protocols
+from pileus.drivers import protocols
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.qemu.driver import Qemu
 
-MODULES = [
-    consoles,
-    *(import_module(f"{protocols.__name__}.{info.name}") for info in pkgutil.iter_modules(protocols.__path__)),
-]
+MODULES = [import_module(f"{protocols.__name__}.{info.name}") for info in pkgutil.iter_modules(protocols.__path__)]
 CAPABILITIES = {
     protocol
     for module in MODULES

@@ -175,9 +175,9 @@ class Qemu:
         """Revert a detached volume to a snapshot, once for a request."""
         await self.snapshots.ensure_reverted(volume_id, snapshot_id, request)
 
-    async def ensure_image(self, image_id: str, source: ImageSource, fetched: OnProgress) -> ImageInfo:
+    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> ImageInfo:
         """Download an image, or copy a volume."""
-        return await self.images.ensure_image(image_id, source, fetched)
+        return await self.images.ensure_image(image_id, source, on_progress)
 
     async def ensure_no_image(self, image_id: str) -> None:
         """Delete an image."""

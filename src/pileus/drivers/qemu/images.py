@@ -23,14 +23,14 @@ class ImageFiles:
         self._directory, self._records, self._download_limits = directory, records, download_limits
         self._base_images, self._copier = base_images, copier
 
-    async def ensure_image(self, image_id: str, source: ImageSource, fetched: OnProgress) -> ImageInfo:
+    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> ImageInfo:
         """Download an image, or copy a volume with all that its base holds."""
         if image := self._records.find_image(image_id):
             return image
         if source.volume_id is not None:
             image = await self._copy_volume(image_id, source.volume_id)
         else:
-            image = await self._download(image_id, source.url or "", fetched)
+            image = await self._download(image_id, source.url or "", on_progress)
         self._records.add_image(image_id, image)
         return image
 
@@ -41,7 +41,7 @@ class ImageFiles:
             self._records.drop_base(image_id)
         self._base_images.collect_garbage()
 
-    async def _download(self, image_id: str, url: str, fetched: OnProgress) -> ImageInfo:
+    async def _download(self, image_id: str, url: str, on_progress: OnProgress) -> ImageInfo:
         """Store a download unread, and examine it only when it is complete."""
         # Imported late: few servers download images, and the library makes their start slower.
         from pileus.outbound.downloads import download_image  # noqa: PLC0415  # see above
@@ -49,7 +49,7 @@ class ImageFiles:
         path = self._directory.image(image_id).with_suffix(".fetched")
         try:
             with open_untrusted(path, "wb") as file:
-                download = await download_image(url, self._download_limits, fetched, file=file)
+                download = await download_image(url, self._download_limits, on_progress, file=file)
             self._directory.chown_to_qemu(path)
             image_format = detect_format(download.head, download.size)
             await self._base_images.add(path, image_format.name, image_id)
