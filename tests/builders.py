@@ -149,7 +149,7 @@ async def a_floating_ip(tenant: Tenant, port: Port | None = None, **changes: Any
         ip = await _free(tx, subnet)
         floating = FloatingIP(**{"floating_ip_address": ip, **renewed(tenant), **facts, **changes})
         await FLOATING_IPS.add(tx, floating)
-        await ports.assign(tx, AssignedAddress(subnet_id=subnet.id, ip=ip, floating_ip_id=floating.id))
+        await ports.add_address(tx, AssignedAddress(subnet_id=subnet.id, ip=ip, floating_ip_id=floating.id))
         return floating
 
     floating = await tenant.running.cloud.db.write(write)
@@ -209,7 +209,7 @@ async def a_ddos_profile(tenant: Tenant, ip_address: str, **changes: Any) -> Ddo
 
     async def write(tx: Tx) -> DdosProfile:
         facts = {"ip_address": ip_address, "template_id": 1, **owned(tenant)}
-        profile = DdosProfile(**{**facts, "id": await counters.next_value(tx, "ddos_profiles"), **changes})
+        profile = DdosProfile(**{**facts, "id": await counters.increment(tx, "ddos_profiles"), **changes})
         await ddos_profiles.add(tx, profile)
         return profile
 
@@ -219,7 +219,7 @@ async def a_ddos_profile(tenant: Tenant, ip_address: str, **changes: Any) -> Ddo
 async def ports_of(tenant: Tenant, instance: Instance) -> list[Port]:
     """An instance's ports."""
     async with tenant.running.cloud.db.read() as tx:
-        return await ports.of_instance(tx, instance.id)
+        return await ports.list_by_instance(tx, instance.id)
 
 
 async def addresses_of(tenant: Tenant, port: Port) -> list[str]:
@@ -231,7 +231,7 @@ async def addresses_of(tenant: Tenant, port: Port) -> list[str]:
 async def groups_of(tenant: Tenant, port: Port) -> list[str]:
     """The names of the groups that guard a port."""
     async with tenant.running.cloud.db.read() as tx:
-        return sorted(group.name for group in await security_groups.of_port(tx, port.id))
+        return sorted(group.name for group in await security_groups.list_by_port(tx, port.id))
 
 
 async def actions_of(tenant: Tenant) -> list[UserAction]:
@@ -280,10 +280,12 @@ async def _free(tx: Tx, subnet: Subnet) -> str:
 
 async def _plugged(tx: Tx, tenant: Tenant, instance: Instance | None, subnet: Subnet, **changes: Any) -> Port:
     facts = renewed(tenant)
-    place = {"instance_id": instance.id, "position": len(await ports.of_instance(tx, instance.id))} if instance else {}
+    place = (
+        {"instance_id": instance.id, "position": len(await ports.list_by_instance(tx, instance.id))} if instance else {}
+    )
     standing = {"network_id": subnet.network_id, "reserved": instance is None, "mac_address": mac_address(facts["id"])}
     port = await ports.add(tx, Port(**{**facts, **standing, **place, **changes}))
-    await ports.assign(tx, AssignedAddress(subnet_id=subnet.id, ip=await _free(tx, subnet), port_id=port.id))
+    await ports.add_address(tx, AssignedAddress(subnet_id=subnet.id, ip=await _free(tx, subnet), port_id=port.id))
     return port
 
 
@@ -329,9 +331,9 @@ async def _machine(running: RunningCloud, instance: Instance) -> None:
     async with running.cloud.db.read() as tx:
         disks = [
             Disk(id=volume.id, size=volume.size, type_name=volume.type_name, device=attachment.device, boot_index=0)
-            for attachment, volume in await attachments.with_volumes(tx, instance.id)
+            for attachment, volume in await attachments.list_with_volumes(tx, instance.id)
         ]
-        plugged = await ports.of_instance(tx, instance.id)
+        plugged = await ports.list_by_instance(tx, instance.id)
     nics = [await _nic(running, port) for port in plugged]
     for disk in disks:
         await driver.ensure_volume(disk)

@@ -28,12 +28,12 @@ async def a_router(tenant: Tenant, *attached_subnets: Subnet, with_gateway: bool
         for subnet in attached_subnets:
             port = await router_interfaces.add(tx, _router_port(tenant, router, subnet.network_id))
             address = AssignedAddress(subnet_id=subnet.id, ip=subnet.gateway_ip or "", router_port_id=port.id)
-            await ports.assign(tx, address)
+            await ports.add_address(tx, address)
         if external_network_id:
             port = await router_interfaces.add(tx, _router_port(tenant, router, external_network_id, gateway=True))
-            (subnet, *_) = await subnets.of_network(tx, external_network_id)
+            (subnet, *_) = await subnets.list_by_network(tx, external_network_id)
             await addresses.allocate(tx, subnet, router_port_id=port.id)
-        return await router_interfaces.of(tx, router.id)
+        return await router_interfaces.list_by_router(tx, router.id)
 
     interfaces = await tenant.running.cloud.db.write(write)
     driver = driver_of(tenant.running)
@@ -64,7 +64,7 @@ async def find_router(tenant: Tenant, router_id: str) -> Router | None:
 async def router_interfaces_of(tenant: Tenant, router_id: str) -> list[RouterInterface]:
     """Read a router's interfaces."""
     async with tenant.running.cloud.db.read() as tx:
-        return await router_interfaces.of(tx, router_id)
+        return await router_interfaces.list_by_router(tx, router_id)
 
 
 async def used_addresses(tenant: Tenant, subnet_id: str) -> set[str]:

@@ -63,7 +63,7 @@ async def a_lifecycle_policy(tenant: Tenant, name: str = "nightly") -> tuple[int
     facts = {**owned(tenant), "user_id": tenant.client_id}
 
     async def write(tx: Tx) -> int:
-        policy_id = await lifecycle_policies.next_id(tx)
+        policy_id = await lifecycle_policies.allocate_id(tx)
         policy = LifecyclePolicy(**{**facts, "id": policy_id, "name": name, "updated_at": 0})
         schedule = Schedule(**facts, lifecycle_policy_id=policy_id, timing=Interval(weeks=1), next_at=None)
         await schedules.add(tx, schedule)
@@ -102,11 +102,11 @@ async def volume_now(tenant: Tenant, volume: Volume) -> Volume | None:
 async def snapshots_now(tenant: Tenant, volume: Volume) -> list[Snapshot]:
     """A volume's snapshots as they are written down."""
     async with tenant.running.cloud.db.read() as tx:
-        return await snapshots.of_volume(tx, volume.id)
+        return await snapshots.list_by_volume(tx, volume.id)
 
 
 async def _hung(tx: Tx, tenant: Tenant, volume: Volume, instance: Instance) -> None:
-    others = await attachments.of_instance(tx, instance.id)
+    others = await attachments.list_by_instance(tx, instance.id)
     attachment = Attachment(
         volume_id=volume.id,
         id=tenant.running.cloud.new_id(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pileus.domain.account.access import Role
 from pileus.domain.account.keys import ApiKey, digest
 from pileus.domain.account.projects import Project
-from pileus.initial_data import CLIENT, new_token
+from pileus.initial_data import CLIENT, generate_token
 from pileus.store import counters
 from pileus.store.account import clients, keys, projects
 from pileus.store.database import Database, Tx
@@ -31,13 +31,13 @@ class ApiKeyAdmin:
 
         async def write(tx: Tx) -> str:
             if not await clients.exists(tx, client_id):
-                await _tenant(tx, client_id, now)
-            number = await keys.next_number(tx)
-            token = new_token(number)
+                await _add_tenant(tx, client_id, now)
+            number = await keys.allocate_id(tx)
+            token = generate_token(number)
             key = ApiKey(
                 id=number,
                 client_id=client_id,
-                user_id=await clients.first_user(tx, client_id),
+                user_id=await clients.get_first_user(tx, client_id),
                 name=name,
                 role=Role(role),
                 digest=digest(token),
@@ -52,16 +52,16 @@ class ApiKeyAdmin:
     async def list(self) -> list[ApiKey]:
         """All keys, those that no longer work too, oldest first."""
         async with self.db.read() as tx:
-            return await keys.every(tx)
+            return await keys.list_all(tx)
 
     async def revoke(self, key_id: int) -> bool:
         """Make a key useless; whether there was such a key."""
         return await self.db.write(lambda tx: keys.revoke(tx, key_id, self.now))
 
 
-async def _tenant(tx: Tx, client_id: int, now: int) -> None:
+async def _add_tenant(tx: Tx, client_id: int, now: int) -> None:
     await clients.add(tx, client_id, f"client-{client_id}", now)
-    user_id = await clients.next_user(tx)
+    user_id = await clients.allocate_user_id(tx)
     await clients.add_user(tx, user_id, client_id, f"client-{client_id}@localhost.localdomain", now)
-    number = await counters.next_value(tx, "projects")
+    number = await counters.increment(tx, "projects")
     await projects.add(tx, Project(id=number, client_id=client_id, name="default", is_default=True, created_at=now))

@@ -23,7 +23,7 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
 from pileus.drivers.protocols.guests import Watches
 from pileus.drivers.registry import find_driver, load
-from pileus.initial_data import catalogue_of, prepared_database, seed
+from pileus.initial_data import load_catalogue, open_seeded_database, seed
 from pileus.outbound.notifier import Messenger
 from pileus.settings import Settings
 from pileus.store.schema import open_database
@@ -82,7 +82,7 @@ def make_app(settings: Settings, running: RunningCloud | None = None) -> Litesta
 async def run_cloud(settings: Settings, *, only: bool = False) -> AsyncIterator[RunningCloud]:
     """Open the database, start driver, engine and reconciler, and stop them in turn; `only` is for `furnished`."""
     figures = HttpMetrics(CollectorRegistry())
-    async with prepared_database(settings, figures.count_commit, only=only) as home:
+    async with open_seeded_database(settings, figures.count_commit, single_process=only) as home:
         db, catalogue = home.db, home.catalogue
         driver = make_driver(settings, catalogue)
         endings = TaskWaiters()
@@ -126,7 +126,7 @@ async def keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
     try:
         room = ApiKeyAdmin(db, now())
         if not await room.is_seeded():
-            await seed(db, catalogue_of(settings), given_key=settings.api_key, data=data, now=room.now)
+            await seed(db, load_catalogue(settings), given_key=settings.api_key, data=data, now=room.now)
         yield room
     finally:
         await db.close()

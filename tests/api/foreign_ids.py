@@ -158,7 +158,7 @@ async def a_limit_request(tenant: Tenant) -> int:
 
     async def write(tx: Tx) -> LimitRequest:
         facts: dict[str, Any] = {"created_at": 0, "updated_at": 0, "requested_limits": {}}
-        number = await counters.next_value(tx, "limit_requests")
+        number = await counters.increment(tx, "limit_requests")
         request = LimitRequest(id=number, client_id=tenant.client_id, description=SECRET, **facts)
         await quotas.save_threshold(tx, None, QuotaThreshold(client_id=tenant.client_id, threshold=80))
         return await quotas.add_request(tx, request)

@@ -41,7 +41,7 @@ async def find_port(tenant: Tenant, port: Port) -> Port | None:
 async def profile_of_address(tenant: Tenant, ip_address: str) -> DdosProfile | None:
     """Read the DDoS profile of an address."""
     async with tenant.running.cloud.db.read() as tx:
-        return await ddos_profiles.of_address(tx, REGION, ip_address)
+        return await ddos_profiles.find_by_address(tx, REGION, ip_address)
 
 
 async def used_addresses(tenant: Tenant, subnet_id: str) -> set[str]:

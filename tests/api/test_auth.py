@@ -31,7 +31,7 @@ async def add_key(tenant: Tenant, secret: str, **changes: Any) -> str:
     """Add a key with a known secret; return its token."""
 
     async def write(tx: Tx) -> str:
-        number = await counters.next_value(tx, "api_keys")
+        number = await counters.increment(tx, "api_keys")
         token = f"{number}_{secret}"
         facts = {"id": number, "client_id": tenant.client_id, "user_id": tenant.client_id, "name": "mine"}
         key = ApiKey(**{**facts, "role": Role.ENGINEERS.value, "digest": digest(token), "created_at": 0, **changes})
@@ -105,7 +105,7 @@ async def test_an_unknown_token_is_reported_like_an_expired_one(tenant: Tenant, 
 
 async def test_both_separators_of_tokens_are_accepted(tenant: Tenant) -> None:
     async def write(tx: Tx) -> str:
-        number = await counters.next_value(tx, "api_keys")
+        number = await counters.increment(tx, "api_keys")
         token = f"{number}$an-older-secret"
         facts: dict[str, Any] = {
             "id": number,

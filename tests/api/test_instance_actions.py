@@ -70,7 +70,7 @@ async def observe_machine(tenant: Tenant, instance: Instance) -> ObservedMachine
 
 async def is_profile_active(tenant: Tenant, profile_id: int) -> bool:
     async with tenant.running.cloud.db.read() as tx:
-        return (await ddos_profiles.of_ids(tx, [profile_id]))[profile_id].active
+        return (await ddos_profiles.list_by_ids(tx, [profile_id]))[profile_id].active
 
 
 @pytest.mark.parametrize(("action", "status", "final_status", "vm_state", "task_type"), POWER_ACTIONS)

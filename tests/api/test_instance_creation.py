@@ -157,7 +157,7 @@ async def test_a_volume_can_have_each_source(tenant: Tenant) -> None:
 
     async with tenant.running.cloud.db.read() as tx:
         records = [await volumes.get(tx, place_of(tenant), volume["id"]) for volume in view["volumes"]]
-        existing_tags = await tags.of(tx, existing.id)
+        existing_tags = await tags.list_by_resource(tx, existing.id)
     assert [volume.size for volume in records] == [10, 7, 25, 20]
     assert {volume.status for volume in records} == {"in-use"}
     assert records[3].id == existing.id

@@ -188,7 +188,7 @@ async def test_nothing_in_a_project_in_deletion_can_be_changed(tenant: Tenant) -
 
 async def contents_of(tenant: Tenant, table: str) -> list[str]:
     async with tenant.running.cloud.db.read() as tx:
-        return await project_contents.ids(tx, table, tenant.project_id)
+        return await project_contents.list_ids(tx, table, tenant.project_id)
 
 
 @pytest.mark.parametrize("step", [step.name for step in OPERATIONS["delete_project"].steps])

@@ -44,7 +44,7 @@ def clean_up(world: World) -> None:
 
     async def write(tx: Tx) -> None:
         await faults.clear(tx)
-        for region_id, flavor_id, _ in await capacities.every(tx):
+        for region_id, flavor_id, _ in await capacities.list_all(tx):
             await capacities.set_limit(tx, region_id, flavor_id, None)
 
     world.run(world.running.cloud.db.write(write))

@@ -12,7 +12,7 @@ from gcore import ConflictError, NotFoundError
 from pileus.domain.account.access import Role
 from pileus.domain.account.keys import ApiKey, digest
 from pileus.domain.compute.ssh_keys import fingerprint
-from pileus.initial_data import new_token
+from pileus.initial_data import generate_token
 from pileus.store import counters
 from pileus.store.account import clients, keys, user_actions
 from pileus.store.compute import instances
@@ -39,9 +39,9 @@ async def colleague_client(tenant: Tenant) -> httpx.AsyncClient:
     """Return a client of another user of the same tenant, with the same rights."""
 
     async def write(tx: Tx) -> str:
-        user_id = 10_000_000 + await counters.next_value(tx, "test_colleagues")
-        number = await counters.next_value(tx, "api_keys")
-        token = new_token(number)
+        user_id = 10_000_000 + await counters.increment(tx, "test_colleagues")
+        number = await counters.increment(tx, "api_keys")
+        token = generate_token(number)
         await clients.add_user(tx, user_id, tenant.client_id, "colleague@example.com", 0)
         facts: dict[str, Any] = {"id": number, "user_id": user_id, "digest": digest(token), "created_at": 0}
         await keys.add(tx, ApiKey(**facts, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))

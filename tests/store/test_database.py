@@ -33,8 +33,8 @@ async def add_project(tx: Tx, **changes: object) -> None:
 
 
 async def test_a_write_answers_what_its_work_answers_and_is_there_to_read(db: Database) -> None:
-    assert await db.write(lambda tx: counters.next_value(tx, "ids")) == 1
-    assert await db.write(lambda tx: counters.next_value(tx, "ids")) == 2
+    assert await db.write(lambda tx: counters.increment(tx, "ids")) == 1
+    assert await db.write(lambda tx: counters.increment(tx, "ids")) == 2
 
     assert await value_of(db, "ids") == 2
 
@@ -189,7 +189,7 @@ async def test_a_scan_sees_one_moment_while_others_write(db: Database) -> None:
 
     async with db.scan() as tx:
         before = await tx.one(COUNT, name="moment")
-        await db.write(lambda tx: counters.next_value(tx, "moment"))
+        await db.write(lambda tx: counters.increment(tx, "moment"))
         after = await tx.one(COUNT, name="moment")
         rows = await tx.all(COUNT, name="moment")
 
@@ -207,7 +207,7 @@ async def test_more_scans_than_there_are_readers_take_turns(db: Database) -> Non
     assert await asyncio.gather(*(look() for _ in range(60))) == [(5,)] * 60
 
 
-async def look(db: Database, sql: str) -> object:
+async def select_one(db: Database, sql: str) -> object:
     async with db.scan() as tx:
         return await tx.one(sql)
 
@@ -215,9 +215,9 @@ async def look(db: Database, sql: str) -> object:
 async def test_a_scan_that_fails_gives_its_reader_back(db: Database) -> None:
     for _ in range(40):
         with pytest.raises(Exception, match="nowhere"):
-            await look(db, "SELECT 1 FROM nowhere")
+            await select_one(db, "SELECT 1 FROM nowhere")
 
-    assert await look(db, "SELECT 1") == (1,)
+    assert await select_one(db, "SELECT 1") == (1,)
 
 
 async def test_a_writer_that_goes_away_harms_nobody(db: Database) -> None:
@@ -227,7 +227,7 @@ async def test_a_writer_that_goes_away_harms_nobody(db: Database) -> None:
         task.cancel()
     await asyncio.gather(*leaving, return_exceptions=True)
 
-    assert await db.write(lambda tx: counters.next_value(tx, "after")) == 1
+    assert await db.write(lambda tx: counters.increment(tx, "after")) == 1
 
 
 async def test_a_statement_tells_how_many_rows_it_touched(db: Database) -> None:
@@ -247,7 +247,7 @@ async def test_every_commit_is_told_with_what_it_carried(url: str, tmp_path: Pat
     told: list[tuple[int, float]] = []
     db = await open_database(url, tmp_path, lambda writes, seconds: told.append((writes, seconds)))
 
-    await asyncio.gather(*(db.write(lambda tx: counters.next_value(tx, "told")) for _ in range(30)))
+    await asyncio.gather(*(db.write(lambda tx: counters.increment(tx, "told")) for _ in range(30)))
     await db.close()
 
     assert sum(writes for writes, _ in told) >= 30

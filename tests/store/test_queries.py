@@ -13,7 +13,7 @@ NAMES = ["Zulu", "alpha", "beta_1", "beta-1", "100%", "back\\slash"]
 
 
 @pytest.fixture
-async def listed(db: Database) -> Database:
+async def projects_db(db: Database) -> Database:
     """A database with projects of these names."""
 
     async def write(tx: Tx) -> None:
@@ -25,7 +25,7 @@ async def listed(db: Database) -> Database:
     return db
 
 
-async def found(db: Database, where: Where, order_by: str = "created_at.asc") -> list[str]:
+async def page_names(db: Database, where: Where, order_by: str = "created_at.asc") -> list[str]:
     async with db.scan() as tx:
         count, records = await queries.query_page(
             tx, projects.TABLE, where, queries.order_by(order_by), limit=99, offset=0
@@ -35,10 +35,12 @@ async def found(db: Database, where: Where, order_by: str = "created_at.asc") ->
 
 
 async def test_what_nobody_asks_for_does_not_matter(listed: Database) -> None:
-    where = Where("client_id = :client", client=1).equal("name", None).among("name", None).among("name", [])
-    where.contains("name", None).same("name", None).between("created_at", None, None).tagged("project", None, None)
+    where = Where("client_id = :client", client=1).equal("name", None).any_of("name", None).any_of("name", [])
+    where.contains("name", None).equal_ignoring_case("name", None).between("created_at", None, None).with_tags(
+        "project", None, None
+    )
 
-    assert await found(listed, where) == NAMES
+    assert await page_names(listed, where) == NAMES
 
 
 @pytest.mark.parametrize(
@@ -53,20 +55,20 @@ async def test_what_nobody_asks_for_does_not_matter(listed: Database) -> None:
     ],
 )
 async def test_a_part_of_a_text_stands_for_itself(listed: Database, text: str, names: list[str]) -> None:
-    assert await found(listed, Where("client_id = 1").contains("name", text)) == names
+    assert await page_names(listed, Where("client_id = 1").contains("name", text)) == names
 
 
 async def test_conditions_hold_together(listed: Database) -> None:
-    where = Where("client_id = 1").among("name", ["alpha", "Zulu", "100%"]).between("created_at", 1, 4)
+    where = Where("client_id = 1").any_of("name", ["alpha", "Zulu", "100%"]).between("created_at", 1, 4)
 
-    assert await found(listed, where) == ["alpha", "100%"]
-    assert await found(listed, where.same("name", "ALPHA")) == ["alpha"]
-    assert await found(listed, where.also("client_id <> :other", other=1)) == []
+    assert await page_names(listed, where) == ["alpha", "100%"]
+    assert await page_names(listed, where.equal_ignoring_case("name", "ALPHA")) == ["alpha"]
+    assert await page_names(listed, where.add("client_id <> :other", other=1)) == []
 
 
 async def test_texts_are_sorted_by_their_characters_numbers(listed: Database) -> None:
-    assert await found(listed, Where("client_id = 1"), "name.asc") == sorted(NAMES)
-    assert await found(listed, Where("client_id = 1"), "name.desc") == sorted(NAMES, reverse=True)
+    assert await page_names(listed, Where("client_id = 1"), "name.asc") == sorted(NAMES)
+    assert await page_names(listed, Where("client_id = 1"), "name.desc") == sorted(NAMES, reverse=True)
 
 
 async def test_pages_add_up(listed: Database) -> None:

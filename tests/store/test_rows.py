@@ -13,7 +13,7 @@ import pileus.store
 from pileus.domain.errors import Stale
 from pileus.store.database import Database, Row, Tx
 from pileus.store.rows import Table, in_list
-from tests.store.test_schema import TABLES, asked
+from tests.store.test_schema import TABLES, select
 
 
 class Thing(Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ async def things(db: Database) -> Database:
     return db
 
 
-async def held(db: Database, thing_id: str = "t-1") -> Thing | None:
+async def find_thing(db: Database, thing_id: str = "t-1") -> Thing | None:
     async with db.read() as tx:
         return await THINGS.find_one(tx, "id = :id", id=thing_id)
 
@@ -75,13 +75,13 @@ async def held(db: Database, thing_id: str = "t-1") -> Thing | None:
 async def test_a_record_comes_back_as_it_went(things: Database, thing: Thing) -> None:
     await things.write(lambda tx: THINGS.add(tx, thing))
 
-    assert await held(things) == thing
+    assert await find_thing(things) == thing
     async with things.scan() as tx:
         assert await THINGS.find(tx, "lit = :lit", lit=int(thing.lit)) == [thing]
 
 
 async def test_what_is_not_there_is_none(things: Database) -> None:
-    assert await held(things, "nobody") is None
+    assert await find_thing(things, "nobody") is None
 
 
 async def test_saving_writes_what_changed_and_nothing_else(things: Database) -> None:
@@ -97,7 +97,7 @@ async def test_saving_writes_what_changed_and_nothing_else(things: Database) -> 
 
     saved = await things.write(write)
 
-    assert saved == replace(after, revision=2) == await held(things)
+    assert saved == replace(after, revision=2) == await find_thing(things)
     (statement,) = said
     assert "lit = :lit, facts = :facts, revision" in statement
     assert "name" not in statement
@@ -107,7 +107,7 @@ async def test_saving_what_has_not_changed_writes_nothing(things: Database) -> N
     await things.write(lambda tx: THINGS.add(tx, FULL))
 
     assert await things.write(lambda tx: THINGS.save(tx, FULL, FULL)) == FULL
-    assert await held(things) == FULL
+    assert await find_thing(things) == FULL
 
 
 async def test_the_second_of_two_writers_is_told(things: Database) -> None:
@@ -117,7 +117,7 @@ async def test_the_second_of_two_writers_is_told(things: Database) -> None:
     with pytest.raises(Stale, match="Thing t-1 was changed by another request"):
         await things.write(lambda tx: THINGS.save(tx, FULL, replace(FULL, name="second")))
 
-    assert await held(things) == replace(FULL, name="first", revision=2)
+    assert await find_thing(things) == replace(FULL, name="first", revision=2)
 
 
 async def test_saving_what_is_gone_is_told_too(things: Database) -> None:
@@ -130,7 +130,7 @@ async def test_a_touch_counts_as_a_change_and_writes_nothing_else(things: Databa
 
     touched = await things.write(lambda tx: THINGS.bump_revision(tx, FULL))
 
-    assert touched == replace(FULL, revision=2) == await held(things)
+    assert touched == replace(FULL, revision=2) == await find_thing(things)
     with pytest.raises(Stale, match="Thing t-1 was changed by another request"):
         await things.write(lambda tx: THINGS.bump_revision(tx, FULL))
 
@@ -141,7 +141,7 @@ async def test_removing_may_be_repeated(things: Database) -> None:
     await things.write(lambda tx: THINGS.remove(tx, "t-1"))
     await things.write(lambda tx: THINGS.remove(tx, "t-1"))
 
-    assert await held(things) is None
+    assert await find_thing(things) is None
 
 
 @pytest.mark.parametrize("ids", [[], ["t-1"], ["t-1", "t-2", "nobody"]])
@@ -156,7 +156,7 @@ async def test_a_list_of_values_finds_what_it_names(things: Database, ids: list[
     assert [thing.id for thing in found] == [thing_id for thing_id in ids if thing_id != "nobody"]
 
 
-def _tables() -> list[Table[Any]]:
+def _store_tables() -> list[Table[Any]]:
     modules = [
         importlib.import_module(f"pileus.store.{found.name}") for found in pkgutil.iter_modules(pileus.store.__path__)
     ]
@@ -164,10 +164,10 @@ def _tables() -> list[Table[Any]]:
     return [tables[name] for name in sorted(tables)]
 
 
-@pytest.mark.parametrize("table", _tables(), ids=lambda table: table.name)
+@pytest.mark.parametrize("table", _store_tables(), ids=lambda table: table.name)
 async def test_a_record_has_a_field_for_each_column_and_a_column_for_each_field(
     db: Database, table: Table[Any]
 ) -> None:
-    columns = [column for name, column, _ in await asked(db, TABLES) if name == table.name]
+    columns = [column for name, column, _ in await select(db, TABLES) if name == table.name]
 
     assert sorted(map(str, columns)) == sorted(table.fields)

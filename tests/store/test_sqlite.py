@@ -19,7 +19,7 @@ Batches = list[int]
 
 
 @pytest.fixture
-def batches() -> Batches:
+def batch_sizes() -> Batches:
     """How many writes each commit carried."""
     return []
 
@@ -95,7 +95,7 @@ async def test_of_those_that_share_a_commit_only_the_failing_one_fails(db: Datab
 
 async def test_a_failure_that_undoes_a_whole_commit_is_told_to_all_and_passes(db: Database, batches: Batches) -> None:
     """As when the disk is full: SQLite then rolls everything back by itself."""
-    await db.write(_set_the_trap)
+    await db.write(_add_rollback_trigger)
     batches.clear()
 
     answers = await asyncio.gather(
@@ -110,7 +110,7 @@ async def test_a_failure_that_undoes_a_whole_commit_is_told_to_all_and_passes(db
     assert await count(db) == 1
 
 
-async def _set_the_trap(tx: Tx) -> None:
+async def _add_rollback_trigger(tx: Tx) -> None:
     await tx.run(
         "CREATE TRIGGER trap BEFORE INSERT ON counters WHEN new.name = 'poison' "
         "BEGIN SELECT RAISE(ROLLBACK, 'the disk is full'); END"
@@ -122,7 +122,7 @@ async def test_readers_do_not_wait_for_another_process_that_writes_and_writers_d
     other.execute("BEGIN IMMEDIATE")
     other.execute("INSERT INTO counters (name, value) VALUES ('theirs', 1)")
 
-    writing = asyncio.create_task(db.write(lambda tx: counters.next_value(tx, "ours")))
+    writing = asyncio.create_task(db.write(lambda tx: counters.increment(tx, "ours")))
     async with asyncio.timeout(5):
         assert await count(db) == 0
         async with db.scan() as tx:
@@ -139,12 +139,12 @@ async def test_two_databases_on_one_file_lose_no_write(db: Database, tmp_path: P
     other = await open_database("", tmp_path)
 
     await asyncio.gather(
-        *(where.write(lambda tx: counters.next_value(tx, "shared")) for where in (db, other) for _ in range(50))
+        *(where.write(lambda tx: counters.increment(tx, "shared")) for where in (db, other) for _ in range(50))
     )
     await other.close()
 
     async with db.read() as tx:
-        assert await counters.next_value(tx, "shared") == 101
+        assert await counters.increment(tx, "shared") == 101
 
 
 async def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:

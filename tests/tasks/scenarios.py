@@ -50,7 +50,7 @@ async def _default_group(tenant: Tenant) -> None:
     """Create the default group, which otherwise the first server of the project would create and leave behind."""
     await tenant.api.get(tenant.path("securitygroups"))
     async with tenant.running.cloud.db.read() as tx:
-        group = await security_groups.default(tx, place_of(tenant))
+        group = await security_groups.find_default(tx, place_of(tenant))
         assert group is not None
         rules = [rule.rule for rule in await security_groups.rules_of(tx, group.id)]
     spec = SecurityGroupSpec(id=group.id, name=group.name, rules=rules)

@@ -306,7 +306,7 @@ async def test_a_slow_batch_ends_after_its_time(deliveries: DeliveryBench) -> No
 
     async def pass_time() -> None:
         async with deliveries.bench.db.read() as tx:
-            pending_counts.append(len(await user_actions.pending_for(tx, 1, 10)))
+            pending_counts.append(len(await user_actions.list_pending(tx, 1, 10)))
         deliveries.bench.clock.advance(LEASE // 3)
 
     deliveries.notifier.on_send = pass_time

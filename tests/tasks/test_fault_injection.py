@@ -23,7 +23,7 @@ async def a_fault(bench: Workbench, kind: str = "fail", **changes: Any) -> Fault
 
 async def remaining_faults(bench: Workbench) -> list[Fault]:
     async with bench.db.read() as tx:
-        return await faults.every(tx)
+        return await faults.list_all(tx)
 
 
 async def error_before(

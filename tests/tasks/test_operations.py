@@ -19,7 +19,7 @@ from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.simulated.driver import Simulated
-from pileus.initial_data import catalogue_of, seed
+from pileus.initial_data import load_catalogue, seed
 from pileus.outbound.notifier import Messenger
 from pileus.settings import Settings
 from pileus.store import tasks
@@ -95,7 +95,7 @@ async def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningCloud]:
     """A cloud whose engine does not run by itself, on each database."""
-    data, clock, catalogue = tmp_path_factory.mktemp("operations"), Clock(), catalogue_of(Settings())
+    data, clock, catalogue = tmp_path_factory.mktemp("operations"), Clock(), load_catalogue(Settings())
     with database_url(request.param) as url:
         db = await open_database(url, data)
         driver = Simulated(data / "simulated.db", download_limits=DownloadLimits(allow_private=True))

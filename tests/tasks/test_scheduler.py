@@ -68,7 +68,7 @@ class ScheduleBench:
             await clients.add(tx, PLACE.client_id, "one", NOW)
             await projects.add(tx, project)
             await lifecycle_policies.add(tx, policy)
-            await lifecycle_policies.include(tx, 7, [volume.id for volume in policy_volumes])
+            await lifecycle_policies.add_volumes(tx, 7, [volume.id for volume in policy_volumes])
             for volume in policy_volumes:
                 await volumes.add(tx, volume)
             return await schedules.add(tx, schedule)
@@ -219,7 +219,7 @@ async def test_snapshots_stay_when_their_volume_leaves_the_policy(schedule_bench
     schedule = await schedule_bench.add_schedule(a_volume(id="v-1"), a_volume(id="v-2"), retention_time=Span(hours=1))
     await schedule_bench.run_hours(1)
 
-    await schedule_bench.bench.db.write(lambda tx: lifecycle_policies.exclude(tx, 7, ["v-1", "unknown"]))
+    await schedule_bench.bench.db.write(lambda tx: lifecycle_policies.remove_volumes(tx, 7, ["v-1", "unknown"]))
     now = await schedule_bench.bench.db.write(lambda tx: schedules.find(tx, schedule.id))
     assert now is not None
     await schedule_bench.bench.db.write(

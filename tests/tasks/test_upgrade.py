@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pileus.app import make_driver, new_id
-from pileus.initial_data import prepared_database
+from pileus.initial_data import open_seeded_database
 from pileus.settings import Settings
 from pileus.tasks.engine import Engine
 from pileus.tasks.operations import OPERATIONS
@@ -130,7 +130,7 @@ def _change(old: Row | None, new: Row | None, columns: dict[str, None]) -> str:
 async def run_engine(data: Path) -> None:
     """Open a data directory as the program does, and run the engine until it is idle."""
     settings = Settings(data=data, image_sources="any", log_level="error")
-    async with prepared_database(settings, only=True) as home:
+    async with open_seeded_database(settings, single_process=True) as home:
         driver = make_driver(settings, home.catalogue)
         await Engine(home.db, OPERATIONS, driver, home.catalogue, Clock(NOW + DAY), new_id).run_until_idle()
 

@@ -88,12 +88,12 @@ class Journal:
         """Return an operation that records its end, and counts it in the database."""
 
         async def done(tx: Tx, _: TaskContext[NoArgs]) -> CreatedResources:
-            await counters.next_value(tx, "done")
+            await counters.increment(tx, "done")
             await self.record("done")
             return {"instances": ["i-1"]}
 
         async def failed(tx: Tx, _: TaskContext[NoArgs]) -> None:
-            await counters.next_value(tx, "failed")
+            await counters.increment(tx, "failed")
             await self.record("failed")
 
         return Operation(TaskType(task_type, NoArgs), steps, done, failed)

@@ -40,7 +40,7 @@ class Authenticator:
     async def caller(self, header: bytes, now: int) -> Caller:
         """Return the caller of an Authorization header. Raises Unauthenticated."""
         cached, clock = self._cache.get(header), self._clock()
-        if cached is None or clock >= cached.until or cached.revocations != keys.SHUT.times:
+        if cached is None or clock >= cached.until or cached.revocations != keys.REVOCATIONS.times:
             cached = await self._read_caller(header, now, clock)
         elif cached.expires_at is not None and now >= cached.expires_at:
             raise Unauthenticated("Token is invalid or expired", INVALID)
@@ -49,7 +49,7 @@ class Authenticator:
     async def _read_caller(self, header: bytes, now: int, clock: float) -> CachedCaller:
         self._cache.pop(header, None)
         number, token = _parse_header(header.decode("latin-1"))
-        revocations = keys.SHUT.times
+        revocations = keys.REVOCATIONS.times
         async with self._db.read() as tx:
             row = await keys.find_with_caller(tx, number)
         if row is None or not row[0].opens(token, now):

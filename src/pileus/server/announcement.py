@@ -8,7 +8,7 @@ import sys
 
 import msgspec
 
-from pileus.initial_data import KEY_FILE, PROJECT, catalogue_of
+from pileus.initial_data import KEY_FILE, PROJECT, load_catalogue
 from pileus.settings import Settings
 
 LOG = logging.getLogger("pileus.server")
@@ -37,7 +37,7 @@ def print_connection_help(settings: Settings, first_token: str | None) -> None:
 export GCORE_BASE_URL={base}
 export GCORE_API_KEY={_key_for_display(settings, first_token)}
 export GCORE_CLOUD_PROJECT_ID={PROJECT}
-export GCORE_CLOUD_REGION_ID={catalogue_of(settings).default_region}
+export GCORE_CLOUD_REGION_ID={load_catalogue(settings).default_region}
 
 API reference: {base}/schema      Ctrl-C stops.
 """

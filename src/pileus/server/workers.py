@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.initial_data import prepared_database
+from pileus.initial_data import open_seeded_database
 from pileus.server.announcement import print_connection_help, wait_until_ready
 from pileus.server.startup import StartError, install_stop_signals
 from pileus.settings import Settings
@@ -34,7 +34,7 @@ METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 async def supervise(settings: Settings, lock: int | None) -> None:
     """Prepare the database and keep the workers running until a stop signal. Raises StartError if none can start."""
     stop = install_stop_signals()
-    async with prepared_database(settings, only=True) as database:
+    async with open_seeded_database(settings, single_process=True) as database:
         token = database.first_token
     metrics, ready = _metrics_directory(settings), asyncio.create_task(_announce_when_ready(settings, token))
     workers = [

@@ -60,7 +60,7 @@ async def require_instance(tx: Tx, ctx: Context, instance_id: str) -> Instance:
 async def add_blackhole(tx: Tx, ctx: Context, region_id: int, destination_ip: str, alarm_state: str) -> BlackholePort:
     """Save a DDoS alarm on an address."""
     port = BlackholePort(
-        id=await counters.next_value(tx, "blackhole_ports"),
+        id=await counters.increment(tx, "blackhole_ports"),
         region_id=region_id,
         destination_ip=destination_ip,
         alarm_state=alarm_state,

@@ -51,7 +51,7 @@ async def change_tags(
         raise Conflict(
             f"{kind.name} {resource.id} is locked by task {resource.task_id}: try again when it has finished"
         )
-    existing = await tags.of(tx, resource.id)
+    existing = await tags.list_by_resource(tx, resource.id)
     changed = change(existing)
     await tags.save(tx, kind.kind, ctx.place, resource.id, existing, changed)
     own_tags = {key: tag.value for key, tag in changed.items() if not tag.read_only}

@@ -22,7 +22,7 @@ OCCUPIED = "id IN (SELECT subnet_id FROM addresses)"
 async def sync(tx: Tx, table: Table[R], region_id: int, records: Sequence[R]) -> None:
     """Let the records be all that is offered in a region; what else there was is hidden."""
     for record in records:
-        await _put(tx, table, record)
+        await _upsert(tx, table, record)
     marks, values = in_list("kept", [record.id for record in records])
     await tx.run(
         f"UPDATE {table.name} SET retired = 1, revision = revision + 1"  # names of our own
@@ -32,7 +32,7 @@ async def sync(tx: Tx, table: Table[R], region_id: int, records: Sequence[R]) ->
     )
 
 
-async def _put(tx: Tx, table: Table[R], record: R) -> None:
+async def _upsert(tx: Tx, table: Table[R], record: R) -> None:
     found = await table.find_one(tx, "id = :id", id=record.id)
     if found is None:
         await table.add(tx, record)
@@ -42,12 +42,12 @@ async def _put(tx: Tx, table: Table[R], record: R) -> None:
         await table.save(tx, found, replace(same, updated_at=record.updated_at))
 
 
-async def subnets_in_use(tx: Tx, region_id: int) -> list[Subnet]:
+async def list_subnets_in_use(tx: Tx, region_id: int) -> list[Subnet]:
     """The public subnets of a region, offered still or not, of which addresses are in use."""
     return await subnets.TABLE.find(tx, f"{OFFERED} AND {OCCUPIED} ORDER BY id", region_id=region_id)
 
 
-async def addresses_in_use(tx: Tx, subnet_id: str) -> list[str]:
+async def list_addresses_in_use(tx: Tx, subnet_id: str) -> list[str]:
     """The addresses of a subnet that are in use."""
     rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id ORDER BY ip", id=subnet_id)
     return [row[0] for row in rows]
@@ -64,6 +64,6 @@ async def save_flavors(tx: Tx, flavors: Sequence[Flavor]) -> None:
         )
 
 
-async def all_flavors(tx: Tx) -> list[Flavor]:
+async def list_flavors(tx: Tx) -> list[Flavor]:
     """Every flavor that there has ever been."""
     return [FLAVOR.decode(row[0]) for row in await tx.all("SELECT flavor FROM flavors ORDER BY id")]

@@ -3,7 +3,7 @@
 from pileus.store.database import Tx
 
 
-async def next_value(tx: Tx, name: str) -> int:
+async def increment(tx: Tx, name: str) -> int:
     """The next number of a counter, from 1."""
     row = await tx.one(
         """

@@ -30,7 +30,7 @@ class Tx(Protocol):
 
 
 Work = Callable[[Tx], Awaitable[T]]
-Committed = Callable[[int, float], None]
+OnCommit = Callable[[int, float], None]
 """Told of each commit: how many writes shared it, and the seconds it took."""
 
 Migration = tuple[int, str, str]

@@ -7,7 +7,7 @@ from pileus.store.rows import Table
 TABLE = Table("faults", Fault)
 
 
-async def every(tx: Tx) -> list[Fault]:
+async def list_all(tx: Tx) -> list[Fault]:
     """All faults, oldest first."""
     return await TABLE.find(tx, "kind <> '' ORDER BY created_at, id")
 

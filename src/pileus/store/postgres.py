@@ -18,8 +18,8 @@ from pileus.store.database import (
     NEWEST,
     TOO_MANY,
     VERSIONS,
-    Committed,
     Migration,
+    OnCommit,
     Row,
     T,
     Tx,
@@ -74,7 +74,7 @@ class _Connected:
 class Postgres:
     """The Database on a PostgreSQL server; opens its pool at the first use."""
 
-    def __init__(self, url: str, committed: Committed | None = None, connections: int = 16) -> None:
+    def __init__(self, url: str, committed: OnCommit | None = None, connections: int = 16) -> None:
         self._url = url
         self._committed = committed
         self._pool = AsyncConnectionPool(url, min_size=1, max_size=connections, open=False, kwargs={"autocommit": True})

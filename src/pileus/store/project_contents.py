@@ -40,10 +40,10 @@ async def lock(tx: Tx, project_id: int, task_id: str) -> None:
         )
     await tx.run("UPDATE instances SET task_state = 'deleting' WHERE project_id = :project_id", project_id=project_id)
     await tx.run("UPDATE ssh_keys SET state = 'DELETING' WHERE project_id = :project_id", project_id=project_id)
-    await check(tx, project_id, task_id)
+    await check_no_other_task(tx, project_id, task_id)
 
 
-async def check(tx: Tx, project_id: int, task_id: str) -> None:
+async def check_no_other_task(tx: Tx, project_id: int, task_id: str) -> None:
     """Return if nobody but a task works in its project; raises Conflict."""
     busy = "SELECT 1 FROM tasks WHERE project_id = :project_id AND state IN ('NEW', 'RUNNING') AND id <> :task_id"
     others = "SELECT 1 FROM {table} WHERE project_id = :project_id AND (task_id IS NULL OR task_id <> :task_id)"
@@ -95,7 +95,7 @@ async def remove(tx: Tx, project_id: int) -> None:
         await tx.run(f"DELETE FROM {table} WHERE {its}", project_id=project_id)  # names of our own
 
 
-async def ids(tx: Tx, table: str, project_id: int) -> list[str]:
+async def list_ids(tx: Tx, table: str, project_id: int) -> list[str]:
     """The ids of a project's things of one kind."""
     rows: list[Row] = [*await tx.all(f"SELECT id FROM {table} WHERE {OWN} ORDER BY id", project_id=project_id)]
     return [row[0] for row in rows]

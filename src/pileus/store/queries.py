@@ -25,7 +25,7 @@ class Where:
     def __str__(self) -> str:
         return " AND ".join(f"({condition})" for condition in self._conditions)
 
-    def also(self, condition: str, **values: Any) -> "Where":
+    def add(self, condition: str, **values: Any) -> "Where":
         """Ask for one more."""
         self._conditions.append(condition)
         self.values |= values
@@ -33,39 +33,39 @@ class Where:
 
     def equal(self, column: str, value: Any) -> "Where":
         """Ask for one value."""
-        return self if value is None else self.also(f"{column} = :{column}", **{column: value})
+        return self if value is None else self.add(f"{column} = :{column}", **{column: value})
 
-    def among(self, column: str, values: Sequence[Any] | None) -> "Where":
+    def any_of(self, column: str, values: Sequence[Any] | None) -> "Where":
         """Ask for one of several values."""
         if not values:
             return self
         marks, named = in_list(column, values)
-        return self.also(f"{column} IN ({marks})", **named)
+        return self.add(f"{column} IN ({marks})", **named)
 
-    def same(self, column: str, text: str | None) -> "Where":
+    def equal_ignoring_case(self, column: str, text: str | None) -> "Where":
         """Ask for a text, in letters of any case."""
-        return self if text is None else self.also(f"lower({column}) = lower(:{column})", **{column: text})
+        return self if text is None else self.add(f"lower({column}) = lower(:{column})", **{column: text})
 
     def contains(self, column: str, text: str | None) -> "Where":
         """Ask for a part of a text, in letters of any case."""
         if text is None:
             return self
-        return self.also(f"lower({column}) LIKE lower(:{column}) ESCAPE '\\'", **{column: f"%{escape_like(text)}%"})
+        return self.add(f"lower({column}) LIKE lower(:{column}) ESCAPE '\\'", **{column: f"%{escape_like(text)}%"})
 
-    def tagged(self, kind: str, keys: Sequence[str] | None, pairs: Mapping[str, str] | None) -> "Where":
+    def with_tags(self, kind: str, keys: Sequence[str] | None, pairs: Mapping[str, str] | None) -> "Where":
         """Ask for things that have all of these tags, whatever their value or with it."""
         for at, key in enumerate(keys or ()):
-            self.also(f"{TAGGED}'{kind}' AND key = :tag_{at})", **{f"tag_{at}": key})
+            self.add(f"{TAGGED}'{kind}' AND key = :tag_{at})", **{f"tag_{at}": key})
         for at, (key, value) in enumerate((pairs or {}).items()):
             pair = {f"pair_{at}": key, f"value_{at}": value}
-            self.also(f"{TAGGED}'{kind}' AND key = :pair_{at} AND value = :value_{at})", **pair)
+            self.add(f"{TAGGED}'{kind}' AND key = :pair_{at} AND value = :value_{at})", **pair)
         return self
 
     def between(self, column: str, since: int | None, until: int | None) -> "Where":
         """Ask for a range, its ends included."""
         if since is not None:
-            self.also(f"{column} >= :since", since=since)
-        return self if until is None else self.also(f"{column} <= :until", until=until)
+            self.add(f"{column} >= :since", since=since)
+        return self if until is None else self.add(f"{column} <= :until", until=until)
 
 
 def escape_like(text: str) -> str:

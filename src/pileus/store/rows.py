@@ -29,7 +29,7 @@ class Table(Generic[R]):
         marks = ", ".join(f":{field}" for field in self.fields)
         self._insert = f"INSERT INTO {name} ({self.columns}) VALUES ({marks})"  # names of our own
 
-    def of(self, alias: str) -> str:
+    def columns_as(self, alias: str) -> str:
         """The columns, for a statement that calls the table `alias`."""
         return ", ".join(f"{alias}.{field}" for field in self.fields)
 

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from importlib import resources
 from pathlib import Path
 
-from pileus.store.database import Committed, Database, Migration
+from pileus.store.database import Database, Migration, OnCommit
 from pileus.store.sqlite import Sqlite
 
 
@@ -15,7 +15,7 @@ def migrations() -> list[Migration]:
     return [(int(file.name[:4]), file.name[5:-4], file.read_text("utf-8")) for file in files]
 
 
-async def open_database(url: str, data: Path, committed: Committed | None = None) -> Database:
+async def open_database(url: str, data: Path, committed: OnCommit | None = None) -> Database:
     """Open the database of a URL (empty: a SQLite file in `data`) and migrate it; raises what `migrate` does."""
     if url.startswith(("postgresql://", "postgres://")):
         from pileus.store.postgres import Postgres  # noqa: PLC0415  # who has SQLite need not load its client

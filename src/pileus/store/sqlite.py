@@ -23,8 +23,8 @@ from pileus.store.database import (
     NEWEST,
     TOO_MANY,
     VERSIONS,
-    Committed,
     Migration,
+    OnCommit,
     Row,
     T,
     Tx,
@@ -124,7 +124,7 @@ class _Waiting:
 class Sqlite:
     """The Database on a file."""
 
-    def __init__(self, path: Path, committed: Committed | None = None) -> None:
+    def __init__(self, path: Path, committed: OnCommit | None = None) -> None:
         self._path = path
         self._committed = committed
         self._writer = connect(path)

@@ -8,14 +8,14 @@ from pileus.store.database import Tx
 from pileus.store.rows import in_list
 
 
-async def of(tx: Tx, resource_id: str) -> dict[str, Tag]:
+async def list_by_resource(tx: Tx, resource_id: str) -> dict[str, Tag]:
     """The tags of a resource, ordered by key."""
     rows = await tx.all("SELECT key, value, read_only FROM tags WHERE resource_id = :id", id=resource_id)
     # Not by the database, whose alphabet may be another.
     return {key: Tag(key, value, bool(read_only)) for key, value, read_only in sorted(rows)}
 
 
-async def of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[Tag]]:
+async def list_by_resources(tx: Tx, ids: Sequence[str]) -> dict[str, list[Tag]]:
     """The tags of many resources, ordered by key."""
     marks, values = in_list("id", ids)
     found: dict[str, list[Tag]] = {resource_id: [] for resource_id in ids}
@@ -35,14 +35,14 @@ async def save(tx: Tx, kind: str, place: Place, resource_id: str, before: Tags, 
         if tag is None:
             await tx.run("DELETE FROM tags WHERE resource_id = :id AND key = :key", id=resource_id, key=key)
         elif before.get(key) != tag:
-            await _put(tx, kind, place, resource_id, tag)
+            await _upsert(tx, kind, place, resource_id, tag)
 
 
 async def patch(  # each is a fact of its own
     tx: Tx, kind: str, place: Place, resource_id: str, changes: TagPatch | None
 ) -> Tags:
     """Apply a JSON merge patch to a resource's tags; what they are then."""
-    before = await of(tx, resource_id)
+    before = await list_by_resource(tx, resource_id)
     after = merged(before, changes)
     await save(tx, kind, place, resource_id, before, after)
     return after
@@ -53,7 +53,7 @@ async def add(tx: Tx, kind: str, place: Place, resource_id: str, tags: Tags) -> 
     await save(tx, kind, place, resource_id, {}, tags)
 
 
-async def _put(tx: Tx, kind: str, place: Place, resource_id: str, tag: Tag) -> None:
+async def _upsert(tx: Tx, kind: str, place: Place, resource_id: str, tag: Tag) -> None:
     await tx.run(
         """
         INSERT INTO tags (resource_id, key, value, read_only, kind, project_id, region_id)

@@ -40,10 +40,10 @@ class TaskFilter(Struct, frozen=True, kw_only=True):
     def where(self, client_id: int) -> queries.Where:
         """The same as a condition."""
         where = queries.Where("client_id = :client_id", client_id=client_id)
-        where.among("id", self.ids).among("state", self.states).among("task_type", self.task_types)
-        where.among("project_id", self.project_ids).among("region_id", self.region_ids)
+        where.any_of("id", self.ids).any_of("state", self.states).any_of("task_type", self.task_types)
+        where.any_of("project_id", self.project_ids).any_of("region_id", self.region_ids)
         if self.acknowledged is not None:
-            where.also(f"acknowledged_at IS {'NOT NULL' if self.acknowledged else 'NULL'}")
+            where.add(f"acknowledged_at IS {'NOT NULL' if self.acknowledged else 'NULL'}")
         return where.between("created_at", self.since, self.until)
 
 
@@ -56,11 +56,11 @@ async def get(tx: Tx, client_id: int, task_id: str) -> Task:
 
 
 async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, client_id: int, wanted: TaskFilter, *, limit: int, offset: int, direction: str = "desc"
+    tx: Tx, client_id: int, filters: TaskFilter, *, limit: int, offset: int, direction: str = "desc"
 ) -> tuple[int, list[Task]]:
     """How many tasks there are, and some of them by the time of their creation."""
     order = f"created_at {direction}, id {direction}"
-    return await queries.query_page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
+    return await queries.query_page(tx, TABLE, filters.where(client_id), order, limit=limit, offset=offset)
 
 
 async def acknowledge(tx: Tx, before: Task, after: Task) -> Task:
@@ -69,9 +69,9 @@ async def acknowledge(tx: Tx, before: Task, after: Task) -> Task:
     return after
 
 
-async def acknowledge_all(tx: Tx, client_id: int, wanted: TaskFilter, *, user_id: int, now: int) -> int:
+async def acknowledge_all(tx: Tx, client_id: int, filters: TaskFilter, *, user_id: int, now: int) -> int:
     """Write that somebody has taken note of all the tasks that have ended; how many those were."""
-    where = wanted.where(client_id).also("acknowledged_at IS NULL AND state IN ('FINISHED', 'ERROR')")
+    where = filters.where(client_id).add("acknowledged_at IS NULL AND state IN ('FINISHED', 'ERROR')")
     return await tx.run(f"{ACKNOWLEDGE}{where}", **where.values, user_id=user_id, now=now)
 
 
@@ -123,7 +123,7 @@ async def has_ended(tx: Tx, task_id: str) -> bool:
     return await tx.one("SELECT 1 FROM tasks WHERE id = :id AND finished_at IS NOT NULL", id=task_id) is not None
 
 
-async def unfinished(tx: Tx) -> int:
+async def count_unfinished(tx: Tx) -> int:
     """How many tasks are new or running."""
     row = await tx.one("SELECT count(*) FROM tasks WHERE state IN ('NEW', 'RUNNING')")
     return int(row[0]) if row else 0

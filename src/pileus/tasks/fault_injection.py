@@ -31,7 +31,7 @@ class StoredFaultInjector:
 
     async def _find_matching(self, task: Task, step: str, *, first: bool) -> list[Fault]:
         async with self._db.read() as tx:
-            return [fault for fault in await faults.every(tx) if fault.matches(task.task_type, step, first=first)]
+            return [fault for fault in await faults.list_all(tx) if fault.matches(task.task_type, step, first=first)]
 
 
 async def _consume(fault: Fault, tx: Tx) -> bool:

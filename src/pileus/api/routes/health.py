@@ -53,7 +53,7 @@ async def readyz(app_state: NamedDependency[AppState]) -> dict[str, str | int]:
             "status": "ready",
             **dict.fromkeys(results, OK),
             **details,
-            "tasks_unfinished": await tasks.unfinished(tx),
+            "tasks_unfinished": await tasks.count_unfinished(tx),
         }
 
 

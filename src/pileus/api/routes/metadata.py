@@ -44,7 +44,7 @@ def map_routes(resource: TaggedResource) -> list[Any]:
 async def read_tag(ctx: RequestContext, resource: TaggedResource, resource_id: str, key: str | None) -> TagView:
     """Read one tag. Raises NotFound for the resource or the tag, or Invalid without a key."""
     async with ctx.db.read() as tx:
-        existing = await tags.of(tx, (await resource.get(tx, ctx.place, resource_id)).id)
+        existing = await tags.list_by_resource(tx, (await resource.get(tx, ctx.place, resource_id)).id)
     return TagView.of(tag_service.require_tag(existing, key))
 
 
@@ -73,7 +73,7 @@ def _list(resource: TaggedResource) -> Any:
         Deprecated: get the resource.
         """
         async with ctx.db.read() as tx:
-            existing = await tags.of(tx, (await resource.get(tx, ctx.place, resource_id)).id)
+            existing = await tags.list_by_resource(tx, (await resource.get(tx, ctx.place, resource_id)).id)
         return Page(count=len(existing), results=tag_views(existing.values()))
 
     return list_metadata

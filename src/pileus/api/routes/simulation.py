@@ -103,7 +103,7 @@ async def list_operations() -> list[OperationView]:
 async def list_faults(ctx: Ctx) -> list[Fault]:
     """List the injected faults."""
     async with ctx.db.read() as tx:
-        return await faults.every(tx)
+        return await faults.list_all(tx)
 
 
 @post("/faults", opt=ADMINISTER, status_code=200)
@@ -136,7 +136,7 @@ async def list_capacities(ctx: Ctx) -> list[CapacityView]:
     async with ctx.db.read() as tx:
         return [
             CapacityView(region_id=region_id, flavor_id=flavor_id, servers=servers)
-            for region_id, flavor_id, servers in await capacities.every(tx)
+            for region_id, flavor_id, servers in await capacities.list_all(tx)
         ]
 
 

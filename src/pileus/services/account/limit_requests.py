@@ -25,7 +25,7 @@ async def create_limit_request(
         if region_id != EVERYWHERE and ctx.catalogue.region(region_id) is None:
             raise not_found("Region", region_id)
     request = LimitRequest(
-        id=await counters.next_value(tx, "limit_requests"),
+        id=await counters.increment(tx, "limit_requests"),
         client_id=ctx.caller.client_id,
         description=description,
         requested_limits=dict(limits),

@@ -22,7 +22,7 @@ async def create_project(tx: Tx, ctx: Context, name: str, description: str | Non
     await projects.check_name_free(tx, client_id, name)
     await check_global_quotas(tx, ctx, {"project_count": 1})
     project = Project(
-        id=await counters.next_value(tx, "projects"),
+        id=await counters.increment(tx, "projects"),
         client_id=client_id,
         name=name,
         description=description,

@@ -18,8 +18,8 @@ async def add_subscription(tx: Tx, ctx: Context, target: Target) -> None:
     """
     client_id, now = ctx.caller.client_id, ctx.now()
     await clients.lock(tx, client_id)
-    subscription = new_subscription(await subscriptions.next_id(tx), client_id, target, now)
-    existing = await subscriptions.every(tx, client_id, subscription.kind)
+    subscription = new_subscription(await subscriptions.allocate_id(tx), client_id, target, now)
+    existing = await subscriptions.list_all(tx, client_id, subscription.kind)
     for other in existing:
         if _destination(other.target) == _destination(target):
             await subscriptions.save(tx, other, replace(other, target=target).succeeded(now))
@@ -39,7 +39,7 @@ async def update_queue(tx: Tx, ctx: Context, subscription_id: int, changes: dict
 
 async def remove_subscriptions(tx: Tx, ctx: Context, kind: str) -> None:
     """Remove all subscriptions of a kind, with the lines that are queued for them."""
-    for subscription in await subscriptions.every(tx, ctx.caller.client_id, kind):
+    for subscription in await subscriptions.list_all(tx, ctx.caller.client_id, kind):
         await subscriptions.remove(tx, subscription.id)
 
 

@@ -36,7 +36,7 @@ async def change_flavor(tx: Tx, ctx: Context, driver: Compute, instance_id: str,
 
 async def _check_flavor_fits(tx: Tx, ctx: Context, instance: Instance, flavor: Flavor) -> None:
     """Raise Invalid if the instance cannot boot its image or app template on the flavor."""
-    volume = await attachments.boot_volume(tx, instance.id)
+    volume = await attachments.find_boot_volume(tx, instance.id)
     image = await images.find(tx, volume.image_id) if volume and volume.image_id else None
     template = ctx.catalogue.app_template(volume.apptemplate_id or "") if volume else None
     check_flavor_fits_image(flavor, image, template)

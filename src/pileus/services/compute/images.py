@@ -69,7 +69,7 @@ async def delete_image(tx: Tx, ctx: Context, image_id: str, task_id: str) -> Tas
     """Lock an image of the project and start the task that deletes it. Raises NotFound, Forbidden or Conflict."""
     existing = await images.get_own(tx, ctx.place, image_id)
     await images.save(tx, existing, existing.deleting(task_id, ctx.now()))
-    if user := await images.needed_by(tx, existing):
+    if user := await images.find_dependent(tx, existing):
         raise Conflict(f"Image {image_id} is in use by {user}")
     entry = AuditEntry("image", "delete", image_id, name=existing.name)
     return await start_task(tx, ctx, task_id, DELETE_IMAGE, ImageArgs(image_id=image_id), entry=entry)

@@ -80,7 +80,9 @@ async def _save_volumes(tx: Tx, ctx: Context, plan: InstancePlan, sources: Order
     for volume in plan.taken:
         await volumes.save(tx, sources.volumes[volume.id], volume)
     for volume in (*plan.volumes, *plan.taken):
-        await tags.save(tx, volumes.KIND, ctx.place, volume.id, await tags.of(tx, volume.id), plan.tags[volume.id])
+        await tags.save(
+            tx, volumes.KIND, ctx.place, volume.id, await tags.list_by_resource(tx, volume.id), plan.tags[volume.id]
+        )
     for attachment in plan.attachments:
         await attachments.add(tx, attachment)
 

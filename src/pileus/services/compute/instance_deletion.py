@@ -94,7 +94,7 @@ async def remove_instance_records(
     """
     built = instance.status != Status.BUILD
     await _remove_volumes(tx, instance, now, volume_ids)
-    for port in await ports.of_instance(tx, instance.id):
+    for port in await ports.list_by_instance(tx, instance.id):
         await remove_interface(tx, port, now, floating_ip_ids=floating_ip_ids, port_ids=port_ids, used=built)
     await metering.close_usage(tx, [instance], now)
     await tags.remove(tx, instance.id)
@@ -103,7 +103,7 @@ async def remove_instance_records(
 
 async def _remove_volumes(tx: Tx, instance: Instance, now: int, volume_ids: Collection[str]) -> None:
     """Detach the instance's volumes and remove those with these ids."""
-    for attachment, volume in await attachments.with_volumes(tx, instance.id):
+    for attachment, volume in await attachments.list_with_volumes(tx, instance.id):
         await attachments.remove(tx, attachment.volume_id)
         if volume.id in volume_ids:
             await metering.close_usage(tx, [volume], now)
@@ -116,7 +116,7 @@ async def _remove_volumes(tx: Tx, instance: Instance, now: int, volume_ids: Coll
 
 async def _lock_volumes(tx: Tx, ctx: Context, instance_id: str, selected: SelectedIds, task_id: str) -> list[str]:
     """Lock all volumes of the instance, and the snapshots of those that are deleted; return the ids of the latter."""
-    attached = await attachments.with_volumes(tx, instance_id)
+    attached = await attachments.list_with_volumes(tx, instance_id)
     selected.check([volume.id for _, volume in attached])
     for _, volume in attached:
         await volumes.save(tx, volume, replace(volume.require_unlocked(), task_id=task_id))
@@ -130,14 +130,14 @@ async def _lock_volumes(tx: Tx, ctx: Context, instance_id: str, selected: Select
 
 async def _lock_floating_ips(tx: Tx, instance_id: str, selected: SelectedIds, task_id: str) -> list[str]:
     """Lock all floating IPs of the instance; return the ids of those that are deleted."""
-    assigned = await floating_ips.of_instance(tx, instance_id)
+    assigned = await floating_ips.list_by_instance(tx, instance_id)
     for floating_ip in assigned:
         await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
     return selected.require_of([floating_ip.id for floating_ip in assigned])
 
 
 async def _select_reserved_ports(tx: Tx, instance_id: str, selected: SelectedIds) -> list[str]:
-    return selected.require_of([port.id for port in await ports.of_instance(tx, instance_id) if port.reserved])
+    return selected.require_of([port.id for port in await ports.list_by_instance(tx, instance_id) if port.reserved])
 
 
 async def _lock_ddos_profiles(
@@ -145,9 +145,9 @@ async def _lock_ddos_profiles(
 ) -> list[int]:
     """Lock the DDoS profiles of the addresses that are released; return their ids."""
     released_ports = [
-        port for port in await ports.of_instance(tx, instance_id) if not port.reserved or port.id in port_ids
+        port for port in await ports.list_by_instance(tx, instance_id) if not port.reserved or port.id in port_ids
     ]
-    assigned = await floating_ips.of_instance(tx, instance_id)
+    assigned = await floating_ips.list_by_instance(tx, instance_id)
     deleted_floating_ips = [floating_ip for floating_ip in assigned if floating_ip.id in floating_ip_ids]
     return [
         *await lock_profiles_of_ports(tx, released_ports, task_id),

@@ -45,7 +45,7 @@ async def resolve_volume_sources(tx: Tx, ctx: Context, new_volumes: Sequence[New
         snapshots={snapshot.id: snapshot for snapshot in taken},
         volumes={volume.id: volume for volume in (*existing, *origins)},
         app_templates={template.id: template for template in templates},
-        tags={volume.id: await tags.of(tx, volume.id) for volume in existing},
+        tags={volume.id: await tags.list_by_resource(tx, volume.id) for volume in existing},
     )
 
 

@@ -45,7 +45,7 @@ async def start_power_action(
 
 async def _activate_profiles(tx: Tx, instance: Instance, task_id: str) -> list[int]:
     """Lock and activate the instance's inactive DDoS profiles, but those that another task has locked."""
-    profiles = await ddos_profiles.of_instance(tx, instance.id)
+    profiles = await ddos_profiles.list_by_instance(tx, instance.id)
     inactive = [profile for profile in profiles if not profile.active and not profile.task_id]
     for profile in inactive:
         await ddos_profiles.save(tx, profile, replace(locked(profile, task_id), active=True))

@@ -22,7 +22,7 @@ async def rebuild_server(
     Raises NotFound, Invalid or Conflict.
     """
     existing = await instances.get_baremetal(tx, ctx.place, server_id)
-    existing_tags = await tags.of(tx, server_id)
+    existing_tags = await tags.list_by_resource(tx, server_id)
     image = await _require_image(tx, ctx, image_id, existing_tags)
     flavor = ctx.catalogue.flavor(existing.flavor_id)
     rebuilding = start_rebuild(existing, flavor, image, user_data, task_id, ctx.now())

@@ -34,7 +34,7 @@ async def create_ssh_key(
         created_at=ctx.now(),
     )
     await projects.require_open(tx, place)
-    await ssh_keys.name_free(tx, place, key.name)
+    await ssh_keys.check_name_free(tx, place, key.name)
     await check_global_quotas(tx, ctx, {"keypair_count": 1})
     await ssh_keys.add(tx, key)
     await audit(tx, ctx, AuditEntry("ssh_key", "create", key.id, name=key.name))

@@ -122,7 +122,7 @@ async def lock_profiles_of_floating_ips(tx: Tx, floating_ips: Iterable[FloatingI
 
 
 async def _lock_profile_of_address(tx: Tx, client_id: int, region_id: int, address: str, task_id: str) -> list[int]:
-    profile = await ddos_profiles.of_address(tx, region_id, address)
+    profile = await ddos_profiles.find_by_address(tx, region_id, address)
     if profile is None or profile.client_id != client_id:
         return []
     await ddos_profiles.save(tx, profile, locked(profile, task_id))
@@ -135,7 +135,7 @@ async def _add_profile(
     """Save the profile of an address, locked by the task. Raises Conflict if the address has one."""
     await _check_unprotected(tx, ctx, address)
     profile = DdosProfile(
-        id=await counters.next_value(tx, "ddos_profiles"),
+        id=await counters.increment(tx, "ddos_profiles"),
         client_id=ctx.place.client_id,
         project_id=ctx.place.project_id,
         region_id=ctx.place.region_id,
@@ -150,12 +150,12 @@ async def _add_profile(
 
 
 async def _check_unprotected(tx: Tx, ctx: Context, address: str) -> None:
-    if other := await ddos_profiles.of_address(tx, ctx.place.region_id, address):
+    if other := await ddos_profiles.find_by_address(tx, ctx.place.region_id, address):
         raise Conflict(f"Address {address} is protected by DDoS profile {other.id} already")
 
 
 async def _check_address_of_project(tx: Tx, ctx: Context, address: str) -> None:
-    if not await ddos_profiles.belongs_to_place(tx, ctx.place, address):
+    if not await ddos_profiles.is_address_of_place(tx, ctx.place, address):
         raise not_found("Address", address)
 
 

@@ -95,7 +95,7 @@ async def target_on_port(tx: Tx, port: Port, fixed_ip_address: str | None) -> Ta
     assigned = choose_fixed_address(port, await ports.addresses_of(tx, port.id), fixed_ip_address)
     if other := await floating_ips.find_by_fixed_address(tx, port.id, assigned.ip):
         raise Conflict(f"Floating IP {other.id} leads to address {assigned.ip} of port {port.id} already")
-    router = await routers.gateway_router_of(tx, assigned.subnet_id)
+    router = await routers.find_gateway_router(tx, assigned.subnet_id)
     return Target(port.id, assigned.ip, router.id if router else None)
 
 
@@ -188,7 +188,7 @@ async def _new_target(tx: Tx, ctx: Context, floating_ip: FloatingIP, patch: Floa
 
 
 async def _changes_tags(tx: Tx, floating_ip: FloatingIP, patch: FloatingIPPatch) -> bool:
-    old_tags = await tags.of(tx, floating_ip.id)
+    old_tags = await tags.list_by_resource(tx, floating_ip.id)
     return "tags" in patch and merged(old_tags, patch["tags"]) != old_tags
 
 

@@ -26,8 +26,8 @@ async def add_security_groups(tx: Tx, ctx: Context, instance_id: str, requested:
     """
     instance = await instances.get(tx, ctx.place, instance_id)
     await instances.bump_revision(tx, instance.require_unlocked().check_security_groups_allowed())
-    for port, name in groups_to_add(await ports.of_instance(tx, instance_id), requested):
-        group = single_group(name, await security_groups.find_by_name(tx, ctx.place, name))
+    for port, name in groups_to_add(await ports.list_by_instance(tx, instance_id), requested):
+        group = single_group(name, await security_groups.list_by_name(tx, ctx.place, name))
         await security_groups.add_to_port(tx, port.id, [group.id])
     return await _start_update(tx, ctx, "attach", instance_id, requested, task_id)
 
@@ -36,8 +36,8 @@ async def remove_security_groups(tx: Tx, ctx: Context, instance_id: str, request
     """Remove groups from ports of the instance, and start the task that applies it. Raises NotFound or Conflict."""
     instance = await instances.get(tx, ctx.place, instance_id)
     await instances.bump_revision(tx, instance.require_unlocked())
-    for port, name in groups_to_remove(await ports.of_instance(tx, instance_id), requested):
-        groups = await security_groups.find_by_name(tx, ctx.place, name)
+    for port, name in groups_to_remove(await ports.list_by_instance(tx, instance_id), requested):
+        groups = await security_groups.list_by_name(tx, ctx.place, name)
         if not groups:
             raise not_found("Security group", name)
         await security_groups.remove_from_port(tx, port.id, [group.id for group in groups])
@@ -64,7 +64,7 @@ async def _add_group(tx: Tx, ctx: Context, instance_id: str, group: SecurityGrou
     """Add a new group to all ports of an instance with port security."""
     instance = await instances.get(tx, ctx.place, instance_id)
     await instances.bump_revision(tx, instance.require_unlocked().check_security_groups_allowed())
-    port_ids = [port.id for port in await ports.of_instance(tx, instance_id) if port.port_security_enabled]
+    port_ids = [port.id for port in await ports.list_by_instance(tx, instance_id) if port.port_security_enabled]
     for port_id in port_ids:
         await security_groups.add_to_port(tx, port_id, [group.id])
     return await start_ports_update(tx, ctx, port_ids, ctx.new_id())
@@ -75,4 +75,6 @@ async def _start_update(
 ) -> Task:
     changes = [{"port_id": port_id, "security_group_names": list(names)} for port_id, names in requested]
     await audit(tx, ctx, AuditEntry("instance", action, instance_id, {"ports_security_group_names": changes}))
-    return await start_ports_update(tx, ctx, [port.id for port in await ports.of_instance(tx, instance_id)], task_id)
+    return await start_ports_update(
+        tx, ctx, [port.id for port in await ports.list_by_instance(tx, instance_id)], task_id
+    )

@@ -42,7 +42,7 @@ async def _subnets_of_network(tx: Tx, ctx: Context, interface: NewInterface) -> 
     network = (await networks.get(tx, ctx.place, interface.network_id or "")).require_unlocked()
     if interface.ip_address is None:
         return network, await subnets.choose_for_allocation(tx, network.id, interface.ip_family)
-    for subnet in await subnets.of_network(tx, network.id):
+    for subnet in await subnets.list_by_network(tx, network.id):
         if _can_assign(subnet, interface.ip_address):
             return network, [subnet.require_unlocked()]
     raise invalid(ip_address=f"Network {network.id} has no subnet with address {interface.ip_address}")

@@ -71,7 +71,7 @@ async def attach_interface(
     check_attachable(instance, interface)
     await instances.save(tx, instance, instance.changing_interfaces(task_id))
     await check_quotas(tx, ctx, quota_checks.requested_amounts(resource_demand(None, [], [interface])))
-    position = next_position(await ports.of_instance(tx, instance_id))
+    position = next_position(await ports.list_by_instance(tx, instance_id))
     owner = InterfaceOwner(task_id=task_id, instance_id=instance_id)
     attached = await create_interface(tx, ctx, owner, interface, interface.security_group_ids, position)
     profiles = [await protect_public_address(tx, ctx, [attached], ddos_profile, task_id)] if ddos_profile else []
@@ -89,11 +89,11 @@ async def detach_interface(tx: Tx, ctx: Context, instance_id: str, port_id: str,
     Raises Invalid if the port does not have `ip_address`.
     """
     instance = await instances.get(tx, ctx.place, instance_id)
-    port = port_to_detach(await ports.of_instance(tx, instance_id), port_id)
+    port = port_to_detach(await ports.list_by_instance(tx, instance_id), port_id)
     check_address(port, await ports.addresses_of(tx, port.id), ip_address)
     await instances.save(tx, instance, instance.changing_interfaces(task_id))
     await ports.save(tx, port, port.locked(task_id))
-    for floating_ip in await floating_ips.of_port(tx, port.id):
+    for floating_ip in await floating_ips.list_by_port(tx, port.id):
         await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
     profiles = [] if port.reserved else await lock_profiles_of_ports(tx, [port], task_id)
     args = InterfaceArgs(instance_id=instance_id, port_id=port.id, profiles=profiles)
@@ -136,7 +136,7 @@ async def remove_interface(
     Floating IPs in `floating_ip_ids` and reserved ports in `port_ids` are deleted. The usage of what is deleted is
     closed, unless it was never `used`.
     """
-    for floating_ip in await floating_ips.of_port(tx, port.id):
+    for floating_ip in await floating_ips.list_by_port(tx, port.id):
         if floating_ip.id in floating_ip_ids:
             await metering.close_usage(tx, [floating_ip] if used else [], now)
             await floating_ips.remove(tx, floating_ip.id)
@@ -166,7 +166,9 @@ async def add_port(
     network, subnets = await resolve_subnets(tx, ctx, interface)
     port = _new_port(ctx, owner, network, interface, position)
     port = await ports.add(tx, replace(port, reserved=reserved, is_vip=is_vip))
-    ips = [await addresses.allocate(tx, subnet, port_id=port.id, wanted=interface.ip_address) for subnet in subnets]
+    ips = [
+        await addresses.allocate(tx, subnet, port_id=port.id, requested_ip=interface.ip_address) for subnet in subnets
+    ]
     return port, ips
 
 
@@ -217,7 +219,7 @@ async def _resolve_groups(tx: Tx, ctx: Context, group_ids: Sequence[str]) -> lis
     if group_ids:
         groups = [await security_groups.get(tx, ctx.place, group_id) for group_id in dict.fromkeys(group_ids)]
         return [group.require_unlocked().id for group in groups]
-    group = await security_groups.default(tx, ctx.place)
+    group = await security_groups.find_default(tx, ctx.place)
     if group is None:
         group = await security_groups.add(tx, *default_group(ctx.place, ctx.new_id, ctx.now()))
     return [group.id]

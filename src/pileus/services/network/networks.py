@@ -64,7 +64,7 @@ async def create_network(
 async def update_network(tx: Tx, ctx: Context, network_id: str, patch: NetworkPatch, task_id: str) -> Task | None:
     """Lock the network and start the task that applies the patch; return None if it changes nothing."""
     network = (await networks.get_own(tx, ctx.place, network_id)).require_unlocked()
-    old_tags = await tags.of(tx, network_id)
+    old_tags = await tags.list_by_resource(tx, network_id)
     if patch.get("name", network.name) == network.name and merged(old_tags, patch.get("tags", {})) == old_tags:
         return None
     await networks.save(tx, network, network.locked(task_id))
@@ -85,7 +85,7 @@ async def delete_network(tx: Tx, ctx: Context, network_id: str, task_id: str) ->
         raise Conflict(f"Network {network_id} has ports: delete what uses them first")
     router = await _lock_router(tx, network, task_id)
     router_id = router.id if router else None
-    for subnet in await subnets.of_network(tx, network_id):
+    for subnet in await subnets.list_by_network(tx, network_id):
         await subnets.save(tx, subnet, subnet.locked(task_id))
         await check_no_route_uses(tx, subnet, deleted_router_id=router_id)
     args = CreateNetworkArgs(network_id=network_id, router_id=router_id)
@@ -103,7 +103,7 @@ async def _plan_network(tx: Tx, ctx: Context, name: str, network_type: str, task
         name=name,
         type=network_type,
         mtu=MTU[network_type],
-        segmentation_id=await networks.free_segment(tx, place.region_id, network_type, network_id),
+        segmentation_id=await networks.choose_segment(tx, place.region_id, network_type, network_id),
         task_id=task_id,
         creator_task_id=task_id,
         created_at=now,
@@ -126,7 +126,7 @@ async def _add_router(tx: Tx, ctx: Context, network: Network, task_id: str) -> s
 async def _lock_router(tx: Tx, network: Network, task_id: str) -> Router | None:
     """Lock the router created with the network, unless it has interfaces in other networks."""
     router = await routers.find_created_with_network(tx, network.id)
-    interfaces = await router_interfaces.of(tx, router.id) if router else []
+    interfaces = await router_interfaces.list_by_router(tx, router.id) if router else []
     ports = [interface.port for interface in interfaces]
     if router is None or any(not port.gateway and port.network_id != network.id for port in ports):
         return None

@@ -103,7 +103,7 @@ async def delete_reserved_fixed_ip(tx: Tx, ctx: Context, port_id: str, task_id: 
     """Lock an unused reserved fixed IP with its floating IPs and DDoS profiles, and start the task that releases it."""
     port = (await reserved_fixed_ips.get(tx, ctx.place, port_id)).require_free.port
     await ports.save(tx, port, port.locked(task_id))
-    for floating_ip in await floating_ips.of_port(tx, port_id):
+    for floating_ip in await floating_ips.list_by_port(tx, port_id):
         await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
     profiles = await lock_profiles_of_ports(tx, [port], task_id)
     args = DeleteReservedFixedIPArgs(port_id=port_id, profiles=profiles)
@@ -129,5 +129,5 @@ async def _reserve_existing_port(tx: Tx, ctx: Context, port_id: str, task_id: st
 
 
 async def _connected_ports(tx: Tx, ctx: Context, vip: ReservedFixedIP) -> list[Port]:
-    neighbours = await reserved_fixed_ips.neighbours(tx, ctx.place, vip.network.id)
+    neighbours = await reserved_fixed_ips.list_instance_ports(tx, ctx.place, vip.network.id)
     return [port for port in neighbours if connected(vip, port)]

@@ -71,7 +71,7 @@ async def delete_router(tx: Tx, ctx: Context, router_id: str, task_id: str) -> T
     """Lock a router that no floating IP uses, and start the task that deletes it."""
     router = await routers.get(tx, ctx.place, router_id)
     await routers.save(tx, router, router.locked(task_id))
-    for subnet in await router_interfaces.subnets_of(tx, await router_interfaces.of(tx, router_id)):
+    for subnet in await router_interfaces.subnets_of(tx, await router_interfaces.list_by_router(tx, router_id)):
         subnet.require_unlocked()
     await check_no_floating_ip_uses(tx, router)
     entry = AuditEntry("router", "delete", router_id, name=router.name)
@@ -122,7 +122,7 @@ async def set_external_gateway(tx: Tx, ctx: Context, router: Router, network_id:
     network = await networks.get(tx, ctx.place, network_id)
     if not network.external:
         raise invalid(network_id=f"Network {network_id} is not an external one")
-    versions = [subnet.ip_version for subnet in await subnets.of_network(tx, network_id)]
+    versions = [subnet.ip_version for subnet in await subnets.list_by_network(tx, network_id)]
     # NAT is IPv4 only: an IPv6 address is for networks without IPv4.
     family = "ipv4" if 4 in versions else "ipv6"  # noqa: PLR2004  # the protocol's number
     (subnet,) = await subnets.choose_for_allocation(tx, network_id, family)
@@ -138,10 +138,12 @@ async def add_router_interface(
 
     Raises Conflict or Invalid if the router has the subnet or an overlapping one, or the address cannot be assigned.
     """
-    interfaces = [interface for interface in await router_interfaces.of(tx, router.id) if not interface.port.gateway]
+    interfaces = [
+        interface for interface in await router_interfaces.list_by_router(tx, router.id) if not interface.port.gateway
+    ]
     rules.check_can_join(subnet, await router_interfaces.subnets_of(tx, interfaces))
     port = await _add_router_port(tx, ctx, router, subnet.network_id, gateway=False)
-    await router_interfaces.assign_address(tx, subnet, port.id, ip_address and str(address("ip_address", ip_address)))
+    await router_interfaces.allocate_address(tx, subnet, port.id, ip_address and str(address("ip_address", ip_address)))
     return port
 
 
@@ -157,7 +159,7 @@ async def check_no_route_uses(tx: Tx, subnet: Subnet, *, deleted_router_id: str 
 
     Increases the revisions of the subnet's routers, so that a concurrent change of their routes conflicts.
     """
-    for router in await routers.of_subnet(tx, subnet.id):
+    for router in await routers.list_by_subnet(tx, subnet.id):
         if router.id != deleted_router_id:
             rules.check_no_route_via(router.require_unlocked().routes, subnet)
             await routers.bump_revision(tx, router)
@@ -187,14 +189,18 @@ async def _replace_gateway_port(
     if "external_network_id" not in patch:
         return [], []
     await check_no_floating_ip_uses(tx, router)
-    old = [interface.port.id for interface in await router_interfaces.of(tx, router.id) if interface.port.gateway]
+    old = [
+        interface.port.id
+        for interface in await router_interfaces.list_by_router(tx, router.id)
+        if interface.port.gateway
+    ]
     network_id = patch["external_network_id"]
     new = [(await set_external_gateway(tx, ctx, router, network_id)).id] if network_id else []
     return new, old
 
 
 async def _require_removable_interface(tx: Tx, router: Router, subnet: Subnet) -> RouterInterface:
-    for interface in await router_interfaces.on_subnet(tx, subnet.id):
+    for interface in await router_interfaces.list_by_subnet(tx, subnet.id):
         if interface.port.router_id == router.id and not interface.port.gateway:
             rules.check_no_route_via(router.routes, subnet)
             await check_no_floating_ip_uses(tx, router, subnet)
@@ -205,7 +211,9 @@ async def _require_removable_interface(tx: Tx, router: Router, subnet: Subnet) -
 async def _check_routes_reachable(tx: Tx, router: Router, ignored_ports: Sequence[str] = ()) -> None:
     """Raise Invalid if the next hop of a route is in none of the router's subnets."""
     interfaces = [
-        interface for interface in await router_interfaces.of(tx, router.id) if interface.port.id not in ignored_ports
+        interface
+        for interface in await router_interfaces.list_by_router(tx, router.id)
+        if interface.port.id not in ignored_ports
     ]
     own_ips = {assigned.ip for interface in interfaces for assigned in interface.addresses}
     rules.check_next_hops(router.routes, await router_interfaces.subnets_of(tx, interfaces), own_ips)

@@ -31,7 +31,7 @@ async def replace_security_group_rule(
     tx: Tx, ctx: Context, rule_id: str, rule: NewRule, task_id: str
 ) -> SecurityGroupRule:
     """Start the task that replaces a rule by a new one, and return the new rule."""
-    old = await security_groups.rule(tx, ctx.place, rule_id)
+    old = await security_groups.get_rule(tx, ctx.place, rule_id)
     record = new_rule(old.security_group_id, rule, ctx.new_id(), ctx.now())
     group = await security_groups.get(tx, ctx.place, old.security_group_id)
     remaining = without(await security_groups.rules_of(tx, group.id), rule_id)
@@ -44,7 +44,7 @@ async def delete_security_group_rule(
 ) -> Task | None:
     """Start the task that removes a rule from its group, which is looked up if `group_id` is None."""
     if group_id is None:
-        group_id = (await security_groups.rule(tx, ctx.place, rule_id)).security_group_id
+        group_id = (await security_groups.get_rule(tx, ctx.place, rule_id)).security_group_id
     group = await security_groups.get(tx, ctx.place, group_id)
     change = SecurityGroupChange(rules=without(await security_groups.rules_of(tx, group_id), rule_id))
     return await start_group_update(tx, ctx, group, change, task_id, task_type=DELETE_SECURITY_GROUP_RULE)

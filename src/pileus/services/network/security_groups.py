@@ -44,7 +44,7 @@ class SecurityGroupChange(Struct, frozen=True, kw_only=True):
 async def ensure_default_group(tx: Tx, ctx: Context) -> None:
     """Save the project's default group, if there is none yet. Raises NotFound for the project."""
     await projects.require(tx, ctx.place)
-    if await security_groups.default(tx, ctx.place) is None:
+    if await security_groups.find_default(tx, ctx.place) is None:
         await security_groups.add(tx, *default_group(ctx.place, ctx.new_id, ctx.now()))
 
 
@@ -179,7 +179,7 @@ async def _changed_tags(
 ) -> dict[str, str | None] | UnsetType | None:
     if patch == {}:
         return UNSET
-    old_tags = await tags.of(tx, group.id)
+    old_tags = await tags.list_by_resource(tx, group.id)
     if merged(old_tags, patch) == old_tags:
         return UNSET
     return None if patch is None else dict(patch)

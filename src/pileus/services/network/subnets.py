@@ -97,7 +97,7 @@ async def _add_subnet(tx: Tx, ctx: Context, network_id: str, new: NewSubnet, tas
     await check_quotas(tx, ctx, {"subnet_count": 1})
     if new.dns_nameservers is None:
         new = replace(new, dns_nameservers=_default_nameservers(ctx.catalogue, new.cidr))
-    others = await subnets.of_network(tx, network.id)
+    others = await subnets.list_by_network(tx, network.id)
     subnet = plan_subnet(new, network, others, ctx, task_id)
     await networks.bump_revision(tx, network)
     return await subnets.add(tx, subnet)
@@ -129,5 +129,5 @@ async def _check_gateway_free(tx: Tx, before: Subnet, after: Subnet) -> None:
     if before.gateway_ip == after.gateway_ip:
         return
     for gateway in (before.gateway_ip, after.gateway_ip):
-        if gateway is not None and await addresses.is_taken(tx, before, gateway):
+        if gateway is not None and await addresses.is_in_use(tx, before, gateway):
             raise Conflict(f"Address {gateway} of subnet {before.id} is in use: its gateway cannot change")

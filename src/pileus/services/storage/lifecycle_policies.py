@@ -34,7 +34,7 @@ async def create_lifecycle_policy(
     await projects.require_open(tx, ctx.place)
     now = ctx.now()
     policy = LifecyclePolicy(
-        id=await lifecycle_policies.next_id(tx),
+        id=await lifecycle_policies.allocate_id(tx),
         client_id=ctx.place.client_id,
         project_id=ctx.place.project_id,
         region_id=ctx.place.region_id,
@@ -65,7 +65,7 @@ async def update_lifecycle_policy(tx: Tx, ctx: Context, policy_id: int, changes:
 async def delete_lifecycle_policy(tx: Tx, ctx: Context, policy_id: int) -> None:
     """Delete a policy and its schedules; their snapshots stay. Raises NotFound."""
     policy = await _lock_policy(tx, ctx, policy_id)
-    for schedule in await schedules.of_policy(tx, policy_id):
+    for schedule in await schedules.list_by_policy(tx, policy_id):
         await schedules.remove(tx, schedule.id)
     await lifecycle_policies.remove(tx, policy_id)
     await audit(tx, ctx, AuditEntry(POLICY, "delete", policy_id, name=policy.name))
@@ -85,7 +85,7 @@ async def remove_volumes_from_policy(
 ) -> LifecyclePolicy:
     """Remove volumes from a policy; ids that it does not have are ignored. Raises NotFound for the policy."""
     policy = await _lock_policy(tx, ctx, policy_id)
-    await lifecycle_policies.exclude(tx, policy.id, volume_ids)
+    await lifecycle_policies.remove_volumes(tx, policy.id, volume_ids)
     audit_data = {"volume_ids": list(volume_ids)}
     await audit(tx, ctx, AuditEntry(MEMBER, "delete", policy_id, audit_data, name=policy.name))
     return policy
@@ -100,4 +100,4 @@ async def _add_volumes(tx: Tx, ctx: Context, policy: LifecyclePolicy, volume_ids
     unique_ids = sorted(set(volume_ids))
     for volume_id in unique_ids:
         await volumes.get(tx, ctx.place, volume_id)
-    await lifecycle_policies.include(tx, policy.id, unique_ids)
+    await lifecycle_policies.add_volumes(tx, policy.id, unique_ids)

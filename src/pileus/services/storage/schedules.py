@@ -32,7 +32,7 @@ async def add_schedules(
 async def remove_schedules(tx: Tx, ctx: Context, policy_id: int, schedule_ids: Sequence[str]) -> LifecyclePolicy:
     """Delete schedules of a policy; their snapshots stay. Raises NotFound for a schedule of another policy."""
     policy = await lifecycle_policies.bump_revision(tx, await lifecycle_policies.get(tx, ctx.place, policy_id))
-    existing = {schedule.id for schedule in await schedules.of_policy(tx, policy.id)}
+    existing = {schedule.id for schedule in await schedules.list_by_policy(tx, policy.id)}
     for schedule_id in dict.fromkeys(schedule_ids):
         if schedule_id not in existing:
             raise not_found("Schedule", schedule_id)
@@ -59,7 +59,7 @@ async def update_schedule(
 
 async def save_schedules(tx: Tx, ctx: Context, policy: LifecyclePolicy, new_schedules: Sequence[NewSchedule]) -> None:
     """Check and save new schedules of a policy. Raises QuotaExceeded or Invalid."""
-    if len(await schedules.of_policy(tx, policy.id)) + len(new_schedules) > MOST_SCHEDULES:
+    if len(await schedules.list_by_policy(tx, policy.id)) + len(new_schedules) > MOST_SCHEDULES:
         raise invalid(schedules=f"A policy has at most {MOST_SCHEDULES} schedules")
     await check_quotas(tx, ctx, {"snapshot_schedule_count": len(new_schedules)})
     for new_schedule in new_schedules:
@@ -69,10 +69,10 @@ async def save_schedules(tx: Tx, ctx: Context, policy: LifecyclePolicy, new_sche
 
 async def pause_or_resume_schedules(tx: Tx, policy: LifecyclePolicy, now: int) -> None:
     """Stop the schedules of a policy, or let them wait for their next moments, by the status of the policy."""
-    for schedule in await schedules.of_policy(tx, policy.id):
+    for schedule in await schedules.list_by_policy(tx, policy.id):
         await schedules.save(tx, schedule, schedule.armed(now) if policy.is_active else schedule.paused())
         if not policy.is_active:
-            await schedules.forget_due(tx, schedule.id)
+            await schedules.remove_due_snapshots(tx, schedule.id)
 
 
 def _make_schedule(ctx: Context, policy: LifecyclePolicy, new_schedule: NewSchedule) -> Schedule:

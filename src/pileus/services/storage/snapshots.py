@@ -62,7 +62,7 @@ async def replace_snapshot_metadata(
     Returns the snapshot with all its tags.
     """
     snapshot = (await snapshots.get(tx, ctx.place, snapshot_id)).require_unlocked()
-    existing_tags = await tags.of(tx, snapshot_id)
+    existing_tags = await tags.list_by_resource(tx, snapshot_id)
     new_tags = replaced(existing_tags, tag_values)
     await tags.save(tx, snapshots.KIND, ctx.place, snapshot_id, existing_tags, new_tags)
     audit_data = {"metadata": dict(tag_values)}

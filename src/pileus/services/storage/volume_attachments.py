@@ -34,7 +34,7 @@ async def add_attachment(
     attachment = plan_attachment(
         volume,
         instance,
-        await attachments.of_instance(tx, instance_id),
+        await attachments.list_by_instance(tx, instance_id),
         shared=flavor is not None and flavor.basic,
         tag=tag,
         new_id=ctx.new_id(),
@@ -48,7 +48,7 @@ async def detach_volume(tx: Tx, ctx: Context, volume_id: str, instance_id: str, 
     """Lock the volume and the instance and start the task that detaches."""
     volume = await volumes.get(tx, ctx.place, volume_id)
     instance = await instances.get(tx, ctx.place, instance_id)
-    attachment = await attachments.of_volume(tx, volume_id)
+    attachment = await attachments.find_by_volume(tx, volume_id)
     await volumes.save(tx, volume, volume.detaching(attachment, instance_id, task_id, ctx.now()))
     await instances.save(tx, instance, require_attachable(instance).locked(task_id))
     args = AttachVolumeArgs(volume_id=volume_id, instance_id=instance_id)
@@ -61,7 +61,7 @@ async def lock_snapshots_for_deletion(
     tx: Tx, ctx: Context, volume_id: str, snapshot_ids: list[str], task_id: str
 ) -> None:
     """Lock all snapshots of a volume that is deleted. Raises Invalid if one of `snapshot_ids` is not among them."""
-    existing = await snapshots.of_volume(tx, volume_id)
+    existing = await snapshots.list_by_volume(tx, volume_id)
     locked = snapshots_to_delete(existing, snapshot_ids, task_id, ctx.now())
     for before, after in zip(existing, locked, strict=True):
         await snapshots.save(tx, before, after)

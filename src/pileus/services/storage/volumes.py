@@ -45,7 +45,7 @@ async def create_volume(
     await tags.add(tx, volumes.KIND, ctx.place, volume.id, volume_tags)
     for policy_id in dict.fromkeys(policy_ids):
         policy = await lifecycle_policies.get(tx, ctx.place, policy_id)
-        await lifecycle_policies.include(tx, policy.id, [volume.id])
+        await lifecycle_policies.add_volumes(tx, policy.id, [volume.id])
     if instance_id:
         await add_attachment(tx, ctx, volume, instance_id, task_id, tag=new_volume.attachment_tag)
     args = CreateVolumeArgs(volume_id=volume.id, instance_id=instance_id)
@@ -102,7 +102,7 @@ async def retype_volume(tx: Tx, ctx: Context, volume_id: str, type_name: str, ta
     volume = await volumes.get(tx, ctx.place, volume_id)
     if volume.require_unlocked().type_name == type_name:
         return None
-    existing_snapshots = await snapshots.of_volume(tx, volume_id)
+    existing_snapshots = await snapshots.list_by_volume(tx, volume_id)
     retyping = volume.retyping(volume_types.get(type_name), type_name, existing_snapshots, task_id, ctx.now())
     await volumes.save(tx, volume, retyping)
     args = RetypeVolumeArgs(volume_id=volume_id, before=volume.type_name, volume_type=type_name)
@@ -114,7 +114,7 @@ async def retype_volume(tx: Tx, ctx: Context, volume_id: str, type_name: str, ta
 async def revert_volume(tx: Tx, ctx: Context, volume_id: str, task_id: str) -> Task:
     """Lock the volume and its latest snapshot and start the task that reverts to it. Raises NotFound or Conflict."""
     volume = await volumes.get(tx, ctx.place, volume_id)
-    existing_snapshots = await snapshots.of_volume(tx, volume_id)
+    existing_snapshots = await snapshots.list_by_volume(tx, volume_id)
     reverting, restoring = volume.reverting(existing_snapshots, task_id, ctx.now())
     await volumes.save(tx, volume, reverting)
     latest = next(snapshot for snapshot in existing_snapshots if snapshot.id == restoring.id)

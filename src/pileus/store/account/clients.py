@@ -33,15 +33,15 @@ async def lock(tx: Tx, client_id: int) -> None:
     await tx.run("UPDATE clients SET name = name WHERE id = :id", id=client_id)
 
 
-async def next_user(tx: Tx) -> int:
+async def allocate_user_id(tx: Tx) -> int:
     """A number that no user has yet."""
-    number = await counters.next_value(tx, "users")
+    number = await counters.increment(tx, "users")
     while await tx.one("SELECT 1 FROM users WHERE id = :id", id=number) is not None:
-        number = await counters.next_value(tx, "users")
+        number = await counters.increment(tx, "users")
     return number
 
 
-async def first_user(tx: Tx, client_id: int) -> int:
+async def get_first_user(tx: Tx, client_id: int) -> int:
     """The user that a tenant began with; raises NotFound."""
     row = await tx.one("SELECT min(id) FROM users WHERE client_id = :client_id", client_id=client_id)
     if row is None or row[0] is None:

@@ -18,13 +18,15 @@ class RevocationCount:
     times: int = 0
 
 
-SHUT = RevocationCount()
-HELD = f"SELECT u.email, {TABLE.of('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"
+REVOCATIONS = RevocationCount()
+KEY_WITH_EMAIL = (
+    f"SELECT u.email, {TABLE.columns_as('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"
+)
 
 
 async def find_with_caller(tx: Tx, key_id: int) -> tuple[ApiKey, Caller] | None:
     """A key and the caller that it makes, or None."""
-    row = await tx.one(HELD, id=key_id)
+    row = await tx.one(KEY_WITH_EMAIL, id=key_id)
     if row is None:
         return None
     key = TABLE.record(row[1:])
@@ -37,33 +39,33 @@ async def add(tx: Tx, key: ApiKey) -> None:
     await TABLE.add(tx, key)
 
 
-async def every(tx: Tx) -> list[ApiKey]:
+async def list_all(tx: Tx) -> list[ApiKey]:
     """All keys, oldest first."""
     return await TABLE.find(tx, "id > 0 ORDER BY id")
 
 
 async def revoke(tx: Tx, key_id: int, now: int) -> bool:
     """End a key; whether there was one to end."""
-    SHUT.times += 1
+    REVOCATIONS.times += 1
     return bool(
         await tx.run("UPDATE api_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", id=key_id, now=now)
     )
 
 
-async def replace(tx: Tx, key_id: int, digest: str) -> None:
+async def replace_digest(tx: Tx, key_id: int, digest: str) -> None:
     """Put another secret behind a key's number, and let it open again."""
-    SHUT.times += 1
+    REVOCATIONS.times += 1
     await tx.run("UPDATE api_keys SET digest = :digest, revoked_at = NULL WHERE id = :id", id=key_id, digest=digest)
 
 
-async def next_number(tx: Tx) -> int:
+async def allocate_id(tx: Tx) -> int:
     """A number that no key has yet: operators may have given any to a key of their own."""
-    number = await counters.next_value(tx, "api_keys")
-    while await number_taken(tx, number):
-        number = await counters.next_value(tx, "api_keys")
+    number = await counters.increment(tx, "api_keys")
+    while await exists(tx, number):
+        number = await counters.increment(tx, "api_keys")
     return number
 
 
-async def number_taken(tx: Tx, key_id: int) -> bool:
+async def exists(tx: Tx, key_id: int) -> bool:
     """Whether a key has this number."""
     return await tx.one("SELECT 1 FROM api_keys WHERE id = :id", id=key_id) is not None

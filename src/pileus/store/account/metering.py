@@ -22,14 +22,14 @@ TABLE = Table("usage_records", UsageRecord, key="resource_id")
 PUBLIC = "network_id IN (SELECT id FROM networks WHERE external = 1)"
 """Private addresses cost nothing."""
 PUBLIC_LINES = f"SELECT port_id, ip, subnet_id FROM addresses WHERE port_id IN (SELECT id FROM ports WHERE {PUBLIC})"
-AT_ONCE = 500
-UNBORN = {
+BATCH_SIZE = 500
+UNBILLED_STATUSES = {
     Status.BUILD.value, VolumeStatus.CREATING.value, SnapshotStatus.CREATING.value, ImageStatus.QUEUED.value,
     ImageStatus.SAVING.value,
 }  # fmt: skip
 """What is not there yet is not paid for."""
 OWN = "project_id IN (SELECT id FROM projects WHERE client_id = :client_id) AND created_at < :until"
-LIVE: tuple[tuple[Table[Any], str], ...] = (
+BILLED_TABLES: tuple[tuple[Table[Any], str], ...] = (
     (Table("instances", Instance), "1 = 1"),
     (Table("volumes", Volume), "1 = 1"),
     (Table("snapshots", Snapshot), "1 = 1"),
@@ -42,47 +42,47 @@ LIVE: tuple[tuple[Table[Any], str], ...] = (
 
 async def close_usage(tx: Tx, things: Sequence[Metered], now: int) -> None:
     """Write down that things are used no more as they are, up to now."""
-    for record in await _measured(tx, [thing for thing in things if _lives(thing)], now):
+    for record in await _usage_records(tx, [thing for thing in things if _is_billable(thing)], now):
         if record.started_at < now:
             await TABLE.add(tx, record)
 
 
 async def close_project_usage(tx: Tx, project_id: int, now: int) -> None:
     """The same for all that is in a project."""
-    for table, paid in LIVE:
+    for table, paid in BILLED_TABLES:
         await close_usage(tx, await table.find(tx, f"project_id = :project_id AND {paid}", project_id=project_id), now)
 
 
-async def usage_in(tx: Tx, client_id: int, window: Window, now: int) -> list[UsageRecord]:
+async def list_usage(tx: Tx, client_id: int, window: Window, now: int) -> list[UsageRecord]:
     """All that a tenant has used in a window, cut to it."""
     where = "client_id = :client_id AND ended_at > :since AND started_at < :until"
     found = await TABLE.find(tx, where, client_id=client_id, since=window.start, until=window.end)
-    for table, paid in LIVE:
+    for table, paid in BILLED_TABLES:
         alive = await table.find(tx, f"{OWN} AND {paid}", client_id=client_id, until=window.end)
-        found += await _measured(tx, [thing for thing in alive if _lives(thing)], now)
+        found += await _usage_records(tx, [thing for thing in alive if _is_billable(thing)], now)
     return [cut for record in found if (cut := record.clipped_to(window)) is not None]
 
 
-def _lives(thing: Metered) -> bool:
+def _is_billable(thing: Metered) -> bool:
     if isinstance(thing, Port):
         return True
-    return thing.status not in UNBORN and thing.client_id is not None
+    return thing.status not in UNBILLED_STATUSES and thing.client_id is not None
 
 
-async def _measured(tx: Tx, things: Sequence[Metered], now: int) -> list[UsageRecord]:
+async def _usage_records(tx: Tx, things: Sequence[Metered], now: int) -> list[UsageRecord]:
     found = []
-    for start in range(0, len(things), AT_ONCE):
-        found += await _some(tx, things[start : start + AT_ONCE], now)
+    for start in range(0, len(things), BATCH_SIZE):
+        found += await _usage_records_of_batch(tx, things[start : start + BATCH_SIZE], now)
     return found
 
 
-async def _some(tx: Tx, things: Sequence[Metered], now: int) -> list[UsageRecord]:
-    around = await _around(tx, things)
+async def _usage_records_of_batch(tx: Tx, things: Sequence[Metered], now: int) -> list[UsageRecord]:
+    around = await _related_values(tx, things)
     told = [(thing, found) for thing in things if (found := _facts(thing, around)) is not None]
     ids = [thing.id for thing, _ in told]
     if not ids:
         return []
-    its, since = await tags.of_each(tx, ids), await _since(tx, ids)
+    its, since = await tags.list_by_resources(tx, ids), await _last_ends(tx, ids)
     records = []
     for thing, (type_, facts) in told:
         labels = {tag.key: tag.value for tag in its[thing.id]}
@@ -90,7 +90,7 @@ async def _some(tx: Tx, things: Sequence[Metered], now: int) -> list[UsageRecord
     return records
 
 
-async def _since(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
+async def _last_ends(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
     """When the last interval of things that have changed ended."""
     marks, values = in_list("id", ids)
     rows = await tx.all(
@@ -100,17 +100,17 @@ async def _since(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
     return {resource_id: int(moment) for resource_id, moment in rows}
 
 
-async def _around(tx: Tx, things: Iterable[Metered]) -> dict[str, Any]:
+async def _related_values(tx: Tx, things: Iterable[Metered]) -> dict[str, Any]:
     """What reports tell of other tables: where a volume hangs, a snapshot's volume's type, a port's first address."""
     known = list(things)
     return {
-        **await _pairs(
+        **await _select_pairs(
             tx, "SELECT volume_id, instance_id FROM attachments WHERE volume_id", _ids(known, Volume, lambda it: it.id)
         ),
-        **await _pairs(
+        **await _select_pairs(
             tx, "SELECT id, type_name FROM volumes WHERE id", _ids(known, Snapshot, lambda it: it.volume_id), "type of "
         ),
-        **await _lines(tx, f"{PUBLIC_LINES} AND port_id", _ids(known, Port, lambda it: it.id)),
+        **await _first_addresses(tx, f"{PUBLIC_LINES} AND port_id", _ids(known, Port, lambda it: it.id)),
     }
 
 
@@ -118,12 +118,12 @@ def _ids(things: Iterable[Metered], kind: type[Any], which: Callable[[Any], str]
     return [which(thing) for thing in things if isinstance(thing, kind)]
 
 
-async def _pairs(tx: Tx, select: str, ids: Sequence[str], prefix: str = "") -> dict[str, Any]:
+async def _select_pairs(tx: Tx, select: str, ids: Sequence[str], prefix: str = "") -> dict[str, Any]:
     marks, values = in_list("id", ids)
     return {f"{prefix}{row[0]}": row[1] for row in await tx.all(f"{select} IN ({marks})", **values)} if ids else {}
 
 
-async def _lines(tx: Tx, select: str, ids: Sequence[str]) -> dict[str, Any]:
+async def _first_addresses(tx: Tx, select: str, ids: Sequence[str]) -> dict[str, Any]:
     if not ids:
         return {}
     marks, values = in_list("id", ids)

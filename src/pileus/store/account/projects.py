@@ -38,7 +38,7 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     """How many projects a tenant has, and some of them; `order_by` is a column, a dot and a direction."""
     where = queries.Where("client_id = :client_id", client_id=client_id).equal("name", name)
     if not deleted:
-        where.also("deleted_at IS NULL")
+        where.add("deleted_at IS NULL")
     return await queries.query_page(tx, TABLE, where, queries.order_by(order_by), limit=limit, offset=offset)
 
 
@@ -55,7 +55,7 @@ async def check_name_free(tx: Tx, client_id: int, name: str) -> None:
         raise Conflict(f"Project with name {name} already exists")
 
 
-async def find(tx: Tx, project_id: int) -> Project:
+async def get_by_id(tx: Tx, project_id: int) -> Project:
     """One project, whoever has it; raises NotFound."""
     found = await TABLE.find_one(tx, "id = :id", id=project_id)
     if found is None:

@@ -48,7 +48,7 @@ async def get_request(tx: Tx, client_id: int, request_id: int) -> LimitRequest:
     return found
 
 
-async def page(  # noqa: PLR0913  # each is a fact of its own
+async def page_requests(  # noqa: PLR0913  # each is a fact of its own
     tx: Tx,
     client_id: int,
     *,
@@ -60,7 +60,7 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     offset: int,
 ) -> tuple[int, list[LimitRequest]]:
     """How many requests a tenant has made, and some of them, the latest first."""
-    where = queries.Where("client_id = :client_id", client_id=client_id).among("id", ids).among("status", statuses)
+    where = queries.Where("client_id = :client_id", client_id=client_id).any_of("id", ids).any_of("status", statuses)
     where.between("created_at", since, until)
     return await queries.query_page(
         tx, REQUESTS, where, queries.order_by("created_at.desc"), limit=limit, offset=offset

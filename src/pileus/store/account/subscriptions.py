@@ -12,9 +12,9 @@ from pileus.store.rows import Table
 TABLE = Table("subscriptions", Subscription)
 
 
-async def next_id(tx: Tx) -> int:
+async def allocate_id(tx: Tx) -> int:
     """The number of a new subscription."""
-    return await counters.next_value(tx, "subscriptions")
+    return await counters.increment(tx, "subscriptions")
 
 
 async def get(tx: Tx, client_id: int, kind: str, subscription_id: int) -> Subscription:
@@ -31,7 +31,7 @@ async def find(tx: Tx, subscription_id: int) -> Subscription | None:
     return await TABLE.find_one(tx, "id = :id", id=subscription_id)
 
 
-async def every(tx: Tx, client_id: int, kind: str) -> list[Subscription]:
+async def list_all(tx: Tx, client_id: int, kind: str) -> list[Subscription]:
     """All of a tenant's subscriptions of a kind, the oldest first."""
     where = "client_id = :client_id AND kind = :kind ORDER BY id"
     return await TABLE.find(tx, where, client_id=client_id, kind=kind)
@@ -58,7 +58,7 @@ async def remove(tx: Tx, subscription_id: int) -> None:
     await TABLE.remove(tx, subscription_id)
 
 
-async def enqueue(tx: Tx, action: UserAction) -> None:
+async def enqueue_deliveries(tx: Tx, action: UserAction) -> None:
     """Note that a line is to be sent to each subscription of its tenant."""
     await tx.run(
         "INSERT INTO deliveries (subscription_id, created_at, action_id)"
@@ -70,13 +70,13 @@ async def enqueue(tx: Tx, action: UserAction) -> None:
     )
 
 
-async def waiting(tx: Tx, now: int, limit: int) -> list[Subscription]:
+async def list_due(tx: Tx, now: int, limit: int) -> list[Subscription]:
     """The subscriptions to which something is to be sent now, those that have waited longest first."""
     where = "next_at <= :now AND EXISTS (SELECT 1 FROM deliveries d WHERE d.subscription_id = subscriptions.id)"
     return await TABLE.find(tx, f"{where} ORDER BY next_at, id LIMIT {limit}", now=now)
 
 
-async def drop(tx: Tx, subscription_id: int, before: int) -> int:
+async def remove_deliveries_before(tx: Tx, subscription_id: int, before: int) -> int:
     """Forget what was to be sent to a subscription and is older; how many lines."""
     statement = "DELETE FROM deliveries WHERE subscription_id = :id AND created_at < :before"
     return await tx.run(statement, id=subscription_id, before=before)

@@ -35,7 +35,7 @@ NAMES = (
 )  # fmt: skip
 
 
-async def of_place(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
+async def count(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
     """What the tenant of a place uses in its region, in all its projects together."""
     where = {"client_id": place.client_id, "region_id": place.region_id}
     used: dict[str, int] = {}
@@ -47,7 +47,7 @@ async def of_place(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]
     return used | dict(zip(NAMES, map(int, row or ()), strict=False))
 
 
-async def of_client(tx: Tx, client_id: int) -> dict[str, int]:
+async def count_global(tx: Tx, client_id: int) -> dict[str, int]:
     """What a tenant uses of what is counted in all regions together."""
     row = await tx.one(
         "SELECT (SELECT count(*) FROM ssh_keys WHERE client_id = :client_id),"
@@ -60,10 +60,10 @@ async def of_client(tx: Tx, client_id: int) -> dict[str, int]:
 async def lock_and_count(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
     """What a place's tenant uses, for who is about to use more: who asks so next waits for this transaction's end."""
     await clients.lock(tx, place.client_id)
-    return await of_place(tx, place, catalogue)
+    return await count(tx, place, catalogue)
 
 
 async def lock_and_count_global(tx: Tx, client_id: int) -> dict[str, int]:
     """The same of what is counted in all regions together."""
     await clients.lock(tx, client_id)
-    return await of_client(tx, client_id)
+    return await count_global(tx, client_id)

@@ -3,7 +3,7 @@
 from pileus.store.database import Row, Tx
 
 
-async def every(tx: Tx) -> list[Row]:
+async def list_all(tx: Tx) -> list[Row]:
     """Region, flavor and room, of each flavor whose room has an end."""
     return list(await tx.all("SELECT region_id, flavor_id, servers FROM capacities ORDER BY region_id, flavor_id"))
 
@@ -37,9 +37,11 @@ async def count_left(tx: Tx, region_id: int) -> dict[str, int]:
     return {flavor_id: int(servers) for flavor_id, servers in rows}
 
 
-async def count_servers(tx: Tx, but: str | None = None) -> dict[str, int]:
+async def count_servers(tx: Tx, except_id: str | None = None) -> dict[str, int]:
     """How many servers of each flavor there are, in all regions, whoever has them; one of them may be left out."""
-    rows = await tx.all("SELECT flavor_id, count(*) FROM instances WHERE id <> :but GROUP BY flavor_id", but=but or "")
+    rows = await tx.all(
+        "SELECT flavor_id, count(*) FROM instances WHERE id <> :but GROUP BY flavor_id", but=except_id or ""
+    )
     return {flavor_id: int(servers) for flavor_id, servers in rows}
 
 

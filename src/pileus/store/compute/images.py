@@ -42,10 +42,10 @@ class ImageFilter(Struct, frozen=True, kw_only=True):
         where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_params(place))
         where.equal("is_baremetal", None if self.baremetal is None else int(self.baremetal))
         if self.private:
-            where.also("visibility = 'private'")
+            where.add("visibility = 'private'")
         where.equal("visibility", self.visibility).equal("architecture", self.architecture).contains("name", self.name)
-        where.same("os_distro", self.os_distro).same("os_version", self.os_version)
-        return where.tagged(KIND, self.tag_keys, self.tag_pairs)
+        where.equal_ignoring_case("os_distro", self.os_distro).equal_ignoring_case("os_version", self.os_version)
+        return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
 
 
 async def get(tx: Tx, place: Place, image_id: str) -> Image:
@@ -66,9 +66,9 @@ async def find(tx: Tx, image_id: str) -> Image | None:
     return await TABLE.find_one(tx, "id = :id", id=image_id)
 
 
-async def page(tx: Tx, place: Place, wanted: ImageFilter, *, limit: int, offset: int) -> tuple[int, list[Image]]:
+async def page(tx: Tx, place: Place, filters: ImageFilter, *, limit: int, offset: int) -> tuple[int, list[Image]]:
     """How many images a place may use, and some of them in the order in which the catalogue shows them."""
-    return await queries.query_page(tx, TABLE, wanted.where(place), BY_ORDER, limit=limit, offset=offset)
+    return await queries.query_page(tx, TABLE, filters.where(place), BY_ORDER, limit=limit, offset=offset)
 
 
 async def add(tx: Tx, image: Image) -> Image:
@@ -95,7 +95,7 @@ async def lock_for_use(tx: Tx, image: Image) -> None:
         raise Conflict(f"Image {image.id} is not active")
 
 
-async def needed_by(tx: Tx, image: Image) -> str | None:
+async def find_dependent(tx: Tx, image: Image) -> str | None:
     """What needs an image: a volume or server that is being made of it, or any volume if it is one of `cow_format`."""
     made = "" if image.cow_format else " AND status = 'creating'"
     here = {"region_id": image.region_id, "client_id": image.client_id, "project_id": image.project_id}

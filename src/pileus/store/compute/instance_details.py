@@ -70,7 +70,7 @@ GROUPS = msgspec.json.Decoder(list[str])
 BLACKHOLES = msgspec.json.Decoder(list[tuple[int, str, str, int, int | None]])
 
 
-def read(row: Row) -> InstanceDetails:
+def parse_details(row: Row) -> InstanceDetails:
     """Read the columns, but for the DDoS profile."""
     tags, volumes, addresses, floating, groups, blackholes, _ = row
     return InstanceDetails(

@@ -101,13 +101,13 @@ class _Conditions:
 
 
 async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, place: Place, wanted: InstanceFilter, order_by: str, *, limit: int, offset: int
+    tx: Tx, place: Place, filters: InstanceFilter, order_by: str, *, limit: int, offset: int
 ) -> tuple[int, list[Instance]]:
     """How many instances there are, and some of them; instances that are equal in the order come by their ids."""
-    asked = _asked(place, wanted)
+    asked = _asked(place, filters)
     column, _, direction = order_by.partition(".")
     rows = await tx.all(
-        f"SELECT {TABLE.of('i')} FROM instances i WHERE {asked}"  # our own words
+        f"SELECT {TABLE.columns_as('i')} FROM instances i WHERE {asked}"  # our own words
         f" ORDER BY {ORDERS[column]} {direction}, i.id {direction} LIMIT :limit OFFSET :offset",
         **asked.values,
         limit=limit,

@@ -18,9 +18,9 @@ KIND = "instance"
 TABLE = Table("instances", Instance)
 HERE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {HERE}"  # names of our own
-WHOLE = f"SELECT {TABLE.of('i')}, {parts.COLUMNS} FROM instances i WHERE {HERE}"
+WHOLE = f"SELECT {TABLE.columns_as('i')}, {parts.COLUMNS} FROM instances i WHERE {HERE}"
 ATTACHED = f"SELECT i.id, {parts.COLUMNS} FROM instances i WHERE i.id IN "
-OF_PORTS = f"SELECT p.id, {TABLE.of('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
+OF_PORTS = f"SELECT p.id, {TABLE.columns_as('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
 AT_ONCE = 500
 """Ids in one statement."""
 
@@ -47,16 +47,16 @@ async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Inst
 
 async def get_baremetal(tx: Tx, place: Place, instance_id: str) -> Instance:
     """One bare metal server of a place; raises NotFound, for any other instance too."""
-    return _metal(await get(tx, place, instance_id))
+    return _require_baremetal(await get(tx, place, instance_id))
 
 
 async def get_baremetal_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, InstanceDetails]:
     """One bare metal server with what it shows of other tables; raises NotFound, for any other instance too."""
     found, hanging = await get_with_details(tx, place, instance_id)
-    return _metal(found), hanging
+    return _require_baremetal(found), hanging
 
 
-def _metal(instance: Instance) -> Instance:
+def _require_baremetal(instance: Instance) -> Instance:
     if instance.kind != Kind.BAREMETAL:
         raise not_found("Instance", instance.id)
     return instance
@@ -67,7 +67,7 @@ async def find(tx: Tx, instance_id: str) -> Instance | None:
     return await TABLE.find_one(tx, "id = :id", id=instance_id)
 
 
-async def of_ports(tx: Tx, port_ids: Sequence[str]) -> dict[str, Instance]:
+async def find_by_ports(tx: Tx, port_ids: Sequence[str]) -> dict[str, Instance]:
     """The instances that ports belong to, by the ports' ids."""
     found: dict[str, Instance] = {}
     for start in range(0, len(port_ids), AT_ONCE):
@@ -126,11 +126,11 @@ async def details_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, InstanceDetai
 
 
 async def _one(tx: Tx, row: Row) -> InstanceDetails:
-    return parts.read(row) if row[-1] is None else (await _read(tx, [row]))[0]
+    return parts.parse_details(row) if row[-1] is None else (await _read(tx, [row]))[0]
 
 
 async def _read(tx: Tx, rows: Iterable[Row]) -> list[InstanceDetails]:
-    found = [(parts.read(row), row[-1]) for row in rows]
+    found = [(parts.parse_details(row), row[-1]) for row in rows]
     wanted = sorted({number for _, number in found if number is not None})
-    profiles = await ddos_profiles.of_ids(tx, wanted) if wanted else {}
+    profiles = await ddos_profiles.list_by_ids(tx, wanted) if wanted else {}
     return [replace(one, ddos_profile=profiles[number]) if number in profiles else one for one, number in found]

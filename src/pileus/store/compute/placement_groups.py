@@ -66,17 +66,17 @@ async def bump_revision(tx: Tx, group: PlacementGroup) -> PlacementGroup:
     return await TABLE.bump_revision(tx, group)
 
 
-async def hosts_of(tx: Tx, group_id: str, but: str) -> list[str]:
+async def hosts_of(tx: Tx, group_id: str, except_id: str) -> list[str]:
     """The hosts on which a group's members stand, one member left out."""
     rows = await tx.all(
         "SELECT host FROM instances WHERE placement_group_id = :id AND id <> :but AND host IS NOT NULL",
         id=group_id,
-        but=but,
+        but=except_id,
     )
     return [row[0] for row in rows]
 
 
-async def load(tx: Tx, region_id: int) -> dict[str, int]:
+async def count_instances_by_host(tx: Tx, region_id: int) -> dict[str, int]:
     """How many instances stand on each host of a region."""
     rows = await tx.all(
         "SELECT host, count(*) FROM instances WHERE region_id = :region_id AND host IS NOT NULL GROUP BY host",

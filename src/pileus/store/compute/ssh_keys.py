@@ -32,11 +32,11 @@ async def get_in_any_project(tx: Tx, caller: Caller, key_id: str) -> SSHKey:
     return found
 
 
-async def page_all_projects(tx: Tx, caller: Caller, *, project_id: int | None, user_id: int | None) -> list[SSHKey]:
+async def list_in_all_projects(tx: Tx, caller: Caller, *, project_id: int | None, user_id: int | None) -> list[SSHKey]:
     """The keys that a user may see, in all projects or in one, the latest first; those of one user, if named."""
     where = queries.Where(ANYWHERE, **_asking(caller)).equal("project_id", project_id)
     if user_id is not None:
-        where.also("user_id = :owner", owner=user_id)
+        where.add("user_id = :owner", owner=user_id)
     return await TABLE.find(tx, f"{where} ORDER BY {queries.order_by('created_at.desc')}", **where.values)
 
 
@@ -68,7 +68,7 @@ async def count(tx: Tx, client_id: int) -> int:
     return int(row[0]) if row else 0
 
 
-async def name_free(tx: Tx, place: Place, name: str) -> None:
+async def check_name_free(tx: Tx, place: Place, name: str) -> None:
     """Return if no key of a project is called so, seen or not; raises Conflict."""
     if await TABLE.find_one(tx, "project_id = :project_id AND name = :name", project_id=place.project_id, name=name):
         raise Conflict(f"SSH key with name {name} already exists")

@@ -25,7 +25,7 @@ async def allocate(  # noqa: PLR0913  # each is a fact of its own
     port_id: str | None = None,
     floating_ip_id: str | None = None,
     router_port_id: str | None = None,
-    wanted: str | None = None,
+    requested_ip: str | None = None,
 ) -> str:
     """Give an address of a subnet to a port, floating IP or router's port: the one that is wanted, or any that is free.
 
@@ -34,30 +34,30 @@ async def allocate(  # noqa: PLR0913  # each is a fact of its own
     if subnet.retired:
         raise Conflict(f"Subnet {subnet.id} gives no new addresses: it is not offered any more")
     seed = port_id or floating_ip_id or router_port_id or ""
-    ip = await _free(tx, subnet, seed) if wanted is None else await _this(tx, subnet, wanted)
+    ip = await _choose_free(tx, subnet, seed) if requested_ip is None else await _require_free(tx, subnet, requested_ip)
     line = AssignedAddress(
         subnet_id=subnet.id, ip=ip, port_id=port_id, floating_ip_id=floating_ip_id, router_port_id=router_port_id
     )
-    await ports.assign(tx, line)
+    await ports.add_address(tx, line)
     return ip
 
 
-async def in_use(tx: Tx, network_id: str) -> dict[str, int]:
+async def count_in_use_in_network(tx: Tx, network_id: str) -> dict[str, int]:
     """How many addresses of each subnet of a network are in use, its gateway apart, which no port could have."""
     rows = await tx.all(f"{IN_USE} WHERE s.network_id = :network_id GROUP BY s.id", network_id=network_id)
     return {subnet_id: int(count) for subnet_id, count in rows}
 
 
-async def in_use_each(tx: Tx, subnet_ids: Sequence[str]) -> dict[str, int]:
+async def count_in_use(tx: Tx, subnet_ids: Sequence[str]) -> dict[str, int]:
     """The same for subnets of any networks."""
     marks, values = in_list("id", subnet_ids)
     rows = await tx.all(f"{IN_USE} WHERE s.id IN ({marks}) GROUP BY s.id", **values)
     return {subnet_id: int(count) for subnet_id, count in rows}
 
 
-async def is_taken(tx: Tx, subnet: Subnet, ip: str) -> bool:
+async def is_in_use(tx: Tx, subnet: Subnet, ip: str) -> bool:
     """Whether an address of a subnet is in use."""
-    return bool(await _taken(tx, subnet, [ip]))
+    return bool(await _find_in_use(tx, subnet, [ip]))
 
 
 async def release(tx: Tx, floating_ip_id: str) -> None:
@@ -65,23 +65,23 @@ async def release(tx: Tx, floating_ip_id: str) -> None:
     await tx.run("DELETE FROM addresses WHERE floating_ip_id = :id", id=floating_ip_id)
 
 
-async def _this(tx: Tx, subnet: Subnet, wanted: str) -> str:
+async def _require_free(tx: Tx, subnet: Subnet, wanted: str) -> str:
     try:
         ip = canonical_ip(wanted)
     except ValueError:
         raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None
     if not subnet.can_assign(ip):
         raise invalid(ip_address=f"Address {ip} cannot be given by subnet {subnet.id} ({subnet.cidr})")
-    if await _taken(tx, subnet, [ip]):
+    if await _find_in_use(tx, subnet, [ip]):
         raise Conflict(f"Address {ip} of subnet {subnet.id} is in use")
     return ip
 
 
-async def _free(tx: Tx, subnet: Subnet, seed: str) -> str:
+async def _choose_free(tx: Tx, subnet: Subnet, seed: str) -> str:
     start = starting_point(subnet, seed)
     for window in WINDOWS:
         near = next_candidates(subnet, start, window)
-        taken = await _taken(tx, subnet, near)
+        taken = await _find_in_use(tx, subnet, near)
         if (found := next((ip for ip in near if ip not in taken), None)) is not None:
             return found
     rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet.id)
@@ -91,7 +91,7 @@ async def _free(tx: Tx, subnet: Subnet, seed: str) -> str:
     return found
 
 
-async def _taken(tx: Tx, subnet: Subnet, ips: list[str]) -> set[str]:
+async def _find_in_use(tx: Tx, subnet: Subnet, ips: list[str]) -> set[str]:
     marks, values = in_list("ip", ips)
     rows = await tx.all(f"SELECT ip FROM addresses WHERE subnet_id = :id AND ip IN ({marks})", id=subnet.id, **values)
     return {row[0] for row in rows}

@@ -13,7 +13,7 @@ TABLE = Table("ddos_profiles", DdosProfile)
 BLACKHOLES = Table("blackhole_ports", BlackholePort)
 
 
-async def of_ids(tx: Tx, ids: Sequence[int]) -> dict[int, DdosProfile]:
+async def list_by_ids(tx: Tx, ids: Sequence[int]) -> dict[int, DdosProfile]:
     """Profiles by id."""
     marks, values = in_list("id", ids)
     return {profile.id: profile for profile in await TABLE.find(tx, f"id IN ({marks})", **values)}
@@ -24,7 +24,7 @@ async def add(tx: Tx, profile: DdosProfile) -> None:
     await TABLE.add(tx, profile)
 
 
-async def of_instance(tx: Tx, instance_id: str) -> list[DdosProfile]:
+async def list_by_instance(tx: Tx, instance_id: str) -> list[DdosProfile]:
     """The profiles of an instance's addresses, those of floating IPs that lead to it too."""
     return await TABLE.find(
         tx,
@@ -69,17 +69,17 @@ async def find(tx: Tx, profile_id: int) -> DdosProfile | None:
     return await TABLE.find_one(tx, "id = :id", id=profile_id)
 
 
-async def of_place(tx: Tx, place: Place) -> list[DdosProfile]:
+async def list_all(tx: Tx, place: Place) -> list[DdosProfile]:
     """Every profile of a project in a region."""
     return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
 
 
-async def of_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfile | None:
+async def find_by_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfile | None:
     """The profile of an address, or None."""
     return await TABLE.find_one(tx, "region_id = :region_id AND ip_address = :ip", region_id=region_id, ip=ip_address)
 
 
-async def belongs_to_place(tx: Tx, place: Place, ip_address: str) -> bool:
+async def is_address_of_place(tx: Tx, place: Place, ip_address: str) -> bool:
     """Whether an address is a place's: on a port of its instances, or a floating IP."""
     row = await tx.one(
         """

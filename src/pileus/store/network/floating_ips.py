@@ -43,24 +43,26 @@ async def find_by_fixed_address(tx: Tx, port_id: str, fixed_ip_address: str) -> 
 
 
 async def page(
-    tx: Tx, place: Place, wanted: FloatingIPFilter, *, limit: int, offset: int
+    tx: Tx, place: Place, filters: FloatingIPFilter, *, limit: int, offset: int
 ) -> tuple[int, list[FloatingIP]]:
     """How many floating IPs a place has, and some of them, the oldest first."""
     where = (
-        queries.Where(IN_PLACE, **place_params(place)).among("port_id", wanted.port_ids).equal("status", wanted.status)
+        queries.Where(IN_PLACE, **place_params(place))
+        .any_of("port_id", filters.port_ids)
+        .equal("status", filters.status)
     )
-    where.tagged(KIND, wanted.tag_keys, wanted.tag_pairs)
-    if wanted.free:
-        where.also("port_id IS NULL")
+    where.with_tags(KIND, filters.tag_keys, filters.tag_pairs)
+    if filters.free:
+        where.add("port_id IS NULL")
     return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
 
 
-async def of_port(tx: Tx, port_id: str) -> list[FloatingIP]:
+async def list_by_port(tx: Tx, port_id: str) -> list[FloatingIP]:
     """Those that lead to a port."""
     return await TABLE.find(tx, "port_id = :port_id ORDER BY created_at, id", port_id=port_id)
 
 
-async def of_instance(tx: Tx, instance_id: str) -> list[FloatingIP]:
+async def list_by_instance(tx: Tx, instance_id: str) -> list[FloatingIP]:
     """Those that lead to an instance."""
     return await TABLE.find(
         tx, "port_id IN (SELECT id FROM ports WHERE instance_id = :id) ORDER BY created_at, id", id=instance_id

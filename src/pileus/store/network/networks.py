@@ -38,10 +38,10 @@ class NetworkFilter(Struct, frozen=True, kw_only=True):
     def where(self, place: Place) -> queries.Where:
         """The same as a condition."""
         where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_params(place)).equal("id", self.network_id)
-        where.also("retired = 0").equal("name", self.name).equal("type", self.network_type)
+        where.add("retired = 0").equal("name", self.name).equal("type", self.network_type)
         where.equal("external", None if self.external is None else int(self.external))
         where.equal("shared", None if self.shared is None else int(self.shared))
-        return where.tagged(KIND, self.tag_keys, self.tag_pairs)
+        return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
 
 
 async def get(tx: Tx, place: Place, network_id: str) -> Network:
@@ -62,7 +62,7 @@ async def find(tx: Tx, network_id: str) -> Network | None:
     return await TABLE.find_one(tx, "id = :id", id=network_id)
 
 
-async def of_floating_ip(tx: Tx, floating_ip_id: str) -> tuple[str, str]:
+async def get_ids_by_floating_ip(tx: Tx, floating_ip_id: str) -> tuple[str, str]:
     """The subnet and the network of a floating IP's address, by id; raises NotFound."""
     sql = "SELECT s.id, s.network_id FROM addresses a JOIN subnets s ON s.id = a.subnet_id WHERE a.floating_ip_id = :id"
     row = await tx.one(sql, id=floating_ip_id)
@@ -97,15 +97,15 @@ async def get_own(tx: Tx, place: Place, network_id: str) -> Network:
 
 
 async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, place: Place, wanted: NetworkFilter, order_by: str, *, limit: int, offset: int
+    tx: Tx, place: Place, filters: NetworkFilter, order_by: str, *, limit: int, offset: int
 ) -> tuple[int, list[Network]]:
     """How many networks there are, and some of them; `order_by` is a column, a dot and a direction."""
     # All networks have the same priority: the latest come first.
     order = queries.order_by("created_at.desc" if order_by == "priority.desc" else order_by)
-    return await queries.query_page(tx, TABLE, wanted.where(place), order, limit=limit, offset=offset)
+    return await queries.query_page(tx, TABLE, filters.where(place), order, limit=limit, offset=offset)
 
 
-async def free_segment(tx: Tx, region_id: int, network_type: str, seed: str) -> int:
+async def choose_segment(tx: Tx, region_id: int, network_type: str, seed: str) -> int:
     """A number for a new network's segment that no other of its type has in a region; raises NoCapacity."""
     near = list(islice(segments(network_type, seed), AT_ONCE))
     marks, values = in_list("near", near)
@@ -121,7 +121,7 @@ async def free_segment(tx: Tx, region_id: int, network_type: str, seed: str) -> 
     raise NoCapacity(f"Region {region_id} has no room for another network of type {network_type}")
 
 
-async def ports_with_instances(tx: Tx, place: Place, network_id: str) -> list[tuple[str, str, str]]:
+async def list_ports_with_instances(tx: Tx, place: Place, network_id: str) -> list[tuple[str, str, str]]:
     """The ports of a place's instances in a network: each with the instance's id and name, oldest first."""
     rows = await tx.all(
         """

@@ -20,7 +20,7 @@ async def find(tx: Tx, port_id: str) -> Port | None:
     return await TABLE.find_one(tx, "id = :id", id=port_id)
 
 
-async def of_instance(tx: Tx, instance_id: str) -> list[Port]:
+async def list_by_instance(tx: Tx, instance_id: str) -> list[Port]:
     """An instance's ports in their order."""
     return await TABLE.find(tx, "instance_id = :instance_id ORDER BY position, id", instance_id=instance_id)
 
@@ -40,7 +40,7 @@ async def save(tx: Tx, before: Port, after: Port) -> Port:
     return await TABLE.save(tx, before, after)
 
 
-async def assign(tx: Tx, address: AssignedAddress) -> AssignedAddress:
+async def add_address(tx: Tx, address: AssignedAddress) -> AssignedAddress:
     """Write a line of the address book; raises Stale (by its key) if the address is taken."""
     return await ADDRESSES.add(tx, address)
 

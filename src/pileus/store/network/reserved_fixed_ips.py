@@ -20,16 +20,18 @@ async def get(tx: Tx, place: Place, port_id: str) -> ReservedFixedIP:
     )
     if port is None:
         raise not_found("Reserved fixed IP", port_id)
-    (found,) = await _whole(tx, place, [port])
+    (found,) = await _with_related(tx, place, [port])
     return found
 
 
-async def every(tx: Tx, place: Place) -> list[ReservedFixedIP]:
+async def list_all(tx: Tx, place: Place) -> list[ReservedFixedIP]:
     """All that a place has: quotas keep them few."""
-    return await _whole(tx, place, await ports.TABLE.find(tx, f"reserved = 1 AND {IN_PLACE}", **place_params(place)))
+    return await _with_related(
+        tx, place, await ports.TABLE.find(tx, f"reserved = 1 AND {IN_PLACE}", **place_params(place))
+    )
 
 
-async def neighbours(tx: Tx, place: Place, network_id: str) -> list[Port]:
+async def list_instance_ports(tx: Tx, place: Place, network_id: str) -> list[Port]:
     """The ports of a place's instances in a network, but for reserved virtual IPs."""
     where = f"{IN_PLACE} AND network_id = :network_id AND instance_id IS NOT NULL ORDER BY created_at, id"
     return await ports.TABLE.find(tx, where, network_id=network_id, **place_params(place))
@@ -45,23 +47,23 @@ async def addresses_of_each(tx: Tx, port_ids: Sequence[str]) -> dict[str, list[A
     return found
 
 
-async def _whole(tx: Tx, place: Place, found: Iterable[Port]) -> list[ReservedFixedIP]:
+async def _with_related(tx: Tx, place: Place, found: Iterable[Port]) -> list[ReservedFixedIP]:
     reserved = list(found)
     lines = await addresses_of_each(tx, [port.id for port in reserved])
     around = {each: await networks.find(tx, each) for each in {port.network_id for port in reserved}}
     shared = {port.network_id for port in reserved if port.is_vip}
-    near = {network_id: await neighbours(tx, place, network_id) for network_id in shared}
+    near = {network_id: await list_instance_ports(tx, place, network_id) for network_id in shared}
     whole = []
     for port in reserved:
         network = around[port.network_id]
         if network is None:
             raise not_found("Network", port.network_id)
         one = ReservedFixedIP(port=port, network=network, addresses=lines[port.id])
-        whole.append(_used(one, near.get(port.network_id, ())))
+        whole.append(_with_instance_ids(one, near.get(port.network_id, ())))
     return whole
 
 
-def _used(one: ReservedFixedIP, near: Iterable[Port]) -> ReservedFixedIP:
+def _with_instance_ids(one: ReservedFixedIP, near: Iterable[Port]) -> ReservedFixedIP:
     """The same with the instances that use it."""
     own = [one.port.instance_id] if one.port.instance_id else []
     sharing = [port.instance_id for port in near if port.instance_id and connected(one, port)]

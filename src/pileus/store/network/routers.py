@@ -36,12 +36,12 @@ async def find_created_with_network(tx: Tx, network_id: str) -> Router | None:
     return await TABLE.find_one(tx, "network_id = :network_id ORDER BY created_at, id", network_id=network_id)
 
 
-async def of_subnet(tx: Tx, subnet_id: str) -> list[Router]:
+async def list_by_subnet(tx: Tx, subnet_id: str) -> list[Router]:
     """The routers that join a subnet to others, oldest first."""
     return await TABLE.find(tx, f"id IN ({JOINS}) ORDER BY created_at, id", subnet_id=subnet_id)
 
 
-async def gateway_router_of(tx: Tx, subnet_id: str) -> Router | None:
+async def find_gateway_router(tx: Tx, subnet_id: str) -> Router | None:
     """The router through which a subnet is reached from outside: what a floating IP's address goes through."""
     return await TABLE.find_one(
         tx, f"external_network_id IS NOT NULL AND id IN ({JOINS}) ORDER BY created_at, id", subnet_id=subnet_id
@@ -83,7 +83,7 @@ async def remove(tx: Tx, router_id: str) -> None:
     await TABLE.remove(tx, router_id)
 
 
-async def forget_network(tx: Tx, network_id: str) -> None:
+async def clear_network(tx: Tx, network_id: str) -> None:
     """Let routers that were made with a network forget it, as it goes away."""
     await tx.run(
         "UPDATE routers SET network_id = NULL, revision = revision + 1 WHERE network_id = :network_id",

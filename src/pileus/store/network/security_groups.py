@@ -16,7 +16,7 @@ TABLE = Table("security_groups", SecurityGroup)
 RULES = Table("security_group_rules", SecurityGroupRule)
 
 
-async def find_by_name(tx: Tx, place: Place, name: str) -> list[SecurityGroup]:
+async def list_by_name(tx: Tx, place: Place, name: str) -> list[SecurityGroup]:
     """The groups of a place that have a name, oldest first."""
     return await TABLE.find(
         tx, f"{IN_PLACE} AND name = :name ORDER BY created_at, id", name=name, **place_params(place)
@@ -56,7 +56,7 @@ async def get(tx: Tx, place: Place, group_id: str) -> SecurityGroup:
     return await scoped.get(tx, TABLE, "Security group", place, group_id)
 
 
-async def default(tx: Tx, place: Place) -> SecurityGroup | None:
+async def find_default(tx: Tx, place: Place) -> SecurityGroup | None:
     """A place's default group, if it has been made."""
     return await TABLE.find_one(tx, f"{IN_PLACE} AND is_default = 1", **place_params(place))
 
@@ -69,7 +69,7 @@ async def add(tx: Tx, group: SecurityGroup, rules: Iterable[SecurityGroupRule] =
     return group
 
 
-async def of_port(tx: Tx, port_id: str) -> list[SecurityGroup]:
+async def list_by_port(tx: Tx, port_id: str) -> list[SecurityGroup]:
     """The groups that guard a port, by name."""
     return await TABLE.find(
         tx,
@@ -95,7 +95,7 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     offset: int,
 ) -> tuple[int, list[SecurityGroup]]:
     """How many groups a place has, and some of them, the oldest first."""
-    where = queries.Where(IN_PLACE, **place_params(place)).equal("name", name).tagged(KIND, tag_keys, tag_pairs)
+    where = queries.Where(IN_PLACE, **place_params(place)).equal("name", name).with_tags(KIND, tag_keys, tag_pairs)
     return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
 
 
@@ -113,7 +113,7 @@ async def rules_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[SecurityGr
     return found
 
 
-async def rule(tx: Tx, place: Place, rule_id: str) -> SecurityGroupRule:
+async def get_rule(tx: Tx, place: Place, rule_id: str) -> SecurityGroupRule:
     """One rule of a place's groups; raises NotFound."""
     found = await RULES.find_one(tx, "id = :id", id=rule_id)
     group = await find(tx, found.security_group_id) if found else None

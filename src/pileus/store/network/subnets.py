@@ -12,7 +12,7 @@ from pileus.domain.places import Place
 from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.network import networks
-from pileus.store.network.addresses import in_use, in_use_each
+from pileus.store.network.addresses import count_in_use, count_in_use_in_network
 from pileus.store.rows import Table, in_list
 from pileus.store.scoped import IN_PLACE, place_params
 
@@ -37,8 +37,8 @@ class SubnetFilter(Struct, frozen=True, kw_only=True):
         where = queries.Where(IN_PLACE if self.own else USABLE, **place_params(place)).equal(
             "network_id", self.network_id
         )
-        where.also("retired = 0")
-        return where.tagged(KIND, self.tag_keys, self.tag_pairs)
+        where.add("retired = 0")
+        return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
 
 
 async def get(tx: Tx, place: Place, subnet_id: str) -> Subnet:
@@ -61,12 +61,12 @@ async def get_own(tx: Tx, place: Place, subnet_id: str) -> Subnet:
     return subnet
 
 
-async def of_network(tx: Tx, network_id: str) -> list[Subnet]:
+async def list_by_network(tx: Tx, network_id: str) -> list[Subnet]:
     """A network's subnets, oldest first."""
     return await TABLE.find(tx, "network_id = :network_id ORDER BY created_at, id", network_id=network_id)
 
 
-async def of_each(tx: Tx, network_ids: Sequence[str]) -> dict[str, list[Subnet]]:
+async def list_by_networks(tx: Tx, network_ids: Sequence[str]) -> dict[str, list[Subnet]]:
     """The subnets of many networks, oldest first."""
     marks, values = in_list("network", network_ids)
     found: dict[str, list[Subnet]] = {network_id: [] for network_id in network_ids}
@@ -107,15 +107,15 @@ async def has_ports(tx: Tx, subnet_id: str) -> bool:
 
 
 async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, place: Place, wanted: SubnetFilter, order_by: str, *, limit: int, offset: int
+    tx: Tx, place: Place, filters: SubnetFilter, order_by: str, *, limit: int, offset: int
 ) -> tuple[int, list[Counted]]:
     """How many subnets there are, and some of them, ordered by a key of `KEYS`, a dot and a direction.
 
     No database can order by addresses, so that is done here: a quota keeps the number of a tenant's subnets low.
     """
-    where = wanted.where(place)
+    where = filters.where(place)
     found = await TABLE.find(tx, str(where), **where.values)
-    used = await in_use_each(tx, [subnet.id for subnet in found])
+    used = await count_in_use(tx, [subnet.id for subnet in found])
     counted = [(subnet, used.get(subnet.id, 0)) for subnet in found]
     key, _, direction = order_by.partition(".")
     counted.sort(key=lambda each: (KEYS[key](each), each[0].id), reverse=direction == "desc")
@@ -142,6 +142,6 @@ async def choose_for_allocation(tx: Tx, network_id: str, family: str) -> list[Su
 
     Raises Invalid or NoCapacity.
     """
-    ranges = [each for each in await of_network(tx, network_id) if each.task_id is None and not each.retired]
-    used = await in_use(tx, network_id) if has_choice(ranges, family) else {}
+    ranges = [each for each in await list_by_network(tx, network_id) if each.task_id is None and not each.retired]
+    used = await count_in_use_in_network(tx, network_id) if has_choice(ranges, family) else {}
     return choose_subnets([(each, used.get(each.id, 0)) for each in ranges], family)

@@ -14,9 +14,9 @@ from pileus.store.storage import volumes
 TABLE = Table("lifecycle_policies", LifecyclePolicy)
 
 
-async def next_id(tx: Tx) -> int:
+async def allocate_id(tx: Tx) -> int:
     """The number of a new policy."""
-    return await counters.next_value(tx, "lifecycle_policies")
+    return await counters.increment(tx, "lifecycle_policies")
 
 
 async def get(tx: Tx, place: Place, policy_id: int) -> LifecyclePolicy:
@@ -24,7 +24,7 @@ async def get(tx: Tx, place: Place, policy_id: int) -> LifecyclePolicy:
     return await scoped.get(tx, TABLE, "Lifecycle policy", place, policy_id)
 
 
-async def every(tx: Tx, place: Place) -> list[LifecyclePolicy]:
+async def list_all(tx: Tx, place: Place) -> list[LifecyclePolicy]:
     """All policies of a place, the oldest first."""
     return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
 
@@ -70,7 +70,7 @@ async def volumes_of_each(tx: Tx, ids: Sequence[int]) -> dict[int, list[tuple[st
     return found
 
 
-async def include(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
+async def add_volumes(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
     """Put volumes into a policy; those that are in it stay."""
     for volume_id in sorted(set(volume_ids)):
         await tx.run(
@@ -81,7 +81,7 @@ async def include(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
         )
 
 
-async def exclude(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
+async def remove_volumes(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
     """Take volumes out of a policy, with what was due of them; what it has taken of them stays for good.
 
     Those that are not in it do not matter.

@@ -26,7 +26,7 @@ class SnapshotFilter(Struct, frozen=True, kw_only=True):
         """The same as a condition."""
         where = queries.Where(IN_PLACE, **place_params(place)).equal("volume_id", self.volume_id)
         where.equal("schedule_id", self.schedule_id).equal("lifecycle_policy_id", self.lifecycle_policy_id)
-        return where if self.instance_id is None else where.also(OF_INSTANCE, instance_id=self.instance_id)
+        return where if self.instance_id is None else where.add(OF_INSTANCE, instance_id=self.instance_id)
 
 
 async def get(tx: Tx, place: Place, snapshot_id: str) -> Snapshot:
@@ -44,15 +44,15 @@ async def find(tx: Tx, snapshot_id: str) -> Snapshot | None:
     return await TABLE.find_one(tx, "id = :id", id=snapshot_id)
 
 
-async def of_volume(tx: Tx, volume_id: str) -> list[Snapshot]:
+async def list_by_volume(tx: Tx, volume_id: str) -> list[Snapshot]:
     """A volume's snapshots, from the oldest."""
     return await TABLE.find(tx, "volume_id = :volume_id ORDER BY created_at, id", volume_id=volume_id)
 
 
-async def page(tx: Tx, place: Place, wanted: SnapshotFilter, *, limit: int, offset: int) -> tuple[int, list[Snapshot]]:
+async def page(tx: Tx, place: Place, filters: SnapshotFilter, *, limit: int, offset: int) -> tuple[int, list[Snapshot]]:
     """How many snapshots a place has, and some of them, the latest first."""
     latest = queries.order_by("created_at.desc")
-    return await queries.query_page(tx, TABLE, wanted.where(place), latest, limit=limit, offset=offset)
+    return await queries.query_page(tx, TABLE, filters.where(place), latest, limit=limit, offset=offset)
 
 
 async def save(tx: Tx, before: Snapshot, after: Snapshot) -> Snapshot:

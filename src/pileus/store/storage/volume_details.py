@@ -11,21 +11,25 @@ from pileus.store.rows import in_list
 from pileus.store.storage import attachments
 
 HANGING = (
-    f"SELECT {attachments.TABLE.of('a')}, i.name, i.flavor_id"  # names of our own
+    f"SELECT {attachments.TABLE.columns_as('a')}, i.name, i.flavor_id"  # names of our own
     " FROM attachments a JOIN instances i ON i.id = a.instance_id WHERE a.volume_id IN "
 )
 SNAPSHOTS = "SELECT volume_id, id FROM snapshots WHERE volume_id IN ({marks}) ORDER BY created_at, id"
 
 
-async def of(tx: Tx, volume: Volume) -> VolumeDetails:
+async def get(tx: Tx, volume: Volume) -> VolumeDetails:
     """What one volume shows."""
-    return (await of_each(tx, [volume]))[volume.id]
+    return (await get_many(tx, [volume]))[volume.id]
 
 
-async def of_each(tx: Tx, volumes: Sequence[Volume]) -> dict[str, VolumeDetails]:
+async def get_many(tx: Tx, volumes: Sequence[Volume]) -> dict[str, VolumeDetails]:
     """What many volumes show, by their ids."""
     ids = [volume.id for volume in volumes]
-    tagged, hanging, taken = await tags.of_each(tx, ids), await _hanging(tx, ids), await _snapshots(tx, ids)
+    tagged, hanging, taken = (
+        await tags.list_by_resources(tx, ids),
+        await _attachments(tx, ids),
+        await _snapshots(tx, ids),
+    )
     marks, values = in_list("id", sorted({volume.image_id for volume in volumes if volume.image_id}))
     behind = {image.id: image for image in await images.TABLE.find(tx, f"id IN ({marks})", **values)}
     return {
@@ -39,7 +43,7 @@ async def of_each(tx: Tx, volumes: Sequence[Volume]) -> dict[str, VolumeDetails]
     }
 
 
-async def _hanging(tx: Tx, ids: Sequence[str]) -> dict[str, VolumeAttachmentDetails]:
+async def _attachments(tx: Tx, ids: Sequence[str]) -> dict[str, VolumeAttachmentDetails]:
     marks, values = in_list("id", ids)
     found = {}
     for *row, name, flavor_id in await tx.all(f"{HANGING}({marks})", **values):

@@ -36,13 +36,13 @@ class VolumeFilter(Struct, frozen=True, kw_only=True):
         where = queries.Where(IN_PLACE, **place_params(place))
         where.equal("bootable", None if self.bootable is None else int(self.bootable))
         if self.has_attachments is not None:
-            where.also(("" if self.has_attachments else "NOT ") + HANGS.format(more=""))
+            where.add(("" if self.has_attachments else "NOT ") + HANGS.format(more=""))
         if self.instance_id is not None:
-            where.also(HANGS.format(more=" AND a.instance_id = :instance_id"), instance_id=self.instance_id)
+            where.add(HANGS.format(more=" AND a.instance_id = :instance_id"), instance_id=self.instance_id)
         if self.cluster_id is not None:
-            where.also(IN_CLUSTER, cluster_id=self.cluster_id)
+            where.add(IN_CLUSTER, cluster_id=self.cluster_id)
         where.contains("id", self.id_part).contains("name", self.name_part)
-        return where.tagged(KIND, self.tag_keys, self.tag_pairs)
+        return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
 
 
 async def get(tx: Tx, place: Place, volume_id: str) -> Volume:
@@ -74,10 +74,10 @@ async def remove(tx: Tx, volume_id: str) -> None:
     await TABLE.remove(tx, volume_id)
 
 
-async def page(tx: Tx, place: Place, wanted: VolumeFilter, *, limit: int, offset: int) -> tuple[int, list[Volume]]:
+async def page(tx: Tx, place: Place, filters: VolumeFilter, *, limit: int, offset: int) -> tuple[int, list[Volume]]:
     """How many volumes a place has, and some of them, the latest first."""
     return await queries.query_page(
-        tx, TABLE, wanted.where(place), queries.order_by("created_at.desc"), limit=limit, offset=offset
+        tx, TABLE, filters.where(place), queries.order_by("created_at.desc"), limit=limit, offset=offset
     )
 
 

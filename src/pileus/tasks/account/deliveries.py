@@ -67,7 +67,7 @@ class Deliverer:
 
     async def _list_due(self, limit: int) -> list[Subscription]:
         async with self.db.read() as tx:
-            return await subscriptions.waiting(tx, self.now(), limit)
+            return await subscriptions.list_due(tx, self.now(), limit)
 
     def _start(self, subscription: Subscription) -> None:
         running = asyncio.create_task(
@@ -87,7 +87,7 @@ class Deliverer:
         if leased is None:
             return
         async with self.db.read() as tx:
-            pending = await user_actions.pending_for(tx, leased.id, BATCH_SIZE)
+            pending = await user_actions.list_pending(tx, leased.id, BATCH_SIZE)
         outcome = await self._send(leased, pending)
         await self.db.write(partial(self._save_outcome, leased, outcome))
 
@@ -96,7 +96,7 @@ class Deliverer:
         now, current = self.now(), await subscriptions.find(tx, subscription.id)
         if current is None or current.revision != subscription.revision:
             return None
-        if dropped := await subscriptions.drop(tx, current.id, now - KEPT):
+        if dropped := await subscriptions.remove_deliveries_before(tx, current.id, now - KEPT):
             LOG.warning("Audit events are dropped: too old", extra={"subscription_id": current.id, "lines": dropped})
         return await subscriptions.save(tx, current, current.leased(now + LEASE))
 

@@ -101,7 +101,7 @@ async def _restore_routers(ctx: ProjectContext) -> None:
         return
     async with ctx.db.scan() as tx:
         existing = await routers.TABLE.find(tx, project_contents.OWN, project_id=ctx.args.project_id)
-        interfaces = await router_interfaces.of_each(tx, [router.id for router in existing])
+        interfaces = await router_interfaces.list_by_routers(tx, [router.id for router in existing])
     for router in existing:
         await ctx.driver.ensure_router(router_spec(router, interfaces[router.id]))
         await add_interfaces(ctx, internal_interfaces(interfaces[router.id]))
@@ -118,7 +118,7 @@ async def _restore_networks(ctx: ProjectContext) -> None:
         return
     async with ctx.db.scan() as tx:
         existing = await networks.TABLE.find(tx, project_contents.OWN, project_id=ctx.args.project_id)
-        subnets_by_network = await subnets.of_each(tx, [network.id for network in existing])
+        subnets_by_network = await subnets.list_by_networks(tx, [network.id for network in existing])
     for network in existing:
         await ctx.driver.ensure_network(NetworkSpec.of(network))
         for subnet in subnets_by_network[network.id]:
@@ -146,15 +146,15 @@ async def _set_status(ctx: ProjectContext, table: str, resource_id: str, status:
 
 async def _list_ids(ctx: ProjectContext, table: str) -> list[str]:
     async with ctx.db.scan() as tx:
-        return await project_contents.ids(tx, table, ctx.args.project_id)
+        return await project_contents.list_ids(tx, table, ctx.args.project_id)
 
 
 async def _remove_project(tx: Tx, ctx: ProjectContext) -> None:
     project_id = ctx.args.project_id
-    await project_contents.check(tx, project_id, ctx.task.id)
+    await project_contents.check_no_other_task(tx, project_id, ctx.task.id)
     await metering.close_project_usage(tx, project_id, ctx.now())
     await project_contents.remove(tx, project_id)
-    project = await projects.find(tx, project_id)
+    project = await projects.get_by_id(tx, project_id)
     await projects.save(tx, project, project.deleted(ctx.now()))
 
 
@@ -170,7 +170,7 @@ async def _save_deletion_failed(tx: Tx, ctx: ProjectContext) -> None:
     ):
         await project_contents.set_status_of_all(table, project_id, before, after, tx)
     await project_contents.unlock(tx, project_id, ctx.task.id)
-    project = await projects.find(tx, project_id)
+    project = await projects.get_by_id(tx, project_id)
     await projects.save(tx, project, project.deletion_failed())
 
 

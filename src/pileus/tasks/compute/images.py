@@ -46,7 +46,7 @@ async def _undo_creation(ctx: TaskContext[CreateImageArgs]) -> None:
 async def _progress_callback(ctx: TaskContext[CreateImageArgs]) -> OnProgress:
     """Return a callback that saves the progress, and raises QuotaExceeded if the image is too large."""
     async with ctx.db.read() as tx:
-        used = await usage.of_place(tx, ctx.task.place, ctx.catalogue)
+        used = await usage.count(tx, ctx.task.place, ctx.catalogue)
         limits = await quotas.limits_of(tx, ctx.task.place, ctx.catalogue)
     saved_at = 0
 

@@ -60,7 +60,7 @@ async def _schedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
         if group is not None:
             await placement_groups.bump_revision(tx, group)
         taken = await placement_groups.hosts_of(tx, group.id, instance.id) if group else []
-        load = await placement_groups.load(tx, instance.region_id)
+        load = await placement_groups.count_instances_by_host(tx, instance.region_id)
         host = choose_host(hosts, load, group.policy if group else None, taken)
         if hosts and host is None:
             raise DriverError("No valid host was found: the placement group leaves none", retryable=False)
@@ -137,19 +137,19 @@ async def _unassign_floating_ips(ctx: TaskContext[_HasInstance]) -> None:
 
 async def _load_floating_ips(ctx: TaskContext[_HasInstance]) -> list[FloatingIP]:
     async with ctx.db.read() as tx:
-        return await floating_ips.of_instance(tx, ctx.args.instance_id)
+        return await floating_ips.list_by_instance(tx, ctx.args.instance_id)
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> CreatedResources:
     instance, now, args = await require_instance(tx, ctx.args.instance_id), ctx.now(), ctx.args
     running = replace(instance.with_status(Status.ACTIVE, now).unlocked(), boot=Boot())
     await instances.save(tx, instance, running)
-    for _, volume in await attachments.with_volumes(tx, instance.id):
+    for _, volume in await attachments.list_with_volumes(tx, instance.id):
         in_use = replace(volume, status=VolumeStatus.IN_USE.value, task_id=None, updated_at=now)
         await volumes.save(tx, volume, in_use)
-    for port in await ports.of_instance(tx, instance.id):
+    for port in await ports.list_by_instance(tx, instance.id):
         await ports.save(tx, port, replace(port, task_id=None))
-    for floating_ip in await floating_ips.of_instance(tx, instance.id):
+    for floating_ip in await floating_ips.list_by_instance(tx, instance.id):
         await floating_ips.save(tx, floating_ip, floating_ip.associated_with(floating_ip.target, now))
     await ddos_profiles.unlock_profiles(tx, ctx)
     return created_resources(
@@ -174,7 +174,7 @@ async def _delete_volumes(ctx: TaskContext[DeleteInstanceArgs]) -> None:
     if not isinstance(ctx.driver, Volumes):
         return
     async with ctx.db.read() as tx:
-        attached = await attachments.with_volumes(tx, ctx.args.instance_id)
+        attached = await attachments.list_with_volumes(tx, ctx.args.instance_id)
     for _, volume in attached:
         await ctx.driver.ensure_detached(ctx.args.instance_id, volume.id)
     for volume_id in ctx.args.volumes:
@@ -199,9 +199,9 @@ async def _save_deletion_failed(tx: Tx, ctx: TaskContext[DeleteInstanceArgs]) ->
     instance = await require_instance(tx, ctx.args.instance_id)
     await ddos_profiles.unlock_profiles(tx, ctx)
     await instances.save(tx, instance, instance.with_status(Status.ERROR, ctx.now()).unlocked())
-    for _, volume in await attachments.with_volumes(tx, instance.id):
+    for _, volume in await attachments.list_with_volumes(tx, instance.id):
         await volumes.save(tx, volume, replace(volume, task_id=None))
-    for floating_ip in await floating_ips.of_instance(tx, instance.id):
+    for floating_ip in await floating_ips.list_by_instance(tx, instance.id):
         await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
     for volume_id in ctx.args.volumes:
         await save_snapshot_errors(tx, ctx, volume_id)

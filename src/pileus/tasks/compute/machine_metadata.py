@@ -36,4 +36,4 @@ async def load_metadata(tx: Tx, instance_id: str) -> Description | None:
 
 async def load_tags(tx: Tx, instance_id: str) -> dict[str, str]:
     """Return the tags of an instance, read-only ones included, sorted by key."""
-    return {key: tag.value for key, tag in sorted((await tags.of(tx, instance_id)).items())}
+    return {key: tag.value for key, tag in sorted((await tags.list_by_resource(tx, instance_id)).items())}

@@ -49,7 +49,7 @@ async def _load_machine(tx: Tx, ctx: TaskContext[object], instance: Instance, fl
         host=instance.host,
         image_id=await _installed_image_id(tx, instance),
         disks=await _load_disks(tx, instance.id),
-        nics=[await load_nic(tx, port) for port in await ports.of_instance(tx, instance.id)],
+        nics=[await load_nic(tx, port) for port in await ports.list_by_instance(tx, instance.id)],
         ssh_public_key=key.public_key if key else None,
         tags=await load_tags(tx, instance.id),
         boot=instance.boot,
@@ -58,12 +58,12 @@ async def _load_machine(tx: Tx, ctx: TaskContext[object], instance: Instance, fl
 
 async def _installed_image_id(tx: Tx, instance: Instance) -> str | None:
     """Return the image on a bare metal server, which has no volumes."""
-    tag = None if instance.virtual else (await tags.of(tx, instance.id)).get("image_id")
+    tag = None if instance.virtual else (await tags.list_by_resource(tx, instance.id)).get("image_id")
     return tag.value if tag else None
 
 
 async def _load_disks(tx: Tx, instance_id: str) -> list[Disk]:
-    attached = await attachments.with_volumes(tx, instance_id)
+    attached = await attachments.list_with_volumes(tx, instance_id)
     return [disk_spec(volume, attachment) for attachment, volume in attached]
 
 
@@ -89,5 +89,5 @@ async def load_nic(tx: Tx, port: Port) -> Nic:
         addresses=[address.ip for address in await ports.addresses_of(tx, port.id)],
         pairs=port.allowed_address_pairs,
         secured=port.port_security_enabled,
-        groups=[group.id for group in await security_groups.of_port(tx, port.id)],
+        groups=[group.id for group in await security_groups.list_by_port(tx, port.id)],
     )

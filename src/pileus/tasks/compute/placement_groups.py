@@ -47,10 +47,10 @@ async def _enter_group(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
 
 
 async def _choose_host(tx: Tx, instance: Instance, group: PlacementGroup, hosts: Sequence[str]) -> str:
-    taken = await placement_groups.hosts_of(tx, group.id, but=instance.id)
+    taken = await placement_groups.hosts_of(tx, group.id, except_id=instance.id)
     if instance.host is not None and may_stay_on(instance.host, group.policy, taken):
         return instance.host
-    load = await placement_groups.load(tx, instance.region_id)
+    load = await placement_groups.count_instances_by_host(tx, instance.region_id)
     host = choose_host(hosts, load, group.policy, taken)
     if host is None:
         raise NoCapacity(f"Placement group {group.id} ({group.policy}) has no host left for another instance")

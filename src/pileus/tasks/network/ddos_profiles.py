@@ -79,7 +79,7 @@ async def _find_locked_profiles(tx: Tx, ctx: TaskContext[HasProfiles]) -> list[D
     """Return those profiles of the arguments that this task has locked."""
     if not ctx.args.profiles:
         return []
-    existing = await ddos_profiles.of_ids(tx, ctx.args.profiles)
+    existing = await ddos_profiles.list_by_ids(tx, ctx.args.profiles)
     return [profile for profile in existing.values() if profile.task_id == ctx.task.id]
 
 

@@ -139,7 +139,7 @@ async def _unlock_with_profiles(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) 
 async def _convert_to_reserved_fixed_ip(tx: Tx, ctx: TaskContext[ConvertFloatingIPArgs]) -> CreatedResources:
     """Replace the floating IP by a port with the same address, which is not free in between."""
     floating_ip, now = await _require_floating_ip(tx, ctx.args.floating_ip_id), ctx.now()
-    subnet_id, network_id = await networks.of_floating_ip(tx, floating_ip.id)
+    subnet_id, network_id = await networks.get_ids_by_floating_ip(tx, floating_ip.id)
     await metering.close_usage(tx, [floating_ip], now)
     await floating_ips.remove(tx, floating_ip.id)
     port = Port(
@@ -155,7 +155,7 @@ async def _convert_to_reserved_fixed_ip(tx: Tx, ctx: TaskContext[ConvertFloating
     )
     ip = floating_ip.floating_ip_address
     await ports.add(tx, port.as_reserved([ip]))
-    await ports.assign(tx, AssignedAddress(subnet_id=subnet_id, ip=ip, port_id=port.id))
+    await ports.add_address(tx, AssignedAddress(subnet_id=subnet_id, ip=ip, port_id=port.id))
     return created_resources(ports=[port.id])
 
 

@@ -27,7 +27,7 @@ from pileus.tasks.operation import Operation, Step, TaskContext
 async def _attach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
     async with ctx.db.read() as tx:
         nic = await load_nic(tx, await require_port(tx, ctx.args.port_id))
-        assigned = await floating_ips.of_port(tx, nic.port_id)
+        assigned = await floating_ips.list_by_port(tx, nic.port_id)
     await apply_default_groups(ctx, nic.groups)
     await interface_driver(ctx.driver).ensure_interface(ctx.args.instance_id, nic)
     await assign_all(ctx, assigned)
@@ -35,7 +35,7 @@ async def _attach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
 
 async def _detach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
     async with ctx.db.read() as tx:
-        assigned = await floating_ips.of_port(tx, ctx.args.port_id)
+        assigned = await floating_ips.list_by_port(tx, ctx.args.port_id)
     await unassign_all(ctx, assigned)
     await interface_driver(ctx.driver).ensure_no_interface(ctx.args.instance_id, ctx.args.port_id)
 
@@ -62,7 +62,7 @@ async def _remove_detached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
 
 async def _unlock_all(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
     await ddos_profiles.unlock_profiles(tx, ctx)
-    for floating_ip in await floating_ips.of_port(tx, ctx.args.port_id):
+    for floating_ip in await floating_ips.list_by_port(tx, ctx.args.port_id):
         await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
     await unlock_port(tx, ctx.args.port_id)
     await unlock_instance(tx, ctx.args.instance_id)

@@ -115,13 +115,13 @@ async def _add_router_interfaces(ctx: TaskContext[CreateNetworkArgs]) -> None:
 
 async def _load_router_interfaces(ctx: TaskContext[CreateNetworkArgs]) -> list[RouterInterface]:
     async with ctx.db.read() as tx:
-        return await router_interfaces.in_network(tx, ctx.args.network_id)
+        return await router_interfaces.list_by_network(tx, ctx.args.network_id)
 
 
 async def _restore_network(ctx: TaskContext[CreateNetworkArgs]) -> None:
     await _create_network(ctx)
     async with ctx.db.read() as tx:
-        existing_subnets = await subnets.of_network(tx, ctx.args.network_id)
+        existing_subnets = await subnets.list_by_network(tx, ctx.args.network_id)
     for subnet in existing_subnets:
         await network_driver(ctx.driver).ensure_subnet(SubnetSpec.of(subnet))
 
@@ -132,16 +132,16 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[CreateNetworkArgs]) -> None:
         raise Conflict(f"Network {network_id} has ports again")
     if ctx.args.router_id:
         await remove_router_records(tx, ctx.args.router_id)
-    for subnet in await subnets.of_network(tx, network_id):
+    for subnet in await subnets.list_by_network(tx, network_id):
         await remove_subnet_records(tx, subnet)
-    await routers.forget_network(tx, network_id)
+    await routers.clear_network(tx, network_id)
     await tags.remove(tx, network_id)
     await networks.remove(tx, network_id)
 
 
 async def _unlock_all(tx: Tx, ctx: TaskContext[CreateNetworkArgs]) -> None:
     await _unlock_network(tx, ctx.args.network_id)
-    for subnet in await subnets.of_network(tx, ctx.args.network_id):
+    for subnet in await subnets.list_by_network(tx, ctx.args.network_id):
         await subnets.save(tx, subnet, replace(subnet, task_id=None))
     if ctx.args.router_id:
         await unlock_router(tx, ctx.args.router_id)

@@ -50,7 +50,7 @@ async def _assign_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> N
 
 async def _load_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> list[FloatingIP]:
     async with ctx.db.read() as tx:
-        return await floating_ips.of_port(tx, ctx.args.port_id)
+        return await floating_ips.list_by_port(tx, ctx.args.port_id)
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
@@ -61,7 +61,7 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -
 
 async def _unlock_all(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
     await ddos_profiles.unlock_profiles(tx, ctx)
-    for floating_ip in await floating_ips.of_port(tx, ctx.args.port_id):
+    for floating_ip in await floating_ips.list_by_port(tx, ctx.args.port_id):
         await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
     await unlock_port(tx, ctx.args.port_id)
 
@@ -84,7 +84,7 @@ async def _convert_to_floating_ip(tx: Tx, ctx: TaskContext[ConvertReservedFixedI
     )
     await floating_ips.add(tx, floating_ip)
     converted = AssignedAddress(subnet_id=address.subnet_id, ip=address.ip, floating_ip_id=floating_ip.id)
-    await ports.assign(tx, converted)
+    await ports.add_address(tx, converted)
     return created_resources(floatingips=[floating_ip.id])
 
 

@@ -67,7 +67,7 @@ async def ensure_router(ctx: TaskContext[object], router_id: str) -> None:
 async def _load_router(ctx: TaskContext[object], router_id: str) -> tuple[Router, list[RouterInterface]]:
     async with ctx.db.read() as tx:
         router = await require_router(tx, router_id)
-        return router, await router_interfaces.of(tx, router.id)
+        return router, await router_interfaces.list_by_router(tx, router.id)
 
 
 async def add_interfaces(ctx: TaskContext[object], interfaces: Iterable[RouterInterface]) -> None:
@@ -84,7 +84,7 @@ async def remove_interfaces(ctx: TaskContext[object], interfaces: Iterable[Route
 
 async def remove_router_records(tx: Tx, router_id: str) -> None:
     """Delete a router and its interfaces from the database, which frees their addresses."""
-    for interface in await router_interfaces.of(tx, router_id):
+    for interface in await router_interfaces.list_by_router(tx, router_id):
         await router_interfaces.remove(tx, interface.port.id)
     await routers.remove(tx, router_id)
 
@@ -148,7 +148,7 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateRouterArgs]) -> None:
     for port_id in ctx.args.old:
         await router_interfaces.remove(tx, port_id)
     after = router.patched(ctx.args.patch)
-    interfaces = await router_interfaces.of(tx, router.id)
+    interfaces = await router_interfaces.list_by_router(tx, router.id)
     own_addresses = {address.ip for interface in interfaces for address in interface.addresses}
     check_next_hops(after.routes, await router_interfaces.subnets_of(tx, interfaces), own_addresses)
     await routers.save(tx, router, after.activated(ctx.now()))

@@ -33,9 +33,9 @@ async def _load_subnet(ctx: TaskContext[object], subnet_id: str) -> Subnet:
 
 async def remove_subnet_records(tx: Tx, subnet: Subnet) -> None:
     """Delete a subnet and the router interfaces in it. Raises Conflict if a router has a route through it."""
-    for router in await routers.of_subnet(tx, subnet.id):
+    for router in await routers.list_by_subnet(tx, subnet.id):
         check_no_route_via(router.routes, subnet)
-    for interface in await router_interfaces.on_subnet(tx, subnet.id):
+    for interface in await router_interfaces.list_by_subnet(tx, subnet.id):
         await router_interfaces.remove(tx, interface.port.id)
     await tags.remove(tx, subnet.id)
     await subnets.remove(tx, subnet.id)
@@ -60,7 +60,7 @@ async def _remove_router_interfaces(ctx: TaskContext[SubnetArgs]) -> None:
 
 async def _load_router_interfaces(ctx: TaskContext[SubnetArgs]) -> list[RouterInterface]:
     async with ctx.db.read() as tx:
-        return await router_interfaces.on_subnet(tx, ctx.args.subnet_id)
+        return await router_interfaces.list_by_subnet(tx, ctx.args.subnet_id)
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[SubnetArgs]) -> CreatedResources:
@@ -96,7 +96,7 @@ async def _revert_update(ctx: TaskContext[UpdateSubnetArgs]) -> None:
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSubnetArgs]) -> None:
     subnet, patch = await _require_subnet(tx, ctx.args.subnet_id), ctx.args.patch
     after = patched(subnet, patch, ctx.now())
-    if after.gateway_ip not in (None, subnet.gateway_ip) and await addresses.is_taken(tx, subnet, after.gateway_ip):
+    if after.gateway_ip not in (None, subnet.gateway_ip) and await addresses.is_in_use(tx, subnet, after.gateway_ip):
         raise Conflict(f"Address {after.gateway_ip} of subnet {subnet.id} is in use again")
     await subnets.save(tx, subnet, replace(after, task_id=None))
     if "tags" in patch:

@@ -56,12 +56,12 @@ class Scheduler:
     async def start_due(self) -> int:
         """Start the tasks that are due now, and return how many were started."""
         async with self.db.read() as tx:
-            due_schedules = await schedules.due_schedules(tx, self.now())
+            due_schedules = await schedules.list_due(tx, self.now())
         for schedule_id in due_schedules:
             await self.db.write(partial(self._set_next_run, schedule_id))
         async with self.db.read() as tx:
-            due_snapshots = await schedules.due_snapshots(tx)
-            expired = await schedules.expired(tx, self.now())
+            due_snapshots = await schedules.list_due_snapshots(tx)
+            expired = await schedules.list_expired_snapshots(tx, self.now())
         created = [await self.db.write(partial(self._create_snapshot, *due)) for due in due_snapshots]
         deleted = [await self.db.write(partial(self._delete_snapshot, snapshot_id)) for snapshot_id in expired]
         return sum(created) + sum(deleted)
@@ -71,7 +71,7 @@ class Scheduler:
         if schedule is None or schedule.next_at is None or schedule.next_at > now:
             return
         await schedules.save(tx, schedule, schedule.armed(now))
-        await schedules.make_due(tx, schedule, now)
+        await schedules.enqueue_snapshots(tx, schedule, now)
 
     async def _create_snapshot(self, schedule_id: str, volume_id: str, tx: Tx) -> bool:
         """Start the task and return True; return False if the volume is locked or gone, or the task would fail.
@@ -81,7 +81,7 @@ class Scheduler:
         schedule, volume = await schedules.find(tx, schedule_id), await volumes.find(tx, volume_id)
         if volume is not None and volume.task_id is not None:
             return False
-        if not await schedules.take_due(tx, schedule_id, volume_id) or schedule is None or volume is None:
+        if not await schedules.claim_due_snapshot(tx, schedule_id, volume_id) or schedule is None or volume is None:
             return False
         snapshot_id = self.new_id()
         args = CreateSnapshotArgs(
@@ -159,7 +159,7 @@ def _new_snapshot(snapshot_id: str, volume: Volume, schedule: Schedule, task: Ta
 
 async def _quota_usage(tx: Tx, schedule: Schedule, volume: Volume) -> dict[str, int]:
     """Return what a further snapshot adds to the tenant's usage, once it has replaced the oldest ones."""
-    surplus = schedule.surplus(await schedules.snapshots_taken(tx, schedule.id, volume.id), coming=1)
+    surplus = schedule.surplus(await schedules.list_snapshots(tx, schedule.id, volume.id), coming=1)
     return {
         "volume_snapshots_count": max(0, 1 - len(surplus)),
         "volume_snapshots_size": max(0, volume.size - sum(snapshot.size for snapshot in surplus)),

@@ -70,7 +70,7 @@ async def _save_error_deleting(tx: Tx, ctx: TaskContext[DeleteSnapshotArgs]) -> 
 async def delete_volume_snapshots(ctx: TaskContext[object], volume_id: str) -> None:
     """Destroy a volume's snapshots, and remove each one's records as soon as it is gone."""
     async with ctx.db.read() as tx:
-        existing = await snapshots.of_volume(tx, volume_id)
+        existing = await snapshots.list_by_volume(tx, volume_id)
     for snapshot in existing:
         await snapshot_driver(ctx.driver).ensure_no_snapshot(snapshot.id)
         await ctx.write(partial(_remove_records, ctx, snapshot))
@@ -78,7 +78,7 @@ async def delete_volume_snapshots(ctx: TaskContext[object], volume_id: str) -> N
 
 async def save_snapshot_errors(tx: Tx, ctx: TaskContext[object], volume_id: str) -> None:
     """Unlock a volume's remaining snapshots as `error_deleting`."""
-    for snapshot in await snapshots.of_volume(tx, volume_id):
+    for snapshot in await snapshots.list_by_volume(tx, volume_id):
         await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.ERROR_DELETING, ctx.now()))
 
 

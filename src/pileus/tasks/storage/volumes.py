@@ -51,7 +51,7 @@ async def require_volume(tx: Tx, volume_id: str) -> Volume:
 async def unlock_volume(tx: Tx, volume_id: str, now: int, **changes: object) -> None:
     """Save a volume as unlocked, with `changes`; in use if it is attached, else available. Raises NotFound."""
     volume = await require_volume(tx, volume_id)
-    is_attached = await attachments.of_volume(tx, volume_id) is not None
+    is_attached = await attachments.find_by_volume(tx, volume_id) is not None
     status = VolumeStatus.IN_USE if is_attached else VolumeStatus.AVAILABLE
     await volumes.save(tx, volume, replace(volume.with_status(status, now), **changes))
 
@@ -59,7 +59,7 @@ async def unlock_volume(tx: Tx, volume_id: str, now: int, **changes: object) -> 
 async def _load_disk(ctx: TaskContext[_HasVolume]) -> Disk:
     async with ctx.db.read() as tx:
         volume = await require_volume(tx, ctx.args.volume_id)
-        return disk_spec(volume, await attachments.of_volume(tx, volume.id))
+        return disk_spec(volume, await attachments.find_by_volume(tx, volume.id))
 
 
 async def _unlock(tx: Tx, ctx: TaskContext[_HasVolume]) -> None:

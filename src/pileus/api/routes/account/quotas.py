@@ -103,7 +103,7 @@ async def list_limit_requests(
     """List your requests for other limits, the latest first."""
     since, until = earliest("created_from", created_from), latest("created_to", created_to)
     async with ctx.db.scan() as tx:
-        count, page = await quotas.page(
+        count, page = await quotas.page_requests(
             tx, ctx.caller.client_id, ids=request_ids, statuses=status, since=since, until=until, limit=limit,
             offset=offset,
         )  # fmt: skip
@@ -131,13 +131,13 @@ def _check_own_client(ctx: RequestContext, client_id: int) -> None:
 
 async def _global_quotas(tx: Tx, ctx: RequestContext) -> Limits:
     place, catalogue = replace(ctx.place, region_id=EVERYWHERE), ctx.catalogue
-    used = await usage.of_client(tx, place.client_id)
+    used = await usage.count_global(tx, place.client_id)
     return quota_view(await quotas.limits_of(tx, place, catalogue), used, everywhere=True)
 
 
 async def _regional_quotas(tx: Tx, ctx: RequestContext, region_id: int) -> Limits:
     place, catalogue = replace(ctx.place, region_id=region_id), ctx.catalogue
-    used = await usage.of_place(tx, place, catalogue)
+    used = await usage.count(tx, place, catalogue)
     limits = await quotas.limits_of(tx, place, catalogue)
     return {"region_id": region_id, **quota_view(limits, used, everywhere=False)}
 

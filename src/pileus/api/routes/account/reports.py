@@ -87,7 +87,7 @@ async def _read_usage(ctx: RequestContext, data: ReportRequest) -> list[UsageRec
     now = ctx.now()
     window, usage_filter = data.window(now, last_day=data.enable_last_day), data.usage_filter()
     async with ctx.db.scan() as tx:
-        records = await metering.usage_in(tx, ctx.caller.client_id, window, now)
+        records = await metering.list_usage(tx, ctx.caller.client_id, window, now)
     return [record for record in records if usage_filter.holds(record)]
 
 

@@ -163,7 +163,7 @@ async def _check_place(tx: Tx, ctx: RequestContext) -> None:
 async def _remaining_capacity(tx: Tx, ctx: RequestContext) -> dict[str, int | None]:
     """Return how many servers of each flavor capacity and quotas still allow; None if there is no limit."""
     left = await capacities.count_left(tx, ctx.place.region_id)
-    used = await usage.of_place(tx, ctx.place, ctx.catalogue)
+    used = await usage.count(tx, ctx.place, ctx.catalogue)
     limits = await quotas.limits_of(tx, ctx.place, ctx.catalogue)
     return {
         flavor.id: 0

@@ -62,7 +62,7 @@ async def list_instance_flavors(
     """List the flavors that an instance can be changed to: other flavors of its kind that can boot its boot volume."""
     async with ctx.db.scan() as tx:
         instance = await instances.get(tx, ctx.place, instance_id)
-        source = await _source_of_volume(tx, ctx, await attachments.boot_volume(tx, instance_id))
+        source = await _source_of_volume(tx, ctx, await attachments.find_boot_volume(tx, instance_id))
     others = [
         flavor for flavor in ctx.catalogue.flavors if flavor.kind == instance.kind and flavor.id != instance.flavor_id
     ]

@@ -141,7 +141,7 @@ async def get_image(ctx: Ctx, image_id: FromPath[str], include_prices: FromQuery
     """Get an image, with its price if `include_prices` is true."""
     async with ctx.db.read() as tx:
         image = await images.get(tx, await projects.require(tx, ctx.place), image_id)
-        image_tags = await tags.of(tx, image.id)
+        image_tags = await tags.list_by_resource(tx, image.id)
     return _image_view(ctx, image, image_tags.values(), with_prices=include_prices)
 
 
@@ -188,7 +188,7 @@ async def _page(
     async with ctx.db.scan() as tx:
         place = await projects.require(tx, ctx.place)
         count, page = await images.page(tx, place, image_filter, limit=limit, offset=offset)
-        tags_by_image = await tags.of_each(tx, [image.id for image in page])
+        tags_by_image = await tags.list_by_resources(tx, [image.id for image in page])
     views = [_image_view(ctx, image, tags_by_image[image.id], with_prices=with_prices) for image in page]
     return Page(count=count, results=views)
 

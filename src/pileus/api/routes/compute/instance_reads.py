@@ -109,7 +109,7 @@ async def get_instance_price(ctx: Ctx, instance_id: FromPath[str]) -> ItemPrice:
     """Get the price of an instance with its volumes and public addresses."""
     async with ctx.db.scan() as tx:
         instance, details = await instances.get_with_details(tx, ctx.place, instance_id)
-        volumes = [volume for _, volume in await attachments.with_volumes(tx, instance_id)]
+        volumes = [volume for _, volume in await attachments.list_with_volumes(tx, instance_id)]
     external_ports = {address.port_id for address in details.addresses if address.external and not address.floating}
     demand = ResourceDemand(
         flavor=ctx.catalogue.flavor(instance.flavor_id),
@@ -153,7 +153,7 @@ async def exceeded_quotas(ctx: RequestContext, data: CheckLimits) -> ExceededQuo
     async with ctx.db.read() as tx:
         await projects.require(tx, ctx.place)
         demand = resource_demand(flavor, await _new_disks(tx, ctx, data.volumes), interfaces, count)
-        used = await usage.of_place(tx, ctx.place, ctx.catalogue)
+        used = await usage.count(tx, ctx.place, ctx.catalogue)
         limits = await quotas.limits_of(tx, ctx.place, ctx.catalogue)
     return quota_checks.exceeded(limits, used, quota_checks.requested_amounts(demand))
 

@@ -34,7 +34,7 @@ async def list_keypairs(
     async with ctx.db.scan() as tx:
         if project_id is not None:
             await projects.get(tx, ctx.place.client_id, project_id)
-        keys = await ssh_keys.page_all_projects(tx, ctx.caller, project_id=project_id, user_id=user_id)
+        keys = await ssh_keys.list_in_all_projects(tx, ctx.caller, project_id=project_id, user_id=user_id)
     return Page(count=len(keys), results=[KeypairView.of(key) for key in keys])
 
 
@@ -67,7 +67,7 @@ async def list_keypairs_here(ctx: Ctx) -> Page[KeypairView]:
     ctx.region()
     async with ctx.db.scan() as tx:
         place = await projects.require(tx, ctx.place)
-        keys = await ssh_keys.page_all_projects(tx, ctx.caller, project_id=place.project_id, user_id=None)
+        keys = await ssh_keys.list_in_all_projects(tx, ctx.caller, project_id=place.project_id, user_id=None)
     return Page(count=len(keys), results=[KeypairView.of(key) for key in keys])
 
 

@@ -99,7 +99,7 @@ async def list_ddos_profiles(
     network = None if ip is None else _parse_network(ip)
     async with ctx.db.scan() as tx:
         await projects.require(tx, ctx.place)
-        profiles = await ddos_profiles.of_place(tx, ctx.place)
+        profiles = await ddos_profiles.list_all(tx, ctx.place)
     if "user" not in (managed_by or ["user"]):
         profiles = []
     matching = [profile for profile in profiles if network is None or ip_address(profile.ip_address) in network]

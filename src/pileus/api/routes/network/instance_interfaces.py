@@ -31,7 +31,7 @@ async def list_instance_interfaces(
     """List the interfaces of an instance with their networks, addresses and floating IPs."""
     async with ctx.db.scan() as tx:
         await instances.get(tx, ctx.place, instance_id)
-        records = await ports.of_instance(tx, instance_id)
+        records = await ports.list_by_instance(tx, instance_id)
         views = [await show_interface(tx, ctx, port) for port in records[offset : offset + limit]]
     return Page(count=len(records), results=views)
 
@@ -41,7 +41,7 @@ async def list_instance_ports(ctx: Ctx, instance_id: FromPath[str]) -> Page[Port
     """List the ports of an instance, each with its security groups."""
     async with ctx.db.scan() as tx:
         await instances.get(tx, ctx.place, instance_id)
-        views = [await _show_port(tx, port) for port in await ports.of_instance(tx, instance_id)]
+        views = [await _show_port(tx, port) for port in await ports.list_by_instance(tx, instance_id)]
     return Page(count=len(views), results=views)
 
 
@@ -52,8 +52,8 @@ async def list_instance_security_groups(ctx: Ctx, instance_id: FromPath[str]) ->
         await instances.get(tx, ctx.place, instance_id)
         names = {
             (group.name, group.id)
-            for port in await ports.of_instance(tx, instance_id)
-            for group in await security_groups.of_port(tx, port.id)
+            for port in await ports.list_by_instance(tx, instance_id)
+            for group in await security_groups.list_by_port(tx, port.id)
         }
     views = [SecurityGroupName(id=group_id, name=name) for name, group_id in sorted(names)]
     return Page(count=len(views), results=views)
@@ -91,7 +91,7 @@ async def detach_interface(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[
 
 
 async def _show_port(tx: Tx, port: Port) -> PortSecurityGroups:
-    groups = await security_groups.of_port(tx, port.id)
+    groups = await security_groups.list_by_port(tx, port.id)
     names = [SecurityGroupName(id=group.id, name=group.name) for group in groups]
     return PortSecurityGroups(id=port.id, name=port.name, security_groups=names)
 

@@ -16,8 +16,8 @@ async def show_interface(tx: Tx, ctx: RequestContext, port: Port) -> InterfaceVi
     """Return the view of a port with its network, the network's subnets and the port's floating IPs."""
     region = ctx.region().display_name
     floating_ip_views = [
-        FloatingIPView.of(floating_ip, (await tags.of(tx, floating_ip.id)).values(), region)
-        for floating_ip in await floating_ips.of_port(tx, port.id)
+        FloatingIPView.of(floating_ip, (await tags.list_by_resource(tx, floating_ip.id)).values(), region)
+        for floating_ip in await floating_ips.list_by_port(tx, port.id)
     ]
     network = await _show_network(tx, ctx, port.network_id, region)
     return InterfaceView.of(port, await ports.addresses_of(tx, port.id), network, floating_ip_views)
@@ -33,15 +33,15 @@ async def _show_network(tx: Tx, ctx: RequestContext, network_id: str, region: st
     network = await networks.find(tx, network_id)
     if network is None:
         raise not_found("Network", network_id)
-    used = await addresses.in_use(tx, network_id)
+    used = await addresses.count_in_use_in_network(tx, network_id)
     subnet_views = [
         SubnetView.of(
             subnet,
-            (await tags.of(tx, subnet.id)).values(),
+            (await tags.list_by_resource(tx, subnet.id)).values(),
             region,
             ctx.place.project_id,
             max(0, subnet.total - used.get(subnet.id, 0)),
         )
-        for subnet in await subnets.of_network(tx, network_id)
+        for subnet in await subnets.list_by_network(tx, network_id)
     ]
-    return NetworkDetails.of(network, subnet_views, (await tags.of(tx, network_id)).values(), region)
+    return NetworkDetails.of(network, subnet_views, (await tags.list_by_resource(tx, network_id)).values(), region)

@@ -131,7 +131,7 @@ async def list_network_ports(ctx: Ctx, network_id: FromPath[str]) -> Page[PortWi
     """List all ports that the project's instances have in a network."""
     async with ctx.db.scan() as tx:
         network = await networks.get(tx, ctx.place, network_id)
-        rows = await networks.ports_with_instances(tx, ctx.place, network.id)
+        rows = await networks.list_ports_with_instances(tx, ctx.place, network.id)
     results = [
         PortWithInstance(id=port_id, instance_id=instance_id, instance_name=name) for port_id, instance_id, name in rows
     ]

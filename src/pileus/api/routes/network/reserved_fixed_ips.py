@@ -46,7 +46,7 @@ async def list_reserved_fixed_ips(
     ctx.region()
     async with ctx.db.scan() as tx:
         place = await projects.require(tx, ctx.place)
-        records = filter_and_sort(await reserved_fixed_ips.every(tx, place), reserved_filter, order_by)
+        records = filter_and_sort(await reserved_fixed_ips.list_all(tx, place), reserved_filter, order_by)
         return Page(
             count=len(records), results=await show_reserved_fixed_ips(tx, ctx, records[offset : offset + limit])
         )

@@ -24,7 +24,7 @@ async def list_router_metrics(
     """List bits and packets per second of each router interface in the last hours or days."""
     async with ctx.db.read() as tx:
         await routers.get(tx, ctx.place, router_id)
-        interfaces = await router_interfaces.of(tx, router_id)
+        interfaces = await router_interfaces.list_by_router(tx, router_id)
     if not isinstance(ctx.app.driver, RouterMetrics):
         raise Unavailable("This cloud does not measure its routers")
     now = ctx.now()

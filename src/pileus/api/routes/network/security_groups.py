@@ -135,7 +135,7 @@ async def delete_security_group(ctx: Ctx, group_id: FromPath[str]) -> None:
 
 async def _ensure_default_group(ctx: RequestContext) -> None:
     async with ctx.db.read() as tx:
-        if await security_groups.default(tx, ctx.place) is not None:
+        if await security_groups.find_default(tx, ctx.place) is not None:
             return
     await ctx.write(lambda tx: security_group_service.ensure_default_group(tx, ctx))
 

@@ -25,7 +25,7 @@ async def list_available_devices(ctx: Ctx, port_id: FromPath[str]) -> Page[Devic
     """List the instances' ports that can be connected to a virtual IP: those in its network that are not yet."""
     async with ctx.db.scan() as tx:
         vip = await reserved_fixed_ips.get(tx, ctx.place, port_id)
-        neighbours = await reserved_fixed_ips.neighbours(tx, ctx.place, vip.network.id)
+        neighbours = await reserved_fixed_ips.list_instance_ports(tx, ctx.place, vip.network.id)
         return await _show_page(tx, ctx, vip, candidates(vip, neighbours))
 
 
@@ -68,7 +68,7 @@ async def _connect(ctx: RequestContext, port_id: str, data: DevicePorts, *, keep
 
 async def _show_connected_devices(tx: Tx, ctx: RequestContext, port_id: str) -> Page[DeviceView]:
     vip = await reserved_fixed_ips.get(tx, ctx.place, port_id)
-    neighbours = await reserved_fixed_ips.neighbours(tx, ctx.place, vip.network.id)
+    neighbours = await reserved_fixed_ips.list_instance_ports(tx, ctx.place, vip.network.id)
     return await _show_page(tx, ctx, vip, [port for port in neighbours if connected(vip, port)])
 
 

@@ -30,7 +30,7 @@ async def list_lifecycle_policies(ctx: Ctx) -> Page[LifecyclePolicyView]:
     """List lifecycle policies with their schedules and volumes, the oldest first."""
     ctx.region()
     async with ctx.db.scan() as tx:
-        policies = await lifecycle_policies.every(tx, await projects.require(tx, ctx.place))
+        policies = await lifecycle_policies.list_all(tx, await projects.require(tx, ctx.place))
         return Page(count=len(policies), results=await policy_views(tx, policies))
 
 
@@ -102,7 +102,7 @@ async def change_policy(ctx: RequestContext, change: Callable[[Tx], Awaitable[Li
 async def policy_views(tx: Tx, policies: Sequence[LifecyclePolicy]) -> list[LifecyclePolicyView]:
     """Make the views of policies with their schedules and volumes."""
     ids = [policy.id for policy in policies]
-    schedules_by_policy = await schedules.of_each(tx, ids)
+    schedules_by_policy = await schedules.list_by_policies(tx, ids)
     volumes_by_policy = await lifecycle_policies.volumes_of_each(tx, ids)
     return [
         LifecyclePolicyView.of(policy, schedules_by_policy[policy.id], volumes_by_policy[policy.id])

@@ -47,7 +47,7 @@ async def list_snapshots(
     async with ctx.db.scan() as tx:
         place = await projects.require(tx, ctx.place)
         count, page = await snapshots.page(tx, place, snapshot_filter, limit=limit, offset=offset)
-        tags_by_id = await tags.of_each(tx, [snapshot.id for snapshot in page])
+        tags_by_id = await tags.list_by_resources(tx, [snapshot.id for snapshot in page])
     return Page(count=count, results=[snapshot_view(ctx.app, snapshot, tags_by_id[snapshot.id]) for snapshot in page])
 
 
@@ -68,7 +68,7 @@ async def get_snapshot(ctx: Ctx, snapshot_id: FromPath[str]) -> SnapshotView:
     """Get a snapshot."""
     async with ctx.db.read() as tx:
         snapshot = await snapshots.get(tx, ctx.place, snapshot_id)
-        return snapshot_view(ctx.app, snapshot, (await tags.of(tx, snapshot.id)).values())
+        return snapshot_view(ctx.app, snapshot, (await tags.list_by_resource(tx, snapshot.id)).values())
 
 
 @patch(ONE, opt=WRITE, tags=["Snapshots"])

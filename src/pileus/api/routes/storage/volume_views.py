@@ -16,7 +16,7 @@ async def read_volume_view(ctx: RequestContext, volume_id: str) -> VolumeView:
     """Read a volume in a transaction of its own. Raises NotFound."""
     async with ctx.db.read() as tx:
         volume = await volumes.get(tx, ctx.place, volume_id)
-        return volume_view(ctx.app, volume, await volume_details.of(tx, volume))
+        return volume_view(ctx.app, volume, await volume_details.get(tx, volume))
 
 
 def volume_view(state: AppState, volume: Volume, details: VolumeDetails) -> VolumeView:

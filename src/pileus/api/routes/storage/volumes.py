@@ -103,7 +103,7 @@ async def update_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[Updat
 
     async def write(tx: Tx) -> VolumeView:
         volume = await volume_service.update_volume(tx, ctx, volume_id, volume_patch)
-        return volume_view(ctx.app, volume, await volume_details.of(tx, volume))
+        return volume_view(ctx.app, volume, await volume_details.get(tx, volume))
 
     return await ctx.write(write)
 
@@ -123,7 +123,7 @@ async def _page(ctx: RequestContext, volume_filter: volumes.VolumeFilter, limit:
     async with ctx.db.scan() as tx:
         place = await projects.require(tx, ctx.place)
         count, page = await volumes.page(tx, place, volume_filter, limit=limit, offset=offset)
-        details = await volume_details.of_each(tx, page)
+        details = await volume_details.get_many(tx, page)
     return Page(count=count, results=[volume_view(ctx.app, volume, details[volume.id]) for volume in page])
 
 
