@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Iterator
 from functools import cache
@@ -83,6 +84,12 @@ OUTSIDE: dict[str, set[str]] = {
 }
 # No room of records and rules does anything: it neither looks at a clock nor throws dice.
 IMPURE = {"asyncio", "os", "random", "secrets", "socket", "sqlite3", "subprocess", "time", "urllib"}
+
+# Drivers have databases of their own.
+SQL_ROOMS = ("store", "drivers")
+SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|DROP|ALTER|PRAGMA)\s+[A-Za-z_(*:0-9']")
+STATEMENTS = ("run", "one", "all")
+QUERIES = ("find", "find_one")
 
 DEFINES = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -216,6 +223,42 @@ def test_records_and_rules_touch_neither_clock_nor_chance_nor_the_world() -> Non
     assert used == set()
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if name_of(path).partition(".")[0] not in SQL_ROOMS], ids=name_of
+)
+def test_only_the_store_contains_sql(path: Path) -> None:
+    assert [node.lineno for node in _sql(tree_of(path))] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "text = 'SELECT 1 FROM clients'",
+        "text = f'DELETE FROM {table}'",
+        "await tx.one(statement)",
+        "await work.tx.run(statement, id=1)",
+        "await networks.TABLE.find(tx, condition)",
+        "await ports.ADDRESSES.find_one(tx, 'id = :id')",
+    ],
+)
+def test_sql_is_recognized(code: str) -> None:
+    assert list(_sql(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "text = 'Select a flavor'",
+        "text = 'DELETE'",
+        "await ports.find(tx, port_id)",
+        "await work.run(task)",
+        "all(rows)",
+    ],
+)
+def test_other_code_is_not_taken_for_sql(code: str) -> None:
+    assert not list(_sql(ast.parse(code)))
+
+
 @pytest.mark.parametrize("path", CODE, ids=named)
 def test_a_file_is_short_and_says_what_lives_in_it(path: Path) -> None:
     tree = tree_of(path)
@@ -277,6 +320,17 @@ def test_only_the_outermost_catch_everything(path: Path) -> None:
     ]
 
     assert not broad or name_of(path) in CATCHES_ALL, f"lines {broad}"
+
+
+def _sql(tree: ast.Module) -> Iterator[ast.Constant | ast.Call]:
+    """Find literals that start like a statement, and calls that take SQL text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):
+            yield node
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = getattr(node.func.value, "attr", getattr(node.func.value, "id", ""))
+            if (owner == "tx" and node.func.attr in STATEMENTS) or (owner.isupper() and node.func.attr in QUERIES):
+                yield node
 
 
 def _public(tree: ast.Module) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -1,4 +1,4 @@
-"""API keys for whoever runs the server: made, listed and revoked in its database, whether it is running or not."""
+"""API keys for operators: created, listed and revoked in the database, whether or not a server runs."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ DAY = 24 * 3600 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyAdmin:
-    """The keys of a database."""
+    """The API keys in a database."""
 
     db: Database
     now: int
@@ -26,7 +26,7 @@ class ApiKeyAdmin:
             return await clients.exists(tx, CLIENT)
 
     async def create(self, name: str, role: str, client: int | None, expires_days: int | None) -> str:
-        """Make a key and return its token, which is kept nowhere; a tenant that is new gets a user and a project."""
+        """Create a key and return its token, which is not stored; a new tenant gets a user and a project."""
         now, client_id = self.now, CLIENT if client is None else client
 
         async def write(tx: Tx) -> str:
@@ -50,12 +50,12 @@ class ApiKeyAdmin:
         return await self.db.write(write)
 
     async def list(self) -> list[ApiKey]:
-        """All keys, those that no longer work too, oldest first."""
+        """Return all keys, oldest first, revoked and expired ones included."""
         async with self.db.read() as tx:
             return await keys.list_all(tx)
 
     async def revoke(self, key_id: int) -> bool:
-        """Make a key useless; whether there was such a key."""
+        """Revoke a key; False if it does not exist or is revoked."""
         return await self.db.write(lambda tx: keys.revoke(tx, key_id, self.now))
 
 

@@ -80,7 +80,7 @@ def make_app(settings: Settings, running: RunningCloud | None = None) -> Litesta
 
 @asynccontextmanager
 async def run_cloud(settings: Settings, *, only: bool = False) -> AsyncIterator[RunningCloud]:
-    """Open the database, start driver, engine and reconciler, and stop them in turn; `only` is for `furnished`."""
+    """Open the database, start driver, engine and reconciler, and stop them in turn."""
     figures = HttpMetrics(CollectorRegistry())
     async with open_seeded_database(settings, figures.count_commit, single_process=only) as home:
         db, catalogue = home.db, home.catalogue

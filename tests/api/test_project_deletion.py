@@ -65,7 +65,9 @@ async def fill_project(tenant: Tenant) -> None:
     await driver_of(tenant.running).ensure_snapshot(snapshot.id, volume_id)
 
 
-PROJECTS_OWN = sorted(table for table, which in project_contents.REMOVED.items() if which == project_contents.OWN)
+PROJECTS_OWN = sorted(
+    table for table, which in project_contents.DELETION_ORDER.items() if which == project_contents.OWN
+)
 
 
 async def test_deletion_removes_everything_in_the_project(tenant: Tenant) -> None:
@@ -271,7 +273,7 @@ async def test_every_table_of_project_resources_is_locked_and_emptied(tenant: Te
         "usage_records",
     }
 
-    assert owned_by_projects - set(project_contents.REMOVED) == set()
+    assert owned_by_projects - set(project_contents.DELETION_ORDER) == set()
     assert (owned_by_projects & held_by_tasks) - set(project_contents.LOCKABLE) == set()
 
 

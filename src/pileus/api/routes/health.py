@@ -17,7 +17,7 @@ from pileus.domain.errors import Unavailable
 from pileus.drivers.protocols.compute import Compute, HealthCheck
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
-from pileus.store.database import Database
+from pileus.store.database import Database, ping
 
 LOG = logging.getLogger(__name__)
 OK = "ok"
@@ -70,7 +70,7 @@ async def _run_check(check: Awaitable[str]) -> CheckResult:
 
 async def _check_database(db: Database) -> str:
     async with db.read() as tx:
-        await tx.one("SELECT 1 FROM clients")
+        await ping(tx)
     return ""
 
 

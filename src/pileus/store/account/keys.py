@@ -1,4 +1,4 @@
-"""API keys, and who holds them."""
+"""API keys and their callers."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,10 @@ TABLE = Table("api_keys", ApiKey)
 
 @dataclass(slots=True)
 class RevocationCount:
-    """How often this process has taken a key away: who remembers keys looks again when it grows."""
+    """Number of keys revoked by this process.
+
+    Caches of callers compare it and drop their entries when it has grown.
+    """
 
     times: int = 0
 
@@ -25,7 +28,7 @@ KEY_WITH_EMAIL = (
 
 
 async def find_with_caller(tx: Tx, key_id: int) -> tuple[ApiKey, Caller] | None:
-    """A key and the caller that it makes, or None."""
+    """Return a key and the caller that it authenticates, or None."""
     row = await tx.one(KEY_WITH_EMAIL, id=key_id)
     if row is None:
         return None
@@ -40,12 +43,12 @@ async def add(tx: Tx, key: ApiKey) -> None:
 
 
 async def list_all(tx: Tx) -> list[ApiKey]:
-    """All keys, oldest first."""
+    """Return all keys, oldest first."""
     return await TABLE.find(tx, "id > 0 ORDER BY id")
 
 
 async def revoke(tx: Tx, key_id: int, now: int) -> bool:
-    """End a key; whether there was one to end."""
+    """Revoke a key; False if it does not exist or is revoked."""
     REVOCATIONS.times += 1
     return bool(
         await tx.run("UPDATE api_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", id=key_id, now=now)
@@ -53,13 +56,13 @@ async def revoke(tx: Tx, key_id: int, now: int) -> bool:
 
 
 async def replace_digest(tx: Tx, key_id: int, digest: str) -> None:
-    """Put another secret behind a key's number, and let it open again."""
+    """Replace the secret of a key and undo its revocation."""
     REVOCATIONS.times += 1
     await tx.run("UPDATE api_keys SET digest = :digest, revoked_at = NULL WHERE id = :id", id=key_id, digest=digest)
 
 
 async def allocate_id(tx: Tx) -> int:
-    """A number that no key has yet: operators may have given any to a key of their own."""
+    """Return an id that no key has; operators may have chosen any id for a key of their own."""
     number = await counters.increment(tx, "api_keys")
     while await exists(tx, number):
         number = await counters.increment(tx, "api_keys")
@@ -67,5 +70,5 @@ async def allocate_id(tx: Tx) -> int:
 
 
 async def exists(tx: Tx, key_id: int) -> bool:
-    """Whether a key has this number."""
+    """Whether a key with this id exists."""
     return await tx.one("SELECT 1 FROM api_keys WHERE id = :id", id=key_id) is not None

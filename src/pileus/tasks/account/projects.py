@@ -84,7 +84,7 @@ async def _destroy_security_groups(ctx: ProjectContext) -> None:
 async def _restore_security_groups(ctx: ProjectContext) -> None:
     """Restore the security groups, but not the floating IPs' assignments: their machines are gone."""
     async with ctx.db.scan() as tx:
-        groups = await security_groups.TABLE.find(tx, project_contents.OWN, project_id=ctx.args.project_id)
+        groups = await project_contents.list_records(tx, security_groups.TABLE, ctx.args.project_id)
         rules = await security_groups.rules_of_each(tx, [group.id for group in groups])
     for group in groups:
         await apply_group(ctx, group, rules[group.id])
@@ -100,7 +100,7 @@ async def _restore_routers(ctx: ProjectContext) -> None:
     if not isinstance(ctx.driver, Routers):
         return
     async with ctx.db.scan() as tx:
-        existing = await routers.TABLE.find(tx, project_contents.OWN, project_id=ctx.args.project_id)
+        existing = await project_contents.list_records(tx, routers.TABLE, ctx.args.project_id)
         interfaces = await router_interfaces.list_by_routers(tx, [router.id for router in existing])
     for router in existing:
         await ctx.driver.ensure_router(router_spec(router, interfaces[router.id]))
@@ -117,7 +117,7 @@ async def _restore_networks(ctx: ProjectContext) -> None:
     if not isinstance(ctx.driver, Networks):
         return
     async with ctx.db.scan() as tx:
-        existing = await networks.TABLE.find(tx, project_contents.OWN, project_id=ctx.args.project_id)
+        existing = await project_contents.list_records(tx, networks.TABLE, ctx.args.project_id)
         subnets_by_network = await subnets.list_by_networks(tx, [network.id for network in existing])
     for network in existing:
         await ctx.driver.ensure_network(NetworkSpec.of(network))
@@ -129,7 +129,7 @@ async def _unprotect_addresses(ctx: ProjectContext) -> None:
     if not isinstance(ctx.driver, Protects):
         return
     async with ctx.db.scan() as tx:
-        profiles = await ddos_profiles.TABLE.find(tx, project_contents.OWN, project_id=ctx.args.project_id)
+        profiles = await project_contents.list_records(tx, ddos_profiles.TABLE, ctx.args.project_id)
     for profile in profiles:
         await ctx.driver.ensure_unprotected(profile.region_id, profile.ip_address)
         await ctx.write(partial(_save_profile_inactive, profile.id))
@@ -141,7 +141,7 @@ async def _save_profile_inactive(profile_id: int, tx: Tx) -> None:
 
 
 async def _set_status(ctx: ProjectContext, table: str, resource_id: str, status: str) -> None:
-    await ctx.write(partial(project_contents.set_status, table, resource_id, status))
+    await ctx.write(lambda tx: project_contents.set_status(tx, table, resource_id, status))
 
 
 async def _list_ids(ctx: ProjectContext, table: str) -> list[str]:
@@ -160,15 +160,14 @@ async def _remove_project(tx: Tx, ctx: ProjectContext) -> None:
 
 async def _save_deletion_failed(tx: Tx, ctx: ProjectContext) -> None:
     project_id = ctx.args.project_id
-    without_machine = f"{project_contents.OWN} AND status = 'DELETED'"
-    for instance in await instances.TABLE.find(tx, without_machine, project_id=project_id):
+    for instance in await project_contents.list_records(tx, instances.TABLE, project_id, Status.DELETED):
         await instances.save(tx, instance, instance.with_status(Status.ERROR, ctx.now()))
     for table, before, after in (
         ("volumes", VolumeStatus.DELETING, VolumeStatus.ERROR_DELETING),
         ("images", ImageStatus.DELETING, ImageStatus.ERROR),
         ("snapshots", SnapshotStatus.DELETING, SnapshotStatus.ERROR_DELETING),
     ):
-        await project_contents.set_status_of_all(table, project_id, before, after, tx)
+        await project_contents.set_status_of_all(tx, table, project_id, before, after)
     await project_contents.unlock(tx, project_id, ctx.task.id)
     project = await projects.get_by_id(tx, project_id)
     await projects.save(tx, project, project.deletion_failed())

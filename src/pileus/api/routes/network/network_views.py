@@ -48,7 +48,7 @@ async def show_network_details(tx: Tx, ctx: RequestContext, records: Sequence[Ne
     return [view.of(network, subnet_views[network.id], tags_by_id[network.id], region) for network in records]
 
 
-async def show_subnets(tx: Tx, ctx: RequestContext, counted: Sequence[subnets.Counted]) -> list[SubnetView]:
+async def show_subnets(tx: Tx, ctx: RequestContext, counted: Sequence[subnets.SubnetUsage]) -> list[SubnetView]:
     """Return the views of subnets with the numbers of their free addresses."""
     view = LegacySubnetView if ctx.app.legacy_fields else SubnetView
     tags_by_id, region = (
