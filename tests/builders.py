@@ -13,12 +13,12 @@ from pileus.domain.context import Context
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.network.ddos_profiles import DdosProfile
 from pileus.domain.network.floating_ips import FloatingIP
-from pileus.domain.network.networks import Network, Subnet, next_free
+from pileus.domain.network.networks import Network, Subnet, next_free_address
 from pileus.domain.network.ports import AssignedAddress, Port, mac_address
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new_rule
 from pileus.domain.places import Caller, Place
-from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
+from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device_name
 from pileus.domain.tags import make_tags
 from pileus.drivers.protocols.compute import Machine
 from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, SecurityGroupSpec, SubnetSpec
@@ -273,7 +273,7 @@ async def _external(tx: Tx, tenant: Tenant) -> Subnet:
 
 async def _free(tx: Tx, subnet: Subnet) -> str:
     rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet.id)
-    address = next_free(subnet, {row[0] for row in rows})
+    address = next_free_address(subnet, {row[0] for row in rows})
     assert address is not None
     return address
 
@@ -312,7 +312,7 @@ async def _boot_volume(tx: Tx, tenant: Tenant, instance: Instance, image: Image)
             volume_id=volume.id,
             id=tenant.running.cloud.new_id(),
             instance_id=instance.id,
-            device=device(0),
+            device=device_name(0),
             boot_index=0,
             attached_at=instance.created_at,
         ),

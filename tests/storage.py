@@ -10,7 +10,7 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import Interval, Schedule
-from pileus.domain.storage.volumes import Attachment, Snapshot, Volume, VolumeStatus, device
+from pileus.domain.storage.volumes import Attachment, Snapshot, Volume, VolumeStatus, device_name
 from pileus.domain.tags import make_tags
 from pileus.drivers.protocols.storage import Disk
 from pileus.store import faults, tags
@@ -111,7 +111,7 @@ async def _hung(tx: Tx, tenant: Tenant, volume: Volume, instance: Instance) -> N
         volume_id=volume.id,
         id=tenant.running.cloud.new_id(),
         instance_id=instance.id,
-        device=device(len(others)),
+        device=device_name(len(others)),
         attached_at=volume.created_at,
     )
     await attachments.add(tx, attachment)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, digest
+from pileus.domain.account.keys import ApiKey, hash_token
 from pileus.domain.account.projects import Project
 from pileus.initial_data import CLIENT, generate_token
 from pileus.store import counters
@@ -40,7 +40,7 @@ class ApiKeyAdmin:
                 user_id=await clients.get_first_user(tx, client_id),
                 name=name,
                 role=Role(role),
-                digest=digest(token),
+                digest=hash_token(token),
                 created_at=now,
                 expires_at=None if expires_days is None else now + expires_days * DAY,
             )

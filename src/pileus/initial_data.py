@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, digest, key_id
+from pileus.domain.account.keys import ApiKey, hash_token, parse_key_id
 from pileus.domain.account.projects import Project
 from pileus.domain.catalogue import Catalogue, CatalogueWithHistory, parse_catalogue
 from pileus.domain.catalogue_changes import check_subnet_changes
@@ -111,12 +111,12 @@ def _write_key_file(token: str, data: Path) -> None:
 
 
 async def _save_given_key(tx: Tx, token: str, now: int) -> None:
-    number = key_id(token) or 0
+    number = parse_key_id(token) or 0
     existing = await keys.find_with_caller(tx, number)
     if existing is None:
         await keys.add(tx, _administrator_key(number, token, now))
-    elif existing[0].digest != digest(token):
-        await keys.replace_digest(tx, number, digest(token))
+    elif existing[0].digest != hash_token(token):
+        await keys.replace_digest(tx, number, hash_token(token))
 
 
 def _administrator_key(number: int, token: str, now: int) -> ApiKey:
@@ -126,7 +126,7 @@ def _administrator_key(number: int, token: str, now: int) -> ApiKey:
         user_id=USER,
         name="administrator",
         role=Role.ADMINISTRATORS,
-        digest=digest(token),
+        digest=hash_token(token),
         created_at=now,
     )
 

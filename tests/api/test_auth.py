@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from pileus.domain.account.access import ALLOWED, Access, Role
-from pileus.domain.account.keys import ApiKey, digest
+from pileus.domain.account.keys import ApiKey, hash_token
 from pileus.store import counters
 from pileus.store.account import keys
 from pileus.store.database import Tx
@@ -34,7 +34,7 @@ async def add_key(tenant: Tenant, secret: str, **changes: Any) -> str:
         number = await counters.increment(tx, "api_keys")
         token = f"{number}_{secret}"
         facts = {"id": number, "client_id": tenant.client_id, "user_id": tenant.client_id, "name": "mine"}
-        key = ApiKey(**{**facts, "role": Role.ENGINEERS.value, "digest": digest(token), "created_at": 0, **changes})
+        key = ApiKey(**{**facts, "role": Role.ENGINEERS.value, "digest": hash_token(token), "created_at": 0, **changes})
         await keys.add(tx, key)
         return token
 
@@ -113,7 +113,7 @@ async def test_both_separators_of_tokens_are_accepted(tenant: Tenant) -> None:
             "user_id": tenant.client_id,
             "name": "old",
         }
-        await keys.add(tx, ApiKey(**facts, role=Role.USERS.value, digest=digest(token), created_at=0))
+        await keys.add(tx, ApiKey(**facts, role=Role.USERS.value, digest=hash_token(token), created_at=0))
         return token
 
     token = await tenant.running.cloud.db.write(write)

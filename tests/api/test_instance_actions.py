@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from pileus.domain.account.access import Role
-from pileus.domain.compute.instances import Action, Instance
+from pileus.domain.compute.instances import Instance, PowerAction
 from pileus.domain.faults import FaultKind
 from pileus.drivers.protocols.compute import ObservedMachine
 from pileus.store import faults
@@ -308,8 +308,8 @@ async def test_one_of_many_concurrent_actions_gets_the_lock(tenant: Tenant) -> N
     await tenant.finished(accepted)
 
 
-@pytest.mark.parametrize("action", list(Action))
-async def test_every_action_is_in_the_audit_log_with_its_task(tenant: Tenant, action: Action) -> None:
+@pytest.mark.parametrize("action", list(PowerAction))
+async def test_every_action_is_in_the_audit_log_with_its_task(tenant: Tenant, action: PowerAction) -> None:
     status = next(case[1] for case in POWER_ACTIONS if case[0] == action)
     instance = await an_instance(tenant, status=status)
 

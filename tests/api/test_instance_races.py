@@ -91,7 +91,7 @@ async def test_capacity_limits_concurrent_creates(tenant: Tenant) -> None:
 async def test_quotas_limit_concurrent_creates(tenant: Tenant) -> None:
     catalogue = tenant.running.cloud.catalogue
     flavor = next(candidate for candidate in catalogue.flavors if candidate.kind == "gpu" and not candidate.disabled)
-    allowed = min(catalogue.quotas[name] // count for name, count in flavor.counts.items())
+    allowed = min(catalogue.quotas[name] // count for name, count in flavor.quota_counts.items())
 
     answers = await order_concurrently(
         tenant, allowed + 2, flavor=flavor.id, volumes=[{"source": "image", "image_id": METAL}]

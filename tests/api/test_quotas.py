@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pileus.domain.account.quota_checks import QUOTAS
-from pileus.domain.account.quotas import GLOBAL
+from pileus.domain.account.quotas import GLOBAL_QUOTAS
 from tests.builders import a_floating_ip, a_network, a_placement_group, a_security_group, an_instance
 from tests.storage import a_volume, allow
 from tests.tenants import REGION, Tenant
@@ -44,7 +44,7 @@ async def test_usage_counts_the_existing_resources(tenant: Tenant) -> None:
         "servergroup_count_usage": 1,
     }  # fmt: skip
     assert grown["volume_size_usage"] > 7
-    assert {name.removesuffix("_usage") for name in after if name.endswith("_usage")} == QUOTAS - GLOBAL
+    assert {name.removesuffix("_usage") for name in after if name.endswith("_usage")} == QUOTAS - GLOBAL_QUOTAS
 
 
 async def test_client_quotas_contain_those_of_each_region(tenant: Tenant, stranger: Tenant) -> None:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from gcore import ConflictError, NotFoundError
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, digest
+from pileus.domain.account.keys import ApiKey, hash_token
 from pileus.domain.compute.ssh_keys import fingerprint
 from pileus.initial_data import generate_token
 from pileus.store import counters
@@ -43,7 +43,7 @@ async def colleague_client(tenant: Tenant) -> httpx.AsyncClient:
         number = await counters.increment(tx, "api_keys")
         token = generate_token(number)
         await clients.add_user(tx, user_id, tenant.client_id, "colleague@example.com", 0)
-        facts: dict[str, Any] = {"id": number, "user_id": user_id, "digest": digest(token), "created_at": 0}
+        facts: dict[str, Any] = {"id": number, "user_id": user_id, "digest": hash_token(token), "created_at": 0}
         await keys.add(tx, ApiKey(**facts, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))
         return token
 

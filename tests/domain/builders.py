@@ -10,7 +10,7 @@ from msgspec.structs import replace
 import pileus
 from pileus.domain.catalogue import Catalogue, image_id, parse_catalogue
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instance_orders import InstanceOrder, InterfaceType, NewInterface, NewVolume, Source
+from pileus.domain.compute.instance_orders import InstanceOrder, InterfaceType, NewInterface, NewVolume, VolumeSource
 from pileus.domain.compute.instances import Instance
 from pileus.domain.context import Context
 from pileus.domain.network.networks import Subnet
@@ -81,12 +81,12 @@ def found(**changes: Any) -> OrderSources:
 
 def from_image(image: str = UBUNTU, **changes: Any) -> NewVolume:
     """A volume from an image."""
-    return NewVolume(**{"source": Source.IMAGE, "source_id": image, **changes})
+    return NewVolume(**{"source": VolumeSource.IMAGE, "source_id": image, **changes})
 
 
 def blank(**changes: Any) -> NewVolume:
     """A blank data disk of 5 GiB."""
-    return NewVolume(**{"source": Source.NEW, "size": 5, **changes})
+    return NewVolume(**{"source": VolumeSource.NEW, "size": 5, **changes})
 
 
 def an_order(*volumes: NewVolume, **changes: Any) -> InstanceOrder:

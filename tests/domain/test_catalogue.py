@@ -120,7 +120,7 @@ def test_the_external_network_has_room_in_both_versions() -> None:
     assert network.external
     assert network.id == the_catalogue().external_network_id(1)
     assert [subnet.ip_version for subnet in subnets] == [4, 6]
-    assert all(subnet.network_id == network.id and subnet.total > 65_000 for subnet in subnets)
+    assert all(subnet.network_id == network.id and subnet.total_addresses > 65_000 for subnet in subnets)
     assert not any(ip_network(subnet.cidr).is_global for subnet in subnets)
 
 

@@ -7,9 +7,16 @@ from msgspec.structs import replace
 
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.flavors import Flavor
-from pileus.domain.compute.instance_orders import NewVolume, Source
+from pileus.domain.compute.instance_orders import NewVolume, VolumeSource
 from pileus.domain.errors import Conflict, Invalid, NotFound
-from pileus.domain.storage.disks import OrderSources, ResolvedDisk, boot_disk, images_behind, resolved, with_boot_order
+from pileus.domain.storage.disks import (
+    OrderSources,
+    ResolvedDisk,
+    boot_disk,
+    resolve_disk,
+    source_image_ids,
+    with_boot_order,
+)
 from tests.domain.builders import (
     TASK,
     UBUNTU,
@@ -28,15 +35,15 @@ SHARED = Flavor(id="g1s-shared-1-1", vcpus=1, ram=1024, disk=20)
 
 
 def from_snapshot(**changes: Any) -> NewVolume:
-    return NewVolume(**{"source": Source.SNAPSHOT, "source_id": "s-1", "size": 20, **changes})
+    return NewVolume(**{"source": VolumeSource.SNAPSHOT, "source_id": "s-1", "size": 20, **changes})
 
 
 def existing(**changes: Any) -> NewVolume:
-    return NewVolume(**{"source": Source.EXISTING, "source_id": "v-1", **changes})
+    return NewVolume(**{"source": VolumeSource.EXISTING, "source_id": "v-1", **changes})
 
 
 def wordpress(**changes: Any) -> NewVolume:
-    return NewVolume(**{"source": Source.APPTEMPLATE, "source_id": "wordpress", **changes})
+    return NewVolume(**{"source": VolumeSource.APPTEMPLATE, "source_id": "wordpress", **changes})
 
 
 def store(volume: dict[str, Any] | None = None, snapshot: dict[str, Any] | None = None) -> OrderSources:
@@ -73,7 +80,7 @@ def test_a_volume_is_made_of_its_source(  # noqa: PLR0917
     bootable: bool,  # noqa: FBT001
     image: str | None,
 ) -> None:
-    disk = resolved(ordered, flavor, store())
+    disk = resolve_disk(ordered, flavor, store())
 
     assert (disk.size, disk.type_name, disk.bootable) == (size, type_name, bootable)
     assert (disk.image.id if disk.image else None) == image
@@ -95,7 +102,7 @@ def test_a_volume_is_made_of_its_source(  # noqa: PLR0917
 )
 def test_a_size_or_type_that_cannot_be_is_refused(ordered: NewVolume, field: str, text: str) -> None:
     with pytest.raises(Invalid) as refused:
-        resolved(ordered, FLAVOR, store())
+        resolve_disk(ordered, FLAVOR, store())
 
     assert list(refused.value.fields) == [field]
     assert text in refused.value.fields[field][0]
@@ -103,62 +110,62 @@ def test_a_size_or_type_that_cannot_be_is_refused(ordered: NewVolume, field: str
 
 def test_a_shared_flavor_too_small_for_an_image_is_refused() -> None:
     with pytest.raises(Invalid, match="greater than or equal to 50"):
-        resolved(from_image(WINDOWS), SHARED, store())
+        resolve_disk(from_image(WINDOWS), SHARED, store())
 
 
 @pytest.mark.parametrize("ordered", [from_image("none"), from_image(source_id=None), wordpress(source_id="none")])
 def test_what_is_not_there_is_not_found(ordered: NewVolume) -> None:
     with pytest.raises(NotFound, match="could not be found"):
-        resolved(ordered, FLAVOR, store())
+        resolve_disk(ordered, FLAVOR, store())
 
 
 @pytest.mark.parametrize("ordered", [from_snapshot(), existing()])
 def test_what_is_not_in_the_place_is_not_found(ordered: NewVolume) -> None:
     with pytest.raises(NotFound, match=r"(Snapshot s-1|Volume v-1) could not be found"):
-        resolved(ordered, FLAVOR, found())
+        resolve_disk(ordered, FLAVOR, found())
 
 
 def test_an_app_template_of_another_region_is_not_found() -> None:
     with pytest.raises(NotFound, match="Image"):
-        resolved(wordpress(), FLAVOR, found(region_id=2))
+        resolve_disk(wordpress(), FLAVOR, found(region_id=2))
 
 
 def test_a_type_that_the_region_does_not_offer_is_refused() -> None:
     with pytest.raises(Invalid, match="no volume type standard in this region"):
-        resolved(blank(), FLAVOR, found(volume_types={}))
+        resolve_disk(blank(), FLAVOR, found(volume_types={}))
 
 
 @pytest.mark.parametrize("status", ["creating", "in-use", "reserved", "attaching", "detaching", "deleting", "error"])
 def test_only_an_available_volume_can_be_taken(status: str) -> None:
     with pytest.raises(Conflict, match=f"Volume v-1 is {status}"):
-        resolved(existing(), FLAVOR, store({"status": status}))
+        resolve_disk(existing(), FLAVOR, store({"status": status}))
 
 
 def test_a_volume_that_a_task_holds_cannot_be_taken() -> None:
     with pytest.raises(Conflict, match=f"Volume v-1 is locked by task {TASK}"):
-        resolved(existing(), FLAVOR, store({"task_id": TASK}))
+        resolve_disk(existing(), FLAVOR, store({"task_id": TASK}))
 
 
 def test_what_is_still_being_made_cannot_be_a_source() -> None:
     images = {UBUNTU: replace(public_images()[UBUNTU], status="queued")}
 
     with pytest.raises(Conflict, match=r"Image .* is queued"):
-        resolved(from_image(), FLAVOR, found(images=images))
+        resolve_disk(from_image(), FLAVOR, found(images=images))
     with pytest.raises(Conflict, match="Snapshot s-1 is creating"):
-        resolved(from_snapshot(), FLAVOR, store(snapshot={"status": "creating"}))
+        resolve_disk(from_snapshot(), FLAVOR, store(snapshot={"status": "creating"}))
 
 
 def test_a_snapshot_of_a_data_disk_does_not_boot() -> None:
-    assert not resolved(from_snapshot(), FLAVOR, store({"bootable": False, "image_id": None})).bootable
+    assert not resolve_disk(from_snapshot(), FLAVOR, store({"bootable": False, "image_id": None})).bootable
 
 
 def indexes(*ordered: NewVolume) -> list[tuple[str | None, int]]:
     """Each volume's name and boot index, in the order of devices."""
-    return [(disk.ordered.name, disk.boot_index) for disk in settled(*ordered)]
+    return [(disk.requested.name, disk.boot_index) for disk in settled(*ordered)]
 
 
 def settled(*ordered: NewVolume) -> list[ResolvedDisk]:
-    return with_boot_order([resolved(volume, FLAVOR, store()) for volume in ordered])
+    return with_boot_order([resolve_disk(volume, FLAVOR, store()) for volume in ordered])
 
 
 A, B, DATA = from_image(name="a"), from_image(name="b"), blank(name="data")
@@ -195,7 +202,7 @@ def test_the_boot_disk_comes_first(ordered: list[NewVolume], told: list[tuple[st
 def test_the_server_boots_from_the_lowest_index(ordered: list[NewVolume], boots: str | None) -> None:
     disk = boot_disk(settled(*ordered))
 
-    assert (disk.ordered.name if disk else None) == boots
+    assert (disk.requested.name if disk else None) == boots
 
 
 @pytest.mark.parametrize(
@@ -220,4 +227,4 @@ def test_the_images_behind_volumes_and_templates_are_named() -> None:
     templates = the_catalogue().app_templates
     volumes = [a_volume(image_id="i-9"), a_volume(image_id=None)]
 
-    assert images_behind(volumes, templates, 1) == ["i-9", UBUNTU, image_id(1, "ubuntu-24.04-x64")]
+    assert source_image_ids(volumes, templates, 1) == ["i-9", UBUNTU, image_id(1, "ubuntu-24.04-x64")]

@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.compute.flavor_changes import check_flavor_change, check_flavor_fits_image, quota_growth
-from pileus.domain.compute.flavors import Flavor, misfit
+from pileus.domain.compute.flavor_changes import check_flavor_fits_image, quota_growth, require_flavor_change
+from pileus.domain.compute.flavors import Flavor, misfit_reason
 from pileus.domain.errors import Invalid, NoCapacity
 from tests.domain.builders import UBUNTU, WINDOWS, an_instance, public_images, the_catalogue
 
@@ -25,7 +25,7 @@ def flavor(flavor_id: str) -> Flavor:
 )
 def test_some_flavors_cannot_be_taken(flavor_id: str, complaint: str) -> None:
     with pytest.raises(Invalid) as caught:
-        check_flavor_change(an_instance(), the_catalogue().flavor(flavor_id), flavor_id)
+        require_flavor_change(an_instance(), the_catalogue().flavor(flavor_id), flavor_id)
 
     assert caught.value.fields == {"flavor_id": [complaint]}
 
@@ -34,13 +34,13 @@ def test_a_disabled_one_has_no_capacity() -> None:
     disabled = replace(flavor("g2-standard-2-4"), disabled=True)
 
     with pytest.raises(NoCapacity, match="Flavor g2-standard-2-4 is disabled"):
-        check_flavor_change(an_instance(), disabled, disabled.id)
+        require_flavor_change(an_instance(), disabled, disabled.id)
 
 
 def test_others_can() -> None:
     larger = flavor("g2-standard-2-4")
 
-    assert check_flavor_change(an_instance(), larger, larger.id) is larger
+    assert require_flavor_change(an_instance(), larger, larger.id) is larger
 
 
 def test_what_boots_must_run_on_it() -> None:
@@ -59,7 +59,7 @@ def test_what_boots_must_run_on_it() -> None:
     ):
         with pytest.raises(Invalid) as caught:
             check_flavor_fits_image(small, image, wanting)
-        assert caught.value.fields == {"flavor_id": [misfit(small, image, wanting)]}
+        assert caught.value.fields == {"flavor_id": [misfit_reason(small, image, wanting)]}
 
 
 @pytest.mark.parametrize(

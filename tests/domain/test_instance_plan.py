@@ -17,7 +17,7 @@ from pileus.domain.compute.instance_orders import (
     NewDisk,
     NewInterface,
     NewVolume,
-    Source,
+    VolumeSource,
     source_ids,
 )
 from pileus.domain.compute.instance_plan import InstancePlan, InstanceSources, plan_instance, with_name
@@ -49,7 +49,7 @@ SYSTEM = {
 }  # fmt: skip
 SCRIPT = b64encode(b"#!/bin/sh\necho hello\n").decode()
 IRONIC_ORDER = an_order(from_image(IRONIC), flavor_id="bm2-hf-medium")
-TAKEN = NewVolume(source=Source.EXISTING, source_id="v-1", boot_index=0, tags={"team": "a"})
+TAKEN = NewVolume(source=VolumeSource.EXISTING, source_id="v-1", boot_index=0, tags={"team": "a"})
 
 
 def plan(
@@ -142,13 +142,13 @@ def test_a_server_with_only_a_blank_disk_has_no_image_to_tell_of() -> None:
 def test_a_server_from_a_snapshot_tells_of_it_and_of_the_image_behind() -> None:
     origin = a_volume(bootable=True, image_id=UBUNTU)
     things = found(volumes={"v-1": origin}, snapshots={"s-1": a_snapshot()})
-    made = plan(an_order(NewVolume(source=Source.SNAPSHOT, source_id="s-1", size=25)), things)
+    made = plan(an_order(NewVolume(source=VolumeSource.SNAPSHOT, source_id="s-1", size=25)), things)
 
     assert values(made.tags[made.instance.id], read_only=True) == {
         **SYSTEM, "snapshot_id": "s-1", "snapshot_name": "before",
     }  # fmt: skip
     assert [(volume.snapshot_id, volume.size, volume.bootable) for volume in made.volumes] == [("s-1", 25, True)]
-    assert made.taken == []
+    assert made.existing_volumes == []
 
 
 def test_an_existing_volume_is_taken_and_keeps_what_it_is() -> None:
@@ -157,7 +157,7 @@ def test_an_existing_volume_is_taken_and_keeps_what_it_is() -> None:
     made = plan(an_order(TAKEN), found(volumes={"v-1": volume}, tags=tags))
 
     assert made.volumes == []
-    assert made.taken == [replace(volume, status="attaching", task_id=TASK, updated_at=NOW)]
+    assert made.existing_volumes == [replace(volume, status="attaching", task_id=TASK, updated_at=NOW)]
     assert values(made.tags["v-1"], read_only=True) == {"task_id": "older"}
     assert values(made.tags["v-1"], read_only=False) == {"env": "prod", "team": "a"}
     assert values(made.tags[made.instance.id], read_only=True) == SYSTEM
@@ -165,7 +165,7 @@ def test_an_existing_volume_is_taken_and_keeps_what_it_is() -> None:
 
 
 def test_an_application_is_told_the_answers_and_the_defaults() -> None:
-    template = NewVolume(source=Source.APPTEMPLATE, source_id="wordpress")
+    template = NewVolume(source=VolumeSource.APPTEMPLATE, source_id="wordpress")
     made = plan(an_order(template, configuration={"admin_email": "me@example.org"}))
 
     assert made.configuration == {"admin_email": "me@example.org", "site_title": "My site"}
@@ -181,7 +181,7 @@ def test_bare_metal_and_gpu_servers_have_an_image_but_no_volumes(order: Instance
     made = plan(order)
 
     assert made.instance.kind == kind
-    assert (made.volumes, made.taken, made.attachments) == ([], [], [])
+    assert (made.volumes, made.existing_volumes, made.attachments) == ([], [], [])
     assert values(made.tags[made.instance.id], read_only=True)["image_id"] == IRONIC
     assert set(made.tags) == {made.instance.id}
 
@@ -250,7 +250,7 @@ def test_a_flavor_that_an_application_does_not_run_on_is_refused(changes: dict[s
     assert template is not None
     things = found(app_templates={"wordpress": replace(template, **changes)})
 
-    fields = refused(an_order(NewVolume(source=Source.APPTEMPLATE, source_id="wordpress")), things)
+    fields = refused(an_order(NewVolume(source=VolumeSource.APPTEMPLATE, source_id="wordpress")), things)
 
     assert text in fields["flavor"][0]
 
@@ -334,7 +334,7 @@ def test_security_groups_are_the_interfaces_or_else_the_orders(
     wanted = an_order(security_group_ids=order, interfaces=[with_groups(interface)])
 
     assert plan(wanted).instance.name == "web"
-    assert wanted.groups_of(wanted.interfaces[0]) == meant
+    assert wanted.security_groups_of(wanted.interfaces[0]) == meant
 
 
 def test_security_groups_are_not_given_twice() -> None:
@@ -363,7 +363,7 @@ def test_what_is_new_is_held_against_quotas() -> None:
     flavor = the_catalogue().flavor(order.flavor_id)
     assert flavor is not None
 
-    told = plan(order, found(volumes={"v-1": a_volume()})).basket(order, flavor)
+    told = plan(order, found(volumes={"v-1": a_volume()})).demand(order, flavor)
 
     assert told.disks == [NewDisk(10, "standard"), NewDisk(5, "ultra")]
     assert (told.flavor, told.external_ips, told.floating_ips, told.count) == (flavor, 1, 1, 1)
@@ -372,9 +372,9 @@ def test_what_is_new_is_held_against_quotas() -> None:
 def test_an_order_names_each_source_once() -> None:
     order = an_order(from_image(), from_image(), blank(), TAKEN)
 
-    assert source_ids(order.volumes, Source.IMAGE) == [UBUNTU]
-    assert source_ids(order.volumes, Source.EXISTING) == ["v-1"]
-    assert source_ids(order.volumes, Source.NEW) == []
+    assert source_ids(order.volumes, VolumeSource.IMAGE) == [UBUNTU]
+    assert source_ids(order.volumes, VolumeSource.EXISTING) == ["v-1"]
+    assert source_ids(order.volumes, VolumeSource.NEW) == []
 
 
 VOLUMES = st.lists(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pileus.domain.compute.instances import POWER_TRANSITIONS, VM_STATES, Action, Instance, Kind, Status
+from pileus.domain.compute.instances import POWER_TRANSITIONS, VM_STATES, Instance, Kind, PowerAction, Status
 from pileus.domain.errors import Conflict
 from tests.domain.builders import NOW, TASK, an_instance
 
@@ -18,20 +18,20 @@ ALL_VM_STATES = {
     "soft-deleted", "stopped", "suspended",
 }  # fmt: skip
 ALLOWED = {
-    Action.START: {"SHUTOFF"},
-    Action.STOP: {"ACTIVE", "SHUTOFF", "RESCUE", "ERROR"},
-    Action.REBOOT: {"ACTIVE"},
-    Action.REBOOT_HARD: {"ACTIVE", "SHUTOFF", "ERROR", "PAUSED", "RESCUE", "SUSPENDED"},
-    Action.SUSPEND: {"ACTIVE", "SHUTOFF"},
-    Action.RESUME: {"SUSPENDED"},
+    PowerAction.START: {"SHUTOFF"},
+    PowerAction.STOP: {"ACTIVE", "SHUTOFF", "RESCUE", "ERROR"},
+    PowerAction.REBOOT: {"ACTIVE"},
+    PowerAction.REBOOT_HARD: {"ACTIVE", "SHUTOFF", "ERROR", "PAUSED", "RESCUE", "SUSPENDED"},
+    PowerAction.SUSPEND: {"ACTIVE", "SHUTOFF"},
+    PowerAction.RESUME: {"SUSPENDED"},
 }
 SHOWN = {
-    Action.START: ("powering-on", None, "ACTIVE"),
-    Action.STOP: ("powering-off", None, "SHUTOFF"),
-    Action.REBOOT: ("rebooting", "REBOOT", "ACTIVE"),
-    Action.REBOOT_HARD: ("rebooting_hard", "HARD_REBOOT", "ACTIVE"),
-    Action.SUSPEND: ("suspending", None, "SUSPENDED"),
-    Action.RESUME: ("resuming", None, "ACTIVE"),
+    PowerAction.START: ("powering-on", None, "ACTIVE"),
+    PowerAction.STOP: ("powering-off", None, "SHUTOFF"),
+    PowerAction.REBOOT: ("rebooting", "REBOOT", "ACTIVE"),
+    PowerAction.REBOOT_HARD: ("rebooting_hard", "HARD_REBOOT", "ACTIVE"),
+    PowerAction.SUSPEND: ("suspending", None, "SUSPENDED"),
+    PowerAction.RESUME: ("resuming", None, "ACTIVE"),
 }
 LATER = NOW + 5
 
@@ -57,9 +57,11 @@ def test_a_status_may_stand_with_another_vm_state_and_tells_when_it_came() -> No
     assert (changed.status, changed.vm_state, changed.changed_at) == ("ACTIVE", "resized", LATER)
 
 
-@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("action", list(PowerAction))
 @pytest.mark.parametrize("status", list(Status))
-def test_an_action_is_possible_in_its_statuses_and_a_conflict_in_all_others(action: Action, status: Status) -> None:
+def test_an_action_is_possible_in_its_statuses_and_a_conflict_in_all_others(
+    action: PowerAction, status: Status
+) -> None:
     before = standing(status.value)
     task_state, meanwhile, _ = SHOWN[action]
 
@@ -74,21 +76,21 @@ def test_an_action_is_possible_in_its_statuses_and_a_conflict_in_all_others(acti
     assert after.changed_at == (LATER if meanwhile else NOW)
 
 
-@pytest.mark.parametrize("action", list(Action))
-def test_an_action_arrives_where_it_should_and_lets_go(action: Action) -> None:
+@pytest.mark.parametrize("action", list(PowerAction))
+def test_an_action_arrives_where_it_should_and_lets_go(action: PowerAction) -> None:
     move = POWER_TRANSITIONS[action]
     before = standing(min(ALLOWED[action])).starting_action(action, TASK, LATER)
 
-    after = before.with_status(move.arrives, LATER + 1).unlocked()
+    after = before.with_status(move.final_status, LATER + 1).unlocked()
 
     assert (after.status, after.task_id, after.task_state) == (SHOWN[action][2], None, None)
 
 
-@pytest.mark.parametrize("action", list(Action))
-def test_bare_metal_does_all_but_suspend_and_resume(action: Action) -> None:
+@pytest.mark.parametrize("action", list(PowerAction))
+def test_bare_metal_does_all_but_suspend_and_resume(action: PowerAction) -> None:
     server = standing(min(ALLOWED[action]), kind=Kind.BAREMETAL.value)
 
-    if action in (Action.SUSPEND, Action.RESUME):
+    if action in (PowerAction.SUSPEND, PowerAction.RESUME):
         with pytest.raises(Conflict, match="bare metal"):
             server.starting_action(action, TASK, LATER)
     else:
@@ -106,7 +108,7 @@ def test_bare_metal_does_all_but_suspend_and_resume(action: Action) -> None:
 def test_what_an_action_is_called_tells_the_kind_of_server(kind: str, task_types: list[str | None]) -> None:
     server = an_instance(kind=kind)
 
-    for action, task_type in zip(Action, task_types, strict=True):
+    for action, task_type in zip(PowerAction, task_types, strict=True):
         if task_type is None:
             with pytest.raises(Conflict, match="cannot be suspended"):
                 server.task_type(action)
@@ -151,7 +153,7 @@ def test_what_is_no_virtual_machine_is_neither_resized_nor_grouped_nor_guarded(k
     with pytest.raises(Conflict, match="bare metal"):
         server.entering_group("g-1", TASK)
     with pytest.raises(Conflict, match="bare metal"):
-        server.check_security_groups_allowed()
+        server.require_security_groups_allowed()
     assert server.changing_interfaces(TASK).task_id == TASK
 
 
@@ -171,7 +173,7 @@ LOCKED: list[Callable[[Instance], Instance]] = [
     lambda held: held.patched({}),
     lambda held: held.locked("another"),
     lambda held: held.require_unlocked(),
-    lambda held: held.starting_action(Action.REBOOT, "another", LATER),
+    lambda held: held.starting_action(PowerAction.REBOOT, "another", LATER),
     lambda held: held.resizing("other", "another", LATER),
     lambda held: held.entering_group("g-1", "another"),
     lambda held: held.changing_interfaces("another"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.account.keys import ApiKey, digest, key_id
+from pileus.domain.account.keys import ApiKey, hash_token, parse_key_id
 from tests.domain.builders import NOW
 
 TOKEN = "29841_c767c5d4e1f0"
@@ -14,7 +14,7 @@ TOKEN = "29841_c767c5d4e1f0"
 
 def a_key(**changes: Any) -> ApiKey:
     facts = {"id": 29841, "client_id": 10, "user_id": 5, "name": "ci", "role": "Engineers", "created_at": NOW}
-    return ApiKey(**{**facts, "digest": digest(TOKEN), **changes})
+    return ApiKey(**{**facts, "digest": hash_token(TOKEN), **changes})
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def a_key(**changes: Any) -> ApiKey:
     ],
 )
 def test_a_token_begins_with_the_number_of_its_key(token: str, number: int) -> None:
-    assert key_id(token) == number
+    assert parse_key_id(token) == number
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_token_begins_with_the_number_of_its_key(token: str, number: int) -> N
     ],
 )  # fmt: skip
 def test_what_has_not_the_shape_of_a_token_has_no_number(token: str) -> None:
-    assert key_id(token) is None
+    assert parse_key_id(token) is None
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_what_has_not_the_shape_of_a_token_has_no_number(token: str) -> None:
     ],
 )
 def test_a_key_opens_until_it_expires_or_is_revoked(changes: dict[str, int], opens: bool) -> None:  # noqa: FBT001
-    assert a_key(**changes).opens(TOKEN, NOW) is opens
+    assert a_key(**changes).is_valid_token(TOKEN, NOW) is opens
 
 
 @given(st.text(max_size=40))
 def test_no_other_token_opens_it(token: str) -> None:
-    assert a_key().opens(token, NOW) == (token == TOKEN)
+    assert a_key().is_valid_token(token, NOW) == (token == TOKEN)
 
 
 def test_the_secret_is_not_kept() -> None:

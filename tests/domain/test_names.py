@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.names import NAME, NAME_PATTERN, TEMPLATE_PATTERN, from_template
+from pileus.domain.names import NAME_PATTERN, NAME_REGEX, TEMPLATE_PATTERN, fill_template
 
 GOOD = ["abc", "a-b", "0a0", "My server 1", "a..", "a__", "a b.c_d-e9", "x" * 63]
 BAD = [
@@ -18,14 +18,14 @@ BAD = [
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_name_passes(name: str) -> None:
     assert re.search(NAME_PATTERN, name)
-    assert NAME.fullmatch(name)
+    assert NAME_REGEX.fullmatch(name)
     assert re.search(TEMPLATE_PATTERN, name)
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_name_is_refused_even_where_a_pattern_is_only_searched_for(name: str) -> None:
     assert not re.search(NAME_PATTERN, name)
-    assert not NAME.fullmatch(name)
+    assert not NAME_REGEX.fullmatch(name)
 
 
 @pytest.mark.parametrize("template", ["{ip_octets}", "web-{two_ip_octets}", "{one_ip_octet}.db", "a{ip_octets}z"])
@@ -52,9 +52,9 @@ def test_a_bad_template_is_refused(template: str) -> None:
     ],
 )
 def test_a_template_is_filled_from_the_first_ipv4_address(template: str, addresses: list[str], name: str) -> None:
-    assert from_template(template, addresses) == name
+    assert fill_template(template, addresses) == name
 
 
 @given(st.text(max_size=70))
 def test_searching_and_matching_the_whole_agree(name: str) -> None:
-    assert bool(re.search(NAME_PATTERN, name)) == bool(NAME.fullmatch(name))
+    assert bool(re.search(NAME_PATTERN, name)) == bool(NAME_REGEX.fullmatch(name))

@@ -13,10 +13,10 @@ from pileus.domain.network.networks import (
     Subnet,
     canonical_ip,
     choose_subnets,
+    first_candidate,
     has_choice,
     next_candidates,
-    next_free,
-    starting_point,
+    next_free_address,
 )
 from tests.domain.builders import NOW, TASK, a_subnet
 
@@ -45,7 +45,7 @@ def test_the_next_address_is_the_first_free_one_after_the_last_and_then_from_the
     used = data.draw(st.sets(st.sampled_from(everyone)))
     after = data.draw(st.none() | st.sampled_from(everyone))
 
-    given_now = next_free(subnet, used, after)
+    given_now = next_free_address(subnet, used, after)
 
     free = [host for host in hosts(subnet) if host not in used]
     later = [host for host in free if after is None or int(ip_address(host)) > int(ip_address(after))]
@@ -56,14 +56,14 @@ def test_the_next_address_is_the_first_free_one_after_the_last_and_then_from_the
 def test_all_are_given_once_and_then_none(subnet: Subnet, data: st.DataObject) -> None:
     used: set[str] = set()
     last: str | None = None
-    while (address := next_free(subnet, used, last)) is not None:
+    while (address := next_free_address(subnet, used, last)) is not None:
         assert address not in used
         assert subnet.can_assign(address)
         used.add(address)
         last = data.draw(st.sampled_from([address, None]))
 
     assert used == set(hosts(subnet))
-    assert len(used) == subnet.total
+    assert len(used) == subnet.total_addresses
 
 
 @given(small_subnets())
@@ -87,13 +87,13 @@ def test_it_holds_just_what_it_can_give(subnet: Subnet) -> None:
     ],
 )
 def test_a_subnet_knows_how_many_it_can_give(cidr: str, gateway: str | None, total: int) -> None:
-    assert a_subnet(cidr, gateway_ip=gateway).total == total
+    assert a_subnet(cidr, gateway_ip=gateway).total_addresses == total
 
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/31", "10.0.0.0/32", "2001:db8::/127", "2001:db8::/128"])
 @pytest.mark.parametrize("after", [None, "10.0.0.0", "10.0.0.1", "2001:db8::"])
 def test_a_subnet_of_edges_gives_nothing(cidr: str, after: str | None) -> None:
-    assert next_free(a_subnet(cidr), set(), after) is None
+    assert next_free_address(a_subnet(cidr), set(), after) is None
 
 
 @pytest.mark.parametrize(
@@ -109,13 +109,13 @@ def test_a_subnet_of_edges_gives_nothing(cidr: str, after: str | None) -> None:
     ],
 )
 def test_a_vast_subnet_answers_at_once(after: str | None, address: str) -> None:
-    assert next_free(a_subnet("2001:db8::/64", gateway_ip="2001:db8::1"), set(), after) == address
+    assert next_free_address(a_subnet("2001:db8::/64", gateway_ip="2001:db8::1"), set(), after) == address
 
 
 def test_a_vast_subnet_looks_no_further_than_what_is_in_use() -> None:
     used = {f"2001:db8::{number:x}" for number in range(1, 1001)}
 
-    assert next_free(a_subnet("2001:db8::/64"), used) == "2001:db8::3e9"
+    assert next_free_address(a_subnet("2001:db8::/64"), used) == "2001:db8::3e9"
 
 
 @pytest.mark.parametrize("ip", ["10.0.0.0", "10.0.0.1", "10.0.0.7", "10.0.0.8", "2001:db8::2"])
@@ -128,7 +128,7 @@ def test_an_address_is_known_however_it_is_spelt() -> None:
 
     assert not subnet.can_assign("2001:db8::1")
     assert subnet.can_assign("2001:DB8:0000::0002")
-    assert next_free(subnet, set()) == "2001:db8::2"
+    assert next_free_address(subnet, set()) == "2001:db8::2"
     assert canonical_ip("2001:DB8:0000::0002") == "2001:db8::2"
 
 
@@ -143,7 +143,7 @@ def test_what_is_no_address_is_told(text: str) -> None:
 @given(small_subnets(), st.data())
 def test_the_following_addresses_go_round_and_leave_out_what_is_not_given(subnet: Subnet, data: st.DataObject) -> None:
     there = hosts(subnet)
-    after = starting_point(subnet, data.draw(st.text(max_size=3)))
+    after = first_candidate(subnet, data.draw(st.text(max_size=3)))
     count = data.draw(st.integers(1, 40))
 
     near = next_candidates(subnet, after, count)

@@ -8,15 +8,15 @@ from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.errors import Conflict, Invalid, NotFound
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.interfaces import (
-    check_address,
-    check_attachable,
+    check_port_address,
+    choose_public_address,
     next_position,
     port_to_detach,
-    public_address,
+    require_attachable_interface,
 )
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
-from pileus.domain.network.security_groups import SecurityGroup, groups_to_add, groups_to_remove, single_group
+from pileus.domain.network.security_groups import SecurityGroup, groups_to_add, groups_to_remove, require_single_group
 from tests.domain.builders import NOW, OWN, TASK, an_instance
 
 MAC = "00:16:3e:00:00:01"
@@ -85,13 +85,13 @@ def test_groups_are_taken_from_any_port() -> None:
 
 
 def test_a_name_leads_to_one_group_that_is_free() -> None:
-    assert single_group("web", [a_group()]) == a_group()
+    assert require_single_group("web", [a_group()]) == a_group()
     with pytest.raises(NotFound, match="Security group web could not be found"):
-        single_group("web", [])
+        require_single_group("web", [])
     with pytest.raises(Conflict, match="There are 2 security groups named web"):
-        single_group("web", [a_group(), a_group(id="s-2")])
+        require_single_group("web", [a_group(), a_group(id="s-2")])
     with pytest.raises(Conflict, match=f"locked by task {TASK}"):
-        single_group("web", [a_group(task_id=TASK)])
+        require_single_group("web", [a_group(task_id=TASK)])
 
 
 def test_the_next_interface_goes_after_the_last() -> None:
@@ -103,30 +103,30 @@ def test_the_port_to_unplug_is_one_of_the_instances_with_that_address() -> None:
     port, lines = a_port("p-2"), [AssignedAddress(subnet_id="s", ip="2001:db8::1", port_id="p-2")]
 
     assert port_to_detach(PORTS, "p-2") == port
-    check_address(port, lines, "2001:DB8:0::1")
+    check_port_address(port, lines, "2001:DB8:0::1")
     with pytest.raises(NotFound, match="Port p-9"):
         port_to_detach(PORTS, "p-9")
     for wrong in ("2001:db8::2", "nowhere"):
         with pytest.raises(Invalid):
-            check_address(port, lines, wrong)
+            check_port_address(port, lines, wrong)
 
 
 def test_only_public_addresses_are_protected_those_of_version_4_first() -> None:
     network = Network(id="n-1", region_id=1, name="pub_net", external=True, created_at=NOW, updated_at=NOW)
     private = Network(id="n-2", region_id=1, name="inside", created_at=NOW, updated_at=NOW)
 
-    assert public_address(network, ["2001:db8::1", "198.18.0.9"]) == "198.18.0.9"
-    assert public_address(network, ["2001:db8::1"]) == "2001:db8::1"
+    assert choose_public_address(network, ["2001:db8::1", "198.18.0.9"]) == "198.18.0.9"
+    assert choose_public_address(network, ["2001:db8::1"]) == "2001:db8::1"
     for other in (private, None):
         with pytest.raises(Invalid):
-            public_address(other, ["10.0.0.9"])
+            choose_public_address(other, ["10.0.0.9"])
 
 
 @pytest.mark.parametrize("kind", ["baremetal", "gpu"])
 def test_bare_metal_is_given_private_interfaces_only(kind: str) -> None:
     external, private = NewInterface(type=InterfaceType.EXTERNAL), NewInterface(type=InterfaceType.ANY_SUBNET)
 
-    assert check_attachable(an_instance(kind=kind), private) is private
-    assert check_attachable(an_instance(), external) is external
+    assert require_attachable_interface(an_instance(kind=kind), private) is private
+    assert require_attachable_interface(an_instance(), external) is external
     with pytest.raises(Invalid):
-        check_attachable(an_instance(kind=kind), external)
+        require_attachable_interface(an_instance(kind=kind), external)

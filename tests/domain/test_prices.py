@@ -9,15 +9,15 @@ from msgspec.structs import replace
 
 from pileus.domain.account.prices import (
     HOURS_PER_MONTH,
-    Preview,
     Price,
+    PricePreview,
     format_amount,
-    hourly,
     of_external_ip,
     of_flavor,
     of_floating_ip,
     of_volume,
-    preview,
+    preview_price,
+    price_from_hourly,
 )
 from pileus.domain.compute.instance_orders import NewDisk, ResourceDemand
 from tests.domain.builders import the_catalogue
@@ -67,7 +67,7 @@ def test_a_preview_tells_the_parts_of_all_servers_together() -> None:
     disks = [NewDisk(10, "standard"), NewDisk(20, "standard"), NewDisk(10, "ultra")]
     basket = ResourceDemand(flavor=FLAVORS["g1-standard-1-2"], disks=disks, floating_ips=1, external_ips=2, count=3)
 
-    told = preview(CATALOGUE, basket)
+    told = preview_price(CATALOGUE, basket)
 
     assert told.count == 3
     assert known(told.flavor).per_month == Decimal("26.28")
@@ -83,8 +83,8 @@ def test_a_preview_tells_the_parts_of_all_servers_together() -> None:
 
 @given(BASKETS)
 def test_the_total_is_the_sum_of_the_parts_and_grows_with_the_count(basket: ResourceDemand) -> None:
-    told = preview(CATALOGUE, basket)
-    one = preview(CATALOGUE, replace(basket, count=1))
+    told = preview_price(CATALOGUE, basket)
+    one = preview_price(CATALOGUE, replace(basket, count=1))
 
     parts = [known(told.flavor), *told.volumes.values(), told.floating_ip, told.external_ip]
     assert known(told.total).per_month == sum(part.per_month for part in parts)
@@ -93,7 +93,7 @@ def test_the_total_is_the_sum_of_the_parts_and_grows_with_the_count(basket: Reso
 
 @given(st.decimals(min_value=0, max_value=1000, places=6))
 def test_no_hour_is_lost_by_way_of_the_month(amount: Decimal) -> None:
-    assert format_amount(hourly(amount).per_hour) == amount
+    assert format_amount(price_from_hourly(amount).per_hour) == amount
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_what_is_shown_is_rounded_half_up_to_a_millionth(amount: str, told: str)
 def test_a_flavor_without_a_price_leaves_the_total_unknown() -> None:
     silent = replace(FLAVORS["g1-standard-1-2"], price_per_hour=None)
 
-    told = preview(CATALOGUE, ResourceDemand(flavor=silent, disks=[NewDisk(10)]))
+    told = preview_price(CATALOGUE, ResourceDemand(flavor=silent, disks=[NewDisk(10)]))
 
     assert (of_flavor(silent), told.total, told.status) == (None, None, "hide")
     assert told.volumes["standard"].per_month == Decimal("0.9")
@@ -125,10 +125,10 @@ def test_a_flavor_without_a_price_leaves_the_total_unknown() -> None:
 def test_traffic_is_priced_by_what_the_server_is(flavor: str, virtual: Decimal | None, bare: Decimal | None) -> None:
     prices = replace(CATALOGUE.prices, egress_virtual_per_gb=Decimal(1), egress_baremetal_per_gb=Decimal(2))
 
-    told = preview(replace(CATALOGUE, prices=prices), ResourceDemand(flavor=FLAVORS[flavor]))
+    told = preview_price(replace(CATALOGUE, prices=prices), ResourceDemand(flavor=FLAVORS[flavor]))
 
     assert (told.egress_virtual_per_gb, told.egress_baremetal_per_gb) == (virtual, bare)
 
 
 def test_nothing_costs_nothing() -> None:
-    assert known(Preview(flavor=Price()).total) == Price(Decimal(0))
+    assert known(PricePreview(flavor=Price()).total) == Price(Decimal(0))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.account.quota_checks import QUOTAS, check, exceeded, requested_amounts
+from pileus.domain.account.quota_checks import QUOTAS, check_limits, exceeded_quotas, requested_amounts
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_orders import (
     FloatingIPChoice,
@@ -95,20 +95,20 @@ def test_only_new_floating_ips_and_external_interfaces_need_addresses() -> None:
 def test_only_what_would_be_exceeded_is_told(limit: int, usage: int, asked: int, told: dict[str, int]) -> None:
     limits, used = {"volume_size": limit, "vm_count": 5}, {"volume_size": usage}
 
-    assert exceeded(limits, used, {"vm_count": 1, "volume_size": asked}) == told
+    assert exceeded_quotas(limits, used, {"vm_count": 1, "volume_size": asked}) == told
 
 
 def test_a_quota_that_nobody_set_is_not_limited() -> None:
-    assert exceeded({}, {"ram": 10**9}, {"ram": 10**9}) == {}
+    assert exceeded_quotas({}, {"ram": 10**9}, {"ram": 10**9}) == {}
 
 
 def test_nothing_in_use_is_told_as_nought() -> None:
-    assert exceeded({"ram": 1}, {}, {"ram": 2}) == {"ram_requested": 2, "ram_limit": 1, "ram_usage": 0}
+    assert exceeded_quotas({"ram": 1}, {}, {"ram": 2}) == {"ram_requested": 2, "ram_limit": 1, "ram_usage": 0}
 
 
 def test_the_problem_speaks_as_the_public_api_does() -> None:
     with pytest.raises(QuotaExceeded, match=r"^Quota limit for volume_size exceeded by 70$") as told:
-        check({"volume_size": 50, "ram": 9}, {"volume_size": 20}, {"ram": 1, "volume_size": 100})
+        check_limits({"volume_size": 50, "ram": 9}, {"volume_size": 20}, {"ram": 1, "volume_size": 100})
 
     assert told.value.facts == {"attribute": "volume_size", "current_usage": 20, "requested_usage": 120, "limit": 50}
 
@@ -121,11 +121,11 @@ NUMBERS = st.dictionaries(NAMES, st.integers(0, 9))
 def test_checking_raises_just_when_something_is_told(
     limits: dict[str, int], usage: dict[str, int], asked: dict[str, int]
 ) -> None:
-    told = exceeded(limits, usage, asked)
+    told = exceeded_quotas(limits, usage, asked)
 
     if told:
         with pytest.raises(QuotaExceeded):
-            check(limits, usage, asked)
+            check_limits(limits, usage, asked)
     else:
-        check(limits, usage, asked)
+        check_limits(limits, usage, asked)
         assert all(usage.get(name, 0) + asked.get(name, 0) <= limits[name] for name in limits if asked.get(name))

@@ -14,7 +14,7 @@ from pileus.domain.storage.schedules import (
     NewSchedule,
     Schedule,
     Span,
-    most_kept,
+    max_snapshots_kept,
     with_timing,
 )
 from tests.domain.builders import NOW, a_volume
@@ -111,7 +111,7 @@ def test_an_interval_keeps_its_beat_whatever_passes_meanwhile() -> None:
 )
 def test_what_cannot_be_kept_is_told_by_its_field(wrong: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as refused:
-        NewSchedule(**wrong).checked(NOW)
+        NewSchedule(**wrong).require_valid(NOW)
 
     assert list(refused.value.fields) == [field]
 
@@ -120,24 +120,24 @@ def test_names_are_filled_in_and_cut() -> None:
     template = "{volume_id} {schedule_id} {lifecycle_policy_id} {datetime_utc} {local_datetime} as {is"
     schedule = a_schedule(timing=Cron(hour="1", timezone="Asia/Tokyo"), resource_name_template=template)
 
-    name = schedule.name_of(a_volume(id="v-1"), at(MONDAY))
+    name = schedule.snapshot_name(a_volume(id="v-1"), at(MONDAY))
 
     assert name == "v-1 s-1 7 2026-11-23 10:17:30 2026-11-23 19:17:30 as {is"
     long = a_schedule(resource_name_template="{volume_id}" * 10)
-    assert len(long.name_of(a_volume(id="v" * 36), NOW)) == 255
+    assert len(long.snapshot_name(a_volume(id="v" * 36), NOW)) == 255
 
 
 def test_a_patch_changes_what_it_names_and_another_type_starts_from_nothing() -> None:
     before = a_schedule(timing=Cron(hour="1", minute="5"))
 
-    same = before.changed({"max_quantity": 9}, {}, NOW)
-    later = before.changed({}, {"hour": "2"}, at(MONDAY))
-    other = before.changed({}, {"type": "interval", "days": 1}, NOW)
+    same = before.patched({"max_quantity": 9}, {}, NOW)
+    later = before.patched({}, {"hour": "2"}, at(MONDAY))
+    other = before.patched({}, {"type": "interval", "days": 1}, NOW)
 
     assert (same.max_quantity, same.timing, same.next_at) == (9, before.timing, NOW)
     assert (later.timing, told(later.next_at)) == (Cron(hour="2", minute="5"), "2026-11-24 02:05:00")
     assert (other.timing, other.next_at) == (Interval(days=1), NOW + UNITS["days"])
-    assert a_schedule(next_at=None).changed({}, {"hours": 2}, NOW).next_at is None
+    assert a_schedule(next_at=None).patched({}, {"hours": 2}, NOW).next_at is None
 
 
 def test_a_patch_with_fields_of_the_other_type_is_refused() -> None:
@@ -148,4 +148,4 @@ def test_a_patch_with_fields_of_the_other_type_is_refused() -> None:
 
 
 def test_what_schedules_keep_adds_up() -> None:
-    assert most_kept([a_schedule(max_quantity=3), a_schedule(max_quantity=4)]) == 7
+    assert max_snapshots_kept([a_schedule(max_quantity=3), a_schedule(max_quantity=4)]) == 7

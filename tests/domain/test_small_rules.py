@@ -9,7 +9,7 @@ from pileus.domain.account.user_actions import new_user_action
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ports import mac_address
-from pileus.domain.storage.volumes import device
+from pileus.domain.storage.volumes import device_name
 from pileus.domain.tasks import CREATED_KINDS, created_resources, new_task
 from tests.domain.builders import CALLER, NOW, PLACE, TASK
 
@@ -19,11 +19,11 @@ from tests.domain.builders import CALLER, NOW, PLACE, TASK
     [(0, "vda"), (1, "vdb"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba"), (701, "vdzz"), (702, "vdaaa")],
 )
 def test_devices_are_named_in_order(position: int, name: str) -> None:
-    assert device(position) == f"/dev/{name}"
+    assert device_name(position) == f"/dev/{name}"
 
 
 def test_devices_are_all_different() -> None:
-    assert len({device(position) for position in range(2000)}) == 2000
+    assert len({device_name(position) for position in range(2000)}) == 2000
 
 
 def test_a_port_always_has_the_same_mac_address() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.compute.ssh_keys import FIELDS, fingerprint
+from pileus.domain.compute.ssh_keys import FIELD_COUNTS, fingerprint
 from pileus.domain.errors import Invalid
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOkWQgBaeBkyrfAiVBKe0LhVWlRf7sCe6r41HOHGGGRP"
@@ -41,7 +41,7 @@ def test_the_fingerprint_is_that_of_ssh_keygen_whatever_the_comment(key: str, ar
     assert fingerprint(around.format(key)) == KNOWN[key]
 
 
-@pytest.mark.parametrize(("kind", "count"), list(FIELDS.items()))
+@pytest.mark.parametrize(("kind", "count"), list(FIELD_COUNTS.items()))
 def test_every_accepted_type_is_read(kind: str, count: int) -> None:
     told = fingerprint(line(kind, packed(kind.encode(), *[b"x"] * count)))
 

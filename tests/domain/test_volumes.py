@@ -14,8 +14,8 @@ from pileus.domain.storage.volumes import (
     SnapshotStatus,
     Volume,
     VolumeStatus,
-    check_size,
-    device,
+    device_name,
+    require_allowed_size,
     snapshots_to_delete,
 )
 from tests.domain.builders import NOW, TASK, a_snapshot, a_volume, an_instance, the_catalogue
@@ -197,13 +197,13 @@ def test_all_snapshots_go_with_their_volume() -> None:
 
 
 def test_devices_are_named_as_disks_are() -> None:
-    assert [device(at) for at in (0, 1, 25, 26, 701, 702)] == [
+    assert [device_name(at) for at in (0, 1, 25, 26, 701, 702)] == [
         "/dev/vda", "/dev/vdb", "/dev/vdz", "/dev/vdaa", "/dev/vdzz", "/dev/vdaaa",
     ]  # fmt: skip
 
 
 def hang(volume: Volume, *others: Attachment, shared: bool = False, tag: str | None = None, **facts: Any) -> Attachment:
-    return plan_attachment(volume, an_instance(**facts), others, shared=shared, tag=tag, new_id="a-2", now=LATER)
+    return plan_attachment(volume, an_instance(**facts), others, is_basic=shared, tag=tag, new_id="a-2", now=LATER)
 
 
 def test_it_takes_the_first_free_place() -> None:
@@ -237,7 +237,7 @@ def test_a_size_fits_its_type() -> None:
     assert STANDARD is not None
     narrow = replace(STANDARD, min_size=5, max_size=6)
 
-    assert [check_size(size, narrow) for size in (5, 6)] == [5, 6]
+    assert [require_allowed_size(size, narrow) for size in (5, 6)] == [5, 6]
     for size in (4, 7):
         with pytest.raises(Invalid):
-            check_size(size, narrow)
+            require_allowed_size(size, narrow)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.account.subscriptions import Queue, Target, Webhook
+from pileus.domain.account.subscriptions import Queue, SubscriptionTarget, Webhook
 from pileus.outbound.notifier import Messenger
 from pileus.outbound.protocols import NotSentError
 from tests.brokers import arrived, listening
@@ -25,7 +25,7 @@ def hook(path: str, **changes: Any) -> Webhook:
     return Webhook(**{**fields, **changes})
 
 
-async def send_failure(target: Target, messenger: Messenger = PRIVATE_TOO) -> NotSentError:
+async def send_failure(target: SubscriptionTarget, messenger: Messenger = PRIVATE_TOO) -> NotSentError:
     with pytest.raises(NotSentError) as failure:
         await messenger.send(target, "id", b"{}", NOW)
     return failure.value
@@ -73,7 +73,7 @@ async def test_any_other_response_means_that_it_was_not_delivered(status: int, *
         (Queue(connection_string="amqp://10.0.0.1/"), "is not a public address"),
     ],
 )
-async def test_messages_go_to_public_addresses_only(target: Target, message: str) -> None:
+async def test_messages_go_to_public_addresses_only(target: SubscriptionTarget, message: str) -> None:
     assert message in str(await send_failure(target, Messenger()))
     with pytest.raises(NotSentError, match="the server's setting `subscribers` says what may be"):
         await Messenger().check(target)
@@ -92,7 +92,7 @@ async def test_metadata_services_are_not_public() -> None:
         (Queue(connection_string=f"amqp://127.0.0.1:{free_port()}/"), "Connect"),
     ],
 )
-async def test_an_unreachable_subscriber_may_be_tried_again(target: Target, message: str) -> None:
+async def test_an_unreachable_subscriber_may_be_tried_again(target: SubscriptionTarget, message: str) -> None:
     failure = await send_failure(target)
 
     assert message.lower() in str(failure).lower()

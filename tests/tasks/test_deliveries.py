@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.account.subscriptions import FIRST_PAUSE, KEPT, LONGEST_PAUSE, Queue, Subscription, Target, Webhook
+from pileus.domain.account.subscriptions import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    RETENTION,
+    Queue,
+    Subscription,
+    SubscriptionTarget,
+    Webhook,
+)
 from pileus.domain.account.user_actions import UserAction
 from pileus.outbound.protocols import NotSentError
 from pileus.store.account import subscriptions, user_actions
@@ -26,10 +34,10 @@ class FakeNotifier:
     failures: dict[str, list[Exception]] = field(default_factory=dict)
     on_send: Any = None
 
-    async def check(self, target: Target) -> None:
+    async def check(self, target: SubscriptionTarget) -> None:
         """Accept any target."""
 
-    async def send(self, target: Target, message_id: str, body: bytes, now: int) -> None:  # noqa: ARG002
+    async def send(self, target: SubscriptionTarget, message_id: str, body: bytes, now: int) -> None:  # noqa: ARG002
         """Record a message, or raise the next failure of its target."""
         assert body == message_id.encode()
         if self.on_send:
@@ -40,7 +48,7 @@ class FakeNotifier:
         self.sent.append((name, message_id))
 
 
-def _name(target: Target) -> str:
+def _name(target: SubscriptionTarget) -> str:
     return target.url if isinstance(target, Webhook) else target.connection_string
 
 
@@ -164,7 +172,7 @@ async def test_a_refused_event_does_not_stop_the_others(deliveries: DeliveryBenc
 async def test_old_events_are_dropped(deliveries: DeliveryBench) -> None:
     await deliveries.subscribe(1, "one")
     await deliveries.add_events("old")
-    deliveries.bench.clock.advance(KEPT)
+    deliveries.bench.clock.advance(RETENTION)
     await deliveries.add_events("new")
     deliveries.notifier.failures["one"] = [NotSentError("away")]
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 from litestar import Request
 
 from pileus.api.context import CONTEXT, AppState, RequestContext
-from pileus.domain.account.access import Access, allowed
+from pileus.domain.account.access import Access, is_allowed
 from pileus.domain.errors import Forbidden, not_found
 from pileus.domain.places import Place
 
@@ -26,7 +26,7 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
     state: AppState = request.app.state.app_state
     headers = dict(scope["headers"])
     caller = await state.authenticator.caller(headers.get(b"authorization", b""), state.now())
-    if not allowed(caller.role, access):
+    if not is_allowed(caller.role, access):
         raise Forbidden(f"The role {caller.role} does not allow this operation")
     params, client = check_path_params(scope["path_params"]), scope.get("client")
     CONTEXT.set(

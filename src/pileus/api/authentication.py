@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pileus.domain.account.keys import key_id
+from pileus.domain.account.keys import parse_key_id
 from pileus.domain.errors import Unauthenticated
 from pileus.domain.places import Caller
 from pileus.store.account import keys
@@ -52,7 +52,7 @@ class Authenticator:
         revocations = keys.REVOCATIONS.times
         async with self._db.read() as tx:
             row = await keys.find_with_caller(tx, number)
-        if row is None or not row[0].opens(token, now):
+        if row is None or not row[0].is_valid_token(token, now):
             raise Unauthenticated("Token is invalid or expired", INVALID)
         key, caller = row
         if len(self._cache) >= MAX_CACHED:
@@ -69,7 +69,7 @@ def _parse_header(header: str) -> tuple[int, str]:
     if scheme.lower() != "apikey":
         raise Unauthenticated("Given token not valid for any token type", INVALID)
     token = token.strip()
-    number = key_id(token)
+    number = parse_key_id(token)
     if number is None:
         raise Unauthenticated(f"Bad token: {token.partition('_')[0].partition('$')[0][:20]}", INVALID)
     return number, token

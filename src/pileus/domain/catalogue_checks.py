@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.compute.instances import Kind
-from pileus.domain.names import NAME
+from pileus.domain.names import NAME_REGEX
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -73,7 +73,7 @@ def _described(flavor: Flavor) -> Complaints:
         yield "hardware", f"A {flavor.kind} flavor describes {', '.join(sorted(needed))}"
     if needed is not None and flavor.resource_class is None:
         yield "resource_class", f"A {flavor.kind} flavor has one"
-    if flavor.basic and flavor.disk is None:
+    if flavor.is_basic and flavor.disk is None:
         yield "disk", "A shared flavor says the size of its boot disk"
 
 
@@ -108,7 +108,7 @@ def _networks(catalogue: Catalogue) -> Complaints:
 
 
 def _subnet(subnet: ExternalSubnet, ranges: list[IPv4Network | IPv6Network]) -> Complaints:
-    if not NAME.fullmatch(subnet.name):
+    if not NAME_REGEX.fullmatch(subnet.name):
         yield "name", "A name has 3 to 63 letters, digits, blanks, '.', '_' and '-', and begins with a letter or digit"
     yield from (("dns_nameservers", text) for text in _addresses(subnet.dns_nameservers or ()))
     try:

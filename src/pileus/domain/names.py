@@ -6,13 +6,13 @@ from collections.abc import Sequence
 # `$` alone would let a line break pass at the end: Python matches it before one too.
 NAME_PATTERN = r"^[a-zA-Z0-9][a-zA-Z 0-9._\-]{1,61}[a-zA-Z0-9._]$(?!\n)"
 TEMPLATE_PATTERN = r"^[a-zA-Z0-9{][a-zA-Z 0-9._\-}{]{1,61}[a-zA-Z0-9._}]$(?!\n)"
-OCTETS = {"{ip_octets}": 3, "{two_ip_octets}": 2, "{one_ip_octet}": 1}
-NAME = re.compile(NAME_PATTERN)
+OCTET_COUNTS = {"{ip_octets}": 3, "{two_ip_octets}": 2, "{one_ip_octet}": 1}
+NAME_REGEX = re.compile(NAME_PATTERN)
 
 
-def from_template(template: str, addresses: Sequence[str]) -> str:
+def fill_template(template: str, addresses: Sequence[str]) -> str:
     """Fill a name template from the first IPv4 address: `{ip_octets}` stands for its last three octets, dashed."""
     octets = next((address for address in addresses if "." in address), "0.0.0.0").split(".")  # noqa: S104  # no socket
-    for placeholder, count in OCTETS.items():
+    for placeholder, count in OCTET_COUNTS.items():
         template = template.replace(placeholder, "-".join(octets[-count:]))
     return template

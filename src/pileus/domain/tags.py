@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from pileus.domain.errors import Invalid
 
-KEY = re.compile(r"[^\s=]{1,255}")
-VALUE = re.compile(r"[^\t\n\r\f\v]{1,255}")
-BAD_KEY = "Tag key must have 1 to 255 characters, without white space and '='"
-SAME_KEY = "Tag keys must differ by more than blanks at their ends"
-BAD_VALUE = "Tag value must have 1 to 255 characters, without tabs and line breaks"
+KEY_PATTERN = re.compile(r"[^\s=]{1,255}")
+VALUE_PATTERN = re.compile(r"[^\t\n\r\f\v]{1,255}")
+KEY_ERROR = "Tag key must have 1 to 255 characters, without white space and '='"
+DUPLICATE_KEY_ERROR = "Tag keys must differ by more than blanks at their ends"
+VALUE_ERROR = "Tag value must have 1 to 255 characters, without tabs and line breaks"
 
 TagPatch = Mapping[str, str | None]
 Value = TypeVar("Value", bound=str | None)
@@ -60,7 +60,7 @@ def validate_tags(tags: Mapping[str, Value], field: str = "tags") -> dict[str, V
     complaints: list[str] = []
     for key, value in tags.items():
         stripped = key.strip(" "), _stripped(value)
-        complaints += [*_complaints(*stripped), *([SAME_KEY] if stripped[0] in result else [])]
+        complaints += [*_complaints(*stripped), *([DUPLICATE_KEY_ERROR] if stripped[0] in result else [])]
         result[stripped[0]] = stripped[1]
     if complaints:
         fields = {field: list(dict.fromkeys(complaints))}
@@ -73,7 +73,7 @@ def _stripped(value: Value) -> Value:
 
 
 def _complaints(key: str, value: str | None) -> list[str]:
-    found = [] if KEY.fullmatch(key) else [BAD_KEY]
-    if value is not None and not VALUE.fullmatch(value):
-        found.append(BAD_VALUE)
+    found = [] if KEY_PATTERN.fullmatch(key) else [KEY_ERROR]
+    if value is not None and not VALUE_PATTERN.fullmatch(value):
+        found.append(VALUE_ERROR)
     return found

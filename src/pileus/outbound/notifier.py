@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pileus.domain.account.subscriptions import Target, Webhook
+from pileus.domain.account.subscriptions import SubscriptionTarget, Webhook
 from pileus.outbound.protocols import NotSentError
 from pileus.outbound.ssrf_guard import Address, NotPublic, UnknownName, port_of, resolve_public
 
@@ -20,7 +20,7 @@ class Messenger:
     allow_private: bool = False
     seconds: float = SECONDS
 
-    async def check(self, target: Target) -> None:
+    async def check(self, target: SubscriptionTarget) -> None:
         """Check a target's addresses. Raises NotSentError."""
         # A name that is unknown now may be known later.
         with suppress(UnknownName):
@@ -31,7 +31,7 @@ class Messenger:
                     f"{problem}; the server's setting `subscribers` says what may be", refused=True
                 ) from None
 
-    async def send(self, target: Target, message_id: str, body: bytes, now: int) -> None:
+    async def send(self, target: SubscriptionTarget, message_id: str, body: bytes, now: int) -> None:
         """Send one message. Raises NotSentError."""
         try:
             async with asyncio.timeout(self.seconds):
@@ -44,7 +44,7 @@ class Messenger:
             # A foreign server can make the libraries fail in any way: the message was not delivered.
             raise NotSentError(str(problem) or type(problem).__name__) from problem
 
-    async def _send(self, target: Target, message_id: str, body: bytes, timestamp: str) -> None:
+    async def _send(self, target: SubscriptionTarget, message_id: str, body: bytes, timestamp: str) -> None:
         """Send to the first address that can be reached."""
         *others, last = await self._addresses(target)
         for address in (*others, last):
@@ -56,7 +56,7 @@ class Messenger:
             else:
                 return
 
-    async def _addresses(self, target: Target) -> list[Address]:
+    async def _addresses(self, target: SubscriptionTarget) -> list[Address]:
         """Resolve a target's host name. Raises UnknownName or NotPublic."""
         parts = urlsplit(_url(target))
         return await resolve_public(
@@ -64,11 +64,11 @@ class Messenger:
         )
 
 
-def _url(target: Target) -> str:
+def _url(target: SubscriptionTarget) -> str:
     return target.url if isinstance(target, Webhook) else target.connection_string
 
 
-async def _deliver(target: Target, address: Address, message_id: str, body: bytes, timestamp: str) -> None:
+async def _deliver(target: SubscriptionTarget, address: Address, message_id: str, body: bytes, timestamp: str) -> None:
     """Send a message to one address."""
     if isinstance(target, Webhook):
         from pileus.outbound.webhooks import post  # noqa: PLC0415  # slow to import, and few servers need it

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from pileus.domain.account.subscriptions import Target
+from pileus.domain.account.subscriptions import SubscriptionTarget
 
 
 class NotSentError(Exception):
@@ -16,8 +16,8 @@ class NotSentError(Exception):
 class Notifier(Protocol):
     """Sends messages to subscribers."""
 
-    async def check(self, target: Target) -> None:
+    async def check(self, target: SubscriptionTarget) -> None:
         """Check that messages may be sent to a target. Raises NotSentError. An unknown host name passes."""
 
-    async def send(self, target: Target, message_id: str, body: bytes, now: int) -> None:
+    async def send(self, target: SubscriptionTarget, message_id: str, body: bytes, now: int) -> None:
         """Send one message; `now` in microseconds. Raises NotSentError."""

@@ -7,7 +7,7 @@ import pytest
 
 from pileus.api.validation import decode_body
 from pileus.api.wire.compute.instance_requests import ChangeSecurityGroups, CreateInstance, UpdateInstance
-from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface, NewVolume, Source
+from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface, NewVolume, VolumeSource
 from pileus.domain.errors import Invalid
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
@@ -45,17 +45,20 @@ def test_a_patch_with_a_bad_tag_is_refused() -> None:
 @pytest.mark.parametrize(
     ("volume", "order"),
     [
-        ({"source": "new-volume", "size": 5}, NewVolume(source=Source.NEW, size=5, type_name="standard")),
+        ({"source": "new-volume", "size": 5}, NewVolume(source=VolumeSource.NEW, size=5, type_name="standard")),
         (
             {"source": "image", "image_id": ID, "boot_index": 0, "metadata": {"a": "b"}},
-            NewVolume(source=Source.IMAGE, source_id=ID, type_name="standard", boot_index=0, tags={"a": "b"}),
+            NewVolume(source=VolumeSource.IMAGE, source_id=ID, type_name="standard", boot_index=0, tags={"a": "b"}),
         ),
-        ({"source": "snapshot", "snapshot_id": ID, "size": 5}, NewVolume(source=Source.SNAPSHOT, source_id=ID, size=5)),
+        (
+            {"source": "snapshot", "snapshot_id": ID, "size": 5},
+            NewVolume(source=VolumeSource.SNAPSHOT, source_id=ID, size=5),
+        ),
         (
             {"source": "apptemplate", "apptemplate_id": "wordpress"},
-            NewVolume(source=Source.APPTEMPLATE, source_id="wordpress", type_name="standard"),
+            NewVolume(source=VolumeSource.APPTEMPLATE, source_id="wordpress", type_name="standard"),
         ),
-        ({"source": "existing-volume", "volume_id": ID}, NewVolume(source=Source.EXISTING, source_id=ID)),
+        ({"source": "existing-volume", "volume_id": ID}, NewVolume(source=VolumeSource.EXISTING, source_id=ID)),
     ],
 )
 def test_a_volume_of_each_source_becomes_a_new_volume(volume: dict[str, Any], order: NewVolume) -> None:

@@ -22,7 +22,7 @@ from pileus.api.wire.network.subnets import SubnetView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import tag_views
 from pileus.api.wire.tasks import TaskIds, TaskView
-from pileus.domain.account.prices import Preview, Price
+from pileus.domain.account.prices import Price, PricePreview
 from pileus.domain.account.projects import Project
 from pileus.domain.account.regions import Coordinate, Region
 from pileus.domain.account.user_actions import new_user_action
@@ -139,7 +139,7 @@ METRICS = MetricsView(
     packets_in=1,
     disks=[DiskMetrics(disk_name="vda", read_bytes=1, write_bytes=1, reads=1, writes=1)],
 )
-PREVIEW = Preview(flavor=Price(Decimal("7.3")), volumes={"standard": Price(Decimal(1))})
+PREVIEW = PricePreview(flavor=Price(Decimal("7.3")), volumes={"standard": Price(Decimal(1))})
 
 
 def page(*views: Any) -> Page[Any]:
@@ -164,7 +164,7 @@ def page(*views: Any) -> Page[Any]:
         ("GET", f"{INSTANCE}/metadata", 200, page(*tag_views(TAGS))),
         ("POST", f"{INSTANCE}/metrics", 200, page(METRICS)),
         ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(PREVIEW, the_catalogue())),
-        ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(Preview(), the_catalogue())),
+        ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(PricePreview(), the_catalogue())),
         ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ItemPrice.of(PREVIEW.total, the_catalogue())),
         ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ItemPrice.of(None, the_catalogue())),
     ],

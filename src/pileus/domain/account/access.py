@@ -29,6 +29,6 @@ ALLOWED: dict[Role, frozenset[Access]] = {
 
 
 @cache
-def allowed(role: str, access: Access) -> bool:
+def is_allowed(role: str, access: Access) -> bool:
     """Whether `role` may use a route that asks for `access`."""
     return access in ALLOWED[Role(role)]

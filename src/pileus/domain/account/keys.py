@@ -22,18 +22,18 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
     revoked_at: int | None = None
 
-    def opens(self, token: str, now: int) -> bool:
+    def is_valid_token(self, token: str, now: int) -> bool:
         """Whether `token` is this key and still good; compares in constant time."""
-        same = hmac.compare_digest(self.digest, digest(token))
+        same = hmac.compare_digest(self.digest, hash_token(token))
         return same and self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
-def digest(token: str) -> str:
+def hash_token(token: str) -> str:
     """What is kept of a token. Its secret is random and long, so a plain hash is enough."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def key_id(token: str) -> int | None:
+def parse_key_id(token: str) -> int | None:
     """The number in front of a token, or None if it has not a token's shape."""
     found = TOKEN.fullmatch(token)
     return int(found["id"]) if found else None

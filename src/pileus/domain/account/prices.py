@@ -15,7 +15,7 @@ from pileus.domain.compute.instance_orders import ResourceDemand
 from pileus.domain.compute.instances import Kind
 
 HOURS_PER_MONTH = 730
-SHOWN = Decimal("0.000001")
+AMOUNT_PRECISION = Decimal("0.000001")
 
 
 class Price(Struct, frozen=True, order=True):
@@ -35,7 +35,7 @@ class Price(Struct, frozen=True, order=True):
         return Price(self.per_month * count)
 
 
-class Preview(Struct, frozen=True, kw_only=True):
+class PricePreview(Struct, frozen=True, kw_only=True):
     """What a basket costs, all its `count` servers together; a flavor without a price leaves the total unknown."""
 
     count: int = 1
@@ -59,14 +59,14 @@ class Preview(Struct, frozen=True, kw_only=True):
         return "hide" if self.flavor is None else "show"
 
 
-def hourly(amount: Decimal) -> Price:
+def price_from_hourly(amount: Decimal) -> Price:
     """The price of what is sold by the hour."""
     return Price(amount * HOURS_PER_MONTH)
 
 
 def of_flavor(flavor: Flavor) -> Price | None:
     """What a server of a flavor costs, or None if the catalogue does not say."""
-    return None if flavor.price_per_hour is None else hourly(flavor.price_per_hour)
+    return None if flavor.price_per_hour is None else price_from_hourly(flavor.price_per_hour)
 
 
 def of_volume(catalogue: Catalogue, size: int, type_name: str) -> Price:
@@ -87,24 +87,24 @@ def of_image(catalogue: Catalogue, size: int) -> Price:
 
 def of_floating_ip(catalogue: Catalogue) -> Price:
     """What a floating IP costs."""
-    return hourly(catalogue.prices.floating_ip_per_hour)
+    return price_from_hourly(catalogue.prices.floating_ip_per_hour)
 
 
 def of_external_ip(catalogue: Catalogue) -> Price:
     """What an external address costs."""
-    return hourly(catalogue.prices.external_ip_per_hour)
+    return price_from_hourly(catalogue.prices.external_ip_per_hour)
 
 
-def preview(catalogue: Catalogue, basket: ResourceDemand) -> Preview:
+def preview_price(catalogue: Catalogue, demand: ResourceDemand) -> PricePreview:
     """Reckon what a basket costs: servers to be made, or with a count of 1 one that lives."""
-    flavor = of_flavor(basket.flavor) if basket.flavor else None
-    virtual = basket.flavor is None or basket.flavor.kind == Kind.VM
-    return Preview(
-        count=basket.count,
-        flavor=flavor * basket.count if flavor is not None else None,
-        volumes=_by_type(catalogue, basket),
-        floating_ip=of_floating_ip(catalogue) * (basket.floating_ips * basket.count),
-        external_ip=of_external_ip(catalogue) * (basket.external_ips * basket.count),
+    flavor = of_flavor(demand.flavor) if demand.flavor else None
+    virtual = demand.flavor is None or demand.flavor.kind == Kind.VM
+    return PricePreview(
+        count=demand.count,
+        flavor=flavor * demand.count if flavor is not None else None,
+        volumes=_by_type(catalogue, demand),
+        floating_ip=of_floating_ip(catalogue) * (demand.floating_ips * demand.count),
+        external_ip=of_external_ip(catalogue) * (demand.external_ips * demand.count),
         egress_virtual_per_gb=catalogue.prices.egress_virtual_per_gb if virtual else None,
         egress_baremetal_per_gb=None if virtual else catalogue.prices.egress_baremetal_per_gb,
     )
@@ -112,7 +112,7 @@ def preview(catalogue: Catalogue, basket: ResourceDemand) -> Preview:
 
 def format_amount(amount: Decimal) -> Decimal:
     """An amount as it is told to people and programs: to a millionth."""
-    return amount.quantize(SHOWN, ROUND_HALF_UP)
+    return amount.quantize(AMOUNT_PRECISION, ROUND_HALF_UP)
 
 
 def _by_type(catalogue: Catalogue, basket: ResourceDemand) -> dict[str, Price]:

@@ -13,11 +13,11 @@ from msgspec import Struct
 from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.errors import invalid
 
-GLOBAL = frozenset({"keypair_count", "project_count"})
+GLOBAL_QUOTAS = frozenset({"keypair_count", "project_count"})
 """Counted in all regions together."""
-EVERYWHERE = 0
+ALL_REGIONS = 0
 """Stands for all regions together where a region's number stands otherwise."""
-LARGEST = 2**31 - 1
+MAX_LIMIT = 2**31 - 1
 
 
 class RequestStatus(StrEnum):
@@ -51,37 +51,37 @@ class QuotaThreshold(Struct, frozen=True, kw_only=True):
     revision: int = 1
 
 
-def quota_view(limits: Mapping[str, int], used: Mapping[str, int], *, everywhere: bool) -> dict[str, int]:
+def quota_view(limits: Mapping[str, int], usage: Mapping[str, int], *, is_global: bool) -> dict[str, int]:
     """Limits and usage as the API calls them; a quota that is not limited has only its usage."""
     told: dict[str, int] = {}
-    for name in sorted(QUOTAS & GLOBAL if everywhere else QUOTAS - GLOBAL):
+    for name in sorted(QUOTAS & GLOBAL_QUOTAS if is_global else QUOTAS - GLOBAL_QUOTAS):
         if name in limits:
             told[f"{name}_limit"] = limits[name]
-        told[f"{name}_usage"] = used.get(name, 0)
+        told[f"{name}_usage"] = usage.get(name, 0)
     return told
 
 
-def parse_limits(limits: Mapping[str, int], *, everywhere: bool) -> dict[str, int]:
+def parse_limits(limits: Mapping[str, int], *, is_global: bool) -> dict[str, int]:
     """Limits that a tenant asks for, by the quotas' names; raises Invalid for what there is not."""
-    known = QUOTAS & GLOBAL if everywhere else QUOTAS - GLOBAL
+    known = QUOTAS & GLOBAL_QUOTAS if is_global else QUOTAS - GLOBAL_QUOTAS
     found = {}
     for key, value in limits.items():
         name = key.removesuffix("_limit")
         if not key.endswith("_limit") or name not in known:
             raise invalid(**{key: "There is no such quota"})
-        if not 0 <= value <= LARGEST:
-            raise invalid(**{key: f"Input should be between 0 and {LARGEST}"})
+        if not 0 <= value <= MAX_LIMIT:
+            raise invalid(**{key: f"Input should be between 0 and {MAX_LIMIT}"})
         found[name] = value
     return found
 
 
 def crossed_thresholds(
-    limits: Mapping[str, int], used: Mapping[str, int], asked: Mapping[str, int], threshold: int
+    limits: Mapping[str, int], usage: Mapping[str, int], requested: Mapping[str, int], threshold: int
 ) -> dict[str, dict[str, int]]:
     """The quotas whose usage comes to a threshold (in per cent) by what is asked, as the API tells of them."""
     told = {}
-    for name, number in asked.items():
-        before, limit = used.get(name, 0), limits.get(name)
+    for name, number in requested.items():
+        before, limit = usage.get(name, 0), limits.get(name)
         if limit and number > 0 and 100 * before < threshold * limit <= 100 * (before + number):
             told[f"{name}_limit"] = {"usage": before + number, "limit": limit}
     return told

@@ -16,9 +16,9 @@ from pileus.domain.errors import invalid
 
 MINUTE = 60_000_000
 DAY = 24 * 60 * MINUTE
-LONGEST = 31
+MAX_REPORT_DAYS = 31
 """Days that a report can be about."""
-PLACES = Decimal("0.00001")
+AMOUNT_PRECISION = Decimal("0.00001")
 
 
 class ResourceType(StrEnum):
@@ -33,9 +33,9 @@ class ResourceType(StrEnum):
     VOLUME = "volume"
 
 
-SIZED = {ResourceType.IMAGE: "bytes", ResourceType.SNAPSHOT: "GiB", ResourceType.VOLUME: "GiB"}
+SIZE_UNITS = {ResourceType.IMAGE: "bytes", ResourceType.SNAPSHOT: "GiB", ResourceType.VOLUME: "GiB"}
 """What is paid by size, and the unit of its `last_size`."""
-KINDS = {
+PRICE_FACTS = {
     ResourceType.BAREMETAL: "flavor",
     ResourceType.INSTANCE: "flavor",
     ResourceType.SNAPSHOT: "volume_type",
@@ -69,10 +69,10 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
         return {"uuid": self.resource_id, "type": self.type, "last_name": self.name, **self.facts}
 
     @property
-    def value(self) -> Decimal:
+    def quantity(self) -> Decimal:
         """What is paid for: minutes, or minutes times GiB."""
         minutes = Decimal(self.ended_at - self.started_at) / MINUTE
-        if self.type not in SIZED:
+        if self.type not in SIZE_UNITS:
             return minutes
         size = Decimal(self.facts["last_size"] or 0)
         return minutes * (size / GIB if self.type == ResourceType.IMAGE else size)
@@ -80,7 +80,7 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     def cost(self, catalogue: Catalogue) -> Decimal | None:
         """What it costs by the catalogue's prices of today, or None for a flavor without a price."""
         price = self._price(catalogue)
-        return None if price is None else price.per_month / (HOURS_PER_MONTH * 60) * self.value
+        return None if price is None else price.per_month / (HOURS_PER_MONTH * 60) * self.quantity
 
     def _price(self, catalogue: Catalogue) -> Price | None:
         """The price of one unit over a month."""
@@ -107,60 +107,60 @@ class Window(Struct, frozen=True):
     end: int
 
 
-def window(start: int, end: int, now: int, *, last_day: bool) -> Window:
+def report_window(start: int, end: int, now: int, *, last_day: bool) -> Window:
     """Whole days (UTC) from the first to the last, which counts only if that is asked for; raises Invalid."""
     first, last = start // DAY * DAY, end // DAY * DAY + (DAY if last_day else 0)
     if last < first:
         raise invalid(time_to="It must not be before time_from")
-    if last - first > (LONGEST + 1 if last_day else LONGEST) * DAY:
-        raise invalid(time_to=f"A report is about {LONGEST} days at most")
+    if last - first > (MAX_REPORT_DAYS + 1 if last_day else MAX_REPORT_DAYS) * DAY:
+        raise invalid(time_to=f"A report is about {MAX_REPORT_DAYS} days at most")
     return Window(first, min(last, now))
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class ReportLine(Struct, frozen=True, kw_only=True):
     """One thing, or one kind of things, over a window."""
 
     record: UsageRecord
-    value: Decimal
+    quantity: Decimal
     cost: Decimal | None
     first_seen: int
     last_seen: int
 
 
-def lines(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[Line]:
+def resource_lines(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[ReportLine]:
     """A line for each thing, or several for one whose price has changed; what it was last is what is shown."""
     return _gathered(records, catalogue, lambda its: (its.resource_id, its.type, _kind(its)))
 
 
-def totals(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[Line]:
+def total_lines(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[ReportLine]:
     """A line for each type, region and price."""
     return _gathered(records, catalogue, lambda its: (its.type, its.region_id, _kind(its)))
 
 
 def _kind(record: UsageRecord) -> str:
-    return str(record.facts.get(KINDS.get(ResourceType(record.type), ""), ""))
+    return str(record.facts.get(PRICE_FACTS.get(ResourceType(record.type), ""), ""))
 
 
-def _gathered(records: Iterable[UsageRecord], catalogue: Catalogue, key: Any) -> list[Line]:
+def _gathered(records: Iterable[UsageRecord], catalogue: Catalogue, key: Any) -> list[ReportLine]:
     groups: dict[Any, list[UsageRecord]] = {}
     for record in records:
         groups.setdefault(key(record), []).append(record)
     return [_line(group, catalogue) for group in groups.values()]
 
 
-def _line(group: Sequence[UsageRecord], catalogue: Catalogue) -> Line:
+def _line(group: Sequence[UsageRecord], catalogue: Catalogue) -> ReportLine:
     costs = [record.cost(catalogue) for record in group]
     known = [cost for cost in costs if cost is not None]
-    return Line(
+    return ReportLine(
         record=max(group, key=lambda record: record.ended_at),
-        value=sum((record.value for record in group), Decimal(0)),
+        quantity=sum((record.quantity for record in group), Decimal(0)),
         cost=sum(known, Decimal(0)) if len(known) == len(costs) else None,
         first_seen=min(record.started_at for record in group),
         last_seen=max(record.ended_at for record in group),
     )
 
 
-ORDERS: Mapping[str, Any] = {
+SORT_KEYS: Mapping[str, Any] = {
     "billing_value": lambda line: line.value,
     "first_seen": lambda line: line.first_seen,
     "last_name": lambda line: line.record.name,
@@ -171,12 +171,12 @@ ORDERS: Mapping[str, Any] = {
 }
 
 
-def ordered(found: Iterable[Line], order_by: Sequence[str]) -> list[Line]:
+def sort_lines(lines: Iterable[ReportLine], order_by: Sequence[str]) -> list[ReportLine]:
     """Lines in an order of the API's (`column.direction`, the first one counting most)."""
-    result = sorted(found, key=lambda line: (line.record.type, line.record.resource_id, line.first_seen))
+    result = sorted(lines, key=lambda line: (line.record.type, line.record.resource_id, line.first_seen))
     for each in reversed(order_by):
         column, _, direction = each.partition(".")
-        result.sort(key=ORDERS[column], reverse=direction == "desc")
+        result.sort(key=SORT_KEYS[column], reverse=direction == "desc")
     return result
 
 
@@ -185,9 +185,9 @@ class TagCondition(Struct, frozen=True, kw_only=True):
 
     key: str | None = None
     value: str | None = None
-    strict: bool = False
+    is_exact: bool = False
 
-    def holds(self, tags: Mapping[str, str]) -> bool:
+    def matches(self, tags: Mapping[str, str]) -> bool:
         """Whether one of these tags is like that."""
         return any(self._like(key, value) for key, value in tags.items())
 
@@ -196,10 +196,10 @@ class TagCondition(Struct, frozen=True, kw_only=True):
             return False
         if self.value is None or value == self.value:
             return True
-        return not self.strict and self.value.lower() in value.lower()
+        return not self.is_exact and self.value.lower() in value.lower()
 
 
-class Filter(Struct, frozen=True, kw_only=True):
+class UsageFilter(Struct, frozen=True, kw_only=True):
     """What a report is narrowed down to; None and empty mean that nobody asks."""
 
     projects: Sequence[int] = ()
@@ -210,7 +210,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     field: str | None = None
     values: Sequence[str] = ()
 
-    def holds(self, record: UsageRecord) -> bool:
+    def matches(self, record: UsageRecord) -> bool:
         """Whether a record belongs to the report."""
         return (
             (not self.projects or record.project_id in self.projects)
@@ -223,13 +223,13 @@ class Filter(Struct, frozen=True, kw_only=True):
     def _tagged(self, record: UsageRecord) -> bool:
         if not self.tags:
             return True
-        found = [condition.holds(record.tags) for condition in self.tags]
+        found = [condition.matches(record.tags) for condition in self.tags]
         return all(found) if self.all_tags else any(found)
 
     def _has(self, record: UsageRecord) -> bool:
         return self.field is None or str(record.fields_for_report.get(self.field)) in self.values
 
 
-def rounded(amount: Decimal, *, rounding: bool) -> float:
+def round_amount(amount: Decimal, *, is_rounded: bool) -> float:
     """A number as it is told: to five places, or as precise as it is."""
-    return float(amount.quantize(PLACES) if rounding else amount)
+    return float(amount.quantize(AMOUNT_PRECISION) if is_rounded else amount)

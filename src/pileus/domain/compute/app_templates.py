@@ -40,7 +40,7 @@ class AppTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     region_id: int | None = None
     app_config: list[AppConfig] = field(default_factory=list)
 
-    def configured(self, answers: Mapping[str, Any] | None) -> dict[str, Any]:
+    def complete_answers(self, answers: Mapping[str, Any] | None) -> dict[str, Any]:
         """Complete `answers` by the defaults; raises Invalid where one that is required is missing."""
         defaults = {question.name: question.default for question in self.app_config if question.default is not None}
         complete = {**defaults, **(answers or {})}

@@ -32,7 +32,7 @@ class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     disabled: bool = False
 
     @property
-    def basic(self) -> bool:
+    def is_basic(self) -> bool:
         """Whether it is a shared one."""
         return "-shared-" in self.id
 
@@ -42,16 +42,18 @@ class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.hardware or {"ram": str(self.ram), "vcpus": str(self.vcpus)}
 
     @property
-    def counts(self) -> dict[str, int]:
+    def quota_counts(self) -> dict[str, int]:
         """What one server of it counts against quotas."""
         if self.quotas:
             return self.quotas
         if self.kind == Kind.VM:
-            return {"shared_vm_count": 1} if self.basic else {"vm_count": 1, "cpu_count": self.vcpus, "ram": self.ram}
+            return (
+                {"shared_vm_count": 1} if self.is_basic else {"vm_count": 1, "cpu_count": self.vcpus, "ram": self.ram}
+            )
         return {"baremetal_basic_count": 1} if self.kind == Kind.BAREMETAL else {"gpu_count": 1}
 
 
-def misfit(flavor: Flavor, image: Image | None, template: AppTemplate | None = None) -> str | None:
+def misfit_reason(flavor: Flavor, image: Image | None, template: AppTemplate | None = None) -> str | None:
     """Why an image, or the app template made from it, cannot boot on a flavor; None if it can."""
     if image is None:
         return None

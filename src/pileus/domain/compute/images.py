@@ -91,7 +91,7 @@ class Image(Lockable, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
-    def owned_by(self, place: Place) -> "Image":
+    def require_owned_by(self, place: Place) -> "Image":
         """Itself if it is a place's own; raises Forbidden for a public one."""
         if (self.client_id, self.project_id) != (place.client_id, place.project_id):
             raise Forbidden(f"Image {self.id} is not the project's own: it can be used, but not changed")
@@ -112,6 +112,6 @@ class Image(Lockable, frozen=True, kw_only=True):
         return replace(self.require_unlocked(), status=ImageStatus.DELETING.value, task_id=task_id, updated_at=now)
 
 
-def whole_gib(size: int) -> int:
+def bytes_to_gib(size: int) -> int:
     """As many GiB as bytes need."""
     return -(-size // GIB)

@@ -12,7 +12,7 @@ from pileus.domain.errors import invalid
 from pileus.domain.network.ddos_profiles import NewDdosProfile
 
 
-class Source(StrEnum):
+class VolumeSource(StrEnum):
     """Where a server's volume comes from."""
 
     NEW = "new-volume"
@@ -34,7 +34,7 @@ class InterfaceType(StrEnum):
 class NewVolume(Struct, frozen=True, kw_only=True):
     """A volume to be made or taken; `source_id` is its image's, snapshot's, app template's or its own id."""
 
-    source: Source
+    source: VolumeSource
     source_id: str | None = None
     size: int | None = None
     type_name: str | None = None
@@ -66,7 +66,7 @@ class NewInterface(Struct, frozen=True, kw_only=True):
     port_group: int = 0
 
 
-def source_ids(volumes: Iterable[NewVolume], source: Source) -> list[str]:
+def source_ids(volumes: Iterable[NewVolume], source: VolumeSource) -> list[str]:
     """Return the ids of the sources of one kind that volumes are created from, without duplicates."""
     matching = [volume.source_id for volume in volumes if volume.source == source]
     return list(dict.fromkeys(source_id for source_id in matching if source_id is not None))
@@ -96,7 +96,7 @@ class InstanceOrder(Struct, frozen=True, kw_only=True):
         if self.kinds == (Kind.BAREMETAL,) and len(self.volumes) != 1:
             raise invalid(image_id="Give either image_id or apptemplate_id")
 
-    def groups_of(self, interface: NewInterface) -> Sequence[str]:
+    def security_groups_of(self, interface: NewInterface) -> Sequence[str]:
         """The security groups of an interface: its own, else the order's; none means the project's default one."""
         return interface.security_group_ids or self.security_group_ids
 

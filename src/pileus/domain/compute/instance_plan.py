@@ -12,18 +12,18 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.compute.flavors import Flavor, misfit
+from pileus.domain.compute.flavors import Flavor, misfit_reason
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instance_orders import InstanceOrder, NewDisk, ResourceDemand, Source, resource_demand
-from pileus.domain.compute.instances import Boot, Instance, Kind
+from pileus.domain.compute.instance_orders import InstanceOrder, NewDisk, ResourceDemand, VolumeSource, resource_demand
+from pileus.domain.compute.instances import FirstBoot, Instance, Kind
 from pileus.domain.context import Context
 from pileus.domain.errors import NoCapacity, invalid
-from pileus.domain.names import NAME, NAME_PATTERN, from_template
-from pileus.domain.storage.disks import OrderSources, ResolvedDisk, boot_disk, resolved, with_boot_order
-from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
+from pileus.domain.names import NAME_PATTERN, NAME_REGEX, fill_template
+from pileus.domain.storage.disks import OrderSources, ResolvedDisk, boot_disk, resolve_disk, with_boot_order
+from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device_name
 from pileus.domain.tags import Tag, make_tags, merged, validate_tags
 
-LONGEST = "255.255.255.255"
+LONGEST_ADDRESS = "255.255.255.255"
 
 
 class InstanceSources(Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class InstancePlan(Struct, frozen=True, kw_only=True):
 
     instance: Instance
     volumes: list[Volume] = field(default_factory=list)
-    taken: list[Volume] = field(default_factory=list)
+    existing_volumes: list[Volume] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     tags: dict[str, dict[str, Tag]]
     configuration: dict[str, Any] = field(default_factory=dict)
@@ -50,10 +50,10 @@ class InstancePlan(Struct, frozen=True, kw_only=True):
     def with_name(self, addresses: Sequence[str]) -> "InstancePlan":
         """Fill the name template in all that is named by it."""
         instance = with_name(self.instance, self.instance.name, addresses)
-        volumes = [replace(volume, name=from_template(volume.name, addresses)) for volume in self.volumes]
+        volumes = [replace(volume, name=fill_template(volume.name, addresses)) for volume in self.volumes]
         return replace(self, instance=instance, volumes=volumes)
 
-    def basket(self, order: InstanceOrder, flavor: Flavor) -> ResourceDemand:
+    def demand(self, order: InstanceOrder, flavor: Flavor) -> ResourceDemand:
         """What of it is new, and so is held against quotas."""
         return resource_demand(
             flavor, [NewDisk(volume.size, volume.type_name) for volume in self.volumes], order.interfaces
@@ -62,14 +62,14 @@ class InstancePlan(Struct, frozen=True, kw_only=True):
 
 def with_name(instance: Instance, template: str, addresses: Sequence[str]) -> Instance:
     """Name an instance after its addresses."""
-    return replace(instance, name=from_template(template, addresses))
+    return replace(instance, name=fill_template(template, addresses))
 
 
 def plan_instance(order: InstanceOrder, sources: InstanceSources, ctx: Context, task_id: str) -> InstancePlan:
     """Plan the records of an ordered instance. Raises Invalid, NotFound, Conflict or NoCapacity."""
     name, flavor = _name(order), sources.flavor
     _settled(order, flavor)
-    disks = with_boot_order([resolved(volume, flavor, sources.disks) for volume in order.volumes])
+    disks = with_boot_order([resolve_disk(volume, flavor, sources.disks) for volume in order.volumes])
     boot = boot_disk(disks)
     image = boot.image if boot else None
     _suits(flavor, boot)
@@ -78,7 +78,7 @@ def plan_instance(order: InstanceOrder, sources: InstanceSources, ctx: Context, 
         instance.id: merged(make_tags(_system_tags(boot, task_id).items(), read_only=True), validate_tags(order.tags))
     }
     template = boot.app_template if boot else None
-    answers = template.configured(order.configuration) if template else {}
+    answers = template.complete_answers(order.configuration) if template else {}
     plan = InstancePlan(instance=instance, tags=tags, configuration=answers)
     return plan if flavor.kind != Kind.VM else _with_volumes(plan, disks, sources.disks, ctx, task_id)
 
@@ -123,12 +123,12 @@ def _name(order: InstanceOrder) -> str:
     if order.name and order.name_template:
         raise invalid(name="Give either name or name_template, not both")
     if order.name_template:
-        if not NAME.fullmatch(from_template(order.name_template, [LONGEST])):
+        if not NAME_REGEX.fullmatch(fill_template(order.name_template, [LONGEST_ADDRESS])):
             raise invalid(name_template="It gives no name when {ip_octets}, {two_ip_octets}, {one_ip_octet} are filled")
         return order.name_template
     if not order.name:
         raise invalid(name="Field required")
-    if not NAME.fullmatch(order.name):
+    if not NAME_REGEX.fullmatch(order.name):
         raise invalid(name=f"String should match pattern '{NAME_PATTERN}'")
     return order.name
 
@@ -139,13 +139,15 @@ def _settled(order: InstanceOrder, flavor: Flavor) -> None:
     if order.security_group_ids and any(interface.security_group_ids for interface in order.interfaces):
         raise invalid(security_groups="Give them either for the instance or for its interfaces, not for both")
     sources = {volume.source for volume in order.volumes}
-    if flavor.kind != Kind.VM and (len(order.volumes) != 1 or not sources <= {Source.IMAGE, Source.APPTEMPLATE}):
+    if flavor.kind != Kind.VM and (
+        len(order.volumes) != 1 or not sources <= {VolumeSource.IMAGE, VolumeSource.APPTEMPLATE}
+    ):
         raise invalid(volumes=f"A {flavor.kind} server has no volumes: give one image or app template to install")
 
 
 def _suits(flavor: Flavor, boot: ResolvedDisk | None) -> None:
     """Hold the flavor against what boots on it."""
-    if boot is not None and (reason := misfit(flavor, boot.image, boot.app_template)):
+    if boot is not None and (reason := misfit_reason(flavor, boot.image, boot.app_template)):
         raise invalid(flavor=reason)
 
 
@@ -164,7 +166,7 @@ def _instance(  # noqa: PLR0913, PLR0917  # a record is made of all of them
         task_state="scheduling",
         task_id=task_id,
         creator_task_id=task_id,
-        ssh_key_id=check_ssh_key(sources.ssh_key_id, image),
+        ssh_key_id=require_allowed_ssh_key(sources.ssh_key_id, image),
         placement_group_id=order.placement_group_id,
         boot=_boot(order, windows=(image.os_type if image else flavor.os_type) == "windows"),
         created_at=now,
@@ -172,7 +174,7 @@ def _instance(  # noqa: PLR0913, PLR0917  # a record is made of all of them
     )
 
 
-def check_ssh_key(ssh_key_id: str | None, image: Image | None) -> str | None:
+def require_allowed_ssh_key(ssh_key_id: str | None, image: Image | None) -> str | None:
     """The SSH key itself if an image takes it, or can do without one; raises Invalid."""
     rule = image.ssh_key if image else None
     if rule == "required" and ssh_key_id is None:
@@ -182,17 +184,19 @@ def check_ssh_key(ssh_key_id: str | None, image: Image | None) -> str | None:
     return ssh_key_id
 
 
-def _boot(order: InstanceOrder, *, windows: bool) -> Boot:
+def _boot(order: InstanceOrder, *, windows: bool) -> FirstBoot:
     """What the machine is told; on Linux a password takes the place of user data."""
     if windows and order.username:
         raise invalid(username="A Windows instance takes no username: its password is that of the user Admin")
     if order.username and not order.password:
         raise invalid(password="Field required")  # noqa: S106  # a complaint
     user_data = None if order.password and not windows else order.user_data or None
-    return Boot(user_data=check_user_data(user_data), username=order.username or None, password=order.password or None)
+    return FirstBoot(
+        user_data=require_valid_user_data(user_data), username=order.username or None, password=order.password or None
+    )
 
 
-def check_user_data(user_data: str | None) -> str | None:
+def require_valid_user_data(user_data: str | None) -> str | None:
     """The user data themselves if they are text in base64; raises Invalid."""
     try:
         b64decode("".join((user_data or "").split()), validate=True)
@@ -221,7 +225,7 @@ def _volume(disk: ResolvedDisk, instance_name: str, position: int, ctx: Context,
         held = VolumeStatus.ATTACHING.value
         return replace(disk.existing, status=held, task_id=task_id, updated_at=ctx.now())
     default = f"{instance_name}_bootvolume" if disk.boot_index == 0 else f"{instance_name}_volume{position}"
-    return new_volume(disk, disk.ordered.name or default, ctx, task_id)
+    return new_volume(disk, disk.requested.name or default, ctx, task_id)
 
 
 def _attachment(disk: ResolvedDisk, volume: Volume, position: int, plan: InstancePlan, ctx: Context) -> Attachment:
@@ -229,10 +233,10 @@ def _attachment(disk: ResolvedDisk, volume: Volume, position: int, plan: Instanc
         volume_id=volume.id,
         id=ctx.new_id(),
         instance_id=plan.instance.id,
-        device=device(position),
+        device=device_name(position),
         boot_index=disk.boot_index,
-        delete_on_termination=disk.ordered.delete_on_termination,
-        attachment_tag=disk.ordered.attachment_tag,
+        delete_on_termination=disk.requested.delete_on_termination,
+        attachment_tag=disk.requested.attachment_tag,
         attached_at=ctx.now(),
     )
 
@@ -240,4 +244,4 @@ def _attachment(disk: ResolvedDisk, volume: Volume, position: int, plan: Instanc
 def _volume_tags(disk: ResolvedDisk, found: OrderSources, task_id: str) -> dict[str, Tag]:
     system = make_tags([("task_id", task_id)], read_only=True)
     before = system if disk.existing is None else found.tags.get(disk.existing.id, {})
-    return merged(before, validate_tags(disk.ordered.tags))
+    return merged(before, validate_tags(disk.requested.tags))

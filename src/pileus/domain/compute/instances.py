@@ -69,7 +69,7 @@ class Kind(StrEnum):
     GPU = "gpu"
 
 
-class Action(StrEnum):
+class PowerAction(StrEnum):
     """What can be asked of an instance's power."""
 
     START = "start"
@@ -84,49 +84,49 @@ class PowerTransition(Struct, frozen=True):
     """An action's way: from which statuses, what is shown meanwhile, and where it ends."""
 
     task_type: str
-    allowed: frozenset[Status]
+    allowed_statuses: frozenset[Status]
     task_state: str
-    arrives: Status
-    meanwhile: Status | None = None
+    final_status: Status
+    interim_status: Status | None = None
 
 
-POWER_TRANSITIONS: Mapping[Action, PowerTransition] = {
-    Action.START: PowerTransition("start_vm", frozenset({Status.SHUTOFF}), "powering-on", Status.ACTIVE),
-    Action.STOP: PowerTransition(
+POWER_TRANSITIONS: Mapping[PowerAction, PowerTransition] = {
+    PowerAction.START: PowerTransition("start_vm", frozenset({Status.SHUTOFF}), "powering-on", Status.ACTIVE),
+    PowerAction.STOP: PowerTransition(
         "stop_vm",
         frozenset({Status.ACTIVE, Status.SHUTOFF, Status.RESCUE, Status.ERROR}),
         "powering-off",
         Status.SHUTOFF,
     ),
-    Action.REBOOT: PowerTransition(
+    PowerAction.REBOOT: PowerTransition(
         "soft_reboot_vm", frozenset({Status.ACTIVE}), "rebooting", Status.ACTIVE, Status.REBOOT
     ),
-    Action.REBOOT_HARD: PowerTransition(
+    PowerAction.REBOOT_HARD: PowerTransition(
         "hard_reboot_vm",
         frozenset({Status.ACTIVE, Status.SHUTOFF, Status.ERROR, Status.PAUSED, Status.RESCUE, Status.SUSPENDED}),
         "rebooting_hard",
         Status.ACTIVE,
         Status.HARD_REBOOT,
     ),
-    Action.SUSPEND: PowerTransition(
+    PowerAction.SUSPEND: PowerTransition(
         "suspend_vm", frozenset({Status.ACTIVE, Status.SHUTOFF}), "suspending", Status.SUSPENDED
     ),
-    Action.RESUME: PowerTransition("resume_vm", frozenset({Status.SUSPENDED}), "resuming", Status.ACTIVE),
+    PowerAction.RESUME: PowerTransition("resume_vm", frozenset({Status.SUSPENDED}), "resuming", Status.ACTIVE),
 }
-BAREMETAL_TASK_TYPES: Mapping[Action, str] = {
-    Action.START: "start_bm",
-    Action.STOP: "stop_bm",
-    Action.REBOOT: "soft_reboot_bm",
-    Action.REBOOT_HARD: "hard_reboot_bm",
+BAREMETAL_TASK_TYPES: Mapping[PowerAction, str] = {
+    PowerAction.START: "start_bm",
+    PowerAction.STOP: "stop_bm",
+    PowerAction.REBOOT: "soft_reboot_bm",
+    PowerAction.REBOOT_HARD: "hard_reboot_bm",
 }
 """What the tasks of servers without a hypervisor are called; such a server cannot be suspended."""
 STABLE_STATUSES = frozenset({Status.ACTIVE, Status.SHUTOFF})
 """Where an instance can be made into another, or be moved."""
-PLUGGABLE = STABLE_STATUSES | {Status.PAUSED}
-REBUILDABLE = STABLE_STATUSES | {Status.ERROR}
+INTERFACE_CHANGE_STATUSES = STABLE_STATUSES | {Status.PAUSED}
+REBUILDABLE_STATUSES = STABLE_STATUSES | {Status.ERROR}
 
 
-class Boot(Struct, frozen=True, kw_only=True):
+class FirstBoot(Struct, frozen=True, kw_only=True):
     """What a machine is told at its first boot; forgotten once it has booted."""
 
     user_data: str | None = None
@@ -162,7 +162,7 @@ class Instance(Lockable, frozen=True, kw_only=True):
     host: str | None = None
     isolated: bool = False
     isolation_reason: str | None = None
-    boot: Boot = field(default_factory=Boot)
+    boot: FirstBoot = field(default_factory=FirstBoot)
     created_at: int
     changed_at: int
     revision: int = 1
@@ -173,7 +173,7 @@ class Instance(Lockable, frozen=True, kw_only=True):
         return Place(self.client_id, self.project_id, self.region_id)
 
     @property
-    def virtual(self) -> bool:
+    def is_virtual(self) -> bool:
         """Whether it is a virtual machine: bare metal and GPU servers are not."""
         return self.kind == Kind.VM
 
@@ -186,24 +186,24 @@ class Instance(Lockable, frozen=True, kw_only=True):
         """Let a task hold it; raises Conflict if one does."""
         return replace(self.require_unlocked(), task_id=task_id, task_state=task_state)
 
-    def task_type(self, action: Action) -> str:
+    def task_type(self, action: PowerAction) -> str:
         """What the task of an action is called; raises Conflict for one that such an instance cannot do."""
-        if not self.virtual and action not in BAREMETAL_TASK_TYPES:
+        if not self.is_virtual and action not in BAREMETAL_TASK_TYPES:
             raise Conflict(f"Cannot {action} instance {self.id}: bare metal servers cannot be suspended")
         return BAREMETAL_TASK_TYPES[action] if self.kind == Kind.BAREMETAL else POWER_TRANSITIONS[action].task_type
 
-    def starting_action(self, action: Action, task_id: str, now: int) -> "Instance":
+    def starting_action(self, action: PowerAction, task_id: str, now: int) -> "Instance":
         """Enter the in-between state of `action`, held by a task; raises Conflict where that is not possible now."""
         move = POWER_TRANSITIONS[action]
         self.task_type(action)
-        if self.require_unlocked().status not in move.allowed:
+        if self.require_unlocked().status not in move.allowed_statuses:
             raise Conflict(f"Cannot {action} instance {self.id} in status {self.status}{self._instead()}")
         held = self.locked(task_id, move.task_state)
-        return held.with_status(move.meanwhile, now) if move.meanwhile else held
+        return held.with_status(move.interim_status, now) if move.interim_status else held
 
     def _instead(self) -> str:
-        able = [each for each, move in POWER_TRANSITIONS.items() if self.status in move.allowed]
-        ours = [each for each in able if self.virtual or each in BAREMETAL_TASK_TYPES]
+        able = [each for each, move in POWER_TRANSITIONS.items() if self.status in move.allowed_statuses]
+        ours = [each for each in able if self.is_virtual or each in BAREMETAL_TASK_TYPES]
         return f": it can {', '.join(ours)}" if ours else ""
 
     def resizing(self, flavor_id: str, task_id: str, now: int) -> "Instance":
@@ -211,30 +211,30 @@ class Instance(Lockable, frozen=True, kw_only=True):
 
         The new flavor counts from now on, so that quotas and room cannot be given away twice.
         """
-        if not self.virtual:
+        if not self.is_virtual:
             raise Conflict(f"Cannot resize instance {self.id}: bare metal servers cannot be resized")
         if self.require_unlocked().status not in STABLE_STATUSES:
             raise Conflict(f"Cannot resize instance {self.id} in status {self.status}")
         held = self.locked(task_id, "resize_prep").with_status(Status.RESIZE, now)
         return replace(held, flavor_id=flavor_id)
 
-    def rebuilding(self, boot: Boot, task_id: str, now: int) -> "Instance":
+    def rebuilding(self, boot: FirstBoot, task_id: str, now: int) -> "Instance":
         """Have an image installed anew, held by a task; raises Conflict where that is not possible now."""
-        if self.virtual:
+        if self.is_virtual:
             raise Conflict(f"Cannot rebuild instance {self.id}: only bare metal servers can be rebuilt")
-        if self.require_unlocked().status not in REBUILDABLE:
+        if self.require_unlocked().status not in REBUILDABLE_STATUSES:
             raise Conflict(f"Cannot rebuild instance {self.id} in status {self.status}")
         return replace(self.locked(task_id, "rebuilding").with_status(Status.REBUILD, now), boot=boot)
 
     def changing_interfaces(self, task_id: str) -> "Instance":
         """Be held by the task that gives or takes an interface; raises Conflict where that is not possible now."""
-        if self.require_unlocked().status not in PLUGGABLE:
+        if self.require_unlocked().status not in INTERFACE_CHANGE_STATUSES:
             raise Conflict(f"Cannot change the interfaces of instance {self.id} in status {self.status}")
         return self.locked(task_id)
 
     def entering_group(self, group_id: str, task_id: str) -> "Instance":
         """Be held by the task that puts it into a placement group; raises Conflict where that is not possible now."""
-        if not self.virtual:
+        if not self.is_virtual:
             raise Conflict(f"Instance {self.id} is a bare metal server: it cannot be in a placement group")
         if self.placement_group_id is not None:
             raise Conflict(f"Instance {self.id} is in placement group {self.placement_group_id} already")
@@ -248,9 +248,9 @@ class Instance(Lockable, frozen=True, kw_only=True):
             raise Conflict(f"Instance {self.id} is in no placement group")
         return self.locked(task_id)
 
-    def check_security_groups_allowed(self) -> "Instance":
+    def require_security_groups_allowed(self) -> "Instance":
         """Itself if security groups can guard it; raises Conflict for bare metal."""
-        if not self.virtual:
+        if not self.is_virtual:
             raise Conflict(f"No security group can guard instance {self.id}: it is a bare metal server")
         return self
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from pileus.domain.errors import Invalid, invalid
 
 # How many fields follow the type in the key itself, for each type that servers of today or of yesterday accept.
-FIELDS = {
+FIELD_COUNTS = {
     "ssh-rsa": 2,
     "ssh-dss": 4,
     "ssh-ed25519": 1,
@@ -19,7 +19,7 @@ FIELDS = {
     "sk-ssh-ed25519@openssh.com": 2,
     "sk-ecdsa-sha2-nistp256@openssh.com": 3,
 }
-LENGTH = 4
+LENGTH_BYTES = 4
 
 
 class SSHKey(Struct, frozen=True, kw_only=True):
@@ -50,14 +50,14 @@ def _blob(public_key: str) -> bytes:
     if len(words) < 2:  # noqa: PLR2004  # a type and a key
         raise _nonsense("it must be one line: a type, the key in base64 and perhaps a comment")
     kind, text = words[:2]
-    if kind not in FIELDS:
-        raise _nonsense(f"its type must be one of {', '.join(sorted(FIELDS))}")
+    if kind not in FIELD_COUNTS:
+        raise _nonsense(f"its type must be one of {', '.join(sorted(FIELD_COUNTS))}")
     try:
         blob = b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise _nonsense("the key is not base64") from None
     fields = _fields(blob)
-    if fields[:1] != [kind.encode()] or len(fields) != FIELDS[kind] + 1 or not all(fields[1:]):
+    if fields[:1] != [kind.encode()] or len(fields) != FIELD_COUNTS[kind] + 1 or not all(fields[1:]):
         raise _nonsense(f"the key is not that of an {kind}")
     return blob
 
@@ -66,10 +66,10 @@ def _fields(blob: bytes) -> list[bytes]:
     """Cut a key into its fields, each led by its length; empty if they do not add up."""
     fields = []
     while blob:
-        end = LENGTH + int.from_bytes(blob[:LENGTH], "big")
+        end = LENGTH_BYTES + int.from_bytes(blob[:LENGTH_BYTES], "big")
         if len(blob) < end:
             return []
-        fields.append(blob[LENGTH:end])
+        fields.append(blob[LENGTH_BYTES:end])
         blob = blob[end:]
     return fields
 

@@ -21,7 +21,7 @@ class FloatingIPStatus(StrEnum):
     DOWN = "DOWN"
 
 
-class Target(Struct, frozen=True):
+class FloatingIPTarget(Struct, frozen=True):
     """Where a floating IP leads: an address of a port, by way of a router if one is known. All None: nowhere."""
 
     port_id: str | None = None
@@ -56,15 +56,15 @@ class FloatingIP(Lockable, frozen=True, kw_only=True):
     revision: int = 1
 
     @property
-    def target(self) -> Target:
+    def target(self) -> FloatingIPTarget:
         """Where it leads."""
-        return Target(self.port_id, self.fixed_ip_address, self.router_id)
+        return FloatingIPTarget(self.port_id, self.fixed_ip_address, self.router_id)
 
     def with_address(self, ip: str) -> "FloatingIP":
         """Have an address."""
         return replace(self, floating_ip_address=ip)
 
-    def associated_with(self, target: Target, now: int) -> "FloatingIP":
+    def associated_with(self, target: FloatingIPTarget, now: int) -> "FloatingIP":
         """Lead there, or nowhere, held by no task."""
         status = FloatingIPStatus.ACTIVE if target.port_id else FloatingIPStatus.DOWN
         return replace(
@@ -78,17 +78,21 @@ class FloatingIP(Lockable, frozen=True, kw_only=True):
         )
 
 
-def choose_fixed_address(port: Port, lines: Iterable[AssignedAddress], wanted: str | None) -> AssignedAddress:
+def choose_fixed_address(
+    port: Port, addresses: Iterable[AssignedAddress], fixed_ip_address: str | None
+) -> AssignedAddress:
     """The line of a port's address that a floating IP is to lead to: the one wanted, or the first IPv4 one.
 
     Raises Invalid where the port has none such.
     """
-    own = [line for line in lines if ip_address(line.ip).version == 4]  # noqa: PLR2004  # the protocol's number
-    if wanted is not None:
-        own = [line for line in own if line.ip == _spelled(wanted)]
+    own = [line for line in addresses if ip_address(line.ip).version == 4]  # noqa: PLR2004  # the protocol's number
+    if fixed_ip_address is not None:
+        own = [line for line in own if line.ip == _spelled(fixed_ip_address)]
     if not own:
-        what = "IPv4 address" if wanted is None else f"IPv4 address {wanted}"
-        raise invalid(**{"port_id" if wanted is None else "fixed_ip_address": f"Port {port.id} has no {what}"})
+        what = "IPv4 address" if fixed_ip_address is None else f"IPv4 address {fixed_ip_address}"
+        raise invalid(
+            **{"port_id" if fixed_ip_address is None else "fixed_ip_address": f"Port {port.id} has no {what}"}
+        )
     return min(own, key=lambda line: ip_address(line.ip).packed)
 
 

@@ -21,9 +21,9 @@ class AttachedInterface(Struct, frozen=True, kw_only=True):
     new_floating_ip: bool = False
 
 
-def check_attachable(instance: Instance, interface: NewInterface) -> NewInterface:
+def require_attachable_interface(instance: Instance, interface: NewInterface) -> NewInterface:
     """The interface itself, if such an instance can be given one while it lives; raises Invalid."""
-    if not instance.virtual and interface.type == InterfaceType.EXTERNAL:
+    if not instance.is_virtual and interface.type == InterfaceType.EXTERNAL:
         raise invalid(type="A bare metal server cannot be given a public interface later")
     return interface
 
@@ -33,7 +33,7 @@ def next_position(ports: Iterable[Port]) -> int:
     return max((port.position for port in ports), default=-1) + 1
 
 
-def public_address(network: Network | None, addresses: Sequence[str]) -> str:
+def choose_public_address(network: Network | None, addresses: Sequence[str]) -> str:
     """The address of an interface to be protected, by preference an IPv4 one; raises Invalid if it is private."""
     if network is None or not network.external:
         raise invalid(ddos_profile="Only a public address can be protected")
@@ -48,7 +48,7 @@ def port_to_detach(ports: Iterable[Port], port_id: str) -> Port:
     raise not_found("Port", port_id)
 
 
-def check_address(port: Port, lines: Iterable[AssignedAddress], ip_address: str) -> None:
+def check_port_address(port: Port, lines: Iterable[AssignedAddress], ip_address: str) -> None:
     """Return if an address is one of the port's; raises Invalid."""
     try:
         wanted = canonical_ip(ip_address)

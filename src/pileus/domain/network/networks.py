@@ -14,9 +14,9 @@ from pileus.domain.errors import Forbidden, NoCapacity, invalid
 from pileus.domain.locks import Lockable
 from pileus.domain.places import Place
 
-VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dual": (4, 6)}
-MTU = {"vlan": 1500, "vxlan": 1450}
-SEGMENTS = {"vlan": range(1, 4095), "vxlan": range(1, 2**24)}
+IP_VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dual": (4, 6)}
+MTUS = {"vlan": 1500, "vxlan": 1450}
+SEGMENTATION_IDS = {"vlan": range(1, 4095), "vxlan": range(1, 2**24)}
 """The numbers that tell a region's networks of one type apart on the wire."""
 
 Address = IPv4Address | IPv6Address
@@ -53,7 +53,7 @@ class Network(Lockable, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
-    def owned_by(self, place: Place) -> "Network":
+    def require_owned_by(self, place: Place) -> "Network":
         """Itself if it is a place's own; raises Forbidden for one that is only lent to it."""
         if (self.client_id, self.project_id) != (place.client_id, place.project_id):
             raise Forbidden(f"Network {self.id} is not the project's own: it can be used, but not changed")
@@ -95,7 +95,7 @@ class Subnet(Lockable, frozen=True, kw_only=True):
     revision: int = 1
 
     @property
-    def total(self) -> int:
+    def total_addresses(self) -> int:
         """How many addresses it can give."""
         network = ip_network(self.cidr)
         kept = {address for address in self.reserved_addresses(network) if address in network}
@@ -117,7 +117,7 @@ def canonical_ip(ip: str) -> str:
     return str(ip_address(ip))
 
 
-def next_free(subnet: Subnet, used: Container[str], after: str | None = None) -> str | None:
+def next_free_address(subnet: Subnet, used: Container[str], after: str | None = None) -> str | None:
     """The first address not in use, counted on from `after` and then from the start; None when all are."""
     gateway = ip_address(subnet.gateway_ip) if subnet.gateway_ip is not None else None
     for address in _from(ip_network(subnet.cidr), after):
@@ -130,7 +130,7 @@ def next_free(subnet: Subnet, used: Container[str], after: str | None = None) ->
 def has_choice(subnets: Iterable[Subnet], family: str | None = "ipv4") -> bool:
     """Whether there is more than one subnet to choose from, so that it matters how full each is."""
     there = [subnet.ip_version for subnet in subnets]
-    return any(there.count(version) > 1 for version in VERSIONS[family or "ipv4"])
+    return any(there.count(version) > 1 for version in IP_VERSIONS[family or "ipv4"])
 
 
 def choose_subnets(subnets: Iterable[tuple[Subnet, int]], family: str | None = "ipv4") -> list[Subnet]:
@@ -139,11 +139,11 @@ def choose_subnets(subnets: Iterable[tuple[Subnet, int]], family: str | None = "
     Raises Invalid where the network has no subnet of the family, and NoCapacity where those that it has are full.
     """
     known = list(subnets)
-    return [_widest(known, version) for version in VERSIONS[family or "ipv4"]]
+    return [_widest(known, version) for version in IP_VERSIONS[family or "ipv4"]]
 
 
 def _widest(subnets: Sequence[tuple[Subnet, int]], version: int) -> Subnet:
-    fitting = [(subnet, subnet.total - used) for subnet, used in subnets if subnet.ip_version == version]
+    fitting = [(subnet, subnet.total_addresses - used) for subnet, used in subnets if subnet.ip_version == version]
     if not fitting:
         raise invalid(ip_family=f"The network has no IPv{version} subnet")
     subnet, free = max(fitting, key=itemgetter(1))
@@ -160,17 +160,17 @@ def _from(network: Cidr, after: str | None) -> Iterator[Address]:
     yield from (kind(number) for number in range(first, start))
 
 
-def segments(network_type: str, seed: str) -> Iterator[int]:
+def segmentation_ids(network_type: str, seed: str) -> Iterator[int]:
     """Every number that a network of a type can have, beginning anywhere, but at the same for the same seed."""
-    numbers = SEGMENTS[network_type]
+    numbers = SEGMENTATION_IDS[network_type]
     start = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % len(numbers)
     return chain(numbers[start:], numbers[:start])
 
 
-def starting_point(subnet: Subnet, seed: str) -> str:
+def first_candidate(subnet: Subnet, seed: str) -> str:
     """Where in a subnet to begin looking for a free address: anywhere, but the same for the same seed."""
     network = ip_network(subnet.cidr)
-    spread = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % max(subnet.total, 1)
+    spread = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % max(subnet.total_addresses, 1)
     return str(network.network_address + spread)
 
 

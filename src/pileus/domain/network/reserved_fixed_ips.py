@@ -14,7 +14,7 @@ from pileus.domain.errors import Conflict, invalid
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
 
-MOST_PAIRS = 10
+MAX_ADDRESS_PAIRS = 10
 """Further addresses that one port may speak as."""
 
 
@@ -67,7 +67,7 @@ class ReservedFixedIPFilter(Struct, frozen=True, kw_only=True):
     ip_address: str | None = None
     vip_only: bool = False
 
-    def holds(self, one: ReservedFixedIP) -> bool:
+    def matches(self, one: ReservedFixedIP) -> bool:
         """Whether one of them is wanted."""
         return (
             not (self.available_only and one.instance_ids)
@@ -79,7 +79,7 @@ class ReservedFixedIPFilter(Struct, frozen=True, kw_only=True):
         )
 
 
-ORDERS: dict[str, Callable[[ReservedFixedIP], tuple[int, ...] | str | int]] = {
+SORT_KEYS: dict[str, Callable[[ReservedFixedIP], tuple[int, ...] | str | int]] = {
     "created_at": lambda one: one.port.created_at,
     "fixed_ip_address": lambda one: min(
         ((address.version, int(address)) for address in (ip_address(line.ip) for line in one.addresses)), default=(0, 0)
@@ -95,22 +95,22 @@ def filter_and_sort(
 ) -> list[ReservedFixedIP]:
     """Those that are wanted, in an order of the API's (`column.direction`)."""
     column, _, direction = order_by.partition(".")
-    chosen = sorted(filter(wanted.holds, found), key=lambda one: one.port.id)
-    return sorted(chosen, key=ORDERS[column], reverse=direction == "desc")
+    chosen = sorted(filter(wanted.matches, found), key=lambda one: one.port.id)
+    return sorted(chosen, key=SORT_KEYS[column], reverse=direction == "desc")
 
 
-def candidates(vip: ReservedFixedIP, ports: Iterable[Port]) -> list[Port]:
+def vip_candidates(vip: ReservedFixedIP, ports: Iterable[Port]) -> list[Port]:
     """The ports of instances that could be connected to a virtual IP: those in its network that are not yet."""
-    return [port for port in ports if port.network_id == vip.network.id and not connected(vip, port)]
+    return [port for port in ports if port.network_id == vip.network.id and not is_connected(vip, port)]
 
 
-def connected(vip: ReservedFixedIP, port: Port) -> bool:
+def is_connected(vip: ReservedFixedIP, port: Port) -> bool:
     """Whether a port may speak as a virtual IP."""
     own = {line.ip for line in vip.addresses}
     return any(pair.ip_address in own for pair in port.allowed_address_pairs)
 
 
-def checked_vip(vip: ReservedFixedIP) -> ReservedFixedIP:
+def require_vip(vip: ReservedFixedIP) -> ReservedFixedIP:
     """Itself if it is a virtual IP that no task holds; raises Conflict."""
     vip.port.require_unlocked()
     if not vip.port.is_vip:
@@ -118,28 +118,28 @@ def checked_vip(vip: ReservedFixedIP) -> ReservedFixedIP:
     return vip
 
 
-def add_vip_pair(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
+def pairs_with_vip(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
     """The address pairs of a port that is to be connected; raises Invalid."""
     if port.network_id != vip.network.id or port.instance_id is None:
         raise invalid(port_ids=f"Port {port.id} is not one of an instance in network {vip.network.id}")
     pairs = [*port.allowed_address_pairs, *(AddressPair(line.ip, port.mac_address) for line in vip.addresses)]
-    if len(pairs) > MOST_PAIRS:
-        raise invalid(port_ids=f"Port {port.id} speaks as {MOST_PAIRS} other addresses already")
+    if len(pairs) > MAX_ADDRESS_PAIRS:
+        raise invalid(port_ids=f"Port {port.id} speaks as {MAX_ADDRESS_PAIRS} other addresses already")
     return pairs
 
 
-def drop_vip_pair(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
+def pairs_without_vip(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
     """The address pairs of a port that is to be connected no more."""
     own = {line.ip for line in vip.addresses}
     return [pair for pair in port.allowed_address_pairs if pair.ip_address not in own]
 
 
-def changes(
+def plan_vip_changes(
     vip: ReservedFixedIP, now: Iterable[Port], wanted: Collection[Port], *, keep: bool
 ) -> list[tuple[Port, list[AddressPair]]]:
     """The ports that change, with their new pairs, for a virtual IP to have those wanted; `keep` those it has."""
     ids = {port.id for port in wanted}
     there = list(now)
-    joining = [(port, add_vip_pair(vip, port)) for port in wanted if not connected(vip, port)]
-    leaving = [] if keep else [(port, drop_vip_pair(vip, port)) for port in there if port.id not in ids]
+    joining = [(port, pairs_with_vip(vip, port)) for port in wanted if not is_connected(vip, port)]
+    leaving = [] if keep else [(port, pairs_without_vip(vip, port)) for port in there if port.id not in ids]
     return [*joining, *leaving]

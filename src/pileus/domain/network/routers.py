@@ -14,8 +14,8 @@ from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AssignedAddress
 from pileus.domain.network.subnets import overlaps
 
-SUFFIX = "_router"
-LONGEST_NAME = 63
+NAME_SUFFIX = "_router"
+MAX_NAME_LENGTH = 63
 
 
 class RouterStatus(StrEnum):
@@ -90,7 +90,7 @@ class Router(Lockable, frozen=True, kw_only=True):
         """Apply a patch."""
         return replace(self, **patch)
 
-    def changes(self, patch: RouterPatch) -> RouterPatch:
+    def effective_patch(self, patch: RouterPatch) -> RouterPatch:
         """The part of a patch that changes something."""
         after = self.patched(patch)
         kept = cast("RouterPatch", {name: value for name, value in patch.items() if getattr(self, name) != value})
@@ -120,12 +120,12 @@ class RouterInterface(Struct, frozen=True):
 
 def default_router_name(network: Network) -> str:
     """The name of the router that is made together with a network."""
-    return network.name[: LONGEST_NAME - len(SUFFIX)] + SUFFIX
+    return network.name[: MAX_NAME_LENGTH - len(NAME_SUFFIX)] + NAME_SUFFIX
 
 
-def check_can_join(subnet: Subnet, joined: Iterable[Subnet]) -> Subnet:
+def check_subnet_attachable(subnet: Subnet, attached: Iterable[Subnet]) -> Subnet:
     """The subnet itself if a router may join it with those that it joins already; raises Conflict or Invalid."""
-    for other in joined:
+    for other in attached:
         if other.id == subnet.id:
             raise Conflict(f"Subnet {subnet.id} is attached to the router already")
         if overlaps(subnet, other):
@@ -133,12 +133,12 @@ def check_can_join(subnet: Subnet, joined: Iterable[Subnet]) -> Subnet:
     return subnet
 
 
-def check_next_hops(routes: Iterable[Route], joined: Collection[Subnet], own: Collection[str]) -> None:
+def check_next_hops(routes: Iterable[Route], subnets: Collection[Subnet], own_addresses: Collection[str]) -> None:
     """Return if a router reaches the next hop of every route, in the subnets it joins; raises Invalid."""
     for route in routes:
-        if route.nexthop in own:
+        if route.nexthop in own_addresses:
             raise invalid(nexthop=f"Address {route.nexthop} is the router's own")
-        if not any(_uses(route, subnet) for subnet in joined):
+        if not any(_uses(route, subnet) for subnet in subnets):
             raise invalid(nexthop=f"Address {route.nexthop} is in no subnet of the router")
 
 

@@ -6,10 +6,10 @@ from typing import ClassVar, Self
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.locks import Lockable
 from pileus.domain.network.ports import Port
-from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, replace_rules
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, plan_rules
 from pileus.domain.places import Place
 
-Asked = Iterable[tuple[str | None, Sequence[str]]]
+GroupsByPort = Iterable[tuple[str | None, Sequence[str]]]
 """Names of security groups for a port, or for all ports where it is None."""
 
 DEFAULT_RULES = (("ingress", "icmp", None), ("ingress", "tcp", 22), ("ingress", "tcp", 3389), ("egress", None, None))
@@ -38,7 +38,7 @@ class SecurityGroup(Lockable, frozen=True, kw_only=True):
             raise Conflict(f"Security group {self.name} is locked by task {self.task_id}")
         return self
 
-    def removable(self, ports: int, referring: str | None) -> "SecurityGroup":
+    def require_removable(self, ports: int, referring: str | None) -> "SecurityGroup":
         """Itself if it can go, given how many ports it guards and a group that speaks of it; raises Conflict."""
         if self.is_default:
             raise Conflict(f"Security group {self.name} is the project's default one: it stays")
@@ -59,13 +59,13 @@ def default_rules(group: SecurityGroup) -> list[NewRule]:
     ]
 
 
-def groups_to_add(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]:
+def groups_to_add(ports: Sequence[Port], requests: GroupsByPort) -> list[tuple[Port, str]]:
     """Which port is to get which group, by name; raises NotFound for another's port, Conflict where none can have one.
 
     What is asked for all ports leaves out those without port security.
     """
     pairs = []
-    for port_id, names in asked:
+    for port_id, names in requests:
         secured = [port for port in _aimed(ports, port_id) if port.port_security_enabled]
         if names and not secured:
             where = f"port {port_id}" if port_id else "any port of the instance"
@@ -74,12 +74,12 @@ def groups_to_add(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]
     return pairs
 
 
-def groups_to_remove(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]:
+def groups_to_remove(ports: Sequence[Port], requests: GroupsByPort) -> list[tuple[Port, str]]:
     """Which port is to lose which group; raises NotFound for another's port."""
-    return [(port, name) for port_id, names in asked for port in _aimed(ports, port_id) for name in names]
+    return [(port, name) for port_id, names in requests for port in _aimed(ports, port_id) for name in names]
 
 
-def single_group(name: str, found: Sequence[SecurityGroup]) -> SecurityGroup:
+def require_single_group(name: str, found: Sequence[SecurityGroup]) -> SecurityGroup:
     """The group of that name; raises NotFound, or Conflict where there are several or a task holds it."""
     if not found:
         raise not_found("Security group", name)
@@ -114,7 +114,9 @@ def new_group(  # noqa: PLR0913  # each is a fact of its own
     )
 
 
-def default_group(place: Place, new_id: Callable[[], str], now: int) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
+def new_default_group(
+    place: Place, new_id: Callable[[], str], now: int
+) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
     """A project's first group, with the rules that it has at first."""
     group = new_group(place, new_id, now, "default", description="Default security group", is_default=True)
-    return group, replace_rules(group.id, default_rules(group), [], new_id, now)
+    return group, plan_rules(group.id, default_rules(group), [], new_id, now)

@@ -12,7 +12,7 @@ from pileus.domain.errors import invalid
 from pileus.domain.network.networks import Address, Cidr, Network, Route, Subnet
 
 PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
-TOLD = ("gateway_ip", "enable_dhcp", "dns_nameservers", "host_routes")
+HOST_FIELDS = ("gateway_ip", "enable_dhcp", "dns_nameservers", "host_routes")
 """What hosts on a subnet are told."""
 NOT_AN_ADDRESS = "value is not a valid IPv4 or IPv6 address"
 NOT_A_NETWORK = "value is not a valid IPv4 or IPv6 network"
@@ -60,8 +60,8 @@ def plan_subnet(new: NewSubnet, network: Network, others: Iterable[Subnet], ctx:
         ip_version=cidr.version,
         gateway_ip=_gateway(cidr, new.gateway_ip),
         enable_dhcp=new.enable_dhcp,
-        dns_nameservers=addresses(new.dns_nameservers or ()),
-        host_routes=routes(new.host_routes, cidr.version),
+        dns_nameservers=normalize_addresses(new.dns_nameservers or ()),
+        host_routes=normalize_routes(new.host_routes, cidr.version),
         task_id=task_id,
         creator_task_id=task_id,
         created_at=now,
@@ -75,13 +75,15 @@ def patched(subnet: Subnet, patch: SubnetPatch, now: int) -> Subnet:
     if "gateway_ip" in patch:
         gateway_ip = _gateway(ip_network(subnet.cidr), patch["gateway_ip"])
     if "host_routes" in patch:
-        host_routes = routes(patch["host_routes"], subnet.ip_version)
+        host_routes = normalize_routes(patch["host_routes"], subnet.ip_version)
     after = replace(
         subnet,
         name=patch.get("name", subnet.name),
         gateway_ip=gateway_ip,
         enable_dhcp=patch.get("enable_dhcp", subnet.enable_dhcp),
-        dns_nameservers=addresses(patch["dns_nameservers"]) if "dns_nameservers" in patch else subnet.dns_nameservers,
+        dns_nameservers=normalize_addresses(patch["dns_nameservers"])
+        if "dns_nameservers" in patch
+        else subnet.dns_nameservers,
         host_routes=host_routes,
     )
     return replace(after, updated_at=now) if after != subnet else subnet
@@ -89,7 +91,7 @@ def patched(subnet: Subnet, patch: SubnetPatch, now: int) -> Subnet:
 
 def same_for_hosts(one: Subnet, other: Subnet) -> bool:
     """Whether two states of a subnet are alike to the hosts on it."""
-    return all(getattr(one, name) == getattr(other, name) for name in TOLD)
+    return all(getattr(one, name) == getattr(other, name) for name in HOST_FIELDS)
 
 
 def overlaps(one: Subnet, other: Subnet) -> bool:
@@ -97,12 +99,12 @@ def overlaps(one: Subnet, other: Subnet) -> bool:
     return one.ip_version == other.ip_version and _meet(ip_network(one.cidr), ip_network(other.cidr))
 
 
-def routes(given: Iterable[Route], version: int | None = None) -> list[Route]:
+def normalize_routes(given: Iterable[Route], version: int | None = None) -> list[Route]:
     """Routes in the one spelling that records use, of one IP version if that is named; raises Invalid."""
     return [_route(each, version) for each in given]
 
 
-def address(field: str, text: str) -> Address:
+def parse_address(field: str, text: str) -> Address:
     """Read an address that a field holds; raises Invalid."""
     try:
         # An address with a zone (fe80::1%eth0) means nothing elsewhere.
@@ -111,13 +113,13 @@ def address(field: str, text: str) -> Address:
         raise invalid(**{field: NOT_AN_ADDRESS}) from None
 
 
-def addresses(given: Iterable[str]) -> list[str]:
+def normalize_addresses(given: Iterable[str]) -> list[str]:
     """Addresses of name servers in the one spelling that records use; raises Invalid."""
-    return [str(address("dns_nameservers", each)) for each in given]
+    return [str(parse_address("dns_nameservers", each)) for each in given]
 
 
 def _route(route: Route, version: int | None) -> Route:
-    nexthop = address("nexthop", route.nexthop)
+    nexthop = parse_address("nexthop", route.nexthop)
     try:
         destination = ip_network(route.destination)
     except ValueError:
@@ -161,7 +163,7 @@ def _gateway(cidr: Cidr, wanted: str | UnsetType | None) -> str | None:
         return None
     if isinstance(wanted, UnsetType):
         return str(cidr.network_address + 1)
-    gateway = address("gateway_ip", wanted)
+    gateway = parse_address("gateway_ip", wanted)
     if gateway not in cidr or gateway in {cidr.network_address, cidr.broadcast_address}:
         raise invalid(gateway_ip=f"The gateway must be an address of {cidr} between its edges")
     return str(gateway)

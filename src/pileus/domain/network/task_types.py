@@ -3,7 +3,7 @@
 from msgspec import UNSET, Struct, UnsetType, field
 
 from pileus.domain.network.ddos_profiles import DdosProfile
-from pileus.domain.network.floating_ips import Target
+from pileus.domain.network.floating_ips import FloatingIPTarget
 from pileus.domain.network.networks import NetworkPatch
 from pileus.domain.network.ports import AddressPair
 from pileus.domain.network.routers import RouterPatch
@@ -67,7 +67,7 @@ class UpdateFloatingIPArgs(Struct, frozen=True, kw_only=True):
     """A floating IP, its new target (None: unchanged), and a merge patch of its tags."""
 
     floating_ip_id: str
-    target: Target | None = None
+    target: FloatingIPTarget | None = None
     tags: dict[str, str | None] | UnsetType | None = UNSET
 
 

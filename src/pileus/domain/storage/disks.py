@@ -10,7 +10,7 @@ from pileus.domain.catalogue import image_id
 from pileus.domain.compute.app_templates import AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instance_orders import NewVolume, Source
+from pileus.domain.compute.instance_orders import NewVolume, VolumeSource
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.storage.volume_types import VolumeType
 from pileus.domain.storage.volumes import Snapshot, Volume, VolumeStatus
@@ -41,7 +41,7 @@ class OrderSources(Struct, frozen=True, kw_only=True):
 class ResolvedDisk(Struct, frozen=True, kw_only=True):
     """A volume as it was ordered, with what it is made of; one that is `existing` is only taken."""
 
-    ordered: NewVolume
+    requested: NewVolume
     size: int
     type_name: str
     bootable: bool = False
@@ -52,7 +52,7 @@ class ResolvedDisk(Struct, frozen=True, kw_only=True):
     existing: Volume | None = None
 
 
-def images_behind(volumes: Iterable[Volume], templates: Iterable[AppTemplate], region_id: int) -> list[str]:
+def source_image_ids(volumes: Iterable[Volume], templates: Iterable[AppTemplate], region_id: int) -> list[str]:
     """The ids of the images that volumes and app templates were made from."""
     return [
         *(volume.image_id for volume in volumes if volume.image_id is not None),
@@ -60,23 +60,23 @@ def images_behind(volumes: Iterable[Volume], templates: Iterable[AppTemplate], r
     ]
 
 
-def resolved(ordered: NewVolume, flavor: Flavor | None, found: OrderSources) -> ResolvedDisk:
+def resolve_disk(requested: NewVolume, flavor: Flavor | None, sources: OrderSources) -> ResolvedDisk:
     """Find out what an ordered volume is made of, for a server of a flavor or for itself.
 
     Raises NotFound, Invalid or Conflict.
     """
-    disk = SOURCES[ordered.source](ordered, flavor, found)
+    disk = RESOLVERS[requested.source](requested, flavor, sources)
     if disk.existing is None:
-        _fits_type(disk, found)
+        _fits_type(disk, sources)
     return disk
 
 
 def with_boot_order(disks: Sequence[ResolvedDisk]) -> list[ResolvedDisk]:
     """Settle the boot order, the boot disk first: that with index 0, else the first that can boot and is silent."""
-    _once("boot_index", [index for d in disks if (index := d.ordered.boot_index) is not None and index >= 0])
-    _once("attachment_tag", [d.ordered.attachment_tag for d in disks if d.ordered.attachment_tag is not None])
+    _once("boot_index", [index for d in disks if (index := d.requested.boot_index) is not None and index >= 0])
+    _once("attachment_tag", [d.requested.attachment_tag for d in disks if d.requested.attachment_tag is not None])
     _once("volume_id", [d.existing.id for d in disks if d.existing is not None])
-    chosen = None if any(d.ordered.boot_index == 0 for d in disks) else _first_silent(disks)
+    chosen = None if any(d.requested.boot_index == 0 for d in disks) else _first_silent(disks)
     indexed = [replace(disk, boot_index=0 if disk is chosen else _index(disk)) for disk in disks]
     return sorted(indexed, key=lambda disk: disk.boot_index != 0)
 
@@ -87,15 +87,15 @@ def boot_disk(disks: Iterable[ResolvedDisk]) -> ResolvedDisk | None:
 
 
 def _first_silent(disks: Sequence[ResolvedDisk]) -> ResolvedDisk | None:
-    return next((disk for disk in disks if disk.bootable and disk.ordered.boot_index is None), None)
+    return next((disk for disk in disks if disk.bootable and disk.requested.boot_index is None), None)
 
 
 def _index(disk: ResolvedDisk) -> int:
-    index = disk.ordered.boot_index
+    index = disk.requested.boot_index
     if index is None or index < 0:
         return NO_BOOT
     if not disk.bootable:
-        raise invalid(boot_index=f"The volume whose source is {disk.ordered.source} is not bootable")
+        raise invalid(boot_index=f"The volume whose source is {disk.requested.source} is not bootable")
     return index
 
 
@@ -107,13 +107,13 @@ def _once(name: str, values: Sequence[object]) -> None:
 def _from_nothing(ordered: NewVolume, _flavor: Flavor | None, _found: OrderSources) -> ResolvedDisk:
     if ordered.size is None:
         raise invalid(size="Field required")
-    return ResolvedDisk(ordered=ordered, size=ordered.size, type_name=ordered.type_name or DEFAULT_TYPE)
+    return ResolvedDisk(requested=ordered, size=ordered.size, type_name=ordered.type_name or DEFAULT_TYPE)
 
 
 def _from_image(ordered: NewVolume, flavor: Flavor | None, found: OrderSources) -> ResolvedDisk:
     image = _usable_image(ordered.source_id, found)
     return ResolvedDisk(
-        ordered=ordered,
+        requested=ordered,
         size=_size(ordered, flavor, image.min_disk),
         type_name=ordered.type_name or DEFAULT_TYPE,
         bootable=True,
@@ -127,7 +127,7 @@ def _from_app_template(ordered: NewVolume, flavor: Flavor | None, found: OrderSo
         raise not_found("App template", template.id)
     image = _usable_image(image_id(found.region_id, template.image_name), found)
     return ResolvedDisk(
-        ordered=ordered,
+        requested=ordered,
         size=_size(ordered, flavor, max(image.min_disk, template.min_disk)),
         type_name=ordered.type_name or DEFAULT_TYPE,
         bootable=True,
@@ -145,7 +145,7 @@ def _from_snapshot(ordered: NewVolume, _flavor: Flavor | None, found: OrderSourc
     if type_name in found.volume_types and not found.volume_types[type_name].snapshots:
         raise invalid(type_name=f"A volume of type {type_name} cannot be made from a snapshot")
     return ResolvedDisk(
-        ordered=ordered,
+        requested=ordered,
         size=_at_least(snapshot.size, ordered.size or snapshot.size),
         type_name=type_name,
         bootable=origin is not None and origin.bootable,
@@ -161,7 +161,7 @@ def _from_volume(ordered: NewVolume, _flavor: Flavor | None, found: OrderSources
     if volume.status != VolumeStatus.AVAILABLE:
         raise Conflict(f"Volume {volume.id} is {volume.status}: only one that is available can be attached")
     return ResolvedDisk(
-        ordered=ordered,
+        requested=ordered,
         size=volume.size,
         type_name=volume.type_name,
         bootable=volume.bootable,
@@ -170,12 +170,12 @@ def _from_volume(ordered: NewVolume, _flavor: Flavor | None, found: OrderSources
     )
 
 
-SOURCES: Mapping[Source, Callable[[NewVolume, Flavor | None, OrderSources], ResolvedDisk]] = {
-    Source.NEW: _from_nothing,
-    Source.IMAGE: _from_image,
-    Source.SNAPSHOT: _from_snapshot,
-    Source.APPTEMPLATE: _from_app_template,
-    Source.EXISTING: _from_volume,
+RESOLVERS: Mapping[VolumeSource, Callable[[NewVolume, Flavor | None, OrderSources], ResolvedDisk]] = {
+    VolumeSource.NEW: _from_nothing,
+    VolumeSource.IMAGE: _from_image,
+    VolumeSource.SNAPSHOT: _from_snapshot,
+    VolumeSource.APPTEMPLATE: _from_app_template,
+    VolumeSource.EXISTING: _from_volume,
 }
 
 
@@ -194,7 +194,7 @@ def _usable_image(identity: str | None, found: OrderSources) -> Image:
 
 def _size(ordered: NewVolume, flavor: Flavor | None, minimum: int) -> int:
     """A shared flavor brings its own size; else it is as ordered, or by default what the image needs."""
-    if flavor and flavor.basic and flavor.disk is not None:
+    if flavor and flavor.is_basic and flavor.disk is not None:
         return _at_least(minimum, flavor.disk)
     return _at_least(minimum, ordered.size or max(minimum, DEFAULT_SIZE))
 

@@ -16,15 +16,15 @@ from pileus.domain.storage.volumes import Snapshot, Volume
 MINUTE = 60_000_000
 """Microseconds."""
 UNITS = {"weeks": 10080 * MINUTE, "days": 1440 * MINUTE, "hours": 60 * MINUTE, "minutes": MINUTE}
-LONGEST = 100 * 365 * UNITS["days"]
-YEARS_AHEAD = 40
+MAX_SPAN = 100 * 365 * UNITS["days"]
+MAX_YEARS_AHEAD = 40
 """How far a calendar is looked through: what does not come in that time (the 30th of February) never does."""
-MOST_SCHEDULES = 10
+MAX_SCHEDULES = 10
 """Of one policy."""
 DEFAULT_TEMPLATE = "Snapshot of volume {volume_id} created by policy {lifecycle_policy_id}"
-BLANKS = ("volume_id", "schedule_id", "lifecycle_policy_id", "datetime_utc", "local_datetime")
-BLANK = re.compile(r"\{([^{}]*)\}")
-LONGEST_NAME = 255
+PLACEHOLDERS = ("volume_id", "schedule_id", "lifecycle_policy_id", "datetime_utc", "local_datetime")
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+MAX_NAME_LENGTH = 255
 
 
 class Span(Struct, frozen=True, kw_only=True):
@@ -40,9 +40,9 @@ class Span(Struct, frozen=True, kw_only=True):
         """In microseconds."""
         return sum((getattr(self, unit) or 0) * length for unit, length in UNITS.items())
 
-    def checked(self, field: str) -> "Span":
+    def require_valid(self, field: str) -> "Span":
         """Itself if it lasts; raises Invalid, which names `field`, if it is less than a minute or more than an age."""
-        if any((getattr(self, unit) or 0) < 0 for unit in UNITS) or not MINUTE <= self.length <= LONGEST:
+        if any((getattr(self, unit) or 0) < 0 for unit in UNITS) or not MINUTE <= self.length <= MAX_SPAN:
             raise invalid(
                 **{field: f"{', '.join(UNITS)}: together they should be one minute or more, at most 100 years"}
             )
@@ -56,7 +56,7 @@ class Interval(Span, frozen=True, kw_only=True, tag="interval"):
 
     def check(self) -> None:
         """Raise Invalid if it is no time at all."""
-        self.checked("minutes")
+        self.require_valid("minutes")
 
     def next_moment(self, last: int, now: int) -> int | None:
         """The first moment after `now` that is a number of intervals after the `last` one."""
@@ -96,7 +96,7 @@ class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
     def next_moment(self, last: int, now: int) -> int | None:  # noqa: ARG002  # an interval needs it
         """The first moment after `now`; None if there is none in the next decades."""
         after = datetime.fromtimestamp(now / 1_000_000, self.zone)
-        years = f"{after.year}-{after.year + YEARS_AHEAD}"
+        years = f"{after.year}-{after.year + MAX_YEARS_AHEAD}"
         # The library looks a microsecond ahead of the moment that it is told was the last.
         found = CronTrigger(year=years, **self._given(), timezone=self.zone).get_next_fire_time(after, after)
         return None if found is None else round(found.timestamp()) * 1_000_000
@@ -116,16 +116,16 @@ class NewSchedule(Struct, frozen=True, kw_only=True):
     retention_time: Span | None = None
     resource_name_template: str = DEFAULT_TEMPLATE
 
-    def checked(self, now: int) -> "NewSchedule":
+    def require_valid(self, now: int) -> "NewSchedule":
         """Itself if it can be kept; raises Invalid, which names the field."""
         self.timing.check()
         if self.timing.next_moment(now, now) is None:
             raise invalid(type="No moment is ever like this: check month, week, day and day_of_week")
         if self.retention_time is not None:
-            self.retention_time.checked("retention_time")
-        for blank in BLANK.findall(self.resource_name_template):
-            if blank not in BLANKS:
-                known = ", ".join(f"{{{name}}}" for name in BLANKS)
+            self.retention_time.require_valid("retention_time")
+        for blank in PLACEHOLDER.findall(self.resource_name_template):
+            if blank not in PLACEHOLDERS:
+                known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
                 raise invalid(resource_name_template=f"{{{blank}}} is not known: there are {known}")
         return self
 
@@ -151,19 +151,19 @@ class Schedule(NewSchedule, frozen=True, kw_only=True):
         """Wait for nothing."""
         return replace(self, next_at=None)
 
-    def changed(self, changes: Mapping[str, Any], timing: Mapping[str, Any], now: int) -> "Schedule":
+    def patched(self, changes: Mapping[str, Any], timing: Mapping[str, Any], now: int) -> "Schedule":
         """Apply a patch: fields of the record, and fields of its timing; raises Invalid."""
         after = replace(self, **changes, timing=with_timing(self.timing, timing))
-        after.checked(now)
+        after.require_valid(now)
         if not timing or self.next_at is None:
             return after
         return replace(after, next_at=after.timing.next_moment(now, now))
 
-    def surplus(self, taken: Sequence[Snapshot], coming: int = 0) -> Sequence[Snapshot]:
+    def surplus_snapshots(self, taken: Sequence[Snapshot], upcoming: int = 0) -> Sequence[Snapshot]:
         """The oldest of what it has taken of a volume, where there are more than it keeps, with those to come."""
-        return taken[: max(0, len(taken) + coming - self.max_quantity)]
+        return taken[: max(0, len(taken) + upcoming - self.max_quantity)]
 
-    def name_of(self, volume: Volume, now: int) -> str:
+    def snapshot_name(self, volume: Volume, now: int) -> str:
         """What a snapshot is called."""
         moment = datetime.fromtimestamp(now // 1_000_000, UTC)
         told = {
@@ -173,7 +173,7 @@ class Schedule(NewSchedule, frozen=True, kw_only=True):
             "datetime_utc": moment.strftime("%Y-%m-%d %H:%M:%S"),
             "local_datetime": moment.astimezone(self.timing.zone).strftime("%Y-%m-%d %H:%M:%S"),
         }
-        return BLANK.sub(lambda blank: told[blank[1]], self.resource_name_template)[:LONGEST_NAME]
+        return PLACEHOLDER.sub(lambda blank: told[blank[1]], self.resource_name_template)[:MAX_NAME_LENGTH]
 
 
 def with_timing(before: Timing, patch: Mapping[str, Any]) -> Timing:
@@ -187,6 +187,6 @@ def with_timing(before: Timing, patch: Mapping[str, Any]) -> Timing:
     return replace(before, **wanted) if isinstance(before, kind) else kind(**wanted)
 
 
-def most_kept(schedules: Iterable[NewSchedule]) -> int:
+def max_snapshots_kept(schedules: Iterable[NewSchedule]) -> int:
     """How many snapshots of one volume schedules keep at most, all together."""
     return sum(schedule.max_quantity for schedule in schedules)

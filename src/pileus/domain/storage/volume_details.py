@@ -19,6 +19,6 @@ class VolumeDetails(Struct, frozen=True, kw_only=True):
     """All of it for one volume: tags sorted by key, snapshots from the oldest."""
 
     tags: list[Tag] = field(default_factory=list)
-    hanging: VolumeAttachmentDetails | None = None
+    attachment: VolumeAttachmentDetails | None = None
     snapshot_ids: list[str] = field(default_factory=list)
     image: Image | None = None

@@ -46,11 +46,11 @@ class SnapshotStatus(StrEnum):
     ERROR_DELETING = "error_deleting"
 
 
-FREE = frozenset({VolumeStatus.AVAILABLE})
-IN_ORDER = FREE | {VolumeStatus.IN_USE}
-DELETABLE = FREE | {VolumeStatus.ERROR, VolumeStatus.ERROR_DELETING}
-DELETABLE_SNAPSHOTS = frozenset({SnapshotStatus.AVAILABLE, SnapshotStatus.ERROR, SnapshotStatus.ERROR_DELETING})
-RETYPABLE = ("ssd_hiiops", "standard")
+FREE_STATUSES = frozenset({VolumeStatus.AVAILABLE})
+USABLE_STATUSES = FREE_STATUSES | {VolumeStatus.IN_USE}
+DELETABLE_STATUSES = FREE_STATUSES | {VolumeStatus.ERROR, VolumeStatus.ERROR_DELETING}
+DELETABLE_SNAPSHOT_STATUSES = frozenset({SnapshotStatus.AVAILABLE, SnapshotStatus.ERROR, SnapshotStatus.ERROR_DELETING})
+RETYPABLE_TYPES = ("ssd_hiiops", "standard")
 
 
 class VolumePatch(TypedDict, total=False):
@@ -97,7 +97,7 @@ class Volume(Lockable, frozen=True, kw_only=True):
 
     def attaching(self, task_id: str, now: int) -> "Volume":
         """Be hung on an instance; raises Conflict unless it is free."""
-        return self._entering("attach", FREE, VolumeStatus.ATTACHING, task_id, now)
+        return self._entering("attach", FREE_STATUSES, VolumeStatus.ATTACHING, task_id, now)
 
     def detaching(self, attachment: "Attachment | None", instance_id: str, task_id: str, now: int) -> "Volume":
         """Be taken off an instance; raises Conflict where it does not hang, or if the instance boots from it."""
@@ -114,27 +114,27 @@ class Volume(Lockable, frozen=True, kw_only=True):
         """
         if volume_type is not None and not volume_type.resizable:
             raise Conflict(f"Volume {self.id} cannot be extended: those of type {self.type_name} keep their size")
-        held = self._entering("extend", IN_ORDER, VolumeStatus.EXTENDING, task_id, now)
+        held = self._entering("extend", USABLE_STATUSES, VolumeStatus.EXTENDING, task_id, now)
         if size <= self.size:
             raise invalid(size=f"Input should be greater than {self.size}")
-        return replace(held, size=check_size(size, volume_type))
+        return replace(held, size=require_allowed_size(size, volume_type))
 
     def retyping(
-        self, wanted: VolumeType | None, name: str, snapshots: Sequence["Snapshot"], task_id: str, now: int
+        self, volume_type: VolumeType | None, name: str, snapshots: Sequence["Snapshot"], task_id: str, now: int
     ) -> "Volume":
         """Be turned into another type; raises Conflict if it has snapshots, or is of a type that stays what it is."""
-        if self.type_name not in RETYPABLE:
+        if self.type_name not in RETYPABLE_TYPES:
             raise Conflict(f"Volume {self.id} cannot be retyped: it is of type {self.type_name}")
-        if wanted is None:
+        if volume_type is None:
             raise invalid(volume_type=f"There is no volume type {name} in this region")
         if snapshots:
             raise Conflict(f"Volume {self.id} cannot be retyped: it has snapshots")
-        check_size(self.size, wanted)
-        return self._entering("retype", IN_ORDER, VolumeStatus.RETYPING, task_id, now)
+        require_allowed_size(self.size, volume_type)
+        return self._entering("retype", USABLE_STATUSES, VolumeStatus.RETYPING, task_id, now)
 
     def reverting(self, snapshots: Iterable["Snapshot"], task_id: str, now: int) -> tuple["Volume", "Snapshot"]:
         """Go back to its last snapshot; raises Conflict if there is none, or if it has grown since."""
-        held = self._entering("revert", FREE, VolumeStatus.REVERTING, task_id, now)
+        held = self._entering("revert", FREE_STATUSES, VolumeStatus.REVERTING, task_id, now)
         last = max(snapshots, key=_age, default=None)
         if last is None:
             raise Conflict(f"Volume {self.id} cannot be reverted: it has no snapshots")
@@ -144,17 +144,17 @@ class Volume(Lockable, frozen=True, kw_only=True):
 
     def deleting(self, task_id: str, now: int) -> "Volume":
         """Go away; raises Conflict unless it is free, or has failed."""
-        return self._entering("delete", DELETABLE, VolumeStatus.DELETING, task_id, now)
+        return self._entering("delete", DELETABLE_STATUSES, VolumeStatus.DELETING, task_id, now)
 
     def require_snapshottable(self) -> "Volume":
         """Itself if a snapshot can be taken of it; raises Conflict."""
-        if self.require_unlocked().status not in IN_ORDER:
+        if self.require_unlocked().status not in USABLE_STATUSES:
             raise Conflict(f"Cannot take a snapshot of volume {self.id} in status {self.status}")
         return self
 
     def uploading(self, task_id: str, now: int) -> "Volume":
         """Be copied into an image, in use or not; raises Conflict if nothing can boot from it."""
-        held = self._entering("make an image of", IN_ORDER, VolumeStatus.UPLOADING, task_id, now)
+        held = self._entering("make an image of", USABLE_STATUSES, VolumeStatus.UPLOADING, task_id, now)
         if not self.bootable:
             raise Conflict(f"Volume {self.id} is not bootable: no image can be made of it")
         return held
@@ -247,12 +247,12 @@ class Snapshot(Lockable, frozen=True, kw_only=True):
 
     def deleting(self, task_id: str, now: int) -> "Snapshot":
         """Go away; raises Conflict where that is not possible now."""
-        if self.require_unlocked().status not in DELETABLE_SNAPSHOTS:
+        if self.require_unlocked().status not in DELETABLE_SNAPSHOT_STATUSES:
             raise Conflict(f"Cannot delete snapshot {self.id} in status {self.status}")
         return replace(self, status=SnapshotStatus.DELETING.value, task_id=task_id, updated_at=now)
 
 
-def device(position: int) -> str:
+def device_name(position: int) -> str:
     """Name the block device at a position: /dev/vda, …, /dev/vdz, /dev/vdaa."""
     letters = ""
     position += 1
@@ -262,7 +262,7 @@ def device(position: int) -> str:
     return f"/dev/vd{letters}"
 
 
-def check_size(size: int, volume_type: VolumeType | None) -> int:
+def require_allowed_size(size: int, volume_type: VolumeType | None) -> int:
     """The size itself if a type of volumes (unless it has left the catalogue) allows it; raises Invalid."""
     if volume_type is not None and size > volume_type.max_size:
         raise invalid(size=f"Input should be less than or equal to {volume_type.max_size}")
@@ -271,10 +271,12 @@ def check_size(size: int, volume_type: VolumeType | None) -> int:
     return size
 
 
-def snapshots_to_delete(snapshots: Sequence[Snapshot], named: Iterable[str], task_id: str, now: int) -> list[Snapshot]:
+def snapshots_to_delete(
+    snapshots: Sequence[Snapshot], requested_ids: Iterable[str], task_id: str, now: int
+) -> list[Snapshot]:
     """All the snapshots of a volume that is deleted, held by its task; raises Invalid for a name that is not theirs."""
     known = {snapshot.id for snapshot in snapshots}
-    strangers = [identity for identity in named if identity not in known]
+    strangers = [identity for identity in requested_ids if identity not in known]
     if strangers:
         fields = {"snapshots": [f"Snapshot {identity} is not one of this volume" for identity in strangers]}
         raise Invalid(f"Validation Error: {fields}", fields)

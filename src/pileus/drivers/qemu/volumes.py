@@ -6,7 +6,7 @@ A volume depends on the file of its base and on no other: snapshots, and volumes
 from contextlib import nullcontext
 from pathlib import Path
 
-from pileus.domain.compute.images import whole_gib
+from pileus.domain.compute.images import bytes_to_gib
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.storage import Disk
 from pileus.drivers.qemu.arguments import disk_node
@@ -82,7 +82,7 @@ class VolumeFiles:
         current = await self._qemu_img.size(new)
         if current > size * GIB:
             raise DriverError(
-                f"The source of the volume has {whole_gib(current)} GiB, and does not fit into {size}: an image's"
+                f"The source of the volume has {bytes_to_gib(current)} GiB, and does not fit into {size}: an image's"
                 " `min_disk` in the catalogue says how much it needs",
                 retryable=False,
             )

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pileus.domain.account.quotas import EVERYWHERE, LimitRequest, RequestStatus
+from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, RequestStatus
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, not_found
@@ -22,7 +22,7 @@ async def create_limit_request(
 ) -> LimitRequest:
     """Save a request for `limits`, by region id and quota name. Raises NotFound for an unknown region."""
     for region_id in map(int, limits):
-        if region_id != EVERYWHERE and ctx.catalogue.region(region_id) is None:
+        if region_id != ALL_REGIONS and ctx.catalogue.region(region_id) is None:
             raise not_found("Region", region_id)
     request = LimitRequest(
         id=await counters.increment(tx, "limit_requests"),

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from pileus.domain.account import quota_checks
-from pileus.domain.account.quotas import EVERYWHERE, QuotaThreshold, crossed_thresholds, parse_limits
+from pileus.domain.account.quotas import ALL_REGIONS, QuotaThreshold, crossed_thresholds, parse_limits
 from pileus.domain.account.regions import Region
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
@@ -51,8 +51,8 @@ async def set_quotas(tx: Tx, ctx: Context, region_id: int, limits: Mapping[str, 
 
     Raises Invalid for an unknown quota, or NotFound for an unknown region.
     """
-    parsed = parse_limits(limits, everywhere=region_id == EVERYWHERE)
-    if region_id != EVERYWHERE:
+    parsed = parse_limits(limits, is_global=region_id == ALL_REGIONS)
+    if region_id != ALL_REGIONS:
         ctx.region()
     await quotas.set_limits(tx, ctx.caller.client_id, region_id, parsed)
 
@@ -82,7 +82,7 @@ async def _check_demand(
     region: Region | None,
 ) -> None:
     limits = await quotas.limits_of(tx, place, catalogue)
-    quota_checks.check(limits, used, demand)
+    quota_checks.check_limits(limits, used, demand)
     threshold = await quotas.threshold_of(tx, place.client_id)
     if threshold is None:
         return

@@ -4,14 +4,21 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pileus.domain.account.subscriptions import MOST, Queue, Target, Webhook, new_subscription, with_target
+from pileus.domain.account.subscriptions import (
+    MAX_SUBSCRIPTIONS,
+    Queue,
+    SubscriptionTarget,
+    Webhook,
+    new_subscription,
+    with_target,
+)
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict
 from pileus.store.account import clients, subscriptions
 from pileus.store.database import Tx
 
 
-async def add_subscription(tx: Tx, ctx: Context, target: Target) -> None:
+async def add_subscription(tx: Tx, ctx: Context, target: SubscriptionTarget) -> None:
     """Subscribe a target, or update the subscription that has the same destination. Raises Conflict if there are MOST.
 
     The tenant is locked, so that two requests cannot add one too many.
@@ -24,8 +31,8 @@ async def add_subscription(tx: Tx, ctx: Context, target: Target) -> None:
         if _destination(other.target) == _destination(target):
             await subscriptions.save(tx, other, replace(other, target=target).succeeded(now))
             return
-    if len(existing) >= MOST:
-        raise Conflict(f"There are {MOST} subscriptions already: unsubscribe first")
+    if len(existing) >= MAX_SUBSCRIPTIONS:
+        raise Conflict(f"There are {MAX_SUBSCRIPTIONS} subscriptions already: unsubscribe first")
     await subscriptions.add(tx, subscription)
 
 
@@ -43,15 +50,15 @@ async def remove_subscriptions(tx: Tx, ctx: Context, kind: str) -> None:
         await subscriptions.remove(tx, subscription.id)
 
 
-def require_queue(target: Target) -> Queue:
+def require_queue(target: SubscriptionTarget) -> Queue:
     """Return the target of an AMQP subscription, typed. Raises TypeError for a webhook."""
     if not isinstance(target, Queue):
         raise TypeError(target)
     return target
 
 
-def _destination(target: Target) -> tuple[str | None, ...]:
+def _destination(target: SubscriptionTarget) -> tuple[str | None, ...]:
     """Return the fields that identify a subscription."""
     if isinstance(target, Webhook):
         return (target.url,)
-    return target.address_without_password, target.exchange, target.routing_key
+    return target.masked_connection_string, target.exchange, target.routing_key

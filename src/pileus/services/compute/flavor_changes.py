@@ -1,7 +1,7 @@
 """Change the flavor of instances."""
 
 from pileus.domain.account.user_actions import AuditEntry
-from pileus.domain.compute.flavor_changes import check_flavor_change, check_flavor_fits_image, quota_growth
+from pileus.domain.compute.flavor_changes import check_flavor_fits_image, quota_growth, require_flavor_change
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instances import Instance
 from pileus.domain.compute.task_types import RESIZE_VM, ResizeInstanceArgs
@@ -22,7 +22,7 @@ async def change_flavor(tx: Tx, ctx: Context, driver: Compute, instance_id: str,
     Raises NotFound, Invalid, Conflict, NoCapacity or QuotaExceeded.
     """
     existing = (await instances.get(tx, ctx.place, instance_id)).require_unlocked()
-    flavor = check_flavor_change(existing, ctx.catalogue.offered_flavor(flavor_id), flavor_id)
+    flavor = require_flavor_change(existing, ctx.catalogue.offered_flavor(flavor_id), flavor_id)
     resizing = existing.resizing(flavor.id, task_id, ctx.now())
     await _check_flavor_fits(tx, ctx, existing, flavor)
     await check_capacity(tx, ctx, driver, flavor, resized_instance_id=instance_id)

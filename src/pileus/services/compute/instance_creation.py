@@ -36,7 +36,7 @@ async def create_instance(tx: Tx, ctx: Context, driver: Compute, order: Instance
     sources = await resolve_sources(tx, ctx, order)
     await check_capacity(tx, ctx, driver, sources.flavor)
     plan = plan_instance(order, sources, ctx, task_id)
-    await check_quotas(tx, ctx, quota_checks.requested_amounts(plan.basket(order, sources.flavor)))
+    await check_quotas(tx, ctx, quota_checks.requested_amounts(plan.demand(order, sources.flavor)))
     plan, interfaces = await _save_instance(tx, ctx, plan, order, task_id)
     await _save_volumes(tx, ctx, plan, sources.disks)
     profiles = []
@@ -64,11 +64,11 @@ async def _save_instance(
 async def _create_interfaces(
     tx: Tx, ctx: Context, instance: Instance, order: InstanceOrder, task_id: str
 ) -> list[AttachedInterface]:
-    owner = InterfaceOwner(task_id=task_id, instance_id=instance.id, port_security=instance.virtual)
+    owner = InterfaceOwner(task_id=task_id, instance_id=instance.id, port_security=instance.is_virtual)
     # Requested addresses go first, so that no other interface of the order takes them.
     entries = sorted(enumerate(order.interfaces), key=lambda entry: entry[1].ip_address is None)
     created = {
-        position: await create_interface(tx, ctx, owner, interface, order.groups_of(interface), position)
+        position: await create_interface(tx, ctx, owner, interface, order.security_groups_of(interface), position)
         for position, interface in entries
     }
     return [created[position] for position in range(len(created))]
@@ -77,9 +77,9 @@ async def _create_interfaces(
 async def _save_volumes(tx: Tx, ctx: Context, plan: InstancePlan, sources: OrderSources) -> None:
     for volume in plan.volumes:
         await volumes.add(tx, volume)
-    for volume in plan.taken:
+    for volume in plan.existing_volumes:
         await volumes.save(tx, sources.volumes[volume.id], volume)
-    for volume in (*plan.volumes, *plan.taken):
+    for volume in (*plan.volumes, *plan.existing_volumes):
         await tags.save(
             tx, volumes.KIND, ctx.place, volume.id, await tags.list_by_resource(tx, volume.id), plan.tags[volume.id]
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, Source, source_ids
+from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, VolumeSource, source_ids
 from pileus.domain.compute.instance_plan import InstanceSources
 from pileus.domain.context import Context
 from pileus.domain.errors import NotFound, invalid
@@ -31,12 +31,14 @@ async def resolve_sources(tx: Tx, ctx: Context, order: InstanceOrder) -> Instanc
 async def resolve_volume_sources(tx: Tx, ctx: Context, new_volumes: Sequence[NewVolume]) -> OrderSources:
     """Look up what new volumes are created from, and lock the images. Raises NotFound or Conflict."""
     place, catalogue = ctx.place, ctx.catalogue
-    existing = [await volumes.get(tx, place, volume_id) for volume_id in source_ids(new_volumes, Source.EXISTING)]
-    taken = [await snapshots.get(tx, place, snapshot_id) for snapshot_id in source_ids(new_volumes, Source.SNAPSHOT)]
+    existing = [await volumes.get(tx, place, volume_id) for volume_id in source_ids(new_volumes, VolumeSource.EXISTING)]
+    taken = [
+        await snapshots.get(tx, place, snapshot_id) for snapshot_id in source_ids(new_volumes, VolumeSource.SNAPSHOT)
+    ]
     origins = [volume for snapshot in taken if (volume := await volumes.find(tx, snapshot.volume_id))]
-    template_ids = source_ids(new_volumes, Source.APPTEMPLATE)
+    template_ids = source_ids(new_volumes, VolumeSource.APPTEMPLATE)
     templates = [template for template_id in template_ids if (template := catalogue.app_template(template_id))]
-    image_ids = source_ids(new_volumes, Source.IMAGE)
+    image_ids = source_ids(new_volumes, VolumeSource.IMAGE)
     image_ids += [image_id(place.region_id, template.image_name) for template in templates]
     return OrderSources(
         region_id=place.region_id,

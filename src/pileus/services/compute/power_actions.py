@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from pileus.domain.account.user_actions import AuditEntry
-from pileus.domain.compute.instances import Action, Instance
+from pileus.domain.compute.instances import Instance, PowerAction
 from pileus.domain.compute.task_types import PowerActionArgs, power_action_type
 from pileus.domain.context import Context
 from pileus.domain.network.ddos_profile_locks import locked
@@ -19,7 +19,7 @@ async def start_power_action(
     tx: Tx,
     ctx: Context,
     instance_id: str,
-    action: Action,
+    action: PowerAction,
     task_id: str,
     *,
     activate_profiles: bool = False,
@@ -31,7 +31,7 @@ async def start_power_action(
     """
     existing = await get(tx, ctx.place, instance_id)
     await instances.save(tx, existing, existing.starting_action(action, task_id, ctx.now()))
-    activates = activate_profiles and action is Action.START
+    activates = activate_profiles and action is PowerAction.START
     args = PowerActionArgs(
         instance_id=instance_id,
         before=existing.status,

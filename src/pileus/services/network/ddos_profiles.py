@@ -12,7 +12,7 @@ from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.network.ddos_profile_locks import check_answers, locked
 from pileus.domain.network.ddos_profiles import DdosProfile, DdosTemplate, NewDdosProfile
 from pileus.domain.network.floating_ips import FloatingIP
-from pileus.domain.network.interfaces import AttachedInterface, public_address
+from pileus.domain.network.interfaces import AttachedInterface, choose_public_address
 from pileus.domain.network.ports import Port
 from pileus.domain.network.task_types import (
     ACTIVATE_DDOS_PROFILE,
@@ -99,7 +99,7 @@ async def protect_public_address(
     external = ((network, ips) for network, ips in candidates if network is not None and network.external)
     network, ips = next(external, candidates[0])
     template = _require_template(ctx, new.template_id)
-    fields, address = check_answers(template, new.answers), public_address(network, ips)
+    fields, address = check_answers(template, new.answers), choose_public_address(network, ips)
     return (await _add_profile(tx, ctx, address, template=template, fields=fields, task_id=task_id)).id
 
 

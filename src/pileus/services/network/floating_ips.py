@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType, to_builtins
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict
-from pileus.domain.network.floating_ips import FloatingIP, FloatingIPPatch, Target, choose_fixed_address
+from pileus.domain.network.floating_ips import FloatingIP, FloatingIPPatch, FloatingIPTarget, choose_fixed_address
 from pileus.domain.network.ports import Port
 from pileus.domain.network.task_types import (
     CONVERT_FLOATING_IP,
@@ -61,7 +61,7 @@ async def create_floating_ip(
     return await start_task(tx, ctx, task_id, CREATE_FLOATING_IP, args, data=data, entry=entry)
 
 
-async def allocate_floating_ip(tx: Tx, ctx: Context, task_id: str, target: Target) -> FloatingIP:
+async def allocate_floating_ip(tx: Tx, ctx: Context, task_id: str, target: FloatingIPTarget) -> FloatingIP:
     """Save a floating IP with a free address of the region's external network. Raises NoCapacity.
 
     It has its target at once, but the status DOWN until the task has assigned it.
@@ -87,7 +87,7 @@ async def allocate_floating_ip(tx: Tx, ctx: Context, task_id: str, target: Targe
     return await floating_ips.save(tx, floating_ip, floating_ip.with_address(ip))
 
 
-async def target_on_port(tx: Tx, port: Port, fixed_ip_address: str | None) -> Target:
+async def target_on_port(tx: Tx, port: Port, fixed_ip_address: str | None) -> FloatingIPTarget:
     """Return the target at an address of a port: `fixed_ip_address`, or else the first IPv4 address.
 
     Raises Invalid if the port has no such address, and Conflict if the address has a floating IP.
@@ -96,7 +96,7 @@ async def target_on_port(tx: Tx, port: Port, fixed_ip_address: str | None) -> Ta
     if other := await floating_ips.find_by_fixed_address(tx, port.id, assigned.ip):
         raise Conflict(f"Floating IP {other.id} leads to address {assigned.ip} of port {port.id} already")
     router = await routers.find_gateway_router(tx, assigned.subnet_id)
-    return Target(port.id, assigned.ip, router.id if router else None)
+    return FloatingIPTarget(port.id, assigned.ip, router.id if router else None)
 
 
 async def update_floating_ip(
@@ -175,7 +175,7 @@ async def _start_update(
     return await start_task(tx, ctx, task_id, UPDATE_FLOATING_IP, args, data=data, entry=entry)
 
 
-async def _new_target(tx: Tx, ctx: Context, floating_ip: FloatingIP, patch: FloatingIPPatch) -> Target | None:
+async def _new_target(tx: Tx, ctx: Context, floating_ip: FloatingIP, patch: FloatingIPPatch) -> FloatingIPTarget | None:
     """Return the target that a patch asks for, or None if the target does not change."""
     if "port_id" not in patch and "fixed_ip_address" not in patch:
         return None
@@ -192,13 +192,13 @@ async def _changes_tags(tx: Tx, floating_ip: FloatingIP, patch: FloatingIPPatch)
     return "tags" in patch and merged(old_tags, patch["tags"]) != old_tags
 
 
-async def _resolve_target(tx: Tx, ctx: Context, port_id: str | None, fixed_ip_address: str | None) -> Target:
+async def _resolve_target(tx: Tx, ctx: Context, port_id: str | None, fixed_ip_address: str | None) -> FloatingIPTarget:
     """Return the target at a port in a private network. Port and instance must be unlocked.
 
     Raises NotFound, Invalid or Conflict.
     """
     if port_id is None:
-        return Target()
+        return FloatingIPTarget()
     port = (await ports.get(tx, ctx.place, port_id)).require_unlocked()
     if port.instance_id is not None:
         (await instances.get(tx, ctx.place, port.instance_id)).require_unlocked()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import not_found
-from pileus.domain.network.security_groups import SecurityGroup, groups_to_add, groups_to_remove, single_group
+from pileus.domain.network.security_groups import SecurityGroup, groups_to_add, groups_to_remove, require_single_group
 from pileus.domain.network.security_rules import NewRule
 from pileus.domain.tasks import Task
 from pileus.services.account.user_actions import audit
@@ -25,9 +25,9 @@ async def add_security_groups(tx: Tx, ctx: Context, instance_id: str, requested:
     Raises NotFound, or Conflict if the instance is bare metal, or a named port has no port security.
     """
     instance = await instances.get(tx, ctx.place, instance_id)
-    await instances.bump_revision(tx, instance.require_unlocked().check_security_groups_allowed())
+    await instances.bump_revision(tx, instance.require_unlocked().require_security_groups_allowed())
     for port, name in groups_to_add(await ports.list_by_instance(tx, instance_id), requested):
-        group = single_group(name, await security_groups.list_by_name(tx, ctx.place, name))
+        group = require_single_group(name, await security_groups.list_by_name(tx, ctx.place, name))
         await security_groups.add_to_port(tx, port.id, [group.id])
     return await _start_update(tx, ctx, "attach", instance_id, requested, task_id)
 
@@ -63,7 +63,7 @@ async def create_security_group_on_instances(
 async def _add_group(tx: Tx, ctx: Context, instance_id: str, group: SecurityGroup) -> Task:
     """Add a new group to all ports of an instance with port security."""
     instance = await instances.get(tx, ctx.place, instance_id)
-    await instances.bump_revision(tx, instance.require_unlocked().check_security_groups_allowed())
+    await instances.bump_revision(tx, instance.require_unlocked().require_security_groups_allowed())
     port_ids = [port.id for port in await ports.list_by_instance(tx, instance_id) if port.port_security_enabled]
     for port_id in port_ids:
         await security_groups.add_to_port(tx, port_id, [group.id])

@@ -16,17 +16,17 @@ from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceTyp
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.network.ddos_profiles import NewDdosProfile
-from pileus.domain.network.floating_ips import FloatingIP, Target
+from pileus.domain.network.floating_ips import FloatingIP, FloatingIPTarget
 from pileus.domain.network.interfaces import (
     AttachedInterface,
-    check_address,
-    check_attachable,
+    check_port_address,
     next_position,
     port_to_detach,
+    require_attachable_interface,
 )
-from pileus.domain.network.networks import VERSIONS, Network
+from pileus.domain.network.networks import IP_VERSIONS, Network
 from pileus.domain.network.ports import Port, mac_address
-from pileus.domain.network.security_groups import default_group
+from pileus.domain.network.security_groups import new_default_group
 from pileus.domain.network.task_types import (
     ATTACH_INTERFACE,
     ATTACH_RESERVED_FIXED_IP,
@@ -68,7 +68,7 @@ async def attach_interface(
 ) -> Task:
     """Lock the instance, save its new interface and start the task that attaches it."""
     instance = await instances.get(tx, ctx.place, instance_id)
-    check_attachable(instance, interface)
+    require_attachable_interface(instance, interface)
     await instances.save(tx, instance, instance.changing_interfaces(task_id))
     await check_quotas(tx, ctx, quota_checks.requested_amounts(resource_demand(None, [], [interface])))
     position = next_position(await ports.list_by_instance(tx, instance_id))
@@ -90,7 +90,7 @@ async def detach_interface(tx: Tx, ctx: Context, instance_id: str, port_id: str,
     """
     instance = await instances.get(tx, ctx.place, instance_id)
     port = port_to_detach(await ports.list_by_instance(tx, instance_id), port_id)
-    check_address(port, await ports.addresses_of(tx, port.id), ip_address)
+    check_port_address(port, await ports.addresses_of(tx, port.id), ip_address)
     await instances.save(tx, instance, instance.changing_interfaces(task_id))
     await ports.save(tx, port, port.locked(task_id))
     for floating_ip in await floating_ips.list_by_port(tx, port.id):
@@ -141,7 +141,7 @@ async def remove_interface(
             await metering.close_usage(tx, [floating_ip] if used else [], now)
             await floating_ips.remove(tx, floating_ip.id)
         else:
-            await floating_ips.save(tx, floating_ip, floating_ip.associated_with(Target(), now))
+            await floating_ips.save(tx, floating_ip, floating_ip.associated_with(FloatingIPTarget(), now))
     if port.reserved and port.id not in port_ids:
         await security_groups.remove_all_from_port(tx, port.id)
         await ports.save(
@@ -221,7 +221,7 @@ async def _resolve_groups(tx: Tx, ctx: Context, group_ids: Sequence[str]) -> lis
         return [group.require_unlocked().id for group in groups]
     group = await security_groups.find_default(tx, ctx.place)
     if group is None:
-        group = await security_groups.add(tx, *default_group(ctx.place, ctx.new_id, ctx.now()))
+        group = await security_groups.add(tx, *new_default_group(ctx.place, ctx.new_id, ctx.now()))
     return [group.id]
 
 
@@ -229,7 +229,7 @@ async def _assign_floating_ip(
     tx: Tx, ctx: Context, choice: FloatingIPChoice, port: Port, ips: Sequence[str], task_id: str
 ) -> FloatingIP:
     """Assign a new or an existing floating IP to the port's first IPv4 address."""
-    fixed_ip_address = next((ip for ip in ips if ip_address(ip).version in VERSIONS["ipv4"]), None)
+    fixed_ip_address = next((ip for ip in ips if ip_address(ip).version in IP_VERSIONS["ipv4"]), None)
     if fixed_ip_address is None:
         raise invalid(floating_ip="A floating IP needs an interface with an IPv4 address")
     target = await target_on_port(tx, port, fixed_ip_address)

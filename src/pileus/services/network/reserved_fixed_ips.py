@@ -11,9 +11,9 @@ from pileus.domain.network.ports import Port
 from pileus.domain.network.reserved_fixed_ips import (
     NewReservedFixedIP,
     ReservedFixedIP,
-    changes,
-    checked_vip,
-    connected,
+    is_connected,
+    plan_vip_changes,
+    require_vip,
 )
 from pileus.domain.network.task_types import (
     CONVERT_RESERVED_FIXED_IP,
@@ -72,11 +72,11 @@ async def connect_devices(
 
     Starts and returns a task for each port that changes. Raises NotFound, Invalid or Conflict.
     """
-    vip = checked_vip(await reserved_fixed_ips.get(tx, ctx.place, vip_port_id))
+    vip = require_vip(await reserved_fixed_ips.get(tx, ctx.place, vip_port_id))
     requested_ids = list(port_ids)
     requested = [await ports.get(tx, ctx.place, port_id) for port_id in dict.fromkeys(requested_ids)]
     started = []
-    for port, pairs in changes(vip, await _connected_ports(tx, ctx, vip), requested, keep=keep_connected):
+    for port, pairs in plan_vip_changes(vip, await _connected_ports(tx, ctx, vip), requested, keep=keep_connected):
         audit_data = {"vip_port_id": vip_port_id}
         started.append(await start_address_pairs_update(tx, ctx, port, pairs, ctx.new_id(), audit_data=audit_data))
     await ports.save(tx, vip.port, vip.with_vip(ctx.now(), is_vip=True))
@@ -130,4 +130,4 @@ async def _reserve_existing_port(tx: Tx, ctx: Context, port_id: str, task_id: st
 
 async def _connected_ports(tx: Tx, ctx: Context, vip: ReservedFixedIP) -> list[Port]:
     neighbours = await reserved_fixed_ips.list_instance_ports(tx, ctx.place, vip.network.id)
-    return [port for port in neighbours if connected(vip, port)]
+    return [port for port in neighbours if is_connected(vip, port)]

@@ -21,7 +21,7 @@ from pileus.domain.network.routers import (
     RouterPort,
     RouterStatus,
 )
-from pileus.domain.network.subnets import address, routes
+from pileus.domain.network.subnets import normalize_routes, parse_address
 from pileus.domain.network.task_types import (
     CREATE_ROUTER,
     DELETE_ROUTER,
@@ -43,7 +43,7 @@ async def create_router(tx: Tx, ctx: Context, new: NewRouter, task_id: str, *, a
     Raises NotFound, Invalid, Conflict, QuotaExceeded or NoCapacity.
     """
     ctx.region()
-    router = replace(new_router(ctx, new.name, task_id), routes=routes(new.routes))
+    router = replace(new_router(ctx, new.name, task_id), routes=normalize_routes(new.routes))
     await projects.require_open(tx, ctx.place)
     await check_quotas(tx, ctx, {"router_count": 1})
     router = await _add_router(tx, ctx, router, new.external_gateway)
@@ -58,7 +58,7 @@ async def create_router(tx: Tx, ctx: Context, new: NewRouter, task_id: str, *, a
 async def update_router(tx: Tx, ctx: Context, router_id: str, patch: RouterPatch, task_id: str) -> Task | None:
     """Lock the router and start the task that applies the patch; return None if it changes nothing."""
     router = (await routers.get(tx, ctx.place, router_id)).require_unlocked()
-    effective = router.changes(patch)
+    effective = router.effective_patch(patch)
     if not effective:
         return None
     new, old = await _replace_gateway_port(tx, ctx, router, effective)
@@ -141,9 +141,11 @@ async def add_router_interface(
     interfaces = [
         interface for interface in await router_interfaces.list_by_router(tx, router.id) if not interface.port.gateway
     ]
-    rules.check_can_join(subnet, await router_interfaces.subnets_of(tx, interfaces))
+    rules.check_subnet_attachable(subnet, await router_interfaces.subnets_of(tx, interfaces))
     port = await _add_router_port(tx, ctx, router, subnet.network_id, gateway=False)
-    await router_interfaces.allocate_address(tx, subnet, port.id, ip_address and str(address("ip_address", ip_address)))
+    await router_interfaces.allocate_address(
+        tx, subnet, port.id, ip_address and str(parse_address("ip_address", ip_address))
+    )
     return port
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import UnsetType
 
 from pileus.domain.context import Context
-from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, added, new_rule, without
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new_rule, with_rule, without_rule
 from pileus.domain.network.task_types import CREATE_SECURITY_GROUP_RULE, DELETE_SECURITY_GROUP_RULE
 from pileus.domain.tags import TagPatch
 from pileus.domain.tasks import Task
@@ -20,7 +20,7 @@ async def create_security_group_rule(
     """Start the task that adds a rule to the group, and return the rule. Raises NotFound, Invalid or Conflict."""
     record = new_rule(group_id, rule, ctx.new_id(), ctx.now())
     group = await security_groups.get(tx, ctx.place, group_id)
-    change = SecurityGroupChange(rules=added(await security_groups.rules_of(tx, group_id), record))
+    change = SecurityGroupChange(rules=with_rule(await security_groups.rules_of(tx, group_id), record))
     await start_group_update(
         tx, ctx, group, change, task_id, task_type=CREATE_SECURITY_GROUP_RULE, created_rule_id=record.id
     )
@@ -34,8 +34,8 @@ async def replace_security_group_rule(
     old = await security_groups.get_rule(tx, ctx.place, rule_id)
     record = new_rule(old.security_group_id, rule, ctx.new_id(), ctx.now())
     group = await security_groups.get(tx, ctx.place, old.security_group_id)
-    remaining = without(await security_groups.rules_of(tx, group.id), rule_id)
-    await start_group_update(tx, ctx, group, SecurityGroupChange(rules=added(remaining, record)), task_id)
+    remaining = without_rule(await security_groups.rules_of(tx, group.id), rule_id)
+    await start_group_update(tx, ctx, group, SecurityGroupChange(rules=with_rule(remaining, record)), task_id)
     return record
 
 
@@ -46,7 +46,7 @@ async def delete_security_group_rule(
     if group_id is None:
         group_id = (await security_groups.get_rule(tx, ctx.place, rule_id)).security_group_id
     group = await security_groups.get(tx, ctx.place, group_id)
-    change = SecurityGroupChange(rules=without(await security_groups.rules_of(tx, group_id), rule_id))
+    change = SecurityGroupChange(rules=without_rule(await security_groups.rules_of(tx, group_id), rule_id))
     return await start_group_update(tx, ctx, group, change, task_id, task_type=DELETE_SECURITY_GROUP_RULE)
 
 
@@ -68,8 +68,8 @@ async def edit_security_group(
     rules = await security_groups.rules_of(tx, group_id)
     for edit in edits:
         if isinstance(edit, NewRule):
-            rules = added(rules, new_rule(group_id, edit, ctx.new_id(), ctx.now()))
+            rules = with_rule(rules, new_rule(group_id, edit, ctx.new_id(), ctx.now()))
         else:
-            rules = without(rules, edit)
+            rules = without_rule(rules, edit)
     change = SecurityGroupChange(name=name, rules=rules, tags=validate_tag_changes(tag_changes))
     return await start_group_update(tx, ctx, group, change, task_id)

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.network.security_groups import SecurityGroup, default_group, default_rules, new_group
-from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, replace_rules
+from pileus.domain.network.security_groups import SecurityGroup, default_rules, new_default_group, new_group
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, plan_rules
 from pileus.domain.network.task_types import (
     CREATE_SECURITY_GROUP,
     DELETE_SECURITY_GROUP,
@@ -45,7 +45,7 @@ async def ensure_default_group(tx: Tx, ctx: Context) -> None:
     """Save the project's default group, if there is none yet. Raises NotFound for the project."""
     await projects.require(tx, ctx.place)
     if await security_groups.find_default(tx, ctx.place) is None:
-        await security_groups.add(tx, *default_group(ctx.place, ctx.new_id, ctx.now()))
+        await security_groups.add(tx, *new_default_group(ctx.place, ctx.new_id, ctx.now()))
 
 
 async def create_security_group(
@@ -68,7 +68,7 @@ async def create_security_group(
     await check_quotas(tx, ctx, {"firewall_count": 1})
     group = new_group(ctx.place, ctx.new_id, ctx.now(), name, description=description).locked(task_id)
     new_rules = default_rules(group) if rules is None else list(rules)
-    records = replace_rules(group.id, new_rules, [], ctx.new_id, ctx.now())
+    records = plan_rules(group.id, new_rules, [], ctx.new_id, ctx.now())
     await _check_remote_groups(tx, ctx, records)
     await security_groups.add(tx, group, records)
     await tags.add(tx, security_groups.KIND, ctx.place, group.id, new_tags)
@@ -102,7 +102,7 @@ async def update_security_group(
     records = None
     if rules is not None:
         existing = await security_groups.rules_of(tx, group_id)
-        records = replace_rules(group_id, rules, existing, ctx.new_id, ctx.now())
+        records = plan_rules(group_id, rules, existing, ctx.new_id, ctx.now())
     change = SecurityGroupChange(
         name=name, description=description, rules=records, tags=validate_tag_changes(tag_changes)
     )
@@ -113,7 +113,7 @@ async def revert_security_group(tx: Tx, ctx: Context, group_id: str, task_id: st
     """Start the task that gives a group the default rules again; return None if it has them."""
     group = await security_groups.get(tx, ctx.place, group_id)
     existing = await security_groups.rules_of(tx, group_id)
-    rules = replace_rules(group_id, default_rules(group), existing, ctx.new_id, ctx.now())
+    rules = plan_rules(group_id, default_rules(group), existing, ctx.new_id, ctx.now())
     return await start_group_update(tx, ctx, group, SecurityGroupChange(rules=rules), task_id)
 
 
@@ -122,7 +122,7 @@ async def delete_security_group(tx: Tx, ctx: Context, group_id: str, task_id: st
     group = await security_groups.get(tx, ctx.place, group_id)
     port_count = await security_groups.count_ports(tx, group_id)
     referring_group = await security_groups.find_referring(tx, group_id)
-    await security_groups.save(tx, group, group.removable(port_count, referring_group).locked(task_id))
+    await security_groups.save(tx, group, group.require_removable(port_count, referring_group).locked(task_id))
     entry = AuditEntry(AUDIT_GROUP, "delete", group_id, name=group.name)
     return await start_task(tx, ctx, task_id, DELETE_SECURITY_GROUP, SecurityGroupArgs(group_id=group_id), entry=entry)
 

@@ -9,7 +9,7 @@ from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
-from pileus.domain.storage.schedules import MOST_SCHEDULES, NewSchedule, Schedule
+from pileus.domain.storage.schedules import MAX_SCHEDULES, NewSchedule, Schedule
 from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import audit
 from pileus.store.database import Tx
@@ -52,15 +52,15 @@ async def update_schedule(
 ) -> Schedule:
     """Change fields of a schedule and of its timing. Raises NotFound or Invalid."""
     existing = await schedules.get(tx, ctx.place, schedule_id)
-    schedule = await schedules.save(tx, existing, existing.changed(changes, timing, ctx.now()))
+    schedule = await schedules.save(tx, existing, existing.patched(changes, timing, ctx.now()))
     await audit(tx, ctx, AuditEntry(SCHEDULE, "update", schedule_id, audit_data))
     return schedule
 
 
 async def save_schedules(tx: Tx, ctx: Context, policy: LifecyclePolicy, new_schedules: Sequence[NewSchedule]) -> None:
     """Check and save new schedules of a policy. Raises QuotaExceeded or Invalid."""
-    if len(await schedules.list_by_policy(tx, policy.id)) + len(new_schedules) > MOST_SCHEDULES:
-        raise invalid(schedules=f"A policy has at most {MOST_SCHEDULES} schedules")
+    if len(await schedules.list_by_policy(tx, policy.id)) + len(new_schedules) > MAX_SCHEDULES:
+        raise invalid(schedules=f"A policy has at most {MAX_SCHEDULES} schedules")
     await check_quotas(tx, ctx, {"snapshot_schedule_count": len(new_schedules)})
     for new_schedule in new_schedules:
         schedule = _make_schedule(ctx, policy, new_schedule)
@@ -78,7 +78,7 @@ async def pause_or_resume_schedules(tx: Tx, policy: LifecyclePolicy, now: int) -
 def _make_schedule(ctx: Context, policy: LifecyclePolicy, new_schedule: NewSchedule) -> Schedule:
     now = ctx.now()
     return Schedule(
-        **asdict(new_schedule.checked(now)),
+        **asdict(new_schedule.require_valid(now)),
         id=ctx.new_id(),
         client_id=policy.client_id,
         project_id=policy.project_id,

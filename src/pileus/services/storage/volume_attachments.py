@@ -2,7 +2,7 @@
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.storage.attachments import plan_attachment, require_attachable
+from pileus.domain.storage.attachments import plan_attachment, require_volumes_changeable
 from pileus.domain.storage.task_types import ATTACH_VOLUME, DETACH_VOLUME, AttachVolumeArgs
 from pileus.domain.storage.volumes import Volume, snapshots_to_delete
 from pileus.domain.tasks import Task
@@ -35,7 +35,7 @@ async def add_attachment(
         volume,
         instance,
         await attachments.list_by_instance(tx, instance_id),
-        shared=flavor is not None and flavor.basic,
+        is_basic=flavor is not None and flavor.is_basic,
         tag=tag,
         new_id=ctx.new_id(),
         now=ctx.now(),
@@ -50,7 +50,7 @@ async def detach_volume(tx: Tx, ctx: Context, volume_id: str, instance_id: str, 
     instance = await instances.get(tx, ctx.place, instance_id)
     attachment = await attachments.find_by_volume(tx, volume_id)
     await volumes.save(tx, volume, volume.detaching(attachment, instance_id, task_id, ctx.now()))
-    await instances.save(tx, instance, require_attachable(instance).locked(task_id))
+    await instances.save(tx, instance, require_volumes_changeable(instance).locked(task_id))
     args = AttachVolumeArgs(volume_id=volume_id, instance_id=instance_id)
     data = {"volume_id": volume_id, "instance_id": instance_id}
     entry = AuditEntry("volume", "detach", volume_id, data, name=volume.name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from pileus.domain.account.quotas import EVERYWHERE, LimitRequest, QuotaThreshold
+from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, QuotaThreshold
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import not_found
 from pileus.domain.places import Place
@@ -20,7 +20,7 @@ async def limits_of(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int
         "SELECT name, value FROM quota_limits WHERE client_id = :client_id AND region_id IN (:region_id, :everywhere)",
         client_id=place.client_id,
         region_id=place.region_id,
-        everywhere=EVERYWHERE,
+        everywhere=ALL_REGIONS,
     )
     return catalogue.quotas | {name: int(value) for name, value in rows}
 

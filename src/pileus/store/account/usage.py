@@ -43,7 +43,7 @@ async def count(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
     used: dict[str, int] = {}
     for flavor_id, servers in await tx.all(INSTANCES, **parameters):
         flavor = catalogue.flavor(flavor_id)
-        for name, number in flavor.counts.items() if flavor else ():
+        for name, number in flavor.quota_counts.items() if flavor else ():
             used[name] = used.get(name, 0) + number * servers
     row = await tx.one(
         RESOURCES, to_floating_ip=TO_FLOATING_IP, to_reserved_fixed_ip=TO_RESERVED_FIXED_IP, **parameters

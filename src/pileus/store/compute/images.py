@@ -58,7 +58,7 @@ async def get(tx: Tx, place: Place, image_id: str) -> Image:
 
 async def get_own(tx: Tx, place: Place, image_id: str) -> Image:
     """Return an image that a place owns; raises NotFound, or Forbidden for one that it may only use."""
-    return (await get(tx, place, image_id)).owned_by(place)
+    return (await get(tx, place, image_id)).require_owned_by(place)
 
 
 async def find(tx: Tx, image_id: str) -> Image | None:

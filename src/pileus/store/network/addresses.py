@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pileus.domain.errors import Conflict, NoCapacity, invalid
-from pileus.domain.network.networks import Subnet, canonical_ip, next_candidates, next_free, starting_point
+from pileus.domain.network.networks import Subnet, canonical_ip, first_candidate, next_candidates, next_free_address
 from pileus.domain.network.ports import AssignedAddress
 from pileus.store.database import Tx
 from pileus.store.network import ports
@@ -79,14 +79,14 @@ async def _require_free(tx: Tx, subnet: Subnet, requested_ip: str) -> str:
 
 
 async def _choose_free(tx: Tx, subnet: Subnet, seed: str) -> str:
-    start = starting_point(subnet, seed)
+    start = first_candidate(subnet, seed)
     for count in CANDIDATE_COUNTS:
         candidates = next_candidates(subnet, start, count)
         in_use = await _find_in_use(tx, subnet, candidates)
         if (free := next((ip for ip in candidates if ip not in in_use), None)) is not None:
             return free
     rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet.id)
-    free = next_free(subnet, {row[0] for row in rows}, start)
+    free = next_free_address(subnet, {row[0] for row in rows}, start)
     if free is None:
         raise NoCapacity(f"Subnet {subnet.id} ({subnet.cidr}) has no free address")
     return free

@@ -6,7 +6,7 @@ from itertools import islice
 from msgspec import Struct
 
 from pileus.domain.errors import NoCapacity, not_found
-from pileus.domain.network.networks import Network, segments
+from pileus.domain.network.networks import Network, segmentation_ids
 from pileus.domain.places import Place
 from pileus.store import queries
 from pileus.store.database import Tx
@@ -88,7 +88,7 @@ async def remove(tx: Tx, network_id: str) -> None:
 
 async def get_own(tx: Tx, place: Place, network_id: str) -> Network:
     """Return a network that a place owns; raises NotFound, or Forbidden for one that it may only use."""
-    return (await get(tx, place, network_id)).owned_by(place)
+    return (await get(tx, place, network_id)).require_owned_by(place)
 
 
 async def page(
@@ -102,7 +102,7 @@ async def page(
 
 async def choose_segment(tx: Tx, region_id: int, network_type: str, seed: str) -> int:
     """Choose a segmentation id that no network of this type has in a region; raises NoCapacity."""
-    candidates = list(islice(segments(network_type, seed), CANDIDATES))
+    candidates = list(islice(segmentation_ids(network_type, seed), CANDIDATES))
     marks, values = in_list("near", candidates)
     of_type = "SELECT segmentation_id FROM networks WHERE region_id = :region_id AND type = :type"
     parameters = {"region_id": region_id, "type": network_type}
@@ -110,7 +110,7 @@ async def choose_segment(tx: Tx, region_id: int, network_type: str, seed: str) -
     if len(rows) < CANDIDATES:
         return next(number for number in candidates if (number,) not in set(map(tuple, rows)))
     in_use = {row[0] for row in await tx.all(of_type, **parameters)}
-    for number in segments(network_type, seed):
+    for number in segmentation_ids(network_type, seed):
         if number not in in_use:
             return number
     raise NoCapacity(f"Region {region_id} has no room for another network of type {network_type}")

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from pileus.domain.errors import not_found
 from pileus.domain.network.ports import AssignedAddress, Port
-from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, connected
+from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, is_connected
 from pileus.domain.places import Place
 from pileus.store.database import Tx
 from pileus.store.network import networks, ports
@@ -68,5 +68,5 @@ def _with_instance_ids(fixed_ip: ReservedFixedIP, instance_ports: Iterable[Port]
     port = fixed_ip.port
     ids = [port.instance_id] if port.instance_id else []
     if port.is_vip:
-        ids += [other.instance_id for other in instance_ports if other.instance_id and connected(fixed_ip, other)]
+        ids += [other.instance_id for other in instance_ports if other.instance_id and is_connected(fixed_ip, other)]
     return replace(fixed_ip, instance_ids=list(dict.fromkeys(ids)))

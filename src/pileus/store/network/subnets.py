@@ -127,8 +127,8 @@ KEYS: Mapping[str, Callable[[SubnetUsage], Any]] = {
     "name": lambda usage: usage[0].name,
     "created_at": lambda usage: usage[0].created_at,
     "updated_at": lambda usage: usage[0].updated_at,
-    "total_ips": lambda usage: usage[0].total,
-    "available_ips": lambda usage: usage[0].total - usage[1],
+    "total_ips": lambda usage: usage[0].total_addresses,
+    "available_ips": lambda usage: usage[0].total_addresses - usage[1],
 }
 
 

@@ -32,7 +32,7 @@ async def get_many(tx: Tx, volumes: Sequence[Volume]) -> dict[str, VolumeDetails
     return {
         volume.id: VolumeDetails(
             tags=tags_by_volume[volume.id],
-            hanging=attachment_by_volume.get(volume.id),
+            attachment=attachment_by_volume.get(volume.id),
             snapshot_ids=snapshot_ids[volume.id],
             image=image_by_id.get(volume.image_id or ""),
         )

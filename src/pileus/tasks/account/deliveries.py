@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from pileus.domain.account.subscriptions import KEPT, SECOND, Subscription
+from pileus.domain.account.subscriptions import RETENTION, SECOND, Subscription
 from pileus.domain.account.user_actions import UserAction
 from pileus.outbound.protocols import Notifier, NotSentError
 from pileus.store.account import subscriptions, user_actions
@@ -96,7 +96,7 @@ class Deliverer:
         now, current = self.now(), await subscriptions.find(tx, subscription.id)
         if current is None or current.revision != subscription.revision:
             return None
-        if dropped := await subscriptions.remove_deliveries_before(tx, current.id, now - KEPT):
+        if dropped := await subscriptions.remove_deliveries_before(tx, current.id, now - RETENTION):
             LOG.warning("Audit events are dropped: too old", extra={"subscription_id": current.id, "lines": dropped})
         return await subscriptions.save(tx, current, current.leased(now + LEASE))
 

@@ -10,7 +10,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from pileus.domain.account import quota_checks
-from pileus.domain.compute.images import Image, ImageStatus, whole_gib
+from pileus.domain.compute.images import Image, ImageStatus, bytes_to_gib
 from pileus.domain.compute.task_types import CREATE_IMAGE, DELETE_IMAGE, DOWNLOAD_IMAGE, CreateImageArgs, ImageArgs
 from pileus.domain.tasks import created_resources
 from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
@@ -52,7 +52,7 @@ async def _progress_callback(ctx: TaskContext[CreateImageArgs]) -> OnProgress:
 
     async def save_progress(size: int, total: int | None) -> None:
         nonlocal saved_at
-        quota_checks.check(limits, used, {"image_size": max(size, total or 0)})
+        quota_checks.check_limits(limits, used, {"image_size": max(size, total or 0)})
         if ctx.now() - saved_at >= PROGRESS_INTERVAL:
             saved_at = ctx.now()
             await ctx.write(partial(_update_task_data, ctx, downloaded=size, total=total))
@@ -78,7 +78,7 @@ async def _save_stored(ctx: TaskContext[CreateImageArgs], stored: ImageInfo, tx:
         image,
         checksum=stored.checksum,
         disk_format=stored.disk_format,
-        min_disk=whole_gib(stored.virtual_size),
+        min_disk=bytes_to_gib(stored.virtual_size),
         updated_at=ctx.now(),
     )
     await images.save(tx, image, after)
@@ -92,7 +92,7 @@ async def _save_active(tx: Tx, ctx: TaskContext[CreateImageArgs]) -> CreatedReso
     image, size = await _require_image(tx, ctx.args.image_id), ctx.task.data["size"]
     used = await usage.lock_and_count(tx, ctx.task.place, ctx.catalogue)
     limits = await quotas.limits_of(tx, ctx.task.place, ctx.catalogue)
-    quota_checks.check(limits, used, {"image_size": size - (image.size or 0)})
+    quota_checks.check_limits(limits, used, {"image_size": size - (image.size or 0)})
     await images.save(tx, image, replace(image.with_status(ImageStatus.ACTIVE, ctx.now()), size=size))
     await _unlock_source(tx, ctx)
     return created_resources(images=[image.id])

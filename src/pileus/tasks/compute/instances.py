@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import Boot, Status
+from pileus.domain.compute.instances import FirstBoot, Status
 from pileus.domain.compute.placement_groups import choose_host
 from pileus.domain.compute.task_types import (
     CREATE_BAREMETAL,
@@ -142,7 +142,7 @@ async def _load_floating_ips(ctx: TaskContext[_HasInstance]) -> list[FloatingIP]
 
 async def _save_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> CreatedResources:
     instance, now, args = await require_instance(tx, ctx.args.instance_id), ctx.now(), ctx.args
-    running = replace(instance.with_status(Status.ACTIVE, now).unlocked(), boot=Boot())
+    running = replace(instance.with_status(Status.ACTIVE, now).unlocked(), boot=FirstBoot())
     await instances.save(tx, instance, running)
     for _, volume in await attachments.list_with_volumes(tx, instance.id):
         in_use = replace(volume, status=VolumeStatus.IN_USE.value, task_id=None, updated_at=now)
@@ -242,7 +242,7 @@ async def _save_rebuild_failed(tx: Tx, ctx: TaskContext[InstanceArgs]) -> None:
 
 async def _save_without_boot_data(tx: Tx, ctx: TaskContext[InstanceArgs], status: Status) -> None:
     instance = await require_instance(tx, ctx.args.instance_id)
-    await instances.save(tx, instance, replace(instance.with_status(status, ctx.now()).unlocked(), boot=Boot()))
+    await instances.save(tx, instance, replace(instance.with_status(status, ctx.now()).unlocked(), boot=FirstBoot()))
 
 
 _CREATION = (

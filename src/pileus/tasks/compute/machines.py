@@ -58,7 +58,7 @@ async def _load_machine(tx: Tx, ctx: TaskContext[object], instance: Instance, fl
 
 async def _installed_image_id(tx: Tx, instance: Instance) -> str | None:
     """Return the image on a bare metal server, which has no volumes."""
-    tag = None if instance.virtual else (await tags.list_by_resource(tx, instance.id)).get("image_id")
+    tag = None if instance.is_virtual else (await tags.list_by_resource(tx, instance.id)).get("image_id")
     return tag.value if tag else None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pileus.domain.compute.instances import BAREMETAL_TASK_TYPES, POWER_TRANSITIONS, Action, Status
+from pileus.domain.compute.instances import BAREMETAL_TASK_TYPES, POWER_TRANSITIONS, PowerAction, Status
 from pileus.domain.compute.task_types import PowerActionArgs, power_action_type
 from pileus.store.compute import instances
 from pileus.store.database import Tx
@@ -48,8 +48,8 @@ async def _save_previous_status(tx: Tx, ctx: TaskContext[PowerActionArgs]) -> No
     await ddos_profiles.unlock_profiles_inactive(tx, ctx)
 
 
-def _power_operation(task_type: str, action: Action) -> Operation[PowerActionArgs]:
-    status = POWER_TRANSITIONS[action].arrives
+def _power_operation(task_type: str, action: PowerAction) -> Operation[PowerActionArgs]:
+    status = POWER_TRANSITIONS[action].final_status
 
     async def save_status(tx: Tx, ctx: TaskContext[PowerActionArgs]) -> None:
         instance = await require_instance(tx, ctx.args.instance_id)
@@ -59,16 +59,16 @@ def _power_operation(task_type: str, action: Action) -> Operation[PowerActionArg
     return Operation(power_action_type(task_type), steps=_STEPS[action], done=save_status, failed=_save_previous_status)
 
 
-_STEPS: Mapping[Action, tuple[Step[PowerActionArgs], ...]] = {
-    Action.START: (
+_STEPS: Mapping[PowerAction, tuple[Step[PowerActionArgs], ...]] = {
+    PowerAction.START: (
         Step("power on", _start, undo=_restore_power_state),
         Step("protect", ddos_profiles.protect, undo=ddos_profiles.deactivate),
     ),
-    Action.STOP: (Step("power off", _stop, undo=_restore_power_state),),
-    Action.REBOOT: (Step("restart", _reboot, undo=_restore_power_state),),
-    Action.REBOOT_HARD: (Step("restart", _reboot_hard, undo=_restore_power_state),),
-    Action.SUSPEND: (Step("suspend", _suspend, undo=_restore_power_state),),
-    Action.RESUME: (Step("resume", _start, undo=_restore_power_state),),
+    PowerAction.STOP: (Step("power off", _stop, undo=_restore_power_state),),
+    PowerAction.REBOOT: (Step("restart", _reboot, undo=_restore_power_state),),
+    PowerAction.REBOOT_HARD: (Step("restart", _reboot_hard, undo=_restore_power_state),),
+    PowerAction.SUSPEND: (Step("suspend", _suspend, undo=_restore_power_state),),
+    PowerAction.RESUME: (Step("resume", _start, undo=_restore_power_state),),
 }
 OPERATIONS = (
     *(_power_operation(transition.task_type, action) for action, transition in POWER_TRANSITIONS.items()),

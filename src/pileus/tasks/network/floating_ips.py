@@ -12,7 +12,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict, not_found
-from pileus.domain.network.floating_ips import FloatingIP, Target
+from pileus.domain.network.floating_ips import FloatingIP, FloatingIPTarget
 from pileus.domain.network.ports import AssignedAddress, Port, mac_address
 from pileus.domain.network.task_types import (
     CONVERT_FLOATING_IP,
@@ -59,10 +59,10 @@ async def assign_all(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -
 async def unassign_all(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
     """Unassign each floating IP in the driver; the records stay."""
     for floating_ip in assigned:
-        await _assign(ctx, floating_ip, Target())
+        await _assign(ctx, floating_ip, FloatingIPTarget())
 
 
-async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: Target) -> None:
+async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: FloatingIPTarget) -> None:
     driver = floating_ip_driver(ctx.driver)
     if target.port_id is None or target.fixed_ip_address is None:
         await driver.ensure_no_floating_ip(floating_ip.id)
@@ -114,7 +114,7 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
         await tags.patch(tx, floating_ips.KIND, ctx.task.place, floating_ip.id, ctx.args.tags)
 
 
-async def _check_target_available(tx: Tx, floating_ip: FloatingIP, target: Target) -> None:
+async def _check_target_available(tx: Tx, floating_ip: FloatingIP, target: FloatingIPTarget) -> None:
     """Raise NotFound if the port lost its address, or Conflict if that got another floating IP, during the task."""
     if target.port_id is None or target.fixed_ip_address is None or target == floating_ip.target:
         return

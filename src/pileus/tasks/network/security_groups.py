@@ -81,7 +81,7 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
     group = await _require_group(tx, ctx.args.group_id)
     port_count = await security_groups.count_ports(tx, group.id)
     referring = await security_groups.find_referring(tx, group.id)
-    replace(group, task_id=None).removable(port_count, referring)
+    replace(group, task_id=None).require_removable(port_count, referring)
     await security_groups.remove(tx, group.id)
 
 

@@ -148,7 +148,7 @@ class Scheduler:
 
 def _new_snapshot(snapshot_id: str, volume: Volume, schedule: Schedule, task: Task) -> Snapshot:
     now, retention = task.created_at, schedule.retention_time
-    snapshot = Snapshot.of(volume, snapshot_id, schedule.name_of(volume, now), task.id, now)
+    snapshot = Snapshot.of(volume, snapshot_id, schedule.snapshot_name(volume, now), task.id, now)
     return replace(
         snapshot,
         schedule_id=schedule.id,
@@ -159,7 +159,7 @@ def _new_snapshot(snapshot_id: str, volume: Volume, schedule: Schedule, task: Ta
 
 async def _quota_usage(tx: Tx, schedule: Schedule, volume: Volume) -> dict[str, int]:
     """Return what a further snapshot adds to the tenant's usage, once it has replaced the oldest ones."""
-    surplus = schedule.surplus(await schedules.list_snapshots(tx, schedule.id, volume.id), coming=1)
+    surplus = schedule.surplus_snapshots(await schedules.list_snapshots(tx, schedule.id, volume.id), upcoming=1)
     return {
         "volume_snapshots_count": max(0, 1 - len(surplus)),
         "volume_snapshots_size": max(0, volume.size - sum(snapshot.size for snapshot in surplus)),

@@ -14,7 +14,7 @@ from pileus.api.wire.account.quota_requests import CreateLimitRequest, SetThresh
 from pileus.api.wire.account.quotas import AllQuotas, LimitRequestView, Limits, ThresholdView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.times import earliest, latest
-from pileus.domain.account.quotas import EVERYWHERE, quota_view
+from pileus.domain.account.quotas import ALL_REGIONS, quota_view
 from pileus.domain.errors import not_found
 from pileus.services.account import limit_requests as limit_request_service
 from pileus.services.account import quotas as quota_service
@@ -130,16 +130,16 @@ def _check_own_client(ctx: RequestContext, client_id: int) -> None:
 
 
 async def _global_quotas(tx: Tx, ctx: RequestContext) -> Limits:
-    place, catalogue = replace(ctx.place, region_id=EVERYWHERE), ctx.catalogue
+    place, catalogue = replace(ctx.place, region_id=ALL_REGIONS), ctx.catalogue
     used = await usage.count_global(tx, place.client_id)
-    return quota_view(await quotas.limits_of(tx, place, catalogue), used, everywhere=True)
+    return quota_view(await quotas.limits_of(tx, place, catalogue), used, is_global=True)
 
 
 async def _regional_quotas(tx: Tx, ctx: RequestContext, region_id: int) -> Limits:
     place, catalogue = replace(ctx.place, region_id=region_id), ctx.catalogue
     used = await usage.count(tx, place, catalogue)
     limits = await quotas.limits_of(tx, place, catalogue)
-    return {"region_id": region_id, **quota_view(limits, used, everywhere=False)}
+    return {"region_id": region_id, **quota_view(limits, used, is_global=False)}
 
 
 ROUTES = [

@@ -10,7 +10,7 @@ from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.subscription_requests import Subscribe, SubscribeQueue, TestQueue, UpdateQueue
 from pileus.api.wire.account.subscriptions import QueueView, WebhookView
 from pileus.api.wire.paging import Page
-from pileus.domain.account.subscriptions import Queue, Target, Webhook, with_target
+from pileus.domain.account.subscriptions import Queue, SubscriptionTarget, Webhook, with_target
 from pileus.domain.errors import invalid
 from pileus.outbound.protocols import NotSentError
 from pileus.services.account import subscriptions as subscription_service
@@ -110,12 +110,12 @@ async def _read_queue(ctx: RequestContext, subscription_id: int) -> Queue:
     return subscription_service.require_queue(subscription.target)
 
 
-async def _add_subscription(ctx: RequestContext, target: Target) -> None:
+async def _add_subscription(ctx: RequestContext, target: SubscriptionTarget) -> None:
     await _check_target(ctx, target)
     await ctx.write(lambda tx: subscription_service.add_subscription(tx, ctx, target))
 
 
-async def _check_target(ctx: RequestContext, target: Target) -> None:
+async def _check_target(ctx: RequestContext, target: SubscriptionTarget) -> None:
     """Check that the server may send to a target. Raises Invalid."""
     try:
         await ctx.app.notifier.check(target)

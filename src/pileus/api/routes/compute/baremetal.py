@@ -19,7 +19,7 @@ from pileus.api.wire.compute.instance_requests import UpdateInstance
 from pileus.api.wire.compute.instances import InstanceView, RemoteConsoleView, ViewOptions
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute.instances import Action
+from pileus.domain.compute.instances import PowerAction
 from pileus.services.compute import instance_creation as creation_service
 from pileus.services.compute import instance_deletion as deletion_service
 from pileus.services.compute import instances as instance_service
@@ -179,7 +179,7 @@ async def _start_power_action(ctx: RequestContext, server_id: str, data: ActOnSe
             tx,
             ctx,
             server_id,
-            Action(data.action),
+            PowerAction(data.action),
             task_id,
             activate_profiles=data.activate_profile is not False,
             get=instances.get_baremetal,

@@ -20,7 +20,7 @@ from pileus.api.wire.compute.flavors import ServerFlavor
 from pileus.api.wire.paging import Page
 from pileus.domain.account import quota_checks
 from pileus.domain.catalogue import image_id
-from pileus.domain.compute.flavors import Flavor, misfit
+from pileus.domain.compute.flavors import Flavor, misfit_reason
 from pileus.domain.compute.instances import Kind
 from pileus.domain.errors import invalid, not_found
 from pileus.store.account import projects, quotas, usage
@@ -98,7 +98,9 @@ async def list_flavors_for_server(
             raise not_found("App template", data.apptemplate_id)
         source_id = data.image_id or (image_id(ctx.place.region_id, template.image_name) if template else None)
         image = await images.get(tx, ctx.place, source_id) if source_id else None
-    fitting = [flavor for flavor in _server_flavors(ctx) if not flavor.disabled and not misfit(flavor, image, template)]
+    fitting = [
+        flavor for flavor in _server_flavors(ctx) if not flavor.disabled and not misfit_reason(flavor, image, template)
+    ]
     options = FlavorListOptions(prices=include_prices)
     return Page(count=len(fitting), results=_flavor_views(ctx, fitting, options, {}))
 
@@ -168,7 +170,7 @@ async def _remaining_capacity(tx: Tx, ctx: RequestContext) -> dict[str, int | No
     return {
         flavor.id: 0
         if flavor.disabled
-        else quota_checks.remaining_count(limits, used, flavor.counts, left.get(flavor.id))
+        else quota_checks.remaining_count(limits, used, flavor.quota_counts, left.get(flavor.id))
         for flavor in _server_flavors(ctx)
     }
 

@@ -14,7 +14,7 @@ from pileus.api.wire.compute.flavors import ListedFlavor, PricedFlavor
 from pileus.api.wire.paging import Page
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.app_templates import AppTemplate
-from pileus.domain.compute.flavors import Flavor, misfit
+from pileus.domain.compute.flavors import Flavor, misfit_reason
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.instances import Kind
 from pileus.domain.errors import not_found
@@ -87,7 +87,7 @@ def _page_of_fitting(
     fitting = [
         flavor
         for flavor in flavors
-        if not flavor.disabled and not any(misfit(flavor, source.image, source.template) for source in sources)
+        if not flavor.disabled and not any(misfit_reason(flavor, source.image, source.template) for source in sources)
     ]
     return Page(count=len(fitting), results=_flavor_views(ctx, fitting, with_prices=with_prices))
 

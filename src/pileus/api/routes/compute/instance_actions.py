@@ -13,7 +13,7 @@ from pileus.api.wire.compute.flavor_requests import ChangeFlavor
 from pileus.api.wire.compute.instance_requests import ActOnInstance, PutIntoPlacementGroup, StartInstance
 from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute.instances import Action
+from pileus.domain.compute.instances import PowerAction
 from pileus.services.compute import flavor_changes as flavor_service
 from pileus.services.compute import placement_groups as placement_group_service
 from pileus.services.compute import power_actions as power_service
@@ -48,7 +48,7 @@ async def start_instance(
 
     Deprecated: use the action `start`.
     """
-    return await _act_and_wait(ctx, instance_id, Action.START, activate_profiles=data.activate_profile)
+    return await _act_and_wait(ctx, instance_id, PowerAction.START, activate_profiles=data.activate_profile)
 
 
 @post(f"{ONE}/stop", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
@@ -57,7 +57,7 @@ async def stop_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView:
 
     Deprecated: use the action `stop`.
     """
-    return await _act_and_wait(ctx, instance_id, Action.STOP)
+    return await _act_and_wait(ctx, instance_id, PowerAction.STOP)
 
 
 @post(f"{ONE}/powercycle", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
@@ -66,7 +66,7 @@ async def powercycle_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceV
 
     Deprecated: use the action `reboot_hard`.
     """
-    return await _act_and_wait(ctx, instance_id, Action.REBOOT_HARD)
+    return await _act_and_wait(ctx, instance_id, PowerAction.REBOOT_HARD)
 
 
 @post(f"{ONE}/reboot", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
@@ -75,7 +75,7 @@ async def reboot_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView:
 
     Deprecated: use the action `reboot`.
     """
-    return await _act_and_wait(ctx, instance_id, Action.REBOOT)
+    return await _act_and_wait(ctx, instance_id, PowerAction.REBOOT)
 
 
 @post(f"{ONE}/suspend", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
@@ -84,7 +84,7 @@ async def suspend_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView
 
     Deprecated: use the action `suspend`.
     """
-    return await _act_and_wait(ctx, instance_id, Action.SUSPEND)
+    return await _act_and_wait(ctx, instance_id, PowerAction.SUSPEND)
 
 
 @post(f"{ONE}/resume", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
@@ -93,7 +93,7 @@ async def resume_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView:
 
     Deprecated: use the action `resume`.
     """
-    return await _act_and_wait(ctx, instance_id, Action.RESUME)
+    return await _act_and_wait(ctx, instance_id, PowerAction.RESUME)
 
 
 @post(f"{ONE}/changeflavor", opt=WRITE, status_code=200, tags=["Instances"])
@@ -135,7 +135,7 @@ async def remove_from_placement_group(ctx: Ctx, instance_id: FromPath[str]) -> T
 
 
 async def _act_and_wait(
-    ctx: RequestContext, instance_id: str, action: Action, *, activate_profiles: bool = False
+    ctx: RequestContext, instance_id: str, action: PowerAction, *, activate_profiles: bool = False
 ) -> InstanceView:
     await ctx.submit_and_wait(
         lambda tx, task_id: power_service.start_power_action(

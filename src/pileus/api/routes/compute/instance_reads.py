@@ -101,7 +101,7 @@ async def preview_instance_price(ctx: Ctx, data: JSONBody[PreviewPrice]) -> Inst
     interfaces = [interface.new_interface() for interface in data.interfaces]
     count = max(1, len(data.names), len(data.name_templates))
     demand = resource_demand(_require_flavor(ctx, data.flavor), disks, interfaces, count)
-    return InstancePrice.of(prices.preview(ctx.catalogue, demand), ctx.catalogue)
+    return InstancePrice.of(prices.preview_price(ctx.catalogue, demand), ctx.catalogue)
 
 
 @get(f"/cloud/v1/pricing/{HERE}/instances/{{instance_id:str}}", opt=READ, tags=["Instances"])
@@ -117,7 +117,7 @@ async def get_instance_price(ctx: Ctx, instance_id: FromPath[str]) -> ItemPrice:
         floating_ips=sum(address.floating for address in details.addresses),
         external_ips=len(external_ports),
     )
-    return ItemPrice.of(prices.preview(ctx.catalogue, demand).total, ctx.catalogue)
+    return ItemPrice.of(prices.preview_price(ctx.catalogue, demand).total, ctx.catalogue)
 
 
 @post(f"/cloud/v2/instances/{HERE}/check_limits", opt=READ, status_code=200, tags=["Instances"])
@@ -155,7 +155,7 @@ async def exceeded_quotas(ctx: RequestContext, data: CheckLimits) -> ExceededQuo
         demand = resource_demand(flavor, await _new_disks(tx, ctx, data.volumes), interfaces, count)
         used = await usage.count(tx, ctx.place, ctx.catalogue)
         limits = await quotas.limits_of(tx, ctx.place, ctx.catalogue)
-    return quota_checks.exceeded(limits, used, quota_checks.requested_amounts(demand))
+    return quota_checks.exceeded_quotas(limits, used, quota_checks.requested_amounts(demand))
 
 
 def _require_flavor(ctx: RequestContext, flavor_id: str) -> Flavor:

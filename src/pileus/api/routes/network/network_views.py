@@ -56,7 +56,7 @@ async def show_subnets(tx: Tx, ctx: RequestContext, counted: Sequence[subnets.Su
         ctx.region().display_name,
     )
     return [
-        view.of(subnet, tags_by_id[subnet.id], region, ctx.place.project_id, max(0, subnet.total - used))
+        view.of(subnet, tags_by_id[subnet.id], region, ctx.place.project_id, max(0, subnet.total_addresses - used))
         for subnet, used in counted
     ]
 

@@ -14,7 +14,7 @@ from pileus.api.wire.storage.lifecycle_policy_requests import CreateLifecyclePol
 from pileus.domain.account import prices
 from pileus.domain.account.prices import Price
 from pileus.domain.errors import invalid
-from pileus.domain.storage.schedules import most_kept
+from pileus.domain.storage.schedules import max_snapshots_kept
 from pileus.domain.storage.volumes import Volume
 from pileus.store.account import projects
 from pileus.store.storage import volumes
@@ -63,7 +63,7 @@ async def _read_volumes(ctx: RequestContext, volume_ids: Iterable[str]) -> list[
 
 def _max_quantity(ctx: RequestContext, data: CreateLifecyclePolicy | PricePolicy) -> int:
     """Return how many snapshots of one volume all schedules keep together. Raises Invalid."""
-    return most_kept(schedule.checked(ctx.now()) for schedule in new_schedules(data))
+    return max_snapshots_kept(schedule.require_valid(ctx.now()) for schedule in new_schedules(data))
 
 
 ROUTES = [estimate_policy_usage, preview_policy_price, preview_policy_price_by_type]

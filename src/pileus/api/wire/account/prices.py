@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pileus.domain.account.prices import Preview, Price, format_amount
+from pileus.domain.account.prices import Price, PricePreview, format_amount
 from pileus.domain.catalogue import Catalogue
 
 Currency = Literal["AZN", "EUR", "USD"]
@@ -93,7 +93,7 @@ class InstancePrice(Struct, kw_only=True):
     vm_count: int
 
     @classmethod
-    def of(cls, preview: Preview, catalogue: Catalogue) -> "InstancePrice":
+    def of(cls, preview: PricePreview, catalogue: Catalogue) -> "InstancePrice":
         """Make the view of a preview. There are no discounts."""
         total = preview.total
         virtual, baremetal = preview.egress_virtual_per_gb, preview.egress_baremetal_per_gb

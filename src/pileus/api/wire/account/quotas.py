@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from pileus.api.wire.times import format_zulu
-from pileus.domain.account.quotas import EVERYWHERE, LimitRequest, QuotaThreshold, parse_limits
+from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, QuotaThreshold, parse_limits
 
 Limits = dict[str, int]
 """Numbers by `<quota>_limit`, and in answers also by `<quota>_usage`."""
@@ -29,11 +29,11 @@ class RequestedLimits(Struct, kw_only=True):
 
     def by_region(self) -> dict[str, Limits]:
         """Return the limits by region id and quota name; region 0 stands for the global quotas. Raises Invalid."""
-        by_region = {str(EVERYWHERE): parse_limits(self.global_limits, everywhere=True)} if self.global_limits else {}
+        by_region = {str(ALL_REGIONS): parse_limits(self.global_limits, is_global=True)} if self.global_limits else {}
         for limits in self.regional_limits:
             rest = {name: value for name, value in limits.items() if name != "region_id"}
-            region_id = str(limits.get("region_id", EVERYWHERE))
-            by_region.setdefault(region_id, {}).update(parse_limits(rest, everywhere=False))
+            region_id = str(limits.get("region_id", ALL_REGIONS))
+            by_region.setdefault(region_id, {}).update(parse_limits(rest, is_global=False))
         return by_region
 
 
@@ -55,14 +55,14 @@ class LimitRequestView(Struct, kw_only=True):
         regional = [
             {"region_id": region, **_limits(limits)}
             for region, limits in sorted(requested.items())
-            if region != EVERYWHERE
+            if region != ALL_REGIONS
         ]
         return cls(
             id=request.id,
             client_id=request.client_id,
             description=request.description,
             requested_limits=RequestedLimits(
-                global_limits=_limits(requested.get(EVERYWHERE, {})), regional_limits=regional
+                global_limits=_limits(requested.get(ALL_REGIONS, {})), regional_limits=regional
             ),
             status=request.status,
             created_at=format_zulu(request.created_at),

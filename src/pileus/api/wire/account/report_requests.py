@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from pileus.api.wire.times import earliest
-from pileus.domain.account.usage import ORDERS, Filter, TagCondition, Window, window
+from pileus.domain.account.usage import SORT_KEYS, TagCondition, UsageFilter, Window, report_window
 from pileus.domain.errors import invalid
 
 Direction = Literal["asc", "desc"]
@@ -59,7 +59,7 @@ class _Request(Struct, kw_only=True):
         start, end = earliest("time_from", self.time_from), earliest("time_to", self.time_to)
         if start is None or end is None:
             raise invalid(time_from="Field required")
-        return window(start, end, now, last_day=last_day)
+        return report_window(start, end, now, last_day=last_day)
 
 
 class ReservationReportRequest(_Request, kw_only=True):
@@ -76,17 +76,17 @@ class ReportRequest(_Request, kw_only=True):
     projects: list[Number] | None = None
     tags: TagsFilter | None = None
 
-    def usage_filter(self) -> Filter:
+    def usage_filter(self) -> UsageFilter:
         """Return the domain's filter of usage records."""
         schema = self.schema_filter
         types = None if self.types is None else list(self.types)
         if schema is not None:
             types = [schema.type] if types is None or schema.type in types else []
-        return Filter(
+        return UsageFilter(
             projects=self.projects or (),
             regions=self.regions,
             types=types,
-            tags=[TagCondition(key=tag.key, value=tag.value, strict=tag.strict) for tag in self._tag_conditions()],
+            tags=[TagCondition(key=tag.key, value=tag.value, is_exact=tag.strict) for tag in self._tag_conditions()],
             all_tags=self.tags is not None and self.tags.condition_type == "AND",
             field=schema.field if schema else None,
             values=schema.values if schema else (),
@@ -115,8 +115,8 @@ class ListedReportRequest(ReportRequest, kw_only=True):
         """Return the order from `order_by` or the older `sorting`. Raises Invalid."""
         if self.sorting is None:
             return list(self.order_by)
-        if unknown := {column for item in self.sorting for column in item} - ORDERS.keys():
-            raise invalid(sorting=f"Input should be one of {', '.join(sorted(ORDERS))}, not {min(unknown)}")
+        if unknown := {column for item in self.sorting for column in item} - SORT_KEYS.keys():
+            raise invalid(sorting=f"Input should be one of {', '.join(sorted(SORT_KEYS))}, not {min(unknown)}")
         return [f"{column}.{direction}" for item in self.sorting for column, direction in item.items()]
 
 

@@ -23,7 +23,7 @@ class Subscribe(Struct, kw_only=True):
         """Return the target. Raises Invalid if it cannot be used."""
         return Webhook(
             url=self.url, auth_header_name=self.auth_header_name, auth_header_value=self.auth_header_value
-        ).checked()
+        ).require_valid()
 
 
 class SubscribeQueue(Struct, kw_only=True):
@@ -41,7 +41,7 @@ class SubscribeQueue(Struct, kw_only=True):
             exchange=self.exchange,
             routing_key=self.routing_key,
             receive_child_client_events=self.receive_child_client_events,
-        ).checked()
+        ).require_valid()
 
 
 class UpdateQueue(Struct, kw_only=True):
@@ -68,4 +68,4 @@ class TestQueue(Struct, kw_only=True):
         """Return the target. Raises Invalid if it cannot be used."""
         return Queue(
             connection_string=self.connection_string, exchange=self.exchange, routing_key=self.routing_key
-        ).checked()
+        ).require_valid()

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from pileus.domain.account.subscriptions import HIDDEN, Queue, Webhook
+from pileus.domain.account.subscriptions import MASKED_PASSWORD, Queue, Webhook
 
 
 class WebhookView(Struct, kw_only=True):
@@ -17,7 +17,10 @@ class WebhookView(Struct, kw_only=True):
     def of(cls, subscription_id: int, target: Webhook) -> "WebhookView":
         """Make the view of a subscription."""
         return cls(
-            id=subscription_id, url=target.url, auth_header_name=target.auth_header_name, auth_header_value=HIDDEN
+            id=subscription_id,
+            url=target.url,
+            auth_header_name=target.auth_header_name,
+            auth_header_value=MASKED_PASSWORD,
         )
 
 
@@ -35,7 +38,7 @@ class QueueView(Struct, kw_only=True):
         """Make the view of a subscription."""
         return cls(
             id=subscription_id,
-            connection_string=target.address_without_password,
+            connection_string=target.masked_connection_string,
             exchange=target.exchange,
             routing_key=target.routing_key,
             receive_child_client_events=target.receive_child_client_events,

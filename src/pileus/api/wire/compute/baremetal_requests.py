@@ -9,7 +9,7 @@ from pileus.api.wire.constraints import Name, NameTemplate, Uuid
 from pileus.api.wire.network.ddos_profile_requests import InterfaceDdosProfile
 from pileus.api.wire.network.interface_requests import NewInterface
 from pileus.api.wire.tags import NewTags
-from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, Source
+from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, VolumeSource
 from pileus.domain.compute.instances import Kind
 from pileus.domain.tags import validate_tags
 
@@ -51,7 +51,7 @@ class CreateServer(Struct, kw_only=True):
 
     def _boot_sources(self) -> list[NewVolume]:
         """Return what is to be installed; an order for anything but one source is refused (`check_boot_source`)."""
-        sources = {Source.IMAGE: self.image_id, Source.APPTEMPLATE: self.apptemplate_id}
+        sources = {VolumeSource.IMAGE: self.image_id, VolumeSource.APPTEMPLATE: self.apptemplate_id}
         return [NewVolume(source=source, source_id=id_) for source, id_ in sources.items() if id_ is not None]
 
 

@@ -17,8 +17,8 @@ from pileus.api.wire.constraints import (
 from pileus.api.wire.network.interface_requests import GroupId, NewInterface
 from pileus.api.wire.tags import NewTags, TagChanges
 from pileus.domain.compute import instance_orders
-from pileus.domain.compute.instance_orders import InstanceOrder, Source
-from pileus.domain.compute.instances import Action, InstancePatch
+from pileus.domain.compute.instance_orders import InstanceOrder, VolumeSource
+from pileus.domain.compute.instances import InstancePatch, PowerAction
 from pileus.domain.tags import validate_tags
 
 AtMostOne = Meta(max_length=1)
@@ -49,7 +49,7 @@ class _NewVolume(Struct, kw_only=True, tag_field="source"):
     metadata: NewTags | None = None
 
     def _new_volume(
-        self, source: Source, source_id: str | None, size: int | None, type_name: str | None
+        self, source: VolumeSource, source_id: str | None, size: int | None, type_name: str | None
     ) -> instance_orders.NewVolume:
         return instance_orders.NewVolume(
             source=source,
@@ -72,7 +72,7 @@ class BlankVolume(_NewVolume, kw_only=True, tag="new-volume"):
 
     def new_volume(self) -> instance_orders.NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(Source.NEW, None, self.size, self.type_name)
+        return self._new_volume(VolumeSource.NEW, None, self.size, self.type_name)
 
 
 class ImageVolume(_NewVolume, kw_only=True, tag="image"):
@@ -84,7 +84,7 @@ class ImageVolume(_NewVolume, kw_only=True, tag="image"):
 
     def new_volume(self) -> instance_orders.NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(Source.IMAGE, self.image_id, self.size, self.type_name)
+        return self._new_volume(VolumeSource.IMAGE, self.image_id, self.size, self.type_name)
 
 
 class SnapshotVolume(_NewVolume, kw_only=True, tag="snapshot"):
@@ -96,7 +96,7 @@ class SnapshotVolume(_NewVolume, kw_only=True, tag="snapshot"):
 
     def new_volume(self) -> instance_orders.NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(Source.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
+        return self._new_volume(VolumeSource.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
 
 
 class AppTemplateVolume(_NewVolume, kw_only=True, tag="apptemplate"):
@@ -108,7 +108,7 @@ class AppTemplateVolume(_NewVolume, kw_only=True, tag="apptemplate"):
 
     def new_volume(self) -> instance_orders.NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(Source.APPTEMPLATE, self.apptemplate_id, self.size, self.type_name)
+        return self._new_volume(VolumeSource.APPTEMPLATE, self.apptemplate_id, self.size, self.type_name)
 
 
 class ExistingVolume(_NewVolume, kw_only=True, tag="existing-volume"):
@@ -118,7 +118,7 @@ class ExistingVolume(_NewVolume, kw_only=True, tag="existing-volume"):
 
     def new_volume(self) -> instance_orders.NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(Source.EXISTING, self.volume_id, None, None)
+        return self._new_volume(VolumeSource.EXISTING, self.volume_id, None, None)
 
 
 NewVolume = BlankVolume | ImageVolume | SnapshotVolume | AppTemplateVolume | ExistingVolume
@@ -180,7 +180,7 @@ class CreateInstance(Struct, kw_only=True):
 class ActOnInstance(Struct, kw_only=True):
     """A power action; a start also activates the DDoS profiles, unless `activate_profile` is false."""
 
-    action: Action
+    action: PowerAction
     activate_profile: bool | None = True
 
 

@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from pileus.api.wire.constraints import Name, Uuid
 from pileus.api.wire.network.subnet_requests import RouteIn
 from pileus.domain.network.routers import NewExternalGateway, NewRouter, RouterPatch
-from pileus.domain.network.subnets import routes
+from pileus.domain.network.subnets import normalize_routes
 
 
 class NewGateway(Struct, kw_only=True):
@@ -71,7 +71,7 @@ class UpdateRouter(Struct, kw_only=True):
         if self.external_gateway_info is not UNSET:
             patch.update(_gateway_patch(self.external_gateway_info))
         if self.routes is not UNSET:
-            patch["routes"] = routes(route.route() for route in self.routes)
+            patch["routes"] = normalize_routes(route.route() for route in self.routes)
         return patch
 
 

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from pileus.api.wire.constraints import Description, Name, Uuid
 from pileus.api.wire.tags import NewTags, TagChanges
-from pileus.domain.network.security_rules import MOST, NewRule
+from pileus.domain.network.security_rules import MAX_RULES, NewRule
 
 Direction = Literal["egress", "ingress"]
 Ethertype = Literal["IPv4", "IPv6"]
@@ -34,7 +34,7 @@ class Rule(Struct, kw_only=True):
         return NewRule(**{name: getattr(self, name) for name in NewRule.__struct_fields__})
 
 
-Rules = Annotated[list[Rule], Meta(max_length=MOST)]
+Rules = Annotated[list[Rule], Meta(max_length=MAX_RULES)]
 
 
 class CreateSecurityGroup(Struct, kw_only=True):
@@ -100,7 +100,7 @@ class UpdateLegacySecurityGroup(Struct, kw_only=True):
 
     name: Name | None = None
     tags: TagChanges | UnsetType | None = UNSET
-    changed_rules: Annotated[list[AddRule | DeleteRule], Meta(max_length=2 * MOST)] = field(default_factory=list)
+    changed_rules: Annotated[list[AddRule | DeleteRule], Meta(max_length=2 * MAX_RULES)] = field(default_factory=list)
 
     def edits(self) -> list[NewRule | str]:
         """Return the rules to create and the ids of the rules to delete, in the order of the request."""

@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.api.wire.times import offset
 from pileus.domain.network.security_groups import SecurityGroup
-from pileus.domain.network.security_rules import SecurityGroupRule, rule_of
+from pileus.domain.network.security_rules import SecurityGroupRule, rule_fields
 from pileus.domain.tags import Tag
 
 
@@ -38,7 +38,7 @@ class SecurityGroupRuleView(Struct, kw_only=True):
             revision_number=rule.revision,
             created_at=offset(rule.created_at),
             updated_at=offset(rule.updated_at),
-            **rule_of(rule),
+            **rule_fields(rule),
         )
 
 

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from pileus.api.wire.constraints import END, Uuid
 from pileus.api.wire.patches import present_fields
 from pileus.api.wire.storage.schedule_requests import CreateSchedule
-from pileus.domain.storage.schedules import MOST_SCHEDULES, NewSchedule
+from pileus.domain.storage.schedules import MAX_SCHEDULES, NewSchedule
 
 MAX_IDS = 1000
 """Ids in one request."""
@@ -16,7 +16,7 @@ PolicyName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9][a-zA-Z 0-9._\-]{1,61}[a-
 NewName = Annotated[str, Meta(min_length=1, max_length=255)]
 Action = Literal["volume_snapshot"]
 Status = Literal["active", "paused"]
-NewSchedules = Annotated[list[CreateSchedule], Meta(max_length=MOST_SCHEDULES)]
+NewSchedules = Annotated[list[CreateSchedule], Meta(max_length=MAX_SCHEDULES)]
 
 
 class CreateLifecyclePolicy(Struct, kw_only=True):

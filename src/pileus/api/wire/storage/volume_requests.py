@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from pileus.api.wire.constraints import AttachmentTag, Name, RetypableVolumeType, Size, Uuid, VolumeType
 from pileus.api.wire.tags import NewTags, TagChanges
 from pileus.domain.compute import instance_orders
-from pileus.domain.compute.instance_orders import Source
+from pileus.domain.compute.instance_orders import VolumeSource
 from pileus.domain.storage.volumes import VolumePatch
 from pileus.domain.tags import validate_tags
 
@@ -26,7 +26,7 @@ class _CreateVolume(Struct, kw_only=True, tag_field="source"):
     metadata: NewTags | None = None
 
     def _new_volume(
-        self, source: Source, source_id: str | None, size: int | None, type_name: str | None
+        self, source: VolumeSource, source_id: str | None, size: int | None, type_name: str | None
     ) -> instance_orders.NewVolume:
         return instance_orders.NewVolume(
             source=source,
@@ -47,7 +47,7 @@ class CreateBlankVolume(_CreateVolume, kw_only=True, tag="new-volume"):
 
     def new_volume(self) -> instance_orders.NewVolume:
         """Return the domain's description of the volume. Raises Invalid for wrong tags."""
-        return self._new_volume(Source.NEW, None, self.size, self.type_name)
+        return self._new_volume(VolumeSource.NEW, None, self.size, self.type_name)
 
 
 class CreateVolumeFromImage(_CreateVolume, kw_only=True, tag="image"):
@@ -59,7 +59,7 @@ class CreateVolumeFromImage(_CreateVolume, kw_only=True, tag="image"):
 
     def new_volume(self) -> instance_orders.NewVolume:
         """Return the domain's description of the volume. Raises Invalid for wrong tags."""
-        return self._new_volume(Source.IMAGE, self.image_id, self.size, self.type_name)
+        return self._new_volume(VolumeSource.IMAGE, self.image_id, self.size, self.type_name)
 
 
 class CreateVolumeFromSnapshot(_CreateVolume, kw_only=True, tag="snapshot"):
@@ -74,7 +74,7 @@ class CreateVolumeFromSnapshot(_CreateVolume, kw_only=True, tag="snapshot"):
 
     def new_volume(self) -> instance_orders.NewVolume:
         """Return the domain's description of the volume. Raises Invalid for wrong tags."""
-        return self._new_volume(Source.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
+        return self._new_volume(VolumeSource.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
 
 
 CreateVolume = CreateBlankVolume | CreateVolumeFromImage | CreateVolumeFromSnapshot

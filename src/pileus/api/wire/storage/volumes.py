@@ -88,7 +88,7 @@ class VolumeView(Struct, kw_only=True):
     @classmethod
     def of(cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumeLimits | None) -> "VolumeView":
         """Make the view of a volume."""
-        attachment = details.hanging
+        attachment = details.attachment
         return cls(
             id=volume.id,
             name=volume.name,
