@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pileus.cli.formatting import Command, Mistake, SectionOption, SwitchOption
+from pileus.cli.formatting import Command, SectionOption, SwitchOption, UsageError
 from pileus.setting_fields import Setting
 from pileus.settings import SETTINGS, SettingError, Settings, SettingSource, foreign_settings, gather, validate
 
@@ -39,7 +39,7 @@ class SettingsCommand(Command):
         try:
             ctx.params["given"] = gather(flags, os.environ, ctx.params.pop("config"))
         except SettingError as mistake:
-            raise Mistake(str(mistake)) from None
+            raise UsageError(str(mistake)) from None
         return super().invoke(ctx)
 
     @cached_property
@@ -49,7 +49,7 @@ class SettingsCommand(Command):
         try:
             return _options(foreign_settings())
         except SettingError as mistake:
-            raise Mistake(str(mistake)) from None
+            raise UsageError(str(mistake)) from None
 
 
 def help_for(row: Setting) -> str:
@@ -63,7 +63,7 @@ def load_settings(given: dict[str, SettingSource]) -> Settings:
     try:
         return validate(given)
     except SettingError as mistake:
-        raise Mistake(str(mistake)) from None
+        raise UsageError(str(mistake)) from None
 
 
 def _config_option() -> click.Option:

@@ -1,13 +1,13 @@
 """Change the tags of any kind of resource."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, Self
 
 from msgspec import Struct
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.errors import Conflict, Forbidden, invalid, not_found
+from pileus.domain.errors import Forbidden, invalid, not_found
 from pileus.domain.places import Place
 from pileus.domain.tags import Tag, Tags, merged
 from pileus.services.account.user_actions import audit
@@ -22,16 +22,13 @@ class LockableResource(Protocol):
     def id(self) -> str:
         """The id of the record."""
 
-    @property
-    def task_id(self) -> str | None:
-        """The task that has locked the record, or None."""
+    def require_unlocked(self) -> Self:
+        """Return the record. Raises Conflict if a task has locked it."""
 
 
 class TaggedKind(Struct, frozen=True, kw_only=True):
     """A kind of resource that has tags."""
 
-    name: str
-    """The noun in error messages."""
     kind: str
     """The kind in the table of tags."""
     group: str
@@ -46,11 +43,7 @@ async def change_tags(
     tx: Tx, ctx: Context, kind: TaggedKind, resource_id: str, verb: str, change: Callable[[Tags], Tags]
 ) -> None:
     """Apply `change` to the tags of an unlocked resource. Raises NotFound, Forbidden or Conflict."""
-    resource = await (kind.get_own or kind.get)(tx, ctx.place, resource_id)
-    if resource.task_id is not None:
-        raise Conflict(
-            f"{kind.name} {resource.id} is locked by task {resource.task_id}: try again when it has finished"
-        )
+    resource = (await (kind.get_own or kind.get)(tx, ctx.place, resource_id)).require_unlocked()
     existing = await tags.list_by_resource(tx, resource.id)
     changed = change(existing)
     await tags.save(tx, kind.kind, ctx.place, resource.id, existing, changed)

@@ -1,4 +1,4 @@
-"""Orders: what a tenant asks for when a server is made, in the rules' own words."""
+"""Orders: requests to create instances, and the resources that they need."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -13,7 +13,7 @@ from pileus.domain.network.ddos_profiles import NewDdosProfile
 
 
 class VolumeSource(StrEnum):
-    """Where a server's volume comes from."""
+    """The source of an instance's volume."""
 
     NEW = "new-volume"
     IMAGE = "image"
@@ -23,7 +23,7 @@ class VolumeSource(StrEnum):
 
 
 class InterfaceType(StrEnum):
-    """Where an interface's address comes from."""
+    """The source of an interface's address."""
 
     EXTERNAL = "external"
     SUBNET = "subnet"
@@ -32,7 +32,7 @@ class InterfaceType(StrEnum):
 
 
 class NewVolume(Struct, frozen=True, kw_only=True):
-    """A volume to be made or taken; `source_id` is its image's, snapshot's, app template's or its own id."""
+    """A volume to create or to attach; `source_id` is the id of its image, snapshot, app template or itself."""
 
     source: VolumeSource
     source_id: str | None = None
@@ -46,13 +46,13 @@ class NewVolume(Struct, frozen=True, kw_only=True):
 
 
 class FloatingIPChoice(Struct, frozen=True, kw_only=True):
-    """A floating IP for an interface: an existing one, or a new one where `existing_id` is None."""
+    """A floating IP for an interface: an existing one, or a new one if `existing_id` is None."""
 
     existing_id: str | None = None
 
 
 class NewInterface(Struct, frozen=True, kw_only=True):
-    """An interface to be made; only the ids that its type needs are there."""
+    """An interface to create. Only the ids that its type needs are set."""
 
     type: InterfaceType
     network_id: str | None = None
@@ -97,19 +97,19 @@ class InstanceOrder(Struct, frozen=True, kw_only=True):
             raise invalid(image_id="Give either image_id or apptemplate_id")
 
     def security_groups_of(self, interface: NewInterface) -> Sequence[str]:
-        """The security groups of an interface: its own, else the order's; none means the project's default one."""
+        """Return the security groups of an interface or else of the order. None means the project's default group."""
         return interface.security_group_ids or self.security_group_ids
 
 
 class NewDisk(Struct, frozen=True):
-    """A volume that is new: what it costs and counts; `size` in GiB."""
+    """A new volume, to price and to count; `size` in GiB."""
 
     size: int
     type_name: str = "standard"
 
 
 class ResourceDemand(Struct, frozen=True, kw_only=True):
-    """What `count` equal servers need that is new: to be priced and held against quotas."""
+    """The new resources of `count` equal servers, to price and to check against quotas."""
 
     flavor: Flavor | None = None
     disks: Sequence[NewDisk] = ()
@@ -121,12 +121,15 @@ class ResourceDemand(Struct, frozen=True, kw_only=True):
 def resource_demand(
     flavor: Flavor | None, disks: Sequence[NewDisk], interfaces: Iterable[NewInterface], count: int = 1
 ) -> ResourceDemand:
-    """Gather a basket: an external interface needs a public address, a new floating IP another one."""
-    wanted = list(interfaces)
+    """Count the new resources. Each external interface and each new floating IP needs a public address."""
+    new_interfaces = list(interfaces)
     return ResourceDemand(
         flavor=flavor,
         disks=disks,
-        floating_ips=sum(each.floating_ip is not None and each.floating_ip.existing_id is None for each in wanted),
-        external_ips=sum(each.type == InterfaceType.EXTERNAL for each in wanted),
+        floating_ips=sum(
+            interface.floating_ip is not None and interface.floating_ip.existing_id is None
+            for interface in new_interfaces
+        ),
+        external_ips=sum(interface.type == InterfaceType.EXTERNAL for interface in new_interfaces),
         count=count,
     )

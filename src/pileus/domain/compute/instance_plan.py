@@ -1,7 +1,7 @@
-"""Making a server: from an order and what its ids led to, to the records that the server begins with.
+"""Plan an instance: the records that an order and its resolved sources lead to.
 
-Nothing is looked up and nothing is kept here: `planned` decides, its caller stores; `disks.py` has the rules for
-volumes. Ports and addresses are planned apart: `Plan.named` fills a name template once they are known.
+`plan_instance` decides and its caller saves; `disks.py` has the rules for volumes. Ports and addresses are planned
+elsewhere: `InstancePlan.with_name` fills a name template when the addresses are known.
 """
 
 import binascii
@@ -35,9 +35,9 @@ class InstanceSources(Struct, frozen=True, kw_only=True):
 
 
 class InstancePlan(Struct, frozen=True, kw_only=True):
-    """The records of a new server: `volumes` are new, `taken` existed before; `tags` by the id of what they are on.
+    """The records of a new instance; `volumes` are new; `tags` are by the id of their resource.
 
-    `configuration` is what an app template's application is told.
+    `configuration` holds the answers for the application of an app template.
     """
 
     instance: Instance
@@ -48,32 +48,32 @@ class InstancePlan(Struct, frozen=True, kw_only=True):
     configuration: dict[str, Any] = field(default_factory=dict)
 
     def with_name(self, addresses: Sequence[str]) -> "InstancePlan":
-        """Fill the name template in all that is named by it."""
+        """Fill the name template in the names of the instance and its volumes."""
         instance = with_name(self.instance, self.instance.name, addresses)
         volumes = [replace(volume, name=fill_template(volume.name, addresses)) for volume in self.volumes]
         return replace(self, instance=instance, volumes=volumes)
 
     def demand(self, order: InstanceOrder, flavor: Flavor) -> ResourceDemand:
-        """What of it is new, and so is held against quotas."""
+        """Return the new resources, to check against quotas."""
         return resource_demand(
             flavor, [NewDisk(volume.size, volume.type_name) for volume in self.volumes], order.interfaces
         )
 
 
 def with_name(instance: Instance, template: str, addresses: Sequence[str]) -> Instance:
-    """Name an instance after its addresses."""
+    """Fill the name template of an instance from its addresses."""
     return replace(instance, name=fill_template(template, addresses))
 
 
 def plan_instance(order: InstanceOrder, sources: InstanceSources, ctx: Context, task_id: str) -> InstancePlan:
     """Plan the records of an ordered instance. Raises Invalid, NotFound, Conflict or NoCapacity."""
-    name, flavor = _name(order), sources.flavor
-    _settled(order, flavor)
+    name, flavor = _choose_name(order), sources.flavor
+    _check_order(order, flavor)
     disks = with_boot_order([resolve_disk(volume, flavor, sources.disks) for volume in order.volumes])
     boot = boot_disk(disks)
     image = boot.image if boot else None
-    _suits(flavor, boot)
-    instance = _instance(order, sources, image, name, ctx, task_id)
+    _check_flavor_fits(flavor, boot)
+    instance = _new_instance(order, sources, image, name, ctx, task_id)
     tags = {
         instance.id: merged(make_tags(_system_tags(boot, task_id).items(), read_only=True), validate_tags(order.tags))
     }
@@ -84,20 +84,22 @@ def plan_instance(order: InstanceOrder, sources: InstanceSources, ctx: Context, 
 
 
 def _with_volumes(
-    plan: InstancePlan, disks: Sequence[ResolvedDisk], found: OrderSources, ctx: Context, task_id: str
+    plan: InstancePlan, disks: Sequence[ResolvedDisk], sources: OrderSources, ctx: Context, task_id: str
 ) -> InstancePlan:
-    pairs = [(disk, _volume(disk, plan.instance.name, at, ctx, task_id)) for at, disk in enumerate(disks)]
+    pairs = [
+        (disk, _plan_volume(disk, plan.instance.name, position, ctx, task_id)) for position, disk in enumerate(disks)
+    ]
     return replace(
         plan,
         volumes=[volume for disk, volume in pairs if disk.existing is None],
-        taken=[volume for disk, volume in pairs if disk.existing is not None],
-        attachments=[_attachment(disk, volume, at, plan, ctx) for at, (disk, volume) in enumerate(pairs)],
-        tags=plan.tags | {volume.id: _volume_tags(disk, found, task_id) for disk, volume in pairs},
+        existing_volumes=[volume for disk, volume in pairs if disk.existing is not None],
+        attachments=[_new_attachment(disk, volume, at, plan, ctx) for at, (disk, volume) in enumerate(pairs)],
+        tags=plan.tags | {volume.id: _volume_tags(disk, sources, task_id) for disk, volume in pairs},
     )
 
 
 def new_volume(disk: ResolvedDisk, name: str, ctx: Context, task_id: str) -> Volume:
-    """The record of a volume that is to be made."""
+    """Create the record of a new volume, locked by the task that creates it."""
     now = ctx.now()
     return Volume(
         id=ctx.new_id(),
@@ -118,8 +120,8 @@ def new_volume(disk: ResolvedDisk, name: str, ctx: Context, task_id: str) -> Vol
     )
 
 
-def _name(order: InstanceOrder) -> str:
-    """The name, or the template in its place until it is filled."""
+def _choose_name(order: InstanceOrder) -> str:
+    """Return the name, or the template until it can be filled. Raises Invalid."""
     if order.name and order.name_template:
         raise invalid(name="Give either name or name_template, not both")
     if order.name_template:
@@ -133,25 +135,25 @@ def _name(order: InstanceOrder) -> str:
     return order.name
 
 
-def _settled(order: InstanceOrder, flavor: Flavor) -> None:
+def _check_order(order: InstanceOrder, flavor: Flavor) -> None:
     if flavor.disabled:
         raise NoCapacity(f"Flavor {flavor.id} is disabled")
     if order.security_group_ids and any(interface.security_group_ids for interface in order.interfaces):
-        raise invalid(security_groups="Give them either for the instance or for its interfaces, not for both")
-    sources = {volume.source for volume in order.volumes}
+        raise invalid(security_groups="Give security groups for the instance or for its interfaces, not for both")
+    volume_sources = {volume.source for volume in order.volumes}
     if flavor.kind != Kind.VM and (
-        len(order.volumes) != 1 or not sources <= {VolumeSource.IMAGE, VolumeSource.APPTEMPLATE}
+        len(order.volumes) != 1 or not volume_sources <= {VolumeSource.IMAGE, VolumeSource.APPTEMPLATE}
     ):
         raise invalid(volumes=f"A {flavor.kind} server has no volumes: give one image or app template to install")
 
 
-def _suits(flavor: Flavor, boot: ResolvedDisk | None) -> None:
-    """Hold the flavor against what boots on it."""
+def _check_flavor_fits(flavor: Flavor, boot: ResolvedDisk | None) -> None:
+    """Raise Invalid if the boot disk cannot boot on the flavor."""
     if boot is not None and (reason := misfit_reason(flavor, boot.image, boot.app_template)):
         raise invalid(flavor=reason)
 
 
-def _instance(  # noqa: PLR0913, PLR0917  # a record is made of all of them
+def _new_instance(  # noqa: PLR0913, PLR0917  # a record is made of all of them
     order: InstanceOrder, sources: InstanceSources, image: Image | None, name: str, ctx: Context, task_id: str
 ) -> Instance:
     now, flavor = ctx.now(), sources.flavor
@@ -168,14 +170,14 @@ def _instance(  # noqa: PLR0913, PLR0917  # a record is made of all of them
         creator_task_id=task_id,
         ssh_key_id=require_allowed_ssh_key(sources.ssh_key_id, image),
         placement_group_id=order.placement_group_id,
-        boot=_boot(order, windows=(image.os_type if image else flavor.os_type) == "windows"),
+        boot=_first_boot(order, is_windows=(image.os_type if image else flavor.os_type) == "windows"),
         created_at=now,
         changed_at=now,
     )
 
 
 def require_allowed_ssh_key(ssh_key_id: str | None, image: Image | None) -> str | None:
-    """The SSH key itself if an image takes it, or can do without one; raises Invalid."""
+    """Return the SSH key id if the image allows it, or None if the image needs no key. Raises Invalid."""
     rule = image.ssh_key if image else None
     if rule == "required" and ssh_key_id is None:
         raise invalid(ssh_key_name="Field required")
@@ -184,20 +186,20 @@ def require_allowed_ssh_key(ssh_key_id: str | None, image: Image | None) -> str 
     return ssh_key_id
 
 
-def _boot(order: InstanceOrder, *, windows: bool) -> FirstBoot:
-    """What the machine is told; on Linux a password takes the place of user data."""
-    if windows and order.username:
-        raise invalid(username="A Windows instance takes no username: its password is that of the user Admin")
+def _first_boot(order: InstanceOrder, *, is_windows: bool) -> FirstBoot:
+    """Return the first-boot data. On Linux a password replaces the user data. Raises Invalid."""
+    if is_windows and order.username:
+        raise invalid(username="A Windows instance has no username: the password is that of the user Admin")
     if order.username and not order.password:
-        raise invalid(password="Field required")  # noqa: S106  # a complaint
-    user_data = None if order.password and not windows else order.user_data or None
+        raise invalid(password="Field required")  # noqa: S106  # an error text
+    user_data = None if order.password and not is_windows else order.user_data or None
     return FirstBoot(
         user_data=require_valid_user_data(user_data), username=order.username or None, password=order.password or None
     )
 
 
 def require_valid_user_data(user_data: str | None) -> str | None:
-    """The user data themselves if they are text in base64; raises Invalid."""
+    """Return the user data if they are base64. Raises Invalid."""
     try:
         b64decode("".join((user_data or "").split()), validate=True)
     except (binascii.Error, ValueError):
@@ -206,9 +208,9 @@ def require_valid_user_data(user_data: str | None) -> str | None:
 
 
 def image_tags(image: Image) -> dict[str, str]:
-    """What the system's tags tell of the image on a server."""
-    told = {"image_id": image.id, "image_name": image.name}
-    return told | {"os_distro": image.os_distro, "os_type": image.os_type, "os_version": image.os_version}
+    """Return the system tags that describe an instance's image."""
+    tags = {"image_id": image.id, "image_name": image.name}
+    return tags | {"os_distro": image.os_distro, "os_type": image.os_type, "os_version": image.os_version}
 
 
 def _system_tags(boot: ResolvedDisk | None, task_id: str) -> dict[str, str]:
@@ -220,15 +222,15 @@ def _system_tags(boot: ResolvedDisk | None, task_id: str) -> dict[str, str]:
     return tags
 
 
-def _volume(disk: ResolvedDisk, instance_name: str, position: int, ctx: Context, task_id: str) -> Volume:
+def _plan_volume(disk: ResolvedDisk, instance_name: str, position: int, ctx: Context, task_id: str) -> Volume:
     if disk.existing is not None:
-        held = VolumeStatus.ATTACHING.value
-        return replace(disk.existing, status=held, task_id=task_id, updated_at=ctx.now())
-    default = f"{instance_name}_bootvolume" if disk.boot_index == 0 else f"{instance_name}_volume{position}"
-    return new_volume(disk, disk.requested.name or default, ctx, task_id)
+        attaching = VolumeStatus.ATTACHING.value
+        return replace(disk.existing, status=attaching, task_id=task_id, updated_at=ctx.now())
+    default_name = f"{instance_name}_bootvolume" if disk.boot_index == 0 else f"{instance_name}_volume{position}"
+    return new_volume(disk, disk.requested.name or default_name, ctx, task_id)
 
 
-def _attachment(disk: ResolvedDisk, volume: Volume, position: int, plan: InstancePlan, ctx: Context) -> Attachment:
+def _new_attachment(disk: ResolvedDisk, volume: Volume, position: int, plan: InstancePlan, ctx: Context) -> Attachment:
     return Attachment(
         volume_id=volume.id,
         id=ctx.new_id(),
@@ -241,7 +243,7 @@ def _attachment(disk: ResolvedDisk, volume: Volume, position: int, plan: Instanc
     )
 
 
-def _volume_tags(disk: ResolvedDisk, found: OrderSources, task_id: str) -> dict[str, Tag]:
-    system = make_tags([("task_id", task_id)], read_only=True)
-    before = system if disk.existing is None else found.tags.get(disk.existing.id, {})
-    return merged(before, validate_tags(disk.requested.tags))
+def _volume_tags(disk: ResolvedDisk, sources: OrderSources, task_id: str) -> dict[str, Tag]:
+    system_tags = make_tags([("task_id", task_id)], read_only=True)
+    existing_tags = system_tags if disk.existing is None else sources.tags.get(disk.existing.id, {})
+    return merged(existing_tags, validate_tags(disk.requested.tags))

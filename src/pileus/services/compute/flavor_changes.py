@@ -1,7 +1,7 @@
 """Change the flavor of instances."""
 
 from pileus.domain.account.user_actions import AuditEntry
-from pileus.domain.compute.flavor_changes import check_flavor_fits_image, quota_growth, require_flavor_change
+from pileus.domain.compute.flavor_changes import quota_growth, require_flavor_change, require_flavor_for_image
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instances import Instance
 from pileus.domain.compute.task_types import RESIZE_VM, ResizeInstanceArgs
@@ -39,4 +39,4 @@ async def _check_flavor_fits(tx: Tx, ctx: Context, instance: Instance, flavor: F
     volume = await attachments.find_boot_volume(tx, instance.id)
     image = await images.find(tx, volume.image_id) if volume and volume.image_id else None
     template = ctx.catalogue.app_template(volume.apptemplate_id or "") if volume else None
-    check_flavor_fits_image(flavor, image, template)
+    require_flavor_for_image(flavor, image, template)

@@ -6,7 +6,6 @@ from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.instances import Instance, PowerAction
 from pileus.domain.compute.task_types import PowerActionArgs, power_action_type
 from pileus.domain.context import Context
-from pileus.domain.network.ddos_profile_locks import locked
 from pileus.domain.tasks import Task
 from pileus.services.compute.instances import GetInstance
 from pileus.services.tasks import start_task
@@ -48,5 +47,5 @@ async def _activate_profiles(tx: Tx, instance: Instance, task_id: str) -> list[i
     profiles = await ddos_profiles.list_by_instance(tx, instance.id)
     inactive = [profile for profile in profiles if not profile.active and not profile.task_id]
     for profile in inactive:
-        await ddos_profiles.save(tx, profile, replace(locked(profile, task_id), active=True))
+        await ddos_profiles.save(tx, profile, replace(profile.locked(task_id), active=True))
     return [profile.id for profile in inactive]

@@ -9,8 +9,7 @@ from msgspec.structs import replace
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, invalid, not_found
-from pileus.domain.network.ddos_profile_locks import check_answers, locked
-from pileus.domain.network.ddos_profiles import DdosProfile, DdosTemplate, NewDdosProfile
+from pileus.domain.network.ddos_profiles import DdosProfile, DdosTemplate, NewDdosProfile, complete_answers
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.interfaces import AttachedInterface, choose_public_address
 from pileus.domain.network.ports import Port
@@ -41,7 +40,7 @@ async def create_ddos_profile(
     """
     ctx.region()
     template = _require_template(ctx, new.template_id)
-    fields, address = check_answers(template, new.answers), _parse_address(address)
+    fields, address = complete_answers(template, new.answers), _parse_address(address)
     await projects.require_open(tx, ctx.place)
     await _check_address_of_project(tx, ctx, address)
     profile = await _add_profile(tx, ctx, address, template=template, fields=fields, task_id=task_id)
@@ -60,12 +59,12 @@ async def update_ddos_profile(
 ) -> Task:
     """Lock and change template, answers and address of a profile, and start the task that applies them."""
     template = _require_template(ctx, new.template_id)
-    fields, address = check_answers(template, new.answers), _parse_address(address)
+    fields, address = complete_answers(template, new.answers), _parse_address(address)
     before = await ddos_profiles.get(tx, ctx.place, profile_id)
     if address != before.ip_address:
         await _check_address_of_project(tx, ctx, address)
         await _check_unprotected(tx, ctx, address)
-    after = replace(locked(before, task_id), template_id=template.id, fields=fields, ip_address=address)
+    after = replace(before.locked(task_id), template_id=template.id, fields=fields, ip_address=address)
     await ddos_profiles.save(tx, before, after)
     return await _start(
         tx, ctx, UPDATE_DDOS_PROFILE, "update", profile_id, task_id, before=before, audit_data=audit_data
@@ -75,7 +74,7 @@ async def update_ddos_profile(
 async def switch_ddos_profile(tx: Tx, ctx: Context, profile_id: int, task_id: str, *, active: bool, bgp: bool) -> Task:
     """Lock the profile and start the task that activates or deactivates it."""
     before = await ddos_profiles.get(tx, ctx.place, profile_id)
-    await ddos_profiles.save(tx, before, replace(locked(before, task_id), active=active, bgp=bgp))
+    await ddos_profiles.save(tx, before, replace(before.locked(task_id), active=active, bgp=bgp))
     task_type, action = (ACTIVATE_DDOS_PROFILE, "activate") if active else (DEACTIVATE_DDOS_PROFILE, "deactivate")
     audit_data = {"active": active, "bgp": bgp}
     return await _start(tx, ctx, task_type, action, profile_id, task_id, before=before, audit_data=audit_data)
@@ -84,7 +83,7 @@ async def switch_ddos_profile(tx: Tx, ctx: Context, profile_id: int, task_id: st
 async def delete_ddos_profile(tx: Tx, ctx: Context, profile_id: int, task_id: str) -> Task:
     """Lock the profile and start the task that deletes it."""
     before = await ddos_profiles.get(tx, ctx.place, profile_id)
-    await ddos_profiles.save(tx, before, locked(before, task_id))
+    await ddos_profiles.save(tx, before, before.locked(task_id))
     return await _start(tx, ctx, DELETE_DDOS_PROFILE, "delete", profile_id, task_id, before=before)
 
 
@@ -99,7 +98,7 @@ async def protect_public_address(
     external = ((network, ips) for network, ips in candidates if network is not None and network.external)
     network, ips = next(external, candidates[0])
     template = _require_template(ctx, new.template_id)
-    fields, address = check_answers(template, new.answers), choose_public_address(network, ips)
+    fields, address = complete_answers(template, new.answers), choose_public_address(network, ips)
     return (await _add_profile(tx, ctx, address, template=template, fields=fields, task_id=task_id)).id
 
 
@@ -125,7 +124,7 @@ async def _lock_profile_of_address(tx: Tx, client_id: int, region_id: int, addre
     profile = await ddos_profiles.find_by_address(tx, region_id, address)
     if profile is None or profile.client_id != client_id:
         return []
-    await ddos_profiles.save(tx, profile, locked(profile, task_id))
+    await ddos_profiles.save(tx, profile, profile.locked(task_id))
     return [profile.id]
 
 
@@ -144,7 +143,7 @@ async def _add_profile(
         fields=fields,
         created_at=ctx.now(),
     )
-    new_profile = locked(profile, task_id)
+    new_profile = profile.locked(task_id)
     await ddos_profiles.add(tx, new_profile)
     return new_profile
 

@@ -76,7 +76,9 @@ async def connect_devices(
     requested_ids = list(port_ids)
     requested = [await ports.get(tx, ctx.place, port_id) for port_id in dict.fromkeys(requested_ids)]
     started = []
-    for port, pairs in plan_vip_changes(vip, await _connected_ports(tx, ctx, vip), requested, keep=keep_connected):
+    for port, pairs in plan_vip_changes(
+        vip, await _connected_ports(tx, ctx, vip), requested, keep_others=keep_connected
+    ):
         audit_data = {"vip_port_id": vip_port_id}
         started.append(await start_address_pairs_update(tx, ctx, port, pairs, ctx.new_id(), audit_data=audit_data))
     await ports.save(tx, vip.port, vip.with_vip(ctx.now(), is_vip=True))
@@ -89,7 +91,7 @@ async def convert_reserved_fixed_ip(
     tx: Tx, ctx: Context, port_id: str, task_id: str, *, audit_data: dict[str, Any]
 ) -> Task:
     """Lock an unused public IPv4 address and start the task that replaces it by a floating IP."""
-    reserved = (await reserved_fixed_ips.get(tx, ctx.place, port_id)).require_free
+    reserved = (await reserved_fixed_ips.get(tx, ctx.place, port_id)).require_free()
     if not reserved.network.external or reserved.address(IPV4) is None or reserved.address(IPV6) is not None:
         raise Conflict(f"Reserved fixed IP {port_id} is not a public IPv4 address alone")
     await ports.save(tx, reserved.port, reserved.port.locked(task_id))
@@ -101,7 +103,7 @@ async def convert_reserved_fixed_ip(
 
 async def delete_reserved_fixed_ip(tx: Tx, ctx: Context, port_id: str, task_id: str) -> Task:
     """Lock an unused reserved fixed IP with its floating IPs and DDoS profiles, and start the task that releases it."""
-    port = (await reserved_fixed_ips.get(tx, ctx.place, port_id)).require_free.port
+    port = (await reserved_fixed_ips.get(tx, ctx.place, port_id)).require_free().port
     await ports.save(tx, port, port.locked(task_id))
     for floating_ip in await floating_ips.list_by_port(tx, port_id):
         await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))

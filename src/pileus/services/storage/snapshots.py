@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.storage.task_types import CREATE_SNAPSHOT, DELETE_SNAPSHOT, CreateSnapshotArgs, DeleteSnapshotArgs
-from pileus.domain.storage.volumes import Snapshot, VolumePatch
+from pileus.domain.storage.volumes import Snapshot, VolumePatch, new_snapshot
 from pileus.domain.tags import Tags, make_tags, replaced
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
@@ -32,7 +32,7 @@ async def create_snapshot(
     volume = (await volumes.get(tx, ctx.place, volume_id)).require_snapshottable()
     await volumes.bump_revision(tx, volume)
     await check_quotas(tx, ctx, {"volume_snapshots_count": 1, "volume_snapshots_size": volume.size})
-    planned = Snapshot.of(volume, ctx.new_id(), name, task_id, ctx.now(), description=description)
+    planned = new_snapshot(volume, ctx.new_id(), name, task_id, ctx.now(), description=description)
     snapshot = await snapshots.add(tx, planned)
     await tags.add(tx, snapshots.KIND, ctx.place, snapshot.id, make_tags(tag_values.items()))
     args = CreateSnapshotArgs(snapshot_id=snapshot.id, volume_id=volume.id)

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from pileus.domain.network.ddos_profile_locks import unlocked
 from pileus.domain.network.ddos_profiles import DdosProfile
 from pileus.domain.network.task_types import (
     ACTIVATE_DDOS_PROFILE,
@@ -55,13 +54,13 @@ async def unprotect(ctx: TaskContext[HasProfiles]) -> None:
 async def unlock_profiles(tx: Tx, ctx: TaskContext[HasProfiles]) -> None:
     """Save the profiles as unlocked."""
     for profile in await _find_locked_profiles(tx, ctx):
-        await ddos_profiles.save(tx, profile, unlocked(profile))
+        await ddos_profiles.save(tx, profile, profile.unlocked())
 
 
 async def unlock_profiles_inactive(tx: Tx, ctx: TaskContext[HasProfiles]) -> None:
     """Save the profiles as unlocked and inactive."""
     for profile in await _find_locked_profiles(tx, ctx):
-        await ddos_profiles.save(tx, profile, replace(unlocked(profile), active=False))
+        await ddos_profiles.save(tx, profile, replace(profile.unlocked(), active=False))
 
 
 async def delete_profiles(tx: Tx, ctx: TaskContext[HasProfiles]) -> None:
@@ -119,7 +118,7 @@ async def _save_created(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> CreatedRes
 
 async def _unlock(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
     profile = await _require_profile(tx, ctx.args.profile_id)
-    await ddos_profiles.save(tx, profile, unlocked(profile))
+    await ddos_profiles.save(tx, profile, profile.unlocked())
 
 
 async def _save_previous_profile(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
@@ -136,7 +135,7 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
 
 async def _save_error(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
     profile = await _require_profile(tx, ctx.args.profile_id)
-    await ddos_profiles.save(tx, profile, unlocked(profile, error=ctx.task.error or "Deletion failed"))
+    await ddos_profiles.save(tx, profile, profile.unlocked(error=ctx.task.error or "Deletion failed"))
 
 
 _APPLICATION = (Step("protect", _apply, undo=_revert),)

@@ -18,7 +18,7 @@ from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import Conflict, QuotaExceeded, Stale
 from pileus.domain.storage.schedules import Schedule
 from pileus.domain.storage.task_types import CREATE_SNAPSHOT, DELETE_SNAPSHOT, CreateSnapshotArgs, DeleteSnapshotArgs
-from pileus.domain.storage.volumes import Snapshot, Volume
+from pileus.domain.storage.volumes import Snapshot, Volume, new_snapshot
 from pileus.domain.tasks import Task, TaskState, TaskType
 from pileus.services.account.quotas import check_regional_quotas
 from pileus.store import tasks
@@ -148,7 +148,7 @@ class Scheduler:
 
 def _new_snapshot(snapshot_id: str, volume: Volume, schedule: Schedule, task: Task) -> Snapshot:
     now, retention = task.created_at, schedule.retention_time
-    snapshot = Snapshot.of(volume, snapshot_id, schedule.snapshot_name(volume, now), task.id, now)
+    snapshot = new_snapshot(volume, snapshot_id, schedule.snapshot_name(volume, now), task.id, now)
     return replace(
         snapshot,
         schedule_id=schedule.id,

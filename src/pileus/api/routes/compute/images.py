@@ -35,7 +35,6 @@ IMAGE = TaggedResource(
     path=ONE,
     parameter="image_id",
     tag="Images",
-    name="Image",
     kind=images.KIND,
     group="image",
     get=images.get,

@@ -17,7 +17,6 @@ INSTANCE = TaggedResource(
     path=ONE,
     parameter="instance_id",
     tag="Instances",
-    name="Instance",
     kind=instances.KIND,
     group="instance",
     get=instances.get,

@@ -37,7 +37,6 @@ NOUN = TaggedResource(
     path=ONE,
     parameter="floating_ip_id",
     tag="Floating IPs",
-    name="Floating IP",
     kind=floating_ips.KIND,
     group="floating_ip",
     get=floating_ips.get,

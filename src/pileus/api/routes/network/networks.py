@@ -31,7 +31,6 @@ NOUN = TaggedResource(
     path=ONE,
     parameter="network_id",
     tag="Networks",
-    name="Network",
     kind=networks.KIND,
     group="network",
     get=networks.get,

@@ -30,7 +30,6 @@ NOUN = TaggedResource(
     path=ONE,
     parameter="group_id",
     tag="Security Groups",
-    name="Security group",
     kind=security_groups.KIND,
     group="securitygroup",
     get=security_groups.get,

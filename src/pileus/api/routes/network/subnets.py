@@ -24,7 +24,6 @@ NOUN = TaggedResource(
     path=ONE,
     parameter="subnet_id",
     tag="Networks",
-    name="Subnet",
     kind=subnets.KIND,
     group="subnet",
     get=subnets.get,

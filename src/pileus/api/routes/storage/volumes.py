@@ -24,7 +24,6 @@ VOLUME = TaggedResource(
     path=ONE,
     parameter="volume_id",
     tag="Volumes",
-    name="Volume",
     kind=volumes.KIND,
     group="volume",
     get=volumes.get,
