@@ -58,13 +58,12 @@ def plan_of(
     requested = order or an_order()
     size = flavor or the_catalogue().flavor(requested.flavor_id)
     assert size is not None
-    instance_sources = InstanceSources(flavor=size, ssh_key_id=requested.ssh_key_name, disks=sources or order_sources())
-    return plan_instance(requested, instance_sources, a_context(), TASK)
+    resolved = InstanceSources(flavor=size, ssh_key_id=requested.ssh_key_name, disks=sources or order_sources())
+    return plan_instance(requested, resolved, a_context(), TASK)
 
 
-def errors_of(
-    order: InstanceOrder, sources: OrderSources | None = None, flavor: Flavor | None = None
-) -> dict[str, list[str]]:
+def errors_of(order: InstanceOrder, sources: OrderSources | None = None, flavor: Flavor | None = None) -> Any:
+    """Return the fields that are invalid, each with its errors."""
     with pytest.raises(Invalid) as raised:
         plan_of(order, sources, flavor)
     return raised.value.fields
