@@ -7,7 +7,7 @@ SERVE := $(BIN)/pileus serve --data $(DATA) $(if $(DRIVER),--driver $(DRIVER)) $
 CHECKED := src tests $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve guest test check demo bench bench-million bench-machines docs lock clean
+.PHONY: help setup serve guest test quick check coverage demo bench bench-million bench-machines docs lock clean
 
 help: ## Explain this
 	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
@@ -34,8 +34,17 @@ guest: ## Make a tiny system for real machines to boot: make guest DATA=./data
 demo: $(VENV)/.run ## Watch the official SDK create, update and delete an instance
 	@$(BIN)/pileus demo
 
-test: $(VENV)/.dev ## Run all tests, those on PostgreSQL too: make test ARGS="-k tags"
-	scripts/with-postgres $(BIN)/python -m pytest -n 2 $(ARGS)
+test: $(VENV)/.dev ## Run all tests on SQLite and PostgreSQL, and measure coverage: make test ARGS="-k tags"
+	scripts/with-postgres $(BIN)/python -m pytest -n 2 --cov --cov-report= $(ARGS)
+	@echo "Branch coverage: $$($(BIN)/coverage report --format=total) % (make coverage lists the files)"
+
+coverage: ## List the files that the last `make test` did not cover completely
+	@$(BIN)/coverage report
+
+quick: $(VENV)/.dev ## Check what needs no database and no server: lint and the pure tests, in under 20 s
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/python -m pytest -n 2 tests/domain tests/api/wire tests/test_rooms.py
 
 check: $(VENV)/.dev ## Check format, lint, types, rooms, and that the documents' examples run
 	$(BIN)/ruff format --check $(CHECKED)
@@ -54,9 +63,10 @@ bench-million: $(VENV)/.dev ## Measure with a million instances (needs wrk)
 	@scripts/need wrk
 	$(BIN)/python -m bench --million
 
-docs: $(VENV)/.run ## Write again the pages that come from the program itself
+docs: $(VENV)/.run ## Generate docs/settings.md and docs/openapi.json from the program
 	@mkdir -p docs
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/pileus settings --reference > docs/settings.md
+	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/openapi > docs/openapi.json
 
 lock: ## Make the lock files again: make lock ARGS=--upgrade
 	scripts/lock $(ARGS)

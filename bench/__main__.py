@@ -15,7 +15,7 @@ from bench import fabric, load, machines
 from bench.load import Load
 from bench.population import fill, instance_id, order
 from bench.servers import KEY, floor, free_port, pileus
-from pileus.app import catalogue_of
+from pileus.app import load_catalogue
 from pileus.settings import Settings
 
 PORT = free_port()
@@ -64,7 +64,7 @@ def populated(folder: Path, count: int) -> Path:
     """A data directory with `count` instances."""
     with pileus(folder, PORT):
         pass
-    fill(folder, catalogue_of(Settings()), count)
+    fill(folder, load_catalogue(Settings()), count)
     return folder
 
 

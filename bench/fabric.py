@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.compute import Nic, SecurityGroupSpec
+from pileus.drivers.protocols.network import Nic, SecurityGroupSpec
 from pileus.drivers.qemu.fabric import client
 from pileus.drivers.qemu.fabric.frames import mac, packed, udp
 from pileus.drivers.qemu.fabric.state import State, Wire

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pileus.domain.account.quota_checks import QUOTAS
-from pileus.domain.account.quotas import GLOBAL
+from pileus.domain.account.quotas import GLOBAL_QUOTAS
 from pileus.domain.catalogue import Catalogue, image_id
 
 TAGS = ("env", "team", "app", "tier", "serial")
 AT_ONCE = 20_000
-ENDLESS = [(name, 2_000_000_000) for name in sorted(QUOTAS - GLOBAL)]
+ENDLESS = [(name, 2_000_000_000) for name in sorted(QUOTAS - GLOBAL_QUOTAS)]
 """Limits that nothing here comes near."""
 BEGINNING = 1_700_000_000_000_000
 

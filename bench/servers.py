@@ -19,7 +19,7 @@ from pileus.api.middleware import HttpMetrics, observe
 from pileus.api.requests import Request
 from pileus.api.responses import JsonResponse
 from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
-from pileus.server.process import server_of
+from pileus.server.process import make_http_server
 from pileus.settings import Settings
 
 KEY = "1_a-key-for-measuring-0123456789"
@@ -129,7 +129,7 @@ def floor_of(body: bytes) -> Litestar:
 
 
 async def _serve(body: bytes, port: int) -> None:
-    await server_of(floor_of(body), Settings(port=port), websockets=False).serve()
+    await make_http_server(floor_of(body), Settings(port=port), websockets=False).serve()
 
 
 if __name__ == "__main__":

@@ -9,25 +9,20 @@ from pileus.domain.account.user_actions import UserAction
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.instances import VM_STATES, Instance, Kind, Status
 from pileus.domain.compute.placement_groups import PlacementGroup
+from pileus.domain.context import Context
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.network.ddos_profiles import DdosProfile
 from pileus.domain.network.floating_ips import FloatingIP
-from pileus.domain.network.networks import Network, Subnet, next_free
+from pileus.domain.network.networks import Network, Subnet, next_free_address
 from pileus.domain.network.ports import AssignedAddress, Port, mac_address
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new_rule
-from pileus.domain.places import Place
-from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
+from pileus.domain.places import Caller, Place
+from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device_name
 from pileus.domain.tags import make_tags
-from pileus.drivers.protocols.compute import (
-    Disk,
-    FloatingIPSpec,
-    Machine,
-    NetworkSpec,
-    Nic,
-    SecurityGroupSpec,
-    SubnetSpec,
-)
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.storage import Disk
 from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, faults, tags
 from pileus.store.account import user_actions
@@ -36,7 +31,7 @@ from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles, networks, ports, security_groups, subnets
 from pileus.store.rows import Table
 from pileus.store.storage import attachments, volumes
-from pileus.tasks.compute.machines import nic_of
+from pileus.tasks.compute.machines import load_nic
 from tests.tenants import REGION, Tenant
 
 SYSTEM_TAGS = {"os_distro": "ubuntu", "os_type": "linux", "os_version": "22.04"}
@@ -50,6 +45,13 @@ PLACEMENT_GROUPS = Table("placement_groups", PlacementGroup)
 def place_of(tenant: Tenant) -> Place:
     """Where the tenant's things are."""
     return Place(tenant.client_id, tenant.project_id, REGION)
+
+
+def context_of(tenant: Tenant, **changes: Any) -> Context:
+    """The context of a change that the tenant's administrator makes."""
+    app, caller = tenant.running.cloud, Caller(client_id=tenant.client_id, user_id=1, email="", token_id=1, role="")
+    facts = {"place": place_of(tenant), "caller": caller, "catalogue": app.catalogue}
+    return Context(**{**facts, "now": app.now, "new_id": app.new_id, **changes})
 
 
 def owned(tenant: Tenant) -> dict[str, Any]:
@@ -147,7 +149,7 @@ async def a_floating_ip(tenant: Tenant, port: Port | None = None, **changes: Any
         ip = await _free(tx, subnet)
         floating = FloatingIP(**{"floating_ip_address": ip, **renewed(tenant), **facts, **changes})
         await FLOATING_IPS.add(tx, floating)
-        await ports.assign(tx, AssignedAddress(subnet_id=subnet.id, ip=ip, floating_ip_id=floating.id))
+        await ports.add_address(tx, AssignedAddress(subnet_id=subnet.id, ip=ip, floating_ip_id=floating.id))
         return floating
 
     floating = await tenant.running.cloud.db.write(write)
@@ -207,7 +209,7 @@ async def a_ddos_profile(tenant: Tenant, ip_address: str, **changes: Any) -> Ddo
 
     async def write(tx: Tx) -> DdosProfile:
         facts = {"ip_address": ip_address, "template_id": 1, **owned(tenant)}
-        profile = DdosProfile(**{**facts, "id": await counters.next_value(tx, "ddos_profiles"), **changes})
+        profile = DdosProfile(**{**facts, "id": await counters.increment(tx, "ddos_profiles"), **changes})
         await ddos_profiles.add(tx, profile)
         return profile
 
@@ -217,7 +219,7 @@ async def a_ddos_profile(tenant: Tenant, ip_address: str, **changes: Any) -> Ddo
 async def ports_of(tenant: Tenant, instance: Instance) -> list[Port]:
     """An instance's ports."""
     async with tenant.running.cloud.db.read() as tx:
-        return await ports.of_instance(tx, instance.id)
+        return await ports.list_by_instance(tx, instance.id)
 
 
 async def addresses_of(tenant: Tenant, port: Port) -> list[str]:
@@ -229,7 +231,7 @@ async def addresses_of(tenant: Tenant, port: Port) -> list[str]:
 async def groups_of(tenant: Tenant, port: Port) -> list[str]:
     """The names of the groups that guard a port."""
     async with tenant.running.cloud.db.read() as tx:
-        return sorted(group.name for group in await security_groups.of_port(tx, port.id))
+        return sorted(group.name for group in await security_groups.list_by_port(tx, port.id))
 
 
 async def actions_of(tenant: Tenant) -> list[UserAction]:
@@ -271,17 +273,19 @@ async def _external(tx: Tx, tenant: Tenant) -> Subnet:
 
 async def _free(tx: Tx, subnet: Subnet) -> str:
     rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet.id)
-    address = next_free(subnet, {row[0] for row in rows})
+    address = next_free_address(subnet, {row[0] for row in rows})
     assert address is not None
     return address
 
 
 async def _plugged(tx: Tx, tenant: Tenant, instance: Instance | None, subnet: Subnet, **changes: Any) -> Port:
     facts = renewed(tenant)
-    place = {"instance_id": instance.id, "position": len(await ports.of_instance(tx, instance.id))} if instance else {}
+    place = (
+        {"instance_id": instance.id, "position": len(await ports.list_by_instance(tx, instance.id))} if instance else {}
+    )
     standing = {"network_id": subnet.network_id, "reserved": instance is None, "mac_address": mac_address(facts["id"])}
     port = await ports.add(tx, Port(**{**facts, **standing, **place, **changes}))
-    await ports.assign(tx, AssignedAddress(subnet_id=subnet.id, ip=await _free(tx, subnet), port_id=port.id))
+    await ports.add_address(tx, AssignedAddress(subnet_id=subnet.id, ip=await _free(tx, subnet), port_id=port.id))
     return port
 
 
@@ -308,7 +312,7 @@ async def _boot_volume(tx: Tx, tenant: Tenant, instance: Instance, image: Image)
             volume_id=volume.id,
             id=tenant.running.cloud.new_id(),
             instance_id=instance.id,
-            device=device(0),
+            device=device_name(0),
             boot_index=0,
             attached_at=instance.created_at,
         ),
@@ -317,7 +321,7 @@ async def _boot_volume(tx: Tx, tenant: Tenant, instance: Instance, image: Image)
 
 async def _nic(running: RunningCloud, port: Port) -> Nic:
     async with running.cloud.db.read() as tx:
-        return await nic_of(tx, port)
+        return await load_nic(tx, port)
 
 
 async def _machine(running: RunningCloud, instance: Instance) -> None:
@@ -327,9 +331,9 @@ async def _machine(running: RunningCloud, instance: Instance) -> None:
     async with running.cloud.db.read() as tx:
         disks = [
             Disk(id=volume.id, size=volume.size, type_name=volume.type_name, device=attachment.device, boot_index=0)
-            for attachment, volume in await attachments.with_volumes(tx, instance.id)
+            for attachment, volume in await attachments.list_with_volumes(tx, instance.id)
         ]
-        plugged = await ports.of_instance(tx, instance.id)
+        plugged = await ports.list_by_instance(tx, instance.id)
     nics = [await _nic(running, port) for port in plugged]
     for disk in disks:
         await driver.ensure_volume(disk)

@@ -11,9 +11,19 @@ from pileus.store import faults
 from pileus.store.database import Database
 from pileus.store.schema import open_database
 from tests.brokers import broker
+from tests.contract.documents import PUBLISHED
 from tests.databases import BACKENDS, database_url, empty
 from tests.servers import Server, serving
 from tests.tenants import Tenant, new_tenant
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what answers have been validated against."""
+    if PUBLISHED is None:
+        line = (
+            "The published contract is not beside the checkout: answers were only validated against our own document."
+        )
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session", params=BACKENDS)

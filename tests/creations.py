@@ -1,4 +1,4 @@
-"""Making instances in tests, and counting what there is."""
+"""Create instances over HTTP, and count resources."""
 
 from typing import Any
 
@@ -20,18 +20,18 @@ from tests.tenants import Tenant
 CREATE = "create_vm"
 
 
-async def ordered(tenant: Tenant, **changes: Any) -> httpx.Response:
+async def order_instance(tenant: Tenant, **changes: Any) -> httpx.Response:
     return await tenant.api.post(tenant.path("instances", version=2), json=an_order(**changes))
 
 
-async def made(tenant: Tenant, **changes: Any) -> dict[str, Any]:
-    task = await tenant.finished(await ordered(tenant, **changes))
+async def create_instance(tenant: Tenant, **changes: Any) -> dict[str, Any]:
+    task = await tenant.finished(await order_instance(tenant, **changes))
     (instance_id,) = task["created_resources"]["instances"]
     return dict((await tenant.api.get(tenant.path("instances", instance_id))).json())
 
 
-async def failed(tenant: Tenant, **changes: Any) -> dict[str, Any]:
-    (task_id,) = (await ordered(tenant, **changes)).json()["tasks"]
+async def fail_to_create_instance(tenant: Tenant, **changes: Any) -> dict[str, Any]:
+    (task_id,) = (await order_instance(tenant, **changes)).json()["tasks"]
     task = await tenant.ended(task_id)
     assert task["state"] == "ERROR"
     return task
@@ -48,8 +48,8 @@ async def a_volume(tenant: Tenant, **changes: Any) -> Volume:
     return await tenant.running.cloud.db.write(write)
 
 
-async def counted(tenant: Tenant) -> dict[str, int]:
-    """How many rows of each kind a tenant has, and things there are in the simulated world."""
+async def count_resources(tenant: Tenant) -> dict[str, int]:
+    """Count the tenant's rows in each table, and the resources in the simulated cloud."""
     place = place_of(tenant)
     tables = ("instances", "volumes", "ports", "floating_ips", "tags")
     result: dict[str, int] = {}
@@ -63,5 +63,5 @@ async def counted(tenant: Tenant) -> dict[str, int]:
     return {**result, "addresses": row[0] if row else 0, **world}
 
 
-def fixed(view: dict[str, Any]) -> list[str]:
+def fixed_addresses(view: dict[str, Any]) -> list[str]:
     return [entry["addr"] for entries in view["addresses"].values() for entry in entries if entry["type"] == "fixed"]

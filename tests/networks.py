@@ -1,4 +1,4 @@
-"""Networks, subnets and routers of a tenant's for tests, and how they stand afterwards."""
+"""Builders of networks, subnets and routers, and reads of their records."""
 
 from typing import Any
 
@@ -7,73 +7,73 @@ from pileus.domain.network.ports import AssignedAddress, mac_address
 from pileus.domain.network.routers import Router, RouterInterface, RouterPort, RouterStatus
 from pileus.store.database import Tx
 from pileus.store.network import addresses, networks, ports, router_interfaces, routers, subnets
-from pileus.tasks.network.router_sync import internal_interfaces, nic, router_spec
+from pileus.tasks.network.routers import internal_interfaces, nic_spec, router_spec
 from tests.builders import driver_of, owned, renewed
 from tests.tenants import REGION, Tenant
 
 
-def outside_of(tenant: Tenant) -> str:
-    """The network that leads out."""
+def external_network_of(tenant: Tenant) -> str:
+    """Return the id of the external network."""
     return tenant.running.cloud.catalogue.external_network_id(REGION)
 
 
-async def a_router(tenant: Tenant, *joined: Subnet, leads_out: bool = True, **changes: Any) -> Router:
-    """A router that joins subnets at their gateways, and leads out."""
-    outside = outside_of(tenant) if leads_out else None
-    facts = {"name": "crossing", "status": RouterStatus.ACTIVE.value, "external_network_id": outside}
-    router = Router(**{**facts, **renewed(tenant), **changes})
+async def a_router(tenant: Tenant, *attached_subnets: Subnet, with_gateway: bool = True, **changes: Any) -> Router:
+    """Add a router with interfaces at the gateways of subnets, and an external gateway."""
+    external_network_id = external_network_of(tenant) if with_gateway else None
+    fields = {"name": "crossing", "status": RouterStatus.ACTIVE.value, "external_network_id": external_network_id}
+    router = Router(**{**fields, **renewed(tenant), **changes})
 
     async def write(tx: Tx) -> list[RouterInterface]:
         await routers.add(tx, router)
-        for subnet in joined:
-            port = await router_interfaces.add(tx, _port(tenant, router, subnet.network_id))
-            line = AssignedAddress(subnet_id=subnet.id, ip=subnet.gateway_ip or "", router_port_id=port.id)
-            await ports.assign(tx, line)
-        if outside:
-            port = await router_interfaces.add(tx, _port(tenant, router, outside, gateway=True))
-            (way, *_) = await subnets.of_network(tx, outside)
-            await addresses.allocate(tx, way, router_port_id=port.id)
-        return await router_interfaces.of(tx, router.id)
+        for subnet in attached_subnets:
+            port = await router_interfaces.add(tx, _router_port(tenant, router, subnet.network_id))
+            address = AssignedAddress(subnet_id=subnet.id, ip=subnet.gateway_ip or "", router_port_id=port.id)
+            await ports.add_address(tx, address)
+        if external_network_id:
+            port = await router_interfaces.add(tx, _router_port(tenant, router, external_network_id, gateway=True))
+            (subnet, *_) = await subnets.list_by_network(tx, external_network_id)
+            await addresses.allocate(tx, subnet, router_port_id=port.id)
+        return await router_interfaces.list_by_router(tx, router.id)
 
-    legs = await tenant.running.cloud.db.write(write)
+    interfaces = await tenant.running.cloud.db.write(write)
     driver = driver_of(tenant.running)
-    await driver.ensure_router(router_spec(router, legs))
-    for leg in internal_interfaces(legs):
-        await driver.ensure_router_interface(router.id, nic(leg))
+    await driver.ensure_router(router_spec(router, interfaces))
+    for interface in internal_interfaces(interfaces):
+        await driver.ensure_router_interface(router.id, nic_spec(interface))
     return router
 
 
-async def network_now(tenant: Tenant, network_id: str) -> Network | None:
-    """A network as it is written down, or None."""
+async def find_network(tenant: Tenant, network_id: str) -> Network | None:
+    """Read a network's record, or None."""
     async with tenant.running.cloud.db.read() as tx:
         return await networks.find(tx, network_id)
 
 
-async def subnet_now(tenant: Tenant, subnet_id: str) -> Subnet | None:
-    """A subnet as it is written down, or None."""
+async def find_subnet(tenant: Tenant, subnet_id: str) -> Subnet | None:
+    """Read a subnet's record, or None."""
     async with tenant.running.cloud.db.read() as tx:
         return await subnets.find(tx, subnet_id)
 
 
-async def router_now(tenant: Tenant, router_id: str) -> Router | None:
-    """A router as it is written down, or None."""
+async def find_router(tenant: Tenant, router_id: str) -> Router | None:
+    """Read a router's record, or None."""
     async with tenant.running.cloud.db.read() as tx:
         return await routers.find(tx, router_id)
 
 
-async def legs_of(tenant: Tenant, router_id: str) -> list[RouterInterface]:
-    """A router's ports."""
+async def router_interfaces_of(tenant: Tenant, router_id: str) -> list[RouterInterface]:
+    """Read a router's interfaces."""
     async with tenant.running.cloud.db.read() as tx:
-        return await router_interfaces.of(tx, router_id)
+        return await router_interfaces.list_by_router(tx, router_id)
 
 
-async def in_use(tenant: Tenant, subnet_id: str) -> set[str]:
-    """The addresses of a subnet that are in use."""
+async def used_addresses(tenant: Tenant, subnet_id: str) -> set[str]:
+    """Read the addresses of a subnet that are in use."""
     async with tenant.running.cloud.db.read() as tx:
         return {row[0] for row in await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet_id)}
 
 
-def _port(tenant: Tenant, router: Router, network_id: str, *, gateway: bool = False) -> RouterPort:
+def _router_port(tenant: Tenant, router: Router, network_id: str, *, gateway: bool = False) -> RouterPort:
     facts = owned(tenant)
     return RouterPort(
         id=facts["id"],
@@ -85,21 +85,21 @@ def _port(tenant: Tenant, router: Router, network_id: str, *, gateway: bool = Fa
     )
 
 
-async def made(tenant: Tenant, noun: str, **body: Any) -> dict[str, Any]:
-    """Ask for a network, subnet or router, and see it when its task has finished."""
+async def create(tenant: Tenant, noun: str, **body: Any) -> dict[str, Any]:
+    """Create a network, subnet or router, and return its view when the task has finished."""
     task = await tenant.finished(await tenant.api.post(tenant.path(noun), json={"name": "fresh", **body}))
-    return await seen(tenant, noun, task["created_resources"][noun][0])
+    return await get_view(tenant, noun, task["created_resources"][noun][0])
 
 
-async def seen(tenant: Tenant, noun: str, identity: str) -> dict[str, Any]:
-    """A network, subnet or router as the API shows it."""
+async def get_view(tenant: Tenant, noun: str, identity: str) -> dict[str, Any]:
+    """Get the view of a network, subnet or router."""
     answer = await tenant.api.get(tenant.path(noun, identity))
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-async def listed(tenant: Tenant, noun: str, **query: Any) -> list[str]:
-    """The names that a list shows."""
+async def list_names(tenant: Tenant, noun: str, **query: Any) -> list[str]:
+    """List the names of resources."""
     answer = (await tenant.api.get(tenant.path(noun), params=query)).json()
     assert answer["count"] == len(answer["results"])
-    return [each["name"] for each in answer["results"]]
+    return [view["name"] for view in answer["results"]]

@@ -1,4 +1,4 @@
-"""Orders of servers for tests: what a client sends."""
+"""Bodies of requests that create instances."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ METAL = image_id(REGION, "ubuntu-22.04-x64-ironic")
 
 
 def boot(**changes: Any) -> dict[str, Any]:
-    """A boot volume from an image."""
+    """Return a boot volume from an image."""
     return {"source": "image", "image_id": UBUNTU, "size": 10, "boot_index": 0, **changes}
 
 
 def an_order(**changes: Any) -> dict[str, Any]:
-    """A small server with a public address."""
+    """Return an order for a small instance with a public address."""
     return {
         "name": "web-1",
         "flavor": "g1-standard-1-2",

@@ -10,9 +10,9 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import Interval, Schedule
-from pileus.domain.storage.volumes import Attachment, Snapshot, Volume, VolumeStatus, device
+from pileus.domain.storage.volumes import Attachment, Snapshot, Volume, VolumeStatus, device_name
 from pileus.domain.tags import make_tags
-from pileus.drivers.protocols.compute import Disk
+from pileus.drivers.protocols.storage import Disk
 from pileus.store import faults, tags
 from pileus.store.account import user_actions
 from pileus.store.database import Tx
@@ -63,7 +63,7 @@ async def a_lifecycle_policy(tenant: Tenant, name: str = "nightly") -> tuple[int
     facts = {**owned(tenant), "user_id": tenant.client_id}
 
     async def write(tx: Tx) -> int:
-        policy_id = await lifecycle_policies.next_id(tx)
+        policy_id = await lifecycle_policies.allocate_id(tx)
         policy = LifecyclePolicy(**{**facts, "id": policy_id, "name": name, "updated_at": 0})
         schedule = Schedule(**facts, lifecycle_policy_id=policy_id, timing=Interval(weeks=1), next_at=None)
         await schedules.add(tx, schedule)
@@ -102,16 +102,16 @@ async def volume_now(tenant: Tenant, volume: Volume) -> Volume | None:
 async def snapshots_now(tenant: Tenant, volume: Volume) -> list[Snapshot]:
     """A volume's snapshots as they are written down."""
     async with tenant.running.cloud.db.read() as tx:
-        return await snapshots.of_volume(tx, volume.id)
+        return await snapshots.list_by_volume(tx, volume.id)
 
 
 async def _hung(tx: Tx, tenant: Tenant, volume: Volume, instance: Instance) -> None:
-    others = await attachments.of_instance(tx, instance.id)
+    others = await attachments.list_by_instance(tx, instance.id)
     attachment = Attachment(
         volume_id=volume.id,
         id=tenant.running.cloud.new_id(),
         instance_id=instance.id,
-        device=device(len(others)),
+        device=device_name(len(others)),
         attached_at=volume.created_at,
     )
     await attachments.add(tx, attachment)

@@ -11,13 +11,13 @@ from gcore import AsyncGcore
 
 from pileus.app import RunningCloud
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, digest
+from pileus.domain.account.keys import ApiKey, hash_token
 from pileus.domain.account.projects import Project
-from pileus.initial_data import new_token
+from pileus.initial_data import generate_token
 from pileus.store import counters
 from pileus.store.account import clients, keys, projects
 from pileus.store.database import Tx
-from tests.contract.published import check_answer
+from tests.contract.documents import check_answer
 
 REGION = 1
 ENDED = ("FINISHED", "ERROR")
@@ -102,15 +102,15 @@ async def new_tenant(running: RunningCloud) -> AsyncIterator[Tenant]:
 
 
 async def _written(tx: Tx) -> tuple[int, int, dict[Role, str]]:
-    client_id = 1000 + await counters.next_value(tx, "test_clients")
+    client_id = 1000 + await counters.increment(tx, "test_clients")
     await clients.add(tx, client_id, f"client-{client_id}", 0)
     await clients.add_user(tx, client_id, client_id, f"user-{client_id}@example.com", 0)
-    project_id = await counters.next_value(tx, "projects")
+    project_id = await counters.increment(tx, "projects")
     await projects.add(tx, Project(id=project_id, client_id=client_id, name="default", is_default=True, created_at=0))
     tokens = {}
     for role in Role:
-        number = await counters.next_value(tx, "api_keys")
-        tokens[role] = new_token(number)
+        number = await counters.increment(tx, "api_keys")
+        tokens[role] = generate_token(number)
         await keys.add(tx, _key(number, client_id, role, tokens[role]))
     return client_id, project_id, tokens
 
@@ -122,6 +122,6 @@ def _key(number: int, client_id: int, role: Role, token: str) -> ApiKey:
         user_id=client_id,
         name=role.value,
         role=role.value,
-        digest=digest(token),
+        digest=hash_token(token),
         created_at=0,
     )

@@ -1,4 +1,4 @@
-"""The lock files: whole, in step with each other, and free of addresses."""
+"""The lock files are complete, agree with each other, and name no package index."""
 
 import re
 import tomllib
@@ -13,23 +13,23 @@ def pins(lock: str) -> dict[str, str]:
 
 
 def names(requirements: list[str]) -> set[str]:
-    return {re.split(r"[\[<>=~! ]", one)[0] for one in requirements}
+    return {re.split(r"[\[<>=~! ]", requirement)[0] for requirement in requirements}
 
 
-def test_what_runs_is_what_is_tested() -> None:
+def test_tests_use_the_pinned_versions_of_the_program() -> None:
     assert pins(RUN).items() <= pins(DEV).items()
 
 
-def test_all_that_the_project_names_is_locked() -> None:
+def test_all_dependencies_of_the_project_are_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"]
 
     run = names(project["project"]["dependencies"] + project["project"]["optional-dependencies"]["sdk"])
     assert run | names(groups["build"]) <= pins(RUN).keys()
-    assert names([one for one in groups["dev"] if isinstance(one, str)]) <= pins(DEV).keys()
+    assert names([requirement for requirement in groups["dev"] if isinstance(requirement, str)]) <= pins(DEV).keys()
 
 
-def test_every_pin_has_its_hashes_and_no_lock_names_an_address() -> None:
+def test_every_pin_has_hashes_and_no_lock_names_an_index() -> None:
     for lock in (RUN, DEV):
         blocks = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)[1:]
         assert len(blocks) == len(pins(lock))

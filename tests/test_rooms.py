@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Iterator
 from functools import cache
@@ -20,7 +21,8 @@ LONGEST_FILE, LONGEST_FUNCTION, LONGEST_HANDLER, DEEPEST = 400, 40, 25, 3
 MOST_COMMENTS = 0.04
 UNFINISHED = ("TODO", "FIXME", "NotImplementedError")
 # Commands are read when they are called for: `pileus --help` need not wait for the rest.
-LAZY = {"cli.formatting"}
+# So are drivers: only the chosen one is imported.
+LAZY = {"cli.formatting", "drivers.registry"}
 CATCHES_ALL = {
     "outbound.notifier",
     "store.sync_thread",
@@ -35,14 +37,26 @@ CATCHES_ALL = {
 ROOMS: dict[str, set[str]] = {
     "domain": set(),
     "store": {"domain"},
-    "drivers": {"domain", "outbound"},
+    "drivers": {"domain", "outbound", "setting_fields"},
     "outbound": {"domain", "drivers.protocols"},
-    "tasks": {"domain", "store", "drivers.protocols", "outbound.protocols"},
-    "api": {"domain", "store", "tasks", "drivers.consoles", "drivers.protocols", "outbound.protocols"},
-    "cli": {"settings"},
+    "services": {"domain", "store", "drivers.protocols"},
+    "tasks": {"domain", "store", "services", "drivers.protocols", "outbound.protocols"},
+    "api": {"domain", "store", "services", "tasks", "drivers.protocols", "outbound.protocols"},
+    "cli": {"setting_fields", "settings"},
+    "testing": {"domain", "drivers.protocols", "drivers.registry", "settings"},
 }
 # The modules that put the rooms together, or that all may use; nobody in a room imports them but as said here.
-COMPOSITION = {"__init__", "__main__", "app", "api_keys", "initial_data", "logs", "server", "settings"}
+COMPOSITION = {
+    "__init__",
+    "__main__",
+    "app",
+    "api_keys",
+    "initial_data",
+    "logs",
+    "server",
+    "setting_fields",
+    "settings",
+}
 EXCEPTIONS: dict[str, set[str]] = {
     # The program's version stands in its package.
     "api": {"__init__", "settings"},
@@ -52,8 +66,12 @@ EXCEPTIONS: dict[str, set[str]] = {
     "cli.keys": {"api_keys", "app", "domain", "initial_data", "store"},
     # A catalogue is checked by the rule that a start keeps.
     "cli.catalog": {"domain"},
-    # A setting is as strict as the rule that it feeds.
-    "settings": {"domain.account.keys"},
+    # A setting is as strict as the rule that it feeds; drivers bring settings of their own.
+    "settings": {"domain.account.keys", "drivers.registry", "setting_fields"},
+    "setting_fields": set(),
+    # Drivers say how the conformance suite runs them.
+    "drivers.qemu.testing": {"testing.conformance.under_test"},
+    "drivers.simulated.testing": {"testing.conformance.under_test"},
     "__main__": {"cli"},
 }
 OUTSIDE: dict[str, set[str]] = {
@@ -62,9 +80,16 @@ OUTSIDE: dict[str, set[str]] = {
     "store": {"msgspec", "psycopg", "psycopg_pool"},
     "tasks": {"msgspec"},
     "cli": {"click", "gcore", "httpx", "msgspec", "rich"},
+    "testing": {"msgspec", "pytest", "pytest_asyncio"},
 }
 # No room of records and rules does anything: it neither looks at a clock nor throws dice.
 IMPURE = {"asyncio", "os", "random", "secrets", "socket", "sqlite3", "subprocess", "time", "urllib"}
+
+# Drivers have databases of their own.
+SQL_ROOMS = ("store", "drivers")
+SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|DROP|ALTER|PRAGMA)\s+[A-Za-z_(*:0-9']")
+STATEMENTS = ("run", "one", "all")
+QUERIES = ("find", "find_one")
 
 DEFINES = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -104,7 +129,7 @@ def permitted(importer: str, module: str) -> bool:
     room = importer.partition(".")[0]
     granted = ROOMS.get(room, set()) | EXCEPTIONS.get(room, set()) | EXCEPTIONS.get(importer, set()) | {room}
     if room in COMPOSITION - set(EXCEPTIONS):
-        return True
+        return module.partition(".")[0] != "testing"
     return any(module == name or module.startswith(f"{name}.") for name in granted)
 
 
@@ -141,6 +166,13 @@ def test_every_module_stands_in_a_room_or_puts_them_together() -> None:
         "api.context drivers.simulated",
         "api.context app",
         "drivers.simulated store.rows",
+        "drivers.simulated testing.conformance.under_test",
+        "app testing",
+        "api.context testing.conformance",
+        "testing.conformance drivers.simulated",
+        "testing.conformance app",
+        "settings drivers.simulated.settings",
+        "setting_fields domain",
         "cli.sim app",
         "cli.sim domain.tags",
     ],
@@ -170,6 +202,16 @@ def test_a_room_uses_no_library_but_its_own(room: str) -> None:
     assert {(path, library) for path, library in used if library not in OUTSIDE[room]} == set()
 
 
+def test_only_tools_for_tests_import_pytest() -> None:
+    importers = {
+        name_of(path).partition(".")[0]
+        for path in MODULES
+        if any(module.split(".")[0] in {"pytest", "pytest_asyncio"} for module in imported(path))
+    }
+
+    assert importers == {"testing"}
+
+
 def test_records_and_rules_touch_neither_clock_nor_chance_nor_the_world() -> None:
     used = {
         (named(path), module.split(".")[0])
@@ -179,6 +221,42 @@ def test_records_and_rules_touch_neither_clock_nor_chance_nor_the_world() -> Non
     }
 
     assert used == set()
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if name_of(path).partition(".")[0] not in SQL_ROOMS], ids=name_of
+)
+def test_only_the_store_contains_sql(path: Path) -> None:
+    assert [node.lineno for node in _sql(tree_of(path))] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "text = 'SELECT 1 FROM clients'",
+        "text = f'DELETE FROM {table}'",
+        "await tx.one(statement)",
+        "await work.tx.run(statement, id=1)",
+        "await networks.TABLE.find(tx, condition)",
+        "await ports.ADDRESSES.find_one(tx, 'id = :id')",
+    ],
+)
+def test_sql_is_recognized(code: str) -> None:
+    assert list(_sql(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "text = 'Select a flavor'",
+        "text = 'DELETE'",
+        "await ports.find(tx, port_id)",
+        "await work.run(task)",
+        "all(rows)",
+    ],
+)
+def test_other_code_is_not_taken_for_sql(code: str) -> None:
+    assert not list(_sql(ast.parse(code)))
 
 
 @pytest.mark.parametrize("path", CODE, ids=named)
@@ -191,7 +269,8 @@ def test_a_file_is_short_and_says_what_lives_in_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_every_public_class_and_function_says_what_it_is_for(path: Path) -> None:
-    silent = [node.name for node in _public(tree_of(path)) if not ast.get_docstring(node)]
+    public = [node for node in _public(tree_of(path)) if not node.name.startswith("test_")]
+    silent = [node.name for node in public if not ast.get_docstring(node)]
 
     assert silent == []
 
@@ -241,6 +320,17 @@ def test_only_the_outermost_catch_everything(path: Path) -> None:
     ]
 
     assert not broad or name_of(path) in CATCHES_ALL, f"lines {broad}"
+
+
+def _sql(tree: ast.Module) -> Iterator[ast.Constant | ast.Call]:
+    """Find literals that start like a statement, and calls that take SQL text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):
+            yield node
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = getattr(node.func.value, "attr", getattr(node.func.value, "id", ""))
+            if (owner == "tx" and node.func.attr in STATEMENTS) or (owner.isupper() and node.func.attr in QUERIES):
+                yield node
 
 
 def _public(tree: ast.Module) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -1,7 +1,10 @@
-"""Settings: where they come from, which source wins, and how mistakes are told."""
+"""Settings: their sources, which source wins, and how mistakes are reported."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -9,7 +12,10 @@ from pileus.cli.main import pileus
 from pileus.cli.settings import page
 from pileus.domain.account.access import Role
 from pileus.domain.account.keys import TOKEN
-from pileus.settings import HIDDEN, SETTINGS, Setting, SettingError, Settings, default_data, gather, load
+from pileus.drivers.qemu.settings import QemuSettings
+from pileus.drivers.simulated.settings import SimulatedSettings
+from pileus.setting_fields import Setting
+from pileus.settings import HIDDEN, SETTINGS, SettingError, Settings, default_data, gather, load
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {
@@ -21,8 +27,8 @@ EXAMPLES = {
     "database": ("postgresql://u:p@db/pileus", "postgresql://u:p@db/pileus"),
     "catalogue": ("mine.toml", "mine.toml"),
     "driver": ("qemu", "qemu"),
-    "simulated_time": ("realistic", "realistic"),
     "lease_seconds": ("2.5", 2.5),
+    "simulated_time": ("realistic", "realistic"),
     "qemu_accelerator": ("tcg", "tcg"),
     "qemu_user": ("pileus", "pileus"),
     "qemu_cpu_ratio": ("2.5", 2.5),
@@ -71,17 +77,17 @@ def test_every_setting_can_be_given_as_an_option_a_variable_and_a_key(setting: S
     file = toml(tmp_path, f"{setting.name} = {as_toml(value)}")
     loaded = [load({setting.name: text}, {}), load({}, {setting.variable: text}), load({}, {}, file)]
 
-    assert [getattr(one, setting.name) for one in loaded] == [value] * 3
+    assert [settings.value(setting) for settings in loaded] == [value] * 3
     assert value != setting.default
 
 
 @every_setting
-def test_every_setting_is_told_by_help_and_by_the_reference(setting: Setting) -> None:
-    told = CliRunner(env={"COLUMNS": "400"}).invoke(pileus, ["serve", "--help"]).output
+def test_every_setting_is_in_the_help_and_in_the_reference(setting: Setting) -> None:
+    shown = CliRunner(env={"COLUMNS": "400"}).invoke(pileus, ["serve", "--help"]).output
     line = next(line for line in page().splitlines() if line.startswith(f"| `{setting.name}` |"))
 
-    for text in (setting.flag, setting.variable, setting.default_shown):
-        assert text in " ".join(told.split())
+    for text in (setting.flag, setting.variable, setting.default_text):
+        assert text in " ".join(shown.split())
         assert text in line
     assert setting.help.endswith(".")
 
@@ -95,23 +101,23 @@ def test_the_reference_of_settings_is_what_the_program_says() -> None:
 def test_an_option_wins_over_a_variable_and_a_variable_over_the_file(tmp_path: Path) -> None:
     file = toml(tmp_path, "port = 1\nworkers = 1\nbody_limit = 2000\n")
 
-    found = load(
+    settings = load(
         {"port": "3", "workers": None}, {"PILEUS_PORT": "2", "PILEUS_WORKERS": "2", "PILEUS_CONFIG": str(file)}
     )
 
-    assert (found.port, found.workers, found.body_limit, found.host) == (3, 2, 2000, "127.0.0.1")
+    assert (settings.port, settings.workers, settings.body_limit, settings.host) == (3, 2, 2000, "127.0.0.1")
 
 
 def test_a_file_named_by_option_wins_over_one_named_by_variable(tmp_path: Path) -> None:
     assert load({}, {"PILEUS_CONFIG": "/nowhere"}, toml(tmp_path, "port = 7")).port == 7
 
 
-def test_it_is_told_where_a_value_came_from(tmp_path: Path) -> None:
+def test_each_value_has_its_source(tmp_path: Path) -> None:
     file = toml(tmp_path, "port = 1")
 
-    found = gather({"host": "::1"}, {"PILEUS_WORKERS": "2"}, file)
+    given = gather({"host": "::1"}, {"PILEUS_WORKERS": "2"}, file)
 
-    assert {name: one.origin for name, one in found.items()} == {
+    assert {name: source.origin for name, source in given.items()} == {
         "port": str(file),
         "workers": "PILEUS_WORKERS",
         "host": "--host",
@@ -123,7 +129,7 @@ def test_an_empty_variable_is_not_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "environ", "told"),
+    ("flags", "environ", "message"),
     [
         ({"port": "70000"}, {}, "--port: the setting port wants a whole number from 1 to 65535, not '70000'"),
         ({}, {"PILEUS_PORT": "http"}, "PILEUS_PORT: the setting port wants a whole number from 1 to 65535, not 'http'"),
@@ -140,17 +146,17 @@ def test_an_empty_variable_is_not_given() -> None:
     ],
 )
 def test_a_wrong_value_names_the_setting_and_its_source(
-    flags: dict[str, str], environ: dict[str, str], told: str
+    flags: dict[str, str], environ: dict[str, str], message: str
 ) -> None:
     with pytest.raises(SettingError) as caught:
         load(flags, environ)
 
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('port = "8080"', "the setting port wants a whole number from 1 to 65535, not '8080'"),
         ("port = true", "the setting port wants a whole number from 1 to 65535, not True"),
@@ -160,16 +166,71 @@ def test_a_wrong_value_names_the_setting_and_its_source(
         ("port = ", "not TOML: Invalid value"),
     ],
 )
-def test_a_mistake_in_the_file_names_the_file(tmp_path: Path, text: str, told: str) -> None:
+def test_a_mistake_in_the_file_names_the_file(tmp_path: Path, text: str, message: str) -> None:
     file = toml(tmp_path, text)
 
     with pytest.raises(SettingError) as caught:
         load({}, {}, file)
 
-    assert str(caught.value).startswith(f"{file}: {told}")
+    assert str(caught.value).startswith(f"{file}: {message}")
 
 
-def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path: Path) -> None:
+def test_a_driver_has_a_table_in_the_file(tmp_path: Path) -> None:
+    file = toml(tmp_path, 'port = 7\n[qemu]\nuser = "pileus"\nresume = false\n[simulated]\ntime = "realistic"\n')
+
+    settings = load({}, {"PILEUS_QEMU_CPU_RATIO": "2"}, file)
+
+    assert settings.drivers == {
+        "qemu": {"user": "pileus", "resume": False, "cpu_ratio": 2.0},
+        "simulated": {"time": "realistic"},
+    }
+    assert settings.of_driver("qemu") == QemuSettings(user="pileus", resume=False, cpu_ratio=2)
+    assert settings.of_driver("simulated") == SimulatedSettings(time="realistic")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[qemu]\ncpu_ratio = 0", "the setting qemu_cpu_ratio wants a number above 0, at most 1024, not 0"),
+        ('[qemu]\nusr = "x"', "there is no setting qemu_usr; did you mean qemu_user?"),
+        ('qemu_user = "x"\n[qemu]\nuser = "y"', "the setting qemu_user is given twice"),
+        ("qemu = 1", "there is no setting qemu; "),
+        ("drivers = {}", "there is no setting drivers; "),
+    ],
+)
+def test_a_mistake_in_a_drivers_table_names_the_file(tmp_path: Path, text: str, message: str) -> None:
+    file = toml(tmp_path, text)
+
+    with pytest.raises(SettingError) as caught:
+        load({}, {}, file)
+
+    assert str(caught.value).startswith(f"{file}: {message}")
+
+
+def test_other_processes_get_the_same_settings(tmp_path: Path) -> None:
+    settings = load({"qemu_user": "pileus", "data": str(tmp_path), "port": "9"}, {})
+
+    text = msgspec.json.encode(settings, enc_hook=str)
+
+    assert msgspec.json.decode(text, type=Settings, dec_hook=lambda kind, value: kind(value)) == settings
+
+
+def test_bridges_are_pairs_of_a_network_and_a_bridge() -> None:
+    assert QemuSettings().bridges_by_network == {}
+    assert QemuSettings(bridges="pub_net=br0,lab=br1").bridges_by_network == {"pub_net": "br0", "lab": "br1"}
+
+
+def test_the_settings_of_drivers_load_without_the_drivers() -> None:
+    program = (
+        "import sys, pileus.cli.main; print([name for name in sys.modules if name in "
+        "('importlib.metadata', 'pileus.drivers.qemu.driver', 'pileus.drivers.simulated.driver', 'pileus.domain')])"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert shown.stdout == "['pileus.domain']\n"
+
+
+def test_a_file_that_is_missing_or_not_text_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "noise").write_bytes(b"\xff\xfe")
 
     with pytest.raises(SettingError, match=r"missing: the settings cannot be read: No such file or directory"):
@@ -238,6 +299,6 @@ def test_the_example_of_a_key_is_one() -> None:
 
 
 def test_the_roles_of_keys_are_those_of_the_program() -> None:
-    told = CliRunner().invoke(pileus, ["keys", "create", "--help"]).output
+    shown = CliRunner().invoke(pileus, ["keys", "create", "--help"]).output
 
-    assert f"[{'|'.join(Role)}]" in told
+    assert f"[{'|'.join(Role)}]" in shown

@@ -1,11 +1,11 @@
-"""API keys for whoever runs the server: made, listed and revoked in its database, whether it is running or not."""
+"""API keys for operators: created, listed and revoked in the database, whether or not a server runs."""
 
 from dataclasses import dataclass
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, digest
+from pileus.domain.account.keys import ApiKey, hash_token
 from pileus.domain.account.projects import Project
-from pileus.initial_data import CLIENT, new_token
+from pileus.initial_data import CLIENT, generate_token
 from pileus.store import counters
 from pileus.store.account import clients, keys, projects
 from pileus.store.database import Database, Tx
@@ -15,7 +15,7 @@ DAY = 24 * 3600 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyAdmin:
-    """The keys of a database."""
+    """The API keys in a database."""
 
     db: Database
     now: int
@@ -26,21 +26,21 @@ class ApiKeyAdmin:
             return await clients.exists(tx, CLIENT)
 
     async def create(self, name: str, role: str, client: int | None, expires_days: int | None) -> str:
-        """Make a key and return its token, which is kept nowhere; a tenant that is new gets a user and a project."""
+        """Create a key and return its token, which is not stored; a new tenant gets a user and a project."""
         now, client_id = self.now, CLIENT if client is None else client
 
         async def write(tx: Tx) -> str:
             if not await clients.exists(tx, client_id):
-                await _tenant(tx, client_id, now)
-            number = await keys.next_number(tx)
-            token = new_token(number)
+                await _add_tenant(tx, client_id, now)
+            number = await keys.allocate_id(tx)
+            token = generate_token(number)
             key = ApiKey(
                 id=number,
                 client_id=client_id,
-                user_id=await clients.first_user(tx, client_id),
+                user_id=await clients.get_first_user(tx, client_id),
                 name=name,
                 role=Role(role),
-                digest=digest(token),
+                digest=hash_token(token),
                 created_at=now,
                 expires_at=None if expires_days is None else now + expires_days * DAY,
             )
@@ -50,18 +50,18 @@ class ApiKeyAdmin:
         return await self.db.write(write)
 
     async def list(self) -> list[ApiKey]:
-        """All keys, those that no longer work too, oldest first."""
+        """Return all keys, oldest first, revoked and expired ones included."""
         async with self.db.read() as tx:
-            return await keys.every(tx)
+            return await keys.list_all(tx)
 
     async def revoke(self, key_id: int) -> bool:
-        """Make a key useless; whether there was such a key."""
+        """Revoke a key; False if it does not exist or is revoked."""
         return await self.db.write(lambda tx: keys.revoke(tx, key_id, self.now))
 
 
-async def _tenant(tx: Tx, client_id: int, now: int) -> None:
+async def _add_tenant(tx: Tx, client_id: int, now: int) -> None:
     await clients.add(tx, client_id, f"client-{client_id}", now)
-    user_id = await clients.next_user(tx)
+    user_id = await clients.allocate_user_id(tx)
     await clients.add_user(tx, user_id, client_id, f"client-{client_id}@localhost.localdomain", now)
-    number = await counters.next_value(tx, "projects")
+    number = await counters.increment(tx, "projects")
     await projects.add(tx, Project(id=number, client_id=client_id, name="default", is_default=True, created_at=now))

@@ -19,20 +19,21 @@ from pileus.api.wire.account.user_actions import encode_audit_event
 from pileus.api_keys import ApiKeyAdmin
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
-from pileus.drivers.protocols.compute import Compute, DriverConfig, DriverFactory, Fetching, Hosting, Simulates
+from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
 from pileus.drivers.protocols.guests import Watches
-from pileus.drivers.registry import find_driver
-from pileus.initial_data import catalogue_of, prepared_database, seed
+from pileus.drivers.registry import find_driver, load
+from pileus.initial_data import load_catalogue, open_seeded_database, seed
 from pileus.outbound.notifier import Messenger
 from pileus.settings import Settings
 from pileus.store.schema import open_database
 from pileus.tasks.account.deliveries import Deliverer
 from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
 from pileus.tasks.completion import TaskWaiters
-from pileus.tasks.engine import Ended, Engine
+from pileus.tasks.engine import Engine, OnTaskEnd
 from pileus.tasks.fault_injection import StoredFaultInjector
 from pileus.tasks.operations import OPERATIONS
-from pileus.tasks.reconcile import Reconciler
+from pileus.tasks.reconciler import Reconciler
 from pileus.tasks.storage.scheduler import Scheduler
 
 VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
@@ -61,25 +62,15 @@ def new_id() -> str:
 
 
 def make_driver(settings: Settings, catalogue: Catalogue) -> Compute:
-    """What runs the machines; raises UnknownDriver."""
-    maker: DriverFactory = find_driver(settings.driver).load()
-    fetching = Fetching(
-        largest=settings.image_limit << 30, seconds=settings.image_timeout, anywhere=settings.image_sources == "any"
+    """Create the driver that the settings name. Raises UnknownDriver, or OSError if the driver cannot be created."""
+    factory: DriverFactory = load(find_driver(settings.driver))
+    limits = DownloadLimits(
+        max_bytes=settings.image_limit << 30,
+        seconds=settings.image_timeout,
+        allow_private=settings.image_sources == "any",
     )
-    hosting = Hosting(
-        user=settings.qemu_user,
-        accelerator=settings.qemu_accelerator,
-        cpu_ratio=settings.qemu_cpu_ratio,
-        ram_ratio=settings.qemu_ram_ratio,
-        resume=settings.qemu_resume,
-        bridges=dict(pair.split("=", 1) for pair in filter(None, settings.qemu_bridges.split(","))),
-    )
-    driver = maker.create(
-        DriverConfig(settings.data, catalogue, fetching=fetching, hosting=hosting, public_url=settings.address)
-    )
-    if isinstance(driver, Simulates) and settings.simulated_time == "realistic":
-        driver.set_time(settings.simulated_time)
-    return driver
+    own = settings.of_driver(settings.driver)
+    return factory.create(DriverConfig(settings.data, catalogue, own, limits, settings.address))
 
 
 def make_app(settings: Settings, running: RunningCloud | None = None) -> Litestar:
@@ -89,9 +80,9 @@ def make_app(settings: Settings, running: RunningCloud | None = None) -> Litesta
 
 @asynccontextmanager
 async def run_cloud(settings: Settings, *, only: bool = False) -> AsyncIterator[RunningCloud]:
-    """Open the database, start driver, engine and reconciler, and stop them in turn; `only` is for `furnished`."""
+    """Open the database, start driver, engine and reconciler, and stop them in turn."""
     figures = HttpMetrics(CollectorRegistry())
-    async with prepared_database(settings, figures.committed, only=only) as home:
+    async with open_seeded_database(settings, figures.count_commit, single_process=only) as home:
         db, catalogue = home.db, home.catalogue
         driver = make_driver(settings, catalogue)
         endings = TaskWaiters()
@@ -103,10 +94,10 @@ async def run_cloud(settings: Settings, *, only: bool = False) -> AsyncIterator[
             now,
             new_id,
             lease=int(settings.lease_seconds * 1_000_000),
-            interference=StoredFaultInjector(db),
-            ended=_teller(figures, endings),
+            fault_injector=StoredFaultInjector(db),
+            on_task_end=_teller(figures, endings),
         )
-        notifier = Messenger(anywhere=settings.subscribers == "any")
+        notifier = Messenger(allow_private=settings.subscribers == "any")
         cloud = AppState(
             db,
             catalogue,
@@ -122,7 +113,7 @@ async def run_cloud(settings: Settings, *, only: bool = False) -> AsyncIterator[
         scheduler = Scheduler(db, catalogue, now, new_id, engine.nudge)
         deliverer = Deliverer(db, notifier, encode_audit_event, now)
         reconciler = Reconciler(db, driver, now)
-        watching = [reconciler.look_after(driver)] if isinstance(driver, Watches) else []
+        watching = [reconciler.watch(driver)] if isinstance(driver, Watches) else []
         async with _working(engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), *watching):
             yield RunningCloud(app, cloud, engine, driver, home.first_token)
 
@@ -135,13 +126,13 @@ async def keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
     try:
         room = ApiKeyAdmin(db, now())
         if not await room.is_seeded():
-            await seed(db, catalogue_of(settings), given_key=settings.api_key, data=data, now=room.now)
+            await seed(db, load_catalogue(settings), given_key=settings.api_key, data=data, now=room.now)
         yield room
     finally:
         await db.close()
 
 
-def _teller(figures: HttpMetrics, endings: TaskWaiters) -> Ended:
+def _teller(figures: HttpMetrics, endings: TaskWaiters) -> OnTaskEnd:
     """Count each task that ends, and tell whoever waits for it."""
 
     def tell(task: Task, state: str) -> None:

@@ -1,4 +1,4 @@
-"""What a database holds from its first start on: a tenant, its first project and key, and what the catalogue offers."""
+"""Initial contents of a database: a tenant with its first project and key, and the records of the catalogue."""
 
 import os
 import secrets
@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, digest, key_id
+from pileus.domain.account.keys import ApiKey, hash_token, parse_key_id
 from pileus.domain.account.projects import Project
 from pileus.domain.catalogue import Catalogue, CatalogueWithHistory, parse_catalogue
 from pileus.domain.catalogue_changes import check_subnet_changes
@@ -21,7 +21,7 @@ from pileus.settings import SettingError, Settings
 from pileus.store import catalogue_sync, counters, tasks
 from pileus.store.account import clients, keys, projects
 from pileus.store.compute import images
-from pileus.store.database import Committed, Database, Tx
+from pileus.store.database import Database, OnCommit, Tx
 from pileus.store.network import networks, subnets
 from pileus.store.schema import open_database
 
@@ -31,7 +31,7 @@ KEY_FILE = "admin.key"
 
 @dataclass(slots=True)
 class PreparedDatabase:
-    """A database that is ready; `first_token` is the administrator's key if it was made just now."""
+    """A database that is ready for use; `first_token` is the administrator's key if this start created it."""
 
     db: Database
     catalogue: Catalogue
@@ -39,121 +39,121 @@ class PreparedDatabase:
 
 
 @asynccontextmanager
-async def prepared_database(
-    settings: Settings, committed: Committed | None = None, *, only: bool = False
+async def open_seeded_database(
+    settings: Settings, on_commit: OnCommit | None = None, *, single_process: bool = False
 ) -> AsyncIterator[PreparedDatabase]:
-    """Open the database with all that belongs in it; if it is `only` ours, what a predecessor held is free again."""
-    catalogue = catalogue_of(settings)
+    """Open and seed the database; a server with a `single_process` releases the leases of its predecessor."""
+    catalogue = load_catalogue(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    db = await open_database(settings.database, settings.data, committed)
+    db = await open_database(settings.database, settings.data, on_commit)
     try:
         token = await seed(db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000)
-        if only and not settings.database:
+        if single_process and not settings.database:
             await db.write(tasks.release_all_leases)
-        yield PreparedDatabase(db, await _remembering(db, catalogue), token)
+        yield PreparedDatabase(db, await _with_former_flavors(db, catalogue), token)
     finally:
         await db.close()
 
 
-def catalogue_of(settings: Settings) -> Catalogue:
-    """The operator's catalogue, or the one that comes with the program; raises Invalid or SettingError."""
+def load_catalogue(settings: Settings) -> Catalogue:
+    """Return the operator's catalogue, or the built-in one; raises Invalid or SettingError."""
     if settings.catalogue:
         try:
             return parse_catalogue(Path(settings.catalogue).read_text("utf-8"))
-        except (OSError, UnicodeDecodeError) as problem:
-            raise SettingError(f"{settings.catalogue}: the catalogue cannot be read: {problem}") from problem
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingError(f"{settings.catalogue}: the catalogue cannot be read: {error}") from error
     return parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
 
 
-def new_token(number: int) -> str:
-    """A fresh token: the key's number and 256 random bits."""
+def generate_token(number: int) -> str:
+    """Return a new token: the key's id and 256 random bits."""
     return f"{number}_{secrets.token_hex(32)}"
 
 
 async def seed(db: Database, catalogue: Catalogue, *, given_key: str, data: Path, now: int) -> str | None:
-    """Bring tenant, key and catalogue up to date; the administrator's token, if this is its first showing."""
+    """Create tenant and key if needed and update the catalogue; returns the administrator's token if it is new."""
 
     async def write(tx: Tx) -> str | None:
         token = None
         if not await clients.exists(tx, CLIENT):
-            await _tenant(tx, now)
-            token = given_key or await _first_key(tx, data, now)
+            await _add_tenant(tx, now)
+            token = given_key or await _add_first_key(tx, data, now)
         if given_key:
-            await _given_key(tx, given_key, now)
+            await _save_given_key(tx, given_key, now)
         await catalogue_sync.save_flavors(tx, catalogue.flavors)
         for region in catalogue.regions:
-            await _offer(tx, catalogue, region.id, now)
+            await _sync_region(tx, catalogue, region.id, now)
         return token
 
     return await db.write(write)
 
 
-async def _tenant(tx: Tx, now: int) -> None:
+async def _add_tenant(tx: Tx, now: int) -> None:
     await clients.add(tx, CLIENT, "default", now)
     await clients.add_user(tx, USER, CLIENT, "admin@localhost.localdomain", now)
-    number = await counters.next_value(tx, "projects")
+    number = await counters.increment(tx, "projects")
     await projects.add(tx, Project(id=number, client_id=CLIENT, name="default", is_default=True, created_at=now))
 
 
-async def _first_key(tx: Tx, data: Path, now: int) -> str:
-    number = await keys.next_number(tx)
-    token = new_token(number)
-    await keys.add(tx, _administrator(number, token, now))
-    _keep(token, data)
+async def _add_first_key(tx: Tx, data: Path, now: int) -> str:
+    number = await keys.allocate_id(tx)
+    token = generate_token(number)
+    await keys.add(tx, _administrator_key(number, token, now))
+    _write_key_file(token, data)
     return token
 
 
-def _keep(token: str, data: Path) -> None:
-    """Write the key down for its owner's eyes alone, from the first moment on."""
+def _write_key_file(token: str, data: Path) -> None:
+    """Write the token to a file that only its owner can read, from its creation on."""
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with os.fdopen(os.open(data / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(token + "\n")
 
 
-async def _given_key(tx: Tx, token: str, now: int) -> None:
-    number = key_id(token) or 0
-    held = await keys.find_with_caller(tx, number)
-    if held is None:
-        await keys.add(tx, _administrator(number, token, now))
-    elif held[0].digest != digest(token):
-        await keys.replace(tx, number, digest(token))
+async def _save_given_key(tx: Tx, token: str, now: int) -> None:
+    number = parse_key_id(token) or 0
+    existing = await keys.find_with_caller(tx, number)
+    if existing is None:
+        await keys.add(tx, _administrator_key(number, token, now))
+    elif existing[0].digest != hash_token(token):
+        await keys.replace_digest(tx, number, hash_token(token))
 
 
-def _administrator(number: int, token: str, now: int) -> ApiKey:
+def _administrator_key(number: int, token: str, now: int) -> ApiKey:
     return ApiKey(
         id=number,
         client_id=CLIENT,
         user_id=USER,
         name="administrator",
         role=Role.ADMINISTRATORS,
-        digest=digest(token),
+        digest=hash_token(token),
         created_at=now,
     )
 
 
-async def _offer(tx: Tx, catalogue: Catalogue, region_id: int, now: int) -> None:
-    """Bring what a region offers up to date; raises Invalid where that would take from tenants what they use."""
-    found = catalogue.network_records(region_id, now)
-    ranges = [subnet for _, its in found for subnet in its]
-    occupied = {
-        each.id: (each, await catalogue_sync.addresses_in_use(tx, each.id))
-        for each in await _touched(tx, region_id, ranges)
+async def _sync_region(tx: Tx, catalogue: Catalogue, region_id: int, now: int) -> None:
+    """Update the records that a region offers; raises Invalid if a change would take addresses that are in use."""
+    offered_networks = catalogue.network_records(region_id, now)
+    offered_subnets = [subnet for _, network_subnets in offered_networks for subnet in network_subnets]
+    subnets_in_use = {
+        subnet.id: (subnet, await catalogue_sync.list_addresses_in_use(tx, subnet.id))
+        for subnet in await _list_changed_subnets(tx, region_id, offered_subnets)
     }
-    check_subnet_changes(ranges, occupied)
+    check_subnet_changes(offered_subnets, subnets_in_use)
     await catalogue_sync.sync(tx, images.TABLE, region_id, catalogue.image_records(region_id, now))
-    await catalogue_sync.sync(tx, networks.TABLE, region_id, [network for network, _ in found])
-    await catalogue_sync.sync(tx, subnets.TABLE, region_id, ranges)
+    await catalogue_sync.sync(tx, networks.TABLE, region_id, [network for network, _ in offered_networks])
+    await catalogue_sync.sync(tx, subnets.TABLE, region_id, offered_subnets)
 
 
-async def _touched(tx: Tx, region_id: int, ranges: list[Subnet]) -> list[Subnet]:
-    """The subnets in use that are to change or go: the others' many addresses need not be looked at."""
-    same = {(subnet.id, subnet.cidr, subnet.gateway_ip) for subnet in ranges}
-    used = await catalogue_sync.subnets_in_use(tx, region_id)
-    return [subnet for subnet in used if (subnet.id, subnet.cidr, subnet.gateway_ip) not in same]
+async def _list_changed_subnets(tx: Tx, region_id: int, offered: list[Subnet]) -> list[Subnet]:
+    """Return the subnets in use that are changed or retired; the addresses of the others need not be read."""
+    unchanged = {(subnet.id, subnet.cidr, subnet.gateway_ip) for subnet in offered}
+    in_use = await catalogue_sync.list_subnets_in_use(tx, region_id)
+    return [subnet for subnet in in_use if (subnet.id, subnet.cidr, subnet.gateway_ip) not in unchanged]
 
 
-async def _remembering(db: Database, catalogue: Catalogue) -> Catalogue:
-    """The catalogue, which knows also the flavors that it had before."""
+async def _with_former_flavors(db: Database, catalogue: Catalogue) -> Catalogue:
+    """Add the flavors that the catalogue had before."""
     async with db.read() as tx:
-        known = await catalogue_sync.all_flavors(tx)
-    return CatalogueWithHistory(**asdict(catalogue), former_flavors={flavor.id: flavor for flavor in known})
+        flavors = await catalogue_sync.list_flavors(tx)
+    return CatalogueWithHistory(**asdict(catalogue), former_flavors={flavor.id: flavor for flavor in flavors})

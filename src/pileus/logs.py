@@ -1,6 +1,6 @@
-"""Structured logs: text for people, JSON for machines, each line of a request with the request's id.
+"""Structured logs: text for people or JSON for programs. Each line of a request has the request's id.
 
-Every part of the program logs through the standard library; what a line tells besides its message goes into `extra`.
+All modules log through the standard library; `extra` holds the fields of a line.
 """
 
 import logging
@@ -10,42 +10,42 @@ from typing import Any
 
 import msgspec
 
-STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "exc_text"}
+STANDARD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "exc_text"}
 ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 
 class JsonLines(logging.Formatter):
-    """A line of JSON for each record: a request is logged in a few microseconds, as each of them is."""
+    """Formats each record as a line of JSON, in a few microseconds."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write the record's own facts first, then what was given as `extra`, then the trace."""
+        """Write the standard fields first, then those of `extra`, then the traceback."""
         line: dict[str, Any] = {
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
         }
-        facts = record.__dict__
-        for name in sorted(facts.keys() - STANDARD):
-            line[name] = facts[name]
+        fields = record.__dict__
+        for name in sorted(fields.keys() - STANDARD_FIELDS):
+            line[name] = fields[name]
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return ENCODER.encode(line).decode()
 
 
-def configure(level: str, form: str) -> None:
-    """Send every log line to standard error in one form: `text`, `json`, or `auto` (text on a terminal)."""
-    as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
+def configure(level: str, log_format: str) -> None:
+    """Log to standard error as `text`, `json` or `auto` (text on a terminal, else JSON)."""
+    as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if as_json else _for_people())
+    handler.setFormatter(JsonLines() if as_json else _text_formatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("granian").setLevel(logging.WARNING)
-    # No line tells its thread or process, so no record need find them out.
+    # No format uses the thread or process, so records need not look them up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
-def _for_people() -> logging.Formatter:
-    import structlog  # noqa: PLC0415  # who writes JSON need not load what colours text
+def _text_formatter() -> logging.Formatter:
+    import structlog  # noqa: PLC0415  # only the text format needs it
 
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[

@@ -1,77 +1,82 @@
-"""Settings: each is said once, here: its default, what it may be, and a sentence of help.
+"""The settings of the server, and how all settings are loaded.
 
-Command-line options, `PILEUS_…` variables, the keys of the TOML file and the reference in `docs/settings.md` all
-come from the fields of `Settings`. What is given on the command line wins over a variable, a variable over the
+Command-line options, `PILEUS_…` variables, keys of the TOML file and the reference in `docs/settings.md` all come from
+the fields of `Settings` and of the drivers' settings Structs. An option wins over a variable, a variable over the
 file, and the file over the default.
 """
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
-from msgspec import NODEFAULT, Meta, Struct, field
+from msgspec import Struct, field
 
 from pileus.domain.account.keys import TOKEN
+from pileus.drivers import registry
+from pileus.setting_fields import (
+    ACCESS,
+    LIMITS,
+    MACHINES,
+    NETWORK,
+    OUTPUT,
+    STORAGE,
+    Setting,
+    convert_path,
+    setting,
+    settings_of,
+)
 
 HIDDEN = "(hidden)"
-LISTENING, KEEPING, RUNNING = "Where it listens", "What it keeps", "What it runs"
-MACHINES = "Real machines"
-CALLERS, SAYING, LIMITS = "Who may call", "What it says", "Limits"
 
 
 class SettingError(ValueError):
-    """A setting is wrong; the message is one line that names it and says where it came from."""
+    """A setting is wrong; the message is one line that names it and its source."""
 
 
 def default_data() -> Path:
-    """Where a user's programs keep their data."""
+    """Return the user's data directory by the XDG convention."""
     home = os.environ.get("XDG_DATA_HOME", "")
     return (Path(home) if home else Path.home() / ".local" / "share") / "pileus"
 
 
-def about(section: str, text: str, wants: str = "", shown: str = "", *, secret: bool = False, **limits: Any) -> Meta:
-    """Tell a setting's section, its sentence of help, and where needed what it wants and its default in words."""
-    extra = {"section": section, "wants": wants, "shown": shown, "secret": secret}
-    return Meta(description=text, extra=extra, **limits)
-
-
 class Settings(Struct, frozen=True, kw_only=True):
-    """All that can be set; made by `load`, or directly by tests and programs."""
+    """The settings of the server and, in `drivers`, those that were given for each driver, by field."""
 
-    host: Annotated[str, about(LISTENING, "The address to listen on.", "an address of this machine", min_length=1)] = (
+    host: Annotated[str, setting(NETWORK, "The address to listen on.", "an address of this machine", min_length=1)] = (
         "127.0.0.1"
     )
-    port: Annotated[int, about(LISTENING, "The port to listen on.", ge=1, le=65535)] = 8080
+    port: Annotated[int, setting(NETWORK, "The port to listen on.", ge=1, le=65535)] = 8080
     public_url: Annotated[
         str,
-        about(
-            LISTENING,
-            "How clients reach the server, where that is not http://HOST:PORT: used in the links it gives out.",
+        setting(
+            NETWORK,
+            "The address at which clients reach the server, if it is not http://HOST:PORT; used in links.",
             "an address such as https://cloud.example.org",
             pattern=r"^(https?://[^\s/]+\S*)?$",
         ),
     ] = ""
-    workers: Annotated[int, about(LISTENING, "How many server processes share the work.", ge=1, le=256)] = 1
+    workers: Annotated[int, setting(NETWORK, "The number of server processes.", ge=1, le=256)] = 1
 
     data: Annotated[
         Path,
-        about(
-            KEEPING,
-            "The directory for the database and the first key; made if it is missing.",
+        setting(
+            STORAGE,
+            "The directory for the database and the first key; created if it is missing.",
             "a directory",
             "$XDG_DATA_HOME/pileus or ~/.local/share/pileus",
         ),
     ] = field(default_factory=default_data)
     database: Annotated[
         str,
-        about(
-            KEEPING,
-            "The PostgreSQL database to use; without one, the SQLite file pileus.db in the data directory.",
+        setting(
+            STORAGE,
+            "The PostgreSQL database; without one, the SQLite file pileus.db in the data directory is used.",
             "an address such as postgresql://user:password@host/name",
             secret=True,
             pattern=r"^(postgres(ql)?://\S+)?$",
@@ -79,166 +84,148 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = ""
     catalogue: Annotated[
         str,
-        about(
-            KEEPING,
-            "A TOML file of flavors, images, volume types, prices and regions, in place of the built-in one.",
+        setting(
+            STORAGE,
+            "A TOML file of flavors, images, volume types, prices and regions that replaces the built-in one.",
             "a file",
         ),
     ] = ""
 
-    driver: Annotated[str, about(RUNNING, "What runs the machines.", "the name of a driver", min_length=1)] = (
-        "simulated"
-    )
-    simulated_time: Annotated[
-        Literal["instant", "realistic"],
-        about(RUNNING, "How long the simulated driver's machines take: no time, or about as long as real ones."),
-    ] = "instant"
+    driver: Annotated[
+        str, setting(MACHINES, "The driver that runs machines.", "the name of a driver", min_length=1)
+    ] = "simulated"
     lease_seconds: Annotated[
         float,
-        about(RUNNING, "After how many silent seconds a worker's task is taken over by another.", ge=1, le=3600),
+        setting(MACHINES, "Seconds without a sign of life after which a task gets another worker.", ge=1, le=3600),
     ] = 15
-
-    qemu_accelerator: Annotated[
-        Literal["auto", "kvm", "tcg"],
-        about(MACHINES, "What runs the processors of real machines; auto is KVM if a machine really runs on it."),
-    ] = "auto"
-    qemu_user: Annotated[
-        str, about(MACHINES, "Which user QEMU runs as, where the server is root.", "the name of a user", min_length=1)
-    ] = "nobody"
-    qemu_cpu_ratio: Annotated[
-        float, about(MACHINES, "How often each core of the host is promised to machines.", gt=0, le=1024)
-    ] = 8
-    qemu_ram_ratio: Annotated[
-        float, about(MACHINES, "How often the host's memory is promised to machines.", gt=0, le=64)
-    ] = 1
-    qemu_resume: Annotated[
-        bool, about(MACHINES, "Whether machines that ran when the host went down start again with the server.")
-    ] = True
-    qemu_bridges: Annotated[
-        str,
-        about(
-            MACHINES,
-            "Which networks of the catalogue are joined with which of the host's bridges: by root, or QEMU's helper.",
-            "pairs such as pub_net=br0,lab=br1",
-            pattern=r"^([^=,\s]+=[A-Za-z0-9_.-]{1,15}(,[^=,\s]+=[A-Za-z0-9_.-]{1,15})*)?$",
-        ),
-    ] = ""
 
     api_key: Annotated[
         str,
-        about(
-            CALLERS,
-            "The first administrator's API key, instead of one made up at the first start; better given as the "
-            "variable, for everyone on the machine can read a command line.",
+        setting(
+            ACCESS,
+            "The first administrator's API key, instead of a generated one. Better given as the variable: every user "
+            "of the machine can read command lines.",
             "digits, an underscore and a secret of at least 8 characters, such as 1_a-long-secret",
             secret=True,
             pattern=f"^({TOKEN.pattern})?$",
         ),
     ] = ""
-    metrics_key_required: Annotated[bool, about(CALLERS, "Whether /metrics asks for an API key.")] = False
+    metrics_key_required: Annotated[bool, setting(ACCESS, "Whether /metrics requires an API key.")] = False
 
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], about(SAYING, "The least important messages to log.")
+        Literal["debug", "info", "warning", "error"], setting(OUTPUT, "The lowest level of messages to log.")
     ] = "info"
     log_format: Annotated[
         Literal["auto", "text", "json"],
-        about(SAYING, "How log lines look; auto is text on a terminal and JSON elsewhere."),
+        setting(OUTPUT, "The format of log lines; auto is text on a terminal and JSON elsewhere."),
     ] = "auto"
     legacy_fields: Annotated[
-        bool, about(SAYING, "Whether instances also carry the field names that older clients read.")
+        bool, setting(OUTPUT, "Whether instances also have the field names that older clients read.")
     ] = False
 
-    body_limit: Annotated[
-        int, about(LIMITS, "The largest request body that is read, in bytes.", ge=1024, le=1 << 30)
-    ] = 1 << 20
+    body_limit: Annotated[int, setting(LIMITS, "The largest accepted request body, in bytes.", ge=1024, le=1 << 30)] = (
+        1 << 20
+    )
     header_timeout: Annotated[
         float,
-        about(
+        setting(
             LIMITS,
-            "After how many seconds a connection is closed that has sent no whole request head: a slow client's, or a "
-            "kept one with nothing to ask.",
+            "Seconds in which a connection has to send a complete request head; else it is closed. Idle connections "
+            "are closed too.",
             gt=0,
             le=3600,
         ),
     ] = 30
-
     image_sources: Annotated[
         Literal["public", "any"],
-        about(
+        setting(
             LIMITS,
-            "Where tenants may let images be fetched from: public addresses only, or any that the server can reach but "
-            "link-local ones, which opens the server's own network to them.",
+            "Addresses that tenants may download images from: public ones, or any that the server can reach but "
+            "link-local ones, which opens the server's own network to tenants.",
         ),
     ] = "public"
     subscribers: Annotated[
         Literal["public", "any"],
-        about(
+        setting(
             LIMITS,
-            "Where tenants may let the audit log be sent: to public addresses only, or to any that the server can "
-            "reach but link-local ones, which opens the server's own network to them.",
+            "Addresses that tenants may have the audit log sent to: public ones, or any that the server can reach but "
+            "link-local ones, which opens the server's own network to tenants.",
         ),
     ] = "public"
-    image_limit: Annotated[int, about(LIMITS, "The largest image that is fetched, in GiB.", ge=1, le=65536)] = 64
+    image_limit: Annotated[int, setting(LIMITS, "The largest image that is downloaded, in GiB.", ge=1, le=65536)] = 64
     image_timeout: Annotated[
-        float, about(LIMITS, "After how many seconds fetching an image is given up.", gt=0, le=86400)
+        float, setting(LIMITS, "Seconds after which the download of an image is aborted.", gt=0, le=86400)
     ] = 3600
+
+    drivers: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
-        """Where clients reach the server, without a slash at its end."""
+        """The address at which clients reach the server, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
+
+    def of_driver(self, name: str) -> Struct:
+        """Return a driver's settings as the Struct that it declares. Raises UnknownDriver if that cannot be loaded."""
+        declaration = registry.load_settings_type(name)
+        return msgspec.convert(self.drivers.get(name, {}), declaration, dec_hook=convert_path)
+
+    def value(self, row: Setting) -> Any:
+        """Return the value of a setting of the server or of a driver."""
+        return getattr(self.of_driver(row.driver) if row.driver else self, row.field)
 
     def __repr__(self) -> str:
         """Show everything but secrets."""
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.without_secrets().items())})"
 
     def without_secrets(self) -> dict[str, Any]:
-        """Every setting's value, fit to be seen: the API key and the database's password are left out."""
-        values = {setting.name: getattr(self, setting.name) for setting in SETTINGS}
-        values["data"] = str(self.data)
-        values["api_key"] = HIDDEN if self.api_key else ""
-        values["database"] = _without_password(self.database)
-        return values
+        """Return every setting's value for display; API keys and passwords are hidden."""
+        return {row.name: _displayed(row, self.value(row)) for row in all_settings()}
 
 
-class Setting(Struct, frozen=True, kw_only=True):
-    """One row of the reference: a setting as people see it."""
+def _displayed(row: Setting, value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if not row.secret or not value:
+        return value
+    return _without_password(value) if row.name == "database" else HIDDEN
 
-    name: str
-    kind: Any
-    default: Any
-    default_shown: str
-    help: str
-    section: str
-    wants: str
-    secret: bool
 
-    @property
-    def flag(self) -> str:
-        """Its command-line option."""
-        return f"--{self.name.replace('_', '-')}"
+def _with_drivers(rows: Iterable[Setting]) -> tuple[Setting, ...]:
+    """Put settings of drivers behind the section about machines."""
+    own = settings_of(Settings)
+    after = 1 + max(at for at, row in enumerate(own) if row.section == MACHINES)
+    return (*own[:after], *rows, *own[after:])
 
-    @property
-    def variable(self) -> str:
-        """Its environment variable."""
-        return f"PILEUS_{self.name.upper()}"
 
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """The only values it may have, if it has such."""
-        plain = get_args(self.kind)[0]
-        return get_args(plain) if plain not in (str, int, float, bool, Path) else ()
+def _rows_of_driver(name: str) -> list[Setting]:
+    return settings_of(registry.load_settings_type(name), name)
 
-    @property
-    def plain(self) -> type:
-        """What it is in Python, its limits apart."""
-        kind: type = str if self.choices else get_args(self.kind)[0]
-        return kind
+
+SETTINGS = _with_drivers(row for name in registry.BUILT_IN[registry.SETTINGS] for row in _rows_of_driver(name))
+"""The settings of the server and of built-in drivers."""
+
+
+@cache
+def foreign_settings() -> tuple[Setting, ...]:
+    """Return the settings of other packages' drivers. Raises SettingError if they cannot be loaded."""
+    try:
+        rows = [row for name in registry.entry_point_names(registry.SETTINGS) for row in _rows_of_driver(name)]
+    except registry.UnknownDriver as problem:
+        raise SettingError(f"The settings of a driver are wrong: {problem}") from problem
+    taken = {row.name for row in SETTINGS}
+    if clashes := [row.name for row in rows if row.name in taken]:
+        raise SettingError(f"A driver declares a setting that exists already: {', '.join(clashes)}")
+    return tuple(rows)
+
+
+def all_settings() -> tuple[Setting, ...]:
+    """Return every setting, those of other packages' drivers last. Raises SettingError as `foreign_settings` does."""
+    return (*SETTINGS, *foreign_settings())
 
 
 class SettingSource(Struct, frozen=True):
-    """A value as somebody gave it, and where."""
+    """A given value and its source; `typed` if the source has types, as TOML has."""
 
     value: Any
     origin: str
@@ -246,28 +233,37 @@ class SettingSource(Struct, frozen=True):
 
 
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], config: Path | None = None) -> Settings:
-    """Settle what all sources say; a flag of None was not given, and neither was an empty variable."""
-    return settle(gather(flags, environ, config))
+    """Load the settings from all sources. Raises SettingError. Flags of None and empty variables count as not given."""
+    return validate(gather(flags, environ, config))
 
 
 def gather(
     flags: Mapping[str, Any], environ: Mapping[str, str], config: Path | None = None
 ) -> dict[str, SettingSource]:
-    """Collect what was given, the strongest source of each setting; defaults are not among it."""
-    named = config or (Path(environ["PILEUS_CONFIG"]) if environ.get("PILEUS_CONFIG") else None)
-    found = _from_file(named.expanduser()) if named else {}
-    for setting in SETTINGS:
-        if environ.get(setting.variable):
-            found[setting.name] = SettingSource(environ[setting.variable], setting.variable)
-        if flags.get(setting.name) is not None:
-            found[setting.name] = SettingSource(flags[setting.name], setting.flag)
-    return found
+    """Collect the given values, each from its strongest source. Raises SettingError for a wrong file."""
+    path = config or (Path(environ["PILEUS_CONFIG"]) if environ.get("PILEUS_CONFIG") else None)
+    given = _from_file(path.expanduser()) if path else {}
+    for row in all_settings():
+        if environ.get(row.variable):
+            given[row.name] = SettingSource(environ[row.variable], row.variable)
+        if flags.get(row.name) is not None:
+            given[row.name] = SettingSource(flags[row.name], row.flag)
+    return given
 
 
-def settle(given: Mapping[str, SettingSource]) -> Settings:
-    """Check and convert what was given; whatever was not has its default."""
-    rows = {setting.name: setting for setting in SETTINGS}
-    return Settings(**{name: _converted(rows[name], one) for name, one in given.items()})
+def validate(given: Mapping[str, SettingSource]) -> Settings:
+    """Check and convert the given values; all others have their defaults. Raises SettingError."""
+    rows = {row.name: row for row in all_settings()}
+    own: dict[str, Any] = {}
+    drivers: dict[str, dict[str, Any]] = {}
+    for name, source in given.items():
+        row, value = rows[name], _converted(rows[name], source)
+        if row.driver:
+            # Plain values, which also reach other processes as JSON.
+            drivers.setdefault(row.driver, {})[row.field] = msgspec.to_builtins(value, enc_hook=str)
+        else:
+            own[name] = value
+    return Settings(**own, drivers=drivers)
 
 
 def _from_file(path: Path) -> dict[str, SettingSource]:
@@ -278,31 +274,39 @@ def _from_file(path: Path) -> dict[str, SettingSource]:
         raise SettingError(f"{path}: the settings cannot be read: {reason}") from None
     except tomllib.TOMLDecodeError as failure:
         raise SettingError(f"{path}: not TOML: {failure}") from None
-    for key in content:
-        _known(key, path)
-    return {key: SettingSource(value, str(path), typed=True) for key, value in content.items()}
+    given: dict[str, SettingSource] = {}
+    for key, value in _flattened(content):
+        _check_key(key, path)
+        if key in given:
+            raise SettingError(f"{path}: the setting {key} is given twice")
+        given[key] = SettingSource(value, str(path), typed=True)
+    return given
 
 
-def _known(key: str, path: Path) -> None:
-    names = [setting.name for setting in SETTINGS]
+def _flattened(content: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Yield the settings of a file; the keys in a driver's table get the driver's name in front."""
+    drivers = {row.driver for row in all_settings() if row.driver}
+    for key, value in content.items():
+        if key in drivers and isinstance(value, dict):
+            yield from ((f"{key.replace('-', '_')}_{field_name}", inner) for field_name, inner in value.items())
+        else:
+            yield key, value
+
+
+def _check_key(key: str, path: Path) -> None:
+    names = [row.name for row in all_settings()]
     if key not in names:
         near = get_close_matches(key.replace("-", "_").lower(), names, n=1, cutoff=0.7)
         hint = f"did you mean {near[0]}?" if near else "`pileus settings` lists them all"
         raise SettingError(f"{path}: there is no setting {key}; {hint}")
 
 
-def _converted(setting: Setting, given: SettingSource) -> Any:
+def _converted(row: Setting, source: SettingSource) -> Any:
     try:
-        return msgspec.convert(given.value, setting.kind, strict=given.typed, dec_hook=_path)
+        return msgspec.convert(source.value, row.kind, strict=source.typed, dec_hook=convert_path)
     except (msgspec.ValidationError, ValueError):
-        seen = "" if setting.secret else f", not {given.value!r}"
-        raise SettingError(f"{given.origin}: the setting {setting.name} wants {setting.wants}{seen}") from None
-
-
-def _path(kind: type, value: Any) -> Path:
-    if kind is not Path or not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError(value)
-    return Path(value).expanduser()
+        shown = "" if row.secret else f", not {source.value!r}"
+        raise SettingError(f"{source.origin}: the setting {row.name} wants {row.wants}{shown}") from None
 
 
 def _without_password(url: str) -> str:
@@ -310,42 +314,10 @@ def _without_password(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return HIDDEN
-    # A password with a slash in it is not seen as one: then nothing is shown.
+    # A password with a slash in it is not recognised as one: then nothing is shown.
     if url.count("@") != parts.netloc.count("@"):
         return HIDDEN
     user, at, host = parts.netloc.rpartition("@")
     name, colon, _ = user.partition(":")
     query = HIDDEN if "password" in parts.query.lower() else parts.query
     return urlunsplit(parts._replace(netloc=f"{name}{colon and ':' + HIDDEN}{at}{host}", query=query))
-
-
-def _wants(kind: Any, meta: Meta) -> str:
-    plain = get_args(kind)[0]
-    if plain is bool:
-        return "true or false"
-    if plain in (int, float):
-        noun = "a whole number" if plain is int else "a number"
-        return (
-            f"{noun} above {meta.gt}, at most {meta.le}" if meta.ge is None else f"{noun} from {meta.ge} to {meta.le}"
-        )
-    return "one of " + ", ".join(get_args(plain)) if get_args(plain) else "some text"
-
-
-def _row(found: msgspec.structs.FieldInfo) -> Setting:
-    meta = get_args(found.type)[1]
-    extra = meta.extra
-    default = found.default_factory() if found.default is NODEFAULT else found.default
-    written = str(default).lower() if isinstance(default, bool) else str(default)
-    return Setting(
-        name=found.name,
-        kind=found.type,
-        default=default,
-        default_shown=extra["shown"] or written,
-        help=meta.description,
-        section=extra["section"],
-        wants=extra["wants"] or _wants(found.type, meta),
-        secret=extra["secret"],
-    )
-
-
-SETTINGS: tuple[Setting, ...] = tuple(_row(found) for found in msgspec.structs.fields(Settings))

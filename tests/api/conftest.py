@@ -1,4 +1,4 @@
-"""A tenant that owns one of everything, for tests that only look or that cannot change anything."""
+"""A tenant that owns one resource of each kind, for tests that change nothing."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pileus.app import RunningCloud
-from tests.api.foreign_ids import Ids, ids_of
+from tests.api.foreign_ids import Ids, create_everything
 from tests.databases import BACKENDS
 from tests.sync_app import World, world_on
 from tests.tenants import Tenant, new_tenant
@@ -15,7 +15,7 @@ from tests.tenants import Tenant, new_tenant
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A tenant, and the ids of what it owns."""
+    """A tenant and the ids of its resources."""
 
     tenant: Tenant
     ids: Ids
@@ -23,13 +23,13 @@ class Owner:
 
 @pytest.fixture(scope="session")
 async def owner(running: RunningCloud) -> AsyncIterator[Owner]:
-    """One owner for many tests."""
+    """One owner for all tests."""
     async with new_tenant(running) as tenant:
-        yield Owner(tenant, await ids_of(tenant))
+        yield Owner(tenant, await create_everything(tenant))
 
 
 @pytest.fixture(params=BACKENDS)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    """An application for tests that are not coroutines, on each database."""
+    """An application on each database, for synchronous tests."""
     with world_on(request.param, tmp_path) as opened:
         yield opened

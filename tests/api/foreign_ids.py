@@ -1,4 +1,4 @@
-"""One of everything that a tenant can own, and the ids by which somebody else might ask for it."""
+"""Create one resource of each kind, and collect the ids for requests of other tenants."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +31,8 @@ from tests.tasks.workers import a_task
 from tests.tenants import REGION, Tenant
 
 SECRET = "only-its-owner-knows"
-NOTHING = "00000000-0000-4000-8000-000000000000"
-THINGS = (
+MISSING = "00000000-0000-4000-8000-000000000000"
+TEXT_IDS = (
     "fault_id",
     "floating_ip_id",
     "group_id",
@@ -57,24 +57,24 @@ SSH_KEYS = Table("ssh_keys", SSHKey)
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """What to put in the place of a path's parameters."""
+    """Values of path parameters."""
 
     values: dict[str, Any]
 
     def of(self, path: str, parameter: str) -> Any:
-        """The value of a parameter; a new kind of thing has to be made up in this module first."""
+        """Return the value of a parameter. New kinds of resource must be added to this module."""
         if parameter == "group_id" and "/servergroups/" in path:
             parameter = "servergroup_id"
-        assert parameter in self.values, f"say in {__name__} what {parameter} is in {path}"
+        assert parameter in self.values, f"add {parameter} of {path} to {__name__}"
         return self.values[parameter]
 
     def but(self, **others: Any) -> "Ids":
-        """The same with other values."""
+        """Return a copy with other values."""
         return Ids(self.values | others)
 
 
-def ids_of_nothing() -> Ids:
-    """Ids of what has never been."""
+def missing_ids() -> Ids:
+    """Return ids of resources that do not exist."""
     numbers = {
         "project_id": 7_000_000,
         "region_id": REGION,
@@ -85,14 +85,14 @@ def ids_of_nothing() -> Ids:
         "client_id": 7_000_000,
         "request_id": 7_000_000,
     }
-    return Ids({**dict.fromkeys(THINGS, NOTHING), **numbers, **PUBLIC})
+    return Ids({**dict.fromkeys(TEXT_IDS, MISSING), **numbers, **PUBLIC})
 
 
-PUBLIC = {"key": SECRET, "flavor_id": "g1-standard-1-2", "apptemplate_id": NOTHING, "path": "nothing"}
+PUBLIC = {"key": SECRET, "flavor_id": "g1-standard-1-2", "apptemplate_id": MISSING, "path": "nothing"}
 
 
-async def ids_of(tenant: Tenant) -> Ids:
-    """Make one of everything, each named by the secret, and tell the ids."""
+async def create_everything(tenant: Tenant) -> Ids:
+    """Create one resource of each kind, each named by SECRET, and return the ids."""
     db = tenant.running.cloud.db
     instance = await an_instance(tenant, name=SECRET, labels={SECRET: SECRET})
     key, image = _ssh_key(tenant), _image(tenant)
@@ -104,7 +104,7 @@ async def ids_of(tenant: Tenant) -> Ids:
     port = await a_port(tenant, name=SECRET)
     network, (subnet,) = await a_network(tenant, name=SECRET)
     policy_id, schedule_id = await a_lifecycle_policy(tenant, name=SECRET)
-    found = {
+    ids = {
         "policy_id": policy_id,
         "schedule_id": schedule_id,
         "project_id": tenant.project_id,
@@ -129,7 +129,7 @@ async def ids_of(tenant: Tenant) -> Ids:
         "snapshot_id": (await a_snapshot(tenant, volume, name=SECRET)).id,
         "profile_id": (await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0])).id,
     }
-    return Ids(ids_of_nothing().values | found)
+    return Ids(missing_ids().values | ids)
 
 
 def _fields(record: Any) -> dict[str, Any]:
@@ -154,11 +154,11 @@ def _image(tenant: Tenant) -> Image:
 
 
 async def a_limit_request(tenant: Tenant) -> int:
-    """A wish for other limits; its number."""
+    """Create a limit request and a threshold; return the id of the request."""
 
     async def write(tx: Tx) -> LimitRequest:
         facts: dict[str, Any] = {"created_at": 0, "updated_at": 0, "requested_limits": {}}
-        number = await counters.next_value(tx, "limit_requests")
+        number = await counters.increment(tx, "limit_requests")
         request = LimitRequest(id=number, client_id=tenant.client_id, description=SECRET, **facts)
         await quotas.save_threshold(tx, None, QuotaThreshold(client_id=tenant.client_id, threshold=80))
         return await quotas.add_request(tx, request)

@@ -1,4 +1,4 @@
-"""Interfaces of instances: plugged in, unplugged, and what remains to be seen of them."""
+"""Attach and detach interfaces, and read the records afterwards."""
 
 from typing import Any
 
@@ -16,40 +16,40 @@ TEMPLATE = {"profile_template": 1, "fields": [{"base_field": 11, "field_value": 
 
 
 async def attach(tenant: Tenant, instance: Instance, **body: Any) -> httpx.Response:
-    """Ask for an interface."""
+    """Attach an interface."""
     return await tenant.api.post(tenant.path("instances", instance.id, "attach_interface"), json=body)
 
 
 async def detach(tenant: Tenant, instance: Instance, port: Port, ip_address: str | None = None) -> httpx.Response:
-    """Ask for an interface to go, by its first address unless another is named."""
+    """Detach a port, given by `ip_address` or its first address."""
     address = ip_address or (await addresses_of(tenant, port))[0]
     path = tenant.path("instances", instance.id, "detach_interface")
     return await tenant.api.post(path, json={"port_id": port.id, "ip_address": address})
 
 
-async def plugged(tenant: Tenant, instance: Instance) -> Port:
-    """The interface that came last."""
+async def newest_port(tenant: Tenant, instance: Instance) -> Port:
+    """Read the port that was attached last."""
     return (await ports_of(tenant, instance))[-1]
 
 
-async def now_of_port(tenant: Tenant, port: Port) -> Port | None:
-    """A port as it is written down, or None."""
+async def find_port(tenant: Tenant, port: Port) -> Port | None:
+    """Read a port's record, or None."""
     async with tenant.running.cloud.db.read() as tx:
         return await ports.find(tx, port.id)
 
 
-async def profile_at(tenant: Tenant, ip_address: str) -> DdosProfile | None:
-    """The protection of an address."""
+async def profile_of_address(tenant: Tenant, ip_address: str) -> DdosProfile | None:
+    """Read the DDoS profile of an address."""
     async with tenant.running.cloud.db.read() as tx:
-        return await ddos_profiles.of_address(tx, REGION, ip_address)
+        return await ddos_profiles.find_by_address(tx, REGION, ip_address)
 
 
-async def in_use(tenant: Tenant, subnet_id: str) -> set[str]:
-    """The addresses of a subnet that are in use."""
+async def used_addresses(tenant: Tenant, subnet_id: str) -> set[str]:
+    """Read the addresses of a subnet that are in use."""
     async with tenant.running.cloud.db.read() as tx:
         return {row[0] for row in await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet_id)}
 
 
-def interfaces(tenant: Tenant) -> int:
-    """How many interfaces the driver has plugged in."""
+def count_driver_interfaces(tenant: Tenant) -> int:
+    """Count the interfaces that the driver has attached."""
     return driver_of(tenant.running).counts()[2]

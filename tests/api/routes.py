@@ -1,4 +1,4 @@
-"""Every route of the program, method by method, as the program itself knows them."""
+"""All endpoints of the program, as the application knows them."""
 
 import re
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from pileus.app import make_app
 from pileus.domain.account.access import Access
 from pileus.settings import Settings
 from tests.api.foreign_ids import Ids
-from tests.api.samples import sample
+from tests.api.samples import minimal_value
 
 PARAMETER = re.compile(r"{(\w+)}")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-# Where the least that a type takes is not yet right.
+# Bodies for which the minimal value of the type is invalid.
 PERIOD = {"time_from": "2026-01-01T00:00:00Z", "time_to": "2026-01-02T00:00:00Z"}
 BODIES: dict[str, Any] = {
     "POST /cloud/v1/cost_report/totals": PERIOD,
@@ -38,63 +38,65 @@ BODIES: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """A method of a route, and what it asks of its caller."""
+class Endpoint:
+    """A method of a route."""
 
     method: str
     path: str
     access: str
     handler: HTTPRouteHandler
     queries: list[str] = field(default_factory=list)
-    """The names of the parameters in the query."""
+    """The names of the query parameters."""
 
     def __str__(self) -> str:
         return self.name
 
     @property
     def name(self) -> str:
-        """What it is called in tests."""
+        """The name in test ids."""
         return f"{self.method} {self.path}"
 
     @property
     def named(self) -> set[str]:
-        """The parameters of its path."""
+        """The names of the path parameters."""
         return set(PARAMETER.findall(self.path))
 
     def filled(self, ids: Ids) -> str:
-        """The path with ids in the place of its parameters."""
-        return PARAMETER.sub(lambda found: str(ids.of(self.path, found[1])), self.path)
+        """Return the path with its parameters replaced by ids."""
+        return PARAMETER.sub(lambda match: str(ids.of(self.path, match[1])), self.path)
 
-    def wanted(self) -> Any:
-        """The type of the body, or None."""
+    def body_type(self) -> Any:
+        """Return the type of the body, or None."""
         data = self.handler.parsed_fn_signature.parameters.get("data")
         return None if data is None else data.annotation
 
     def body(self) -> Any:
-        """The least that the handler takes, or None."""
-        wanted = self.wanted()
-        return None if wanted is None else BODIES.get(self.name) or sample(wanted)
+        """Return the minimal valid body, or None."""
+        body_type = self.body_type()
+        return None if body_type is None else BODIES.get(self.name) or minimal_value(body_type)
 
     def fields(self) -> list[str]:
-        """The names of the body's fields."""
-        wanted = inspect.type_info(self.wanted())
-        return [each.encode_name for each in wanted.fields] if isinstance(wanted, inspect.StructType) else []
+        """Return the names of the body's fields."""
+        body_type = inspect.type_info(self.body_type())
+        return [field.encode_name for field in body_type.fields] if isinstance(body_type, inspect.StructType) else []
 
 
-def _doors(app: Litestar) -> Iterator[Door]:
+def _endpoints(app: Litestar) -> Iterator[Endpoint]:
     paths = document(app)["paths"]
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             assert isinstance(route, HTTPRoute)
-            yield from _of_handler(route.path_format, handler, paths.get(route.path_format, {}))
+            yield from _endpoints_of(route.path_format, handler, paths.get(route.path_format, {}))
 
 
-def _of_handler(path: str, handler: HTTPRouteHandler, told: dict[str, Any]) -> Iterator[Door]:
+def _endpoints_of(path: str, handler: HTTPRouteHandler, operations: dict[str, Any]) -> Iterator[Endpoint]:
     access = str(handler.opt.get("access", "undecided"))
     for method in sorted(set(map(str, handler.http_methods)) & set(METHODS)):
-        parameters = told.get(method.lower(), {}).get("parameters", [])
-        yield Door(method, path, access, handler, [each["name"] for each in parameters if each["in"] == "query"])
+        parameters = operations.get(method.lower(), {}).get("parameters", [])
+        yield Endpoint(
+            method, path, access, handler, [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
+        )
 
 
-DOORS = sorted(_doors(make_app(Settings())), key=lambda door: (door.path, door.method))
-LOCKED = [door for door in DOORS if door.access != Access.OPEN]
+ENDPOINTS = sorted(_endpoints(make_app(Settings())), key=lambda endpoint: (endpoint.path, endpoint.method))
+AUTHENTICATED = [endpoint for endpoint in ENDPOINTS if endpoint.access != Access.OPEN]

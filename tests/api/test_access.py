@@ -1,4 +1,4 @@
-"""Who may use which route: the whole program is gone over, and a route that nobody has decided on fails here."""
+"""Access of each route. A route that is not in access.txt fails here."""
 
 import re
 from collections.abc import AsyncIterator
@@ -10,8 +10,8 @@ import pytest
 
 from pileus.domain.account.access import ALLOWED, Access, Role
 from tests.api.conftest import Owner
-from tests.api.foreign_ids import SECRET, Ids, ids_of_nothing
-from tests.api.routes import DOORS, LOCKED, Door
+from tests.api.foreign_ids import SECRET, Ids, missing_ids
+from tests.api.routes import AUTHENTICATED, ENDPOINTS, Endpoint
 from tests.tenants import Tenant, client_of
 
 TABLE = Path(__file__).with_name("access.txt")
@@ -20,7 +20,7 @@ GRIPPING = {
     "GET /cloud/v1/instances/{project_id}/{region_id}/{instance_id}/get_console",
     "GET /cloud/v3/baremetal/{project_id}/{region_id}/{server_id}/get_console",
 }
-"""What only looks at things, but hands them over to whoever does."""
+"""Reads that return secrets, and so need a higher role."""
 MISSING = "Authentication credentials were not provided."
 
 # What is nobody's: what the catalogue says, and what only the operator of the simulated cloud has.
@@ -39,92 +39,98 @@ EVERYBODYS = (
     "/_pileus/blackholes",
     "/_pileus/quotas",
 )
-REFUSED = [(door, role) for door in LOCKED for role in Role if door.access not in ALLOWED[role]]
+REFUSED = [(endpoint, role) for endpoint in AUTHENTICATED for role in Role if endpoint.access not in ALLOWED[role]]
 
 
-def test_every_route_has_been_decided_on() -> None:
-    """Write a line for a new route into `access.txt`, after thinking about who may use it."""
-    assert TABLE.read_text("utf-8").splitlines() == [f"{door.name} {door.access}" for door in DOORS]
+def test_every_route_is_in_the_access_list() -> None:
+    """Add a line to `access.txt` for each new route."""
+    assert TABLE.read_text("utf-8").splitlines() == [f"{endpoint.name} {endpoint.access}" for endpoint in ENDPOINTS]
 
 
 # Whoever opens a console sits at the machine's keyboard.
 CONTROL = "/get_console"
 
 
-def test_reading_needs_no_more_than_the_least_role_and_changing_does() -> None:
-    for door in LOCKED:
-        if not door.path.startswith("/_pileus/") and not door.path.endswith(CONTROL):
-            assert (door.method == "GET") <= (door.access == Access.READ), door.name
-            assert (door.method in ("PUT", "PATCH", "DELETE")) <= (door.access != Access.READ), door.name
+def test_reading_needs_the_lowest_role_and_changing_a_higher_one() -> None:
+    for endpoint in AUTHENTICATED:
+        if not endpoint.path.startswith("/_pileus/") and not endpoint.path.endswith(CONTROL):
+            assert (endpoint.method == "GET") <= (endpoint.access == Access.READ), endpoint.name
+            assert (endpoint.method in ("PUT", "PATCH", "DELETE")) <= (endpoint.access != Access.READ), endpoint.name
 
 
-def test_the_document_about_roles_tells_what_the_program_does() -> None:
-    told = set(re.findall(r"^- `([A-Z]+ /\S+)`", ROLES.read_text("utf-8"), flags=re.MULTILINE))
+def test_the_document_about_roles_matches_the_routes() -> None:
+    documented = set(re.findall(r"^- `([A-Z]+ /\S+)`", ROLES.read_text("utf-8"), flags=re.MULTILINE))
 
-    harmless = {door.name for door in DOORS if door.method == "POST" and door.access == Access.READ}
-    administered = {door.name for door in DOORS if door.access == Access.ADMINISTER}
-    opened = {door.name for door in DOORS if door.access == Access.OPEN}
-    assert told == {name for name in harmless | administered | opened | GRIPPING if "/_pileus/" not in name}
+    harmless = {endpoint.name for endpoint in ENDPOINTS if endpoint.method == "POST" and endpoint.access == Access.READ}
+    administered = {endpoint.name for endpoint in ENDPOINTS if endpoint.access == Access.ADMINISTER}
+    opened = {endpoint.name for endpoint in ENDPOINTS if endpoint.access == Access.OPEN}
+    assert documented == {name for name in harmless | administered | opened | GRIPPING if "/_pileus/" not in name}
 
 
 @pytest.fixture
-async def anybody(tenant: Tenant) -> AsyncIterator[httpx.AsyncClient]:
-    """A client without a key."""
+async def anonymous(tenant: Tenant) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without an API key."""
     async with client_of(tenant.running, None) as client:
         yield client
 
 
-@pytest.mark.parametrize("door", LOCKED, ids=lambda door: door.name)
-async def test_without_a_key_a_route_stays_shut(anybody: httpx.AsyncClient, door: Door) -> None:
-    answer = await anybody.request(door.method, door.filled(ids_of_nothing()))
+@pytest.mark.parametrize("endpoint", AUTHENTICATED, ids=lambda endpoint: endpoint.name)
+async def test_a_route_without_a_key_is_401(anonymous: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    answer = await anonymous.request(endpoint.method, endpoint.filled(missing_ids()))
 
     assert (answer.status_code, answer.json()["message"]) == (401, MISSING)
 
 
-@pytest.mark.parametrize("door", [door for door in DOORS if door.access == Access.OPEN], ids=lambda door: door.name)
-async def test_an_open_route_needs_no_key(anybody: httpx.AsyncClient, door: Door) -> None:
-    answer = await anybody.request(door.method, door.filled(ids_of_nothing()))
+@pytest.mark.parametrize(
+    "endpoint",
+    [endpoint for endpoint in ENDPOINTS if endpoint.access == Access.OPEN],
+    ids=lambda endpoint: endpoint.name,
+)
+async def test_an_open_route_needs_no_key(anonymous: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    answer = await anonymous.request(endpoint.method, endpoint.filled(missing_ids()))
 
     assert answer.status_code in (200, 404)
 
 
-@pytest.mark.parametrize(("door", "role"), REFUSED, ids=str)
-async def test_a_role_that_may_not_is_refused_whatever_it_says(tenant: Tenant, door: Door, role: Role) -> None:
-    answer = await tenant.clients[role].request(door.method, door.filled(ids_of_nothing()), content=b"{")
+@pytest.mark.parametrize(("endpoint", "role"), REFUSED, ids=str)
+async def test_a_role_without_access_is_403_whatever_the_body(tenant: Tenant, endpoint: Endpoint, role: Role) -> None:
+    answer = await tenant.clients[role].request(endpoint.method, endpoint.filled(missing_ids()), content=b"{")
 
-    told = f"The role {role} does not allow this operation"
-    assert (answer.status_code, answer.json()["message"]) == (403, told)
+    message = f"The role {role} does not allow this operation"
+    assert (answer.status_code, answer.json()["message"]) == (403, message)
 
 
 @pytest.mark.parametrize(
-    "door", [door for door in LOCKED if not door.path.startswith(EVERYBODYS)], ids=lambda door: door.name
+    "endpoint",
+    [endpoint for endpoint in AUTHENTICATED if not endpoint.path.startswith(EVERYBODYS)],
+    ids=lambda endpoint: endpoint.name,
 )
-async def test_a_stranger_cannot_tell_what_is_somebodys_from_what_is_not_there(
-    owner: Owner, stranger: Tenant, door: Door
+async def test_another_tenants_resource_looks_like_a_missing_one(
+    owner: Owner, stranger: Tenant, endpoint: Endpoint
 ) -> None:
-    """Neither by the owner's whole path, nor by the owner's ids in the stranger's own project."""
-    nothing = ids_of_nothing()
+    """With the owner's path, and with the owner's ids in the stranger's own project."""
+    nothing = missing_ids()
     places: list[dict[str, Any]] = [{}]
-    if door.named - {"project_id", "region_id"} and "project_id" in door.named:
+    if endpoint.named - {"project_id", "region_id"} and "project_id" in endpoint.named:
         places.append({"project_id": stranger.project_id})
 
     for place in places:
         real, never = owner.ids.but(**place), nothing.but(**place)
-        answer, expected = await _asked(stranger, door, real), await _asked(stranger, door, never)
+        answer, expected = await _request(stranger, endpoint, real), await _request(stranger, endpoint, never)
         assert SECRET not in answer.text
-        if door.named:
+        if endpoint.named:
             assert answer.status_code == 404, answer.text
-            assert _unnamed(door, answer, real) == _unnamed(door, expected, never)
+            assert _without_ids(endpoint, answer, real) == _without_ids(endpoint, expected, never)
 
 
-async def _asked(tenant: Tenant, door: Door, ids: Ids) -> httpx.Response:
-    body = door.body()
-    return await tenant.api.request(door.method, door.filled(ids), **({} if body is None else {"json": body}))
+async def _request(tenant: Tenant, endpoint: Endpoint, ids: Ids) -> httpx.Response:
+    body = endpoint.body()
+    return await tenant.api.request(endpoint.method, endpoint.filled(ids), **({} if body is None else {"json": body}))
 
 
-def _unnamed(door: Door, answer: httpx.Response, ids: Ids) -> tuple[int, dict[str, Any]]:
-    """An answer but for what the stranger has said and what differs every time."""
-    told = answer.json()
-    for name in door.named:
-        told["message"] = told["message"].replace(f" {ids.of(door.path, name)} ", " <id> ")
-    return answer.status_code, {**told, "request_id": ""}
+def _without_ids(endpoint: Endpoint, answer: httpx.Response, ids: Ids) -> tuple[int, dict[str, Any]]:
+    """Return the status and the body without the ids of the request and the request id."""
+    body = answer.json()
+    for name in endpoint.named:
+        body["message"] = body["message"].replace(f" {ids.of(endpoint.path, name)} ", " <id> ")
+    return answer.status_code, {**body, "request_id": ""}

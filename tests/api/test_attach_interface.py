@@ -1,4 +1,4 @@
-"""Giving an instance one more interface: its port, addresses, groups and protection."""
+"""Attach interfaces: ports, addresses, security groups and DDoS profiles."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,17 @@ import pytest
 from pileus.domain.account.access import Role
 from pileus.domain.faults import FaultKind
 from pileus.store.network import ddos_profiles
-from tests.api.interfaces import TEMPLATE, UNKNOWN, attach, detach, in_use, interfaces, now_of_port, plugged, profile_at
+from tests.api.interfaces import (
+    TEMPLATE,
+    UNKNOWN,
+    attach,
+    count_driver_interfaces,
+    detach,
+    find_port,
+    newest_port,
+    profile_of_address,
+    used_addresses,
+)
 from tests.builders import (
     BARE_METAL,
     a_network,
@@ -29,33 +39,33 @@ from tests.tenants import Tenant
 async def test_an_interface_in_a_subnet(tenant: Tenant, *, named: bool) -> None:
     instance = await an_instance(tenant)
     network, (first, second) = await a_network(tenant, "10.0.0.0/24", "10.0.1.0/24")
-    before = interfaces(tenant)
+    before = count_driver_interfaces(tenant)
 
     body = {"subnet_id": second.id, "interface_name": "inner", **({"type": "subnet"} if named else {})}
     task = await tenant.finished(await attach(tenant, instance, **body))
 
-    port = await plugged(tenant, instance)
+    port = await newest_port(tenant, instance)
     (address,) = await addresses_of(tenant, port)
     assert (task["task_type"], task["created_resources"]) == ("attach_vm_interface", None)
     assert task["data"] == {"instance_id": instance.id, "port_id": port.id}
     assert (port.network_id, port.position, port.interface_name, port.task_id) == (network.id, 1, "inner", None)
     assert second.can_assign(address)
     assert not first.can_assign(address)
-    assert interfaces(tenant) == before + 1
-    shown = (await tenant.api.get(tenant.path("instances", instance.id))).json()
-    assert (shown["task_id"], shown["status"]) == (None, "ACTIVE")
-    assert [entry["addr"] for entry in shown["addresses"]["inside"]] == [address]
+    assert count_driver_interfaces(tenant) == before + 1
+    view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    assert (view["task_id"], view["status"]) == (None, "ACTIVE")
+    assert [entry["addr"] for entry in view["addresses"]["inside"]] == [address]
 
 
 @pytest.mark.parametrize("named", [True, False])
-async def test_an_interface_in_the_subnet_with_most_room(tenant: Tenant, *, named: bool) -> None:
+async def test_any_subnet_uses_the_subnet_with_the_most_free_addresses(tenant: Tenant, *, named: bool) -> None:
     instance = await an_instance(tenant)
     network, (_, wide) = await a_network(tenant, "10.0.0.0/29", "10.0.1.0/24")
 
     body = {"network_id": network.id, **({"type": "any_subnet"} if named else {})}
     await tenant.finished(await attach(tenant, instance, **body))
 
-    (address,) = await addresses_of(tenant, await plugged(tenant, instance))
+    (address,) = await addresses_of(tenant, await newest_port(tenant, instance))
     assert wide.can_assign(address)
 
 
@@ -65,9 +75,9 @@ async def test_an_interface_with_a_public_address(tenant: Tenant, body: dict[str
 
     await tenant.finished(await attach(tenant, instance, **body))
 
-    shown = (await tenant.api.get(tenant.path("instances", instance.id))).json()
-    assert len(shown["addresses"]["pub_net"]) == 2
-    assert [each["external"] for each in shown["fixed_ip_assignments"]] == [True, True]
+    view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    assert len(view["addresses"]["pub_net"]) == 2
+    assert [assignment["external"] for assignment in view["fixed_ip_assignments"]] == [True, True]
 
 
 async def test_an_interface_with_two_families(tenant: Tenant) -> None:
@@ -75,7 +85,7 @@ async def test_an_interface_with_two_families(tenant: Tenant) -> None:
 
     await tenant.finished(await attach(tenant, instance, type="external", ip_family="dual"))
 
-    addresses = await addresses_of(tenant, await plugged(tenant, instance))
+    addresses = await addresses_of(tenant, await newest_port(tenant, instance))
     assert sorted(":" in address for address in addresses) == [False, True]
 
 
@@ -88,44 +98,44 @@ async def test_an_interface_at_a_reserved_address(tenant: Tenant, *, named: bool
     body = {"port_id": reserved.id, **({"type": "reserved_fixed_ip"} if named else {})}
     task = await tenant.finished(await attach(tenant, instance, **body))
 
-    port = await plugged(tenant, instance)
+    port = await newest_port(tenant, instance)
     assert (task["task_type"], task["created_resources"]) == ("attach_vm_to_reserved_fixed_ip", None)
     assert (port.id, port.reserved, port.instance_id, port.task_id) == (reserved.id, True, instance.id, None)
     assert await addresses_of(tenant, port) == before
 
 
-async def test_the_groups_that_are_named_guard_it_else_the_default_one(tenant: Tenant) -> None:
+async def test_a_port_gets_the_requested_groups_or_the_default_group(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     group = await a_security_group(tenant, "web")
 
     await tenant.finished(await attach(tenant, instance, type="external", security_groups=[{"id": group.id}]))
-    first = await plugged(tenant, instance)
+    first = await newest_port(tenant, instance)
     await tenant.finished(await attach(tenant, instance, type="external"))
 
     assert await groups_of(tenant, first) == ["web"]
-    assert await groups_of(tenant, await plugged(tenant, instance)) == ["default"]
+    assert await groups_of(tenant, await newest_port(tenant, instance)) == ["default"]
 
 
-async def test_its_address_is_protected_at_once(tenant: Tenant) -> None:
+async def test_a_public_address_gets_a_ddos_profile(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
     await tenant.finished(await attach(tenant, instance, type="external", ddos_profile=TEMPLATE))
 
-    (address,) = await addresses_of(tenant, await plugged(tenant, instance))
-    profile = await profile_at(tenant, address)
+    (address,) = await addresses_of(tenant, await newest_port(tenant, instance))
+    profile = await profile_of_address(tenant, address)
     assert profile is not None
     assert (profile.template_id, profile.active, profile.status, profile.task_id) == (1, True, "Active", None)
-    shown = (await tenant.api.get(tenant.path("instances", instance.id))).json()
-    assert shown["ddos_profile"]["id"] == profile.id
-    assert {field["base_field"]: field["field_value"] for field in shown["ddos_profile"]["fields"]}[11] == [22]
+    view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    assert view["ddos_profile"]["id"] == profile.id
+    assert {field["base_field"]: field["field_value"] for field in view["ddos_profile"]["fields"]}[11] == [22]
 
 
 @pytest.mark.parametrize("step", ["plug in", "protect"])
-async def test_a_failure_leaves_neither_port_nor_address_nor_protection(tenant: Tenant, step: str) -> None:
+async def test_a_failed_attachment_leaves_no_port_address_or_profile(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
     (only,) = await ports_of(tenant, instance)
     await disturb(tenant, FaultKind.FAIL, "attach_vm_interface", step)
-    before = interfaces(tenant)
+    before = count_driver_interfaces(tenant)
 
     answer = await attach(tenant, instance, type="external", ddos_profile=TEMPLATE)
     task = await tenant.ended(answer.json()["tasks"][0])
@@ -133,14 +143,14 @@ async def test_a_failure_leaves_neither_port_nor_address_nor_protection(tenant: 
     after = await now_of(tenant, instance)
     assert (task["state"], task["error"]) == ("ERROR", "Injected")
     assert await ports_of(tenant, instance) == [only]
-    assert (after.task_id, after.status, interfaces(tenant)) == (None, "ACTIVE", before)
+    assert (after.task_id, after.status, count_driver_interfaces(tenant)) == (None, "ACTIVE", before)
     async with tenant.running.cloud.db.read() as tx:
         assert await ddos_profiles.TABLE.find(tx, "client_id = :id", id=tenant.client_id) == []
         (count,) = await tx.one("SELECT count(*) FROM addresses WHERE port_id = :id", id=task["data"]["port_id"]) or ()
     assert count == 0
 
 
-async def test_a_failure_leaves_a_reserved_address_to_itself(tenant: Tenant) -> None:
+async def test_a_failed_attachment_keeps_the_reserved_fixed_ip(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     reserved = await a_port(tenant)
     before = await addresses_of(tenant, reserved)
@@ -149,7 +159,7 @@ async def test_a_failure_leaves_a_reserved_address_to_itself(tenant: Tenant) -> 
     answer = await attach(tenant, instance, port_id=reserved.id)
     await tenant.ended(answer.json()["tasks"][0])
 
-    after = await now_of_port(tenant, reserved)
+    after = await find_port(tenant, reserved)
     assert after is not None
     assert (after.instance_id, after.task_id, after.reserved) == (None, None, True)
     assert await addresses_of(tenant, reserved) == before
@@ -169,7 +179,7 @@ async def test_a_failure_leaves_a_reserved_address_to_itself(tenant: Tenant) -> 
         ({"type": "external", "ddos_profile": {"profile_template": 1, "fields": [{"base_field": 77}]}}, "fields"),
     ],
 )
-async def test_a_wrong_interface_is_told_where(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+async def test_an_invalid_interface_is_refused_with_its_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
     instance = await an_instance(tenant)
 
     answer = await attach(tenant, instance, **body)
@@ -185,10 +195,10 @@ async def test_a_private_address_is_not_protected(tenant: Tenant) -> None:
     answer = await attach(tenant, instance, subnet_id=subnet.id, ddos_profile=TEMPLATE)
 
     assert answer.json()["invalid_fields"] == {"ddos_profile": ["Only a public address can be protected"]}
-    assert await in_use(tenant, subnet.id) == set()
+    assert await used_addresses(tenant, subnet.id) == set()
 
 
-async def test_what_is_another_tenants_is_not_found(tenant: Tenant, stranger: Tenant) -> None:
+async def test_resources_of_other_tenants_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
     instance, theirs = await an_instance(tenant), await an_instance(stranger)
     network, (subnet,) = await a_network(stranger)
     reserved, group = await a_port(stranger), await a_security_group(stranger)
@@ -201,12 +211,12 @@ async def test_what_is_another_tenants_is_not_found(tenant: Tenant, stranger: Te
         f"Instance {theirs.id}": await attach(tenant, theirs),
     }
 
-    for what, answer in answers.items():
-        assert (answer.status_code, answer.json()["message"]) == (404, f"{what} could not be found")
+    for missing, answer in answers.items():
+        assert (answer.status_code, answer.json()["message"]) == (404, f"{missing} could not be found")
     assert await now_of(tenant, instance) == instance
 
 
-async def test_bare_metal_gets_no_public_interface_later(tenant: Tenant) -> None:
+async def test_a_public_interface_cannot_be_attached_to_bare_metal(tenant: Tenant) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
     _, (subnet,) = await a_network(tenant)
 
@@ -214,11 +224,11 @@ async def test_bare_metal_gets_no_public_interface_later(tenant: Tenant) -> None
     await tenant.finished(await attach(tenant, server, subnet_id=subnet.id, port_group=2))
 
     assert (refused.status_code, list(refused.json()["invalid_fields"])) == (400, ["type"])
-    assert (await plugged(tenant, server)).port_group == 2
+    assert (await newest_port(tenant, server)).port_group == 2
 
 
 @pytest.mark.parametrize("facts", [{"status": "ERROR"}, {"status": "BUILD"}, {"task_id": UNKNOWN}])
-async def test_nothing_is_plugged_or_unplugged_now(tenant: Tenant, facts: dict[str, Any]) -> None:
+async def test_interfaces_cannot_change_in_this_state(tenant: Tenant, facts: dict[str, Any]) -> None:
     instance = await an_instance(tenant, **facts)
     (port,) = await ports_of(tenant, instance)
 
@@ -227,7 +237,7 @@ async def test_nothing_is_plugged_or_unplugged_now(tenant: Tenant, facts: dict[s
     assert await now_of(tenant, instance) == instance
 
 
-async def test_a_reserved_address_that_is_in_use_is_a_conflict(tenant: Tenant) -> None:
+async def test_a_reserved_fixed_ip_in_use_is_a_conflict(tenant: Tenant) -> None:
     instance, other = await an_instance(tenant), await an_instance(tenant)
     reserved = await a_port(tenant)
     await tenant.finished(await attach(tenant, other, port_id=reserved.id))
@@ -235,7 +245,7 @@ async def test_a_reserved_address_that_is_in_use_is_a_conflict(tenant: Tenant) -
     assert (await attach(tenant, instance, port_id=reserved.id)).status_code == 409
 
 
-async def test_many_who_are_plugged_in_at_once_get_different_addresses(tenant: Tenant) -> None:
+async def test_concurrent_attachments_get_different_addresses(tenant: Tenant) -> None:
     servers = [await an_instance(tenant) for _ in range(8)]
     _, (subnet,) = await a_network(tenant)
 
@@ -243,24 +253,24 @@ async def test_many_who_are_plugged_in_at_once_get_different_addresses(tenant: T
     for answer in answers:
         await tenant.finished(answer)
 
-    assert len(await in_use(tenant, subnet.id)) == 8
+    assert len(await used_addresses(tenant, subnet.id)) == 8
 
 
-async def test_both_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
+async def test_attach_and_detach_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
     attached = await tenant.finished(await attach(tenant, instance, type="external"))
-    port = await plugged(tenant, instance)
+    port = await newest_port(tenant, instance)
     detached = await tenant.finished(await detach(tenant, instance, port))
 
-    lines = await actions_of(tenant)
-    assert [(line.api_group, line.action_type, line.task_id) for line in lines] == [
+    entries = await actions_of(tenant)
+    assert [(entry.api_group, entry.action_type, entry.task_id) for entry in entries] == [
         ("instance", "attach", attached["id"]),
         ("instance", "detach", detached["id"]),
     ]
 
 
-async def test_who_may_only_look_may_not_plug(tenant: Tenant) -> None:
+async def test_read_only_callers_cannot_attach_or_detach(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
     for verb in ("attach_interface", "detach_interface"):
@@ -275,7 +285,7 @@ async def test_the_official_client_attaches_and_detaches(tenant: Tenant) -> None
 
     attaching = await api.attach(instance.id, network_id=network.id, type="any_subnet", interface_name="inner")
     await tenant.ended(attaching.tasks[0])
-    port = await plugged(tenant, instance)
+    port = await newest_port(tenant, instance)
     (address,) = await addresses_of(tenant, port)
     detaching = await api.detach(instance.id, ip_address=address, port_id=port.id)
     await tenant.ended(detaching.tasks[0])

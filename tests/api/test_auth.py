@@ -1,4 +1,4 @@
-"""Authentication: what opens the door, and the four ways in which it stays shut."""
+"""Authentication by API key."""
 
 import logging
 from typing import Any
@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from pileus.domain.account.access import ALLOWED, Access, Role
-from pileus.domain.account.keys import ApiKey, digest
+from pileus.domain.account.keys import ApiKey, hash_token
 from pileus.store import counters
 from pileus.store.account import keys
 from pileus.store.database import Tx
@@ -21,27 +21,27 @@ WRONG_SCHEME = "Given token not valid for any token type"
 UNKNOWN = "Token is invalid or expired"
 
 
-async def asked(tenant: Tenant, header: str | None) -> httpx.Response:
+async def request(tenant: Tenant, header: str | None) -> httpx.Response:
     headers = {} if header is None else {"Authorization": header}
     async with client_of(tenant.running, None) as client:
         return await client.get(tenant.path("instances", "x"), headers=headers)
 
 
-async def a_key(tenant: Tenant, secret: str, **changes: Any) -> str:
-    """A token of the tenant's with a secret of the test's choosing."""
+async def add_key(tenant: Tenant, secret: str, **changes: Any) -> str:
+    """Add a key with a known secret; return its token."""
 
     async def write(tx: Tx) -> str:
-        number = await counters.next_value(tx, "api_keys")
+        number = await counters.increment(tx, "api_keys")
         token = f"{number}_{secret}"
         facts = {"id": number, "client_id": tenant.client_id, "user_id": tenant.client_id, "name": "mine"}
-        key = ApiKey(**{**facts, "role": Role.ENGINEERS.value, "digest": digest(token), "created_at": 0, **changes})
+        key = ApiKey(**{**facts, "role": Role.ENGINEERS.value, "digest": hash_token(token), "created_at": 0, **changes})
         await keys.add(tx, key)
         return token
 
     return await tenant.running.cloud.db.write(write)
 
 
-def refusal(answer: httpx.Response) -> tuple[int, str, str]:
+def error_of(answer: httpx.Response) -> tuple[int, str, str]:
     body = answer.json()
     assert set(body) == {"exception_class", "message", "request_id"}
     assert body["request_id"] == answer.headers["x-request-id"]
@@ -50,13 +50,13 @@ def refusal(answer: httpx.Response) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("scheme", ["APIKey", "apikey", "APIKEY", "ApiKey"])
 @pytest.mark.parametrize("space", [" ", "  ", "   "])
-async def test_the_scheme_may_be_written_in_any_case(tenant: Tenant, scheme: str, space: str) -> None:
-    answer = await asked(tenant, f"{scheme}{space}{tenant.tokens[Role.USERS]}")
+async def test_the_scheme_is_case_insensitive(tenant: Tenant, scheme: str, space: str) -> None:
+    answer = await request(tenant, f"{scheme}{space}{tenant.tokens[Role.USERS]}")
 
     assert answer.json()["message"] == "Instance x could not be found"
 
 
-async def test_the_name_of_the_header_may_be_written_in_any_case(tenant: Tenant) -> None:
+async def test_the_header_name_is_case_insensitive(tenant: Tenant) -> None:
     async with client_of(tenant.running, None) as client:
         headers = {"aUTHORIZATION": f"APIKey {tenant.tokens[Role.USERS]}"}
         answer = await client.get(tenant.path("instances", "x"), headers=headers)
@@ -65,15 +65,15 @@ async def test_the_name_of_the_header_may_be_written_in_any_case(tenant: Tenant)
 
 
 @pytest.mark.parametrize("header", [None, ""])
-async def test_without_credentials_it_is_said_that_they_are_missing(tenant: Tenant, header: str | None) -> None:
-    assert refusal(await asked(tenant, header)) == (401, NOT_AUTHENTICATED, MISSING)
+async def test_missing_credentials_are_reported(tenant: Tenant, header: str | None) -> None:
+    assert error_of(await request(tenant, header)) == (401, NOT_AUTHENTICATED, MISSING)
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "Basic", "Token", "APIKeys"])
-async def test_another_scheme_is_told_apart(tenant: Tenant, scheme: str) -> None:
+async def test_another_scheme_is_rejected(tenant: Tenant, scheme: str) -> None:
     header = f"{scheme} {tenant.tokens[Role.USERS]}"
 
-    assert refusal(await asked(tenant, header)) == (401, NOT_VALID, WRONG_SCHEME)
+    assert error_of(await request(tenant, header)) == (401, NOT_VALID, WRONG_SCHEME)
 
 
 @pytest.mark.parametrize(
@@ -89,23 +89,23 @@ async def test_another_scheme_is_told_apart(tenant: Tenant, scheme: str) -> None
         ("x" * 500, "x" * 20),
     ],
 )
-async def test_a_token_without_a_tokens_shape_is_told_by_its_first_part(tenant: Tenant, token: str, first: str) -> None:
-    """Never by its secret."""
-    assert refusal(await asked(tenant, f"APIKey {token}")) == (401, NOT_VALID, f"Bad token: {first}")
+async def test_a_malformed_token_is_reported_by_its_first_part(tenant: Tenant, token: str, first: str) -> None:
+    """The secret is never part of the message."""
+    assert error_of(await request(tenant, f"APIKey {token}")) == (401, NOT_VALID, f"Bad token: {first}")
 
 
 @pytest.mark.parametrize(
     "alter", [lambda token: token[:-1] + "?", lambda token: token + "0", lambda token: f"9{token}"]
 )
-async def test_a_token_that_is_nobodys_is_told_as_an_expired_one(tenant: Tenant, alter: Any) -> None:
+async def test_an_unknown_token_is_reported_like_an_expired_one(tenant: Tenant, alter: Any) -> None:
     token = alter(tenant.tokens[Role.ADMINISTRATORS])
 
-    assert refusal(await asked(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
+    assert error_of(await request(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
 
 
-async def test_both_separators_of_tokens_are_read(tenant: Tenant) -> None:
+async def test_both_separators_of_tokens_are_accepted(tenant: Tenant) -> None:
     async def write(tx: Tx) -> str:
-        number = await counters.next_value(tx, "api_keys")
+        number = await counters.increment(tx, "api_keys")
         token = f"{number}$an-older-secret"
         facts: dict[str, Any] = {
             "id": number,
@@ -113,35 +113,35 @@ async def test_both_separators_of_tokens_are_read(tenant: Tenant) -> None:
             "user_id": tenant.client_id,
             "name": "old",
         }
-        await keys.add(tx, ApiKey(**facts, role=Role.USERS.value, digest=digest(token), created_at=0))
+        await keys.add(tx, ApiKey(**facts, role=Role.USERS.value, digest=hash_token(token), created_at=0))
         return token
 
     token = await tenant.running.cloud.db.write(write)
 
-    assert (await asked(tenant, f"APIKey {token}")).status_code == 404
+    assert (await request(tenant, f"APIKey {token}")).status_code == 404
 
 
-async def test_a_key_opens_until_it_expires(tenant: Tenant) -> None:
+async def test_a_key_is_valid_until_it_expires(tenant: Tenant) -> None:
     now = tenant.running.cloud.now()
-    good = await a_key(tenant, "still-good-for-a-while", expires_at=now + 60_000_000)
-    over = await a_key(tenant, "over-since-a-moment", expires_at=now)
+    good = await add_key(tenant, "still-good-for-a-while", expires_at=now + 60_000_000)
+    over = await add_key(tenant, "over-since-a-moment", expires_at=now)
 
-    assert (await asked(tenant, f"APIKey {good}")).status_code == 404
-    assert refusal(await asked(tenant, f"APIKey {over}")) == (401, NOT_VALID, UNKNOWN)
+    assert (await request(tenant, f"APIKey {good}")).status_code == 404
+    assert error_of(await request(tenant, f"APIKey {over}")) == (401, NOT_VALID, UNKNOWN)
 
 
-async def test_a_key_that_is_revoked_is_shut_at_once(tenant: Tenant) -> None:
-    token = await a_key(tenant, "soon-to-be-revoked")
-    assert (await asked(tenant, f"APIKey {token}")).status_code == 404
+async def test_a_revoked_key_is_invalid_at_once(tenant: Tenant) -> None:
+    token = await add_key(tenant, "soon-to-be-revoked")
+    assert (await request(tenant, f"APIKey {token}")).status_code == 404
 
     number, cloud = int(token.partition("_")[0]), tenant.running.cloud
     assert await cloud.db.write(lambda tx: keys.revoke(tx, number, cloud.now()))
 
-    assert refusal(await asked(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
+    assert error_of(await request(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
 
 
-async def test_a_key_is_kept_only_as_a_digest(tenant: Tenant) -> None:
-    token = await a_key(tenant, "nobody-reads-this-anywhere")
+async def test_a_key_is_stored_only_as_a_digest(tenant: Tenant) -> None:
+    token = await add_key(tenant, "nobody-reads-this-anywhere")
 
     async with tenant.running.cloud.db.read() as tx:
         row = await tx.one("SELECT * FROM api_keys WHERE id = :id", id=int(token.partition("_")[0]))
@@ -149,7 +149,7 @@ async def test_a_key_is_kept_only_as_a_digest(tenant: Tenant) -> None:
     assert "nobody-reads-this-anywhere" not in str(row)
 
 
-async def test_keys_never_show_in_the_log(tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
+async def test_keys_are_never_logged(tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
     good, bad = tenant.tokens[Role.ADMINISTRATORS], "4711_a-secret-that-is-wrong"
     with caplog.at_level(logging.DEBUG):
         instance = await an_instance(tenant)
@@ -159,13 +159,13 @@ async def test_keys_never_show_in_the_log(tenant: Tenant, caplog: pytest.LogCapt
                 await client.patch(tenant.path("instances", instance.id), json={"name": "!"})
                 await client.get(f"/cloud/v1/instances/0/0/{token}-in-a-path"[:20])
 
-    told = caplog.text + "".join(str(vars(record)) for record in caplog.records if record.name.startswith("pileus"))
-    assert good.partition("_")[2] not in told
-    assert "a-secret-that-is-wrong" not in told
+    text = caplog.text + "".join(str(vars(record)) for record in caplog.records if record.name.startswith("pileus"))
+    assert good.partition("_")[2] not in text
+    assert "a-secret-that-is-wrong" not in text
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_a_role_may_do_what_is_written_down(tenant: Tenant, role: Role) -> None:
+async def test_each_role_has_its_documented_access(tenant: Tenant, role: Role) -> None:
     instance = await an_instance(tenant)
     client, path = tenant.clients[role], tenant.path("instances", instance.id)
 
@@ -177,11 +177,11 @@ async def test_a_role_may_do_what_is_written_down(tenant: Tenant, role: Role) ->
     assert administering.status_code == (200 if Access.ADMINISTER in ALLOWED[role] else 403)
     for answer in (writing, administering):
         if answer.status_code == 403:
-            told = f"The role {role} does not allow this operation"
-            assert refusal(answer) == (403, "ForbiddenError", told)
+            text = f"The role {role} does not allow this operation"
+            assert error_of(answer) == (403, "ForbiddenError", text)
 
 
-async def test_who_may_not_is_told_so_before_what_is_wrong_with_the_request(tenant: Tenant) -> None:
+async def test_forbidden_wins_over_an_invalid_request(tenant: Tenant) -> None:
     answer = await tenant.clients[Role.USERS].patch(tenant.path("instances", "x"), content=b"not json")
 
     assert answer.status_code == 403

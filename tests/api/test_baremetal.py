@@ -1,4 +1,4 @@
-"""Bare metal servers: instances with a flavor, lists and verbs of their own."""
+"""Bare metal servers: instances with flavors, lists and actions of their own."""
 
 from typing import Any
 
@@ -30,19 +30,19 @@ ORDER: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def listed(tenant: Tenant, **parameters: Any) -> list[str]:
-    """The names of the servers that the list shows."""
+async def list_names(tenant: Tenant, **parameters: Any) -> list[str]:
+    """Return the names of the listed servers."""
     answer = (await tenant.api.get(tenant.path("bminstances"), params=parameters)).json()
     assert answer["count"] == len(answer["results"])
     return sorted(server["name"] for server in answer["results"])
 
 
 def tags_of(server: Any) -> dict[str, str]:
-    """A server's tags, by key."""
+    """Return a server's tags by key."""
     return {tag["key"]: tag["value"] for tag in server["tags"]}
 
 
-async def test_the_official_client_leads_a_server_through_its_life(tenant: Tenant) -> None:
+async def test_the_official_client_creates_changes_and_deletes_a_server(tenant: Tenant) -> None:
     client = tenant.sdk.cloud.baremetal.servers
     image = await an_image(tenant, is_baremetal=True, os_version="24.04")
 
@@ -51,7 +51,7 @@ async def test_the_official_client_leads_a_server_through_its_life(tenant: Tenan
     )
     updated = await client.update(server.id, name="renamed", tags={"a": None, "c": "d"})
     rebuilt = await client.rebuild_and_poll(server.id, image_id=image.id, user_data="aGVsbG8=", **POLL)
-    (shown,) = (await client.list(uuid=server.id)).results
+    (listed_server,) = (await client.list(uuid=server.id)).results
     stopped = await client.action(server.id, action="stop")
     assert (await tenant.ended(stopped.tasks[0]))["task_type"] == "stop_bm"
     gone = await client.delete(server.id)
@@ -59,14 +59,14 @@ async def test_the_official_client_leads_a_server_through_its_life(tenant: Tenan
 
     assert (server.status, server.flavor.resource_class, server.name) == ("ACTIVE", BARE_METAL, "metal")
     assert (updated.name, [tag.key for tag in updated.tags if not tag.read_only]) == ("renamed", ["c"])
-    assert (rebuilt.status, shown.id, shown.addresses) == ("ACTIVE", server.id, server.addresses)
+    assert (rebuilt.status, listed_server.id, listed_server.addresses) == ("ACTIVE", server.id, server.addresses)
     read_only = {tag.key: tag.value for tag in rebuilt.tags if tag.read_only}
     assert (read_only["image_id"], read_only["os_version"]) == (image.id, "24.04")
     with pytest.raises(NotFoundError):
         await client.get(server.id)
 
 
-async def test_a_server_is_installed_with_its_image_and_guarded_by_no_group(tenant: Tenant) -> None:
+async def test_a_server_has_its_image_and_no_security_group(tenant: Tenant) -> None:
     task = await tenant.finished(await tenant.api.post(tenant.path("bminstances"), json=ORDER))
     (server_id,) = task["created_resources"]["instances"]
 
@@ -78,17 +78,17 @@ async def test_a_server_is_installed_with_its_image_and_guarded_by_no_group(tena
     assert [nic.secured for nic in machine.nics] == [False]
 
 
-async def test_a_server_is_shown_whole(tenant: Tenant) -> None:
+async def test_a_server_has_all_fields(tenant: Tenant) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL, name="metal", created_at=1_700_000_000_000_000)
 
-    shown = (await tenant.api.get(tenant.path("bminstances", server.id))).json()
+    view = (await tenant.api.get(tenant.path("bminstances", server.id))).json()
 
-    (network,) = shown.pop("addresses")
-    (given,) = shown.pop("fixed_ip_assignments")
-    assert (network, given["external"]) == ("pub_net", True)
-    assert shown.pop("flavor")["hardware_description"]["cpu"] == "1 x Intel Xeon E-2388G"
-    assert [tag["key"] for tag in shown.pop("tags")] == ["os_distro", "os_type", "os_version"]
-    assert shown == {
+    (network,) = view.pop("addresses")
+    (assignment,) = view.pop("fixed_ip_assignments")
+    assert (network, assignment["external"]) == ("pub_net", True)
+    assert view.pop("flavor")["hardware_description"]["cpu"] == "1 x Intel Xeon E-2388G"
+    assert [tag["key"] for tag in view.pop("tags")] == ["os_distro", "os_type", "os_version"]
+    assert view == {
         "id": server.id,
         "name": "metal",
         "status": "ACTIVE",
@@ -103,20 +103,18 @@ async def test_a_server_is_shown_whole(tenant: Tenant) -> None:
     }
 
 
-async def test_older_clients_read_of_it_what_they_read_of_instances(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_legacy_fields_of_servers_are_those_of_instances(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL, name="metal")
     monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
 
-    (shown,) = (await tenant.api.get(tenant.path("bminstances"), params={"uuid": server.id})).json()["results"]
+    (view,) = (await tenant.api.get(tenant.path("bminstances"), params={"uuid": server.id})).json()["results"]
 
-    assert (shown["instance_id"], shown["instance_name"], shown["volumes"]) == (server.id, "metal", [])
-    assert shown["metadata"]["os_distro"] == "ubuntu"
+    assert (view["instance_id"], view["instance_name"], view["volumes"]) == (server.id, "metal", [])
+    assert view["metadata"]["os_distro"] == "ubuntu"
 
 
 @pytest.mark.parametrize(
-    ("parameters", "found"),
+    ("parameters", "names"),
     [
         ({}, ["first", "second"]),
         ({"name": "FIR"}, ["first"]),
@@ -134,24 +132,24 @@ async def test_older_clients_read_of_it_what_they_read_of_instances(
         ({"ip": "10.255."}, []),
     ],
 )
-async def test_the_list_is_narrowed(tenant: Tenant, parameters: dict[str, Any], found: list[str]) -> None:
+async def test_the_list_is_filtered(tenant: Tenant, parameters: dict[str, Any], names: list[str]) -> None:
     await an_instance(tenant, name="virtual")
     await an_instance(tenant, flavor_id=BARE_METAL, name="first", labels={"env": "prod"})
     await an_instance(tenant, flavor_id=DEBIAN, name="second", status="SHUTOFF", isolated=True)
 
-    assert await listed(tenant, **parameters) == found
+    assert await list_names(tenant, **parameters) == names
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("status", "RESIZE"), ("order_by", "size.asc"), ("limit", "0"), ("tag_key_value", "x")]
 )
-async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
+async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
     answer = await tenant.api.get(tenant.path("bminstances"), params={name: value})
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [name])
 
 
-async def test_a_virtual_machine_is_no_server(tenant: Tenant) -> None:
+async def test_a_virtual_machine_is_not_a_bare_metal_server(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     path = tenant.path("bminstances", instance.id)
 
@@ -176,7 +174,9 @@ async def test_a_virtual_machine_is_no_server(tenant: Tenant) -> None:
         ("reboot_hard", "ERROR", "hard_reboot_bm"),
     ],
 )
-async def test_its_power_is_switched(tenant: Tenant, noun: str, action: str, status: str, task_type: str) -> None:
+async def test_power_actions_have_baremetal_task_types(
+    tenant: Tenant, noun: str, action: str, status: str, task_type: str
+) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL, status=status)
 
     path = tenant.path(noun, server.id, "action", version=2)
@@ -188,38 +188,38 @@ async def test_its_power_is_switched(tenant: Tenant, noun: str, action: str, sta
     assert refused.status_code == 400
 
 
-async def test_its_screen_is_opened(tenant: Tenant) -> None:
+async def test_a_console_is_opened(tenant: Tenant) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
     path = tenant.path("baremetal", server.id, "get_console", version=3)
 
-    consoles = [(await tenant.api.get(path, params=asked)).json()["remote_console"] for asked in CONSOLES]
-    wrong = await tenant.api.get(path, params={"console_type": "novnc"})
+    consoles = [(await tenant.api.get(path, params=query)).json()["remote_console"] for query in CONSOLES]
+    refused = await tenant.api.get(path, params={"console_type": "novnc"})
 
     assert [console["type"] for console in consoles] == ["vnc", "serial"]
-    assert wrong.status_code == 400
+    assert refused.status_code == 400
 
 
 CONSOLES: list[dict[str, str]] = [{}, {"console_type": "serial"}]
 
 
-async def test_what_is_named_goes_with_a_server_and_the_rest_stays(tenant: Tenant) -> None:
+async def test_selected_floating_ips_are_deleted_with_a_server(tenant: Tenant) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
     _, (subnet,) = await a_network(tenant)
     inner = await a_port(tenant, subnet, server)
     floating = await a_floating_ip(tenant, inner)
     path = tenant.path("bminstances", server.id)
 
-    both = await tenant.api.delete(path, params={"floating_ip_ids": floating.id, "all_floating_ips": "true"})
-    strange = await tenant.api.delete(path, params={"reserved_fixed_ip_ids": inner.id})
+    ids_and_all = await tenant.api.delete(path, params={"floating_ip_ids": floating.id, "all_floating_ips": "true"})
+    not_reserved = await tenant.api.delete(path, params={"reserved_fixed_ip_ids": inner.id})
     task = await tenant.finished(await tenant.api.delete(path, params={"all_floating_ips": "true"}))
 
-    assert list(both.json()["invalid_fields"]) == ["floating_ip_ids"]
-    assert list(strange.json()["invalid_fields"]) == ["reserved_fixed_ip_ids"]
+    assert list(ids_and_all.json()["invalid_fields"]) == ["floating_ip_ids"]
+    assert list(not_reserved.json()["invalid_fields"]) == ["reserved_fixed_ip_ids"]
     assert task["data"]["instance_uuid"] == server.id
     assert (await tenant.api.get(tenant.path("floatingips", floating.id))).status_code == 404
 
 
-async def test_all_reserved_addresses_go_if_that_is_asked(tenant: Tenant) -> None:
+async def test_all_reserved_fixed_ips_are_deleted_on_request(tenant: Tenant) -> None:
     reserved = await a_port(tenant)
     order = {**ORDER, "interfaces": [{"type": "reserved_fixed_ip", "port_id": reserved.id}]}
     task = await tenant.finished(await tenant.api.post(tenant.path("bminstances"), json=order))
@@ -230,23 +230,23 @@ async def test_all_reserved_addresses_go_if_that_is_asked(tenant: Tenant) -> Non
     assert (await tenant.api.get(tenant.path("reserved_fixed_ips", reserved.id))).status_code == 404
 
 
-async def test_a_rebuild_installs_the_same_image_if_none_is_named(tenant: Tenant) -> None:
+async def test_a_rebuild_installs_the_present_image_by_default(tenant: Tenant) -> None:
     task = await tenant.finished(await tenant.api.post(tenant.path("bminstances"), json=ORDER))
     path = tenant.path("bminstances", task["created_resources"]["instances"][0])
     await disturb(tenant, FaultKind.HOLD, "rebuild_bm")
 
     answer = await tenant.api.post(f"{path}/rebuild", json={})
-    meanwhile = (await tenant.api.get(path)).json()
-    again = await tenant.api.post(f"{path}/rebuild", json={})
+    rebuilding = (await tenant.api.get(path)).json()
+    refused = await tenant.api.post(f"{path}/rebuild", json={})
 
-    assert (meanwhile["status"], meanwhile["task_state"]) == ("REBUILD", "rebuilding")
-    assert meanwhile["task_id"] == answer.json()["tasks"][0]
-    assert tags_of(meanwhile)["image_id"] == METAL
-    assert again.status_code == 409
-    assert [each.action_type for each in await actions_of(tenant)] == ["create", "rebuild"]
+    assert (rebuilding["status"], rebuilding["task_state"]) == ("REBUILD", "rebuilding")
+    assert rebuilding["task_id"] == answer.json()["tasks"][0]
+    assert tags_of(rebuilding)["image_id"] == METAL
+    assert refused.status_code == 409
+    assert [action.action_type for action in await actions_of(tenant)] == ["create", "rebuild"]
 
 
-async def test_a_rebuild_that_fails_leaves_a_server_that_can_be_rebuilt(tenant: Tenant) -> None:
+async def test_a_failed_rebuild_can_be_repeated(tenant: Tenant) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
     path = tenant.path("bminstances", server.id, "rebuild")
     await disturb(tenant, FaultKind.FAIL, "rebuild_bm", message="No network boot")
@@ -270,16 +270,16 @@ async def test_a_rebuild_that_fails_leaves_a_server_that_can_be_rebuilt(tenant: 
         ({"user_data": "?"}, None, 400, "user_data"),
     ],
 )
-async def test_not_everything_can_be_installed(
+async def test_unsuitable_images_cannot_be_installed(
     tenant: Tenant, facts: dict[str, Any], body: dict[str, Any] | None, status: int, field: str | None
 ) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
     image_facts = {"is_baremetal": True, **facts}
     user_data = image_facts.pop("user_data", "")
     image = await an_image(tenant, **image_facts)
-    asked = {"image_id": image.id, "user_data": user_data} if body is None else body
+    request = {"image_id": image.id, "user_data": user_data} if body is None else body
 
-    answer = await tenant.api.post(tenant.path("bminstances", server.id, "rebuild"), json=asked)
+    answer = await tenant.api.post(tenant.path("bminstances", server.id, "rebuild"), json=request)
 
     assert answer.status_code == status
     assert list(answer.json().get("invalid_fields", {})) == ([field] if field else [])
@@ -298,54 +298,54 @@ async def test_an_image_that_is_being_installed_cannot_be_deleted(tenant: Tenant
     )
 
 
-async def test_a_new_server_is_protected_at_its_public_address(tenant: Tenant) -> None:
+async def test_a_new_server_gets_a_ddos_profile_for_its_public_address(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
-    inside = {"type": "subnet", "network_id": subnet.network_id, "subnet_id": subnet.id}
-    wish = {"profile_template": 1, "fields": [{"base_field": 11, "field_value": [443]}]}
-    order = {**ORDER, "interfaces": [inside, {"type": "external"}], "ddos_profile": wish}
+    private_interface = {"type": "subnet", "network_id": subnet.network_id, "subnet_id": subnet.id}
+    ddos_profile = {"profile_template": 1, "fields": [{"base_field": 11, "field_value": [443]}]}
+    order = {**ORDER, "interfaces": [private_interface, {"type": "external"}], "ddos_profile": ddos_profile}
 
     task = await tenant.finished(await tenant.api.post(tenant.path("bminstances"), json=order))
-    nowhere = await tenant.api.post(tenant.path("bminstances"), json={**order, "interfaces": [inside]})
+    refused = await tenant.api.post(tenant.path("bminstances"), json={**order, "interfaces": [private_interface]})
 
     path = tenant.path("bminstances", task["created_resources"]["instances"][0])
     assert (await tenant.api.get(path)).json()["ddos_profile"]["profile_template"]["id"] == 1
     profiles = (await tenant.api.get(tenant.path("ddos/profiles"))).json()["results"]
-    external = (await ports_of(tenant, await _record(tenant, path)))[1]
+    external = (await ports_of(tenant, await _get_instance(tenant, path)))[1]
     assert len(profiles) == 1
     assert external.network_id != subnet.network_id
-    assert nowhere.status_code == 400
+    assert refused.status_code == 400
 
 
-async def _record(tenant: Tenant, path: str) -> Any:
+async def _get_instance(tenant: Tenant, path: str) -> Any:
     async with tenant.running.cloud.db.read() as tx:
         return await find(tx, path.rpartition("/")[2])
 
 
-async def test_flavors_are_told_with_room_and_price(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_flavors_are_listed_with_capacity_and_price(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     allow(tenant, monkeypatch, baremetal_hf_count=3)
     await an_instance(tenant, flavor_id=BARE_METAL)
-    asked = {"include_capacity": "true", "include_prices": "true", "include_reservation_stock": "true"}
+    query = {"include_capacity": "true", "include_prices": "true", "include_reservation_stock": "true"}
 
     plain = (await tenant.api.get(tenant.path("bmflavors"))).json()
-    page = (await tenant.api.get(f"/cloud/v1/bmflavors/{REGION}", params=asked)).json()
-    room = (await tenant.api.get(tenant.path("bmcapacity"))).json()
+    page = (await tenant.api.get(f"/cloud/v1/bmflavors/{REGION}", params=query)).json()
+    capacity = (await tenant.api.get(tenant.path("bmcapacity"))).json()
     await tenant.api.put(f"/_pileus/capacities/{REGION}/{DEBIAN}", json={"servers": 1000})
-    region = (await tenant.api.get(f"/cloud/v2/bmcapacity/{REGION}")).json()
+    region_capacity = (await tenant.api.get(f"/cloud/v2/bmcapacity/{REGION}")).json()
     await tenant.api.put(f"/_pileus/capacities/{REGION}/{DEBIAN}", json={"servers": None})
 
-    told = {flavor["flavor_id"]: flavor for flavor in page["results"]}
+    views = {flavor["flavor_id"]: flavor for flavor in page["results"]}
     assert all("capacity" not in flavor and "price_per_hour" not in flavor for flavor in plain["results"])
-    assert (told[BARE_METAL]["capacity"], told[BARE_METAL]["price_per_hour"]) == (2, 0.45)
-    assert (told[DEBIAN]["capacity"], told[DEBIAN]["reserved_capacity"]) == (None, 0)
-    assert room["capacity"] == {BARE_METAL: 2}
-    assert region["capacity"][BARE_METAL] == 2
-    assert 900 < region["capacity"][DEBIAN] <= 1000
+    assert (views[BARE_METAL]["capacity"], views[BARE_METAL]["price_per_hour"]) == (2, 0.45)
+    assert (views[DEBIAN]["capacity"], views[DEBIAN]["reserved_capacity"]) == (None, 0)
+    assert capacity["capacity"] == {BARE_METAL: 2}
+    assert region_capacity["capacity"][BARE_METAL] == 2
+    assert 900 < region_capacity["capacity"][DEBIAN] <= 1000
     assert (await tenant.api.get(f"/cloud/v1/bmflavors/{REGION}", params={"client_id": 987654})).status_code == 404
     assert (await tenant.api.get(tenant.path("bmflavors"), params={"exclude_linux": "true"})).json()["count"] == 0
-    assert [flavor.flavor_id for flavor in (await tenant.sdk.cloud.baremetal.flavors.list()).results] == list(told)
+    assert [flavor.flavor_id for flavor in (await tenant.sdk.cloud.baremetal.flavors.list()).results] == list(views)
 
 
-async def test_flavors_are_found_for_an_image(tenant: Tenant) -> None:
+async def test_flavors_are_listed_for_an_image(tenant: Tenant) -> None:
     path = tenant.path("bminstances", "available_flavors")
     bodies: list[dict[str, str]] = [{}, {"image_id": METAL}, {"image_id": (await an_image(tenant)).id}]
 
@@ -356,7 +356,7 @@ async def test_flavors_are_found_for_an_image(tenant: Tenant) -> None:
     assert [answer.status_code for answer in missing] == [404, 404]
 
 
-async def test_quotas_are_asked_before(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_limits_are_checked_before_creation(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     allow(tenant, monkeypatch, baremetal_hf_count=1, external_ip_count=5)
     path = tenant.path("bminstances", "check_limits")
     body = {"flavor": BARE_METAL, "names": ["a", "b"], "interfaces": [{"type": "external"}]}

@@ -14,28 +14,28 @@ def profiles(tenant: Tenant, *rest: str) -> str:
     return "/".join((f"/cloud/v1/ddos/profiles/{tenant.here}", *rest))
 
 
-async def _address(tenant: Tenant) -> str:
+async def _public_address(tenant: Tenant) -> str:
     instance = await an_instance(tenant)
     (port,) = await ports_of(tenant, instance)
     (address,) = await addresses_of(tenant, port)
     return address
 
 
-async def _protected(tenant: Tenant, address: str) -> int:
+async def _create_profile(tenant: Tenant, address: str) -> int:
     answer = await tenant.api.post(profiles(tenant), json={"ip_address": address, "profile_template": 1})
     task = await tenant.finished(answer)
     (number,) = task["created_resources"]["ddos_profiles"]
     return int(number)
 
 
-async def _listed(tenant: Tenant, **filters: Any) -> list[dict[str, Any]]:
+async def _list_profiles(tenant: Tenant, **filters: Any) -> list[dict[str, Any]]:
     answer = await tenant.api.get(profiles(tenant), params=filters)
     assert answer.json()["count"] == len(answer.json()["results"])
     return list(answer.json()["results"])
 
 
 @pytest.mark.parametrize("what", BY_REGION)
-async def test_what_a_region_offers_is_told(tenant: Tenant, what: str) -> None:
+async def test_a_region_shows_its_ddos_protection(tenant: Tenant, what: str) -> None:
     answer = await tenant.api.get(f"/cloud/v1/ddos/{what}/1")
     nowhere = await tenant.api.get(f"/cloud/v1/ddos/{what}/99")
 
@@ -43,14 +43,14 @@ async def test_what_a_region_offers_is_told(tenant: Tenant, what: str) -> None:
     assert nowhere.status_code == 404
 
 
-async def test_the_price_is_the_catalogues(tenant: Tenant) -> None:
+async def test_the_price_comes_from_the_catalogue(tenant: Tenant) -> None:
     price = (await tenant.api.get("/cloud/v1/pricing/1/ddos")).json()["price"]
 
     assert (price["price_per_hour"], price["price_per_day"], price["price_per_30d"]) == (0.05, 1.2, 36.0)
 
 
-async def test_an_address_is_protected_with_the_templates_answers(tenant: Tenant) -> None:
-    address = await _address(tenant)
+async def test_a_profile_has_the_answers_to_its_template(tenant: Tenant) -> None:
+    address = await _public_address(tenant)
     fields = [{"base_field": 11, "field_value": [80]}]
 
     answer = await tenant.api.post(
@@ -58,14 +58,14 @@ async def test_an_address_is_protected_with_the_templates_answers(tenant: Tenant
     )
     await tenant.finished(answer)
 
-    (profile,) = await _listed(tenant)
+    (profile,) = await _list_profiles(tenant)
     assert (profile["ip_address"], profile["managed_by"], profile["status"]["status"]) == (address, "user", "Active")
     assert {entry["base_field"]: entry["field_value"] for entry in profile["fields"]} == {11: [80], 12: "1000"}
 
 
-async def test_an_address_is_protected_once(tenant: Tenant) -> None:
-    address = await _address(tenant)
-    await _protected(tenant, address)
+async def test_an_address_can_have_one_profile(tenant: Tenant) -> None:
+    address = await _public_address(tenant)
+    await _create_profile(tenant, address)
 
     again = await tenant.api.post(profiles(tenant), json={"ip_address": address, "profile_template": 1})
 
@@ -81,61 +81,61 @@ async def test_an_address_is_protected_once(tenant: Tenant) -> None:
         ({"profile_template": 2, "ip_address": "198.18.0.9"}, "fields"),
     ],
 )
-async def test_a_wrong_profile_is_told_where(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+async def test_an_invalid_profile_is_refused_with_its_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
     answer = await tenant.api.post(profiles(tenant), json=body)
 
     assert answer.status_code == 400
     assert list(answer.json()["invalid_fields"]) == [field]
 
 
-async def test_another_tenants_address_is_not_there(tenant: Tenant, stranger: Tenant) -> None:
-    address = await _address(stranger)
+async def test_addresses_of_other_tenants_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
+    address = await _public_address(stranger)
 
     answer = await tenant.api.post(profiles(tenant), json={"ip_address": address, "profile_template": 1})
 
     assert (answer.status_code, answer.json()["message"]) == (404, f"Address {address} could not be found")
 
 
-async def test_a_profile_is_switched_changed_and_deleted(tenant: Tenant) -> None:
-    address, other = await _address(tenant), await _address(tenant)
-    number = str(await _protected(tenant, address))
+async def test_a_profile_is_switched_updated_and_deleted(tenant: Tenant) -> None:
+    address, other = await _public_address(tenant), await _public_address(tenant)
+    number = str(await _create_profile(tenant, address))
 
     await tenant.finished(
         await tenant.api.post(profiles(tenant, number, "action"), json={"active": False, "bgp": True})
     )
-    (off,) = await _listed(tenant)
+    (off,) = await _list_profiles(tenant)
     change = {"ip_address": other, "profile_template": 1, "fields": [{"base_field": 12, "field_value": 5}]}
     await tenant.finished(await tenant.api.patch(profiles(tenant, number), json=change))
-    (moved,) = await _listed(tenant, ip_address=other)
-    gone = await _listed(tenant, ip_address=address)
+    (moved,) = await _list_profiles(tenant, ip_address=other)
+    after_deletion = await _list_profiles(tenant, ip_address=address)
     await tenant.finished(await tenant.api.delete(profiles(tenant, number)))
 
     assert off["options"] == {"active": False, "bgp": True}
     assert moved["ip_address"] == other
-    assert gone == []
-    assert await _listed(tenant) == []
+    assert after_deletion == []
+    assert await _list_profiles(tenant) == []
 
 
 async def test_a_failed_change_leaves_the_profile_as_it_was(tenant: Tenant) -> None:
-    address, other = await _address(tenant), await _address(tenant)
-    number = str(await _protected(tenant, address))
+    address, other = await _public_address(tenant), await _public_address(tenant)
+    number = str(await _create_profile(tenant, address))
     await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": "update_ddos_profile", "times": 1})
 
     answer = await tenant.api.patch(profiles(tenant, number), json={"ip_address": other, "profile_template": 1})
     task = await tenant.ended(answer.json()["tasks"][0])
 
-    (profile,) = await _listed(tenant)
+    (profile,) = await _list_profiles(tenant)
     assert task["state"] == "ERROR"
     assert (profile["ip_address"], profile["status"]["status"]) == (address, "Active")
 
 
 async def test_profiles_are_filtered_ordered_and_paged(tenant: Tenant) -> None:
-    numbers = [await _protected(tenant, await _address(tenant)) for _ in range(3)]
+    numbers = [await _create_profile(tenant, await _public_address(tenant)) for _ in range(3)]
 
     page = (await tenant.api.get(profiles(tenant), params={"order_by": "id.desc", "limit": 2, "offset": 1})).json()
 
     assert page["count"] == 3
     assert [profile["id"] for profile in page["results"]] == [numbers[1], numbers[0]]
-    assert len(await _listed(tenant, ip_address="198.18.0.0/15")) == 3
-    assert await _listed(tenant, managed_by="system") == []
+    assert len(await _list_profiles(tenant, ip_address="198.18.0.0/15")) == 3
+    assert await _list_profiles(tenant, managed_by="system") == []
     assert (await tenant.api.get(profiles(tenant), params={"ip_address": "x"})).status_code == 400

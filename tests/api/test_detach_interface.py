@@ -1,11 +1,21 @@
-"""Taking an interface from an instance: what is free afterwards, and what stays the tenant's."""
+"""Detach interfaces: which addresses are released, and which remain reserved."""
 
 import pytest
 
 from pileus.domain.faults import FaultKind
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.store.network import floating_ips
-from tests.api.interfaces import TEMPLATE, UNKNOWN, attach, detach, in_use, interfaces, now_of_port, plugged, profile_at
+from tests.api.interfaces import (
+    TEMPLATE,
+    UNKNOWN,
+    attach,
+    count_driver_interfaces,
+    detach,
+    find_port,
+    newest_port,
+    profile_of_address,
+    used_addresses,
+)
 from tests.builders import (
     a_ddos_profile,
     a_floating_ip,
@@ -21,34 +31,39 @@ from tests.builders import (
 from tests.tenants import Tenant
 
 
-async def now_of_floating(tenant: Tenant, floating_ip: FloatingIP) -> FloatingIP:
+async def find_floating_ip(tenant: Tenant, floating_ip: FloatingIP) -> FloatingIP:
     async with tenant.running.cloud.db.read() as tx:
         return await floating_ips.TABLE.find_one(tx, "id = :id", id=floating_ip.id) or floating_ip
 
 
-async def test_an_interface_is_taken_away_and_its_address_is_free(tenant: Tenant) -> None:
+async def test_a_detached_interface_releases_its_address(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     network, (subnet,) = await a_network(tenant)
     port = await a_port(tenant, subnet, instance)
     floating = await a_floating_ip(tenant, port)
-    before = interfaces(tenant)
+    before = count_driver_interfaces(tenant)
 
     (address,) = await addresses_of(tenant, port)
     task = await tenant.finished(await detach(tenant, instance, port))
 
-    alone = await now_of_floating(tenant, floating)
+    unassigned = await find_floating_ip(tenant, floating)
     assert (task["task_type"], task["created_resources"]) == ("detach_vm_interface", None)
     assert task["data"] == {"instance_id": instance.id, "port_id": port.id, "ip_address": address}
-    assert await now_of_port(tenant, port) is None
-    assert await in_use(tenant, subnet.id) == set()
-    assert (alone.port_id, alone.fixed_ip_address, alone.status, alone.task_id) == (None, None, "DOWN", None)
-    assert alone.floating_ip_address == floating.floating_ip_address
-    assert interfaces(tenant) == before - 1
-    shown = (await tenant.api.get(tenant.path("instances", instance.id))).json()
-    assert (shown["task_id"], network.name in shown["addresses"]) == (None, False)
+    assert await find_port(tenant, port) is None
+    assert await used_addresses(tenant, subnet.id) == set()
+    assert (unassigned.port_id, unassigned.fixed_ip_address, unassigned.status, unassigned.task_id) == (
+        None,
+        None,
+        "DOWN",
+        None,
+    )
+    assert unassigned.floating_ip_address == floating.floating_ip_address
+    assert count_driver_interfaces(tenant) == before - 1
+    view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    assert (view["task_id"], network.name in view["addresses"]) == (None, False)
 
 
-async def test_the_last_interface_may_go_and_another_come(tenant: Tenant) -> None:
+async def test_the_last_interface_can_be_detached_and_another_attached(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     (port,) = await ports_of(tenant, instance)
 
@@ -58,7 +73,7 @@ async def test_the_last_interface_may_go_and_another_come(tenant: Tenant) -> Non
     assert len(await ports_of(tenant, instance)) == 1
 
 
-async def test_a_reserved_address_stays_the_tenants(tenant: Tenant) -> None:
+async def test_a_reserved_fixed_ip_remains_reserved(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     reserved = await a_port(tenant)
     (address,) = await addresses_of(tenant, reserved)
@@ -67,56 +82,56 @@ async def test_a_reserved_address_stays_the_tenants(tenant: Tenant) -> None:
 
     await tenant.finished(await detach(tenant, instance, reserved))
 
-    after = await now_of_port(tenant, reserved)
+    after = await find_port(tenant, reserved)
     assert after is not None
     assert (after.instance_id, after.task_id, after.reserved) == (None, None, True)
     assert await addresses_of(tenant, reserved) == [address]
     assert await groups_of(tenant, reserved) == []
-    assert await profile_at(tenant, address) == profile
+    assert await profile_of_address(tenant, address) == profile
 
 
-async def test_protection_goes_with_the_address(tenant: Tenant) -> None:
+async def test_the_ddos_profile_is_deleted_with_the_address(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     await tenant.finished(await attach(tenant, instance, ddos_profile=TEMPLATE))
-    port = await plugged(tenant, instance)
+    port = await newest_port(tenant, instance)
     (address,) = await addresses_of(tenant, port)
 
     await tenant.finished(await detach(tenant, instance, port))
 
-    assert await profile_at(tenant, address) is None
+    assert await profile_of_address(tenant, address) is None
 
 
 @pytest.mark.parametrize("step", ["unplug", "stop protecting"])
-async def test_a_failure_leaves_everything_plugged_in(tenant: Tenant, step: str) -> None:
+async def test_a_failed_detachment_leaves_everything_attached(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
     await tenant.finished(await attach(tenant, instance, ddos_profile=TEMPLATE))
-    port = await plugged(tenant, instance)
+    port = await newest_port(tenant, instance)
     (address,) = await addresses_of(tenant, port)
-    floating, profile = await a_floating_ip(tenant, port), await profile_at(tenant, address)
+    floating, profile = await a_floating_ip(tenant, port), await profile_of_address(tenant, address)
     await disturb(tenant, FaultKind.FAIL, "detach_vm_interface", step)
-    before = interfaces(tenant)
+    before = count_driver_interfaces(tenant)
 
     task = await tenant.ended((await detach(tenant, instance, port)).json()["tasks"][0])
 
-    after, leading, protecting = (
-        await now_of_port(tenant, port),
-        await now_of_floating(tenant, floating),
-        await profile_at(tenant, address),
+    after, assigned, profile_after = (
+        await find_port(tenant, port),
+        await find_floating_ip(tenant, floating),
+        await profile_of_address(tenant, address),
     )
     assert task["error"] == "Injected"
     assert after is not None
-    assert protecting is not None
+    assert profile_after is not None
     assert profile is not None
     assert (after.instance_id, after.task_id, await addresses_of(tenant, port)) == (instance.id, None, [address])
-    assert (leading.port_id, leading.status, leading.task_id) == (port.id, "ACTIVE", None)
-    assert (protecting.id, protecting.status, protecting.task_id) == (profile.id, "Active", None)
+    assert (assigned.port_id, assigned.status, assigned.task_id) == (port.id, "ACTIVE", None)
+    assert (profile_after.id, profile_after.status, profile_after.task_id) == (profile.id, "Active", None)
     assert (await now_of(tenant, instance)).task_id is None
-    assert interfaces(tenant) == before
+    assert count_driver_interfaces(tenant) == before
 
 
 async def test_a_wrong_port_or_address_detaches_nothing(tenant: Tenant, stranger: Tenant) -> None:
     instance, other, theirs = await an_instance(tenant), await an_instance(tenant), await an_instance(stranger)
-    (port,), (elsewhere,), (foreign,) = [await ports_of(each, one) for each, one in
+    (port,), (elsewhere,), (foreign,) = [await ports_of(owner, machine) for owner, machine in
                                          ((tenant, instance), (tenant, other), (stranger, theirs))]  # fmt: skip
     path = tenant.path("instances", instance.id, "detach_interface")
 
@@ -132,7 +147,7 @@ async def test_a_wrong_port_or_address_detaches_nothing(tenant: Tenant, stranger
     assert (await detach(tenant, theirs, foreign, "10.0.0.1")).status_code == 404
 
 
-async def test_what_leads_there_and_is_held_by_a_task_is_a_conflict(tenant: Tenant) -> None:
+async def test_a_locked_floating_ip_of_the_port_is_a_conflict(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     (port,) = await ports_of(tenant, instance)
     await a_floating_ip(tenant, port, task_id=UNKNOWN)

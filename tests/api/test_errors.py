@@ -1,4 +1,4 @@
-"""The API's face when things go wrong."""
+"""Error answers of the API."""
 
 import pytest
 
@@ -12,11 +12,11 @@ def _family(problem: type[Problem]) -> list[type[Problem]]:
 
 
 @pytest.mark.parametrize("problem", _family(Problem))
-def test_every_problem_has_a_face(problem: type[Problem]) -> None:
+def test_every_problem_has_an_http_status(problem: type[Problem]) -> None:
     assert problem in HTTP_ERRORS
 
 
-async def test_an_unknown_route_is_told_in_the_apis_shape(tenant: Tenant) -> None:
+async def test_an_unknown_route_is_404_in_the_apis_shape(tenant: Tenant) -> None:
     answer = await tenant.api.get("/cloud/v1/nothing")
 
     assert answer.status_code == 404
@@ -24,7 +24,7 @@ async def test_an_unknown_route_is_told_in_the_apis_shape(tenant: Tenant) -> Non
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
-async def test_a_wrong_method_is_told_in_the_apis_shape(tenant: Tenant) -> None:
+async def test_a_wrong_method_is_405_in_the_apis_shape(tenant: Tenant) -> None:
     answer = await tenant.api.put(tenant.path("instances", "x"), json={})
 
     assert answer.status_code == 405

@@ -1,4 +1,4 @@
-"""Instances, volumes, addresses and floating IPs in any order, held against a small model of what there should be."""
+"""Instances, volumes, addresses and floating IPs in random order, compared with a small model."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.orders import an_order, boot
 from tests.sync_app import World
 from tests.tenants import REGION
 
-# One of the things that there are: the number is taken round.
+# An index into the existing resources, modulo their number.
 WHICH = st.integers(0, 5)
 REFUSED = (400, 404, 409)
 GONE = "SELECT 1 FROM {table} WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT id FROM {other})"
@@ -32,23 +32,23 @@ DANGLING = {
 
 
 class Family(RuleBasedStateMachine):
-    """One tenant's things: which volume hangs where, which address leads where."""
+    """The resources of one tenant and their attachments."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world, self.tenant = world, world.tenant()
         self.instances: dict[str, str] = {}
-        """Each with its port in the private network."""
+        """The port in the private network of each instance."""
         self.volumes: dict[str, str | None] = {}
         self.roots: dict[str, bool] = {}
-        """Volumes that instances boot from, and whether they go with them."""
+        """Boot volumes, and whether they are deleted with their instance."""
         self.sizes: dict[str, int] = {}
         self.reserved: dict[str, str | None] = {}
         self.floating: dict[str, str | None] = {}
 
     @initialize()
-    def make_a_network(self) -> None:
-        """A private network with a way out."""
+    def create_a_network(self) -> None:
+        """Create a private network with an external gateway."""
 
         async def make() -> None:
             self.network, (self.subnet,) = await a_network(self.tenant)
@@ -57,7 +57,7 @@ class Family(RuleBasedStateMachine):
         self.world.run(make())
 
     def ask(self, method: str, path: str, body: Any = None) -> dict[str, Any] | None:
-        """Ask for something, and wait for its task; None if it is refused."""
+        """Send a request and wait for its task; return None if it is rejected."""
 
         async def do() -> dict[str, Any] | None:
             answer = await self.tenant.api.request(method, path, json=body)
@@ -65,50 +65,52 @@ class Family(RuleBasedStateMachine):
                 return None
             return await self.tenant.finished(answer)
 
-        found: dict[str, Any] | None = self.world.run(do())
-        return found
+        result: dict[str, Any] | None = self.world.run(do())
+        return result
 
     def get(self, *path: str) -> Any:
-        """What the API shows."""
+        """Return the answer to a GET request."""
         answer = self.world.run(self.tenant.api.get(self.tenant.path(*path)))
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     @rule(goes=st.booleans())
     def create_an_instance(self, *, goes: bool) -> None:
-        """With a boot volume that goes with it, or does not."""
+        """The boot volume may be deleted with the instance."""
         inner = {"type": "subnet", "network_id": self.network.id, "subnet_id": self.subnet.id}
         order = an_order(interfaces=[inner], volumes=[boot(delete_on_termination=goes)])
         task = self.ask("POST", self.tenant.path("instances", version=2), order)
         assert task is not None
-        made = task["created_resources"]
-        (instance_id,), (volume_id,), (port_id,) = made["instances"], made["volumes"], made["ports"]
+        created = task["created_resources"]
+        (instance_id,), (volume_id,), (port_id,) = created["instances"], created["volumes"], created["ports"]
         self.instances[instance_id], self.volumes[volume_id] = port_id, instance_id
         self.roots[volume_id], self.sizes[volume_id] = goes, 10
 
     @rule(which=WHICH, addresses=st.booleans())
     def delete_an_instance(self, which: int, *, addresses: bool) -> None:
-        """What is not named stays, and is free; its floating IPs may go with it."""
+        """Volumes not named remain available; floating IPs may be deleted."""
         if not (instance_id := _one_of(self.instances, which)):
             return
         path = self.tenant.path("instances", instance_id)
         assert self.ask("DELETE", f"{path}?delete_floatings={str(addresses).lower()}") is not None
         port_id = self.instances.pop(instance_id)
-        gone = {each for each, where in self.volumes.items() if where == instance_id and self.roots.get(each)}
+        gone = {volume for volume, where in self.volumes.items() if where == instance_id and self.roots.get(volume)}
         self.volumes = {
-            each: None if where == instance_id else where for each, where in self.volumes.items() if each not in gone
+            volume: None if where == instance_id else where
+            for volume, where in self.volumes.items()
+            if volume not in gone
         }
-        leading = {each for each, where in self.floating.items() if where == port_id}
+        assigned = {floating_id for floating_id, where in self.floating.items() if where == port_id}
         self.floating = {
-            each: None if each in leading else where
-            for each, where in self.floating.items()
-            if not (addresses and each in leading)
+            floating_id: None if floating_id in assigned else where
+            for floating_id, where in self.floating.items()
+            if not (addresses and floating_id in assigned)
         }
-        self.reserved = {each: None if where == instance_id else where for each, where in self.reserved.items()}
+        self.reserved = {port: None if where == instance_id else where for port, where in self.reserved.items()}
 
     @rule()
     def create_a_volume(self) -> None:
-        """A blank one."""
+        """Create an empty volume."""
         task = self.ask("POST", self.tenant.path("volumes"), {"name": "data", "source": "new-volume", "size": 5})
         assert task is not None
         (volume_id,) = task["created_resources"]["volumes"]
@@ -116,7 +118,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(which=WHICH, where=WHICH)
     def attach_a_volume(self, which: int, where: int) -> None:
-        """One that hangs already is refused."""
+        """An attached volume is rejected."""
         volume_id, instance_id = _one_of(self.volumes, which), _one_of(self.instances, where)
         if volume_id and instance_id:
             path = self.tenant.path("volumes", volume_id, "attach", version=2)
@@ -128,7 +130,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(which=WHICH, where=WHICH)
     def detach_a_volume(self, which: int, where: int) -> None:
-        """One that hangs elsewhere, or that an instance boots from, is refused."""
+        """A volume of another instance, and a boot volume, is rejected."""
         volume_id, instance_id = _one_of(self.volumes, which), _one_of(self.instances, where)
         if volume_id and instance_id:
             path = self.tenant.path("volumes", volume_id, "detach", version=2)
@@ -139,7 +141,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(which=WHICH)
     def extend_a_volume(self, which: int) -> None:
-        """In use or not."""
+        """Extend a volume, attached or not."""
         if volume_id := _one_of(self.volumes, which):
             size = self.sizes[volume_id] + 1
             assert self.ask("POST", self.tenant.path("volumes", volume_id, "extend"), {"size": size}) is not None
@@ -147,7 +149,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(which=WHICH)
     def delete_a_volume(self, which: int) -> None:
-        """One in use is refused."""
+        """An attached volume is rejected."""
         if volume_id := _one_of(self.volumes, which):
             done = self.ask("DELETE", self.tenant.path("volumes", volume_id))
             assert (done is not None) == (self.volumes[volume_id] is None)
@@ -156,15 +158,15 @@ class Family(RuleBasedStateMachine):
 
     @rule()
     def reserve_an_address(self) -> None:
-        """One in the public network."""
+        """Reserve an address in the public network."""
         task = self.ask("POST", self.tenant.path("reserved_fixed_ips"), {"type": "external"})
         assert task is not None
         (port_id,) = task["created_resources"]["ports"]
         self.reserved[port_id] = None
 
     @rule(which=WHICH, where=WHICH)
-    def plug_an_address(self, which: int, where: int) -> None:
-        """One that is plugged already is refused."""
+    def attach_an_address(self, which: int, where: int) -> None:
+        """An attached address is rejected."""
         port_id, instance_id = _one_of(self.reserved, which), _one_of(self.instances, where)
         if port_id and instance_id:
             body = {"type": "reserved_fixed_ip", "port_id": port_id}
@@ -174,8 +176,8 @@ class Family(RuleBasedStateMachine):
                 self.reserved[port_id] = instance_id
 
     @rule(which=WHICH)
-    def free_an_address(self, which: int) -> None:
-        """One that is plugged is refused."""
+    def release_an_address(self, which: int) -> None:
+        """An attached address is rejected."""
         if port_id := _one_of(self.reserved, which):
             done = self.ask("DELETE", self.tenant.path("reserved_fixed_ips", port_id))
             assert (done is not None) == (self.reserved[port_id] is None)
@@ -184,27 +186,27 @@ class Family(RuleBasedStateMachine):
 
     @rule()
     def create_a_floating_ip(self) -> None:
-        """One that leads nowhere."""
+        """Create an unassigned floating IP."""
         task = self.ask("POST", self.tenant.path("floatingips"), {})
         assert task is not None
         (floating_id,) = task["created_resources"]["floatingips"]
         self.floating[floating_id] = None
 
     @rule(which=WHICH, where=WHICH)
-    def lead_a_floating_ip(self, which: int, where: int) -> None:
-        """To a port that another leads to already, or one elsewhere; what the API shows then is the truth."""
+    def assign_a_floating_ip(self, which: int, where: int) -> None:
+        """Also to a port with another floating IP, or from another port; then the API's state is adopted."""
         floating_id, instance_id = _one_of(self.floating, which), _one_of(self.instances, where)
         if floating_id and instance_id:
             path, port_id = self.tenant.path("floatingips", floating_id), self.instances[instance_id]
             answer = self.world.run(self.tenant.api.post(f"{path}/assign", json={"port_id": port_id}))
-            taken = port_id in {where for each, where in self.floating.items() if each != floating_id}
+            taken = port_id in {where for item, where in self.floating.items() if item != floating_id}
             assert (answer.status_code == 200) == (not taken or self.floating[floating_id] == port_id)
             if answer.status_code == 200:
                 self.floating[floating_id] = port_id
 
     @rule(which=WHICH)
-    def lead_a_floating_ip_nowhere(self, which: int) -> None:
-        """Even if it leads nowhere already."""
+    def unassign_a_floating_ip(self, which: int) -> None:
+        """Also if it is unassigned already."""
         if floating_id := _one_of(self.floating, which):
             path = self.tenant.path("floatingips", floating_id, "unassign")
             assert self.world.run(self.tenant.api.post(path)).status_code == 200
@@ -212,53 +214,56 @@ class Family(RuleBasedStateMachine):
 
     @rule(which=WHICH)
     def delete_a_floating_ip(self, which: int) -> None:
-        """Wherever it leads."""
+        """Delete a floating IP, assigned or not."""
         if floating_id := _one_of(self.floating, which):
             assert self.ask("DELETE", self.tenant.path("floatingips", floating_id)) is not None
             del self.floating[floating_id]
 
     @invariant()
-    def the_api_shows_what_the_model_holds(self) -> None:
-        """Each thing is there, and hangs or leads where it should."""
-        volumes = {each["id"]: each for each in self.get("volumes")["results"]}
+    def the_api_matches_the_model(self) -> None:
+        """Each resource exists with the expected attachment."""
+        volumes = {volume["id"]: volume for volume in self.get("volumes")["results"]}
         hung = {
-            each: view["attachments"][0]["server_id"] if view["attachments"] else None for each, view in volumes.items()
+            volume: view["attachments"][0]["server_id"] if view["attachments"] else None
+            for volume, view in volumes.items()
         }
-        floating = {each["id"]: each["port_id"] for each in self.get("floatingips")["results"]}
+        floating = {item["id"]: item["port_id"] for item in self.get("floatingips")["results"]}
         assert hung == self.volumes
-        assert {each: view["size"] for each, view in volumes.items()} == {each: self.sizes[each] for each in hung}
+        assert {volume: view["size"] for volume, view in volumes.items()} == {
+            volume: self.sizes[volume] for volume in hung
+        }
         assert floating == self.floating
-        assert {each["id"] for each in self.get("instances")["results"]} == set(self.instances)
-        assert {each["port_id"] for each in self.get("reserved_fixed_ips")["results"]} >= set(self.reserved)
+        assert {instance["id"] for instance in self.get("instances")["results"]} == set(self.instances)
+        assert {item["port_id"] for item in self.get("reserved_fixed_ips")["results"]} >= set(self.reserved)
 
     @invariant()
-    def instances_show_the_addresses_that_the_book_has(self) -> None:
-        """Fixed ones of their ports, floating ones that lead to these."""
+    def instances_have_the_addresses_of_the_database(self) -> None:
+        """Fixed IPs of the ports, and floating IPs assigned to them."""
         for instance_id, port_id in self.instances.items():
-            shown = self.get("instances", instance_id)["addresses"]
-            kinds = [each["type"] for group in shown.values() for each in group]
+            addresses_view = self.get("instances", instance_id)["addresses"]
+            kinds = [item["type"] for group in addresses_view.values() for item in group]
             plugged = sum(where == instance_id for where in self.reserved.values())
             assert kinds.count("floating") == sum(where == port_id for where in self.floating.values())
             given = self._rows("SELECT ip FROM addresses WHERE port_id = :id", id=port_id)
-            assert {row[0] for row in given} <= {each["addr"] for group in shown.values() for each in group}
+            assert {row[0] for row in given} <= {item["addr"] for group in addresses_view.values() for item in group}
             assert kinds.count("fixed") == len(given) + plugged
 
     @invariant()
-    def nothing_dangles_and_no_task_holds_anything(self) -> None:
-        """Whatever has gone is gone from everywhere."""
+    def nothing_dangles_or_is_locked(self) -> None:
+        """Nothing refers to deleted resources."""
         for what, statement in DANGLING.items():
             assert self._rows(statement) == [], what
         for table in LOCKABLE:
             assert self._rows(f"SELECT id FROM {table} WHERE task_id IS NOT NULL") == [], table
 
     @invariant()
-    def usage_is_what_there_is(self) -> None:
-        """By the quotas, and in the simulated world."""
+    def usage_matches_the_resources(self) -> None:
+        """In the quotas and in the simulated driver."""
         path = f"/cloud/v2/regional_quotas/{self.tenant.client_id}/{REGION}"
         used = self.world.run(self.tenant.api.get(path)).json()
         assert used["vm_count_usage"] == len(self.instances)
         assert used["volume_count_usage"] == len(self.volumes)
-        assert used["volume_size_usage"] == sum(self.sizes[each] for each in self.volumes)
+        assert used["volume_size_usage"] == sum(self.sizes[volume] for volume in self.volumes)
         assert used["floating_count_usage"] == len(self.floating)
         assert used["external_ip_count_usage"] == len(self.reserved)
         rows = self._rows("SELECT (SELECT count(*) FROM instances), (SELECT count(*) FROM volumes)")
@@ -269,17 +274,17 @@ class Family(RuleBasedStateMachine):
             async with self.tenant.running.cloud.db.read() as tx:
                 return list(await tx.all(statement, **values))
 
-        found: list[Any] = self.world.run(read())
-        return found
+        result: list[Any] = self.world.run(read())
+        return result
 
 
 def _one_of(things: dict[str, Any], which: int) -> str | None:
-    """One of some things, or None of none."""
+    """Return one of the items, or None if there are none."""
     return list(things)[which % len(things)] if things else None
 
 
 @pytest.mark.timeout(300)
-def test_whatever_is_done_the_things_of_a_tenant_agree(world: World) -> None:
+def test_the_resources_of_a_tenant_stay_consistent(world: World) -> None:
     run_state_machine_as_test(
         lambda: Family(world),  # type: ignore[arg-type]  # whatever makes a machine will do
         settings=settings(

@@ -1,4 +1,4 @@
-"""Floating IPs: made, moved between ports, listed with what they lead to, and freed."""
+"""Floating IPs: create, assign, unassign, list and delete them."""
 
 import asyncio
 from typing import Any
@@ -9,65 +9,65 @@ from pileus.domain.faults import FaultKind
 from pileus.domain.network.ports import Port
 from pileus.store import faults
 from tests.builders import a_floating_ip, a_network, a_port, addresses_of, an_instance, disturb, driver_of
-from tests.networks import a_router, seen
+from tests.networks import a_router, get_view
 from tests.storage import allow
 from tests.tasks.address_scenarios import an_inner_port
 from tests.tenants import REGION, Tenant
 
 
-async def a_new_one(tenant: Tenant, **body: Any) -> dict[str, Any]:
+async def create_floating_ip(tenant: Tenant, **body: Any) -> dict[str, Any]:
     task = await tenant.finished(await tenant.api.post(tenant.path("floatingips"), json=body))
-    return await seen(tenant, "floatingips", task["created_resources"]["floatingips"][0])
+    return await get_view(tenant, "floatingips", task["created_resources"]["floatingips"][0])
 
 
-async def shown_on(tenant: Tenant, port: Port) -> list[str]:
+async def addresses_shown_on(tenant: Tenant, port: Port) -> list[str]:
     """The addresses that an instance shows as floating."""
     instance = (await tenant.api.get(tenant.path("instances", port.instance_id or ""))).json()
-    return [each["addr"] for group in instance["addresses"].values() for each in group if each["type"] == "floating"]
+    return [entry["addr"] for group in instance["addresses"].values() for entry in group if entry["type"] == "floating"]
 
 
-async def test_one_is_made_alone_and_one_that_leads_to_a_port(tenant: Tenant) -> None:
+async def test_a_floating_ip_is_created_with_and_without_a_port(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     port = await a_port(tenant, subnet, await an_instance(tenant))
     router = await a_router(tenant, subnet)
 
-    alone = await a_new_one(tenant, tags={"a": "b"})
-    leading = await a_new_one(tenant, port_id=port.id)
+    unassigned = await create_floating_ip(tenant, tags={"a": "b"})
+    assigned = await create_floating_ip(tenant, port_id=port.id)
 
-    assert (alone["status"], alone["port_id"], alone["fixed_ip_address"]) == ("DOWN", None, None)
-    assert (alone["tags"][0]["key"], alone["task_id"], alone["created_at"][-5:]) == ("a", None, "+0000")
-    assert (leading["status"], leading["port_id"], leading["router_id"]) == ("ACTIVE", port.id, router.id)
-    assert [leading["fixed_ip_address"]] == await addresses_of(tenant, port)
-    assert await shown_on(tenant, port) == [leading["floating_ip_address"]]
-    told = driver_of(tenant.running).floating_ip(leading["id"])
-    assert told is not None
-    assert (told.port_id, told.ip_address) == (port.id, leading["floating_ip_address"])
-    assert driver_of(tenant.running).floating_ip(alone["id"]) is None
-
-
-async def test_an_address_is_never_given_twice(tenant: Tenant, stranger: Tenant) -> None:
-    made = await asyncio.gather(*(a_new_one(each) for each in (tenant, stranger) for _ in range(8)))
-
-    assert len({each["floating_ip_address"] for each in made}) == 16
+    assert (unassigned["status"], unassigned["port_id"], unassigned["fixed_ip_address"]) == ("DOWN", None, None)
+    assert (unassigned["tags"][0]["key"], unassigned["task_id"], unassigned["created_at"][-5:]) == ("a", None, "+0000")
+    assert (assigned["status"], assigned["port_id"], assigned["router_id"]) == ("ACTIVE", port.id, router.id)
+    assert [assigned["fixed_ip_address"]] == await addresses_of(tenant, port)
+    assert await addresses_shown_on(tenant, port) == [assigned["floating_ip_address"]]
+    driver_record = driver_of(tenant.running).floating_ip(assigned["id"])
+    assert driver_record is not None
+    assert (driver_record.port_id, driver_record.ip_address) == (port.id, assigned["floating_ip_address"])
+    assert driver_of(tenant.running).floating_ip(unassigned["id"]) is None
 
 
-async def test_of_many_that_want_one_port_one_has_it(tenant: Tenant) -> None:
+async def test_addresses_are_unique(tenant: Tenant, stranger: Tenant) -> None:
+    created = await asyncio.gather(*(create_floating_ip(owner) for owner in (tenant, stranger) for _ in range(8)))
+
+    assert len({view["floating_ip_address"] for view in created}) == 16
+
+
+async def test_one_of_many_concurrent_assignments_to_a_port_succeeds(tenant: Tenant) -> None:
     port = await an_inner_port(tenant)
-    path = [tenant.path("floatingips", (await a_floating_ip(tenant)).id, version=2) for _ in range(4)]
+    paths = [tenant.path("floatingips", (await a_floating_ip(tenant)).id, version=2) for _ in range(4)]
 
-    answers = await asyncio.gather(*(tenant.api.patch(each, json={"port_id": port.id}) for each in path))
+    answers = await asyncio.gather(*(tenant.api.patch(path, json={"port_id": port.id}) for path in paths))
     for answer in answers:
         for task_id in answer.json().get("tasks", []):
             await tenant.ended(task_id)
 
-    found = (await tenant.api.get(tenant.path("floatingips"), params={"port_ids": [port.id]})).json()["results"]
-    assert len(found) == 1
-    assert await shown_on(tenant, port) == [found[0]["floating_ip_address"]]
-    led = [driver_of(tenant.running).floating_ip(each.rsplit("/", 1)[1]) for each in path]
-    assert [each.id for each in led if each] == [found[0]["id"]]
+    results = (await tenant.api.get(tenant.path("floatingips"), params={"port_ids": [port.id]})).json()["results"]
+    assert len(results) == 1
+    assert await addresses_shown_on(tenant, port) == [results[0]["floating_ip_address"]]
+    driver_records = [driver_of(tenant.running).floating_ip(path.rsplit("/", 1)[1]) for path in paths]
+    assert [record.id for record in driver_records if record] == [results[0]["id"]]
 
 
-async def test_the_quota_is_kept(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_quota_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     allow(tenant, monkeypatch, floating_count=2)
 
     answers = await asyncio.gather(*(tenant.api.post(tenant.path("floatingips"), json={}) for _ in range(4)))
@@ -75,7 +75,7 @@ async def test_the_quota_is_kept(tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     assert sorted(answer.status_code for answer in answers) == [200, 200, 403, 403]
 
 
-async def test_one_moves_stays_and_leads_nowhere(tenant: Tenant) -> None:
+async def test_a_floating_ip_is_reassigned_kept_and_unassigned(tenant: Tenant) -> None:
     one, other = await an_inner_port(tenant), await an_inner_port(tenant)
     floating_ip = await a_floating_ip(tenant, one)
     path = tenant.path("floatingips", floating_ip.id, version=2)
@@ -84,24 +84,27 @@ async def test_one_moves_stays_and_leads_nowhere(tenant: Tenant) -> None:
     assert (await tenant.api.patch(path, json={"tags": {"x": None}})).json() == {"tasks": []}
     task = await tenant.finished(await tenant.api.patch(path, json={"port_id": other.id, "tags": {"a": "b"}}))
     assert (task["task_type"], task["data"]["floating_ip_id"]) == ("update_floating_ip", floating_ip.id)
-    assert (await shown_on(tenant, one), await shown_on(tenant, other)) == ([], [floating_ip.floating_ip_address])
-    assert (await seen(tenant, "floatingips", floating_ip.id))["tags"][0]["key"] == "a"
+    assert (await addresses_shown_on(tenant, one), await addresses_shown_on(tenant, other)) == (
+        [],
+        [floating_ip.floating_ip_address],
+    )
+    assert (await get_view(tenant, "floatingips", floating_ip.id))["tags"][0]["key"] == "a"
 
     await tenant.finished(await tenant.api.patch(path, json={"port_id": None}))
-    view = await seen(tenant, "floatingips", floating_ip.id)
+    view = await get_view(tenant, "floatingips", floating_ip.id)
     assert (view["status"], view["port_id"], view["fixed_ip_address"]) == ("DOWN", None, None)
     assert driver_of(tenant.running).floating_ip(floating_ip.id) is None
     assert (await tenant.api.patch(path, json={"port_id": None})).json() == {"tasks": []}
 
 
-async def test_what_cannot_be_led_to_is_told(tenant: Tenant, stranger: Tenant) -> None:
+async def test_invalid_targets_are_refused(tenant: Tenant, stranger: Tenant) -> None:
     port = await an_inner_port(tenant)
     public = await a_port(tenant, None, await an_instance(tenant))
     theirs = await an_inner_port(stranger)
     await a_floating_ip(tenant, port)
     path = tenant.path("floatingips")
 
-    for body, status, told in (
+    for body, status, message in (
         ({"port_id": public.id}, 409, "public network"),
         ({"port_id": theirs.id}, 404, "could not be found"),
         ({"port_id": port.id}, 409, "already"),
@@ -109,25 +112,25 @@ async def test_what_cannot_be_led_to_is_told(tenant: Tenant, stranger: Tenant) -
         ({"port_id": "no"}, 400, "port_id"),
     ):
         answer = await tenant.api.post(path, json=body)
-        assert (answer.status_code, told in answer.text) == (status, True), answer.text
+        assert (answer.status_code, message in answer.text) == (status, True), answer.text
 
 
-async def test_a_move_that_fails_leaves_it_where_it_was(tenant: Tenant) -> None:
+async def test_a_failed_assignment_changes_nothing(tenant: Tenant) -> None:
     one, other = await an_inner_port(tenant), await an_inner_port(tenant)
     floating_ip = await a_floating_ip(tenant, one)
-    before = await seen(tenant, "floatingips", floating_ip.id)
+    before = await get_view(tenant, "floatingips", floating_ip.id)
     await disturb(tenant, FaultKind.FAIL, "update_floating_ip")
 
     answer = await tenant.api.patch(tenant.path("floatingips", floating_ip.id, version=2), json={"port_id": other.id})
 
     assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
-    assert await seen(tenant, "floatingips", floating_ip.id) == before
-    told = driver_of(tenant.running).floating_ip(floating_ip.id)
-    assert told is not None
-    assert told.port_id == one.id
+    assert await get_view(tenant, "floatingips", floating_ip.id) == before
+    driver_record = driver_of(tenant.running).floating_ip(floating_ip.id)
+    assert driver_record is not None
+    assert driver_record.port_id == one.id
 
 
-async def test_a_port_that_goes_meanwhile_is_not_led_to(tenant: Tenant) -> None:
+async def test_a_port_deleted_meanwhile_gets_no_floating_ip(tenant: Tenant) -> None:
     port = await an_inner_port(tenant)
     floating_ip = await a_floating_ip(tenant)
     await disturb(tenant, FaultKind.HOLD, "update_floating_ip")
@@ -139,11 +142,11 @@ async def test_a_port_that_goes_meanwhile_is_not_led_to(tenant: Tenant) -> None:
 
     assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
     assert locked.status_code == 409
-    assert (await seen(tenant, "floatingips", floating_ip.id))["port_id"] is None
+    assert (await get_view(tenant, "floatingips", floating_ip.id))["port_id"] is None
     assert driver_of(tenant.running).floating_ip(floating_ip.id) is None
 
 
-async def test_older_clients_assign_and_unassign(tenant: Tenant) -> None:
+async def test_version_1_assigns_and_unassigns(tenant: Tenant) -> None:
     port, floating_ip = await an_inner_port(tenant), await a_floating_ip(tenant)
     path = tenant.path("floatingips", floating_ip.id)
 
@@ -158,73 +161,73 @@ async def test_older_clients_assign_and_unassign(tenant: Tenant) -> None:
     assert tagged.json()["tags"][0]["key"] == "a"
 
 
-async def test_lists_tell_what_they_lead_to(tenant: Tenant, stranger: Tenant) -> None:
+async def test_lists_show_the_instances(tenant: Tenant, stranger: Tenant) -> None:
     port = await an_inner_port(tenant)
-    leading, alone = await a_floating_ip(tenant, port), await a_floating_ip(tenant)
+    assigned, unassigned = await a_floating_ip(tenant, port), await a_floating_ip(tenant)
     await a_floating_ip(stranger)
-    await tenant.api.patch(tenant.path("floatingips", alone.id), json={"tags": {"env": "test"}})
+    await tenant.api.patch(tenant.path("floatingips", unassigned.id), json={"tags": {"env": "test"}})
 
     async def ids(**query: Any) -> set[str]:
         answer = (await tenant.api.get(tenant.path("floatingips"), params=query)).json()
-        return {each["id"] for each in answer["results"]}
+        return {view["id"] for view in answer["results"]}
 
     (with_instance,) = (await tenant.api.get(tenant.path("floatingips"), params={"status": "ACTIVE"})).json()["results"]
-    assert (with_instance["id"], with_instance["instance"]["id"]) == (leading.id, port.instance_id)
+    assert (with_instance["id"], with_instance["instance"]["id"]) == (assigned.id, port.instance_id)
     assert with_instance["loadbalancer"] is None
-    assert await ids() == {leading.id, alone.id}
-    assert await ids(port_ids=[port.id]) == {leading.id}
-    assert await ids(tag_key=["env"]) == await ids(tag_key_value='{"env": "test"}') == {alone.id}
+    assert await ids() == {assigned.id, unassigned.id}
+    assert await ids(port_ids=[port.id]) == {assigned.id}
+    assert await ids(tag_key=["env"]) == await ids(tag_key_value='{"env": "test"}') == {unassigned.id}
 
 
-async def test_a_deleted_one_frees_its_address(tenant: Tenant) -> None:
+async def test_a_deleted_floating_ip_releases_its_address(tenant: Tenant) -> None:
     port = await an_inner_port(tenant)
     floating_ip = await a_floating_ip(tenant, port)
 
     task = await tenant.finished(await tenant.api.delete(tenant.path("floatingips", floating_ip.id)))
 
-    assert (task["task_type"], await shown_on(tenant, port)) == ("delete_fip", [])
+    assert (task["task_type"], await addresses_shown_on(tenant, port)) == ("delete_fip", [])
     assert (await tenant.api.get(tenant.path("floatingips", floating_ip.id))).status_code == 404
     async with tenant.running.cloud.db.read() as tx:
         assert await tx.all("SELECT 1 FROM addresses WHERE ip = :ip", ip=floating_ip.floating_ip_address) == []
 
 
-async def test_an_instance_that_goes_is_led_to_no_more(tenant: Tenant) -> None:
+async def test_floating_ips_of_a_deleted_instance_are_unassigned(tenant: Tenant) -> None:
     port = await an_inner_port(tenant)
     floating_ip = await a_floating_ip(tenant, port)
 
     await tenant.finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
 
-    assert (await seen(tenant, "floatingips", floating_ip.id))["status"] == "DOWN"
+    assert (await get_view(tenant, "floatingips", floating_ip.id))["status"] == "DOWN"
     assert driver_of(tenant.running).floating_ip(floating_ip.id) is None
 
 
-async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:
+async def test_the_official_sdk_manages_floating_ips(tenant: Tenant) -> None:
     port, fips = await an_inner_port(tenant), tenant.sdk.cloud.floating_ips
     where: Any = {"project_id": tenant.project_id, "region_id": REGION, "polling_interval_seconds": 0}
 
-    made = await fips.create_and_poll(**where)
-    moved = await fips.update_and_poll(floating_ip_id=made.id, port_id=port.id, **where)
-    same = await fips.update_and_poll(floating_ip_id=made.id, port_id=port.id, **where)
+    created = await fips.create_and_poll(**where)
+    moved = await fips.update_and_poll(floating_ip_id=created.id, port_id=port.id, **where)
+    same = await fips.update_and_poll(floating_ip_id=created.id, port_id=port.id, **where)
     del where["polling_interval_seconds"]
 
     assert (moved.port_id, same.port_id) == (port.id, port.id)
-    assert [each.id async for each in fips.list(**where)] == [made.id]
+    assert [floating_ip.id async for floating_ip in fips.list(**where)] == [created.id]
     assert (await tenant.api.post(f"/cloud/v1/pricing/{tenant.here}/floating_ips", json={"count": 2})).json()[
         "price_per_month"
     ] > 0
-    await fips.delete(floating_ip_id=made.id, **where)
+    await fips.delete(floating_ip_id=created.id, **where)
 
 
 async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     _, (subnet,) = await a_network(tenant)
     port = await a_port(tenant, subnet, await an_instance(tenant, name="web", creator_task_id="a-task"))
     await a_router(tenant, subnet)
-    await a_new_one(tenant, port_id=port.id, tags={"a": "b"})
+    await create_floating_ip(tenant, port_id=port.id, tags={"a": "b"})
     monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
 
     (listed,) = (await tenant.api.get(tenant.path("floatingips"))).json()["results"]
-    alone = await seen(tenant, "floatingips", listed["id"])
+    single = await get_view(tenant, "floatingips", listed["id"])
 
-    for view in (listed, alone):
+    for view in (listed, single):
         assert (view["metadata"], view["metadata_detailed"]) == ({"a": "b"}, view["tags"])
     assert listed["instance"]["instance_name"] == listed["instance"]["name"] == "web"

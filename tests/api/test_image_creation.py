@@ -1,4 +1,4 @@
-"""Images of a project's own: made of volumes, fetched from the web, and made into volumes and servers."""
+"""Images of a project: created from volumes, downloaded, and used for volumes and servers."""
 
 import asyncio
 from typing import Any
@@ -13,24 +13,24 @@ from tests.image_server import CHECKSUM, QCOW2, RAW, image_url
 from tests.storage import a_volume, allow, audited, volume_now
 from tests.tenants import REGION, Tenant
 
-NOTHING = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 OF_VOLUME = {"name": "golden", "architecture": "aarch64", "ssh_key": "required", "tags": {"a": "b"}}
 
 
-async def shown(tenant: Tenant, image_id: str) -> dict[str, Any]:
-    """An image as it is shown."""
+async def get_image(tenant: Tenant, image_id: str) -> dict[str, Any]:
+    """Return an image as the API shows it."""
     return dict((await tenant.api.get(tenant.path("images", image_id))).json())
 
 
-async def downloaded(tenant: Tenant, path: str = "qcow2", **facts: Any) -> dict[str, Any]:
-    """The ended task that was to fetch an image."""
+async def download_image(tenant: Tenant, path: str = "qcow2", **facts: Any) -> dict[str, Any]:
+    """Download an image, and return the ended task."""
     body = {"name": "fetched", "url": image_url(path), **facts}
     answer = await tenant.api.post(tenant.path("downloadimage"), json=body)
     assert answer.status_code == 200, answer.text
     return await tenant.ended(answer.json()["tasks"][0])
 
 
-async def test_the_official_client_fetches_changes_and_deletes_an_image(tenant: Tenant) -> None:
+async def test_the_official_client_downloads_updates_and_deletes_an_image(tenant: Tenant) -> None:
     client = tenant.sdk.cloud.instances.images
     facts: dict[str, Any] = {"os_distro": "debian", "os_version": "12", "tags": {"a": "b"}, "cow_format": True}
 
@@ -45,7 +45,7 @@ async def test_the_official_client_fetches_changes_and_deletes_an_image(tenant: 
     assert driver_of(tenant.running).image(image.id) is None
 
 
-async def test_the_official_client_makes_an_image_of_a_volume(tenant: Tenant) -> None:
+async def test_the_official_client_creates_an_image_from_a_volume(tenant: Tenant) -> None:
     volume = await a_volume(tenant, await an_instance(tenant), bootable=True, image_id=(await an_image(tenant)).id)
 
     image = await tenant.sdk.cloud.instances.images.create_from_volume_and_poll(
@@ -60,17 +60,17 @@ async def test_the_official_client_makes_an_image_of_a_volume(tenant: Tenant) ->
     assert (after.status, after.task_id) == ("in-use", None)
 
 
-async def test_the_task_tells_how_much_has_come_and_its_checksum_but_not_the_address(tenant: Tenant) -> None:
-    task = await downloaded(tenant, "raw/?signature=secret")
+async def test_a_download_task_shows_progress_and_checksum_but_not_the_url(tenant: Tenant) -> None:
+    task = await download_image(tenant, "raw/?signature=secret")
 
     (image_id,) = task["created_resources"]["images"]
-    told = {"image_id": image_id, "name": "fetched", "size": len(RAW), "checksum": f"sha256:{CHECKSUM}"}
+    image_data = {"image_id": image_id, "name": "fetched", "size": len(RAW), "checksum": f"sha256:{CHECKSUM}"}
     assert task["task_type"] == "download_image"
-    assert task["data"] == {**told, "downloaded": len(RAW), "total": len(RAW)}
-    assert [(each.action_type, each.action_data) for each in await audited(tenant)] == [
+    assert task["data"] == {**image_data, "downloaded": len(RAW), "total": len(RAW)}
+    assert [(action.action_type, action.action_data) for action in await audited(tenant)] == [
         ("download", {"name": "fetched"})
     ]
-    image = await shown(tenant, image_id)
+    image = await get_image(tenant, image_id)
     assert (image["creator_task_id"], image["task_id"], image["os_distro"]) == (task["id"], None, "unknown")
 
 
@@ -82,8 +82,8 @@ async def test_the_task_tells_how_much_has_come_and_its_checksum_but_not_the_add
         ("to/http://169.254.169.254/x", "Images are not fetched from there: 169.254.169.254 is not a public address"),
     ],
 )
-async def test_what_cannot_be_fetched_leaves_nothing_behind(tenant: Tenant, path: str, error: str) -> None:
-    task = await downloaded(tenant, path)
+async def test_a_failed_download_leaves_nothing_behind(tenant: Tenant, path: str, error: str) -> None:
+    task = await download_image(tenant, path)
 
     assert (task["state"], task["error"], task["created_resources"]) == ("ERROR", error, None)
     assert (await tenant.api.get(tenant.path("projectimages"))).json()["count"] == 0
@@ -94,57 +94,62 @@ async def test_what_cannot_be_fetched_leaves_nothing_behind(tenant: Tenant, path
     ["ftp://example.org/x", "file:///etc/passwd", "example.org/x", "http://", "http://me:secret@example.org/x",
      "http://example.org:0/x", "http://[::1/x", "http://example.org:http/", "http://exa mple.org/", "", "http://ü.org/"],
 )  # fmt: skip
-async def test_only_addresses_of_the_web_are_taken(tenant: Tenant, url: str) -> None:
+async def test_only_http_urls_are_accepted(tenant: Tenant, url: str) -> None:
     answer = await tenant.api.post(tenant.path("downloadimage"), json={"name": "fetched", "url": url})
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["url"])
 
 
-async def test_images_for_bare_metal_stand_in_their_own_list(tenant: Tenant) -> None:
+async def test_images_for_bare_metal_have_their_own_list(tenant: Tenant) -> None:
     volume = await a_volume(tenant, bootable=True)
-    made = await tenant.api.post(tenant.path("bmimages"), json={"name": "metal", "volume_id": volume.id})
-    (image_id,) = (await tenant.finished(made))["created_resources"]["images"]
+    answer = await tenant.api.post(tenant.path("bmimages"), json={"name": "metal", "volume_id": volume.id})
+    (image_id,) = (await tenant.finished(answer))["created_resources"]["images"]
     virtual = await an_image(tenant)
 
     metal = (await tenant.api.get(tenant.path("bmimages"), params={"private": "yes"})).json()
     own = (await tenant.api.get(tenant.path("projectimages"), params={"include_prices": "true"})).json()
-    every = (await tenant.api.get(tenant.path("bmimages"))).json()
+    all_images = (await tenant.api.get(tenant.path("bmimages"))).json()
 
     assert [(image["id"], image["is_baremetal"]) for image in metal["results"]] == [(image_id, True)]
     assert {image["id"] for image in own["results"]} == {image_id, virtual.id}
-    assert all(image["is_baremetal"] for image in every["results"])
-    assert "ubuntu-22.04-x64-ironic" in [image["name"] for image in every["results"]]
+    assert all(image["is_baremetal"] for image in all_images["results"])
+    assert "ubuntu-22.04-x64-ironic" in [image["name"] for image in all_images["results"]]
 
 
-async def test_while_it_is_copied_volume_and_image_are_held(tenant: Tenant) -> None:
+async def test_volume_and_image_are_locked_during_the_copy(tenant: Tenant) -> None:
     volume = await a_volume(tenant, bootable=True)
     await disturb(tenant, FaultKind.HOLD, "create_image")
     body = {"name": "golden", "volume_id": volume.id}
-    first = (await tenant.api.post(tenant.path("images"), json=body)).json()["tasks"][0]
+    task_id = (await tenant.api.post(tenant.path("images"), json=body)).json()["tasks"][0]
     (image,) = (await tenant.api.get(tenant.path("projectimages"))).json()["results"]
 
-    again = await tenant.api.post(tenant.path("images"), json=body)
+    second = await tenant.api.post(tenant.path("images"), json=body)
     refused = [
         await tenant.api.patch(tenant.path("images", image["id"]), json={"name": "other"}),
         await tenant.api.delete(tenant.path("images", image["id"])),
         await tenant.api.delete(tenant.path("volumes", volume.id)),
-        await tenant.api.post(tenant.path("volumes"), json=a_disk(image["id"])),
+        await tenant.api.post(tenant.path("volumes"), json=a_volume_of(image["id"])),
     ]
 
-    held = await volume_now(tenant, volume)
-    assert held is not None
-    assert (held.status, held.task_id, image["status"], image["task_id"]) == ("uploading", first, "queued", first)
-    assert [answer.status_code for answer in (again, *refused)] == [409] * 5
-    assert again.json()["message"].startswith(f"Volume {volume.id} is locked by task {first}")
+    locked = await volume_now(tenant, volume)
+    assert locked is not None
+    assert (locked.status, locked.task_id, image["status"], image["task_id"]) == (
+        "uploading",
+        task_id,
+        "queued",
+        task_id,
+    )
+    assert [answer.status_code for answer in (second, *refused)] == [409] * 5
+    assert second.json()["message"].startswith(f"Volume {volume.id} is locked by task {task_id}")
 
 
-def a_disk(image_id: str, size: int = 10) -> dict[str, Any]:
-    """A volume of an image."""
+def a_volume_of(image_id: str, size: int = 10) -> dict[str, Any]:
+    """Return a request for a volume from an image."""
     return {"source": "image", "image_id": image_id, "size": size, "name": "made"}
 
 
-async def test_volumes_and_servers_are_made_of_a_projects_own_image(tenant: Tenant) -> None:
-    (image_id,) = (await downloaded(tenant, os_distro="gentoo"))["created_resources"]["images"]
+async def test_volumes_and_servers_are_created_from_an_image_of_the_project(tenant: Tenant) -> None:
+    (image_id,) = (await download_image(tenant, os_distro="gentoo"))["created_resources"]["images"]
     order = {
         "name": "made",
         "flavor": FLAVOR,
@@ -152,51 +157,54 @@ async def test_volumes_and_servers_are_made_of_a_projects_own_image(tenant: Tena
         "volumes": [{"source": "image", "image_id": image_id, "size": 5, "boot_index": 0}],
     }
 
-    volume = await tenant.finished(await tenant.api.post(tenant.path("volumes"), json=a_disk(image_id)))
+    volume = await tenant.finished(await tenant.api.post(tenant.path("volumes"), json=a_volume_of(image_id)))
     server = await tenant.finished(await tenant.api.post(tenant.path("instances", version=2), json=order))
-    small = await tenant.api.post(tenant.path("volumes"), json=a_disk(image_id, 4))
-    gone = await tenant.api.delete(tenant.path("images", image_id))
+    small = await tenant.api.post(tenant.path("volumes"), json=a_volume_of(image_id, 4))
+    deletion = await tenant.api.delete(tenant.path("images", image_id))
 
     instance = (await tenant.api.get(tenant.path("instances", server["created_resources"]["instances"][0]))).json()
     assert {tag["key"]: tag["value"] for tag in instance["tags"]}["os_distro"] == "gentoo"
     assert list(small.json()["invalid_fields"]) == ["size"]
-    await tenant.finished(gone)
-    made = (await tenant.api.get(tenant.path("volumes", volume["created_resources"]["volumes"][0]))).json()
-    assert (made["status"], made["volume_image_metadata"]) == ("available", {"image_id": image_id})
+    await tenant.finished(deletion)
+    view = (await tenant.api.get(tenant.path("volumes", volume["created_resources"]["volumes"][0]))).json()
+    assert (view["status"], view["volume_image_metadata"]) == ("available", {"image_id": image_id})
 
 
-async def test_an_image_that_is_needed_cannot_be_deleted(tenant: Tenant) -> None:
+async def test_an_image_in_use_cannot_be_deleted(tenant: Tenant) -> None:
     image = await an_image(tenant)
-    lasting = await an_image(tenant, cow_format=True)
+    cow_image = await an_image(tenant, cow_format=True)
     await disturb(tenant, FaultKind.HOLD, "create_volume")
-    (held,) = (await tenant.api.post(tenant.path("volumes"), json=a_disk(image.id))).json()["tasks"]
-    volume = await a_volume(tenant, image_id=lasting.id)
+    (task_id,) = (await tenant.api.post(tenant.path("volumes"), json=a_volume_of(image.id))).json()["tasks"]
+    volume = await a_volume(tenant, image_id=cow_image.id)
 
-    busy = await tenant.api.delete(tenant.path("images", image.id))
-    used = await tenant.api.delete(tenant.path("images", lasting.id))
+    in_creation = await tenant.api.delete(tenant.path("images", image.id))
+    in_use = await tenant.api.delete(tenant.path("images", cow_image.id))
     await tenant.finished(await tenant.api.delete(tenant.path("volumes", volume.id)))
-    free = await tenant.api.delete(tenant.path("images", lasting.id))
+    unused = await tenant.api.delete(tenant.path("images", cow_image.id))
 
-    assert held
-    assert (busy.status_code, busy.json()["message"].split(" volume ")[0]) == (409, f"Image {image.id} is in use by")
-    assert used.json()["message"] == f"Image {lasting.id} is in use by volume {volume.id}"
-    await tenant.finished(free)
+    assert task_id
+    assert (in_creation.status_code, in_creation.json()["message"].split(" volume ")[0]) == (
+        409,
+        f"Image {image.id} is in use by",
+    )
+    assert in_use.json()["message"] == f"Image {cow_image.id} is in use by volume {volume.id}"
+    await tenant.finished(unused)
 
 
-async def test_an_image_is_deleted_or_used_but_not_both(tenant: Tenant) -> None:
-    """Many ask at once, and what is made of it takes its time: either it is deleted, or something is made of it."""
+async def test_concurrent_use_and_deletion_exclude_each_other(tenant: Tenant) -> None:
+    """Volumes are created slowly: either the image is deleted, or a volume is created from it."""
     await disturb(tenant, FaultKind.HOLD, "create_volume")
     for _ in range(4):
         image = await an_image(tenant)
-        orders = [tenant.api.post(tenant.path("volumes"), json=a_disk(image.id)) for _ in range(4)]
+        orders = [tenant.api.post(tenant.path("volumes"), json=a_volume_of(image.id)) for _ in range(4)]
 
-        *made, gone = await asyncio.gather(*orders, tenant.api.delete(tenant.path("images", image.id)))
+        *creations, deletion = await asyncio.gather(*orders, tenant.api.delete(tenant.path("images", image.id)))
 
-        assert (gone.status_code == 200) == all(answer.status_code in (404, 409) for answer in made)
-        assert gone.status_code in (200, 409)
+        assert (deletion.status_code == 200) == all(answer.status_code in (404, 409) for answer in creations)
+        assert deletion.status_code in (200, 409)
 
 
-async def test_a_public_image_is_nobodys_to_change(tenant: Tenant) -> None:
+async def test_a_public_image_cannot_be_changed(tenant: Tenant) -> None:
     (public, *_) = (await tenant.api.get(tenant.path("images"))).json()["results"]
     path = tenant.path("images", public["id"])
 
@@ -211,7 +219,7 @@ async def test_a_public_image_is_nobodys_to_change(tenant: Tenant) -> None:
     assert (await tenant.api.get(path)).json() == public
 
 
-async def test_every_field_is_changed_by_itself_and_tags_may_not_be_null(tenant: Tenant) -> None:
+async def test_each_field_is_updated_and_null_tags_are_invalid(tenant: Tenant) -> None:
     image = await an_image(tenant)
     path = tenant.path("images", image.id)
     changes = {"hw_firmware_type": "uefi", "hw_machine_type": "q35", "os_type": "windows", "is_baremetal": True}
@@ -219,14 +227,14 @@ async def test_every_field_is_changed_by_itself_and_tags_may_not_be_null(tenant:
     for name, value in changes.items():
         assert (await tenant.api.patch(path, json={name: value})).json()[name] == value
     refused = await tenant.api.patch(path, json={"tags": None})
-    same = await tenant.api.patch(path, json={"tags": {}, "is_baremetal": None})
+    unchanged = await tenant.api.patch(path, json={"tags": {}, "is_baremetal": None})
 
     assert (refused.status_code, list(refused.json()["invalid_fields"])) == (400, ["tags"])
-    assert {name: same.json()[name] for name in changes} == changes
-    assert [each.action_type for each in await audited(tenant)] == ["update"] * 5
+    assert {name: unchanged.json()[name] for name in changes} == changes
+    assert [action.action_type for action in await audited(tenant)] == ["update"] * 5
 
 
-async def test_the_older_endpoints_for_tags_are_those_of_every_noun(tenant: Tenant) -> None:
+async def test_the_deprecated_routes_for_tags_work_for_images(tenant: Tenant) -> None:
     path = tenant.path("images", (await an_image(tenant)).id)
 
     await tenant.api.post(f"{path}/metadata", json={"a": "1", "b": "2"})
@@ -238,17 +246,17 @@ async def test_the_older_endpoints_for_tags_are_those_of_every_noun(tenant: Tena
     assert (await tenant.api.get(f"{path}/metadata_item", params={"key": "b"})).json() == item
 
 
-async def test_quotas_hold_for_images_in_number_and_size(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_quotas_limit_number_and_size_of_images(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     allow(tenant, monkeypatch, image_count=1, image_size=20 * GIB)
     monkeypatch.setattr(tenant.running.engine, "catalogue", tenant.running.cloud.catalogue)
     volume = await a_volume(tenant, bootable=True, size=21)
 
     large = await tenant.api.post(tenant.path("images"), json={"name": "large", "volume_id": volume.id})
-    await downloaded(tenant)
+    await download_image(tenant)
     second = await tenant.api.post(tenant.path("downloadimage"), json={"name": "second", "url": image_url()})
     allow(tenant, monkeypatch, image_size=len(QCOW2) + 100)
     monkeypatch.setattr(tenant.running.engine, "catalogue", tenant.running.cloud.catalogue)
-    task = await downloaded(tenant, "raw")
+    task = await download_image(tenant, "raw")
 
     assert (large.status_code, large.json()["info"]["attribute"]) == (403, "image_size")
     assert (second.status_code, second.json()["info"]["attribute"]) == (403, "image_count")
@@ -256,35 +264,35 @@ async def test_quotas_hold_for_images_in_number_and_size(tenant: Tenant, monkeyp
     assert (await tenant.api.get(tenant.path("projectimages"))).json()["count"] == 1
 
 
-async def test_a_price_is_told_by_the_size(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_price_depends_on_the_size(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = tenant.running.cloud
-    dear = replace(cloud.catalogue.prices, image_per_gib_month=type(cloud.catalogue.prices.tax_percent)("0.5"))
-    monkeypatch.setattr(cloud, "catalogue", replace(cloud.catalogue, prices=dear))
+    prices = replace(cloud.catalogue.prices, image_per_gib_month=type(cloud.catalogue.prices.tax_percent)("0.5"))
+    monkeypatch.setattr(cloud, "catalogue", replace(cloud.catalogue, prices=prices))
     image = await an_image(tenant, size=4 * GIB)
 
-    asked = await tenant.api.post(f"/cloud/v1/pricing/{tenant.project_id}/{REGION}/images", json={"size": 4 * GIB})
-    kept = await tenant.api.get(tenant.path("images", image.id), params={"include_prices": True})
+    preview = await tenant.api.post(f"/cloud/v1/pricing/{tenant.project_id}/{REGION}/images", json={"size": 4 * GIB})
+    view = await tenant.api.get(tenant.path("images", image.id), params={"include_prices": True})
 
-    assert asked.json()["price_per_month"] == kept.json()["price_per_month"] == 2
+    assert preview.json()["price_per_month"] == view.json()["price_per_month"] == 2
 
 
 @pytest.mark.parametrize(
-    ("changes", "status", "told"),
+    ("changes", "status", "message"),
     [({"bootable": False}, 409, "is not bootable"), ({"bootable": True, "status": "error"}, 409, "in status error")],
 )
-async def test_not_every_volume_can_be_made_an_image(
-    tenant: Tenant, changes: dict[str, Any], status: int, told: str
+async def test_unsuitable_volumes_cannot_become_images(
+    tenant: Tenant, changes: dict[str, Any], status: int, message: str
 ) -> None:
     volume = await a_volume(tenant, **changes)
 
     answer = await tenant.api.post(tenant.path("images"), json={"name": "golden", "volume_id": volume.id})
 
-    assert (answer.status_code, told in answer.json()["message"]) == (status, True)
+    assert (answer.status_code, message in answer.json()["message"]) == (status, True)
 
 
-async def test_what_others_have_cannot_be_made_an_image(tenant: Tenant, stranger: Tenant) -> None:
+async def test_volumes_of_other_tenants_cannot_become_images(tenant: Tenant, stranger: Tenant) -> None:
     volume = await a_volume(stranger, bootable=True)
 
-    for volume_id in (volume.id, NOTHING):
+    for volume_id in (volume.id, UNKNOWN_ID):
         answer = await tenant.api.post(tenant.path("images"), json={"name": "golden", "volume_id": volume_id})
         assert (answer.status_code, answer.json()["message"]) == (404, f"Volume {volume_id} could not be found")

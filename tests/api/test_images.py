@@ -1,4 +1,4 @@
-"""Images: the catalogue's for everybody, a project's own for it alone, found by every filter."""
+"""Public images and those of a project: shown, listed and filtered."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from tests.builders import place_of, renewed
 from tests.tenants import REGION, Tenant
 
 PUBLIC = ["ubuntu-22.04-x64", "ubuntu-24.04-x64", "debian-12-generic-x64", "windows-server-2022-standard-x64"]
-NOTHING = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 async def an_image(tenant: Tenant, name: str = "mine", labels: dict[str, str] | None = None, **changes: Any) -> Image:
-    """A project's own image."""
+    """Add an image of the project."""
     facts = {"name": name, "os_distro": "Fedora", "os_version": "41", "size": 1024}
     image = Image(**{**renewed(tenant), **facts, **changes})
 
@@ -30,20 +30,20 @@ async def an_image(tenant: Tenant, name: str = "mine", labels: dict[str, str] | 
     return image
 
 
-async def names(tenant: Tenant, **parameters: Any) -> list[str]:
-    """The names that the list shows; its count must say the same."""
+async def list_names(tenant: Tenant, **parameters: Any) -> list[str]:
+    """Return the names of the listed images, and check the count."""
     answer = (await tenant.api.get(tenant.path("images"), params=parameters)).json()
     assert answer["count"] == len(answer["results"])
     return [image["name"] for image in answer["results"]]
 
 
-async def test_an_image_is_shown_whole(tenant: Tenant) -> None:
-    then: dict[str, Any] = {"created_at": 1_700_000_000_000_000, "updated_at": 1_700_000_001_000_000}
-    image = await an_image(tenant, labels={"team": "a"}, description="Ours", **then)
+async def test_an_image_has_all_fields(tenant: Tenant) -> None:
+    times: dict[str, Any] = {"created_at": 1_700_000_000_000_000, "updated_at": 1_700_000_001_000_000}
+    image = await an_image(tenant, labels={"team": "a"}, description="Ours", **times)
 
-    shown = (await tenant.api.get(tenant.path("images", image.id))).json()
+    view = (await tenant.api.get(tenant.path("images", image.id))).json()
 
-    assert shown == {
+    assert view == {
         "id": image.id,
         "name": "mine",
         "description": "Ours",
@@ -74,17 +74,17 @@ async def test_an_image_is_shown_whole(tenant: Tenant) -> None:
     }
 
 
-async def test_a_public_image_is_everybodys(tenant: Tenant, stranger: Tenant) -> None:
+async def test_a_public_image_is_visible_to_all_tenants(tenant: Tenant, stranger: Tenant) -> None:
     public = (await tenant.api.get(tenant.path("images"))).json()["results"][0]
 
-    theirs = (await stranger.api.get(stranger.path("images", public["id"]))).json()
+    stranger_view = (await stranger.api.get(stranger.path("images", public["id"]))).json()
 
     assert (public["visibility"], public["project_id"]) == ("public", tenant.project_id)
-    assert theirs == {**public, "project_id": stranger.project_id}
+    assert stranger_view == {**public, "project_id": stranger.project_id}
 
 
 @pytest.mark.parametrize(
-    ("parameters", "found"),
+    ("parameters", "expected"),
     [
         ({}, [*PUBLIC, "mine"]),
         ({"visibility": "public"}, PUBLIC),
@@ -114,13 +114,13 @@ async def test_a_public_image_is_everybodys(tenant: Tenant, stranger: Tenant) ->
         ({"include_prices": "true", "limit": 5}, [*PUBLIC, "mine"]),
     ],
 )
-async def test_a_list_is_narrowed(tenant: Tenant, parameters: dict[str, Any], found: list[str]) -> None:
+async def test_the_list_is_filtered(tenant: Tenant, parameters: dict[str, Any], expected: list[str]) -> None:
     await an_image(tenant, architecture="aarch64", labels={"env": "prod", "team": "a"})
 
-    assert await names(tenant, **parameters) == found
+    assert await list_names(tenant, **parameters) == expected
 
 
-async def test_a_projects_own_images_are_its_alone(tenant: Tenant, stranger: Tenant) -> None:
+async def test_images_of_a_project_are_private(tenant: Tenant, stranger: Tenant) -> None:
     image = await an_image(tenant)
     other = (await tenant.api.post("/cloud/v1/projects", json={"name": "other"})).json()["id"]
 
@@ -128,47 +128,47 @@ async def test_a_projects_own_images_are_its_alone(tenant: Tenant, stranger: Ten
         await stranger.api.get(stranger.path("images", image.id)),
         await stranger.api.get(tenant.path("images", image.id)),
         await tenant.api.get(f"/cloud/v1/images/{other}/{REGION}/{image.id}"),
-        await tenant.api.get(tenant.path("images", NOTHING)),
+        await tenant.api.get(tenant.path("images", UNKNOWN_ID)),
     ]
 
-    assert await names(stranger) == PUBLIC
+    assert await list_names(stranger) == PUBLIC
     assert [answer.status_code for answer in answers] == [404] * 4
     assert answers[0].json()["message"] == f"Image {image.id} could not be found"
     assert answers[1].json()["message"] == f"Project {tenant.project_id} could not be found"
 
 
-async def test_images_for_bare_metal_stand_elsewhere_but_can_be_looked_at(tenant: Tenant) -> None:
+async def test_images_for_bare_metal_are_not_listed_but_shown(tenant: Tenant) -> None:
     image = await an_image(tenant, is_baremetal=True)
 
-    assert await names(tenant) == PUBLIC
+    assert await list_names(tenant) == PUBLIC
     assert (await tenant.api.get(tenant.path("images", image.id))).json()["is_baremetal"] is True
 
 
-async def test_the_tags_of_each_are_its_own(tenant: Tenant) -> None:
+async def test_each_image_has_its_own_tags(tenant: Tenant) -> None:
     await an_image(tenant, "first", labels={"b": "2", "a": "1"}, display_order=90)
     await an_image(tenant, "second", labels={"c": "3"}, display_order=91)
     await an_image(tenant, "third", display_order=92)
 
-    shown = (await tenant.api.get(tenant.path("images"), params={"private": "yes"})).json()["results"]
+    views = (await tenant.api.get(tenant.path("images"), params={"private": "yes"})).json()["results"]
 
-    assert [[tag["key"] for tag in image["tags_v2"]] for image in shown] == [["a", "b"], ["c"], []]
+    assert [[tag["key"] for tag in image["tags_v2"]] for image in views] == [["a", "b"], ["c"], []]
 
 
-async def test_a_page_is_a_part_and_the_count_is_the_whole(tenant: Tenant) -> None:
+async def test_a_page_has_the_total_count(tenant: Tenant) -> None:
     page = (await tenant.api.get(tenant.path("images"), params={"limit": 2, "offset": 1})).json()
 
     assert (page["count"], [image["name"] for image in page["results"]]) == (4, PUBLIC[1:3])
 
 
-async def test_prices_are_shown_to_those_who_ask(tenant: Tenant) -> None:
+async def test_prices_are_shown_on_request(tenant: Tenant) -> None:
     image = await an_image(tenant)
-    asked = {"include_prices": "true"}
+    query = {"include_prices": "true"}
 
-    one = (await tenant.api.get(tenant.path("images", image.id), params=asked)).json()
-    listed = (await tenant.api.get(tenant.path("images"), params=asked)).json()["results"]
+    single = (await tenant.api.get(tenant.path("images", image.id), params=query)).json()
+    listed = (await tenant.api.get(tenant.path("images"), params=query)).json()["results"]
 
-    for shown in (one, *listed):
-        price = shown["currency_code"], shown["price_per_hour"], shown["price_per_month"], shown["price_status"]
+    for view in (single, *listed):
+        price = view["currency_code"], view["price_per_hour"], view["price_per_month"], view["price_status"]
         assert price == ("EUR", 0, 0, "show")
 
 
@@ -187,14 +187,14 @@ async def test_prices_are_shown_to_those_who_ask(tenant: Tenant) -> None:
         ("tag_key_value", ""),
     ],
 )
-async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
+async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
     answer = await tenant.api.get(tenant.path("images"), params={name: value})
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [name])
 
 
 @pytest.mark.parametrize("where", ["{own}/9", "{theirs}/1", "987654321/1"])
-async def test_a_place_that_is_not_there_has_no_images(tenant: Tenant, stranger: Tenant, where: str) -> None:
+async def test_unknown_projects_and_regions_have_no_images(tenant: Tenant, stranger: Tenant, where: str) -> None:
     place = where.format(own=tenant.project_id, theirs=stranger.project_id)
 
     answer = await tenant.api.get(f"/cloud/v1/images/{place}")
@@ -202,7 +202,7 @@ async def test_a_place_that_is_not_there_has_no_images(tenant: Tenant, stranger:
     assert (answer.status_code, answer.json()["exception_class"]) == (404, "NotFoundError")
 
 
-async def test_the_official_client_finds_an_image(tenant: Tenant) -> None:
+async def test_the_official_client_lists_and_gets_images(tenant: Tenant) -> None:
     client = tenant.sdk.cloud.instances.images
 
     listed = (await client.list(os_distro="debian", include_prices=True)).results
@@ -210,10 +210,10 @@ async def test_the_official_client_finds_an_image(tenant: Tenant) -> None:
     assert [image.name for image in listed] == ["debian-12-generic-x64"]
     assert await client.get(listed[0].id, include_prices=True) == listed[0]
     with pytest.raises(NotFoundError):
-        await client.get(NOTHING)
+        await client.get(UNKNOWN_ID)
 
 
-async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_legacy_fields_show_the_tags(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     image = await an_image(tenant)
     await tenant.api.patch(tenant.path("images", image.id), json={"tags": {"a": "b"}})
     monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)

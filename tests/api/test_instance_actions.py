@@ -1,4 +1,4 @@
-"""What an instance's power can be asked: the action with its task, and the older verbs that wait."""
+"""Power actions of instances: as tasks, and by the deprecated routes that wait."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from pileus.domain.account.access import Role
-from pileus.domain.compute.instances import Action, Instance
+from pileus.domain.compute.instances import Instance, PowerAction
 from pileus.domain.faults import FaultKind
 from pileus.drivers.protocols.compute import ObservedMachine
 from pileus.store import faults
@@ -26,7 +26,7 @@ from tests.builders import (
 )
 from tests.tenants import Tenant
 
-ENDS = [
+POWER_ACTIONS = [
     ("start", "SHUTOFF", "ACTIVE", "active", "start_vm"),
     ("stop", "ACTIVE", "SHUTOFF", "stopped", "stop_vm"),
     ("reboot", "ACTIVE", "ACTIVE", "active", "soft_reboot_vm"),
@@ -34,7 +34,7 @@ ENDS = [
     ("suspend", "ACTIVE", "SUSPENDED", "suspended", "suspend_vm"),
     ("resume", "SUSPENDED", "ACTIVE", "active", "resume_vm"),
 ]
-MEANWHILE = {
+STATES_DURING_TASK = {
     "start": ("SHUTOFF", "powering-on"),
     "stop": ("ACTIVE", "powering-off"),
     "reboot": ("REBOOT", "rebooting"),
@@ -42,7 +42,7 @@ MEANWHILE = {
     "suspend": ("ACTIVE", "suspending"),
     "resume": ("SUSPENDED", "resuming"),
 }
-VERBS = {
+DEPRECATED_PATHS = {
     "start": "start",
     "stop": "stop",
     "reboot": "reboot",
@@ -57,23 +57,25 @@ async def act(tenant: Tenant, instance: Instance, action: str, **more: Any) -> h
     return await tenant.api.post(path, json={"action": action, **more})
 
 
-async def verb(tenant: Tenant, instance: Instance, name: str, **more: Any) -> httpx.Response:
+async def call_deprecated(tenant: Tenant, instance: Instance, name: str, **more: Any) -> httpx.Response:
     return await tenant.api.post(tenant.path("instances", instance.id, name), **more)
 
 
-async def machine(tenant: Tenant, instance: Instance) -> ObservedMachine:
-    (found,) = [seen async for seen in driver_of(tenant.running).observe() if seen.machine_id == instance.id]
-    return found
+async def observe_machine(tenant: Tenant, instance: Instance) -> ObservedMachine:
+    (observed,) = [
+        candidate async for candidate in driver_of(tenant.running).observe() if candidate.machine_id == instance.id
+    ]
+    return observed
 
 
-async def protected(tenant: Tenant, profile_id: int) -> bool:
+async def is_profile_active(tenant: Tenant, profile_id: int) -> bool:
     async with tenant.running.cloud.db.read() as tx:
-        return (await ddos_profiles.of_ids(tx, [profile_id]))[profile_id].active
+        return (await ddos_profiles.list_by_ids(tx, [profile_id]))[profile_id].active
 
 
-@pytest.mark.parametrize(("action", "status", "arrives", "vm_state", "task_type"), ENDS)
-async def test_an_action_is_a_task_that_ends_where_it_should(
-    tenant: Tenant, *, action: str, status: str, arrives: str, vm_state: str, task_type: str
+@pytest.mark.parametrize(("action", "status", "final_status", "vm_state", "task_type"), POWER_ACTIONS)
+async def test_an_action_starts_a_task_that_reaches_its_status(
+    tenant: Tenant, *, action: str, status: str, final_status: str, vm_state: str, task_type: str
 ) -> None:
     instance = await an_instance(tenant, status=status)
 
@@ -85,13 +87,13 @@ async def test_an_action_is_a_task_that_ends_where_it_should(
         None,
         {"instance_id": instance.id},
     )
-    assert (after.status, after.vm_state, after.task_id, after.task_state) == (arrives, vm_state, None, None)
-    assert (await machine(tenant, instance)).status == arrives
+    assert (after.status, after.vm_state, after.task_id, after.task_state) == (final_status, vm_state, None, None)
+    assert (await observe_machine(tenant, instance)).status == final_status
     assert after.changed_at > instance.changed_at
 
 
-@pytest.mark.parametrize(("action", "status", "arrives", "vm_state", "task_type"), ENDS)
-async def test_meanwhile_the_instance_is_locked_and_tells_what_is_being_done(
+@pytest.mark.parametrize(("action", "status", "arrives", "vm_state", "task_type"), POWER_ACTIONS)
+async def test_an_instance_is_locked_and_shows_the_action_during_the_task(
     tenant: Tenant, *, action: str, status: str, arrives: str, vm_state: str, task_type: str
 ) -> None:
     instance = await an_instance(tenant, status=status)
@@ -99,10 +101,13 @@ async def test_meanwhile_the_instance_is_locked_and_tells_what_is_being_done(
 
     answer = await act(tenant, instance, action)
 
-    held = (await tenant.api.get(tenant.path("instances", instance.id))).json()
-    assert (held["status"], held["task_state"]) == MEANWHILE[action]
-    assert [held["task_id"]] == answer.json()["tasks"]
-    for refused in (await act(tenant, instance, action), await verb(tenant, instance, VERBS[action])):
+    view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    assert (view["status"], view["task_state"]) == STATES_DURING_TASK[action]
+    assert [view["task_id"]] == answer.json()["tasks"]
+    for refused in (
+        await act(tenant, instance, action),
+        await call_deprecated(tenant, instance, DEPRECATED_PATHS[action]),
+    ):
         assert (refused.status_code, refused.json()["exception_class"]) == (409, "ConflictError")
     await tenant.running.cloud.db.write(faults.clear)
     await tenant.finished(answer)
@@ -122,7 +127,7 @@ async def test_meanwhile_the_instance_is_locked_and_tells_what_is_being_done(
         ("stop", "MIGRATING", ""),
     ],
 )
-async def test_what_the_status_does_not_allow_is_a_conflict_that_tells_what_it_does_and_changes_nothing(
+async def test_an_action_that_the_status_forbids_is_a_conflict_that_names_allowed_actions(
     tenant: Tenant, action: str, status: str, instead: str
 ) -> None:
     instance = await an_instance(tenant, status=status)
@@ -143,7 +148,7 @@ async def test_what_the_status_does_not_allow_is_a_conflict_that_tells_what_it_d
         ("reboot_hard", "ACTIVE", "hard_reboot_bm"),
     ],
 )
-async def test_bare_metal_has_tasks_of_its_own(tenant: Tenant, action: str, status: str, task_type: str) -> None:
+async def test_bare_metal_has_task_types_of_its_own(tenant: Tenant, action: str, status: str, task_type: str) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL, status=status)
 
     task = await tenant.finished(await act(tenant, server, action))
@@ -152,11 +157,11 @@ async def test_bare_metal_has_tasks_of_its_own(tenant: Tenant, action: str, stat
 
 
 @pytest.mark.parametrize("action", ["suspend", "resume"])
-async def test_bare_metal_is_never_suspended(tenant: Tenant, action: str) -> None:
+async def test_bare_metal_cannot_be_suspended(tenant: Tenant, action: str) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
 
     assert (await act(tenant, server, action)).status_code == 409
-    assert (await verb(tenant, server, action)).status_code == 409
+    assert (await call_deprecated(tenant, server, action)).status_code == 409
 
 
 @pytest.mark.parametrize(
@@ -164,7 +169,7 @@ async def test_bare_metal_is_never_suspended(tenant: Tenant, action: str) -> Non
     [({"action": "powercycle"}, "action"), ({}, "action"), ({"action": None}, "action"),
      ({"action": "start", "activate_profile": "maybe"}, "activate_profile")],
 )  # fmt: skip
-async def test_an_action_that_there_is_not_is_invalid(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+async def test_an_unknown_action_is_invalid(tenant: Tenant, body: dict[str, Any], field: str) -> None:
     instance = await an_instance(tenant)
 
     answer = await tenant.api.post(tenant.path("instances", instance.id, "action", version=2), json=body)
@@ -173,15 +178,15 @@ async def test_an_action_that_there_is_not_is_invalid(tenant: Tenant, body: dict
     assert list(answer.json()["invalid_fields"]) == [field]
 
 
-async def test_instances_of_others_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
+async def test_instances_of_other_tenants_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
     theirs = await an_instance(stranger)
 
-    for answer in (await act(tenant, theirs, "stop"), await verb(tenant, theirs, "stop")):
+    for answer in (await act(tenant, theirs, "stop"), await call_deprecated(tenant, theirs, "stop")):
         assert (answer.status_code, answer.json()["message"]) == (404, f"Instance {theirs.id} could not be found")
     assert await now_of(stranger, theirs) == theirs
 
 
-@pytest.mark.parametrize(("action", "status", "task_type"), [(entry[0], entry[1], entry[4]) for entry in ENDS])
+@pytest.mark.parametrize(("action", "status", "task_type"), [(entry[0], entry[1], entry[4]) for entry in POWER_ACTIONS])
 async def test_a_failed_action_leaves_the_instance_and_its_machine_as_they_were(
     tenant: Tenant, action: str, status: str, task_type: str
 ) -> None:
@@ -193,7 +198,7 @@ async def test_a_failed_action_leaves_the_instance_and_its_machine_as_they_were(
     after = await now_of(tenant, instance)
     assert (task["state"], task["error"]) == ("ERROR", "No power")
     assert (after.status, after.vm_state, after.task_id, after.task_state) == (status, instance.vm_state, None, None)
-    assert (await machine(tenant, instance)).status == status
+    assert (await observe_machine(tenant, instance)).status == status
 
 
 async def test_a_failed_action_keeps_an_unusual_vm_state(tenant: Tenant) -> None:
@@ -209,7 +214,7 @@ async def test_a_failed_action_keeps_an_unusual_vm_state(tenant: Tenant) -> None
     ("more", "active"), [({}, True), ({"activate_profile": True}, True), ({"activate_profile": None}, True),
                          ({"activate_profile": False}, False)],
 )  # fmt: skip
-async def test_a_start_turns_protection_on_again_unless_told_otherwise(
+async def test_a_start_activates_ddos_profiles_by_default(
     tenant: Tenant, *, more: dict[str, Any], active: bool
 ) -> None:
     instance = await an_instance(tenant, status="SHUTOFF")
@@ -223,71 +228,75 @@ async def test_a_start_turns_protection_on_again_unless_told_otherwise(
 
     await tenant.finished(await act(tenant, instance, "start", **more))
 
-    assert [await protected(tenant, profile.id) for profile in profiles] == [active, active]
-    assert not await protected(tenant, other.id)
+    assert [await is_profile_active(tenant, profile.id) for profile in profiles] == [active, active]
+    assert not await is_profile_active(tenant, other.id)
 
 
-async def test_no_other_action_touches_protection(tenant: Tenant) -> None:
+async def test_no_other_action_activates_ddos_profiles(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     (port,) = await ports_of(tenant, instance)
     profile = await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0], active=False)
 
     await tenant.finished(await act(tenant, instance, "reboot"))
 
-    assert not await protected(tenant, profile.id)
+    assert not await is_profile_active(tenant, profile.id)
 
 
-@pytest.mark.parametrize(("action", "status", "arrives", "vm_state", "task_type"), ENDS)
-async def test_an_older_verb_answers_with_the_instance_when_it_is_done(
-    tenant: Tenant, *, action: str, status: str, arrives: str, vm_state: str, task_type: str
+@pytest.mark.parametrize(("action", "status", "final_status", "vm_state", "task_type"), POWER_ACTIONS)
+async def test_a_deprecated_action_returns_the_instance_after_the_task(
+    tenant: Tenant, *, action: str, status: str, final_status: str, vm_state: str, task_type: str
 ) -> None:
     instance = await an_instance(tenant, status=status)
 
-    answer = await verb(tenant, instance, VERBS[action])
+    answer = await call_deprecated(tenant, instance, DEPRECATED_PATHS[action])
 
     assert answer.status_code == 200, task_type
     assert answer.json() == (await tenant.api.get(tenant.path("instances", instance.id))).json()
-    assert (answer.json()["status"], answer.json()["vm_state"], answer.json()["task_id"]) == (arrives, vm_state, None)
+    assert (answer.json()["status"], answer.json()["vm_state"], answer.json()["task_id"]) == (
+        final_status,
+        vm_state,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
     ("body", "active"), [({"content": b""}, True), ({"json": {}}, True), ({"json": {"activate_profile": True}}, True),
                          ({"json": {"activate_profile": False}}, False)],
 )  # fmt: skip
-async def test_the_older_start_needs_no_body(tenant: Tenant, *, body: dict[str, Any], active: bool) -> None:
+async def test_the_deprecated_start_needs_no_body(tenant: Tenant, *, body: dict[str, Any], active: bool) -> None:
     instance = await an_instance(tenant, status="SHUTOFF")
     (port,) = await ports_of(tenant, instance)
     profile = await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0], active=False)
 
-    answer = await verb(tenant, instance, "start", **body)
+    answer = await call_deprecated(tenant, instance, "start", **body)
 
     assert answer.json()["status"] == "ACTIVE"
-    assert await protected(tenant, profile.id) is active
+    assert await is_profile_active(tenant, profile.id) is active
 
 
-async def test_an_older_verb_answers_with_the_instance_as_it_stands_when_it_takes_too_long(
+async def test_a_deprecated_action_returns_the_present_instance_after_the_timeout(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance = await an_instance(tenant)
     await disturb(tenant, FaultKind.HOLD, "stop_vm")
     monkeypatch.setattr(tenant.running.cloud, "patience", 0.01)
 
-    answer = await verb(tenant, instance, "stop")
+    answer = await call_deprecated(tenant, instance, "stop")
 
     assert (answer.status_code, answer.json()["status"], answer.json()["task_state"]) == (200, "ACTIVE", "powering-off")
     assert answer.json()["task_id"] is not None
 
 
-async def test_an_older_verb_that_fails_answers_with_the_instance_as_it_was(tenant: Tenant) -> None:
+async def test_a_deprecated_action_that_fails_returns_the_unchanged_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     await disturb(tenant, FaultKind.FAIL, "stop_vm")
 
-    answer = await verb(tenant, instance, "stop")
+    answer = await call_deprecated(tenant, instance, "stop")
 
     assert (answer.status_code, answer.json()["status"], answer.json()["task_id"]) == (200, "ACTIVE", None)
 
 
-async def test_of_many_who_act_at_once_one_gets_the_lock(tenant: Tenant) -> None:
+async def test_one_of_many_concurrent_actions_gets_the_lock(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     await disturb(tenant, FaultKind.HOLD, "soft_reboot_vm")
 
@@ -295,34 +304,34 @@ async def test_of_many_who_act_at_once_one_gets_the_lock(tenant: Tenant) -> None
 
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 11
     await tenant.running.cloud.db.write(faults.clear)
-    (won,) = (answer for answer in answers if answer.status_code == 200)
-    await tenant.finished(won)
+    (accepted,) = (answer for answer in answers if answer.status_code == 200)
+    await tenant.finished(accepted)
 
 
-@pytest.mark.parametrize("action", list(Action))
-async def test_every_action_is_written_in_the_audit_log_with_its_task(tenant: Tenant, action: Action) -> None:
-    status = next(entry[1] for entry in ENDS if entry[0] == action)
+@pytest.mark.parametrize("action", list(PowerAction))
+async def test_every_action_is_in_the_audit_log_with_its_task(tenant: Tenant, action: PowerAction) -> None:
+    status = next(case[1] for case in POWER_ACTIONS if case[0] == action)
     instance = await an_instance(tenant, status=status)
 
     task = await tenant.finished(await act(tenant, instance, action))
 
-    (line,) = await actions_of(tenant)
-    assert (line.api_group, line.action_type, line.task_id) == ("instance", action.value, task["id"])
-    assert line.resources == [{"resource_id": instance.id, "resource_type": "instance"}]
+    (entry,) = await actions_of(tenant)
+    assert (entry.api_group, entry.action_type, entry.task_id) == ("instance", action.value, task["id"])
+    assert entry.resources == [{"resource_id": instance.id, "resource_type": "instance"}]
 
 
-async def test_who_may_only_look_may_not_act(tenant: Tenant) -> None:
+async def test_a_read_only_role_cannot_act(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     client = tenant.clients[Role.USERS]
 
     for path in (
         tenant.path("instances", instance.id, "action", version=2),
-        *(tenant.path("instances", instance.id, name) for name in VERBS.values()),
+        *(tenant.path("instances", instance.id, name) for name in DEPRECATED_PATHS.values()),
     ):
         assert (await client.post(path, json={"action": "stop"})).status_code == 403
 
 
-async def test_the_official_client_acts(tenant: Tenant) -> None:
+async def test_the_official_client_starts_and_stops(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     instances = tenant.sdk.cloud.instances
 

@@ -1,4 +1,4 @@
-"""Making instances: every source of volumes, every type of interface, and what stands in the way."""
+"""Create instances from every volume source, with every interface type, and in placement groups."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 from pileus.domain.storage.volumes import Snapshot
 from pileus.store import tags
 from pileus.store.storage import snapshots, volumes
-from pileus.tasks.compute.create_instance import STEPS
+from pileus.tasks.operations import OPERATIONS
 from tests.builders import (
     a_floating_ip,
     a_network,
@@ -21,13 +21,21 @@ from tests.builders import (
     place_of,
     renewed,
 )
-from tests.creations import CREATE, a_volume, counted, failed, fixed, made, ordered
+from tests.creations import (
+    CREATE,
+    a_volume,
+    count_resources,
+    create_instance,
+    fail_to_create_instance,
+    fixed_addresses,
+    order_instance,
+)
 from tests.orders import METAL, UBUNTU, an_order, boot
 from tests.tenants import Tenant
 
 
-async def test_an_instance_is_made_whole(tenant: Tenant) -> None:
-    view = await made(tenant, tags={"env": "test"}, volumes=[boot(), {"source": "new-volume", "size": 5}])
+async def test_a_created_instance_has_tags_volumes_addresses_and_the_default_group(tenant: Tenant) -> None:
+    view = await create_instance(tenant, tags={"env": "test"}, volumes=[boot(), {"source": "new-volume", "size": 5}])
 
     user = {tag["key"]: tag["value"] for tag in view["tags"] if not tag["read_only"]}
     system = [tag["key"] for tag in view["tags"] if tag["read_only"]]
@@ -38,31 +46,31 @@ async def test_an_instance_is_made_whole(tenant: Tenant) -> None:
     assert [tag["key"] for tag in view["tags"]] == sorted(tag["key"] for tag in view["tags"])
     assert view["creator_task_id"] == next(tag["value"] for tag in view["tags"] if tag["key"] == "task_id")
     assert len(view["volumes"]) == 2
-    assert len(fixed(view)) == 1
+    assert len(fixed_addresses(view)) == 1
     assert view["security_groups"] == [{"name": "default"}]
 
 
-async def test_the_task_names_what_it_has_made_and_hides_secrets(tenant: Tenant) -> None:
+async def test_the_task_lists_created_resources_and_hides_secrets(tenant: Tenant) -> None:
     secret = "Sup3r-secret"
-    answer = await ordered(tenant, username="me", password=secret, user_data="")
-    held = (await tenant.api.get(f"/cloud/v1/tasks/{answer.json()['tasks'][0]}")).json()
+    answer = await order_instance(tenant, username="me", password=secret, user_data="")
+    running_task = (await tenant.api.get(f"/cloud/v1/tasks/{answer.json()['tasks'][0]}")).json()
 
     task = await tenant.finished(answer)
 
-    made_things = task["created_resources"]
+    created = task["created_resources"]
     assert task["task_type"] == CREATE
-    assert [len(made_things[kind]) for kind in ("instances", "volumes", "ports", "floatingips")] == [1, 1, 1, 0]
-    assert made_things["clusters"] == []
+    assert [len(created[kind]) for kind in ("instances", "volumes", "ports", "floatingips")] == [1, 1, 1, 0]
+    assert created["clusters"] == []
     assert secret not in str(task)
-    assert secret not in str(held)
+    assert secret not in str(running_task)
     async with tenant.running.cloud.db.read() as tx:
-        row = await tx.one("SELECT boot FROM instances WHERE id = :id", id=made_things["instances"][0])
+        row = await tx.one("SELECT boot FROM instances WHERE id = :id", id=created["instances"][0])
     assert row is not None
     assert secret not in row[0]
 
 
-async def held_at(tenant: Tenant, answer: httpx.Response, step: int) -> dict[str, Any]:
-    """The instance that is being made, when its task has come as far as a step."""
+async def wait_for_step(tenant: Tenant, answer: httpx.Response, step: int) -> dict[str, Any]:
+    """Wait until the task is at a step, and return the instance."""
     (task_id,) = answer.json()["tasks"]
     while True:
         async with tenant.running.cloud.db.read() as tx:
@@ -83,21 +91,22 @@ async def held_at(tenant: Tenant, answer: httpx.Response, step: int) -> dict[str
         ("connect", "networking"),
     ],
 )
-async def test_while_it_is_made_it_is_shown_and_held(tenant: Tenant, step: str, task_state: str) -> None:
+async def test_an_instance_is_shown_and_locked_during_creation(tenant: Tenant, step: str, task_state: str) -> None:
     await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": CREATE, "step": step})
 
-    answer = await ordered(tenant)
-    held = await held_at(tenant, answer, [each.name for each in STEPS].index(step))
-    refused = await tenant.api.patch(tenant.path("instances", held["id"]), json={"name": "too-early"})
+    answer = await order_instance(tenant)
+    steps = [operation_step.name for operation_step in OPERATIONS[CREATE].steps]
+    view = await wait_for_step(tenant, answer, steps.index(step))
+    refused = await tenant.api.patch(tenant.path("instances", view["id"]), json={"name": "too-early"})
     await tenant.api.delete("/_pileus/faults")
     await tenant.finished(answer)
 
-    assert (held["status"], held["vm_state"], held["task_state"]) == ("BUILD", "building", task_state)
-    assert [held["task_id"]] == answer.json()["tasks"]
+    assert (view["status"], view["vm_state"], view["task_state"]) == ("BUILD", "building", task_state)
+    assert [view["task_id"]] == answer.json()["tasks"]
     assert refused.status_code == 409
 
 
-async def test_the_official_sdk_makes_one(tenant: Tenant) -> None:
+async def test_the_official_sdk_creates_an_instance(tenant: Tenant) -> None:
     instance = await tenant.sdk.cloud.instances.create_and_poll(
         name="by-sdk",
         flavor="g1-standard-1-2",
@@ -109,7 +118,7 @@ async def test_the_official_sdk_makes_one(tenant: Tenant) -> None:
     assert (instance.name, instance.status) == ("by-sdk", "ACTIVE")
 
 
-async def test_what_older_clients_send_is_understood(tenant: Tenant) -> None:
+async def test_fields_of_older_clients_are_accepted(tenant: Tenant) -> None:
     order = an_order(names=["old"], metadata={"a": "1"}, password="", username="", user_data="", keypair_name="")
     del order["name"]
 
@@ -132,57 +141,57 @@ async def test_a_name_template_is_filled_from_the_address(tenant: Tenant) -> Non
     assert view["name"] == "web-7-5-9"
 
 
-async def test_a_volume_comes_from_each_source(tenant: Tenant) -> None:
-    taken = await a_volume(tenant)
+async def test_a_volume_can_have_each_source(tenant: Tenant) -> None:
+    existing = await a_volume(tenant)
     origin = await a_volume(tenant, bootable=True, image_id=UBUNTU)
-    frozen = Snapshot(**{**renewed(tenant), "volume_id": origin.id, "name": "then", "size": 20})
-    await tenant.running.cloud.db.write(lambda tx: snapshots.add(tx, frozen))
+    snapshot = Snapshot(**{**renewed(tenant), "volume_id": origin.id, "name": "then", "size": 20})
+    await tenant.running.cloud.db.write(lambda tx: snapshots.add(tx, snapshot))
     sources = [
         boot(),
         {"source": "new-volume", "size": 7, "type_name": "ssd_hiiops", "delete_on_termination": True},
-        {"source": "snapshot", "snapshot_id": frozen.id, "size": 25},
-        {"source": "existing-volume", "volume_id": taken.id, "tags": {"seen": "1"}},
+        {"source": "snapshot", "snapshot_id": snapshot.id, "size": 25},
+        {"source": "existing-volume", "volume_id": existing.id, "tags": {"seen": "1"}},
     ]
 
-    view = await made(tenant, volumes=sources)
+    view = await create_instance(tenant, volumes=sources)
 
     async with tenant.running.cloud.db.read() as tx:
-        found = [await volumes.get(tx, place_of(tenant), volume["id"]) for volume in view["volumes"]]
-        kept = await tags.of(tx, taken.id)
-    assert [volume.size for volume in found] == [10, 7, 25, 20]
-    assert {volume.status for volume in found} == {"in-use"}
-    assert found[3].id == taken.id
+        records = [await volumes.get(tx, place_of(tenant), volume["id"]) for volume in view["volumes"]]
+        existing_tags = await tags.list_by_resource(tx, existing.id)
+    assert [volume.size for volume in records] == [10, 7, 25, 20]
+    assert {volume.status for volume in records} == {"in-use"}
+    assert records[3].id == existing.id
     assert [volume["delete_on_termination"] for volume in view["volumes"]] == [False, True, False, False]
-    assert {key: tag.value for key, tag in kept.items()} == {"kept": "yes", "seen": "1"}
+    assert {key: tag.value for key, tag in existing_tags.items()} == {"kept": "yes", "seen": "1"}
 
 
-async def test_a_volume_comes_from_an_app_template(tenant: Tenant) -> None:
+async def test_a_volume_can_be_created_from_an_app_template(tenant: Tenant) -> None:
     (template, *_) = tenant.running.cloud.catalogue.app_templates
     answers = {question.name: "x" for question in template.app_config}
     disk = {"source": "apptemplate", "apptemplate_id": template.id, "size": 40}
 
-    view = await made(tenant, volumes=[disk], configuration=answers, flavor="g2-standard-4-8")
+    view = await create_instance(tenant, volumes=[disk], configuration=answers, flavor="g2-standard-4-8")
 
     assert len(view["volumes"]) == 1
 
 
 @pytest.mark.parametrize(("family", "count"), [("ipv4", 1), ("ipv6", 1), ("dual", 2), (None, 1)])
 async def test_an_external_interface_has_addresses_of_its_family(tenant: Tenant, family: str, count: int) -> None:
-    view = await made(tenant, interfaces=[{"type": "external", "ip_family": family}])
+    view = await create_instance(tenant, interfaces=[{"type": "external", "ip_family": family}])
 
-    assert len(fixed(view)) == count
+    assert len(fixed_addresses(view)) == count
     assert len(view["fixed_ip_assignments"]) == count
-    assert all(each["external"] for each in view["fixed_ip_assignments"])
+    assert all(assignment["external"] for assignment in view["fixed_ip_assignments"])
 
 
-async def test_interfaces_of_every_type_live_together(tenant: Tenant) -> None:
+async def test_one_instance_has_interfaces_of_every_type(tenant: Tenant) -> None:
     network, (subnet,) = await a_network(tenant)
     reserved = await a_port(tenant)
     existing = await a_floating_ip(tenant)
-    where = {"network_id": network.id, "subnet_id": subnet.id}
+    subnet_ids = {"network_id": network.id, "subnet_id": subnet.id}
     interfaces = [
         {"type": "external", "interface_name": "front"},
-        {"type": "subnet", **where, "floating_ip": {"source": "new"}},
+        {"type": "subnet", **subnet_ids, "floating_ip": {"source": "new"}},
         {
             "type": "any_subnet",
             "network_id": network.id,
@@ -192,62 +201,62 @@ async def test_interfaces_of_every_type_live_together(tenant: Tenant) -> None:
         {"type": "reserved_fixed_ip", "port_id": reserved.id},
     ]
 
-    view = await made(tenant, interfaces=interfaces)
+    view = await create_instance(tenant, interfaces=interfaces)
 
-    inside = view["addresses"]["inside"]
-    floating = [entry["addr"] for entry in inside if entry["type"] == "floating"]
+    private_addresses = view["addresses"]["inside"]
+    floating = [entry["addr"] for entry in private_addresses if entry["type"] == "floating"]
     assert view["addresses"]["pub_net"][0]["interface_name"] == "front"
-    assert "10.0.0.77" in fixed(view)
-    assert set(await addresses_of(tenant, reserved)) <= set(fixed(view))
+    assert "10.0.0.77" in fixed_addresses(view)
+    assert set(await addresses_of(tenant, reserved)) <= set(fixed_addresses(view))
     assert len(floating) == 2
     assert existing.floating_ip_address in floating
 
 
-async def test_an_address_that_is_named_is_not_given_to_another_interface_of_the_order(tenant: Tenant) -> None:
-    """Five interfaces need all five addresses that are free, and only the last says which."""
+async def test_a_requested_address_is_not_allocated_to_another_interface_of_the_order(tenant: Tenant) -> None:
+    """Five interfaces need all five free addresses, and only the last one requests an address."""
     network, _ = await a_network(tenant, "10.0.0.0/29")
-    anywhere = {"type": "any_subnet", "network_id": network.id}
+    any_address = {"type": "any_subnet", "network_id": network.id}
 
-    view = await made(tenant, interfaces=[*[anywhere] * 4, {**anywhere, "ip_address": "10.0.0.4"}])
+    view = await create_instance(tenant, interfaces=[*[any_address] * 4, {**any_address, "ip_address": "10.0.0.4"}])
 
-    given = [entry["addr"] for entry in view["addresses"]["inside"]]
-    assert sorted(given) == [f"10.0.0.{number}" for number in range(2, 7)]
-    assert given[-1] == "10.0.0.4"
+    addresses = [entry["addr"] for entry in view["addresses"]["inside"]]
+    assert sorted(addresses) == [f"10.0.0.{number}" for number in range(2, 7)]
+    assert addresses[-1] == "10.0.0.4"
 
 
-async def test_security_groups_are_the_interfaces_own_or_the_instances(tenant: Tenant) -> None:
+async def test_an_interface_gets_its_own_security_groups_or_those_of_the_instance(tenant: Tenant) -> None:
     web, data = await a_security_group(tenant, "web"), await a_security_group(tenant, "data")
 
-    own = await made(tenant, interfaces=[{"type": "external", "security_groups": [{"id": web.id}]}])
-    whole = await made(tenant, security_groups=[{"id": web.id}, {"id": data.id}])
-    empty = await made(tenant, interfaces=[{"type": "external", "security_groups": []}])
+    of_interface = await create_instance(tenant, interfaces=[{"type": "external", "security_groups": [{"id": web.id}]}])
+    of_instance = await create_instance(tenant, security_groups=[{"id": web.id}, {"id": data.id}])
+    without_groups = await create_instance(tenant, interfaces=[{"type": "external", "security_groups": []}])
 
-    assert own["security_groups"] == [{"name": "web"}]
-    assert whole["security_groups"] == [{"name": "data"}, {"name": "web"}]
-    assert empty["security_groups"] == [{"name": "default"}]
+    assert of_interface["security_groups"] == [{"name": "web"}]
+    assert of_instance["security_groups"] == [{"name": "data"}, {"name": "web"}]
+    assert without_groups["security_groups"] == [{"name": "default"}]
 
 
 @pytest.mark.parametrize("field", ["ssh_key_name", "keypair_name"])
-async def test_the_ssh_key_is_named_and_shown_by_its_id(tenant: Tenant, field: str) -> None:
+async def test_an_ssh_key_is_requested_by_name_and_shown_by_id(tenant: Tenant, field: str) -> None:
     key = (await tenant.api.post(f"/cloud/v1/ssh_keys/{tenant.project_id}", json={"name": "laptop"})).json()
 
-    view = await made(tenant, **{field: "laptop"})
-    missing = await ordered(tenant, **{field: "nobodys"})
+    view = await create_instance(tenant, **{field: "laptop"})
+    missing = await order_instance(tenant, **{field: "nobodys"})
 
     assert view["ssh_key_name"] == key["id"]
     assert (missing.status_code, missing.json()["exception_class"]) == (404, "NotFoundError")
 
 
-async def test_a_gpu_flavor_shows_its_own_shape(tenant: Tenant) -> None:
-    flavor = next(each for each in tenant.running.cloud.catalogue.flavors if each.kind == "gpu")
+async def test_a_gpu_flavor_has_its_own_shape(tenant: Tenant) -> None:
+    flavor = next(candidate for candidate in tenant.running.cloud.catalogue.flavors if candidate.kind == "gpu")
 
-    view = await made(tenant, flavor=flavor.id, volumes=[{"source": "image", "image_id": METAL}])
+    view = await create_instance(tenant, flavor=flavor.id, volumes=[{"source": "image", "image_id": METAL}])
 
     assert view["flavor"]["flavor_id"] == flavor.id
     assert "gpu" in view["flavor"]["hardware_description"]
 
 
-async def test_a_bare_metal_server_is_made(tenant: Tenant) -> None:
+async def test_a_bare_metal_server_is_created(tenant: Tenant) -> None:
     order = {"name": "metal", "flavor": "bm2-hf-medium", "interfaces": [{"type": "external"}], "image_id": METAL}
 
     task = await tenant.finished(await tenant.api.post(tenant.path("bminstances"), json=order))
@@ -255,39 +264,39 @@ async def test_a_bare_metal_server_is_made(tenant: Tenant) -> None:
     view = (await tenant.api.get(tenant.path("instances", task["created_resources"]["instances"][0]))).json()
     assert (task["task_type"], view["status"], view["volumes"]) == ("create_bm", "ACTIVE", [])
     assert view["flavor"]["resource_class"]
-    wrong = await tenant.api.post(tenant.path("bminstances"), json={**order, "flavor": "g1-standard-1-2"})
-    assert list(wrong.json()["invalid_fields"]) == ["flavor"]
+    refused = await tenant.api.post(tenant.path("bminstances"), json={**order, "flavor": "g1-standard-1-2"})
+    assert list(refused.json()["invalid_fields"]) == ["flavor"]
 
 
-async def test_members_of_an_anti_affinity_group_stand_on_different_hosts(tenant: Tenant) -> None:
+async def test_members_of_an_anti_affinity_group_run_on_different_hosts(tenant: Tenant) -> None:
     group = await a_placement_group(tenant, "anti-affinity")
 
     for _ in range(3):
-        await made(tenant, servergroup_id=group.id)
+        await create_instance(tenant, servergroup_id=group.id)
 
     async with tenant.running.cloud.db.read() as tx:
         rows = await tx.all("SELECT host FROM instances WHERE placement_group_id = :id", id=group.id)
     assert len({row[0] for row in rows}) == 3
 
 
-async def test_members_of_an_affinity_group_stand_together(tenant: Tenant) -> None:
+async def test_members_of_an_affinity_group_run_on_one_host(tenant: Tenant) -> None:
     group = await a_placement_group(tenant, "affinity")
 
     for _ in range(2):
-        await made(tenant, servergroup_id=group.id)
+        await create_instance(tenant, servergroup_id=group.id)
 
     async with tenant.running.cloud.db.read() as tx:
         rows = await tx.all("SELECT host FROM instances WHERE placement_group_id = :id", id=group.id)
     assert len({row[0] for row in rows}) == 1
 
 
-async def test_a_full_anti_affinity_group_fails_and_leaves_nothing(tenant: Tenant) -> None:
+async def test_a_full_anti_affinity_group_fails_the_task_and_leaves_nothing(tenant: Tenant) -> None:
     group = await a_placement_group(tenant, "anti-affinity")
     for _ in range(tenant.running.cloud.catalogue.servers.count):
-        await made(tenant, servergroup_id=group.id)
-    before = await counted(tenant)
+        await create_instance(tenant, servergroup_id=group.id)
+    before = await count_resources(tenant)
 
-    task = await failed(tenant, servergroup_id=group.id)
+    task = await fail_to_create_instance(tenant, servergroup_id=group.id)
 
     assert "No valid host" in task["error"]
-    assert await counted(tenant) == before
+    assert await count_resources(tenant) == before

@@ -1,4 +1,4 @@
-"""Deleting instances: what goes with them, and what stays."""
+"""Delete instances: what is deleted with them, and what stays."""
 
 from typing import Any
 
@@ -19,25 +19,25 @@ from tests.builders import (
     place_of,
     ports_of,
 )
-from tests.creations import a_volume, counted, made
+from tests.creations import a_volume, count_resources, create_instance
 from tests.orders import boot
 from tests.tenants import Tenant
 
 
-async def deleted(tenant: Tenant, instance_id: str, **query: Any) -> httpx.Response:
+async def delete_instance(tenant: Tenant, instance_id: str, **query: Any) -> httpx.Response:
     return await tenant.api.delete(tenant.path("instances", instance_id), params=query)
 
 
-async def statuses(tenant: Tenant) -> dict[str, str]:
+async def volume_statuses(tenant: Tenant) -> dict[str, str]:
     async with tenant.running.cloud.db.read() as tx:
-        found = await volumes.TABLE.find(tx, "project_id = :id", id=tenant.project_id)
-    return {volume.name: volume.status for volume in found}
+        records = await volumes.TABLE.find(tx, "project_id = :id", id=tenant.project_id)
+    return {volume.name: volume.status for volume in records}
 
 
-async def test_a_deleted_instance_is_not_there_any_more(tenant: Tenant) -> None:
+async def test_a_deleted_instance_is_not_found(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
-    task = await tenant.finished(await deleted(tenant, instance.id))
+    task = await tenant.finished(await delete_instance(tenant, instance.id))
 
     answer = await tenant.api.get(tenant.path("instances", instance.id))
     assert (task["task_type"], task["data"]["instance_uuid"]) == ("delete_vm", instance.id)
@@ -49,34 +49,37 @@ async def test_a_deleted_instance_is_not_there_any_more(tenant: Tenant) -> None:
 async def test_an_instance_is_deleted_whatever_its_status(tenant: Tenant, status: str) -> None:
     instance = await an_instance(tenant, status=status)
 
-    await tenant.finished(await deleted(tenant, instance.id))
+    await tenant.finished(await delete_instance(tenant, instance.id))
 
     assert (await tenant.api.get(tenant.path("instances", instance.id))).status_code == 404
 
 
-async def test_a_bare_metal_server_is_deleted_by_a_task_of_its_own(tenant: Tenant) -> None:
-    before = await counted(tenant)
+async def test_a_bare_metal_server_is_deleted_by_its_own_task_type(tenant: Tenant) -> None:
+    before = await count_resources(tenant)
     instance = await an_instance(tenant, flavor_id=BARE_METAL)
 
-    task = await tenant.finished(await deleted(tenant, instance.id))
+    task = await tenant.finished(await delete_instance(tenant, instance.id))
 
     assert (task["task_type"], task["data"]["instance_uuid"]) == ("delete_bm", instance.id)
-    assert await counted(tenant) == before
+    assert await count_resources(tenant) == before
 
 
-async def test_making_and_deleting_are_in_the_audit_log(tenant: Tenant) -> None:
-    view = await made(tenant, username="me", password="Sup3r-secret")
+async def test_creation_and_deletion_are_in_the_audit_log(tenant: Tenant) -> None:
+    view = await create_instance(tenant, username="me", password="Sup3r-secret")
 
-    task = await tenant.finished(await deleted(tenant, view["id"], delete_floatings=True))
+    task = await tenant.finished(await delete_instance(tenant, view["id"], delete_floatings=True))
 
-    lines = await actions_of(tenant)
-    assert [(line.api_group, line.action_type) for line in lines] == [("instance", "create"), ("instance", "delete")]
-    assert all(line.resources[0]["resource_id"] == view["id"] for line in lines)
-    assert lines[1].task_id == task["id"]
-    assert "Sup3r-secret" not in str(lines)
+    entries = await actions_of(tenant)
+    assert [(entry.api_group, entry.action_type) for entry in entries] == [
+        ("instance", "create"),
+        ("instance", "delete"),
+    ]
+    assert all(entry.resources[0]["resource_id"] == view["id"] for entry in entries)
+    assert entries[1].task_id == task["id"]
+    assert "Sup3r-secret" not in str(entries)
 
 
-async def test_the_official_sdk_deletes_one(tenant: Tenant) -> None:
+async def test_the_official_sdk_deletes_an_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
     await tenant.sdk.cloud.instances.delete_and_poll(instance.id, polling_interval_seconds=1)
@@ -84,89 +87,94 @@ async def test_the_official_sdk_deletes_one(tenant: Tenant) -> None:
     assert (await tenant.api.get(tenant.path("instances", instance.id))).status_code == 404
 
 
-async def test_everything_made_for_it_can_go_with_it(tenant: Tenant) -> None:
-    before = await counted(tenant)
+async def test_everything_created_with_an_instance_can_be_deleted_with_it(tenant: Tenant) -> None:
+    before = await count_resources(tenant)
     network, _ = await a_network(tenant)
-    inside = {"type": "any_subnet", "network_id": network.id, "floating_ip": {"source": "new"}}
-    view = await made(tenant, interfaces=[inside], volumes=[boot(delete_on_termination=True)], tags={"a": "b"})
+    interface = {"type": "any_subnet", "network_id": network.id, "floating_ip": {"source": "new"}}
+    view = await create_instance(
+        tenant, interfaces=[interface], volumes=[boot(delete_on_termination=True)], tags={"a": "b"}
+    )
 
-    await tenant.finished(await deleted(tenant, view["id"], delete_floatings=True))
+    await tenant.finished(await delete_instance(tenant, view["id"], delete_floatings=True))
 
-    assert await counted(tenant) == before
+    assert await count_resources(tenant) == before
 
 
-async def test_volumes_stay_unless_they_are_to_go(tenant: Tenant) -> None:
+async def test_volumes_stay_unless_selected(tenant: Tenant) -> None:
     disks = [
         boot(name="root"),
         {"source": "new-volume", "size": 1, "name": "with-it", "delete_on_termination": True},
         {"source": "new-volume", "size": 1, "name": "named-one"},
         {"source": "new-volume", "size": 1, "name": "stays"},
     ]
-    view = await made(tenant, volumes=disks)
-    named = view["volumes"][2]["id"]
+    view = await create_instance(tenant, volumes=disks)
+    volume_id = view["volumes"][2]["id"]
 
-    await tenant.finished(await deleted(tenant, view["id"], volumes=named))
+    await tenant.finished(await delete_instance(tenant, view["id"], volumes=volume_id))
 
-    assert await statuses(tenant) == {"root": "available", "stays": "available"}
+    assert await volume_statuses(tenant) == {"root": "available", "stays": "available"}
 
 
-async def test_floating_ips_stay_unless_they_are_to_go(tenant: Tenant) -> None:
+async def test_floating_ips_stay_unless_selected(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     (port,) = await ports_of(tenant, instance)
     _, (subnet,) = await a_network(tenant)
     second = await a_port(tenant, subnet, instance)
-    going, staying = await a_floating_ip(tenant, port), await a_floating_ip(tenant, second)
+    deleted_ip, kept_ip = await a_floating_ip(tenant, port), await a_floating_ip(tenant, second)
 
-    await tenant.finished(await deleted(tenant, instance.id, floatings=going.id))
-
-    async with tenant.running.cloud.db.read() as tx:
-        gone, left = await floating_ips.find(tx, going.id), await floating_ips.find(tx, staying.id)
-    assert gone is None
-    assert left is not None
-    assert (left.port_id, left.fixed_ip_address, left.status) == (None, None, "DOWN")
-
-
-async def test_reserved_addresses_stay_unless_they_are_to_go(tenant: Tenant) -> None:
-    going, staying = await a_port(tenant), await a_port(tenant)
-    interfaces = [{"type": "reserved_fixed_ip", "port_id": port.id} for port in (going, staying)]
-    view = await made(tenant, interfaces=interfaces)
-
-    await tenant.finished(await deleted(tenant, view["id"], reserved_fixed_ips=going.id))
+    await tenant.finished(await delete_instance(tenant, instance.id, floatings=deleted_ip.id))
 
     async with tenant.running.cloud.db.read() as tx:
-        left = await ports.TABLE.find(tx, "project_id = :id", id=tenant.project_id)
-        kept = await ports.addresses_of(tx, staying.id)
-        freed = await ports.addresses_of(tx, going.id)
-    assert [(port.id, port.instance_id, port.task_id) for port in left] == [(staying.id, None, None)]
-    assert len(kept) == 1
-    assert freed == []
+        deleted_record, kept_record = (
+            await floating_ips.find(tx, deleted_ip.id),
+            await floating_ips.find(tx, kept_ip.id),
+        )
+    assert deleted_record is None
+    assert kept_record is not None
+    assert (kept_record.port_id, kept_record.fixed_ip_address, kept_record.status) == (None, None, "DOWN")
 
 
-async def test_the_protection_of_its_addresses_goes_with_them(tenant: Tenant) -> None:
+async def test_reserved_fixed_ips_stay_unless_selected(tenant: Tenant) -> None:
+    deleted_port, kept_port = await a_port(tenant), await a_port(tenant)
+    interfaces = [{"type": "reserved_fixed_ip", "port_id": port.id} for port in (deleted_port, kept_port)]
+    view = await create_instance(tenant, interfaces=interfaces)
+
+    await tenant.finished(await delete_instance(tenant, view["id"], reserved_fixed_ips=deleted_port.id))
+
+    async with tenant.running.cloud.db.read() as tx:
+        records = await ports.TABLE.find(tx, "project_id = :id", id=tenant.project_id)
+        kept_addresses = await ports.addresses_of(tx, kept_port.id)
+        deleted_addresses = await ports.addresses_of(tx, deleted_port.id)
+    assert [(port.id, port.instance_id, port.task_id) for port in records] == [(kept_port.id, None, None)]
+    assert len(kept_addresses) == 1
+    assert deleted_addresses == []
+
+
+async def test_ddos_profiles_of_its_addresses_are_deleted(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     (port,) = await ports_of(tenant, instance)
     profile = await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0])
 
-    await tenant.finished(await deleted(tenant, instance.id))
+    await tenant.finished(await delete_instance(tenant, instance.id))
 
     async with tenant.running.cloud.db.read() as tx:
         assert await ddos_profiles.find(tx, profile.id) is None
 
 
 @pytest.mark.parametrize("parameter", ["volumes", "floatings", "reserved_fixed_ips"])
-async def test_what_is_not_the_instances_cannot_go_with_it(tenant: Tenant, parameter: str) -> None:
+async def test_resources_of_other_instances_cannot_be_selected(tenant: Tenant, parameter: str) -> None:
     instance, other = await an_instance(tenant), await a_volume(tenant)
 
-    answer = await deleted(tenant, instance.id, **{parameter: other.id})
+    answer = await delete_instance(tenant, instance.id, **{parameter: other.id})
 
     assert answer.status_code == 400
     assert list(answer.json()["invalid_fields"]) == [parameter]
 
 
-async def test_floatings_are_named_or_all_are_meant(tenant: Tenant) -> None:
+async def test_floating_ips_are_selected_by_id_or_all(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
-    answer = await deleted(tenant, instance.id, floatings="x", delete_floatings=True)
+    answer = await delete_instance(tenant, instance.id, floatings="x", delete_floatings=True)
 
     assert answer.status_code == 400
 
@@ -174,9 +182,9 @@ async def test_floatings_are_named_or_all_are_meant(tenant: Tenant) -> None:
 async def test_a_locked_instance_is_not_deleted(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": "delete_vm"})
-    first = await deleted(tenant, instance.id)
+    first = await delete_instance(tenant, instance.id)
 
-    second = await deleted(tenant, instance.id)
+    second = await delete_instance(tenant, instance.id)
     await tenant.api.delete("/_pileus/faults")
     await tenant.finished(first)
 
@@ -184,23 +192,23 @@ async def test_a_locked_instance_is_not_deleted(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("step", ["remove the machine", "remove volumes", "stop protecting"])
-async def test_a_deletion_that_failed_can_be_asked_again(tenant: Tenant, step: str) -> None:
+async def test_a_failed_deletion_can_be_repeated(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
     await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": "delete_vm", "step": step, "times": 1})
 
-    (task_id,) = (await deleted(tenant, instance.id)).json()["tasks"]
+    (task_id,) = (await delete_instance(tenant, instance.id)).json()["tasks"]
     task = await tenant.ended(task_id)
     view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
-    await tenant.finished(await deleted(tenant, instance.id))
+    await tenant.finished(await delete_instance(tenant, instance.id))
 
     assert task["state"] == "ERROR"
     assert (view["status"], view["vm_state"], view["task_id"]) == ("ERROR", "error", None)
 
 
-async def test_another_tenants_instance_is_not_there(tenant: Tenant, stranger: Tenant) -> None:
+async def test_an_instance_of_another_tenant_is_not_found(tenant: Tenant, stranger: Tenant) -> None:
     instance = await an_instance(stranger)
 
-    answer = await deleted(tenant, instance.id)
+    answer = await delete_instance(tenant, instance.id)
 
     assert (answer.status_code, answer.json()["message"]) == (404, f"Instance {instance.id} could not be found")
     assert place_of(stranger).project_id == instance.project_id

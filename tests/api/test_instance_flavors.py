@@ -1,4 +1,4 @@
-"""Changing an instance's flavor: which it may take, what is shown meanwhile, and what remains of a failure."""
+"""Change the flavor of instances: allowed flavors, the state during the task, and failures."""
 
 from typing import Any
 
@@ -16,45 +16,47 @@ from tests.tenants import REGION, Tenant
 LARGER = "g1-standard-2-4"
 
 
-async def change(tenant: Tenant, instance: Instance, flavor_id: Any = LARGER) -> httpx.Response:
+async def change_flavor(tenant: Tenant, instance: Instance, flavor_id: Any = LARGER) -> httpx.Response:
     return await tenant.api.post(tenant.path("instances", instance.id, "changeflavor"), json={"flavor_id": flavor_id})
 
 
 @pytest.mark.parametrize(("status", "vm_state"), [("ACTIVE", "active"), ("SHUTOFF", "stopped")])
-async def test_an_instance_gets_its_new_size_and_is_again_as_it_was(tenant: Tenant, status: str, vm_state: str) -> None:
+async def test_a_resized_instance_has_the_flavor_and_its_previous_status(
+    tenant: Tenant, status: str, vm_state: str
+) -> None:
     instance = await an_instance(tenant, status=status)
 
-    task = await tenant.finished(await change(tenant, instance))
+    task = await tenant.finished(await change_flavor(tenant, instance))
 
     after = (await tenant.api.get(tenant.path("instances", instance.id))).json()
     assert (task["task_type"], task["created_resources"]) == ("resize_vm", None)
     assert task["data"] == {"instance_id": instance.id, "flavor_id": LARGER}
     assert (after["status"], after["vm_state"], after["task_state"], after["task_id"]) == (status, vm_state, None, None)
     assert (after["flavor"]["flavor_id"], after["flavor"]["ram"]) == (LARGER, 4096)
-    told = driver_of(tenant.running).machine(instance.id)
-    assert (told.flavor_id, told.vcpus, told.ram) == (LARGER, 2, 4096)
+    machine = driver_of(tenant.running).machine(instance.id)
+    assert (machine.flavor_id, machine.vcpus, machine.ram) == (LARGER, 2, 4096)
 
 
-async def test_meanwhile_it_is_locked_and_says_that_it_is_being_resized(tenant: Tenant) -> None:
+async def test_an_instance_is_locked_and_shown_as_resizing_during_the_task(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     await disturb(tenant, FaultKind.HOLD, "resize_vm")
 
-    answer = await change(tenant, instance)
+    answer = await change_flavor(tenant, instance)
 
-    held = (await tenant.api.get(tenant.path("instances", instance.id))).json()
-    assert (held["status"], held["vm_state"], held["task_state"]) == ("RESIZE", "resized", "resize_prep")
-    assert [held["task_id"]] == answer.json()["tasks"]
-    assert (await change(tenant, instance, "g2-standard-2-4")).status_code == 409
+    view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    assert (view["status"], view["vm_state"], view["task_state"]) == ("RESIZE", "resized", "resize_prep")
+    assert [view["task_id"]] == answer.json()["tasks"]
+    assert (await change_flavor(tenant, instance, "g2-standard-2-4")).status_code == 409
     await tenant.running.cloud.db.write(faults.clear)
     await tenant.finished(answer)
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF"])
-async def test_a_failure_leaves_the_old_size_and_status(tenant: Tenant, status: str) -> None:
+async def test_a_failure_restores_the_flavor_and_the_status(tenant: Tenant, status: str) -> None:
     instance = await an_instance(tenant, status=status)
     await disturb(tenant, FaultKind.FAIL, "resize_vm", message="No room")
 
-    task = await tenant.ended((await change(tenant, instance)).json()["tasks"][0])
+    task = await tenant.ended((await change_flavor(tenant, instance)).json()["tasks"][0])
 
     after = await now_of(tenant, instance)
     assert (task["state"], task["error"]) == ("ERROR", "No room")
@@ -72,30 +74,30 @@ async def test_a_failure_leaves_the_old_size_and_status(tenant: Tenant, status: 
         (None, "Input should be a valid string"),
     ],
 )
-async def test_a_flavor_that_does_not_fit_is_invalid(tenant: Tenant, flavor_id: str | None, complaint: str) -> None:
+async def test_an_unsuitable_flavor_is_invalid(tenant: Tenant, flavor_id: str | None, complaint: str) -> None:
     instance = await an_instance(tenant)
 
-    answer = await change(tenant, instance, flavor_id)
+    answer = await change_flavor(tenant, instance, flavor_id)
 
     assert (answer.status_code, answer.json()["exception_class"]) == (400, "ValidationError")
     assert answer.json()["invalid_fields"]["flavor_id"][0].endswith(complaint)
     assert await now_of(tenant, instance) == instance
 
 
-async def test_the_flavor_that_it_has_is_invalid(tenant: Tenant) -> None:
+async def test_the_present_flavor_is_invalid(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
-    answer = await change(tenant, instance, FLAVOR)
+    answer = await change_flavor(tenant, instance, FLAVOR)
 
     assert answer.status_code == 400
     assert answer.json()["invalid_fields"] == {"flavor_id": [f"Instance {instance.id} has flavor {FLAVOR} already"]}
 
 
-async def test_what_boots_must_fit_in(tenant: Tenant) -> None:
+async def test_the_flavor_must_meet_the_requirements_of_the_image(tenant: Tenant) -> None:
     image = await an_image(tenant, name="hungry", min_ram=3000)
     instance = await an_instance(tenant, image=image, flavor_id=LARGER)
 
-    answer = await change(tenant, instance, "g2-standard-1-2")
+    answer = await change_flavor(tenant, instance, "g2-standard-1-2")
 
     assert answer.status_code == 400
     assert answer.json()["invalid_fields"] == {
@@ -103,12 +105,12 @@ async def test_what_boots_must_fit_in(tenant: Tenant) -> None:
     }
 
 
-async def test_without_room_the_flavor_is_refused(tenant: Tenant) -> None:
+async def test_a_flavor_without_capacity_is_refused(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     db = tenant.running.cloud.db
     await db.write(lambda tx: capacities.set_limit(tx, REGION, "g2-standard-8-16", 0))
 
-    answer = await change(tenant, instance, "g2-standard-8-16")
+    answer = await change_flavor(tenant, instance, "g2-standard-8-16")
 
     await db.write(lambda tx: capacities.set_limit(tx, REGION, "g2-standard-8-16", None))
     assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
@@ -117,43 +119,43 @@ async def test_without_room_the_flavor_is_refused(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("status", ["SUSPENDED", "ERROR", "PAUSED"])
-async def test_only_what_runs_or_is_shut_off_is_resized(tenant: Tenant, status: str) -> None:
+async def test_only_active_or_shut_off_instances_are_resized(tenant: Tenant, status: str) -> None:
     instance = await an_instance(tenant, status=status)
 
-    answer = await change(tenant, instance)
+    answer = await change_flavor(tenant, instance)
 
     assert answer.status_code == 409
     assert answer.json()["message"] == f"Cannot resize instance {instance.id} in status {status}"
 
 
-async def test_bare_metal_is_not_resized(tenant: Tenant) -> None:
+async def test_bare_metal_cannot_be_resized(tenant: Tenant) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
 
-    answer = await change(tenant, server, "bm1-infrastructure-small")
+    answer = await change_flavor(tenant, server, "bm1-infrastructure-small")
 
     assert answer.status_code == 409
     assert "bare metal" in answer.json()["message"]
 
 
-async def test_instances_of_others_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
-    theirs = await an_instance(stranger)
+async def test_instances_of_other_tenants_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
+    foreign = await an_instance(stranger)
 
-    assert (await change(tenant, theirs)).status_code == 404
-    assert (await change(tenant, theirs, "none-such")).status_code == 404
-    assert await now_of(stranger, theirs) == theirs
+    assert (await change_flavor(tenant, foreign)).status_code == 404
+    assert (await change_flavor(tenant, foreign, "none-such")).status_code == 404
+    assert await now_of(stranger, foreign) == foreign
 
 
-async def test_a_change_is_in_the_audit_log_with_its_task(tenant: Tenant) -> None:
+async def test_a_flavor_change_is_in_the_audit_log_with_its_task(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
-    task = await tenant.finished(await change(tenant, instance))
+    task = await tenant.finished(await change_flavor(tenant, instance))
 
-    (line,) = await actions_of(tenant)
-    assert (line.api_group, line.action_type, line.task_id) == ("instance", "resize", task["id"])
-    assert line.action_data == {"flavor_id": LARGER}
+    (entry,) = await actions_of(tenant)
+    assert (entry.api_group, entry.action_type, entry.task_id) == ("instance", "resize", task["id"])
+    assert entry.action_data == {"flavor_id": LARGER}
 
 
-async def test_who_may_only_look_may_not_resize(tenant: Tenant) -> None:
+async def test_a_read_only_role_cannot_resize(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     path = tenant.path("instances", instance.id, "changeflavor")
 

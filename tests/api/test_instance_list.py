@@ -1,4 +1,4 @@
-"""Lists of instances: every filter, order and page."""
+"""Lists of instances: every filter, sort order and page."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ from tests.tenants import Tenant
 DAY = 86_400_000_000
 
 
-async def listed(tenant: Tenant, **query: Any) -> list[str]:
+async def list_names(tenant: Tenant, **query: Any) -> list[str]:
     answer = await tenant.api.get(tenant.path("instances"), params=query)
     assert answer.status_code == 200, answer.text
     page = answer.json()
@@ -48,90 +48,96 @@ async def test_an_empty_project_lists_nothing(tenant: Tenant) -> None:
         ({"labels": {"env": "prod", "a": "b"}}, {"tag_key_value": json.dumps({"env": "prod", "a": "b"})}),
     ],
 )
-async def test_a_filter_leaves_what_it_asks_for(tenant: Tenant, changes: dict[str, Any], query: dict[str, Any]) -> None:
+async def test_a_filter_returns_matching_instances(
+    tenant: Tenant, changes: dict[str, Any], query: dict[str, Any]
+) -> None:
     await an_instance(tenant, name="other", labels={"env": "test"} if "tag_value" in query else None)
-    wanted = await an_instance(tenant, **{"name": "wanted", **changes})
+    matching = await an_instance(tenant, **{"name": "wanted", **changes})
 
-    assert await listed(tenant, **query) == [wanted.name]
-
-
-async def test_an_id_is_found_by_a_part_of_it(tenant: Tenant) -> None:
-    wanted, _ = await an_instance(tenant, name="wanted"), await an_instance(tenant)
-
-    assert await listed(tenant, uuid=wanted.id[4:30].upper()) == ["wanted"]
+    assert await list_names(tenant, **query) == [matching.name]
 
 
-async def test_changes_before_a_time_are_listed(tenant: Tenant) -> None:
+async def test_an_id_is_matched_by_a_part(tenant: Tenant) -> None:
+    matching, _ = await an_instance(tenant, name="wanted"), await an_instance(tenant)
+
+    assert await list_names(tenant, uuid=matching.id[4:30].upper()) == ["wanted"]
+
+
+async def test_instances_changed_before_a_time_are_listed(tenant: Tenant) -> None:
     await an_instance(tenant, name="early", changed_at=DAY)
     await an_instance(tenant, name="late", changed_at=20 * DAY)
 
-    assert await listed(tenant, **{"changes-before": "1970-01-10T00:00:00Z"}) == ["early"]
+    assert await list_names(tenant, **{"changes-before": "1970-01-10T00:00:00Z"}) == ["early"]
 
 
-async def test_addresses_are_found_by_how_they_begin(tenant: Tenant) -> None:
+async def test_addresses_are_matched_by_their_beginning(tenant: Tenant) -> None:
     plain, with_floating = await an_instance(tenant, name="plain"), await an_instance(tenant, name="floating")
     (port,) = await ports_of(tenant, plain)
     (address,) = await addresses_of(tenant, port)
     (other,) = await ports_of(tenant, with_floating)
     floating = await a_floating_ip(tenant, other)
 
-    assert await listed(tenant, ip=address) == ["plain"]
-    assert await listed(tenant, ip=floating.floating_ip_address) == ["floating"]
-    assert await listed(tenant, ip="203.0.113.") == []
+    assert await list_names(tenant, ip=address) == ["plain"]
+    assert await list_names(tenant, ip=floating.floating_ip_address) == ["floating"]
+    assert await list_names(tenant, ip="203.0.113.") == []
 
 
-async def test_groups_are_excluded_by_name(tenant: Tenant) -> None:
-    guarded, _ = await an_instance(tenant, name="guarded"), await an_instance(tenant, name="open")
-    (port,) = await ports_of(tenant, guarded)
+async def test_instances_are_excluded_by_security_group_name(tenant: Tenant) -> None:
+    with_group, _ = await an_instance(tenant, name="guarded"), await an_instance(tenant, name="open")
+    (port,) = await ports_of(tenant, with_group)
     group = await a_security_group(tenant, "web", port)
 
-    assert await listed(tenant, exclude_secgroup="web") == ["open"]
+    assert await list_names(tenant, exclude_secgroup="web") == ["open"]
     answer = await tenant.api.get(tenant.path("securitygroups", group.id, "instances"))
-    assert [each["name"] for each in answer.json()["results"]] == ["guarded"]
+    assert [view["name"] for view in answer.json()["results"]] == ["guarded"]
 
 
-async def test_a_port_that_could_have_a_floating_ip_is_found(tenant: Tenant) -> None:
+async def test_instances_available_for_a_floating_ip_are_listed(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
-    free, taken = await an_instance(tenant, name="free"), await an_instance(tenant, name="taken")
+    free, assigned = await an_instance(tenant, name="free"), await an_instance(tenant, name="taken")
     await an_instance(tenant, name="public-only")
     await a_port(tenant, subnet, free)
-    await a_floating_ip(tenant, await a_port(tenant, subnet, taken))
+    await a_floating_ip(tenant, await a_port(tenant, subnet, assigned))
 
-    assert await listed(tenant, available_floating="true") == ["free"]
-    assert sorted(await listed(tenant, only_with_fixed_external_ip="true")) == ["free", "public-only", "taken"]
+    assert await list_names(tenant, available_floating="true") == ["free"]
+    assert sorted(await list_names(tenant, only_with_fixed_external_ip="true")) == ["free", "public-only", "taken"]
 
 
-async def test_other_kinds_are_shown_when_asked_for(tenant: Tenant) -> None:
-    gpu = next(each.id for each in tenant.running.cloud.catalogue.flavors if each.kind == "gpu")
+async def test_other_kinds_are_listed_on_request(tenant: Tenant) -> None:
+    gpu = next(candidate.id for candidate in tenant.running.cloud.catalogue.flavors if candidate.kind == "gpu")
     for name, flavor in (("vm", "g1-standard-1-2"), ("metal", "bm2-hf-medium"), ("gpu-server", gpu)):
         await an_instance(tenant, name=name, flavor_id=flavor)
 
-    assert await listed(tenant) == ["vm"]
-    assert sorted(await listed(tenant, include_baremetal="true")) == ["metal", "vm"]
-    assert sorted(await listed(tenant, include_ai="true", include_baremetal="true")) == ["gpu-server", "metal", "vm"]
+    assert await list_names(tenant) == ["vm"]
+    assert sorted(await list_names(tenant, include_baremetal="true")) == ["metal", "vm"]
+    assert sorted(await list_names(tenant, include_ai="true", include_baremetal="true")) == [
+        "gpu-server",
+        "metal",
+        "vm",
+    ]
 
 
-async def test_protection_is_shown_and_filtered_only_when_asked_for(tenant: Tenant) -> None:
-    safe, _ = await an_instance(tenant, name="safe"), await an_instance(tenant, name="bare")
-    (port,) = await ports_of(tenant, safe)
+async def test_ddos_profiles_are_shown_and_filtered_on_request(tenant: Tenant) -> None:
+    protected, _ = await an_instance(tenant, name="safe"), await an_instance(tenant, name="bare")
+    (port,) = await ports_of(tenant, protected)
     (address,) = await addresses_of(tenant, port)
     await a_ddos_profile(tenant, address)
     (template, *_) = tenant.running.cloud.catalogue.ddos_templates
 
-    silent = (await tenant.api.get(tenant.path("instances"), params={"name": "safe"})).json()["results"][0]
-    shown = (await tenant.api.get(tenant.path("instances"), params={"name": "safe", "with_ddos": "true"})).json()
+    without_profile = (await tenant.api.get(tenant.path("instances"), params={"name": "safe"})).json()["results"][0]
+    with_profile = (await tenant.api.get(tenant.path("instances"), params={"name": "safe", "with_ddos": "true"})).json()
 
-    assert silent["ddos_profile"] is None
-    assert shown["results"][0]["ddos_profile"]["status"]["status"] == "Active"
-    assert await listed(tenant, with_ddos="true", type_ddos_profile="advanced") == ["safe"]
-    assert await listed(tenant, with_ddos="true", type_ddos_profile="basic") == ["bare"]
-    assert await listed(tenant, with_ddos="true", profile_name=template.name) == ["safe"]
-    assert await listed(tenant, with_ddos="true", profile_name="nobody's") == []
-    assert await listed(tenant, with_ddos="true", protection_status="Error") == []
-    assert len(await listed(tenant, type_ddos_profile="advanced")) == 2
+    assert without_profile["ddos_profile"] is None
+    assert with_profile["results"][0]["ddos_profile"]["status"]["status"] == "Active"
+    assert await list_names(tenant, with_ddos="true", type_ddos_profile="advanced") == ["safe"]
+    assert await list_names(tenant, with_ddos="true", type_ddos_profile="basic") == ["bare"]
+    assert await list_names(tenant, with_ddos="true", profile_name=template.name) == ["safe"]
+    assert await list_names(tenant, with_ddos="true", profile_name="nobody's") == []
+    assert await list_names(tenant, with_ddos="true", protection_status="Error") == []
+    assert len(await list_names(tenant, type_ddos_profile="advanced")) == 2
 
 
-async def test_a_list_shows_short_addresses_and_names_only_when_asked(tenant: Tenant) -> None:
+async def test_a_list_shows_no_subnets_and_interface_names_on_request(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     (port,) = await ports_of(tenant, instance)
     await tenant.running.cloud.db.write(
@@ -139,13 +145,13 @@ async def test_a_list_shows_short_addresses_and_names_only_when_asked(tenant: Te
     )
 
     (short,) = (await tenant.api.get(tenant.path("instances"))).json()["results"]
-    (named,) = (await tenant.api.get(tenant.path("instances"), params={"with_interfaces_name": "true"})).json()[
+    (with_names,) = (await tenant.api.get(tenant.path("instances"), params={"with_interfaces_name": "true"})).json()[
         "results"
     ]
 
     assert set(short["addresses"]["pub_net"][0]) == {"addr", "interface_name", "type"}
     assert short["addresses"]["pub_net"][0]["interface_name"] is None
-    assert named["addresses"]["pub_net"][0]["interface_name"] == "front"
+    assert with_names["addresses"]["pub_net"][0]["interface_name"] == "front"
 
 
 @pytest.mark.parametrize(
@@ -160,21 +166,21 @@ async def test_a_list_shows_short_addresses_and_names_only_when_asked(tenant: Te
         (None, ["a", "C", "b"]),
     ],
 )
-async def test_lists_are_ordered(tenant: Tenant, order: str | None, names: list[str]) -> None:
-    for at, (name, status) in enumerate((("b", "ACTIVE"), ("C", "ERROR"), ("a", "SHUTOFF"))):
-        await an_instance(tenant, name=f"{name}00", status=status, created_at=DAY + at)
+async def test_lists_are_sorted(tenant: Tenant, order: str | None, names: list[str]) -> None:
+    for index, (name, status) in enumerate((("b", "ACTIVE"), ("C", "ERROR"), ("a", "SHUTOFF"))):
+        await an_instance(tenant, name=f"{name}00", status=status, created_at=DAY + index)
 
     query = {"order_by": order} if order else {}
-    assert await listed(tenant, **query) == [f"{name}00" for name in names]
+    assert await list_names(tenant, **query) == [f"{name}00" for name in names]
 
 
-async def test_a_page_tells_how_many_there_are_in_all(tenant: Tenant) -> None:
+async def test_a_page_has_the_total_count(tenant: Tenant) -> None:
     for number in range(5):
         await an_instance(tenant, name=f"web-{number}", created_at=DAY + number)
 
     async def page(limit: int, offset: int) -> tuple[int, list[str]]:
         answer = (await tenant.api.get(tenant.path("instances"), params={"limit": limit, "offset": offset})).json()
-        return answer["count"], [each["name"] for each in answer["results"]]
+        return answer["count"], [view["name"] for view in answer["results"]]
 
     assert await page(2, 0) == (5, ["web-4", "web-3"])
     assert await page(2, 4) == (5, ["web-0"])
@@ -182,11 +188,11 @@ async def test_a_page_tells_how_many_there_are_in_all(tenant: Tenant) -> None:
     assert await page(2, 9) == (5, [])
 
 
-async def test_the_official_sdk_pages_through(tenant: Tenant) -> None:
+async def test_the_official_sdk_reads_all_pages(tenant: Tenant) -> None:
     for number in range(5):
         await an_instance(tenant, name=f"web-{number}")
 
-    names = [each.name async for each in tenant.sdk.cloud.instances.list(limit=2, tag_value=["22.04"])]
+    names = [instance.name async for instance in tenant.sdk.cloud.instances.list(limit=2, tag_value=["22.04"])]
 
     assert sorted(names) == [f"web-{number}" for number in range(5)]
 
@@ -205,14 +211,14 @@ async def test_the_official_sdk_pages_through(tenant: Tenant) -> None:
         ({"uuid": "x" * 37}, "uuid"),
     ],
 )
-async def test_a_wrong_parameter_is_told(tenant: Tenant, query: dict[str, Any], field: str) -> None:
+async def test_an_invalid_parameter_is_named(tenant: Tenant, query: dict[str, Any], field: str) -> None:
     answer = await tenant.api.get(tenant.path("instances"), params=query)
 
     assert answer.status_code == 400
     assert list(answer.json()["invalid_fields"]) == [field]
 
 
-async def test_another_tenants_instances_are_not_listed(tenant: Tenant, stranger: Tenant) -> None:
+async def test_instances_of_another_tenant_are_not_listed(tenant: Tenant, stranger: Tenant) -> None:
     await an_instance(stranger)
 
     answer = await tenant.api.get(f"/cloud/v1/instances/{stranger.project_id}/1")

@@ -1,4 +1,4 @@
-"""Tags by their older name, for clients that have not moved on."""
+"""The deprecated routes for an instance's tags."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from tests.builders import SYSTEM_TAGS, an_instance
 from tests.tenants import Tenant
 
 
-async def shown(tenant: Tenant, instance_id: str) -> dict[str, str]:
+async def get_metadata(tenant: Tenant, instance_id: str) -> dict[str, str]:
     page = (await tenant.api.get(tenant.path("instances", instance_id, "metadata"))).json()
     assert page["count"] == len(page["results"])
     return {tag["key"]: tag["value"] for tag in page["results"] if not tag["read_only"]}
 
 
-async def sent(tenant: Tenant, method: str, instance_id: str, body: Any) -> httpx.Response:
+async def send_metadata(tenant: Tenant, method: str, instance_id: str, body: Any) -> httpx.Response:
     return await tenant.api.request(method, tenant.path("instances", instance_id, "metadata"), json=body)
 
 
 @pytest.mark.parametrize(
-    ("method", "body", "left"),
+    ("method", "body", "expected"),
     [
         ("POST", {"b": "2"}, {"a": "1", "b": "2"}),
         ("POST", {"a": None, "never": None}, {}),
@@ -30,36 +30,36 @@ async def sent(tenant: Tenant, method: str, instance_id: str, body: Any) -> http
         ("PUT", {"os_distro": "mine"}, {}),
     ],
 )
-async def test_metadata_is_changed(tenant: Tenant, method: str, body: dict[str, Any], left: dict[str, str]) -> None:
+async def test_metadata_is_changed(tenant: Tenant, method: str, body: dict[str, Any], expected: dict[str, str]) -> None:
     instance = await an_instance(tenant, labels={"a": "1"})
 
-    answer = await sent(tenant, method, instance.id, body)
+    answer = await send_metadata(tenant, method, instance.id, body)
 
-    everything = (await tenant.api.get(tenant.path("instances", instance.id))).json()["tags"]
+    all_tags = (await tenant.api.get(tenant.path("instances", instance.id))).json()["tags"]
     assert (answer.status_code, answer.content) == (204, b"")
-    assert await shown(tenant, instance.id) == left
-    assert {tag["key"]: tag["value"] for tag in everything if tag["read_only"]} == SYSTEM_TAGS
+    assert await get_metadata(tenant, instance.id) == expected
+    assert {tag["key"]: tag["value"] for tag in all_tags if tag["read_only"]} == SYSTEM_TAGS
 
 
 @pytest.mark.parametrize("version", [1, 2])
-async def test_one_key_is_shown_and_removed(tenant: Tenant, version: int) -> None:
+async def test_a_key_is_shown_and_removed(tenant: Tenant, version: int) -> None:
     instance = await an_instance(tenant, labels={"a": "1"})
     path = tenant.path("instances", instance.id, "metadata", "a")
     query: dict[str, str] = {}
     if version == 2:
         path, query = tenant.path("instances", instance.id, "metadata_item", version=2), {"key": "a"}
 
-    one = await tenant.api.get(path, params=query)
+    existing = await tenant.api.get(path, params=query)
     removed = await tenant.api.delete(path, params=query)
     gone = await tenant.api.get(path, params=query)
     again = await tenant.api.delete(path, params=query)
 
-    assert one.json() == {"key": "a", "value": "1", "read_only": False}
+    assert existing.json() == {"key": "a", "value": "1", "read_only": False}
     assert removed.status_code == 204
     assert (gone.status_code, again.status_code) == (404, 404)
 
 
-async def test_a_key_with_a_slash_goes_by_the_second_version(tenant: Tenant) -> None:
+async def test_a_key_with_a_slash_needs_version_2(tenant: Tenant) -> None:
     instance = await an_instance(tenant, labels={"capgc/x": "1"})
     path = tenant.path("instances", instance.id, "metadata_item", version=2)
 
@@ -77,10 +77,10 @@ async def test_a_read_only_key_cannot_be_removed(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("body", [{"a b": "1"}, {"a": ""}, {"a": 5}, [], "text"])
-async def test_wrong_metadata_is_refused(tenant: Tenant, body: Any) -> None:
+async def test_invalid_metadata_is_refused(tenant: Tenant, body: Any) -> None:
     instance = await an_instance(tenant)
 
-    answers = [await sent(tenant, method, instance.id, body) for method in ("POST", "PUT")]
+    answers = [await send_metadata(tenant, method, instance.id, body) for method in ("POST", "PUT")]
 
     assert [answer.status_code for answer in answers] == [400, 400]
 
@@ -90,17 +90,17 @@ async def test_a_locked_instance_keeps_its_metadata(tenant: Tenant) -> None:
     await tenant.api.post("/_pileus/faults", json={"kind": "hold"})
     await tenant.api.post(tenant.path("instances", instance.id, "action", version=2), json={"action": "stop"})
 
-    answer = await sent(tenant, "POST", instance.id, {"a": "1"})
+    answer = await send_metadata(tenant, "POST", instance.id, {"a": "1"})
 
     assert answer.status_code == 409
 
 
 async def test_each_change_is_in_the_audit_log(tenant: Tenant) -> None:
     instance = await an_instance(tenant, labels={"a": "1"})
-    await sent(tenant, "POST", instance.id, {"b": "2"})
-    await sent(tenant, "PUT", instance.id, {"c": "3"})
+    await send_metadata(tenant, "POST", instance.id, {"b": "2"})
+    await send_metadata(tenant, "PUT", instance.id, {"c": "3"})
     await tenant.api.delete(tenant.path("instances", instance.id, "metadata", "c"))
 
     async with tenant.running.cloud.db.read() as tx:
-        found = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at, id", id=tenant.client_id)
-    assert [each.action_type for each in found] == ["update_metadata", "replace_metadata", "delete_metadata"]
+        actions = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at, id", id=tenant.client_id)
+    assert [action.action_type for action in actions] == ["update_metadata", "replace_metadata", "delete_metadata"]

@@ -1,4 +1,4 @@
-"""What stands in the way of making an instance, and that nothing is left of one that failed."""
+"""Instances that cannot be created: nothing is left behind."""
 
 import asyncio
 from typing import Any
@@ -12,57 +12,67 @@ from tests.builders import (
     a_port,
     a_security_group,
 )
-from tests.creations import CREATE, a_volume, counted, failed, fixed, made, ordered
+from tests.creations import (
+    CREATE,
+    a_volume,
+    count_resources,
+    create_instance,
+    fail_to_create_instance,
+    fixed_addresses,
+    order_instance,
+)
 from tests.orders import an_order, boot
 from tests.tenants import Tenant
 
 
-async def test_no_room_for_a_flavor_is_told(tenant: Tenant) -> None:
+async def test_a_flavor_without_capacity_is_refused(tenant: Tenant) -> None:
     await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": 0})
 
-    answer = await ordered(tenant, flavor="g2-standard-2-4")
+    answer = await order_instance(tenant, flavor="g2-standard-2-4")
     await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": None})
 
     assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
     assert answer.json()["message"] == "The region 1 has reached the limit of flavor g2-standard-2-4"
 
 
-async def test_a_used_up_quota_is_told_with_its_figures(tenant: Tenant) -> None:
+async def test_an_exceeded_quota_is_reported_with_limit_and_usage(tenant: Tenant) -> None:
     limit = tenant.running.cloud.catalogue.quotas["volume_size"]
     disks = [boot()] + [{"source": "new-volume", "size": 16000}] * (limit // 16000 + 1)
-    before = await counted(tenant)
+    before = await count_resources(tenant)
 
-    answer = await ordered(tenant, volumes=disks)
+    answer = await order_instance(tenant, volumes=disks)
 
     info = answer.json()["info"]
     assert (answer.status_code, answer.json()["exception_class"]) == (403, "QuotaLimitExceed")
     assert (info["attribute"], info["limit"]) == ("volume_size", limit)
     assert info["requested_usage"] > limit
-    assert await counted(tenant) == before
+    assert await count_resources(tenant) == before
 
 
 @pytest.mark.parametrize("step", ["place", "allocate volumes", "spawn", "connect"])
 async def test_a_failure_at_any_step_leaves_nothing_behind(tenant: Tenant, step: str) -> None:
-    taken, existing, reserved = await a_volume(tenant), await a_floating_ip(tenant), await a_port(tenant)
+    volume, existing, reserved = await a_volume(tenant), await a_floating_ip(tenant), await a_port(tenant)
     _, (subnet,) = await a_network(tenant)
     await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": CREATE, "step": step, "times": 1})
-    before = await counted(tenant)
-    inside = {"type": "subnet", "network_id": subnet.network_id, "subnet_id": subnet.id}
-    old = {"source": "existing", "existing_floating_id": existing.id}
+    before = await count_resources(tenant)
+    subnet_interface = {"type": "subnet", "network_id": subnet.network_id, "subnet_id": subnet.id}
+    existing_choice = {"source": "existing", "existing_floating_id": existing.id}
     interfaces = [
-        {**inside, "floating_ip": {"source": "new"}},
-        {**inside, "floating_ip": old},
+        {**subnet_interface, "floating_ip": {"source": "new"}},
+        {**subnet_interface, "floating_ip": existing_choice},
         {"type": "reserved_fixed_ip", "port_id": reserved.id},
     ]
 
-    await failed(tenant, volumes=[boot(), {"source": "existing-volume", "volume_id": taken.id}], interfaces=interfaces)
-    left = await counted(tenant)
-    again = await made(
-        tenant, volumes=[boot(), {"source": "existing-volume", "volume_id": taken.id}], interfaces=interfaces
+    await fail_to_create_instance(
+        tenant, volumes=[boot(), {"source": "existing-volume", "volume_id": volume.id}], interfaces=interfaces
+    )
+    after = await count_resources(tenant)
+    again = await create_instance(
+        tenant, volumes=[boot(), {"source": "existing-volume", "volume_id": volume.id}], interfaces=interfaces
     )
 
-    assert left["disks"] - before["disks"] in (0, 1)  # the volume that was there before may have come to be
-    assert {**left, "disks": 0} == {**before, "disks": 0}
+    assert after["disks"] - before["disks"] in (0, 1)  # the driver may have created the existing volume
+    assert {**after, "disks": 0} == {**before, "disks": 0}
     assert again["status"] == "ACTIVE"
 
 
@@ -84,29 +94,29 @@ async def test_a_failure_at_any_step_leaves_nothing_behind(tenant: Tenant, step:
         ({"interfaces": [{"type": "carrier-pigeon"}]}, "interfaces"),
     ],
 )
-async def test_a_wrong_order_is_told_where(tenant: Tenant, change: dict[str, Any], field: str) -> None:
-    before = await counted(tenant)
+async def test_an_invalid_order_names_the_field(tenant: Tenant, change: dict[str, Any], field: str) -> None:
+    before = await count_resources(tenant)
 
-    answer = await ordered(tenant, **change)
+    answer = await order_instance(tenant, **change)
 
     assert answer.status_code == 400
     assert field in answer.json()["invalid_fields"]
-    assert await counted(tenant) == before
+    assert await count_resources(tenant) == before
 
 
-async def test_all_that_is_missing_is_told_at_once(tenant: Tenant) -> None:
+async def test_all_missing_fields_are_named_at_once(tenant: Tenant) -> None:
     answer = await tenant.api.post(tenant.path("instances", version=2), json={"name": "x"})
 
     assert set(answer.json()["invalid_fields"]) == {"flavor", "interfaces", "volumes", "name"}
 
 
-async def test_things_of_another_tenant_are_not_there(tenant: Tenant, stranger: Tenant) -> None:
+async def test_resources_of_another_tenant_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
     network, (subnet,) = await a_network(stranger)
     volume, port, group = await a_volume(stranger), await a_port(stranger), await a_security_group(stranger)
     floating, placement = await a_floating_ip(stranger), await a_placement_group(stranger)
-    inside = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}
+    foreign_interface = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}
     orders: list[dict[str, Any]] = [
-        {"interfaces": [inside]},
+        {"interfaces": [foreign_interface]},
         {"interfaces": [{"type": "any_subnet", "network_id": network.id}]},
         {"interfaces": [{"type": "reserved_fixed_ip", "port_id": port.id}]},
         {"interfaces": [{"type": "external", "security_groups": [{"id": group.id}]}]},
@@ -114,94 +124,107 @@ async def test_things_of_another_tenant_are_not_there(tenant: Tenant, stranger: 
         {"servergroup_id": placement.id},
         {"volumes": [boot(), {"source": "existing-volume", "volume_id": volume.id}]},
     ]
-    own, (mine,) = await a_network(tenant)
-    taking = {"source": "existing", "existing_floating_id": floating.id}
-    orders.append({"interfaces": [{**inside, "network_id": own.id, "subnet_id": mine.id, "floating_ip": taking}]})
+    own_network, (own_subnet,) = await a_network(tenant)
+    foreign_choice = {"source": "existing", "existing_floating_id": floating.id}
+    orders.append(
+        {
+            "interfaces": [
+                {
+                    **foreign_interface,
+                    "network_id": own_network.id,
+                    "subnet_id": own_subnet.id,
+                    "floating_ip": foreign_choice,
+                }
+            ]
+        }
+    )
 
-    answers = [await ordered(tenant, **order) for order in orders]
+    answers = [await order_instance(tenant, **order) for order in orders]
 
     assert [answer.status_code for answer in answers] == [404] * len(orders)
 
 
-async def test_what_is_in_use_cannot_be_taken(tenant: Tenant) -> None:
-    taken, port = await a_volume(tenant), await a_port(tenant)
+async def test_resources_in_use_cannot_be_used_again(tenant: Tenant) -> None:
+    existing, port = await a_volume(tenant), await a_port(tenant)
     network, _ = await a_network(tenant)
     address = {"type": "any_subnet", "network_id": network.id, "ip_address": "10.0.0.50"}
-    volume = {"source": "existing-volume", "volume_id": taken.id}
-    await made(
+    volume_source = {"source": "existing-volume", "volume_id": existing.id}
+    await create_instance(
         tenant,
-        volumes=[boot(), volume],
+        volumes=[boot(), volume_source],
         interfaces=[address, {"type": "reserved_fixed_ip", "port_id": port.id}],
     )
 
     answers = [
-        await ordered(tenant, volumes=[boot(), volume]),
-        await ordered(tenant, interfaces=[address]),
-        await ordered(tenant, interfaces=[{"type": "reserved_fixed_ip", "port_id": port.id}]),
+        await order_instance(tenant, volumes=[boot(), volume_source]),
+        await order_instance(tenant, interfaces=[address]),
+        await order_instance(tenant, interfaces=[{"type": "reserved_fixed_ip", "port_id": port.id}]),
     ]
 
     assert [answer.status_code for answer in answers] == [409, 409, 409]
 
 
-async def test_twenty_at_once_have_twenty_addresses(tenant: Tenant) -> None:
+async def test_twenty_concurrent_creates_get_distinct_addresses(tenant: Tenant) -> None:
     network, _ = await a_network(tenant, "10.9.0.0/27")
     interface = {"type": "any_subnet", "network_id": network.id}
 
-    views = await asyncio.gather(*(made(tenant, interfaces=[interface]) for _ in range(20)))
+    views = await asyncio.gather(*(create_instance(tenant, interfaces=[interface]) for _ in range(20)))
 
-    given = [address for view in views for address in fixed(view)]
-    assert len(given) == 20
-    assert len(set(given)) == 20
+    addresses = [address for view in views for address in fixed_addresses(view)]
+    assert len(addresses) == 20
+    assert len(set(addresses)) == 20
 
 
 @pytest.mark.parametrize("table", ["networks", "subnets", "security_groups"])
-async def test_what_a_task_holds_is_not_used(tenant: Tenant, table: str) -> None:
-    view = await made(tenant)
+async def test_locked_resources_are_not_used(tenant: Tenant, table: str) -> None:
+    view = await create_instance(tenant)
     network, (subnet,) = await a_network(tenant)
-    inside = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}
+    interface = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}
     async with tenant.running.cloud.db.read() as tx:
         row = await tx.one("SELECT id FROM security_groups WHERE project_id = :id", id=tenant.project_id)
     assert row is not None
-    held = {"networks": network.id, "subnets": subnet.id, "security_groups": row[0]}[table]
+    locked_id = {"networks": network.id, "subnets": subnet.id, "security_groups": row[0]}[table]
     await tenant.running.cloud.db.write(
-        lambda tx: tx.run(f"UPDATE {table} SET task_id = 'a-task' WHERE id = :id", id=held)
+        lambda tx: tx.run(f"UPDATE {table} SET task_id = 'a-task' WHERE id = :id", id=locked_id)
     )
-    before = await counted(tenant)
+    before = await count_resources(tenant)
 
-    answer = await ordered(tenant, interfaces=[{**inside, "security_groups": [{"id": row[0]}]}])
+    answer = await order_instance(tenant, interfaces=[{**interface, "security_groups": [{"id": row[0]}]}])
 
     assert (answer.status_code, answer.json()["exception_class"]) == (409, "ConflictError")
     assert "is locked by task a-task" in answer.json()["message"]
-    assert await counted(tenant) == before
+    assert await count_resources(tenant) == before
     assert view["security_groups"] == [{"name": "default"}]
 
 
-async def test_another_subnet_is_used_instead_of_one_that_a_task_holds(tenant: Tenant) -> None:
+async def test_an_unlocked_subnet_is_chosen_over_a_locked_one(tenant: Tenant) -> None:
     network, (wide, narrow) = await a_network(tenant, "10.0.0.0/24", "10.0.1.0/28")
     await tenant.running.cloud.db.write(
         lambda tx: tx.run("UPDATE subnets SET task_id = 'a-task' WHERE id = :id", id=wide.id)
     )
 
-    view = await made(tenant, interfaces=[{"type": "any_subnet", "network_id": network.id}])
+    view = await create_instance(tenant, interfaces=[{"type": "any_subnet", "network_id": network.id}])
 
     (entry,) = view["addresses"]["inside"]
     assert narrow.can_assign(entry["addr"])
 
 
-async def test_a_full_subnet_is_told_and_leaves_nothing(tenant: Tenant) -> None:
+async def test_a_full_subnet_is_refused_and_leaves_nothing(tenant: Tenant) -> None:
     network, _ = await a_network(tenant, "10.9.0.0/29")
     interface = {"type": "any_subnet", "network_id": network.id}
-    views = [await made(tenant, interfaces=[interface]) for _ in range(5)]
-    before = await counted(tenant)
+    views = [await create_instance(tenant, interfaces=[interface]) for _ in range(5)]
+    before = await count_resources(tenant)
 
-    answer = await ordered(tenant, interfaces=[interface])
+    answer = await order_instance(tenant, interfaces=[interface])
 
-    assert sorted(address for view in views for address in fixed(view)) == [f"10.9.0.{last}" for last in range(2, 7)]
+    assert sorted(address for view in views for address in fixed_addresses(view)) == [
+        f"10.9.0.{last}" for last in range(2, 7)
+    ]
     assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
-    assert await counted(tenant) == before
+    assert await count_resources(tenant) == before
 
 
-async def test_an_unknown_place_is_not_there(tenant: Tenant, stranger: Tenant) -> None:
+async def test_unknown_regions_and_projects_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
     region = await tenant.api.post(f"/cloud/v2/instances/{tenant.project_id}/99", json=an_order())
     project = await tenant.api.post(f"/cloud/v2/instances/{stranger.project_id}/1", json=an_order())
 

@@ -1,4 +1,4 @@
-"""Putting instances into placement groups and taking them out: who stands where, and what may not be."""
+"""Put instances into placement groups and remove them."""
 
 import asyncio
 from typing import Any
@@ -17,18 +17,18 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 HOSTS = [f"sim-{number:02}-r1" for number in range(1, 17)]
 
 
-async def put(tenant: Tenant, instance: Instance, group: PlacementGroup | str) -> httpx.Response:
+async def put_into_group(tenant: Tenant, instance: Instance, group: PlacementGroup | str) -> httpx.Response:
     group_id = group if isinstance(group, str) else group.id
     path = tenant.path("instances", instance.id, "put_into_servergroup")
     return await tenant.api.post(path, json={"servergroup_id": group_id})
 
 
-async def take_out(tenant: Tenant, instance: Instance) -> httpx.Response:
+async def remove_from_group(tenant: Tenant, instance: Instance) -> httpx.Response:
     return await tenant.api.post(tenant.path("instances", instance.id, "remove_from_servergroup"))
 
 
-def stands(tenant: Tenant, instance: Instance) -> str | None:
-    """The host on which the machine is."""
+def host_of(tenant: Tenant, instance: Instance) -> str | None:
+    """Return the host that runs the machine."""
     return driver_of(tenant.running).machine(instance.id).host
 
 
@@ -45,7 +45,7 @@ def stands(tenant: Tenant, instance: Instance) -> str | None:
         ("soft-anti-affinity", HOSTS, False),
     ],
 )
-async def test_a_new_member_stays_where_it_may_and_moves_where_not(
+async def test_a_new_member_migrates_only_if_the_policy_requires_it(
     tenant: Tenant, *, policy: str, others: list[str], moves: bool
 ) -> None:
     group = await a_placement_group(tenant, policy)
@@ -53,49 +53,49 @@ async def test_a_new_member_stays_where_it_may_and_moves_where_not(
         await an_instance(tenant, host=host, placement_group_id=group.id)
     instance = await an_instance(tenant, host=HOSTS[0])
 
-    task = await tenant.finished(await put(tenant, instance, group))
+    task = await tenant.finished(await put_into_group(tenant, instance, group))
 
     after = await now_of(tenant, instance)
     assert (task["task_type"], task["created_resources"]) == ("put_into_server_group", None)
     assert task["data"] == {"instance_id": instance.id, "servergroup_id": group.id}
     assert (after.placement_group_id, after.task_id, after.status) == (group.id, None, "ACTIVE")
     assert (after.host != HOSTS[0]) is moves or policy == "soft-anti-affinity"
-    assert stands(tenant, instance) == after.host
+    assert host_of(tenant, instance) == after.host
     if policy == "affinity":
         assert after.host in (others or [HOSTS[0]])
     elif len(others) < len(HOSTS):
         assert after.host not in others
 
 
-async def test_an_instance_that_is_shut_off_moves_too(tenant: Tenant) -> None:
+async def test_an_instance_that_is_shut_off_migrates_too(tenant: Tenant) -> None:
     group = await a_placement_group(tenant)
     await an_instance(tenant, host=HOSTS[0], placement_group_id=group.id)
     instance = await an_instance(tenant, host=HOSTS[0], status="SHUTOFF")
 
-    await tenant.finished(await put(tenant, instance, group))
+    await tenant.finished(await put_into_group(tenant, instance, group))
 
     assert (await now_of(tenant, instance)).status == "SHUTOFF"
-    assert stands(tenant, instance) != HOSTS[0]
+    assert host_of(tenant, instance) != HOSTS[0]
 
 
-async def test_many_who_want_to_stand_apart_do(tenant: Tenant) -> None:
+async def test_concurrent_members_get_different_hosts(tenant: Tenant) -> None:
     group = await a_placement_group(tenant)
     servers = [await an_instance(tenant, host=HOSTS[0]) for _ in range(8)]
 
-    answers = await asyncio.gather(*(put(tenant, server, group) for server in servers))
+    answers = await asyncio.gather(*(put_into_group(tenant, server, group) for server in servers))
     for answer in answers:
         await tenant.finished(answer)
 
     assert len({(await now_of(tenant, server)).host for server in servers}) == 8
 
 
-async def test_where_no_host_is_left_the_task_fails_and_nothing_has_changed(tenant: Tenant) -> None:
+async def test_the_task_fails_without_changes_if_no_host_is_left(tenant: Tenant) -> None:
     group = await a_placement_group(tenant)
     for host in HOSTS:
         await an_instance(tenant, host=host, placement_group_id=group.id)
     instance = await an_instance(tenant, host=HOSTS[0])
 
-    task = await tenant.ended((await put(tenant, instance, group)).json()["tasks"][0])
+    task = await tenant.ended((await put_into_group(tenant, instance, group)).json()["tasks"][0])
 
     after = await now_of(tenant, instance)
     assert task["error"] == f"Placement group {group.id} (anti-affinity) has no host left for another instance"
@@ -103,111 +103,120 @@ async def test_where_no_host_is_left_the_task_fails_and_nothing_has_changed(tena
 
 
 @pytest.mark.parametrize("step", ["choose host", "move"])
-async def test_a_failure_leaves_it_outside_and_where_it_was(tenant: Tenant, step: str) -> None:
+async def test_a_failure_restores_host_and_membership(tenant: Tenant, step: str) -> None:
     group = await a_placement_group(tenant)
     await an_instance(tenant, host=HOSTS[0], placement_group_id=group.id)
     instance = await an_instance(tenant, host=HOSTS[0])
     await disturb(tenant, FaultKind.FAIL, "put_into_server_group", step)
 
-    task = await tenant.ended((await put(tenant, instance, group)).json()["tasks"][0])
+    task = await tenant.ended((await put_into_group(tenant, instance, group)).json()["tasks"][0])
 
     after = await now_of(tenant, instance)
     assert (task["state"], task["error"]) == ("ERROR", "Injected")
     assert (after.placement_group_id, after.host, after.task_id) == (None, HOSTS[0], None)
-    assert stands(tenant, instance) == HOSTS[0]
+    assert host_of(tenant, instance) == HOSTS[0]
 
 
-async def test_a_member_leaves_and_stays_where_it_stands(tenant: Tenant) -> None:
+async def test_a_removed_member_stays_on_its_host(tenant: Tenant) -> None:
     group = await a_placement_group(tenant)
     instance = await an_instance(tenant, host=HOSTS[3], placement_group_id=group.id)
 
-    task = await tenant.finished(await take_out(tenant, instance))
+    task = await tenant.finished(await remove_from_group(tenant, instance))
 
     after = await now_of(tenant, instance)
     assert (task["task_type"], task["created_resources"]) == ("remove_from_server_group", None)
     assert (after.placement_group_id, after.host, after.task_id) == (None, HOSTS[3], None)
 
 
-async def test_a_failure_to_leave_keeps_it_a_member(tenant: Tenant) -> None:
+async def test_a_failed_removal_keeps_the_membership(tenant: Tenant) -> None:
     group = await a_placement_group(tenant)
     instance = await an_instance(tenant, placement_group_id=group.id)
     await disturb(tenant, FaultKind.FAIL, "remove_from_server_group", "leave")
 
-    await tenant.ended((await take_out(tenant, instance)).json()["tasks"][0])
+    await tenant.ended((await remove_from_group(tenant, instance)).json()["tasks"][0])
 
     after = await now_of(tenant, instance)
     assert (after.placement_group_id, after.task_id) == (group.id, None)
 
 
-async def test_a_member_cannot_enter_again_and_others_cannot_leave(tenant: Tenant) -> None:
+async def test_members_cannot_be_put_and_others_cannot_be_removed(tenant: Tenant) -> None:
     group, other = await a_placement_group(tenant), await a_placement_group(tenant)
     member = await an_instance(tenant, placement_group_id=group.id)
     outsider = await an_instance(tenant)
 
-    answers = [await put(tenant, member, group), await put(tenant, member, other), await take_out(tenant, outsider)]
+    answers = [
+        await put_into_group(tenant, member, group),
+        await put_into_group(tenant, member, other),
+        await remove_from_group(tenant, outsider),
+    ]
 
     assert [answer.status_code for answer in answers] == [409, 409, 409]
     assert answers[0].json()["message"] == f"Instance {member.id} is in placement group {group.id} already"
     assert answers[2].json()["message"] == f"Instance {outsider.id} is in no placement group"
 
 
-async def test_bare_metal_is_in_no_group(tenant: Tenant) -> None:
+async def test_bare_metal_cannot_be_in_a_group(tenant: Tenant) -> None:
     group = await a_placement_group(tenant)
     server = await an_instance(tenant, flavor_id=BARE_METAL)
 
-    assert [(await put(tenant, server, group)).status_code, (await take_out(tenant, server)).status_code] == [409, 409]
+    assert [
+        (await put_into_group(tenant, server, group)).status_code,
+        (await remove_from_group(tenant, server)).status_code,
+    ] == [409, 409]
 
 
 @pytest.mark.parametrize("facts", [{"status": "SUSPENDED"}, {"status": "ERROR"}, {"task_id": UNKNOWN}])
-async def test_what_cannot_be_moved_now_does_not_enter(tenant: Tenant, facts: dict[str, Any]) -> None:
+async def test_an_instance_that_cannot_migrate_cannot_be_put_into_a_group(
+    tenant: Tenant, facts: dict[str, Any]
+) -> None:
     group = await a_placement_group(tenant)
     instance = await an_instance(tenant, **facts)
 
-    assert (await put(tenant, instance, group)).status_code == 409
+    assert (await put_into_group(tenant, instance, group)).status_code == 409
 
 
-async def test_nothing_leaves_while_a_task_holds_it(tenant: Tenant) -> None:
+async def test_a_locked_instance_cannot_be_removed_from_a_group(tenant: Tenant) -> None:
     group = await a_placement_group(tenant)
     instance = await an_instance(tenant, placement_group_id=group.id, task_id=UNKNOWN)
 
-    assert (await take_out(tenant, instance)).status_code == 409
+    assert (await remove_from_group(tenant, instance)).status_code == 409
 
 
-async def test_a_group_that_a_task_holds_takes_nobody(tenant: Tenant) -> None:
+async def test_a_locked_group_takes_no_member(tenant: Tenant) -> None:
     group = await a_placement_group(tenant, task_id=UNKNOWN)
 
-    assert (await put(tenant, await an_instance(tenant), group)).status_code == 409
+    assert (await put_into_group(tenant, await an_instance(tenant), group)).status_code == 409
 
 
-async def test_groups_and_instances_of_others_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
+async def test_groups_and_instances_of_other_tenants_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
     instance, group = await an_instance(tenant), await a_placement_group(tenant)
-    theirs, their_group = await an_instance(stranger), await a_placement_group(stranger)
+    foreign, foreign_group = await an_instance(stranger), await a_placement_group(stranger)
 
     answers = {
-        f"Placement group {UNKNOWN}": await put(tenant, instance, UNKNOWN),
-        f"Placement group {their_group.id}": await put(tenant, instance, their_group),
-        f"Instance {theirs.id}": await put(tenant, theirs, group),
+        f"Placement group {UNKNOWN}": await put_into_group(tenant, instance, UNKNOWN),
+        f"Placement group {foreign_group.id}": await put_into_group(tenant, instance, foreign_group),
+        f"Instance {foreign.id}": await put_into_group(tenant, foreign, group),
     }
 
-    for what, answer in answers.items():
-        assert (answer.status_code, answer.json()["message"]) == (404, f"{what} could not be found")
-    assert (await take_out(tenant, theirs)).status_code == 404
+    for noun, answer in answers.items():
+        assert (answer.status_code, answer.json()["message"]) == (404, f"{noun} could not be found")
+    assert (await remove_from_group(tenant, foreign)).status_code == 404
 
 
-async def test_both_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
+async def test_put_and_remove_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
     instance, group = await an_instance(tenant), await a_placement_group(tenant)
 
-    entered = await tenant.finished(await put(tenant, instance, group))
-    left = await tenant.finished(await take_out(tenant, instance))
+    entered = await tenant.finished(await put_into_group(tenant, instance, group))
+    removed = await tenant.finished(await remove_from_group(tenant, instance))
 
-    lines = await actions_of(tenant)
-    assert [(line.api_group, line.action_type, line.task_id) for line in lines] == [
+    entries = await actions_of(tenant)
+    assert [(entry.api_group, entry.action_type, entry.task_id) for entry in entries] == [
         ("instance", "put_into_servergroup", entered["id"]),
-        ("instance", "remove_from_servergroup", left["id"]),
+        ("instance", "remove_from_servergroup", removed["id"]),
     ]
 
 
-async def test_who_may_only_look_may_not_place(tenant: Tenant) -> None:
+async def test_a_read_only_role_cannot_change_the_group(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
     for verb in ("put_into_servergroup", "remove_from_servergroup"):
@@ -215,7 +224,7 @@ async def test_who_may_only_look_may_not_place(tenant: Tenant) -> None:
         assert (await tenant.clients[Role.USERS].post(path, json={"servergroup_id": UNKNOWN})).status_code == 403
 
 
-async def test_the_official_client_puts_in_and_takes_out(tenant: Tenant) -> None:
+async def test_the_official_client_puts_and_removes(tenant: Tenant) -> None:
     instance, group = await an_instance(tenant), await a_placement_group(tenant)
     api = tenant.sdk.cloud.instances
 

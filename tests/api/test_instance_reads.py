@@ -1,4 +1,4 @@
-"""What else is asked about an instance: connections, screen, figures, flavors, prices, limits, applications."""
+"""Other reads of an instance: interfaces, console, metrics, flavors, prices, limits, app templates."""
 
 import pytest
 
@@ -11,20 +11,20 @@ from tests.tenants import Tenant
 async def test_interfaces_show_networks_addresses_and_floating_ips(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     network, (subnet,) = await a_network(tenant)
-    inside = await a_port(tenant, subnet, instance)
-    floating = await a_floating_ip(tenant, inside)
+    port = await a_port(tenant, subnet, instance)
+    floating = await a_floating_ip(tenant, port)
 
     page = (await tenant.api.get(tenant.path("instances", instance.id, "interfaces"))).json()
 
-    shown = page["results"][1]
-    (network_subnet,) = shown["network_details"]["subnets"]
+    view = page["results"][1]
+    (network_subnet,) = view["network_details"]["subnets"]
     assert page["count"] == 2
-    assert (shown["port_id"], shown["network_id"]) == (inside.id, network.id)
-    assert shown["floatingip_details"][0]["id"] == floating.id
+    assert (view["port_id"], view["network_id"]) == (port.id, network.id)
+    assert view["floatingip_details"][0]["id"] == floating.id
     assert (network_subnet["id"], network_subnet["available_ips"], network_subnet["total_ips"]) == (subnet.id, 252, 253)
 
 
-async def test_interfaces_come_in_pages(tenant: Tenant) -> None:
+async def test_interfaces_are_listed_in_pages(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     _, (subnet,) = await a_network(tenant)
     second = await a_port(tenant, subnet, instance)
@@ -33,7 +33,7 @@ async def test_interfaces_come_in_pages(tenant: Tenant) -> None:
     page = (await tenant.api.get(path, params={"limit": 1, "offset": 1})).json()
 
     assert page["count"] == 2
-    assert [each["port_id"] for each in page["results"]] == [second.id]
+    assert [interface["port_id"] for interface in page["results"]] == [second.id]
 
 
 async def test_the_official_sdk_lists_interfaces(tenant: Tenant) -> None:
@@ -48,13 +48,13 @@ async def test_ports_and_groups_are_listed(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     (port,) = await ports_of(tenant, instance)
     group = await a_security_group(tenant, "web", port)
-    named = {"id": group.id, "name": "web"}
+    group_view = {"id": group.id, "name": "web"}
 
     by_port = (await tenant.api.get(tenant.path("instances", instance.id, "ports"))).json()
     groups = (await tenant.api.get(tenant.path("instances", instance.id, "securitygroups"))).json()
 
-    assert by_port["results"] == [{"id": port.id, "name": port.name, "security_groups": [named]}]
-    assert groups == {"count": 1, "results": [named]}
+    assert by_port["results"] == [{"id": port.id, "name": port.name, "security_groups": [group_view]}]
+    assert groups == {"count": 1, "results": [group_view]}
 
 
 async def test_a_console_is_opened_for_a_running_instance(tenant: Tenant) -> None:
@@ -81,27 +81,27 @@ async def test_a_locked_instance_has_no_console(tenant: Tenant) -> None:
     assert (await tenant.api.get(tenant.path("instances", instance.id, "get_console"))).status_code == 409
 
 
-async def test_figures_cover_the_time_asked_for(tenant: Tenant) -> None:
+async def test_metrics_cover_the_requested_period(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     path = tenant.path("instances", instance.id, "metrics")
 
     hour = (await tenant.api.post(path, json={"time_interval": 1, "time_unit": "hour"})).json()
     page = (await tenant.api.post(path, params={"limit": 5}, json={"time_interval": 2, "time_unit": "day"})).json()
-    wrong = await tenant.api.post(path, json={"time_interval": 0, "time_unit": "year"})
+    refused = await tenant.api.post(path, json={"time_interval": 0, "time_unit": "year"})
 
     assert hour["count"] == len(hour["results"]) == 12
-    assert [each["time"] for each in hour["results"]] == sorted(each["time"] for each in hour["results"])
+    assert [sample["time"] for sample in hour["results"]] == sorted(sample["time"] for sample in hour["results"])
     assert hour["results"][0]["cpu_util"] > 0
     assert (page["count"], len(page["results"])) == (576, 5)
-    assert set(wrong.json()["invalid_fields"]) == {"time_interval", "time_unit"}
+    assert set(refused.json()["invalid_fields"]) == {"time_interval", "time_unit"}
 
 
-async def test_the_official_sdk_reads_figures(tenant: Tenant) -> None:
+async def test_the_official_sdk_reads_metrics(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
-    figures = await tenant.sdk.cloud.instances.metrics.list(instance.id, time_interval=1, time_unit="hour")
+    metrics = await tenant.sdk.cloud.instances.metrics.list(instance.id, time_interval=1, time_unit="hour")
 
-    assert figures.results[0].disks is not None
+    assert metrics.results[0].disks is not None
 
 
 async def test_flavors_are_listed_with_and_without_prices(tenant: Tenant) -> None:
@@ -111,26 +111,26 @@ async def test_flavors_are_listed_with_and_without_prices(tenant: Tenant) -> Non
     linux = (await tenant.api.get(path, params={"exclude_windows": "true"})).json()["results"]
     page = (await tenant.api.get(path, params={"limit": 1, "offset": 1})).json()
 
-    prices = {each["flavor_id"]: each["price_per_hour"] for each in priced}
+    prices = {flavor["flavor_id"]: flavor["price_per_hour"] for flavor in priced}
     assert prices["g1-standard-1-2"] == 0.012
     assert "price_per_hour" not in plain[0]
-    assert not any(each["flavor_id"].startswith("bm") for each in plain)
-    assert {each["os_type"] for each in linux} == {"linux"}
+    assert not any(flavor["flavor_id"].startswith("bm") for flavor in plain)
+    assert {flavor["os_type"] for flavor in linux} == {"linux"}
     assert (page["count"], page["results"]) == (len(plain), [plain[1]])
 
 
-async def test_the_flavors_that_an_instance_could_have_fit_it(tenant: Tenant) -> None:
+async def test_available_flavors_suit_the_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
     page = (await tenant.api.get(tenant.path("instances", instance.id, "available_flavors"))).json()
 
-    names = {each["flavor_id"] for each in page["results"]}
+    names = {flavor["flavor_id"] for flavor in page["results"]}
     assert instance.flavor_id not in names
     assert "g2-standard-4-8" in names
     assert not any(name.startswith(("bm", "g1w", "g2w")) for name in names)
 
 
-async def test_the_flavors_for_volumes_fit_what_is_on_them(tenant: Tenant) -> None:
+async def test_available_flavors_suit_the_volumes(tenant: Tenant) -> None:
     body = {"volumes": [{"source": "image", "image_id": UBUNTU, "boot_index": 0}]}
 
     page = (await tenant.api.post(tenant.path("instances", "available_flavors"), json=body)).json()
@@ -139,7 +139,7 @@ async def test_the_flavors_for_volumes_fit_what_is_on_them(tenant: Tenant) -> No
         json={"volumes": [{"source": "existing-volume", "volume_id": tenant.running.cloud.new_id()}]},
     )
 
-    assert {each["os_type"] for each in page["results"]} == {"linux"}
+    assert {flavor["os_type"] for flavor in page["results"]} == {"linux"}
     assert missing.status_code == 404
 
 
@@ -161,7 +161,7 @@ async def test_a_price_is_the_sum_of_its_parts(tenant: Tenant) -> None:
     assert answer["total_price_per_month"] == pytest.approx(total)
 
 
-async def test_a_living_instance_has_a_price(tenant: Tenant) -> None:
+async def test_an_existing_instance_has_a_price(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
     answer = (await tenant.api.get(f"/cloud/v1/pricing/{tenant.here}/instances/{instance.id}")).json()
@@ -170,30 +170,30 @@ async def test_a_living_instance_has_a_price(tenant: Tenant) -> None:
     assert answer["price_per_hour"] > 0.012
 
 
-async def test_only_quotas_that_would_be_exceeded_are_told(tenant: Tenant) -> None:
+async def test_check_limits_returns_only_exceeded_quotas(tenant: Tenant) -> None:
     path = tenant.path("instances", "check_limits", version=2)
     limit = tenant.running.cloud.catalogue.quotas["vm_count"]
     await an_instance(tenant)
 
-    fine = await tenant.api.post(path, json={"flavor": "g1-standard-1-2", "interfaces": [], "volumes": []})
-    many = await tenant.api.post(path, json={"flavor": "g1-standard-1-2", "names": ["n"] * limit})
+    within = await tenant.api.post(path, json={"flavor": "g1-standard-1-2", "interfaces": [], "volumes": []})
+    beyond = await tenant.api.post(path, json={"flavor": "g1-standard-1-2", "names": ["n"] * limit})
 
-    told = many.json()
-    assert fine.json() == {}
-    assert (told["vm_count_limit"], told["vm_count_requested"], told["vm_count_usage"]) == (limit, limit, 1)
+    exceeded = beyond.json()
+    assert within.json() == {}
+    assert (exceeded["vm_count_limit"], exceeded["vm_count_requested"], exceeded["vm_count_usage"]) == (limit, limit, 1)
 
 
-async def test_applications_are_listed_and_shown(tenant: Tenant) -> None:
+async def test_app_templates_are_listed_and_shown(tenant: Tenant) -> None:
     page = (await tenant.api.get(tenant.path("apptemplates"))).json()
-    one = await tenant.api.get(tenant.path("apptemplates", page["results"][0]["id"]))
+    single = await tenant.api.get(tenant.path("apptemplates", page["results"][0]["id"]))
     missing = await tenant.api.get(tenant.path("apptemplates", "no-such"))
 
     assert page["count"] == len(page["results"]) > 0
-    assert one.json() == page["results"][0]
+    assert single.json() == page["results"][0]
     assert missing.status_code == 404
 
 
-async def test_any_name_may_be_given(tenant: Tenant) -> None:
+async def test_any_name_is_allowed(tenant: Tenant) -> None:
     names = (await tenant.api.get(tenant.path("instances", "available_names"))).json()
 
     assert (names["custom_name_allowed"], names["name_templates_limited"]) == (True, False)

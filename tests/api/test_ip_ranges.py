@@ -12,4 +12,4 @@ async def test_every_public_address_is_in_one_of_the_ranges(tenant: Tenant) -> N
     ranges = (await tenant.sdk.cloud.ip_ranges.list()).ranges
 
     for address in await addresses_of(tenant, port):
-        assert any(ip_address(address) in ip_network(each) for each in ranges)
+        assert any(ip_address(address) in ip_network(ip_range) for ip_range in ranges)

@@ -1,4 +1,4 @@
-"""Merge patch through HTTP, held against a plain dictionary: whatever the order, both must show the same."""
+"""Merge patches over HTTP have the same effect as on a dictionary, in any order."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from pileus.store.database import Tx
 from tests.builders import SYSTEM_TAGS, an_instance, now_of
 from tests.sync_app import World
 
-# Few keys, so that patches meet each other; some with blanks at their ends, one that is the system's.
+# Few keys, so that patches affect each other; one key has blanks at its ends, one is a system tag.
 KEYS = st.sampled_from(["a", "b", "c/d", " a ", "ключ", "os_type", "x" * 255])
 VALUES = st.sampled_from(["1", "2", " two words ", "=", "🌩"])
 PATCHES = st.none() | st.dictionaries(KEYS, VALUES | st.none(), max_size=5)
@@ -39,7 +39,7 @@ WRONG = st.sampled_from(
 
 
 class Patches(RuleBasedStateMachine):
-    """Clients patch one instance; `tags` and `name` are what it should have."""
+    """Patches of one instance; `tags` and `name` hold the expected state."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -50,21 +50,21 @@ class Patches(RuleBasedStateMachine):
         self.changes = 0
 
     @initialize(labels=st.dictionaries(st.sampled_from(["a", "b", "z"]), st.just("0")))
-    def make(self, labels: dict[str, str]) -> None:
-        """Begin with an instance."""
+    def add_instance(self, labels: dict[str, str]) -> None:
+        """Add the instance."""
         self.tags = dict(labels)
         self.instance = self.world.run(an_instance(self.tenant, labels=labels))
         self.path = self.tenant.path("instances", self.instance.id)
 
     def patch(self, body: Any) -> int:
-        """Send a patch; the status it is answered with."""
+        """Send a patch and return the status code."""
         answer = self.world.run(self.tenant.api.patch(self.path, json=body))
         self.changes += answer.status_code == 200
         return int(answer.status_code)
 
     @rule(patch=PATCHES)
     def change_tags(self, patch: dict[str, str | None] | None) -> None:
-        """What RFC 7386 says, in six lines; two spellings of one key are refused, as it would be chance which wins."""
+        """Apply RFC 7386 to the model. Two spellings of one key are refused, because their order is undefined."""
         ambiguous = patch is not None and len({key.strip() for key in patch}) < len(patch)
         status = self.patch({"tags": patch})
         assert status == (400 if ambiguous else 409 if self.locked else 200)
@@ -81,39 +81,39 @@ class Patches(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def rename(self, name: str) -> None:
-        """A name is replaced."""
+        """Rename the instance."""
         if self.patch({"name": name}) == 200:
             assert not self.locked
             self.name = name
 
     @rule(body=st.sampled_from([{}, {"tags": {}}, {"unknown": None}]))
     def change_nothing(self, body: dict[str, Any]) -> None:
-        """A patch may be empty."""
+        """Send a patch that changes nothing."""
         assert self.patch(body) == (409 if self.locked else 200)
 
     @rule(body=WRONG)
-    def send_nonsense(self, body: Any) -> None:
-        """Nonsense is refused, locked or not."""
+    def send_invalid_patch(self, body: Any) -> None:
+        """Send an invalid patch: it is refused even if the instance is locked."""
         assert self.patch(body) == 400
 
     @rule(name=NAMES, patch=PATCHES)
-    def send_half_nonsense(self, name: str, patch: dict[str, str | None] | None) -> None:
-        """One wrong field refuses the whole."""
+    def send_partly_invalid_patch(self, name: str, patch: dict[str, str | None] | None) -> None:
+        """Send a patch with one invalid field: the whole patch is refused."""
         assert self.patch({"name": f"{name}!", "tags": patch}) == 400
 
     @precondition(lambda self: not self.locked)
     @rule()
     def lock(self) -> None:
-        """A task takes hold of it."""
-        self._hold("a-task")
+        """Lock the instance."""
+        self._set_lock("a-task")
 
     @precondition(lambda self: self.locked)
     @rule()
-    def let_go(self) -> None:
-        """The task lets it go."""
-        self._hold(None)
+    def unlock(self) -> None:
+        """Unlock the instance."""
+        self._set_lock(None)
 
-    def _hold(self, task_id: str | None) -> None:
+    def _set_lock(self, task_id: str | None) -> None:
         async def write(tx: Tx) -> None:
             before = await instances.get(tx, self.instance.place, self.instance.id)
             await instances.save(tx, before, before.locked(task_id) if task_id else before.unlocked())
@@ -122,30 +122,30 @@ class Patches(RuleBasedStateMachine):
         self.locked = task_id is not None
 
     @invariant()
-    def the_api_shows_what_the_model_holds(self) -> None:
-        """Nothing is lost, nothing is left over, and the system's tags stand."""
-        shown = self.world.run(self.tenant.api.get(self.path)).json()
-        assert {tag["key"]: tag["value"] for tag in shown["tags"] if not tag["read_only"]} == self.tags
-        assert {tag["key"]: tag["value"] for tag in shown["tags"] if tag["read_only"]} == SYSTEM_TAGS
-        assert [tag["key"] for tag in shown["tags"]] == sorted(tag["key"] for tag in shown["tags"])
-        assert (shown["name"], shown["task_id"]) == (self.name, "a-task" if self.locked else None)
+    def the_api_shows_the_model(self) -> None:
+        """The API shows exactly the expected tags, and the system tags."""
+        view = self.world.run(self.tenant.api.get(self.path)).json()
+        assert {tag["key"]: tag["value"] for tag in view["tags"] if not tag["read_only"]} == self.tags
+        assert {tag["key"]: tag["value"] for tag in view["tags"] if tag["read_only"]} == SYSTEM_TAGS
+        assert [tag["key"] for tag in view["tags"]] == sorted(tag["key"] for tag in view["tags"])
+        assert (view["name"], view["task_id"]) == (self.name, "a-task" if self.locked else None)
 
     def teardown(self) -> None:
-        """Each accepted patch has its line in the audit log; the record is as the API has shown it."""
+        """Each accepted patch has an audit entry, and the record has the expected name."""
         tenant = self.tenant
 
-        async def lines() -> int:
+        async def count_actions() -> int:
             async with tenant.running.cloud.db.read() as tx:
-                found = await user_actions.TABLE.find(tx, "client_id = :id", id=tenant.client_id)
-            return sum(self.instance.id in str(line.resources) for line in found)
+                actions = await user_actions.TABLE.find(tx, "client_id = :id", id=tenant.client_id)
+            return sum(self.instance.id in str(action.resources) for action in actions)
 
-        assert self.world.run(lines()) == self.changes
+        assert self.world.run(count_actions()) == self.changes
         assert self.world.run(now_of(tenant, self.instance)).name == self.name
 
 
-def test_merge_patch_does_what_a_dictionary_does(world: World) -> None:
+def test_merge_patches_have_the_effect_of_dictionary_updates(world: World) -> None:
     run_state_machine_as_test(
-        lambda: Patches(world),  # type: ignore[arg-type]  # whatever makes a machine will do
+        lambda: Patches(world),  # type: ignore[arg-type]  # a factory is accepted too
         settings=settings(
             max_examples=30,
             stateful_step_count=25,

@@ -1,4 +1,4 @@
-"""Placement groups: made, listed with their members, and deleted without them."""
+"""Placement groups: created, listed with their members, and deleted without them."""
 
 import asyncio
 from typing import Any
@@ -12,25 +12,25 @@ from tests.tenants import REGION, Tenant
 NOUN = "servergroups"
 
 
-async def test_a_group_is_made_and_shows_its_members(tenant: Tenant) -> None:
-    made = (await tenant.api.post(tenant.path(NOUN), json={"name": "apart", "policy": "anti-affinity"})).json()
-    instance = await an_instance(tenant, name="member", placement_group_id=made["servergroup_id"])
+async def test_a_group_is_created_and_shows_its_members(tenant: Tenant) -> None:
+    created = (await tenant.api.post(tenant.path(NOUN), json={"name": "apart", "policy": "anti-affinity"})).json()
+    instance = await an_instance(tenant, name="member", placement_group_id=created["servergroup_id"])
 
-    view = (await tenant.api.get(tenant.path(NOUN, made["servergroup_id"]))).json()
+    view = (await tenant.api.get(tenant.path(NOUN, created["servergroup_id"]))).json()
 
-    assert made["instances"] == []
-    assert view == {**made, "instances": [{"instance_id": instance.id, "instance_name": "member"}]}
+    assert created["instances"] == []
+    assert view == {**created, "instances": [{"instance_id": instance.id, "instance_name": "member"}]}
     assert (view["policy"], view["project_id"], view["region_id"]) == ("anti-affinity", tenant.project_id, REGION)
 
 
 @pytest.mark.parametrize("body", [{"name": "x", "policy": "affinity"}, {"name": "apart", "policy": "far"}, {}])
-async def test_what_a_group_cannot_be_is_told(tenant: Tenant, body: dict[str, Any]) -> None:
+async def test_an_invalid_group_is_refused(tenant: Tenant, body: dict[str, Any]) -> None:
     answer = await tenant.api.post(tenant.path(NOUN), json=body)
 
     assert (answer.status_code, answer.json()["exception_class"]) == (400, "ValidationError")
 
 
-async def test_the_quota_is_kept(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_quota_limits_groups(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     allow(tenant, monkeypatch, servergroup_count=1)
     body = {"name": "apart", "policy": "affinity"}
 
@@ -39,7 +39,7 @@ async def test_the_quota_is_kept(tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     assert sorted(answer.status_code for answer in answers) == [200, 403, 403]
 
 
-async def test_members_outlive_their_group(tenant: Tenant) -> None:
+async def test_members_stay_when_their_group_is_deleted(tenant: Tenant) -> None:
     group = await a_placement_group(tenant)
     instance = await an_instance(tenant, placement_group_id=group.id)
 
@@ -51,13 +51,13 @@ async def test_members_outlive_their_group(tenant: Tenant) -> None:
     assert refused.status_code == 409
 
 
-async def test_the_official_sdk_speaks_to_them(tenant: Tenant, stranger: Tenant) -> None:
+async def test_the_official_sdk_creates_lists_and_deletes_groups(tenant: Tenant, stranger: Tenant) -> None:
     await a_placement_group(stranger)
     groups = tenant.sdk.cloud.placement_groups
-    where: Any = {"project_id": tenant.project_id, "region_id": REGION}
+    scope: Any = {"project_id": tenant.project_id, "region_id": REGION}
 
-    made = await groups.create(name="together", policy="affinity", **where)
-    shown = await groups.get(group_id=made.servergroup_id, **where)
+    created = await groups.create(name="together", policy="affinity", **scope)
+    view = await groups.get(group_id=created.servergroup_id, **scope)
 
-    assert (shown.name, [each.name for each in (await groups.list(**where)).results]) == ("together", ["together"])
-    await groups.delete(group_id=made.servergroup_id, **where)
+    assert (view.name, [group.name for group in (await groups.list(**scope)).results]) == ("together", ["together"])
+    await groups.delete(group_id=created.servergroup_id, **scope)

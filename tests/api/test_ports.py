@@ -1,4 +1,4 @@
-"""Ports: as what else they may speak, and their port security."""
+"""Ports: allowed address pairs and port security."""
 
 from typing import Any
 
@@ -34,21 +34,21 @@ async def private_port(tenant: Tenant, **changes: Any) -> tuple[Instance, Port]:
     return instance, await a_port(tenant, subnet, instance, **changes)
 
 
-async def now_of_port(tenant: Tenant, port: Port) -> Port:
+async def find_port(tenant: Tenant, port: Port) -> Port:
     async with tenant.running.cloud.db.read() as tx:
-        found = await ports.find(tx, port.id)
-    assert found is not None
-    return found
+        record = await ports.find(tx, port.id)
+    assert record is not None
+    return record
 
 
-async def test_pairs_take_the_place_of_those_before(tenant: Tenant) -> None:
+async def test_new_pairs_replace_the_old_ones(tenant: Tenant) -> None:
     instance, port = await private_port(tenant, allowed_address_pairs=[AddressPair("10.0.0.9", MAC)])
 
     task = await tenant.finished(
         await allow(tenant, port, {"ip_address": "10.0.0.7"}, {"ip_address": "10.1.0.0/16", "mac_address": MAC.upper()})
     )
 
-    after = await now_of_port(tenant, port)
+    after = await find_port(tenant, port)
     assert (task["task_type"], task["created_resources"]) == ("update_port_allowed_address_pairs", None)
     assert task["data"] == {"port_id": port.id}
     assert after.allowed_address_pairs == [AddressPair("10.0.0.7", port.mac_address), AddressPair("10.1.0.0/16", MAC)]
@@ -56,32 +56,32 @@ async def test_pairs_take_the_place_of_those_before(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"allowed_address_pairs": []}])
-async def test_no_pairs_take_all_away(tenant: Tenant, body: dict[str, Any]) -> None:
+async def test_an_empty_list_removes_all_pairs(tenant: Tenant, body: dict[str, Any]) -> None:
     _, port = await private_port(tenant, allowed_address_pairs=[AddressPair("10.0.0.9", MAC)])
 
     path = tenant.path("ports", port.id, "allow_address_pairs", version=2)
     await tenant.finished(await tenant.api.put(path, json=body))
 
-    assert (await now_of_port(tenant, port)).allowed_address_pairs == []
+    assert (await find_port(tenant, port)).allowed_address_pairs == []
 
 
-async def test_a_port_that_is_plugged_in_nowhere_has_pairs_too(tenant: Tenant) -> None:
+async def test_a_port_without_an_instance_can_have_pairs(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     port = await a_port(tenant, subnet)
 
     await tenant.finished(await allow(tenant, port, {"ip_address": "2001:db8::7"}))
 
-    assert (await now_of_port(tenant, port)).allowed_address_pairs == [AddressPair("2001:db8::7", port.mac_address)]
+    assert (await find_port(tenant, port)).allowed_address_pairs == [AddressPair("2001:db8::7", port.mac_address)]
 
 
-async def test_a_failure_leaves_the_pairs_before(tenant: Tenant) -> None:
+async def test_a_failed_update_restores_the_pairs(tenant: Tenant) -> None:
     pair = AddressPair("10.0.0.9", MAC)
     instance, port = await private_port(tenant, allowed_address_pairs=[pair])
     await disturb(tenant, FaultKind.FAIL, "update_port_allowed_address_pairs")
 
     task = await tenant.ended((await allow(tenant, port)).json()["tasks"][0])
 
-    after = await now_of_port(tenant, port)
+    after = await find_port(tenant, port)
     assert task["error"] == "Injected"
     assert (after.allowed_address_pairs, after.task_id) == ([pair], None)
     assert (await now_of(tenant, instance)).task_id is None
@@ -98,40 +98,42 @@ async def test_a_failure_leaves_the_pairs_before(tenant: Tenant) -> None:
         ([{"ip_address": f"10.0.0.{number}"} for number in range(11)], "allowed_address_pairs"),
     ],
 )
-async def test_wrong_pairs_are_told(tenant: Tenant, pairs: list[dict[str, Any]], field: str) -> None:
+async def test_invalid_pairs_are_refused_with_their_field(
+    tenant: Tenant, pairs: list[dict[str, Any]], field: str
+) -> None:
     _, port = await private_port(tenant)
 
     answer = await allow(tenant, port, *pairs)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
-    assert await now_of_port(tenant, port) == port
+    assert await find_port(tenant, port) == port
 
 
-async def test_ten_pairs_are_not_too_many(tenant: Tenant) -> None:
+async def test_ten_pairs_are_allowed(tenant: Tenant) -> None:
     _, port = await private_port(tenant)
 
     await tenant.finished(await allow(tenant, port, *({"ip_address": f"10.0.0.{number}"} for number in range(10))))
 
-    assert len((await now_of_port(tenant, port)).allowed_address_pairs) == 10
+    assert len((await find_port(tenant, port)).allowed_address_pairs) == 10
 
 
-async def test_a_port_in_a_public_network_has_no_pairs(tenant: Tenant) -> None:
+async def test_a_port_in_a_public_network_cannot_have_pairs(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     (port,) = await ports_of(tenant, instance)
 
     assert (await allow(tenant, port, {"ip_address": "10.0.0.7"})).status_code == 409
 
 
-async def test_port_security_off_takes_the_groups_away_and_on_brings_none(tenant: Tenant) -> None:
+async def test_disabling_port_security_removes_the_groups_for_good(tenant: Tenant) -> None:
     instance, port = await private_port(tenant)
     await a_security_group(tenant, "web", port)
 
     off = await secure(tenant, port, "disable")
-    shown = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
     on = await secure(tenant, port, "enable")
 
     assert (off.status_code, off.json()["port_id"], off.json()["port_security_enabled"]) == (200, port.id, False)
-    assert shown["security_groups"] == []
+    assert view["security_groups"] == []
     assert (on.status_code, on.json()["port_security_enabled"]) == (200, True)
     assert on.json()["network_details"]["name"] == "inside"
     assert len(on.json()["ip_assignments"]) == 1
@@ -139,7 +141,7 @@ async def test_port_security_off_takes_the_groups_away_and_on_brings_none(tenant
 
 
 @pytest.mark.parametrize(("word", "enabled"), [("enable", True), ("disable", False)])
-async def test_saying_it_twice_is_no_error(tenant: Tenant, *, word: str, enabled: bool) -> None:
+async def test_repeating_the_request_is_no_error(tenant: Tenant, *, word: str, enabled: bool) -> None:
     _, port = await private_port(tenant, port_security_enabled=enabled)
 
     for _ in range(2):
@@ -147,11 +149,11 @@ async def test_saying_it_twice_is_no_error(tenant: Tenant, *, word: str, enabled
 
 
 @pytest.mark.parametrize("where", ["port", "instance"])
-async def test_nothing_changes_while_a_task_holds_the_port_or_its_instance(tenant: Tenant, where: str) -> None:
-    held: dict[str, Any] = {"task_id": UNKNOWN}
-    instance = await an_instance(tenant, **(held if where == "instance" else {}))
+async def test_a_locked_port_or_instance_is_a_conflict(tenant: Tenant, where: str) -> None:
+    locked: dict[str, Any] = {"task_id": UNKNOWN}
+    instance = await an_instance(tenant, **(locked if where == "instance" else {}))
     _, (subnet,) = await a_network(tenant)
-    port = await a_port(tenant, subnet, instance, **(held if where == "port" else {}))
+    port = await a_port(tenant, subnet, instance, **(locked if where == "port" else {}))
 
     for answer in (
         await allow(tenant, port),
@@ -159,10 +161,10 @@ async def test_nothing_changes_while_a_task_holds_the_port_or_its_instance(tenan
         await secure(tenant, port, "disable"),
     ):
         assert answer.status_code == 409
-    assert await now_of_port(tenant, port) == port
+    assert await find_port(tenant, port) == port
 
 
-async def test_ports_of_others_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
+async def test_ports_of_other_tenants_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
     _, theirs = await private_port(stranger)
 
     for port_id in (theirs.id, UNKNOWN):
@@ -172,7 +174,7 @@ async def test_ports_of_others_are_not_found(tenant: Tenant, stranger: Tenant) -
             await secure(tenant, port_id, "disable"),
         ):
             assert (answer.status_code, answer.json()["message"]) == (404, f"Port {port_id} could not be found")
-    assert await now_of_port(stranger, theirs) == theirs
+    assert await find_port(stranger, theirs) == theirs
 
 
 async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
@@ -182,15 +184,15 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     await secure(tenant, port, "disable")
     await secure(tenant, port, "enable")
 
-    lines = await actions_of(tenant)
-    assert [(line.api_group, line.action_type, line.task_id) for line in lines] == [
+    entries = await actions_of(tenant)
+    assert [(entry.api_group, entry.action_type, entry.task_id) for entry in entries] == [
         ("port", "update", task["id"]),
         ("port", "disable_portsecurity", None),
         ("port", "enable_portsecurity", None),
     ]
 
 
-async def test_who_may_only_look_may_not_change(tenant: Tenant) -> None:
+async def test_read_only_callers_cannot_change_ports(tenant: Tenant) -> None:
     client = tenant.clients[Role.USERS]
 
     pairs = tenant.path("ports", UNKNOWN, "allow_address_pairs", version=2)
@@ -200,7 +202,7 @@ async def test_who_may_only_look_may_not_change(tenant: Tenant) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-async def test_the_official_client_turns_port_security_off_and_on(tenant: Tenant) -> None:
+async def test_the_official_client_disables_and_enables_port_security(tenant: Tenant) -> None:
     _, port = await private_port(tenant)
     api = tenant.sdk.cloud.instances
 

@@ -1,4 +1,4 @@
-"""Deleting a project: everything in it goes with it, nobody else's does, and what fails is told."""
+"""Deletion of projects with everything in them."""
 
 import asyncio
 from dataclasses import replace
@@ -10,8 +10,8 @@ from pileus.domain.storage.volumes import Snapshot
 from pileus.store import faults, project_contents
 from pileus.store.compute import images
 from pileus.store.storage import snapshots, volumes
-from pileus.tasks.account.delete_project import STEPS
-from tests.api.test_projects import ALL, deleted, made, names, refusal
+from pileus.tasks.operations import OPERATIONS
+from tests.api.test_projects import ALL, create, delete_project, error_of, list_names
 from tests.builders import (
     a_ddos_profile,
     a_floating_ip,
@@ -31,22 +31,22 @@ from tests.storage import a_lifecycle_policy
 from tests.tenants import REGION, Tenant
 
 
-async def another(tenant: Tenant, name: str = "second") -> Tenant:
-    """The same tenant at work in a new project."""
-    project = await made(tenant, name)
+async def new_project(tenant: Tenant, name: str = "second") -> Tenant:
+    """Create a project; return the tenant with that project."""
+    project = await create(tenant, name)
     return replace(tenant, project_id=project["id"])
 
 
-async def rows(tenant: Tenant, table: str) -> int:
-    """How many rows of a table are the project's."""
+async def count_rows(tenant: Tenant, table: str) -> int:
+    """Return the number of the project's rows in a table."""
     async with tenant.running.cloud.db.read() as tx:
         row = await tx.one(f"SELECT count(*) FROM {table} WHERE project_id = :id", id=tenant.project_id)
     assert row is not None
     return int(row[0])
 
 
-async def furnished(tenant: Tenant) -> None:
-    """Let a project have something of everything."""
+async def fill_project(tenant: Tenant) -> None:
+    """Create one resource of each kind in the project."""
     _, (subnet,) = await a_network(tenant)
     await a_router(tenant, subnet)
     instance = await an_instance(tenant, labels={"env": "prod"})
@@ -65,31 +65,33 @@ async def furnished(tenant: Tenant) -> None:
     await driver_of(tenant.running).ensure_snapshot(snapshot.id, volume_id)
 
 
-PROJECTS_OWN = sorted(table for table, which in project_contents.REMOVED.items() if which == project_contents.OWN)
+PROJECTS_OWN = sorted(
+    table for table, which in project_contents.DELETION_ORDER.items() if which == project_contents.OWN
+)
 
 
-async def test_deleting_takes_everything_with_it(tenant: Tenant) -> None:
-    second = await another(tenant)
-    await furnished(tenant)
+async def test_deletion_removes_everything_in_the_project(tenant: Tenant) -> None:
+    second = await new_project(tenant)
+    await fill_project(tenant)
     driver = driver_of(tenant.running)
     before = driver.counts(), driver.snapshots()
-    kept = {table: await rows(tenant, table) for table in PROJECTS_OWN}
-    await furnished(second)
-    assert [table for table in PROJECTS_OWN if not await rows(second, table)] == []
+    kept = {table: await count_rows(tenant, table) for table in PROJECTS_OWN}
+    await fill_project(second)
+    assert [table for table in PROJECTS_OWN if not await count_rows(second, table)] == []
 
-    task = await tenant.finished(await deleted(tenant, second.project_id))
+    task = await tenant.finished(await delete_project(tenant, second.project_id))
 
     assert (task["task_type"], task["project_id"], task["region_id"]) == ("delete_project", second.project_id, None)
     assert (task["data"], task["created_resources"]) == ({"project_id": second.project_id}, None)
-    assert {table: await rows(second, table) for table in PROJECTS_OWN} == dict.fromkeys(PROJECTS_OWN, 0)
-    assert {table: await rows(tenant, table) for table in PROJECTS_OWN} == kept
+    assert {table: await count_rows(second, table) for table in PROJECTS_OWN} == dict.fromkeys(PROJECTS_OWN, 0)
+    assert {table: await count_rows(tenant, table) for table in PROJECTS_OWN} == kept
     assert (driver.counts(), driver.snapshots()) == before
     assert (await tenant.api.get(f"{ALL}/{second.project_id}")).status_code == 404
-    assert await names(tenant) == ["default"]
+    assert await list_names(tenant) == ["default"]
 
 
-async def test_no_address_stays_protected(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    second, freed = await another(tenant), []
+async def test_no_address_keeps_its_ddos_profile(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    second, freed = await new_project(tenant), []
     (port,) = await ports_of(second, await an_instance(second))
     (address,) = await addresses_of(second, port)
     await a_ddos_profile(second, address)
@@ -98,89 +100,89 @@ async def test_no_address_stays_protected(tenant: Tenant, monkeypatch: pytest.Mo
         freed.append((region_id, ip_address))
 
     monkeypatch.setattr(driver_of(tenant.running), "ensure_unprotected", freeing)
-    await tenant.finished(await deleted(tenant, second.project_id))
+    await tenant.finished(await delete_project(tenant, second.project_id))
 
     assert freed == [(REGION, address)]
 
 
-async def test_no_address_stays_taken(tenant: Tenant) -> None:
+async def test_no_address_stays_allocated(tenant: Tenant) -> None:
     async def taken() -> int:
         async with tenant.running.cloud.db.read() as tx:
             row = await tx.one("SELECT count(*) FROM addresses")
         return int(row[0]) if row else 0
 
-    second, before = await another(tenant), await taken()
-    await furnished(second)
+    second, before = await new_project(tenant), await taken()
+    await fill_project(second)
 
-    await tenant.finished(await deleted(tenant, second.project_id))
+    await tenant.finished(await delete_project(tenant, second.project_id))
 
     assert await taken() == before
 
 
-async def test_a_deleted_project_is_listed_if_asked_for_and_its_name_is_free(tenant: Tenant) -> None:
-    project = await made(tenant, "second")
-    await tenant.finished(await deleted(tenant, project["id"]))
+async def test_a_deleted_project_is_listed_on_request_and_its_name_is_free(tenant: Tenant) -> None:
+    project = await create(tenant, "second")
+    await tenant.finished(await delete_project(tenant, project["id"]))
 
     (gone, _) = (await tenant.api.get(ALL, params={"include_deleted": "true", "order_by": "name.desc"})).json()[
         "results"
     ]
-    again = await made(tenant, "second")
+    again = await create(tenant, "second")
 
     assert (gone["id"], gone["state"], gone["task_id"]) == (project["id"], "DELETED", None)
     assert gone["deleted_at"] > gone["created_at"]
     assert again["id"] != project["id"]
-    assert await names(tenant, include_deleted=True, name="second") == ["second", "second"]
-    assert (await deleted(tenant, project["id"])).status_code == 404
+    assert await list_names(tenant, include_deleted=True, name="second") == ["second", "second"]
+    assert (await delete_project(tenant, project["id"])).status_code == 404
 
 
-async def test_the_default_project_stays(tenant: Tenant) -> None:
-    answer = await deleted(tenant, tenant.project_id)
+async def test_the_default_project_cannot_be_deleted(tenant: Tenant) -> None:
+    answer = await delete_project(tenant, tenant.project_id)
 
-    assert refusal(answer) == (409, "ConflictError")
+    assert error_of(answer) == (409, "ConflictError")
     assert "default" in answer.json()["message"]
-    assert await names(tenant) == ["default"]
+    assert await list_names(tenant) == ["default"]
 
 
-async def test_a_project_in_which_a_task_works_stays(tenant: Tenant) -> None:
-    second = await another(tenant)
+async def test_a_project_with_a_running_task_cannot_be_deleted(tenant: Tenant) -> None:
+    second = await new_project(tenant)
     instance = await an_instance(second)
     await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": "stop_vm"})
     action = await tenant.api.post(second.path("instances", instance.id, "action", version=2), json={"action": "stop"})
 
-    refused = await deleted(tenant, second.project_id)
+    refused = await delete_project(tenant, second.project_id)
     await tenant.api.delete("/_pileus/faults")
     await tenant.finished(action)
-    taken = await deleted(tenant, second.project_id)
+    taken = await delete_project(tenant, second.project_id)
 
-    assert refusal(refused) == (409, "ConflictError")
+    assert error_of(refused) == (409, "ConflictError")
     assert (await tenant.finished(taken))["task_type"] == "delete_project"
 
 
-async def held(tenant: Tenant) -> tuple[Tenant, str]:
-    """A project whose deletion has begun and is held up, and the task's id."""
-    second = await another(tenant)
-    await furnished(second)
+async def hold_deletion(tenant: Tenant) -> tuple[Tenant, str]:
+    """Start the deletion of a project and hold it; return the tenant and the id of the task."""
+    second = await new_project(tenant)
+    await fill_project(second)
     await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": "delete_project"})
-    return second, (await deleted(tenant, second.project_id)).json()["tasks"][0]
+    return second, (await delete_project(tenant, second.project_id)).json()["tasks"][0]
 
 
-async def test_nothing_in_a_project_on_its_way_out_can_be_changed(tenant: Tenant) -> None:
-    second, task_id = await held(tenant)
+async def test_nothing_in_a_project_in_deletion_can_be_changed(tenant: Tenant) -> None:
+    second, task_id = await hold_deletion(tenant)
     (instance,) = (await contents_of(second, "instances"))[:1]
 
-    shown = (await tenant.api.get(f"{ALL}/{second.project_id}")).json()
+    view = (await tenant.api.get(f"{ALL}/{second.project_id}")).json()
     whole = (await tenant.api.get(second.path("instances", instance))).json()
     refused = [
         await tenant.api.patch(second.path("instances", instance), json={"name": "other"}),
         await tenant.api.post(second.path("instances", instance, "action", version=2), json={"action": "stop"}),
         await tenant.api.patch(f"{ALL}/{second.project_id}", json={"name": "other"}),
         await tenant.api.post(f"/cloud/v1/ssh_keys/{second.project_id}", json={"name": "late"}),
-        await deleted(tenant, second.project_id),
+        await delete_project(tenant, second.project_id),
     ]
 
-    assert (shown["state"], shown["task_id"]) == ("DELETING", task_id)
+    assert (view["state"], view["task_id"]) == ("DELETING", task_id)
     assert (whole["task_id"], whole["task_state"]) == (task_id, "deleting")
-    assert [refusal(answer) for answer in refused] == [(409, "ConflictError")] * 5
+    assert [error_of(answer) for answer in refused] == [(409, "ConflictError")] * 5
     assert (await tenant.api.get(f"/cloud/v1/ssh_keys/{second.project_id}")).json()["results"][0]["state"] == "DELETING"
     await tenant.running.cloud.db.write(faults.clear)
     assert (await tenant.ended(task_id))["state"] == "FINISHED"
@@ -188,42 +190,42 @@ async def test_nothing_in_a_project_on_its_way_out_can_be_changed(tenant: Tenant
 
 async def contents_of(tenant: Tenant, table: str) -> list[str]:
     async with tenant.running.cloud.db.read() as tx:
-        return await project_contents.ids(tx, table, tenant.project_id)
+        return await project_contents.list_ids(tx, table, tenant.project_id)
 
 
-@pytest.mark.parametrize("step", [step.name for step in STEPS])
-async def test_a_deletion_that_fails_leaves_the_project_usable_and_can_be_repeated(tenant: Tenant, step: str) -> None:
-    second = await another(tenant)
+@pytest.mark.parametrize("step", [step.name for step in OPERATIONS["delete_project"].steps])
+async def test_a_failed_deletion_leaves_the_project_usable_and_can_be_repeated(tenant: Tenant, step: str) -> None:
+    second = await new_project(tenant)
     instance = await an_instance(second)
     fault = {"kind": "fail", "task_type": "delete_project", "step": step, "message": "No power", "times": 1}
     await tenant.api.post("/_pileus/faults", json=fault)
 
-    failed = await tenant.ended((await deleted(tenant, second.project_id)).json()["tasks"][0])
-    shown = (await tenant.api.get(f"{ALL}/{second.project_id}")).json()
+    failed = await tenant.ended((await delete_project(tenant, second.project_id)).json()["tasks"][0])
+    view = (await tenant.api.get(f"{ALL}/{second.project_id}")).json()
     left = await now_of(second, instance)
-    again = await deleted(tenant, second.project_id)
+    again = await delete_project(tenant, second.project_id)
 
     assert (failed["state"], failed["error"], failed["created_resources"]) == ("ERROR", "No power", None)
-    assert (shown["state"], shown["task_id"], shown["deleted_at"]) == ("ACTIVE", None, None)
+    assert (view["state"], view["task_id"], view["deleted_at"]) == ("ACTIVE", None, None)
     assert (left.task_id, left.task_state) == (None, None)
     assert left.status == ("ACTIVE" if step == "remove servers" else "ERROR")
     assert (await tenant.finished(again))["state"] == "FINISHED"
     assert await contents_of(second, "instances") == []
 
 
-async def test_a_volume_that_could_not_be_destroyed_shows_that_it_is_in_error(
+async def test_a_volume_that_could_not_be_destroyed_is_in_status_error(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    second = await another(tenant)
+    second = await new_project(tenant)
     await an_instance(second)
 
     async def stuck(volume_id: str) -> None:
         raise OSError(volume_id)
 
     monkeypatch.setattr(driver_of(tenant.running), "ensure_no_volume", stuck)
-    monkeypatch.setattr("pileus.tasks.engine.TRIES", 1)
+    monkeypatch.setattr("pileus.tasks.engine.MAX_ATTEMPTS", 1)
 
-    failed = await tenant.ended((await deleted(tenant, second.project_id)).json()["tasks"][0])
+    failed = await tenant.ended((await delete_project(tenant, second.project_id)).json()["tasks"][0])
 
     async with tenant.running.cloud.db.read() as tx:
         (volume,) = await volumes.TABLE.find(tx, "project_id = :id", id=second.project_id)
@@ -231,8 +233,8 @@ async def test_a_volume_that_could_not_be_destroyed_shows_that_it_is_in_error(
     assert (volume.status, volume.task_id) == ("error_deleting", None)
 
 
-async def test_what_came_into_the_project_meanwhile_is_not_lost_sight_of(tenant: Tenant) -> None:
-    second, task_id = await held(tenant)
+async def test_resources_created_during_the_deletion_are_not_lost(tenant: Tenant) -> None:
+    second, task_id = await hold_deletion(tenant)
     late = await an_instance(second, name="late")
 
     await tenant.running.cloud.db.write(faults.clear)
@@ -245,12 +247,12 @@ async def test_what_came_into_the_project_meanwhile_is_not_lost_sight_of(tenant:
     assert (await tenant.api.get(second.path("instances", late.id))).status_code == 200
 
 
-async def test_of_many_who_delete_a_project_at_once_one_does(tenant: Tenant) -> None:
-    second = await another(tenant)
+async def test_of_concurrent_deletions_one_succeeds(tenant: Tenant) -> None:
+    second = await new_project(tenant)
     await an_instance(second)
     await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": "delete_project"})
 
-    answers = await asyncio.gather(*(deleted(tenant, second.project_id) for _ in range(8)))
+    answers = await asyncio.gather(*(delete_project(tenant, second.project_id) for _ in range(8)))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
     await tenant.running.cloud.db.write(faults.clear)
@@ -258,8 +260,8 @@ async def test_of_many_who_delete_a_project_at_once_one_does(tenant: Tenant) -> 
     await tenant.finished(done)
 
 
-async def test_every_table_of_a_projects_things_is_emptied_and_locked(tenant: Tenant) -> None:
-    """A new kind of thing has to be written into `contents` before this passes."""
+async def test_every_table_of_project_resources_is_locked_and_emptied(tenant: Tenant) -> None:
+    """A new table of project resources must be added to `project_contents`."""
     async with tenant.running.cloud.db.read() as tx:
         columns = await tx.all(
             COLUMNS["sqlite" if tenant.running.cloud.db.__class__.__name__ == "Sqlite" else "postgres"]
@@ -271,7 +273,7 @@ async def test_every_table_of_a_projects_things_is_emptied_and_locked(tenant: Te
         "usage_records",
     }
 
-    assert owned_by_projects - set(project_contents.REMOVED) == set()
+    assert owned_by_projects - set(project_contents.DELETION_ORDER) == set()
     assert (owned_by_projects & held_by_tasks) - set(project_contents.LOCKABLE) == set()
 
 

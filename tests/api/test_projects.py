@@ -1,4 +1,4 @@
-"""Projects: made, found, renamed, and deleted."""
+"""Create, list, rename and delete projects."""
 
 import asyncio
 from datetime import datetime
@@ -16,26 +16,26 @@ ALL = "/cloud/v1/projects"
 NAME_RULE = "String should match pattern '^[a-zA-Z0-9][a-zA-Z 0-9._\\-]{1,61}[a-zA-Z0-9._]$'"
 
 
-async def made(tenant: Tenant, name: str, **more: Any) -> dict[str, Any]:
-    """A project, made over HTTP."""
+async def create(tenant: Tenant, name: str, **more: Any) -> dict[str, Any]:
+    """Create a project over HTTP."""
     answer = await tenant.api.post(ALL, json={"name": name, **more})
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
-async def names(tenant: Tenant, **parameters: Any) -> list[str]:
-    """The names that the list shows; its count must say the same."""
+async def list_names(tenant: Tenant, **parameters: Any) -> list[str]:
+    """Return the listed names, and check the count."""
     answer = (await tenant.api.get(ALL, params=parameters)).json()
     assert answer["count"] == len(answer["results"])
     return [project["name"] for project in answer["results"]]
 
 
-def refusal(answer: httpx.Response) -> tuple[int, str]:
+def error_of(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["exception_class"]
 
 
-async def test_a_project_is_made_and_shown_whole(tenant: Tenant) -> None:
-    project = await made(tenant, "staging", description="For rehearsals")
+async def test_a_project_is_created_and_returned_with_all_fields(tenant: Tenant) -> None:
+    project = await create(tenant, "staging", description="For rehearsals")
 
     assert project == (await tenant.api.get(f"{ALL}/{project['id']}")).json()
     assert project["created_at"].count(".") == 1
@@ -63,40 +63,40 @@ async def test_a_project_is_made_and_shown_whole(tenant: Tenant) -> None:
         ({"name": "abc", "description": "d" * 256}, {"description": ["String should have at most 255 characters"]}),
     ],
 )
-async def test_a_wrong_project_is_told_why(tenant: Tenant, body: Any, complaints: dict[str, list[str]]) -> None:
+async def test_an_invalid_project_names_the_field(tenant: Tenant, body: Any, complaints: dict[str, list[str]]) -> None:
     answer = await tenant.api.post(ALL, json=body)
 
     assert (answer.status_code, answer.json()["invalid_fields"]) == (400, complaints)
 
 
-async def test_a_name_is_one_projects_only_but_another_tenant_may_have_it(tenant: Tenant, stranger: Tenant) -> None:
-    await made(tenant, "staging")
+async def test_a_name_is_unique_within_a_tenant(tenant: Tenant, stranger: Tenant) -> None:
+    await create(tenant, "staging")
 
-    assert refusal(await tenant.api.post(ALL, json={"name": "staging"})) == (409, "ConflictError")
-    assert (await made(stranger, "staging"))["client_id"] == stranger.client_id
+    assert error_of(await tenant.api.post(ALL, json={"name": "staging"})) == (409, "ConflictError")
+    assert (await create(stranger, "staging"))["client_id"] == stranger.client_id
 
 
-async def test_of_many_who_want_a_name_at_once_one_has_it(tenant: Tenant) -> None:
+async def test_of_concurrent_creations_with_one_name_one_succeeds(tenant: Tenant) -> None:
     answers = await asyncio.gather(*(tenant.api.post(ALL, json={"name": "wanted"}) for _ in range(12)))
 
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 11
-    assert await names(tenant, name="wanted") == ["wanted"]
+    assert await list_names(tenant, name="wanted") == ["wanted"]
 
 
-async def test_the_quota_of_projects_holds(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_quota_of_projects_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(tenant.running.cloud.catalogue.quotas, "project_count", 2)
-    await made(tenant, "second")
+    await create(tenant, "second")
 
     answer = await tenant.api.post(ALL, json={"name": "third"})
 
-    assert refusal(answer) == (403, "QuotaLimitExceed")
+    assert error_of(answer) == (403, "QuotaLimitExceed")
     assert answer.json()["info"] == {
         "attribute": "project_count", "current_usage": 2, "requested_usage": 3, "limit": 2
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("parameters", "found"),
+    ("parameters", "expected"),
     [
         ({}, ["Zulu", "beta", "alpha", "default"]),
         ({"order_by": "created_at.desc"}, ["Zulu", "beta", "alpha", "default"]),
@@ -108,16 +108,16 @@ async def test_the_quota_of_projects_holds(tenant: Tenant, monkeypatch: pytest.M
         ({"name": ""}, []),
     ],
 )
-async def test_a_list_is_narrowed_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[str]) -> None:
+async def test_a_list_is_filtered_and_ordered(tenant: Tenant, parameters: dict[str, Any], expected: list[str]) -> None:
     for name in ("alpha", "beta", "Zulu"):
-        await made(tenant, name)
+        await create(tenant, name)
 
-    assert await names(tenant, **parameters) == found
+    assert await list_names(tenant, **parameters) == expected
 
 
-async def test_a_page_is_a_part_and_the_count_is_the_whole(tenant: Tenant) -> None:
+async def test_a_page_is_a_part_and_count_is_the_total(tenant: Tenant) -> None:
     for name in ("alpha", "beta", "gamma"):
-        await made(tenant, name)
+        await create(tenant, name)
 
     page = (await tenant.api.get(ALL, params={"limit": 2, "offset": 1, "order_by": "name.asc"})).json()
 
@@ -128,7 +128,7 @@ async def test_a_page_is_a_part_and_the_count_is_the_whole(tenant: Tenant) -> No
     ("name", "value"),
     [("limit", "0"), ("limit", "1001"), ("offset", "-1"), ("order_by", "id"), ("include_deleted", "x")],
 )
-async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
+async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
     answer = await tenant.api.get(ALL, params={name: value})
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [name])
@@ -146,33 +146,33 @@ async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str)
         ({"surprise": 1}, {}),
     ],
 )
-async def test_what_is_not_named_stays(tenant: Tenant, patch: dict[str, Any], changed: dict[str, Any]) -> None:
-    project = await made(tenant, "staging", description="old")
+async def test_absent_fields_do_not_change(tenant: Tenant, patch: dict[str, Any], changed: dict[str, Any]) -> None:
+    project = await create(tenant, "staging", description="old")
 
     answer = await tenant.api.patch(f"{ALL}/{project['id']}", json=patch)
 
     assert answer.json() == {**project, **changed} == (await tenant.api.get(f"{ALL}/{project['id']}")).json()
 
 
-async def test_a_taken_name_cannot_be_given(tenant: Tenant) -> None:
-    project = await made(tenant, "staging")
+async def test_a_rename_to_a_taken_name_is_409(tenant: Tenant) -> None:
+    project = await create(tenant, "staging")
 
     answer = await tenant.api.patch(f"{ALL}/{project['id']}", json={"name": "default"})
 
-    assert refusal(answer) == (409, "ConflictError")
-    assert await names(tenant, name="staging") == ["staging"]
+    assert error_of(answer) == (409, "ConflictError")
+    assert await list_names(tenant, name="staging") == ["staging"]
 
 
-async def test_a_strangers_project_is_as_one_that_never_was(tenant: Tenant, stranger: Tenant) -> None:
+async def test_another_tenants_project_is_404(tenant: Tenant, stranger: Tenant) -> None:
     for number in (tenant.project_id, 987654321, 10**30):
         for verb, body in (("GET", None), ("PATCH", {"name": "mine"}), ("DELETE", None)):
             answer = await stranger.api.request(verb, f"{ALL}/{number}", json=body)
             assert (answer.status_code, answer.json()["message"]) == (404, f"Project {number} could not be found")
-    assert await names(stranger) == ["default"]
+    assert await list_names(stranger) == ["default"]
 
 
 @pytest.mark.parametrize("role", [Role.USERS, Role.ENGINEERS])
-async def test_projects_are_an_administrators_to_change(tenant: Tenant, role: Role) -> None:
+async def test_only_administrators_change_projects(tenant: Tenant, role: Role) -> None:
     client = tenant.clients[role]
 
     answers = [
@@ -185,21 +185,21 @@ async def test_projects_are_an_administrators_to_change(tenant: Tenant, role: Ro
     assert (await client.get(ALL)).json()["count"] == 1
 
 
-async def deleted(tenant: Tenant, project_id: int) -> httpx.Response:
+async def delete_project(tenant: Tenant, project_id: int) -> httpx.Response:
     return await tenant.api.delete(f"{ALL}/{project_id}")
 
 
 async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
-    project = await made(tenant, "second")
+    project = await create(tenant, "second")
     await tenant.api.patch(f"{ALL}/{project['id']}", json={"description": "new"})
     await tenant.api.post(ALL, json={"name": "second"})
-    task = await tenant.finished(await deleted(tenant, project["id"]))
+    task = await tenant.finished(await delete_project(tenant, project["id"]))
 
     async with tenant.running.cloud.db.read() as tx:
         lines = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
 
-    told = [(line.api_group, line.action_type, line.project_id, line.region_id, line.task_id) for line in lines]
-    assert told == [
+    entries = [(line.api_group, line.action_type, line.project_id, line.region_id, line.task_id) for line in lines]
+    assert entries == [
         ("project", "create", project["id"], None, None),
         ("project", "update", project["id"], None, None),
         ("project", "delete", project["id"], None, task["id"]),
@@ -209,7 +209,7 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     assert lines[1].action_data == {"description": "new"}
 
 
-async def test_the_official_client_does_it_all(tenant: Tenant, stranger: Tenant) -> None:
+async def test_the_official_client_uses_all_endpoints(tenant: Tenant, stranger: Tenant) -> None:
     projects = tenant.sdk.cloud.projects
 
     created = await projects.create(name="second", description="For rehearsals")

@@ -1,4 +1,4 @@
-"""Quotas: shown as they are kept, asked for, granted, and warned about."""
+"""Quotas: usage, limits, limit requests and notifications."""
 
 import asyncio
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pileus.domain.account.quota_checks import QUOTAS
-from pileus.domain.account.quotas import GLOBAL
+from pileus.domain.account.quotas import GLOBAL_QUOTAS
 from tests.builders import a_floating_ip, a_network, a_placement_group, a_security_group, an_instance
 from tests.storage import a_volume, allow
 from tests.tenants import REGION, Tenant
@@ -14,19 +14,19 @@ from tests.tenants import REGION, Tenant
 REQUESTS = "/cloud/v2/limits_request"
 
 
-async def regional(tenant: Tenant) -> dict[str, int]:
+async def regional_quotas(tenant: Tenant) -> dict[str, int]:
     return dict((await tenant.api.get(f"/cloud/v2/regional_quotas/{tenant.client_id}/{REGION}")).json())
 
 
-async def asked(tenant: Tenant, limits: dict[str, Any], why: str = "we grow") -> int:
-    """A request for other limits; its number."""
+async def request_limits(tenant: Tenant, limits: dict[str, Any], why: str = "we grow") -> int:
+    """Request other limits; return the id of the request."""
     answer = await tenant.api.post(REQUESTS, json={"description": why, "requested_limits": limits})
     assert (answer.status_code, answer.content) == (201, b"")
     return int((await tenant.api.get(REQUESTS)).json()["results"][0]["id"])
 
 
-async def test_usage_is_what_there_is(tenant: Tenant) -> None:
-    before = await regional(tenant)
+async def test_usage_counts_the_existing_resources(tenant: Tenant) -> None:
+    before = await regional_quotas(tenant)
     await an_instance(tenant)
     await a_volume(tenant, size=7)
     await a_network(tenant)
@@ -34,7 +34,7 @@ async def test_usage_is_what_there_is(tenant: Tenant) -> None:
     await a_security_group(tenant)
     await a_placement_group(tenant)
 
-    after = await regional(tenant)
+    after = await regional_quotas(tenant)
 
     grown = {name: after[name] - before[name] for name in after if after[name] != before[name]}
     assert grown == {
@@ -44,10 +44,10 @@ async def test_usage_is_what_there_is(tenant: Tenant) -> None:
         "servergroup_count_usage": 1,
     }  # fmt: skip
     assert grown["volume_size_usage"] > 7
-    assert {name.removesuffix("_usage") for name in after if name.endswith("_usage")} == QUOTAS - GLOBAL
+    assert {name.removesuffix("_usage") for name in after if name.endswith("_usage")} == QUOTAS - GLOBAL_QUOTAS
 
 
-async def test_all_quotas_together_are_those_of_each_region(tenant: Tenant, stranger: Tenant) -> None:
+async def test_client_quotas_contain_those_of_each_region(tenant: Tenant, stranger: Tenant) -> None:
     every = await tenant.sdk.cloud.quotas.get_all()
     globally = await tenant.sdk.cloud.quotas.get_global(client_id=tenant.client_id)
     here = await tenant.sdk.cloud.quotas.get_by_region(client_id=tenant.client_id, region_id=REGION)
@@ -61,7 +61,7 @@ async def test_all_quotas_together_are_those_of_each_region(tenant: Tenant, stra
         assert (await tenant.api.get(f"/cloud/v2/{path}")).status_code == 404
 
 
-async def test_a_granted_request_lets_a_tenant_have_more(
+async def test_a_granted_request_raises_the_limits(
     tenant: Tenant, stranger: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allow(tenant, monkeypatch, router_count=1, keypair_count=0)
@@ -70,7 +70,7 @@ async def test_a_granted_request_lets_a_tenant_have_more(
         "regional_limits": [{"region_id": REGION, "router_count_limit": 3}],
     }
 
-    number = await asked(tenant, limits)
+    number = await request_limits(tenant, limits)
     (request,) = (await tenant.api.get(REQUESTS)).json()["results"]
     assert (request["status"], request["requested_limits"]) == ("in progress", limits)
     assert (await tenant.api.get(f"{REQUESTS}/{number}")).json() == request
@@ -79,21 +79,21 @@ async def test_a_granted_request_lets_a_tenant_have_more(
 
     assert granted.json()["status"] == "done"
     assert (await tenant.api.put(f"/_pileus/limit_requests/{number}", json={"status": "done"})).status_code == 409
-    assert (await regional(tenant))["router_count_limit"] == 3
-    assert (await regional(stranger))["router_count_limit"] == 1
+    assert (await regional_quotas(tenant))["router_count_limit"] == 3
+    assert (await regional_quotas(stranger))["router_count_limit"] == 1
     answers = await asyncio.gather(*(tenant.api.post(tenant.path("routers"), json={"name": "one"}) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [200] * 3 + [403] * 2
     key = {"name": "laptop"}
     assert (await tenant.api.post(f"/cloud/v1/ssh_keys/{tenant.project_id}", json=key)).status_code == 201
 
 
-async def test_a_request_is_narrowed_down_and_forgotten(tenant: Tenant) -> None:
-    one = await asked(tenant, {"global_limits": {"project_count_limit": 9}})
-    two = await asked(tenant, {}, "another")
+async def test_limit_requests_are_filtered_and_deleted(tenant: Tenant) -> None:
+    one = await request_limits(tenant, {"global_limits": {"project_count_limit": 9}})
+    two = await request_limits(tenant, {}, "another")
     await tenant.api.put(f"/_pileus/limit_requests/{one}", json={"status": "rejected"})
 
     async def numbers(**query: Any) -> list[int]:
-        return [each["id"] for each in (await tenant.api.get(REQUESTS, params=query)).json()["results"]]
+        return [item["id"] for item in (await tenant.api.get(REQUESTS, params=query)).json()["results"]]
 
     assert await numbers() == [two, one]
     assert (await numbers(status=["rejected"]), await numbers(request_ids=[two])) == ([one], [two])
@@ -103,7 +103,7 @@ async def test_a_request_is_narrowed_down_and_forgotten(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "told"),
+    ("limits", "expected"),
     [
         ({"global_limits": {"vm_count_limit": 3}}, "vm_count_limit"),
         ({"regional_limits": [{"region_id": REGION, "moon_count_limit": 3}]}, "moon_count_limit"),
@@ -112,13 +112,13 @@ async def test_a_request_is_narrowed_down_and_forgotten(tenant: Tenant) -> None:
         ({"regional_limits": [{"region_id": REGION, "vm_count_limit": "many"}]}, "regional_limits"),
     ],
 )
-async def test_what_cannot_be_asked_for_is_told(tenant: Tenant, limits: dict[str, Any], told: str) -> None:
+async def test_an_invalid_limit_request_is_400(tenant: Tenant, limits: dict[str, Any], expected: str) -> None:
     answer = await tenant.api.post(REQUESTS, json={"description": "why", "requested_limits": limits})
 
-    assert (answer.status_code in {400, 404}, told in answer.text) == (True, True), answer.text
+    assert (answer.status_code in {400, 404}, expected in answer.text) == (True, True), answer.text
 
 
-async def test_an_operator_sets_limits_outright(tenant: Tenant) -> None:
+async def test_an_operator_sets_limits_directly(tenant: Tenant) -> None:
     await tenant.api.put(f"/_pileus/quotas/{REGION}", json={"network_count_limit": 0})
 
     refused = await tenant.api.post(tenant.path("networks"), json={"name": "inside", "create_router": False})
@@ -132,7 +132,7 @@ async def test_an_operator_sets_limits_outright(tenant: Tenant) -> None:
     assert checked.json()["vm_count_limit"] == 0
 
 
-async def test_who_comes_to_the_threshold_is_told(tenant: Tenant) -> None:
+async def test_reaching_the_threshold_makes_a_notification(tenant: Tenant) -> None:
     path = f"/cloud/v2/client_quotas/{tenant.client_id}/notification_threshold"
     assert (await tenant.api.get(path)).status_code == 404
     assert (await tenant.api.put(path, json={"threshold": 50})).status_code == 400
@@ -145,26 +145,26 @@ async def test_who_comes_to_the_threshold_is_told(tenant: Tenant) -> None:
     assert (await tenant.api.get(path)).json()["last_message"] is None
     await tenant.api.post(tenant.path("servergroups"), json=body)
 
-    told = (await tenant.api.get(path)).json()
-    (region,) = told["last_message"]["regional_quotas"]
+    view = (await tenant.api.get(path)).json()
+    (region,) = view["last_message"]["regional_quotas"]
     assert (region["region_id"], region["servergroup_count_limit"]) == (REGION, {"usage": 2, "limit": 3})
-    assert told["last_sending"] is not None
+    assert view["last_sending"] is not None
     await tenant.api.put(path, json={"threshold": 90})
-    assert (await tenant.api.get(path)).json()["last_message"] == told["last_message"]
+    assert (await tenant.api.get(path)).json()["last_message"] == view["last_message"]
     assert (await tenant.api.delete(path)).status_code == 204
     assert (await tenant.api.get(path)).status_code == 404
 
 
-async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:
+async def test_the_official_sdk_uses_all_endpoints(tenant: Tenant) -> None:
     quotas = tenant.sdk.cloud.quotas
 
     await quotas.requests.create(
         description="more", requested_limits={"regional_limits": [{"region_id": REGION, "vm_count_limit": 99}]}
     )
-    (request,) = [each async for each in quotas.requests.list()]
-    shown = await quotas.requests.get(request_id=request.id)
+    (request,) = [item async for item in quotas.requests.list()]
+    limit_request = await quotas.requests.get(request_id=request.id)
     threshold = await quotas.notification_threshold.update(client_id=tenant.client_id, threshold=70)
     await quotas.notification_threshold.delete(client_id=tenant.client_id)
     await quotas.requests.delete(request_id=request.id)
 
-    assert (shown.status, threshold.threshold) == ("in progress", 70)
+    assert (limit_request.status, threshold.threshold) == ("in progress", 70)

@@ -1,4 +1,4 @@
-"""Regions: what the catalogue says, found by name and in order."""
+"""Regions: read, filtered and ordered."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ALL = "/cloud/v1/regions"
 
 @pytest.fixture(autouse=True)
 def three_regions(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A catalogue with more than one place."""
+    """A catalogue with three regions."""
     cloud = tenant.running.cloud
     local = cloud.catalogue.regions[0]
     others = [
@@ -24,14 +24,14 @@ def three_regions(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud, "catalogue", replace(cloud.catalogue, regions=[local, *others]))
 
 
-async def names(tenant: Tenant, **parameters: Any) -> list[str]:
-    """The names that the list shows; its count must say the same."""
+async def list_names(tenant: Tenant, **parameters: Any) -> list[str]:
+    """Return the listed names, and check the count."""
     answer = (await tenant.api.get(ALL, params=parameters)).json()
     assert answer["count"] == len(answer["results"])
     return [region["display_name"] for region in answer["results"]]
 
 
-async def test_a_region_is_shown_whole(tenant: Tenant) -> None:
+async def test_a_region_is_returned_with_all_fields(tenant: Tenant) -> None:
     region = (await tenant.api.get(f"{ALL}/{REGION}")).json()
 
     assert region == {
@@ -67,19 +67,19 @@ async def test_a_region_is_shown_whole(tenant: Tenant) -> None:
     }
 
 
-@pytest.mark.parametrize(("asked", "shown"), [("true", True), ("false", False), ("", False)])
-async def test_volume_types_are_shown_to_those_who_ask(tenant: Tenant, asked: str, shown: bool) -> None:  # noqa: FBT001
-    parameters = {"show_volume_types": asked} if asked else {}
+@pytest.mark.parametrize(("parameter", "expected"), [("true", True), ("false", False), ("", False)])
+async def test_volume_types_are_returned_on_request(tenant: Tenant, parameter: str, expected: bool) -> None:  # noqa: FBT001
+    parameters = {"show_volume_types": parameter} if parameter else {}
 
     one = (await tenant.api.get(f"{ALL}/1", params=parameters)).json()
     listed = (await tenant.api.get(ALL, params=parameters)).json()["results"]
 
-    assert all((region["available_volume_types"] is not None) == shown for region in (one, *listed))
-    assert not shown or "ssd_hiiops" in one["available_volume_types"]
+    assert all((region["available_volume_types"] is not None) == expected for region in (one, *listed))
+    assert not expected or "ssd_hiiops" in one["available_volume_types"]
 
 
 @pytest.mark.parametrize(
-    ("parameters", "found"),
+    ("parameters", "expected"),
     [
         ({}, ["Amsterdam", "Local", "Zürich"]),
         ({"order_by": "created_at.desc"}, ["Amsterdam", "Local", "Zürich"]),
@@ -93,11 +93,11 @@ async def test_volume_types_are_shown_to_those_who_ask(tenant: Tenant, asked: st
         ({"product": "inference"}, []),
     ],
 )
-async def test_a_list_is_narrowed_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[str]) -> None:
-    assert await names(tenant, **parameters) == found
+async def test_a_list_is_filtered_and_ordered(tenant: Tenant, parameters: dict[str, Any], expected: list[str]) -> None:
+    assert await list_names(tenant, **parameters) == expected
 
 
-async def test_a_page_is_a_part_and_the_count_is_the_whole(tenant: Tenant) -> None:
+async def test_a_page_is_a_part_and_count_is_the_total(tenant: Tenant) -> None:
     page = (await tenant.api.get(ALL, params={"limit": 1, "offset": 1})).json()
 
     assert (page["count"], [region["id"] for region in page["results"]]) == (3, [1])
@@ -115,20 +115,20 @@ async def test_a_page_is_a_part_and_the_count_is_the_whole(tenant: Tenant) -> No
         ("show_volume_types", "x"),
     ],
 )
-async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
+async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
     answer = await tenant.api.get(ALL, params={name: value})
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [name])
 
 
 @pytest.mark.parametrize("number", [0, 9, 10**30])
-async def test_there_are_no_others(tenant: Tenant, number: int) -> None:
+async def test_an_unknown_region_is_404(tenant: Tenant, number: int) -> None:
     answer = await tenant.api.get(f"{ALL}/{number}")
 
     assert (answer.status_code, answer.json()["message"]) == (404, f"Region {number} could not be found")
 
 
-async def test_the_official_client_finds_its_region(tenant: Tenant) -> None:
+async def test_the_official_client_reads_regions(tenant: Tenant) -> None:
     regions = tenant.sdk.cloud.regions
 
     listed = [region async for region in regions.list(display_name="local", show_volume_types=True)]

@@ -1,4 +1,4 @@
-"""Reports: what was used is what there was, priced by the catalogue, narrowed down by place, type, field and tag."""
+"""Usage and cost reports: amounts, prices, filters and formats."""
 
 import csv
 import io
@@ -23,12 +23,12 @@ def today(tenant: Tenant) -> int:
 
 
 def yesterday(tenant: Tenant, **more: Any) -> dict[str, Any]:
-    """The body of a report about the last whole day."""
+    """Return the body of a report of the last whole day."""
     return {"time_from": format_zulu(today(tenant) - DAY), "time_to": format_zulu(today(tenant)), **more}
 
 
 def so_far(tenant: Tenant, **more: Any) -> dict[str, Any]:
-    """The body of a report about the last week and today."""
+    """Return the body of a report of the last week and today."""
     week = {"time_from": format_zulu(today(tenant) - 7 * DAY), "time_to": format_zulu(today(tenant))}
     return {**week, "enable_last_day": True, "limit": 100, **more}
 
@@ -40,10 +40,10 @@ async def resources(tenant: Tenant, body: dict[str, Any]) -> list[dict[str, Any]
 
 
 async def of_type(tenant: Tenant, type_: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    return [each for each in await resources(tenant, body) if each["type"] == type_]
+    return [line for line in await resources(tenant, body) if line["type"] == type_]
 
 
-async def test_a_day_of_each_thing_costs_what_the_catalogue_says(tenant: Tenant, stranger: Tenant) -> None:
+async def test_a_day_of_each_resource_costs_its_catalogue_price(tenant: Tenant, stranger: Tenant) -> None:
     catalogue, before = tenant.running.cloud.catalogue, today(tenant) - 3 * DAY
     instance = await an_instance(tenant, name="server", labels={"env": "prod"}, created_at=before)
     volume = await a_volume(tenant, size=7, created_at=before)
@@ -52,27 +52,27 @@ async def test_a_day_of_each_thing_costs_what_the_catalogue_says(tenant: Tenant,
     floating_ip = await a_floating_ip(tenant, created_at=before)
     await an_instance(stranger, created_at=before)
 
-    found = await resources(tenant, yesterday(tenant))
+    listed = await resources(tenant, yesterday(tenant))
 
-    by_id = {each["uuid"]: each for each in found if "uuid" in each}
+    by_id = {item["uuid"]: item for item in listed if "uuid" in item}
     flavor = catalogue.flavor(FLAVOR)
     assert flavor is not None
     assert flavor.price_per_hour is not None
-    shown = by_id[instance.id]
-    assert (shown["billing_value"], shown["billing_value_unit"], shown["last_name"]) == (1440, "minutes", "server")
-    assert shown["cost"] == float((flavor.price_per_hour * 24).quantize(Decimal("0.00001")))
-    assert (shown["currency"], shown["flavor"], shown["project_id"]) == (catalogue.currency, FLAVOR, tenant.project_id)
-    assert {"key": "env", "value": "prod"} in shown["tags"]
+    line = by_id[instance.id]
+    assert (line["billing_value"], line["billing_value_unit"], line["last_name"]) == (1440, "minutes", "server")
+    assert line["cost"] == float((flavor.price_per_hour * 24).quantize(Decimal("0.00001")))
+    assert (line["currency"], line["flavor"], line["project_id"]) == (catalogue.currency, FLAVOR, tenant.project_id)
+    assert {"key": "env", "value": "prod"} in line["tags"]
     per_month = catalogue.volume_types_of(catalogue.regions[0])["standard"].price_per_gib_month
     assert (by_id[volume.id]["billing_value"], by_id[volume.id]["last_size"]) == (7 * 1440, 7)
     assert by_id[volume.id]["cost"] == float((7 * per_month * 24 / 730).quantize(Decimal("0.00001")))
     assert (by_id[snapshot.id]["billing_value"], by_id[snapshot.id]["source_volume_uuid"]) == (7 * 1440, volume.id)
     assert (by_id[image.id]["billing_value"], by_id[image.id]["size_unit"]) == (3 * 1440, "bytes")
     assert by_id[floating_ip.id]["ip_address"] == floating_ip.floating_ip_address
-    assert [each["attached_to_vm"] for each in found if each["type"] == "external_ip"] == []
+    assert [item["attached_to_vm"] for item in listed if item["type"] == "external_ip"] == []
 
 
-async def test_what_was_deleted_and_resized_is_still_told_of(tenant: Tenant) -> None:
+async def test_deleted_and_resized_resources_are_reported(tenant: Tenant) -> None:
     cloud = tenant.running.cloud
     instance = await an_instance(tenant, created_at=cloud.now() - 2 * DAY)
     resized = tenant.path("instances", instance.id, "changeflavor")
@@ -81,11 +81,11 @@ async def test_what_was_deleted_and_resized_is_still_told_of(tenant: Tenant) -> 
 
     lines = await of_type(tenant, "instance", so_far(tenant))
 
-    assert {each["flavor"]: round(each["billing_value"]) for each in lines} == {FLAVOR: 2880, "g1-standard-2-4": 0}
-    assert {each["uuid"] for each in lines} == {instance.id}
+    assert {line["flavor"]: round(line["billing_value"]) for line in lines} == {FLAVOR: 2880, "g1-standard-2-4": 0}
+    assert {line["uuid"] for line in lines} == {instance.id}
 
 
-async def test_volumes_are_paid_by_what_they_were(tenant: Tenant) -> None:
+async def test_volumes_are_charged_by_their_size_and_type_at_the_time(tenant: Tenant) -> None:
     volume = await a_volume(tenant, size=10, created_at=tenant.running.cloud.now() - 2 * DAY)
     path = tenant.path("volumes", volume.id)
     await tenant.finished(await tenant.api.post(f"{path}/extend", json={"size": 20}))
@@ -96,7 +96,7 @@ async def test_volumes_are_paid_by_what_they_were(tenant: Tenant) -> None:
     assert (round(line["billing_value"] / 100), line["last_size"]) == (288, 20)
 
 
-async def test_usage_agrees_with_all_that_came_and_went(tenant: Tenant) -> None:
+async def test_usage_matches_all_creations_and_deletions(tenant: Tenant) -> None:
     kept, gone = await a_floating_ip(tenant), await a_floating_ip(tenant)
     body = {"type": "external"}
     task = await tenant.finished(await tenant.api.post(tenant.path("reserved_fixed_ips"), json=body))
@@ -104,13 +104,13 @@ async def test_usage_agrees_with_all_that_came_and_went(tenant: Tenant) -> None:
     await tenant.finished(await tenant.api.delete(tenant.path("floatingips", gone.id)))
     await tenant.finished(await tenant.api.delete(tenant.path("reserved_fixed_ips", port_id)))
 
-    found = await resources(tenant, so_far(tenant))
+    listed = await resources(tenant, so_far(tenant))
 
-    assert {each["uuid"] for each in found if each["type"] == "floatingip"} == {kept.id, gone.id}
-    assert [each["port_id"] for each in found if each["type"] == "external_ip"] == [port_id]
+    assert {item["uuid"] for item in listed if item["type"] == "floatingip"} == {kept.id, gone.id}
+    assert [item["port_id"] for item in listed if item["type"] == "external_ip"] == [port_id]
 
 
-async def test_a_deleted_projects_usage_stays(tenant: Tenant) -> None:
+async def test_the_usage_of_a_deleted_project_remains(tenant: Tenant) -> None:
     project_id = (await tenant.api.post("/cloud/v1/projects", json={"name": "short-lived"})).json()["id"]
     here, tenant.project_id = tenant.project_id, project_id
     volume = await a_volume(tenant, created_at=tenant.running.cloud.now() - DAY)
@@ -122,20 +122,20 @@ async def test_a_deleted_projects_usage_stays(tenant: Tenant) -> None:
     assert (line["uuid"], line["project_id"]) == (volume.id, project_id)
 
 
-async def test_reports_are_narrowed_down(tenant: Tenant) -> None:
+async def test_reports_are_filtered(tenant: Tenant) -> None:
     before = today(tenant) - 3 * DAY
     one = await a_volume(tenant, name="one", labels={"env": "Production", "team": "red"}, created_at=before)
     two = await a_volume(tenant, name="two", labels={"env": "testing", "team": "red"}, created_at=before)
 
-    async def found(**more: Any) -> set[str]:
-        return {each["uuid"] for each in await resources(tenant, yesterday(tenant, **more))}
+    async def listed(**more: Any) -> set[str]:
+        return {line["uuid"] for line in await resources(tenant, yesterday(tenant, **more))}
 
     async def tagged(*conditions: dict[str, Any], how: str = "OR") -> set[str]:
-        return await found(tags={"conditions": conditions, "condition_type": how})
+        return await listed(tags={"conditions": conditions, "condition_type": how})
 
-    assert await found(types=["volume"], regions=[REGION], projects=[tenant.project_id]) == {one.id, two.id}
-    assert await found(types=["instance"]) == await found(regions=[77]) == await found(projects=[7_000_000]) == set()
-    assert await found(schema_filter={"type": "volume", "field": "last_name", "values": ["two"]}) == {two.id}
+    assert await listed(types=["volume"], regions=[REGION], projects=[tenant.project_id]) == {one.id, two.id}
+    assert await listed(types=["instance"]) == await listed(regions=[77]) == await listed(projects=[7_000_000]) == set()
+    assert await listed(schema_filter={"type": "volume", "field": "last_name", "values": ["two"]}) == {two.id}
     assert await tagged({"key": "env", "value": "prod"}) == {one.id}
     assert await tagged({"key": "env", "value": "prod", "strict": True}) == set()
     assert await tagged({"key": "env", "value": "testing", "strict": True}) == {two.id}
@@ -149,14 +149,14 @@ async def test_lines_are_ordered_and_paged(tenant: Tenant) -> None:
         await a_volume(tenant, name=name, size=size, created_at=today(tenant) - 3 * DAY)
 
     async def names(**more: Any) -> list[str]:
-        return [each["last_name"] for each in await resources(tenant, yesterday(tenant, **more))]
+        return [line["last_name"] for line in await resources(tenant, yesterday(tenant, **more))]
 
     assert await names(order_by=["last_name.asc"]) == ["a", "b", "c"]
     assert await names(order_by=["project.asc", "billing_value.desc"]) == ["b", "c", "a"]
     assert await names(sorting=[{"last_name": "desc"}], limit=1, offset=1) == ["b"]
 
 
-async def test_sums_and_tables(tenant: Tenant) -> None:
+async def test_totals_and_csv_tables(tenant: Tenant) -> None:
     for size in (1, 2):
         await a_volume(tenant, size=size, created_at=today(tenant) - 3 * DAY)
 
@@ -164,7 +164,7 @@ async def test_sums_and_tables(tenant: Tenant) -> None:
     (line,) = answer["results"]
     assert (line["type"], line["volume_type"], line["billing_value"]) == ("volume", "standard", 3 * 1440)
     lines = await resources(tenant, yesterday(tenant, rounding=False))
-    exact = sum(each["cost"] for each in lines)
+    exact = sum(line["cost"] for line in lines)
     assert line["cost"] == pytest.approx(exact, abs=1e-5)
 
     transport = httpx.ASGITransport(tenant.running.app)  # type: ignore[arg-type]
@@ -189,7 +189,7 @@ async def test_sums_and_tables(tenant: Tenant) -> None:
         ({"time_from": "2026-01-01", "time_to": "2026-01-02", "sorting": [{"size": "asc"}]}, "sorting"),
     ],
 )
-async def test_what_cannot_be_reported_is_told(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+async def test_an_invalid_report_request_is_400(tenant: Tenant, body: dict[str, Any], field: str) -> None:
     answer = await tenant.api.post("/cloud/v1/cost_report/resources", json=body)
 
     assert (answer.status_code, field in answer.text) == (400, True), answer.text
@@ -205,6 +205,6 @@ async def test_the_official_sdk_reads_reports(tenant: Tenant) -> None:
     usage = await tenant.sdk.cloud.usage_reports.get(**when)
 
     assert detailed.count == usage.count == len(usage.resources) > 0
-    assert {each.type for each in sums.results} == {"instance"}
-    assert {each.type for each in (*usage.totals, *usage.resources)} == {"instance"}
+    assert {item.type for item in sums.results} == {"instance"}
+    assert {item.type for item in (*usage.totals, *usage.resources)} == {"instance"}
     assert reserved.count == 0

@@ -1,4 +1,4 @@
-"""Reserved fixed IPs and virtual IPs: kept, shared, converted and freed."""
+"""Reserved fixed IPs and virtual IPs: reserve, share, convert and release them."""
 
 import asyncio
 from typing import Any
@@ -7,34 +7,34 @@ import pytest
 
 from pileus.domain.network.ports import Port
 from tests.builders import a_floating_ip, a_network, a_port, addresses_of, an_instance, driver_of
-from tests.networks import seen
+from tests.networks import get_view
 from tests.storage import allow
 from tests.tenants import REGION, Tenant
 
 ALL = "reserved_fixed_ips"
 
 
-async def reserved(tenant: Tenant, **body: Any) -> dict[str, Any]:
+async def reserve(tenant: Tenant, **body: Any) -> dict[str, Any]:
     task = await tenant.finished(await tenant.api.post(tenant.path(ALL), json=body))
-    return await seen(tenant, ALL, task["created_resources"]["ports"][0])
+    return await get_view(tenant, ALL, task["created_resources"]["ports"][0])
 
 
-async def connected(tenant: Tenant, port_id: str) -> list[str]:
+async def connected_ports(tenant: Tenant, port_id: str) -> list[str]:
     answer = (await tenant.api.get(tenant.path(ALL, port_id, "connected_devices"))).json()
-    return [each["port_id"] for each in answer["results"]]
+    return [view["port_id"] for view in answer["results"]]
 
 
-async def several(tenant: Tenant, subnet: Any, number: int) -> list[Port]:
+async def several_ports(tenant: Tenant, subnet: Any, number: int) -> list[Port]:
     return [await a_port(tenant, subnet, await an_instance(tenant)) for _ in range(number)]
 
 
-async def test_an_address_of_each_kind_is_kept(tenant: Tenant) -> None:
+async def test_an_address_of_each_type_is_reserved(tenant: Tenant) -> None:
     network, (subnet, six) = await a_network(tenant, "10.0.0.0/24", "fd00:1::/64")
 
-    public = await reserved(tenant, type="external")
-    inner = await reserved(tenant, type="subnet", subnet_id=subnet.id)
-    both = await reserved(tenant, type="any_subnet", network_id=network.id, ip_family="dual", is_vip=True)
-    named = await reserved(tenant, type="ip_address", network_id=network.id, ip_address="10.0.0.77")
+    public = await reserve(tenant, type="external")
+    inner = await reserve(tenant, type="subnet", subnet_id=subnet.id)
+    both = await reserve(tenant, type="any_subnet", network_id=network.id, ip_family="dual", is_vip=True)
+    named = await reserve(tenant, type="ip_address", network_id=network.id, ip_address="10.0.0.77")
 
     assert (public["is_external"], public["is_vip"], public["status"]) == (True, False, "DOWN")
     assert public["name"] == f"reserved_fixed_ip_{public['fixed_ip_address']}"
@@ -45,10 +45,10 @@ async def test_an_address_of_each_kind_is_kept(tenant: Tenant) -> None:
     assert (named["fixed_ip_address"], named["task_id"]) == ("10.0.0.77", None)
 
 
-async def test_what_cannot_be_kept_is_told(tenant: Tenant, stranger: Tenant) -> None:
+async def test_invalid_reservations_are_refused(tenant: Tenant, stranger: Tenant) -> None:
     network, _ = await a_network(tenant)
     theirs, (subnet,) = await a_network(stranger)
-    await reserved(tenant, type="ip_address", network_id=network.id, ip_address="10.0.0.77")
+    await reserve(tenant, type="ip_address", network_id=network.id, ip_address="10.0.0.77")
 
     for body, status in (
         ({"type": "ip_address", "network_id": network.id, "ip_address": "10.0.0.77"}, 409),
@@ -64,7 +64,7 @@ async def test_what_cannot_be_kept_is_told(tenant: Tenant, stranger: Tenant) -> 
         assert answer.status_code == status, answer.text
 
 
-async def test_one_address_asked_for_by_many_is_given_once(tenant: Tenant) -> None:
+async def test_one_of_many_concurrent_reservations_of_an_address_succeeds(tenant: Tenant) -> None:
     network, _ = await a_network(tenant)
     body = {"type": "ip_address", "network_id": network.id, "ip_address": "10.0.0.9"}
 
@@ -73,7 +73,7 @@ async def test_one_address_asked_for_by_many_is_given_once(tenant: Tenant) -> No
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 5
 
 
-async def test_the_quota_of_public_addresses_is_kept(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_quota_of_public_addresses_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     allow(tenant, monkeypatch, external_ip_count=1)
 
     answers = await asyncio.gather(*(tenant.api.post(tenant.path(ALL), json={"type": "external"}) for _ in range(3)))
@@ -81,33 +81,33 @@ async def test_the_quota_of_public_addresses_is_kept(tenant: Tenant, monkeypatch
     assert sorted(answer.status_code for answer in answers) == [200, 403, 403]
 
 
-async def test_the_address_of_an_instance_is_kept_when_it_goes(tenant: Tenant) -> None:
+async def test_the_reserved_address_of_a_deleted_instance_remains_reserved(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
-    (port,) = await several(tenant, subnet, 1)
+    (port,) = await several_ports(tenant, subnet, 1)
     before = await addresses_of(tenant, port)
 
-    kept = await reserved(tenant, type="port", port_id=port.id)
+    view = await reserve(tenant, type="port", port_id=port.id)
     again = await tenant.api.post(tenant.path(ALL), json={"type": "port", "port_id": port.id})
     refused = await tenant.api.delete(tenant.path(ALL, port.id))
     await tenant.finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
 
     use = {"resource_id": port.instance_id, "resource_type": "instance"}
-    assert (kept["reservation"], kept["attachments"]) == ({"status": "attached", **use}, [use])
+    assert (view["reservation"], view["attachments"]) == ({"status": "attached", **use}, [use])
     assert (again.status_code, refused.status_code) == (409, 409)
-    after = await seen(tenant, ALL, port.id)
+    after = await get_view(tenant, ALL, port.id)
     assert ([after["fixed_ip_address"]], after["reservation"]["status"]) == (before, "available")
 
 
-async def test_lists_are_narrowed_down_and_ordered_by_number(tenant: Tenant, stranger: Tenant) -> None:
+async def test_lists_are_filtered_and_sorted_by_address(tenant: Tenant, stranger: Tenant) -> None:
     network, _ = await a_network(tenant)
     for last in (9, 10, 77):
-        await reserved(tenant, type="ip_address", network_id=network.id, ip_address=f"10.0.0.{last}", is_vip=last == 77)
-    public = (await reserved(tenant, type="external"))["fixed_ip_address"]
-    await reserved(stranger, type="external")
+        await reserve(tenant, type="ip_address", network_id=network.id, ip_address=f"10.0.0.{last}", is_vip=last == 77)
+    public = (await reserve(tenant, type="external"))["fixed_ip_address"]
+    await reserve(stranger, type="external")
 
     async def listed(**query: Any) -> list[str]:
         answer = (await tenant.api.get(tenant.path(ALL), params=query)).json()
-        return [each["fixed_ip_address"] for each in answer["results"]]
+        return [view["fixed_ip_address"] for view in answer["results"]]
 
     assert await listed(internal_only=True) == ["10.0.0.9", "10.0.0.10", "10.0.0.77"]
     assert await listed(internal_only=True, order_by="fixed_ip_address.desc", limit=1, offset=1) == ["10.0.0.10"]
@@ -120,18 +120,19 @@ async def test_lists_are_narrowed_down_and_ordered_by_number(tenant: Tenant, str
 
 async def test_several_instances_share_a_virtual_ip(tenant: Tenant) -> None:
     network, (subnet,) = await a_network(tenant)
-    one, two, three = await several(tenant, subnet, 3)
-    vip = await reserved(tenant, type="any_subnet", network_id=network.id, is_vip=True)
+    one, two, three = await several_ports(tenant, subnet, 3)
+    vip = await reserve(tenant, type="any_subnet", network_id=network.id, is_vip=True)
     path = tenant.path(ALL, vip["port_id"])
 
     free = (await tenant.api.get(f"{path}/available_devices")).json()
     put = await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [one.id, two.id]})
     await tenant.api.patch(f"{path}/connected_devices", json={"port_ids": [three.id]})
 
-    assert {each["port_id"] for each in free["results"]} == {one.id, two.id, three.id}
-    assert {each["instance_id"] for each in put.json()["results"]} == {one.instance_id, two.instance_id}
-    assert set(await connected(tenant, vip["port_id"])) == {one.id, two.id, three.id}
-    assert {each["resource_id"] for each in (await seen(tenant, ALL, vip["port_id"]))["attachments"]} == {
+    assert {view["port_id"] for view in free["results"]} == {one.id, two.id, three.id}
+    assert {device["instance_id"] for device in put.json()["results"]} == {one.instance_id, two.instance_id}
+    assert set(await connected_ports(tenant, vip["port_id"])) == {one.id, two.id, three.id}
+    attachments = (await get_view(tenant, ALL, vip["port_id"]))["attachments"]
+    assert {attachment["resource_id"] for attachment in attachments} == {
         one.instance_id, two.instance_id, three.instance_id
     }  # fmt: skip
     nic = driver_of(tenant.running).nic(one.id)
@@ -139,7 +140,7 @@ async def test_several_instances_share_a_virtual_ip(tenant: Tenant) -> None:
     assert [pair.ip_address for pair in nic.pairs] == [vip["fixed_ip_address"]]
 
     await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [two.id]})
-    assert await connected(tenant, vip["port_id"]) == [two.id]
+    assert await connected_ports(tenant, vip["port_id"]) == [two.id]
     assert (await tenant.api.patch(path, json={"is_vip": False})).status_code == 409
     assert (await tenant.api.delete(path)).status_code == 409
     await tenant.api.put(f"{path}/connected_devices", json={"port_ids": []})
@@ -148,13 +149,13 @@ async def test_several_instances_share_a_virtual_ip(tenant: Tenant) -> None:
     assert (await tenant.api.get(path)).status_code == 404
 
 
-async def test_only_ports_of_instances_in_its_network_can_share_it(tenant: Tenant, stranger: Tenant) -> None:
+async def test_only_instance_ports_in_its_network_can_be_connected(tenant: Tenant, stranger: Tenant) -> None:
     network, (subnet,) = await a_network(tenant)
-    plain = await reserved(tenant, type="subnet", subnet_id=subnet.id)
-    vip = await reserved(tenant, type="any_subnet", network_id=network.id, is_vip=True)
+    plain = await reserve(tenant, type="subnet", subnet_id=subnet.id)
+    vip = await reserve(tenant, type="any_subnet", network_id=network.id, is_vip=True)
     elsewhere = await a_port(tenant, None, await an_instance(tenant))
     theirs = await a_port(stranger, None, await an_instance(stranger))
-    (mine,) = await several(tenant, subnet, 1)
+    (mine,) = await several_ports(tenant, subnet, 1)
 
     async def asked(port_id: str, device: str) -> int:
         path = tenant.path(ALL, port_id, "connected_devices")
@@ -165,7 +166,7 @@ async def test_only_ports_of_instances_in_its_network_can_share_it(tenant: Tenan
     assert await asked(plain["port_id"], mine.id) == 409
 
 
-async def test_a_public_address_is_converted_there_and_back(tenant: Tenant) -> None:
+async def test_a_public_address_is_converted_and_back(tenant: Tenant) -> None:
     floating_ip = await a_floating_ip(tenant)
     body = {"target_type": "reserved_fixed_ip"}
 
@@ -173,18 +174,18 @@ async def test_a_public_address_is_converted_there_and_back(tenant: Tenant) -> N
         await tenant.api.post(tenant.path("floatingips", floating_ip.id, "convert"), json=body)
     )
     (port_id,) = task["created_resources"]["ports"]
-    kept = await seen(tenant, ALL, port_id)
+    view = await get_view(tenant, ALL, port_id)
     back = await tenant.finished(
         await tenant.api.post(tenant.path(ALL, port_id, "convert"), json={"target_type": "floating_ip"})
     )
 
-    assert (kept["fixed_ip_address"], kept["is_external"]) == (floating_ip.floating_ip_address, True)
+    assert (view["fixed_ip_address"], view["is_external"]) == (floating_ip.floating_ip_address, True)
     (new_id,) = back["created_resources"]["floatingips"]
     view = (await tenant.api.get(tenant.path("floatingips", new_id))).json()
     assert (view["floating_ip_address"], view["status"]) == (floating_ip.floating_ip_address, "DOWN")
     assert (await tenant.api.get(tenant.path(ALL, port_id))).status_code == 404
     _, (subnet,) = await a_network(tenant)
-    inner = await reserved(tenant, type="subnet", subnet_id=subnet.id)
+    inner = await reserve(tenant, type="subnet", subnet_id=subnet.id)
     refused = await tenant.api.post(tenant.path(ALL, inner["port_id"], "convert"), json={"target_type": "floating_ip"})
     assert refused.status_code == 409
 
@@ -196,14 +197,16 @@ async def test_a_public_address_is_converted_there_and_back(tenant: Tenant) -> N
         ("reserved_fixed_ips", "floatingips", "floating_count"),
     ],
 )
-async def test_conversions_under_way_count_against_the_quota(
+async def test_running_conversions_count_against_the_quota(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, noun: str, other: str, quota: str
 ) -> None:
-    things = [(await (a_floating_ip if noun == "floatingips" else a_port)(tenant)).id for _ in range(4)]
+    ids = [(await (a_floating_ip if noun == "floatingips" else a_port)(tenant)).id for _ in range(4)]
     allow(tenant, monkeypatch, **{quota: 1})
     body = {"target_type": "reserved_fixed_ip" if noun == "floatingips" else "floating_ip"}
 
-    answers = await asyncio.gather(*(tenant.api.post(tenant.path(noun, each, "convert"), json=body) for each in things))
+    answers = await asyncio.gather(
+        *(tenant.api.post(tenant.path(noun, resource_id, "convert"), json=body) for resource_id in ids)
+    )
     for answer in answers:
         for task_id in answer.json().get("tasks", []):
             await tenant.ended(task_id)
@@ -212,7 +215,7 @@ async def test_conversions_under_way_count_against_the_quota(
     assert (await tenant.api.get(tenant.path(other))).json()["count"] == 1
 
 
-async def test_private_addresses_cost_nothing(tenant: Tenant) -> None:
+async def test_private_addresses_are_free_of_charge(tenant: Tenant) -> None:
     network, _ = await a_network(tenant)
     path = f"/cloud/v1/pricing/{tenant.here}/{ALL}"
 
@@ -222,20 +225,20 @@ async def test_private_addresses_cost_nothing(tenant: Tenant) -> None:
     assert public["price_per_hour"] > 0 == inner["price_per_hour"]
 
 
-async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:
+async def test_the_official_sdk_manages_reserved_fixed_ips(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
-    (port,) = await several(tenant, subnet, 1)
-    kept = tenant.sdk.cloud.reserved_fixed_ips
+    (port,) = await several_ports(tenant, subnet, 1)
+    reserved_ips = tenant.sdk.cloud.reserved_fixed_ips
     where: Any = {"project_id": tenant.project_id, "region_id": REGION}
 
-    made = await kept.create_and_poll(
+    created = await reserved_ips.create_and_poll(
         type="subnet", subnet_id=subnet.id, is_vip=True, polling_interval_seconds=0, **where
     )
-    candidates = await kept.vip.candidate_ports.list(port_id=made.port_id, **where)
-    shared = await kept.vip.connected_ports.add(port_id=made.port_id, port_ids=[port.id], **where)
-    alone = await kept.vip.connected_ports.replace(port_id=made.port_id, port_ids=[], **where)
-    plain = await kept.vip.toggle(port_id=made.port_id, is_vip=False, **where)
+    candidates = await reserved_ips.vip.candidate_ports.list(port_id=created.port_id, **where)
+    shared = await reserved_ips.vip.connected_ports.add(port_id=created.port_id, port_ids=[port.id], **where)
+    disconnected = await reserved_ips.vip.connected_ports.replace(port_id=created.port_id, port_ids=[], **where)
+    plain = await reserved_ips.vip.toggle(port_id=created.port_id, is_vip=False, **where)
 
-    assert [each.port_id for each in candidates.results] == [port.id]
-    assert ([each.port_id for each in shared.results], alone.count, plain.is_vip) == ([port.id], 0, False)
-    assert [each.port_id async for each in kept.list(**where)] == [made.port_id]
+    assert [device.port_id for device in candidates.results] == [port.id]
+    assert ([device.port_id for device in shared.results], disconnected.count, plain.is_vip) == ([port.id], 0, False)
+    assert [reserved.port_id async for reserved in reserved_ips.list(**where)] == [created.port_id]

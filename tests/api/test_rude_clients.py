@@ -1,4 +1,4 @@
-"""Clients that are slow, endless or no HTTP clients at all: a real server cuts each off, and serves the others."""
+"""Slow, endless and invalid clients: a real server disconnects them and serves the others."""
 
 import json
 import socket
@@ -14,8 +14,8 @@ HEAD = b"PATCH /cloud/v1/instances/1/1/x HTTP/1.1\r\nHost: x\r\nAuthorization: A
 
 
 @pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that waits for nobody for long, and takes small bodies only."""
+def strict_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with short timeouts and a small body limit."""
     with serving(
         tmp_path_factory.mktemp("strict") / "data", "--header-timeout", "0.4", "--body-limit", "2048"
     ) as server:
@@ -23,25 +23,25 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def line(strict: Server) -> Iterator[socket.socket]:
-    """A bare connection."""
-    host, _, port = strict.url.removeprefix("http://").rpartition(":")
+def connection(strict_server: Server) -> Iterator[socket.socket]:
+    """A TCP connection to the server."""
+    host, _, port = strict_server.url.removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         yield connection
-    assert httpx.get(f"{strict.url}/healthz").status_code == 200
+    assert httpx.get(f"{strict_server.url}/healthz").status_code == 200
 
 
-def heard(line: socket.socket) -> bytes:
-    """What the server says until it hangs up or has answered."""
+def receive_all(connection: socket.socket) -> bytes:
+    """Receive until the server closes the connection or has answered."""
     said = b""
-    while not said.endswith(b"}") and (more := _more(line)):
+    while not said.endswith(b"}") and (more := _receive(connection)):
         said += more
     return said
 
 
-def _more(line: socket.socket) -> bytes:
+def _receive(connection: socket.socket) -> bytes:
     try:
-        return line.recv(65536)
+        return connection.recv(65536)
     except ConnectionResetError:
         return b""
 
@@ -50,27 +50,27 @@ def status(said: bytes) -> int:
     return int(said.split(b" ", maxsplit=2)[1])
 
 
-def test_headers_that_do_not_come_end_the_connection(line: socket.socket) -> None:
-    line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+def test_the_connection_closes_if_headers_do_not_arrive(connection: socket.socket) -> None:
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
 
-    assert heard(line) == b""
-
-
-def test_a_connection_that_says_nothing_is_ended(line: socket.socket) -> None:
-    assert heard(line) == b""
+    assert receive_all(connection) == b""
 
 
-def test_a_connection_that_has_fallen_silent_is_ended(line: socket.socket) -> None:
-    line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-
-    assert status(heard(line)) == 200
-    assert heard(line) == b""
+def test_a_silent_connection_is_closed(connection: socket.socket) -> None:
+    assert receive_all(connection) == b""
 
 
-def test_a_connection_serves_one_request_after_the_other(line: socket.socket) -> None:
+def test_an_idle_connection_is_closed(connection: socket.socket) -> None:
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert status(receive_all(connection)) == 200
+    assert receive_all(connection) == b""
+
+
+def test_a_connection_serves_several_requests(connection: socket.socket) -> None:
     for _ in range(5):
-        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert status(heard(line)) == 200
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert status(receive_all(connection)) == 200
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_a_connection_serves_one_request_after_the_other(line: socket.socket) ->
     ],
     ids=["many headers", "a large header", "a long path", "no request", "no version", "TLS", "no length", "no chunks"],
 )
-def test_what_is_no_request_is_refused(line: socket.socket, request_: bytes, expected: int) -> None:
-    line.sendall(request_)
+def test_an_invalid_request_is_rejected(connection: socket.socket, request_: bytes, expected: int) -> None:
+    connection.sendall(request_)
 
-    assert status(heard(line)) == expected
+    assert status(receive_all(connection)) == expected
 
 
 @pytest.mark.parametrize(
@@ -98,27 +98,27 @@ def test_what_is_no_request_is_refused(line: socket.socket, request_: bytes, exp
     [b"Content-Length: 100000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n186a0\r\n"],
     ids=["told", "in chunks"],
 )
-def test_a_body_over_the_limit_is_refused_before_it_has_come(line: socket.socket, body: bytes) -> None:
-    line.sendall(HEAD + body + b"x" * 4096)
+def test_a_body_over_the_limit_is_rejected_before_it_arrives(connection: socket.socket, body: bytes) -> None:
+    connection.sendall(HEAD + body + b"x" * 4096)
 
-    said = heard(line)
+    said = receive_all(connection)
     assert status(said) == 413
     assert json.loads(said.partition(b"\r\n\r\n")[2])["exception_class"] == "RequestEntityTooLarge"
 
 
-def test_a_client_that_goes_away_in_the_middle_does_no_harm(line: socket.socket, strict: Server) -> None:
-    line.sendall(HEAD + b"Content-Length: 1000\r\n\r\n{")
-    line.close()
+def test_a_client_that_disconnects_early_does_no_harm(connection: socket.socket, strict_server: Server) -> None:
+    connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n{")
+    connection.close()
 
-    assert httpx.get(f"{strict.url}/readyz").json()["status"] == "ready"
-    assert "Traceback" not in strict.log.read_text()
+    assert httpx.get(f"{strict_server.url}/readyz").json()["status"] == "ready"
+    assert "Traceback" not in strict_server.log.read_text()
 
 
-def test_many_silent_connections_leave_room_for_others(strict: Server) -> None:
-    host, _, port = strict.url.removeprefix("http://").rpartition(":")
+def test_many_silent_connections_do_not_block_others(strict_server: Server) -> None:
+    host, _, port = strict_server.url.removeprefix("http://").rpartition(":")
     silent = [socket.create_connection((host, int(port)), timeout=PATIENCE) for _ in range(300)]
 
-    answer = httpx.get(f"{strict.url}/healthz")
+    answer = httpx.get(f"{strict_server.url}/healthz")
     for connection in silent:
         connection.close()
 

@@ -1,4 +1,4 @@
-"""Requests made up from our own description of the API: no route stumbles, and every answer is as described."""
+"""Requests generated from the OpenAPI document: none causes 500, and each answer matches the document."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from pileus.settings import Settings
 from pileus.store import faults
 from pileus.store.compute import capacities
 from pileus.store.database import Tx
-from tests.api.foreign_ids import ids_of
+from tests.api.foreign_ids import create_everything
 from tests.builders import driver_of
 from tests.databases import BACKENDS
 from tests.sync_app import World, world_on
@@ -36,15 +36,15 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 EXAMPLES, WORKFLOWS, ROW, LEAST_GOOD = 10, 15, 25, 20
 SCHEMA = schemathesis.openapi.from_dict(document(make_app(Settings())))
 FOUND: list[Any] = list(SCHEMA.get_all_operations())
-OPERATIONS = [found.ok() for found in FOUND]
+OPERATIONS = [operation.ok() for operation in FOUND]
 
 
-def tidy(world: World) -> None:
-    """Take back what was to go wrong."""
+def clean_up(world: World) -> None:
+    """Delete all faults."""
 
     async def write(tx: Tx) -> None:
         await faults.clear(tx)
-        for region_id, flavor_id, _ in await capacities.every(tx):
+        for region_id, flavor_id, _ in await capacities.list_all(tx):
             await capacities.set_limit(tx, region_id, flavor_id, None)
 
     world.run(world.running.cloud.db.write(write))
@@ -53,15 +53,15 @@ def tidy(world: World) -> None:
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """An application on each database, for all tests here."""
+    """An application on each database."""
     with world_on(request.param, tmp_path_factory.mktemp("made-up")) as opened:
         yield opened
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda found: found.label)
-def test_no_made_up_request_makes_a_route_stumble(world: World, operation: Any) -> None:
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+def test_no_generated_request_causes_500(world: World, operation: Any) -> None:
     tenant = world.tenant()
-    ids = world.run(ids_of(tenant))
+    ids = world.run(create_everything(tenant))
 
     @settings(
         max_examples=EXAMPLES,
@@ -72,20 +72,20 @@ def test_no_made_up_request_makes_a_route_stumble(world: World, operation: Any) 
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(), real=st.booleans())
-    def ask(case: Any, real: bool) -> None:  # noqa: FBT001
+    def send(case: Any, real: bool) -> None:  # noqa: FBT001
         known = ids.values if real else {"project_id": tenant.project_id, "region_id": REGION}
         case.path_parameters.update({name: known[name] for name in case.path_parameters if name in known})
-        asked = case.as_transport_kwargs(base_url="http://pileus.test")
-        headers = {**asked.pop("headers", {}), "authorization": tenant.api.headers["authorization"]}
-        answer = world.run(tenant.api.request(**_sent(asked), headers=headers))
+        arguments = case.as_transport_kwargs(base_url="http://pileus.test")
+        headers = {**arguments.pop("headers", {}), "authorization": tenant.api.headers["authorization"]}
+        answer = world.run(tenant.api.request(**_request_arguments(arguments), headers=headers))
         case.validate_response(answer, checks=CHECKS)
 
-    ask()
-    tidy(world)
+    send()
+    clean_up(world)
 
 
-class Workflow(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a class that is made from the description
-    """Requests that follow each other: what one answers with, the next one asks for."""
+class Workflow(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a generated class
+    """Sequences of requests, linked by the ids in their answers."""
 
     world: World
     judged: Counter[str]
@@ -94,22 +94,22 @@ class Workflow(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a class that
     def __init__(self) -> None:
         super().__init__()
         self.tenant = self.world.tenant()
-        self.world.run(ids_of(self.tenant))
+        self.world.run(create_everything(self.tenant))
 
     def before_call(self, case: Any) -> None:
-        """Stay with the tenant's own project."""
+        """Use the tenant's own project."""
         here = {"project_id": self.tenant.project_id, "region_id": REGION, "client_id": self.tenant.client_id}
         case.path_parameters.update({name: here[name] for name in case.path_parameters if name in here})
 
     def call(self, case: Any, **_: Any) -> Response:
-        """Ask the application."""
-        asked = case.as_transport_kwargs(base_url="http://pileus.test")
-        headers = {**asked.pop("headers", {}), "authorization": self.tenant.api.headers["authorization"]}
-        answer = self.world.run(self.tenant.api.request(**_sent(asked), headers=headers))
+        """Send the request to the application."""
+        arguments = case.as_transport_kwargs(base_url="http://pileus.test")
+        headers = {**arguments.pop("headers", {}), "authorization": self.tenant.api.headers["authorization"]}
+        answer = self.world.run(self.tenant.api.request(**_request_arguments(arguments), headers=headers))
         return Response.from_httpx(answer, verify=False)
 
     def validate_response(self, response: Any, case: Any, *_: Any, **__: Any) -> None:
-        """Judge an answer; what is wrong is kept, as the same request may be answered otherwise another time."""
+        """Validate an answer; keep failures, because a repeated request may be answered differently."""
         self.judged[f"{case.operation.label} {response.status_code // 100}"] += 1
         try:
             case.validate_response(response, checks=CHECKS)
@@ -117,13 +117,13 @@ class Workflow(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a class that
             self.wrong.extend(map(str, failures.exceptions))
 
     def teardown(self) -> None:
-        """Let nothing go wrong afterwards."""
+        """Delete all faults."""
         super().teardown()
-        tidy(self.world)
+        clean_up(self.world)
 
 
 @pytest.mark.timeout(300)
-def test_no_row_of_requests_makes_a_route_stumble(world: World) -> None:
+def test_no_sequence_of_requests_causes_500(world: World) -> None:
     bound: Any = type("Bound", (Workflow,), {"world": world, "judged": Counter(), "wrong": []})
 
     while bound.judged.total() < ROW * WORKFLOWS / 2:
@@ -146,6 +146,6 @@ def test_no_row_of_requests_makes_a_route_stumble(world: World) -> None:
     assert len(good) > LEAST_GOOD
 
 
-def _sent(asked: dict[str, Any]) -> dict[str, Any]:
-    """What the made-up request says, in our client's words."""
-    return {name: asked[name] for name in ("method", "url", "params", "json") if asked.get(name) is not None}
+def _request_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of our client for a generated request."""
+    return {name: arguments[name] for name in ("method", "url", "params", "json") if arguments.get(name) is not None}

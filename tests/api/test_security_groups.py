@@ -1,4 +1,4 @@
-"""Security groups: made, changed, copied, reverted and deleted, and told to the driver at every turn."""
+"""Security groups: create, change, copy, revert and delete them, and what the driver gets."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from pileus.domain.faults import FaultKind
 from pileus.store import faults
 from tests.builders import a_rule, a_security_group, an_instance, disturb, driver_of, ports_of
-from tests.networks import seen
+from tests.networks import get_view
 from tests.storage import allow
 from tests.tasks.security_group_scenarios import PING, SSH
 from tests.tenants import REGION, Tenant
@@ -16,14 +16,14 @@ from tests.tenants import REGION, Tenant
 OLDER, NEWER = "securitygroups", "security_groups"
 
 
-async def made(tenant: Tenant, **body: Any) -> dict[str, Any]:
+async def create_group(tenant: Tenant, **body: Any) -> dict[str, Any]:
     """A group made by its task."""
     answer = await tenant.api.post(tenant.path(NEWER, version=2), json={"name": "fresh", **body})
     task = await tenant.finished(answer)
-    return await seen(tenant, OLDER, task["created_resources"]["security_groups"][0])
+    return await get_view(tenant, OLDER, task["created_resources"]["security_groups"][0])
 
 
-def told(tenant: Tenant, group_id: str) -> list[tuple[str, str | None]]:
+def driver_rules(tenant: Tenant, group_id: str) -> list[tuple[str, str | None]]:
     """Direction and protocol of the rules that the driver knows."""
     group = driver_of(tenant.running).security_group(group_id)
     assert group is not None
@@ -34,16 +34,16 @@ def rules(view: dict[str, Any]) -> list[tuple[str, str | None]]:
     return sorted((rule["direction"], rule["protocol"]) for rule in view["security_group_rules"])
 
 
-async def test_a_group_is_made_with_its_rules_and_told(tenant: Tenant) -> None:
-    view = await made(tenant, description="for web", rules=[SSH, PING], tags={"a": "b"})
+async def test_a_group_is_created_with_its_rules_in_the_driver(tenant: Tenant) -> None:
+    view = await create_group(tenant, description="for web", rules=[SSH, PING], tags={"a": "b"})
 
     assert (view["name"], view["description"], view["tags_v2"][0]["key"]) == ("fresh", "for web", "a")
-    assert rules(view) == told(tenant, view["id"]) == [("ingress", "icmp"), ("ingress", "tcp")]
+    assert rules(view) == driver_rules(tenant, view["id"]) == [("ingress", "icmp"), ("ingress", "tcp")]
     assert view["created_at"][-5:] == "+0000"
 
 
-async def test_without_rules_everything_goes_out_and_with_none_nothing_passes(tenant: Tenant) -> None:
-    usual, closed = await made(tenant), await made(tenant, rules=[])
+async def test_default_rules_allow_egress_and_an_empty_list_allows_nothing(tenant: Tenant) -> None:
+    usual, closed = await create_group(tenant), await create_group(tenant, rules=[])
 
     assert (rules(usual), rules(closed)) == ([("egress", None), ("egress", None)], [])
     assert {rule["ethertype"] for rule in usual["security_group_rules"]} == {"IPv4", "IPv6"}
@@ -63,7 +63,7 @@ async def test_without_rules_everything_goes_out_and_with_none_nothing_passes(te
         ({"port_range_max": 70000}, "port_range_max"),
     ],
 )
-async def test_a_rule_that_makes_no_sense_is_refused(tenant: Tenant, rule: dict[str, Any], field: str) -> None:
+async def test_an_invalid_rule_is_refused_with_its_field(tenant: Tenant, rule: dict[str, Any], field: str) -> None:
     body = {"name": "fresh", "rules": [{"direction": "ingress", **rule}]}
 
     answer = await tenant.api.post(tenant.path(NEWER, version=2), json=body)
@@ -71,7 +71,7 @@ async def test_a_rule_that_makes_no_sense_is_refused(tenant: Tenant, rule: dict[
     assert (answer.status_code, field in str(answer.json()["invalid_fields"])) == (400, True), answer.text
 
 
-async def test_rules_are_not_said_twice_nor_of_strangers_groups(tenant: Tenant, stranger: Tenant) -> None:
+async def test_rules_must_be_unique_and_refer_to_own_groups(tenant: Tenant, stranger: Tenant) -> None:
     theirs = await a_security_group(stranger)
     path = tenant.path(NEWER, version=2)
 
@@ -83,8 +83,8 @@ async def test_rules_are_not_said_twice_nor_of_strangers_groups(tenant: Tenant, 
     assert (twice.status_code, foreign.status_code) == (409, 404)
 
 
-async def test_a_group_is_made_so_and_rules_that_stay_keep_their_ids(tenant: Tenant) -> None:
-    view = await made(tenant, rules=[SSH, PING])
+async def test_remaining_rules_keep_their_ids_in_an_update(tenant: Tenant) -> None:
+    view = await create_group(tenant, rules=[SSH, PING])
     path = tenant.path(NEWER, view["id"], version=2)
     kept = {rule["protocol"]: rule["id"] for rule in view["security_group_rules"]}
     web = {"direction": "ingress", "protocol": "tcp", "port_range_min": 80, "port_range_max": 80}
@@ -93,30 +93,30 @@ async def test_a_group_is_made_so_and_rules_that_stay_keep_their_ids(tenant: Ten
         await tenant.api.patch(path, json={"name": "other", "rules": [PING, web], "tags": {"a": "b"}})
     )
 
-    after = await seen(tenant, OLDER, view["id"])
+    after = await get_view(tenant, OLDER, view["id"])
     assert (task["task_type"], after["name"], after["tags_v2"][0]["key"]) == ("update_security_group", "other", "a")
     assert kept["icmp"] in {rule["id"] for rule in after["security_group_rules"]}
     assert kept["tcp"] not in {rule["id"] for rule in after["security_group_rules"]}
-    assert told(tenant, view["id"]) == rules(after)
+    assert driver_rules(tenant, view["id"]) == rules(after)
     for same in ({}, {"name": "other"}, {"rules": [web, PING]}, {"tags": {"a": "b"}}):
         assert (await tenant.api.patch(path, json=same)).json() == {"tasks": []}
     await tenant.finished(await tenant.api.patch(path, json={"tags": None, "rules": []}))
-    assert (await seen(tenant, OLDER, view["id"]))["tags_v2"] == told(tenant, view["id"]) == []
+    assert (await get_view(tenant, OLDER, view["id"]))["tags_v2"] == driver_rules(tenant, view["id"]) == []
 
 
-async def test_a_change_that_fails_leaves_rules_as_they_were(tenant: Tenant) -> None:
-    view = await made(tenant, rules=[SSH])
+async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
+    view = await create_group(tenant, rules=[SSH])
     await disturb(tenant, FaultKind.FAIL, "update_security_group")
 
     answer = await tenant.api.patch(tenant.path(NEWER, view["id"], version=2), json={"rules": []})
 
     assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
-    after = await seen(tenant, OLDER, view["id"])
-    assert (rules(after), told(tenant, view["id"])) == (rules(view), rules(view))
+    after = await get_view(tenant, OLDER, view["id"])
+    assert (rules(after), driver_rules(tenant, view["id"])) == (rules(view), rules(view))
 
 
-async def test_while_a_task_holds_it_a_group_stays_as_it_is(tenant: Tenant) -> None:
-    view = await made(tenant)
+async def test_a_locked_group_cannot_be_changed(tenant: Tenant) -> None:
+    view = await create_group(tenant)
     await disturb(tenant, FaultKind.HOLD, "update_security_group")
     path = tenant.path(NEWER, view["id"], version=2)
 
@@ -127,29 +127,29 @@ async def test_while_a_task_holds_it_a_group_stays_as_it_is(tenant: Tenant) -> N
         await tenant.api.delete(tenant.path(OLDER, view["id"])),
     ]
 
-    assert [each.status_code for each in refused] == [409] * 3
+    assert [answer.status_code for answer in refused] == [409] * 3
     await tenant.running.cloud.db.write(faults.clear)
     await tenant.finished(answer)
 
 
-async def test_single_rules_come_and_go(tenant: Tenant) -> None:
-    view = await made(tenant, rules=[])
+async def test_single_rules_are_created_and_deleted(tenant: Tenant) -> None:
+    view = await create_group(tenant, rules=[])
     path = tenant.path(NEWER, view["id"], "rules", version=2)
 
     task = await tenant.finished(await tenant.api.post(path, json=SSH))
     again = await tenant.api.post(path, json=SSH)
     (rule_id,) = task["created_resources"]["security_group_rules"]
-    with_rule = told(tenant, view["id"])
-    gone = await tenant.finished(await tenant.api.delete(f"{path}/{rule_id}"))
+    with_rule = driver_rules(tenant, view["id"])
+    deleted = await tenant.finished(await tenant.api.delete(f"{path}/{rule_id}"))
 
-    assert (task["task_type"], gone["task_type"]) == ("create_security_group_rule", "delete_security_group_rule")
+    assert (task["task_type"], deleted["task_type"]) == ("create_security_group_rule", "delete_security_group_rule")
     assert (again.status_code, with_rule) == (409, [("ingress", "tcp")])
     assert (await tenant.api.delete(f"{path}/{rule_id}")).status_code == 404
-    assert rules(await seen(tenant, OLDER, view["id"])) == told(tenant, view["id"]) == []
+    assert rules(await get_view(tenant, OLDER, view["id"])) == driver_rules(tenant, view["id"]) == []
 
 
-async def test_rules_added_at_once_all_stay(tenant: Tenant) -> None:
-    view = await made(tenant, rules=[])
+async def test_concurrently_added_rules_are_all_kept(tenant: Tenant) -> None:
+    view = await create_group(tenant, rules=[])
     path = tenant.path(OLDER, view["id"], "rules")
 
     async def add(port: int) -> None:
@@ -159,12 +159,14 @@ async def test_rules_added_at_once_all_stay(tenant: Tenant) -> None:
 
     await asyncio.gather(*(add(port) for port in range(1, 6)))
 
-    found = {rule["port_range_min"] for rule in (await seen(tenant, OLDER, view["id"]))["security_group_rules"]}
-    assert found == set(range(1, 6))
-    assert len(told(tenant, view["id"])) == 5
+    first_ports = {
+        rule["port_range_min"] for rule in (await get_view(tenant, OLDER, view["id"]))["security_group_rules"]
+    }
+    assert first_ports == set(range(1, 6))
+    assert len(driver_rules(tenant, view["id"])) == 5
 
 
-async def test_older_clients_make_and_change_groups_at_once(tenant: Tenant) -> None:
+async def test_version_1_creates_and_updates_groups(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     body = {"security_group": {"name": "web", "security_group_rules": [SSH]}, "instances": [instance.id]}
 
@@ -183,21 +185,21 @@ async def test_older_clients_make_and_change_groups_at_once(tenant: Tenant) -> N
     replaced = (await tenant.api.put(rule_path, json={"direction": "egress", "protocol": "any"})).json()
     assert (replaced["direction"], replaced["protocol"]) == ("egress", None)
     dropped = await tenant.api.delete(tenant.path("securitygrouprules", replaced["id"]))
-    assert (dropped.status_code, told(tenant, view["id"])) == (204, [])
+    assert (dropped.status_code, driver_rules(tenant, view["id"])) == (204, [])
 
 
-async def test_a_copy_has_the_same_rules_and_reverting_gives_the_usual_ones(tenant: Tenant) -> None:
-    view = await made(tenant, description="first", rules=[SSH])
+async def test_a_copy_has_the_same_rules_and_revert_restores_the_default_rules(tenant: Tenant) -> None:
+    view = await create_group(tenant, description="first", rules=[SSH])
     path = tenant.path(OLDER, view["id"])
 
     copy = (await tenant.api.post(f"{path}/copy", json={"name": "second"})).json()
     reverted = (await tenant.api.post(f"{path}/revert")).json()
 
     assert (copy["name"], copy["description"], rules(copy)) == ("second", "first", [("ingress", "tcp")])
-    assert rules(reverted) == told(tenant, view["id"]) == [("egress", None), ("egress", None)]
+    assert rules(reverted) == driver_rules(tenant, view["id"]) == [("egress", None), ("egress", None)]
 
 
-async def test_each_project_has_a_default_group_that_stays(tenant: Tenant) -> None:
+async def test_the_default_group_of_a_project_cannot_be_deleted(tenant: Tenant) -> None:
     (default,) = (await tenant.api.get(tenant.path(OLDER))).json()["results"]
     path = tenant.path(OLDER, default["id"])
 
@@ -209,7 +211,7 @@ async def test_each_project_has_a_default_group_that_stays(tenant: Tenant) -> No
     assert {rule["port_range_min"] for rule in reverted["security_group_rules"]} == {None, 22, 3389}
 
 
-async def test_a_group_in_use_stays(tenant: Tenant) -> None:
+async def test_a_group_in_use_cannot_be_deleted(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     (port,) = await ports_of(tenant, instance)
     group, other = await a_security_group(tenant, "web", port), await a_security_group(tenant, "other")
@@ -219,16 +221,16 @@ async def test_a_group_in_use_stays(tenant: Tenant) -> None:
     guarding = await tenant.api.delete(path)
     await tenant.api.post(tenant.path("instances", instance.id, "delsecuritygroup"), json={"name": "web"})
     spoken_of = await tenant.api.delete(path)
-    other_gone = await tenant.api.delete(tenant.path(OLDER, other.id))
-    gone = await tenant.api.delete(path)
+    other_deleted = await tenant.api.delete(tenant.path(OLDER, other.id))
+    deleted = await tenant.api.delete(path)
 
     assert (guarding.status_code, spoken_of.status_code) == (409, 409)
     assert ("guards 1 port" in guarding.text, "speaks of it" in spoken_of.text) == (True, True)
-    assert (other_gone.status_code, gone.status_code) == (204, 204)
+    assert (other_deleted.status_code, deleted.status_code) == (204, 204)
     assert driver_of(tenant.running).security_group(group.id) is None
 
 
-async def test_a_deletion_that_fails_is_told(tenant: Tenant) -> None:
+async def test_a_failed_deletion_is_a_conflict(tenant: Tenant) -> None:
     group = await a_security_group(tenant)
     await disturb(tenant, FaultKind.FAIL, "delete_security_group")
 
@@ -238,7 +240,7 @@ async def test_a_deletion_that_fails_is_told(tenant: Tenant) -> None:
     assert driver_of(tenant.running).security_group(group.id) is not None
 
 
-async def test_the_driver_hears_which_groups_guard_an_instance(tenant: Tenant) -> None:
+async def test_the_driver_gets_the_groups_of_an_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     (port,) = await ports_of(tenant, instance)
     group = await a_security_group(tenant, "web")
@@ -262,11 +264,11 @@ async def test_the_driver_hears_which_groups_guard_an_instance(tenant: Tenant) -
 async def test_lists_and_quotas(tenant: Tenant, stranger: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     await a_security_group(stranger)
     for number in range(3):
-        await made(tenant, name=f"group {number}", tags={"env": str(number)})
+        await create_group(tenant, name=f"group {number}", tags={"env": str(number)})
 
     async def names(**query: Any) -> list[str]:
         answer = (await tenant.api.get(tenant.path(OLDER), params=query)).json()
-        return [each["name"] for each in answer["results"]]
+        return [view["name"] for view in answer["results"]]
 
     assert set(await names()) == {"default", "group 0", "group 1", "group 2"}
     assert await names(name="group 1") == ["group 1"]
@@ -278,7 +280,7 @@ async def test_lists_and_quotas(tenant: Tenant, stranger: Tenant, monkeypatch: p
     assert sorted(answer.status_code for answer in answers) == [200, 403, 403]
 
 
-async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:
+async def test_the_official_sdk_manages_security_groups(tenant: Tenant) -> None:
     groups = tenant.sdk.cloud.security_groups
     where: Any = {"project_id": tenant.project_id, "region_id": REGION}
     poll: Any = {**where, "polling_interval_seconds": 0}
@@ -287,7 +289,7 @@ async def test_the_official_sdk_speaks_to_them(tenant: Tenant) -> None:
     renamed = await groups.update_and_poll(group_id=group.id, name="other", **poll)
     copy = await groups.copy(group_id=group.id, name="copy", **where)
     reverted = await groups.revert_to_default(group_id=copy.id, **where)
-    listed = [each.name async for each in groups.list(**where)]
+    listed = [group.name async for group in groups.list(**where)]
     await groups.delete(group_id=copy.id, **where)
 
     assert (renamed.name, len(reverted.security_group_rules or [])) == ("other", 2)

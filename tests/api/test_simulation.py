@@ -1,4 +1,4 @@
-"""The control endpoint of the simulated cloud: what an operator lets happen is what clients see."""
+"""The control endpoint of the simulated cloud."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.builders import an_instance, place_of
 from tests.tenants import Tenant
 
 
-async def _shown(tenant: Tenant, instance_id: str) -> dict[str, Any]:
+async def _get_view(tenant: Tenant, instance_id: str) -> dict[str, Any]:
     return dict((await tenant.api.get(tenant.path("instances", instance_id))).json())
 
 
@@ -23,27 +23,27 @@ def _first_address(view: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("status", list(Status))
-async def test_every_status_of_the_api_can_be_shown(tenant: Tenant, status: Status) -> None:
+async def test_every_status_of_the_api_can_be_simulated(tenant: Tenant, status: Status) -> None:
     instance = await an_instance(tenant)
 
     answer = await tenant.api.put(f"/_pileus/machines/{instance.id}", json={"status": status})
 
-    view = await _shown(tenant, instance.id)
+    view = await _get_view(tenant, instance.id)
     assert answer.status_code == 204
     assert (view["status"], view["vm_state"], view["task_state"]) == (status, VM_STATES[status], None)
 
 
 @pytest.mark.parametrize("vm_state", sorted(set(VM_STATES.values())))
-async def test_every_vm_state_of_the_api_can_be_shown(tenant: Tenant, vm_state: str) -> None:
+async def test_every_vm_state_of_the_api_can_be_simulated(tenant: Tenant, vm_state: str) -> None:
     instance = await an_instance(tenant)
     status = next(status for status in Status if VM_STATES[status] == vm_state)
 
     await tenant.api.put(f"/_pileus/machines/{instance.id}", json={"status": status, "vm_state": vm_state})
 
-    assert (await _shown(tenant, instance.id))["vm_state"] == vm_state
+    assert (await _get_view(tenant, instance.id))["vm_state"] == vm_state
 
 
-async def test_an_unknown_state_and_an_unknown_machine_are_told(tenant: Tenant) -> None:
+async def test_an_unknown_state_or_machine_is_rejected(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
     wrong = await tenant.api.put(f"/_pileus/machines/{instance.id}", json={"status": "TIRED"})
@@ -53,22 +53,22 @@ async def test_an_unknown_state_and_an_unknown_machine_are_told(tenant: Tenant) 
     assert unknown.status_code == 404
 
 
-async def test_a_held_task_waits_until_the_fault_is_taken_back(tenant: Tenant) -> None:
+async def test_a_held_task_waits_until_the_fault_is_deleted(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     fault = (await tenant.api.post("/_pileus/faults", json={"kind": "hold", "task_type": "stop_vm"})).json()
 
     started = await tenant.api.post(tenant.path("instances", instance.id, "action", version=2), json={"action": "stop"})
-    held = await _shown(tenant, instance.id)
+    view = await _get_view(tenant, instance.id)
     refused = await tenant.api.patch(tenant.path("instances", instance.id), json={"name": "too-early"})
     await tenant.api.delete(f"/_pileus/faults/{fault['id']}")
     await tenant.finished(started)
 
-    assert (held["status"], held["task_state"], held["task_id"]) == ("ACTIVE", "powering-off", *started.json()["tasks"])
+    assert (view["status"], view["task_state"], view["task_id"]) == ("ACTIVE", "powering-off", *started.json()["tasks"])
     assert refused.status_code == 409
-    assert (await _shown(tenant, instance.id))["status"] == "SHUTOFF"
+    assert (await _get_view(tenant, instance.id))["status"] == "SHUTOFF"
 
 
-async def test_a_failure_strikes_as_often_as_asked(tenant: Tenant) -> None:
+async def test_a_fault_applies_as_often_as_requested(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     action = tenant.path("instances", instance.id, "action", version=2)
     fault = {"kind": "fail", "task_type": "stop_vm", "message": "The rack is on fire", "times": 1}
@@ -76,7 +76,7 @@ async def test_a_failure_strikes_as_often_as_asked(tenant: Tenant) -> None:
 
     (failed,) = (await tenant.api.post(action, json={"action": "stop"})).json()["tasks"]
     task = await tenant.ended(failed)
-    undone = await _shown(tenant, instance.id)
+    undone = await _get_view(tenant, instance.id)
     await tenant.finished(await tenant.api.post(action, json={"action": "stop"}))
 
     assert (task["state"], task["error"]) == ("ERROR", "The rack is on fire")
@@ -84,7 +84,7 @@ async def test_a_failure_strikes_as_often_as_asked(tenant: Tenant) -> None:
     assert (await tenant.api.get("/_pileus/faults")).json() == []
 
 
-async def test_a_fault_for_a_task_that_does_not_exist_is_refused(tenant: Tenant) -> None:
+async def test_a_fault_for_an_unknown_task_type_is_rejected(tenant: Tenant) -> None:
     answer = await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": "make_tea"})
 
     assert answer.status_code == 400
@@ -94,11 +94,11 @@ async def test_a_fault_for_a_task_that_does_not_exist_is_refused(tenant: Tenant)
 async def test_the_operations_are_listed_with_their_steps(tenant: Tenant) -> None:
     listed = (await tenant.api.get("/_pileus/operations")).json()
 
-    told = {name: [step.name for step in operation.steps] for name, operation in OPERATIONS.items()}
-    assert {entry["task_type"]: entry["steps"] for entry in listed} == told
+    expected = {name: [step.name for step in operation.steps] for name, operation in OPERATIONS.items()}
+    assert {entry["task_type"]: entry["steps"] for entry in listed} == expected
 
 
-async def test_capacity_is_set_listed_and_lifted(tenant: Tenant) -> None:
+async def test_capacity_is_set_listed_and_removed(tenant: Tenant) -> None:
     await tenant.api.put("/_pileus/capacities/1/g2-standard-32-64", json={"servers": 2})
     limited = (await tenant.api.get("/_pileus/capacities")).json()
     await tenant.api.put("/_pileus/capacities/1/g2-standard-32-64", json={"servers": None})
@@ -108,26 +108,26 @@ async def test_capacity_is_set_listed_and_lifted(tenant: Tenant) -> None:
     assert limit not in (await tenant.api.get("/_pileus/capacities")).json()
 
 
-async def test_an_isolated_instance_shows_why(tenant: Tenant) -> None:
+async def test_an_isolated_instance_returns_the_reason(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     path = f"/_pileus/instances/{instance.id}/isolation"
 
     await tenant.api.put(path, json={"isolated": True, "reason": "It sent spam"})
-    isolated = await _shown(tenant, instance.id)
+    isolated = await _get_view(tenant, instance.id)
     await tenant.api.put(path, json={"isolated": False})
 
     assert isolated["instance_isolation"] == {"reason": "It sent spam"}
-    assert (await _shown(tenant, instance.id))["instance_isolation"] is None
+    assert (await _get_view(tenant, instance.id))["instance_isolation"] is None
 
 
-async def test_an_alarm_on_an_address_is_a_blackholed_port_of_its_instance(tenant: Tenant) -> None:
+async def test_a_ddos_alarm_is_a_blackholed_port_of_its_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    address = _first_address(await _shown(tenant, instance.id))
+    address = _first_address(await _get_view(tenant, instance.id))
 
     alarm = (await tenant.api.post("/_pileus/blackholes", json={"region_id": 1, "destination_ip": address})).json()
-    (raised,) = (await _shown(tenant, instance.id))["blackhole_ports"]
+    (raised,) = (await _get_view(tenant, instance.id))["blackhole_ports"]
     await tenant.api.delete(f"/_pileus/blackholes/{alarm['id']}")
-    (ended,) = (await _shown(tenant, instance.id))["blackhole_ports"]
+    (ended,) = (await _get_view(tenant, instance.id))["blackhole_ports"]
 
     assert (raised["ID"], raised["DestinationIP"], raised["AlarmState"]) == (alarm["id"], address, "ALARM")
     assert raised["AlarmEnd"].startswith("0001-01-01")
@@ -135,7 +135,7 @@ async def test_an_alarm_on_an_address_is_a_blackholed_port_of_its_instance(tenan
     assert not ended["AlarmEnd"].startswith("0001-01-01")
 
 
-async def test_the_protection_of_an_address_is_the_profile_of_its_instance(tenant: Tenant) -> None:
+async def test_the_ddos_profile_of_an_address_is_returned_with_its_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     cloud, place = tenant.running.cloud, place_of(tenant)
     (template, *_) = cloud.catalogue.ddos_templates
@@ -144,19 +144,19 @@ async def test_the_protection_of_an_address_is_the_profile_of_its_instance(tenan
         client_id=place.client_id,
         project_id=place.project_id,
         region_id=place.region_id,
-        ip_address=_first_address(await _shown(tenant, instance.id)),
+        ip_address=_first_address(await _get_view(tenant, instance.id)),
         template_id=template.id,
         created_at=cloud.now(),
     )
 
     await cloud.db.write(lambda tx: ddos_profiles.add(tx, profile))
 
-    shown = (await _shown(tenant, instance.id))["ddos_profile"]
-    assert (shown["id"], shown["profile_template"]["name"]) == (profile.id, template.name)
-    assert shown["options"] == {"active": True, "bgp": False}
+    profile_view = (await _get_view(tenant, instance.id))["ddos_profile"]
+    assert (profile_view["id"], profile_view["profile_template"]["name"]) == (profile.id, template.name)
+    assert profile_view["options"] == {"active": True, "bgp": False}
 
 
-async def test_only_administrators_rehearse(tenant: Tenant) -> None:
+async def test_only_administrators_use_the_control_endpoint(tenant: Tenant) -> None:
     answer = await tenant.clients[Role.ENGINEERS].post("/_pileus/faults", json={"kind": "hold"})
 
     assert answer.status_code == 403

@@ -1,4 +1,4 @@
-"""Snapshots of volumes: taken, shown, found, changed and deleted."""
+"""Create, list, update and delete snapshots."""
 
 import asyncio
 from typing import Any
@@ -16,29 +16,29 @@ from tests.tenants import Tenant
 NOTHING = "00000000-0000-4000-8000-000000000000"
 
 
-async def take(tenant: Tenant, volume: Volume, **more: Any) -> httpx.Response:
+async def post_snapshot(tenant: Tenant, volume: Volume, **more: Any) -> httpx.Response:
     return await tenant.api.post(tenant.path("snapshots"), json={"volume_id": volume.id, "name": "before", **more})
 
 
-async def shown(tenant: Tenant, snapshot_id: str) -> dict[str, Any]:
+async def get_view(tenant: Tenant, snapshot_id: str) -> dict[str, Any]:
     return dict((await tenant.api.get(tenant.path("snapshots", snapshot_id))).json())
 
 
-async def listed(tenant: Tenant, query: str = "") -> list[str]:
-    """The names, oldest first."""
+async def list_names(tenant: Tenant, query: str = "") -> list[str]:
+    """Return the names of the listed snapshots, oldest first."""
     answer = (await tenant.api.get(f"{tenant.path('snapshots')}?{query}")).json()
     assert answer["count"] == len(answer["results"])
     return [snapshot["name"] for snapshot in reversed(answer["results"])]
 
 
 @pytest.mark.parametrize("attached", [False, True])
-async def test_a_snapshot_is_taken_of_a_volume_in_use_or_not(tenant: Tenant, *, attached: bool) -> None:
+async def test_a_snapshot_can_be_taken_whether_the_volume_is_attached_or_not(tenant: Tenant, *, attached: bool) -> None:
     volume = await a_volume(tenant, await an_instance(tenant) if attached else None)
 
-    task = await tenant.finished(await take(tenant, volume, description="as it was", tags={"a": "b"}))
+    task = await tenant.finished(await post_snapshot(tenant, volume, description="as it was", tags={"a": "b"}))
 
     (snapshot_id,) = task["created_resources"]["snapshots"]
-    snapshot = await shown(tenant, snapshot_id)
+    snapshot = await get_view(tenant, snapshot_id)
     assert (task["task_type"], task["data"]["snapshot_id"]) == ("create_snapshot", snapshot_id)
     assert (snapshot["name"], snapshot["description"], snapshot["size"]) == ("before", "as it was", 10)
     assert (snapshot["volume_id"], snapshot["status"], snapshot["task_id"]) == (volume.id, "available", None)
@@ -50,59 +50,59 @@ async def test_a_snapshot_is_taken_of_a_volume_in_use_or_not(tenant: Tenant, *, 
     assert (view["snapshot_ids"], view["status"]) == ([snapshot_id], "in-use" if attached else "available")
 
 
-async def test_several_can_be_taken_at_once(tenant: Tenant) -> None:
+async def test_several_snapshots_can_be_taken_at_once(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
 
-    answers = await asyncio.gather(*(take(tenant, volume, name=f"take-{at}") for at in range(5)))
+    answers = await asyncio.gather(*(post_snapshot(tenant, volume, name=f"take-{at}") for at in range(5)))
 
     for answer in answers:
         await tenant.finished(answer)
-    assert {each.status for each in await snapshots_now(tenant, volume)} == {"available"}
+    assert {snapshot.status for snapshot in await snapshots_now(tenant, volume)} == {"available"}
     assert len(await snapshots_now(tenant, volume)) == 5
 
 
 @pytest.mark.parametrize("status", ["creating", "error", "attaching", "error_deleting"])
-async def test_only_a_volume_in_order_is_taken(tenant: Tenant, status: str) -> None:
-    assert (await take(tenant, await a_volume(tenant, status=status))).status_code == 409
+async def test_a_snapshot_requires_an_available_or_attached_volume(tenant: Tenant, status: str) -> None:
+    assert (await post_snapshot(tenant, await a_volume(tenant, status=status))).status_code == 409
 
 
 @pytest.mark.parametrize(
     ("body", "field"), [({"name": "x"}, "name"), ({"name": None}, "name"), ({"volume_id": "v"}, "volume_id"),
                         ({"tags": {"a": ""}}, "tags"), ({"description": 1}, "description")],
 )  # fmt: skip
-async def test_what_a_snapshot_cannot_be_is_told_by_its_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
-    answer = await take(tenant, await a_volume(tenant), **body)
+async def test_an_invalid_new_snapshot_names_the_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+    answer = await post_snapshot(tenant, await a_volume(tenant), **body)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
 
 
-async def test_of_a_volume_that_is_not_there_no_snapshot_is_taken(tenant: Tenant, stranger: Tenant) -> None:
+async def test_a_snapshot_of_a_missing_volume_is_404(tenant: Tenant, stranger: Tenant) -> None:
     volume = await a_volume(stranger)
 
-    for each in (volume.id, NOTHING):
-        answer = await tenant.api.post(tenant.path("snapshots"), json={"volume_id": each, "name": "before"})
-        assert (answer.status_code, answer.json()["message"]) == (404, f"Volume {each} could not be found")
+    for volume_id in (volume.id, NOTHING):
+        answer = await tenant.api.post(tenant.path("snapshots"), json={"volume_id": volume_id, "name": "before"})
+        assert (answer.status_code, answer.json()["message"]) == (404, f"Volume {volume_id} could not be found")
 
 
-async def test_one_that_fails_leaves_nothing_behind(tenant: Tenant) -> None:
+async def test_a_failed_snapshot_leaves_nothing(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await disturb(tenant, FaultKind.FAIL, "create_snapshot")
 
-    task = await tenant.ended((await take(tenant, volume, tags={"a": "b"})).json()["tasks"][0])
+    task = await tenant.ended((await post_snapshot(tenant, volume, tags={"a": "b"})).json()["tasks"][0])
 
     assert (task["state"], task["created_resources"]) == ("ERROR", None)
     assert await snapshots_now(tenant, volume) == []
-    assert await listed(tenant) == []
+    assert await list_names(tenant) == []
 
 
 @pytest.mark.parametrize(("quota", "limit"), [("volume_snapshots_count", 2), ("volume_snapshots_size", 29)])
-async def test_of_many_who_take_snapshots_at_once_no_more_succeed_than_the_quota_allows(
+async def test_concurrent_snapshots_do_not_exceed_the_quota(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, quota: str, limit: int
 ) -> None:
     disks = [await a_volume(tenant) for _ in range(6)]
     allow(tenant, monkeypatch, **{quota: limit})
 
-    answers = await asyncio.gather(*(take(tenant, volume) for volume in disks))
+    answers = await asyncio.gather(*(post_snapshot(tenant, volume) for volume in disks))
 
     assert sorted(answer.status_code for answer in answers) == [200] * 2 + [403] * 4
     (first, *_) = (answer.json() for answer in answers if answer.status_code == 403)
@@ -112,30 +112,30 @@ async def test_of_many_who_take_snapshots_at_once_no_more_succeed_than_the_quota
             await tenant.finished(answer)
 
 
-async def test_lists_are_of_a_volume_an_instance_or_what_took_them(tenant: Tenant) -> None:
+async def test_lists_are_filtered_by_volume_instance_schedule_or_policy(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     hanging, loose = await a_volume(tenant, instance), await a_volume(tenant)
     await a_snapshot(tenant, hanging, name="one", created_at=1)
     await a_snapshot(tenant, loose, name="two", created_at=2, schedule_id="s-1", lifecycle_policy_id=7)
 
-    assert await listed(tenant) == ["one", "two"]
-    assert await listed(tenant, f"volume_id={loose.id}") == ["two"]
-    assert await listed(tenant, f"instance_id={instance.id}") == ["one"]
-    assert await listed(tenant, "schedule_id=s-1") == ["two"]
-    assert await listed(tenant, "lifecycle_policy_id=7") == ["two"]
-    assert await listed(tenant, "lifecycle_policy_id=8") == []
-    assert await listed(tenant, f"volume_id={NOTHING}") == []
+    assert await list_names(tenant) == ["one", "two"]
+    assert await list_names(tenant, f"volume_id={loose.id}") == ["two"]
+    assert await list_names(tenant, f"instance_id={instance.id}") == ["one"]
+    assert await list_names(tenant, "schedule_id=s-1") == ["two"]
+    assert await list_names(tenant, "lifecycle_policy_id=7") == ["two"]
+    assert await list_names(tenant, "lifecycle_policy_id=8") == []
+    assert await list_names(tenant, f"volume_id={NOTHING}") == []
     page = (await tenant.api.get(f"{tenant.path('snapshots')}?limit=1&offset=1")).json()
-    assert (page["count"], [each["name"] for each in page["results"]]) == (2, ["one"])
+    assert (page["count"], [item["name"] for item in page["results"]]) == (2, ["one"])
 
 
-async def test_a_rename_and_tags_are_a_merge_patch(tenant: Tenant) -> None:
+async def test_name_and_tags_are_changed_by_merge_patch(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant), labels={"a": "1", "b": "2"})
     path = tenant.path("snapshots", snapshot.id)
 
     answer = await tenant.api.patch(path, json={"name": "other", "tags": {"a": None, "c": "3"}, "size": 5})
 
-    assert (answer.status_code, answer.json()) == (200, await shown(tenant, snapshot.id))
+    assert (answer.status_code, answer.json()) == (200, await get_view(tenant, snapshot.id))
     assert (answer.json()["name"], answer.json()["size"]) == ("other", 10)
     assert {tag["key"]: tag["value"] for tag in answer.json()["tags"]} == {"b": "2", "c": "3"}
     assert (await tenant.api.patch(path, json={"tags": None})).json()["tags"] == []
@@ -143,7 +143,7 @@ async def test_a_rename_and_tags_are_a_merge_patch(tenant: Tenant) -> None:
     assert (await tenant.api.patch(path, json={"name": "x"})).status_code == 400
 
 
-async def test_a_snapshot_is_deleted_and_its_volume_stays(tenant: Tenant) -> None:
+async def test_a_snapshot_is_deleted_and_its_volume_remains(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     snapshot = await a_snapshot(tenant, volume, labels={"a": "b"})
 
@@ -159,7 +159,7 @@ async def test_a_snapshot_is_deleted_and_its_volume_stays(tenant: Tenant) -> Non
     assert (await tenant.api.get(tenant.path("volumes", volume.id))).json()["snapshot_ids"] == []
 
 
-async def test_a_deletion_that_fails_can_be_asked_for_again(tenant: Tenant) -> None:
+async def test_a_failed_deletion_can_be_repeated(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     path = tenant.path("snapshots", (await a_snapshot(tenant, volume)).id)
     await disturb(tenant, FaultKind.FAIL, "delete_snapshot")
@@ -172,11 +172,11 @@ async def test_a_deletion_that_fails_can_be_asked_for_again(tenant: Tenant) -> N
     assert await snapshots_now(tenant, volume) == []
 
 
-async def test_while_a_task_holds_it_a_snapshot_stays_as_it_is(tenant: Tenant) -> None:
+async def test_a_locked_snapshot_cannot_be_changed(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await disturb(tenant, FaultKind.HOLD, "create_snapshot")
 
-    answer = await take(tenant, volume)
+    answer = await post_snapshot(tenant, volume)
 
     (snapshot,) = await snapshots_now(tenant, volume)
     path = tenant.path("snapshots", snapshot.id)
@@ -187,16 +187,16 @@ async def test_while_a_task_holds_it_a_snapshot_stays_as_it_is(tenant: Tenant) -
     await tenant.finished(answer)
 
 
-async def test_nobody_sees_anothers_snapshots(tenant: Tenant, stranger: Tenant) -> None:
+async def test_another_tenants_snapshots_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant))
 
-    assert await listed(stranger) == []
+    assert await list_names(stranger) == []
     assert (await stranger.api.get(stranger.path("snapshots", snapshot.id))).status_code == 404
     assert (await stranger.api.delete(stranger.path("snapshots", snapshot.id))).status_code == 404
 
 
 async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
-    task = await tenant.finished(await take(tenant, await a_volume(tenant)))
+    task = await tenant.finished(await post_snapshot(tenant, await a_volume(tenant)))
     path = tenant.path("snapshots", task["created_resources"]["snapshots"][0])
     await tenant.api.patch(path, json={"name": "other"})
     await tenant.finished(await tenant.api.delete(path))
@@ -209,10 +209,10 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     ]
 
 
-async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_older_clients_get_tags_under_the_older_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant), labels={"a": "b"})
     monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
 
-    view = await shown(tenant, snapshot.id)
+    view = await get_view(tenant, snapshot.id)
 
     assert (view["metadata"], view["metadata_detailed"]) == ({"a": "b"}, view["tags"])

@@ -1,4 +1,4 @@
-"""SSH keys: kept or made, shared or not, each seen by those who may."""
+"""SSH keys: imported or generated, shared or not, and visible to those who may use them."""
 
 import asyncio
 from typing import Any
@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from gcore import ConflictError, NotFoundError
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, digest
+from pileus.domain.account.keys import ApiKey, hash_token
 from pileus.domain.compute.ssh_keys import fingerprint
-from pileus.initial_data import new_token
+from pileus.initial_data import generate_token
 from pileus.store import counters
 from pileus.store.account import clients, keys, user_actions
 from pileus.store.compute import instances
@@ -21,44 +21,44 @@ from tests.builders import an_instance
 from tests.tenants import Tenant, client_of
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIi04Z0SmyGWs1eXxiBJ6IlFWsPOqaQA4+BIrhzOdrYC me@example.com"
-NOTHING = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
-def keys_of(tenant: Tenant, *rest: str) -> str:
+def keys_path(tenant: Tenant, *rest: str) -> str:
     return "/".join((f"/cloud/v1/ssh_keys/{tenant.project_id}", *rest))
 
 
-async def kept(tenant: Tenant, name: str = "laptop", **more: Any) -> dict[str, Any]:
-    """A key, kept over HTTP."""
-    answer = await tenant.api.post(keys_of(tenant), json={"name": name, "public_key": PUBLIC, **more})
+async def create_key(tenant: Tenant, name: str = "laptop", **more: Any) -> dict[str, Any]:
+    """Create a key over HTTP."""
+    answer = await tenant.api.post(keys_path(tenant), json={"name": name, "public_key": PUBLIC, **more})
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
-async def colleague(tenant: Tenant) -> httpx.AsyncClient:
-    """A client of another user of the same tenant, who may do as much."""
+async def colleague_client(tenant: Tenant) -> httpx.AsyncClient:
+    """Return a client of another user of the same tenant, with the same rights."""
 
     async def write(tx: Tx) -> str:
-        user_id = 10_000_000 + await counters.next_value(tx, "test_colleagues")
-        number = await counters.next_value(tx, "api_keys")
-        token = new_token(number)
+        user_id = 10_000_000 + await counters.increment(tx, "test_colleagues")
+        number = await counters.increment(tx, "api_keys")
+        token = generate_token(number)
         await clients.add_user(tx, user_id, tenant.client_id, "colleague@example.com", 0)
-        facts: dict[str, Any] = {"id": number, "user_id": user_id, "digest": digest(token), "created_at": 0}
+        facts: dict[str, Any] = {"id": number, "user_id": user_id, "digest": hash_token(token), "created_at": 0}
         await keys.add(tx, ApiKey(**facts, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))
         return token
 
     return client_of(tenant.running, await tenant.running.cloud.db.write(write))
 
 
-async def test_a_public_key_is_kept_and_shown_whole(tenant: Tenant) -> None:
-    key = await kept(tenant)
+async def test_an_imported_key_has_all_fields(tenant: Tenant) -> None:
+    key = await create_key(tenant)
 
-    shown = (await tenant.api.get(keys_of(tenant, key["id"]))).json()
+    view = (await tenant.api.get(keys_path(tenant, key["id"]))).json()
     assert key.pop("private_key", "absent") is None
-    assert key == shown
-    assert shown["created_at"].endswith("Z")
-    del shown["created_at"], shown["id"]
-    assert shown == {
+    assert key == view
+    assert view["created_at"].endswith("Z")
+    del view["created_at"], view["id"]
+    assert view == {
         "name": "laptop",
         "public_key": PUBLIC,
         "fingerprint": fingerprint(PUBLIC),
@@ -68,25 +68,27 @@ async def test_a_public_key_is_kept_and_shown_whole(tenant: Tenant) -> None:
     }
 
 
-async def test_without_a_public_key_a_pair_is_made_and_its_secret_shown_once(tenant: Tenant) -> None:
-    made = (await tenant.api.post(keys_of(tenant), json={"name": "made"})).json()
+async def test_a_generated_private_key_is_shown_once(tenant: Tenant) -> None:
+    generated = (await tenant.api.post(keys_path(tenant), json={"name": "made"})).json()
 
-    private = load_ssh_private_key(made["private_key"].encode(), None)
+    private = load_ssh_private_key(generated["private_key"].encode(), None)
     assert isinstance(private, Ed25519PrivateKey)
     public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    assert (made["public_key"], made["fingerprint"]) == (public, fingerprint(public))
-    shown = await tenant.api.get(keys_of(tenant, made["id"]))
+    assert (generated["public_key"], generated["fingerprint"]) == (public, fingerprint(public))
+    view = await tenant.api.get(keys_path(tenant, generated["id"]))
     async with tenant.running.cloud.db.read() as tx:
-        rows = await tx.all("SELECT * FROM ssh_keys WHERE id = :id", id=made["id"])
-        lines = await tx.all("SELECT * FROM user_actions WHERE client_id = :id", id=tenant.client_id)
-    assert "private_key" not in shown.json()
-    assert "PRIVATE KEY" not in f"{rows}{lines}"
+        rows = await tx.all("SELECT * FROM ssh_keys WHERE id = :id", id=generated["id"])
+        actions = await tx.all("SELECT * FROM user_actions WHERE client_id = :id", id=tenant.client_id)
+    assert "private_key" not in view.json()
+    assert "PRIVATE KEY" not in f"{rows}{actions}"
 
 
-async def test_no_two_made_pairs_are_alike(tenant: Tenant) -> None:
-    made = [(await tenant.api.post(keys_of(tenant), json={"name": f"made-{at}"})).json() for at in range(3)]
+async def test_generated_key_pairs_differ(tenant: Tenant) -> None:
+    generated = [
+        (await tenant.api.post(keys_path(tenant), json={"name": f"made-{number}"})).json() for number in range(3)
+    ]
 
-    assert len({key["private_key"] for key in made}) == len({key["fingerprint"] for key in made}) == 3
+    assert len({key["private_key"] for key in generated}) == len({key["fingerprint"] for key in generated}) == 3
 
 
 @pytest.mark.parametrize(
@@ -104,42 +106,42 @@ async def test_no_two_made_pairs_are_alike(tenant: Tenant) -> None:
         ({"name": "laptop", "public_key": PUBLIC, "shared_in_project": "perhaps"}, "shared_in_project"),
     ],
 )
-async def test_nonsense_is_refused_by_name(tenant: Tenant, body: dict[str, Any], field: str) -> None:
-    answer = await tenant.api.post(keys_of(tenant), json=body)
+async def test_an_invalid_field_is_named(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+    answer = await tenant.api.post(keys_path(tenant), json=body)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
 
 
-async def test_a_name_is_one_keys_only_in_a_project(tenant: Tenant) -> None:
+async def test_a_name_is_unique_in_a_project(tenant: Tenant) -> None:
     other = (await tenant.api.post("/cloud/v1/projects", json={"name": "other"})).json()["id"]
-    await kept(tenant)
+    await create_key(tenant)
 
-    refused = await tenant.api.post(keys_of(tenant), json={"name": "laptop"})
+    refused = await tenant.api.post(keys_path(tenant), json={"name": "laptop"})
     elsewhere = await tenant.api.post(f"/cloud/v1/ssh_keys/{other}", json={"name": "laptop"})
 
     assert (refused.status_code, refused.json()["exception_class"]) == (409, "ConflictError")
     assert elsewhere.status_code == 201
 
 
-async def test_of_many_who_want_a_name_at_once_one_has_it(tenant: Tenant) -> None:
+async def test_one_of_many_concurrent_creates_gets_the_name(tenant: Tenant) -> None:
     body = {"name": "wanted", "public_key": PUBLIC}
 
-    answers = await asyncio.gather(*(tenant.api.post(keys_of(tenant), json=body) for _ in range(12)))
+    answers = await asyncio.gather(*(tenant.api.post(keys_path(tenant), json=body) for _ in range(12)))
 
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 11
 
 
-async def test_the_quota_of_keys_holds(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_quota_limits_keys(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(tenant.running.cloud.catalogue.quotas, "keypair_count", 1)
-    await kept(tenant)
+    await create_key(tenant)
 
-    answer = await tenant.api.post(keys_of(tenant), json={"name": "second"})
+    answer = await tenant.api.post(keys_path(tenant), json={"name": "second"})
 
     assert (answer.status_code, answer.json()["info"]["attribute"]) == (403, "keypair_count")
 
 
 @pytest.mark.parametrize(
-    ("parameters", "found"),
+    ("parameters", "names"),
     [
         ({}, ["Zulu_1", "beta", "alpha"]),
         ({"order_by": "created_at.asc"}, ["alpha", "beta", "Zulu_1"]),
@@ -155,102 +157,102 @@ async def test_the_quota_of_keys_holds(tenant: Tenant, monkeypatch: pytest.Monke
         ({"name": ""}, ["Zulu_1", "beta", "alpha"]),
     ],
 )
-async def test_a_list_is_narrowed_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[str]) -> None:
+async def test_a_list_is_filtered_and_sorted(tenant: Tenant, parameters: dict[str, Any], names: list[str]) -> None:
     for name in ("alpha", "beta", "Zulu_1"):
-        await kept(tenant, name)
+        await create_key(tenant, name)
 
-    answer = (await tenant.api.get(keys_of(tenant), params=parameters)).json()
+    answer = (await tenant.api.get(keys_path(tenant), params=parameters)).json()
 
-    assert [key["name"] for key in answer["results"]] == found
-    assert answer["count"] == len(found)
+    assert [key["name"] for key in answer["results"]] == names
+    assert answer["count"] == len(names)
 
 
-async def test_ten_are_shown_unless_more_are_asked_for_and_all_are_counted(tenant: Tenant) -> None:
-    for at in range(12):
-        await kept(tenant, f"key-{at:02}")
+async def test_a_page_has_ten_keys_by_default_and_the_total_count(tenant: Tenant) -> None:
+    for number in range(12):
+        await create_key(tenant, f"key-{number:02}")
     by_name = {"order_by": "name.asc"}
 
-    first = (await tenant.api.get(keys_of(tenant), params=by_name)).json()
-    rest = (await tenant.api.get(keys_of(tenant), params={**by_name, "offset": 10, "limit": 1000})).json()
+    first = (await tenant.api.get(keys_path(tenant), params=by_name)).json()
+    rest = (await tenant.api.get(keys_path(tenant), params={**by_name, "offset": 10, "limit": 1000})).json()
 
     assert (first["count"], len(first["results"]), rest["count"]) == (12, 10, 12)
     assert [key["name"] for key in rest["results"]] == ["key-10", "key-11"]
 
 
 @pytest.mark.parametrize(("name", "value"), [("limit", "0"), ("limit", "1001"), ("offset", "-1"), ("order_by", "id")])
-async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
-    answer = await tenant.api.get(keys_of(tenant), params={name: value})
+async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
+    answer = await tenant.api.get(keys_path(tenant), params={name: value})
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [name])
 
 
-async def test_a_key_that_is_not_shared_is_its_owners_alone(tenant: Tenant) -> None:
-    mine = await kept(tenant, "mine", shared_in_project=False)
-    ours = await kept(tenant, "ours")
-    async with await colleague(tenant) as other:
-        listed = (await other.get(keys_of(tenant))).json()
+async def test_an_unshared_key_is_visible_to_its_owner_only(tenant: Tenant) -> None:
+    private_key = await create_key(tenant, "mine", shared_in_project=False)
+    shared_key = await create_key(tenant, "ours")
+    async with await colleague_client(tenant) as other:
+        listed = (await other.get(keys_path(tenant))).json()
         answers = [
-            await other.get(keys_of(tenant, mine["id"])),
-            await other.patch(keys_of(tenant, mine["id"]), json={"shared_in_project": True}),
-            await other.delete(keys_of(tenant, mine["id"])),
+            await other.get(keys_path(tenant, private_key["id"])),
+            await other.patch(keys_path(tenant, private_key["id"]), json={"shared_in_project": True}),
+            await other.delete(keys_path(tenant, private_key["id"])),
         ]
 
-    assert (listed["count"], [key["id"] for key in listed["results"]]) == (1, [ours["id"]])
-    message = f"SSH key {mine['id']} could not be found"
+    assert (listed["count"], [key["id"] for key in listed["results"]]) == (1, [shared_key["id"]])
+    message = f"SSH key {private_key['id']} could not be found"
     assert [(answer.status_code, answer.json()["message"]) for answer in answers] == [(404, message)] * 3
-    assert (await tenant.api.get(keys_of(tenant))).json()["count"] == 2
+    assert (await tenant.api.get(keys_path(tenant))).json()["count"] == 2
 
 
-async def test_a_key_can_be_shared_and_taken_back(tenant: Tenant) -> None:
-    key = await kept(tenant, shared_in_project=False)
-    one = keys_of(tenant, key["id"])
+async def test_a_key_can_be_shared_and_unshared(tenant: Tenant) -> None:
+    key = await create_key(tenant, shared_in_project=False)
+    path = keys_path(tenant, key["id"])
 
-    async with await colleague(tenant) as other:
-        shared = await tenant.api.patch(one, json={"shared_in_project": True, "name": "ignored"})
-        seen = await other.get(one)
-        taken_back = await tenant.api.patch(one, json={"shared_in_project": False})
-        unseen = await other.get(one)
+    async with await colleague_client(tenant) as other:
+        shared = await tenant.api.patch(path, json={"shared_in_project": True, "name": "ignored"})
+        visible = await other.get(path)
+        unshared = await tenant.api.patch(path, json={"shared_in_project": False})
+        hidden = await other.get(path)
 
-    assert shared.json() == seen.json() == {**taken_back.json(), "shared_in_project": True}
-    assert (shared.json()["name"], unseen.status_code) == ("laptop", 404)
+    assert shared.json() == visible.json() == {**unshared.json(), "shared_in_project": True}
+    assert (shared.json()["name"], hidden.status_code) == ("laptop", 404)
 
 
 @pytest.mark.parametrize("body", [{}, {"shared_in_project": None}, {"shared_in_project": "perhaps"}])
-async def test_sharing_says_whether(tenant: Tenant, body: dict[str, Any]) -> None:
-    key = await kept(tenant)
+async def test_the_sharing_flag_is_required(tenant: Tenant, body: dict[str, Any]) -> None:
+    key = await create_key(tenant)
 
-    answer = await tenant.api.patch(keys_of(tenant, key["id"]), json=body)
+    answer = await tenant.api.patch(keys_path(tenant, key["id"]), json=body)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["shared_in_project"])
 
 
-async def test_a_key_is_deleted_though_a_server_was_made_with_it(tenant: Tenant) -> None:
-    key = await kept(tenant)
+async def test_a_key_in_use_can_be_deleted(tenant: Tenant) -> None:
+    key = await create_key(tenant)
     instance = await an_instance(tenant, ssh_key_id=key["id"])
 
-    answer = await tenant.api.delete(keys_of(tenant, key["id"]))
+    answer = await tenant.api.delete(keys_path(tenant, key["id"]))
 
     assert (answer.status_code, answer.content) == (204, b"")
-    assert (await tenant.api.get(keys_of(tenant, key["id"]))).status_code == 404
-    assert (await tenant.api.delete(keys_of(tenant, key["id"]))).status_code == 404
-    assert (await kept(tenant))["id"] != key["id"]
+    assert (await tenant.api.get(keys_path(tenant, key["id"]))).status_code == 404
+    assert (await tenant.api.delete(keys_path(tenant, key["id"]))).status_code == 404
+    assert (await create_key(tenant))["id"] != key["id"]
     async with tenant.running.cloud.db.read() as tx:
         assert (await instances.get(tx, instance.place, instance.id)).ssh_key_id == key["id"]
 
 
-async def test_a_strangers_key_is_as_one_that_never_was(tenant: Tenant, stranger: Tenant) -> None:
-    key = await kept(tenant)
+async def test_a_key_of_another_tenant_is_not_found(tenant: Tenant, stranger: Tenant) -> None:
+    key = await create_key(tenant)
 
-    for where in (tenant, stranger):
-        for number in (key["id"], NOTHING):
+    for owner in (tenant, stranger):
+        for key_id in (key["id"], UNKNOWN_ID):
             for verb, body in (("GET", None), ("PATCH", {"shared_in_project": False}), ("DELETE", None)):
-                answer = await stranger.api.request(verb, keys_of(where, number), json=body)
-                told = answer.status_code, answer.json()["message"]
-                assert told == (404, f"SSH key {number} could not be found")
+                answer = await stranger.api.request(verb, keys_path(owner, key_id), json=body)
+                refusal = answer.status_code, answer.json()["message"]
+                assert refusal == (404, f"SSH key {key_id} could not be found")
 
 
 @pytest.mark.parametrize("whose", ["a stranger's", "nobody's"])
-async def test_a_project_that_is_not_there_has_no_keys(tenant: Tenant, stranger: Tenant, whose: str) -> None:
+async def test_unknown_projects_have_no_keys(tenant: Tenant, stranger: Tenant, whose: str) -> None:
     number = stranger.project_id if whose == "a stranger's" else 987654321
 
     answers = [
@@ -262,54 +264,54 @@ async def test_a_project_that_is_not_there_has_no_keys(tenant: Tenant, stranger:
     assert [(answer.status_code, answer.json()["message"]) for answer in answers] == [(404, message)] * 2
 
 
-async def test_readers_change_nothing(tenant: Tenant) -> None:
-    key = await kept(tenant)
+async def test_a_read_only_role_cannot_change_keys(tenant: Tenant) -> None:
+    key = await create_key(tenant)
     reader = tenant.clients[Role.USERS]
 
     answers = [
-        await reader.post(keys_of(tenant), json={"name": "mine"}),
-        await reader.patch(keys_of(tenant, key["id"]), json={"shared_in_project": False}),
-        await reader.delete(keys_of(tenant, key["id"])),
+        await reader.post(keys_path(tenant), json={"name": "mine"}),
+        await reader.patch(keys_path(tenant, key["id"]), json={"shared_in_project": False}),
+        await reader.delete(keys_path(tenant, key["id"])),
     ]
 
     assert [answer.status_code for answer in answers] == [403, 403, 403]
-    assert (await reader.get(keys_of(tenant))).json()["count"] == 1
+    assert (await reader.get(keys_path(tenant))).json()["count"] == 1
 
 
 async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
-    key = await kept(tenant)
-    await tenant.api.patch(keys_of(tenant, key["id"]), json={"shared_in_project": False})
-    await tenant.api.post(keys_of(tenant), json={"name": "laptop"})
-    await tenant.api.delete(keys_of(tenant, key["id"]))
+    key = await create_key(tenant)
+    await tenant.api.patch(keys_path(tenant, key["id"]), json={"shared_in_project": False})
+    await tenant.api.post(keys_path(tenant), json={"name": "laptop"})
+    await tenant.api.delete(keys_path(tenant, key["id"]))
 
     async with tenant.running.cloud.db.read() as tx:
-        lines = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
+        actions = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
 
-    told = [(line.api_group, line.action_type, line.project_id, line.action_data) for line in lines]
-    assert told == [
+    entries = [(action.api_group, action.action_type, action.project_id, action.action_data) for action in actions]
+    assert entries == [
         ("ssh_key", "create", tenant.project_id, None),
         ("ssh_key", "update", tenant.project_id, {"shared_in_project": False}),
         ("ssh_key", "delete", tenant.project_id, None),
     ]
     resource = {"resource_id": key["id"], "resource_type": "ssh_key", "search_field": "laptop"}
-    assert [line.resources for line in lines] == [[resource]] * 3
+    assert [action.resources for action in actions] == [[resource]] * 3
 
 
-async def test_the_official_client_does_it_all(tenant: Tenant) -> None:
+async def test_the_official_client_creates_shares_lists_and_deletes_keys(tenant: Tenant) -> None:
     ssh_keys = tenant.sdk.cloud.ssh_keys
 
-    made = await ssh_keys.create(name="made")
-    mine = await ssh_keys.create(name="mine", public_key=PUBLIC, shared_in_project=False)
-    shared = await ssh_keys.update(mine.id, shared_in_project=True)
+    generated = await ssh_keys.create(name="made")
+    imported = await ssh_keys.create(name="mine", public_key=PUBLIC, shared_in_project=False)
+    shared = await ssh_keys.update(imported.id, shared_in_project=True)
     listed = [key.id async for key in ssh_keys.list(limit=1, order_by="name.asc")]
 
-    assert made.private_key is not None
-    assert made.private_key.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
-    assert (mine.private_key, shared.shared_in_project) == (None, True)
-    assert listed == [made.id, mine.id]
-    assert (await ssh_keys.get(mine.id)) == shared
+    assert generated.private_key is not None
+    assert generated.private_key.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+    assert (imported.private_key, shared.shared_in_project) == (None, True)
+    assert listed == [generated.id, imported.id]
+    assert (await ssh_keys.get(imported.id)) == shared
     with pytest.raises(ConflictError):
         await ssh_keys.create(name="made")
-    await ssh_keys.delete(mine.id)
+    await ssh_keys.delete(imported.id)
     with pytest.raises(NotFoundError):
-        await ssh_keys.get(mine.id)
+        await ssh_keys.get(imported.id)

@@ -1,4 +1,4 @@
-"""Subnets: which ranges they may have, what hosts on them are told, and who keeps them in place."""
+"""Subnets: valid ranges, DHCP options, and what blocks a change."""
 
 import asyncio
 from typing import Any
@@ -7,33 +7,33 @@ import pytest
 
 from pileus.domain.faults import FaultKind
 from tests.builders import a_network, a_port, disturb, driver_of
-from tests.networks import a_router, in_use, listed, made, seen, subnet_now
+from tests.networks import a_router, create, find_subnet, get_view, list_names, used_addresses
 from tests.storage import allow
 from tests.tenants import REGION, Tenant
 
 
-async def test_a_subnet_is_made_with_all_that_hosts_are_told(tenant: Tenant) -> None:
+async def test_a_subnet_is_created_with_its_dhcp_options(tenant: Tenant) -> None:
     network, _ = await a_network(tenant)
-    way = {"destination": "10.9.0.0/16", "nexthop": "10.1.0.7"}
-    body = {"network_id": network.id, "cidr": "10.1.0.0/24", "host_routes": [way], "tags": {"a": "b"}}
+    route = {"destination": "10.9.0.0/16", "nexthop": "10.1.0.7"}
+    body = {"network_id": network.id, "cidr": "10.1.0.0/24", "host_routes": [route], "tags": {"a": "b"}}
 
-    subnet = await made(tenant, "subnets", **body)
+    subnet = await create(tenant, "subnets", **body)
 
     assert (subnet["gateway_ip"], subnet["ip_version"], subnet["enable_dhcp"]) == ("10.1.0.1", 4, True)
     assert (subnet["total_ips"], subnet["available_ips"], subnet["has_router"]) == (253, 253, False)
-    assert (subnet["host_routes"], subnet["tags"][0]["key"]) == ([way], "a")
+    assert (subnet["host_routes"], subnet["tags"][0]["key"]) == ([route], "a")
     assert subnet["dns_nameservers"]
-    assert subnet["id"] in (await seen(tenant, "networks", network.id))["subnets"]
-    told = driver_of(tenant.running).network(network.id)
-    assert told is not None
-    assert told[1][subnet["id"]].dns_nameservers == subnet["dns_nameservers"]
+    assert subnet["id"] in (await get_view(tenant, "networks", network.id))["subnets"]
+    driver_record = driver_of(tenant.running).network(network.id)
+    assert driver_record is not None
+    assert driver_record[1][subnet["id"]].dns_nameservers == subnet["dns_nameservers"]
 
 
-async def test_a_subnet_joins_the_router_of_its_network_at_its_gateway(tenant: Tenant) -> None:
-    network = await made(tenant, "networks")
+async def test_a_subnet_is_attached_to_the_router_of_its_network(tenant: Tenant) -> None:
+    network = await create(tenant, "networks")
 
-    subnet = await made(tenant, "subnets", network_id=network["id"], cidr="10.0.0.0/24")
-    apart = await made(
+    subnet = await create(tenant, "subnets", network_id=network["id"], cidr="10.0.0.0/24")
+    apart = await create(
         tenant,
         "subnets",
         network_id=network["id"],
@@ -43,16 +43,16 @@ async def test_a_subnet_joins_the_router_of_its_network_at_its_gateway(tenant: T
     )
 
     (router,) = (await tenant.api.get(tenant.path("routers"))).json()["results"]
-    (joined,) = router["interfaces"]
-    assert joined["ip_assignments"] == [{"ip_address": "10.0.0.1", "subnet_id": subnet["id"]}]
-    assert (apart["gateway_ip"], await in_use(tenant, apart["id"])) == (None, set())
+    (interface,) = router["interfaces"]
+    assert interface["ip_assignments"] == [{"ip_address": "10.0.0.1", "subnet_id": subnet["id"]}]
+    assert (apart["gateway_ip"], await used_addresses(tenant, apart["id"])) == (None, set())
 
 
-async def test_a_router_can_be_named(tenant: Tenant) -> None:
+async def test_a_subnet_is_attached_to_the_requested_router(tenant: Tenant) -> None:
     network, _ = await a_network(tenant)
     router = await a_router(tenant)
 
-    subnet = await made(
+    subnet = await create(
         tenant,
         "subnets",
         network_id=network.id,
@@ -61,8 +61,8 @@ async def test_a_router_can_be_named(tenant: Tenant) -> None:
         router_id_to_connect=router.id,
     )
 
-    (joined,) = (await seen(tenant, "routers", router.id))["interfaces"]
-    assert joined["ip_assignments"] == [{"ip_address": "10.4.0.9", "subnet_id": subnet["id"]}]
+    (interface,) = (await get_view(tenant, "routers", router.id))["interfaces"]
+    assert interface["ip_assignments"] == [{"ip_address": "10.4.0.9", "subnet_id": subnet["id"]}]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ async def test_a_router_can_be_named(tenant: Tenant) -> None:
      ({"dns_nameservers": ["one"]}, "dns_nameservers"), ({"gateway_ip": None}, "connect_to_network_router"),
      ({"host_routes": [{"destination": "fc00::/64", "nexthop": "10.1.0.7"}]}, "nexthop")],
 )  # fmt: skip
-async def test_what_a_subnet_cannot_be_is_told_by_its_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+async def test_an_invalid_subnet_is_refused_with_its_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
     network, _ = await a_network(tenant)
     whole = {"name": "fresh", "network_id": network.id, "cidr": "10.1.0.0/24", **body}
 
@@ -82,7 +82,7 @@ async def test_what_a_subnet_cannot_be_is_told_by_its_field(tenant: Tenant, body
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
 
 
-async def test_ranges_asked_for_at_once_never_overlap(tenant: Tenant) -> None:
+async def test_concurrently_created_subnets_do_not_overlap(tenant: Tenant) -> None:
     network, _ = await a_network(tenant)
     bodies = [{"name": "fresh", "network_id": network.id, "cidr": f"10.5.{n}.0/2{3 + n % 2}"} for n in (0, 0, 1, 0)]
 
@@ -97,7 +97,7 @@ async def test_ranges_asked_for_at_once_never_overlap(tenant: Tenant) -> None:
     assert ranges in (["10.5.0.0/23"], ["10.5.1.0/24"])
 
 
-async def test_the_quota_is_kept(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_quota_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     network, _ = await a_network(tenant)
     allow(tenant, monkeypatch, subnet_count=2)
     bodies = [{"name": "fresh", "network_id": network.id, "cidr": f"10.{n}.0.0/24"} for n in (1, 2, 3)]
@@ -107,32 +107,32 @@ async def test_the_quota_is_kept(tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     assert sorted(answer.status_code for answer in answers) == [200, 403, 403]
 
 
-async def test_six_is_counted_in_great_numbers(tenant: Tenant) -> None:
+async def test_large_ipv6_subnets_show_rounded_counts(tenant: Tenant) -> None:
     network, _ = await a_network(tenant)
 
-    subnet = await made(tenant, "subnets", network_id=network.id, cidr="fd00:1::/64", connect_to_network_router=False)
+    subnet = await create(tenant, "subnets", network_id=network.id, cidr="fd00:1::/64", connect_to_network_router=False)
 
     assert (subnet["ip_version"], subnet["gateway_ip"]) == (6, "fd00:1::1")
     assert subnet["total_ips"] > 2**63
 
 
-async def test_lists_are_ordered_and_filtered(tenant: Tenant, stranger: Tenant) -> None:
+async def test_lists_are_sorted_and_filtered(tenant: Tenant, stranger: Tenant) -> None:
     network, _ = await a_network(tenant, "10.0.2.0/24", "10.0.10.0/24")
     await a_network(tenant, "10.1.0.0/24")
     await a_network(stranger)
 
     async def ranges(**query: Any) -> list[str]:
         answer = (await tenant.api.get(tenant.path("subnets"), params=query)).json()
-        return [each["cidr"] for each in answer["results"]]
+        return [view["cidr"] for view in answer["results"]]
 
     assert await ranges() == ["10.0.2.0/24", "10.0.10.0/24", "10.1.0.0/24"]
     assert await ranges(order_by="cidr.desc", limit=1) == ["10.1.0.0/24"]
     assert await ranges(network_id=network.id) == ["10.0.2.0/24", "10.0.10.0/24"]
     assert len(await ranges(owned_by="any")) > 3
-    assert await listed(tenant, "subnets", tag_key="none") == []
+    assert await list_names(tenant, "subnets", tag_key="none") == []
 
 
-async def test_a_patch_changes_what_hosts_are_told(tenant: Tenant) -> None:
+async def test_a_patch_changes_the_dhcp_options(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     path = tenant.path("subnets", subnet.id)
     body = {"name": "other", "gateway_ip": "10.0.0.9", "dns_nameservers": [], "enable_dhcp": False, "tags": {"a": "b"}}
@@ -141,14 +141,14 @@ async def test_a_patch_changes_what_hosts_are_told(tenant: Tenant) -> None:
 
     assert {name: view[name] for name in body if name != "tags"} == {k: v for k, v in body.items() if k != "tags"}
     assert (view["tags"][0]["key"], view["task_id"]) == ("a", None)
-    told = driver_of(tenant.running).network(subnet.network_id)
-    assert told is not None
-    assert (told[1][subnet.id].gateway_ip, told[1][subnet.id].enable_dhcp) == ("10.0.0.9", False)
+    driver_record = driver_of(tenant.running).network(subnet.network_id)
+    assert driver_record is not None
+    assert (driver_record[1][subnet.id].gateway_ip, driver_record[1][subnet.id].enable_dhcp) == ("10.0.0.9", False)
     assert (await tenant.api.patch(path, json={"gateway_ip": None, "tags": None})).json()["gateway_ip"] is None
     assert (await tenant.api.patch(path, json={})).json()["tags"] == []
 
 
-async def test_a_gateway_in_use_stays(tenant: Tenant) -> None:
+async def test_a_gateway_in_use_cannot_change(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     await a_router(tenant, subnet)
 
@@ -157,9 +157,9 @@ async def test_a_gateway_in_use_stays(tenant: Tenant) -> None:
     assert (answer.status_code, "in use" in answer.json()["message"]) == (409, True)
 
 
-async def test_a_change_that_fails_leaves_the_subnet_as_it_was(tenant: Tenant) -> None:
+async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
-    before = await seen(tenant, "subnets", subnet.id)
+    before = await get_view(tenant, "subnets", subnet.id)
     await disturb(tenant, FaultKind.FAIL, "update_subnet")
 
     answer = await tenant.api.patch(tenant.path("subnets", subnet.id), json={"enable_dhcp": False})
@@ -167,7 +167,7 @@ async def test_a_change_that_fails_leaves_the_subnet_as_it_was(tenant: Tenant) -
     assert (answer.status_code, answer.json()) == (200, before)
 
 
-async def test_a_subnet_goes_when_no_port_is_in_it(tenant: Tenant) -> None:
+async def test_a_subnet_is_deleted_when_it_has_no_port(tenant: Tenant) -> None:
     _, (subnet, used) = await a_network(tenant, "10.0.0.0/24", "10.0.1.0/24")
     router = await a_router(tenant, subnet)
     await a_port(tenant, used)
@@ -176,11 +176,14 @@ async def test_a_subnet_goes_when_no_port_is_in_it(tenant: Tenant) -> None:
     refused = await tenant.api.delete(tenant.path("subnets", used.id))
 
     assert (task["task_type"], task["data"]["subnet_id"]) == ("delete_subnet", subnet.id)
-    assert (await subnet_now(tenant, subnet.id), (await seen(tenant, "routers", router.id))["interfaces"]) == (None, [])
+    assert (await find_subnet(tenant, subnet.id), (await get_view(tenant, "routers", router.id))["interfaces"]) == (
+        None,
+        [],
+    )
     assert (refused.status_code, "has ports" in refused.json()["message"]) == (409, True)
 
 
-async def test_the_official_sdk_makes_and_changes_networks_and_subnets(tenant: Tenant) -> None:
+async def test_the_official_sdk_manages_networks_and_subnets(tenant: Tenant) -> None:
     cloud = tenant.sdk.cloud
     where: Any = {"project_id": tenant.project_id, "region_id": REGION}
 
@@ -194,6 +197,6 @@ async def test_the_official_sdk_makes_and_changes_networks_and_subnets(tenant: T
     changed = await cloud.networks.subnets.update(subnet_id=subnet.id, name="other", **where)
 
     assert (renamed.name, changed.name, changed.gateway_ip) == ("other", "other", "10.0.0.1")
-    assert [each.id for each in (await cloud.networks.list(**where)).results] == [network.id]
-    assert [each.id for each in (await cloud.networks.subnets.list(**where)).results] == [subnet.id]
+    assert [network.id for network in (await cloud.networks.list(**where)).results] == [network.id]
+    assert [subnet.id for subnet in (await cloud.networks.subnets.list(**where)).results] == [subnet.id]
     await cloud.networks.subnets.delete(subnet_id=subnet.id, **where)

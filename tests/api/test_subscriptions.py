@@ -1,4 +1,4 @@
-"""Subscriptions to the audit log: made, shown without their secrets, served, and ended."""
+"""Subscriptions to the audit log."""
 
 import asyncio
 import json
@@ -16,14 +16,14 @@ SECRET = "Bearer hunter2"
 PATIENCE = 20
 
 
-def a_hook(url: str) -> dict[str, str]:
+def webhook_body(url: str) -> dict[str, str]:
     return {"url": url, "auth_header_name": "Authorization", "auth_header_value": SECRET}
 
 
 async def subscribe(tenant: Tenant, path: str) -> str:
-    """Subscribe at a path of the tenant's own; the path."""
+    """Subscribe a URL of the tenant's own; return its path."""
     own = f"/{tenant.running.cloud.new_id()}{path}"
-    answer = await tenant.api.post(f"{ROOT}/subscribe", json=a_hook(address(own)))
+    answer = await tenant.api.post(f"{ROOT}/subscribe", json=webhook_body(address(own)))
     assert (answer.status_code, answer.content) == (204, b""), answer.text
     return own
 
@@ -33,11 +33,11 @@ async def rename(tenant: Tenant, name: str) -> None:
     assert (await tenant.api.patch(path, json={"name": name})).status_code == 200
 
 
-async def lines(tenant: Tenant) -> list[dict[str, Any]]:
+async def list_entries(tenant: Tenant) -> list[dict[str, Any]]:
     return list((await tenant.api.get(f"{ROOT}?order_by=asc")).json()["results"])
 
 
-async def test_every_new_line_is_posted_and_then_acknowledged(tenant: Tenant, stranger: Tenant) -> None:
+async def test_every_new_entry_is_posted_and_then_acknowledged(tenant: Tenant, stranger: Tenant) -> None:
     await rename(tenant, "before")
     own = await subscribe(tenant, "/lines")
     refuse(own, 503)
@@ -46,19 +46,19 @@ async def test_every_new_line_is_posted_and_then_acknowledged(tenant: Tenant, st
     await rename(stranger, "strange")
 
     async with asyncio.timeout(PATIENCE):
-        while not all(line["acknowledged"] for line in (await lines(tenant))[1:]):  # noqa: ASYNC110
+        while not all(line["acknowledged"] for line in (await list_entries(tenant))[1:]):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
-    told = await lines(tenant)
-    assert [line["acknowledged"] for line in told] == [False, True, True]
+    entries = await list_entries(tenant)
+    assert [line["acknowledged"] for line in entries] == [False, True, True]
     assert [json.loads(message.body) for message in posted(own)] == [
-        {**line, "acknowledged": False} for line in told[1:]
+        {**line, "acknowledged": False} for line in entries[1:]
     ]
-    assert [message.headers["webhook-id"] for message in posted(own)] == [line["id"] for line in told[1:]]
+    assert [message.headers["webhook-id"] for message in posted(own)] == [line["id"] for line in entries[1:]]
     assert {message.headers["authorization"] for message in posted(own)} == {SECRET}
 
 
-async def test_secrets_are_not_shown_again(tenant: Tenant) -> None:
+async def test_secrets_are_masked(tenant: Tenant) -> None:
     await subscribe(tenant, "/shown")
     queue = {"connection_string": "amqps://me:hunter2@mq.example.org:5671/cloud", "routing_key": "audit"}
     await tenant.api.post(f"{ROOT}/subscribe_amqp", json=queue)
@@ -71,18 +71,18 @@ async def test_secrets_are_not_shown_again(tenant: Tenant) -> None:
         "********",
         "Authorization",
     )
-    (shown,) = queues["results"]
-    assert shown["connection_string"] == "amqps://me:********@mq.example.org:5671/cloud"
-    assert (shown["exchange"], shown["routing_key"], shown["receive_child_client_events"]) == (None, "audit", False)
-    assert (await tenant.api.get(f"{ROOT}/amqp_subscriptions/{shown['id']}")).json() == shown
+    (queue,) = queues["results"]
+    assert queue["connection_string"] == "amqps://me:********@mq.example.org:5671/cloud"
+    assert (queue["exchange"], queue["routing_key"], queue["receive_child_client_events"]) == (None, "audit", False)
+    assert (await tenant.api.get(f"{ROOT}/amqp_subscriptions/{queue['id']}")).json() == queue
 
 
-async def test_an_address_has_one_subscription_and_a_tenant_not_too_many(tenant: Tenant) -> None:
+async def test_a_url_has_one_subscription_and_the_number_is_limited(tenant: Tenant) -> None:
     own = await subscribe(tenant, "/one")
-    again = await tenant.api.post(f"{ROOT}/subscribe", json=a_hook(address(own)))
+    again = await tenant.api.post(f"{ROOT}/subscribe", json=webhook_body(address(own)))
     assert again.status_code == 204
     more = await asyncio.gather(
-        *(tenant.api.post(f"{ROOT}/subscribe", json=a_hook(address(f"/{number}"))) for number in range(12))
+        *(tenant.api.post(f"{ROOT}/subscribe", json=webhook_body(address(f"/{number}"))) for number in range(12))
     )
 
     assert sorted(answer.status_code for answer in more) == [204] * 9 + [409] * 3
@@ -91,7 +91,7 @@ async def test_an_address_has_one_subscription_and_a_tenant_not_too_many(tenant:
     assert (await tenant.api.get(f"{ROOT}/subscriptions_list")).json() == {"count": 0, "results": []}
 
 
-async def test_nothing_is_posted_any_more_when_a_subscription_has_ended(tenant: Tenant) -> None:
+async def test_nothing_is_posted_after_unsubscribing(tenant: Tenant) -> None:
     own = await subscribe(tenant, "/ended")
     await tenant.api.post(f"{ROOT}/unsubscribe")
     await rename(tenant, "later")
@@ -101,7 +101,7 @@ async def test_nothing_is_posted_any_more_when_a_subscription_has_ended(tenant: 
     assert posted(own) == []
 
 
-async def test_lines_are_published_to_a_broker(tenant: Tenant, rabbit: str) -> None:
+async def test_entries_are_published_to_a_broker(tenant: Tenant, rabbit: str) -> None:
     queue = f"lines-{tenant.client_id}"
     async with listening(rabbit, queue) as channel:
         body = {"connection_string": rabbit, "routing_key": queue}
@@ -116,7 +116,7 @@ async def test_lines_are_published_to_a_broker(tenant: Tenant, rabbit: str) -> N
     assert json.loads(message.body)["action_data"] == {"name": "told"}
 
 
-async def test_another_broker_can_be_named(tenant: Tenant, stranger: Tenant, rabbit: str) -> None:
+async def test_the_broker_can_be_changed(tenant: Tenant, stranger: Tenant, rabbit: str) -> None:
     await tenant.api.post(f"{ROOT}/subscribe_amqp", json={"connection_string": "amqp://127.0.0.1:1/"})
     (before,) = (await tenant.api.get(f"{ROOT}/amqp_subscriptions_list")).json()["results"]
     path, queue = f"{ROOT}/amqp_subscriptions/{before['id']}", f"other-{tenant.client_id}"
@@ -158,8 +158,8 @@ async def test_another_broker_can_be_named(tenant: Tenant, stranger: Tenant, rab
         ("subscribe_amqp_test", {"connection_string": "amqp://mq:99999/"}, "connection_string"),
     ],
 )
-async def test_what_cannot_be_reached_is_told(tenant: Tenant, path: str, changes: dict[str, str], field: str) -> None:
-    body = {**(a_hook("http://example.org/") if path == "subscribe" else {}), **changes}
+async def test_an_unreachable_target_is_400(tenant: Tenant, path: str, changes: dict[str, str], field: str) -> None:
+    body = {**(webhook_body("http://example.org/") if path == "subscribe" else {}), **changes}
 
     answer = await tenant.api.post(f"{ROOT}/{path}", json=body)
 
@@ -169,5 +169,5 @@ async def test_what_cannot_be_reached_is_told(tenant: Tenant, path: str, changes
 async def test_only_administrators_subscribe(tenant: Tenant) -> None:
     for role in (Role.ENGINEERS, Role.USERS):
         for path in ("subscribe", "unsubscribe", "unsubscribe_amqp"):
-            answer = await tenant.clients[role].post(f"{ROOT}/{path}", json=a_hook(address("/")))
+            answer = await tenant.clients[role].post(f"{ROOT}/{path}", json=webhook_body(address("/")))
             assert answer.status_code == 403

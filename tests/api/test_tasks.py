@@ -1,4 +1,4 @@
-"""Tasks: listed by every filter, shown to their tenant alone, taken note of when they have ended."""
+"""List, read and acknowledge tasks."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,25 +16,25 @@ SECOND = 1_000_000
 ALL = "/cloud/v1/tasks"
 
 
-async def a_task(tenant: Tenant, task_type: str = "create_vm", **changes: Any) -> Task:
-    """A task that no worker will take up."""
+async def add_task(tenant: Tenant, task_type: str = "create_vm", **changes: Any) -> Task:
+    """Add a task that no worker claims."""
     facts = {"task_type": task_type, "user_id": tenant.client_id, "lease_until": 2**62}
     task = Task(**{**owned(tenant), **facts, **changes})
     return await tenant.running.cloud.db.write(lambda tx: tasks.add(tx, task))
 
 
-async def some_tasks(tenant: Tenant) -> list[Task]:
-    """Four tasks, a second apart, no two of which are alike."""
+async def add_tasks(tenant: Tenant) -> list[Task]:
+    """Add four different tasks, one second apart."""
     return [
-        await a_task(tenant, "create_vm", state="NEW", created_at=NOON),
-        await a_task(tenant, "delete_vm", state="RUNNING", created_at=NOON + SECOND, region_id=2),
-        await a_task(tenant, "create_vm", state="FINISHED", created_at=NOON + 2 * SECOND, acknowledged_at=NOON),
-        await a_task(tenant, "stop_vm", state="ERROR", created_at=NOON + 3 * SECOND + 500_000, project_id=None),
+        await add_task(tenant, "create_vm", state="NEW", created_at=NOON),
+        await add_task(tenant, "delete_vm", state="RUNNING", created_at=NOON + SECOND, region_id=2),
+        await add_task(tenant, "create_vm", state="FINISHED", created_at=NOON + 2 * SECOND, acknowledged_at=NOON),
+        await add_task(tenant, "stop_vm", state="ERROR", created_at=NOON + 3 * SECOND + 500_000, project_id=None),
     ]
 
 
-async def asked(tenant: Tenant, path: str = ALL, **parameters: Any) -> list[str]:
-    """The ids that a list answers with; its count must say the same."""
+async def list_ids(tenant: Tenant, path: str = ALL, **parameters: Any) -> list[str]:
+    """Return the listed ids, and check the count."""
     answer = await tenant.api.get(path, params=parameters)
     assert answer.status_code == 200, answer.text
     assert answer.json()["count"] == len(answer.json()["results"])
@@ -42,7 +42,7 @@ async def asked(tenant: Tenant, path: str = ALL, **parameters: Any) -> list[str]
 
 
 @pytest.mark.parametrize(
-    ("parameters", "found"),
+    ("parameters", "expected"),
     [
         ({}, [3, 2, 1, 0]),
         ({"order_by": "desc"}, [3, 2, 1, 0]),
@@ -66,40 +66,40 @@ async def asked(tenant: Tenant, path: str = ALL, **parameters: Any) -> list[str]
         ({"state": "NEW", "task_type": "delete_vm"}, []),
     ],
 )
-async def test_a_list_is_narrowed_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[int]) -> None:
-    made = await some_tasks(tenant)
+async def test_a_list_is_filtered_and_ordered(tenant: Tenant, parameters: dict[str, Any], expected: list[int]) -> None:
+    added = await add_tasks(tenant)
 
-    assert await asked(tenant, **parameters) == [made[at].id for at in found]
-
-
-async def test_a_list_is_narrowed_to_projects(tenant: Tenant, stranger: Tenant) -> None:
-    made = await some_tasks(tenant)
-    theirs = await a_task(stranger)
-
-    by_project = await asked(tenant, project_id=[tenant.project_id, stranger.project_id])
-
-    assert by_project == [task.id for task in (made[2], made[1], made[0])]
-    assert await asked(stranger, project_id=tenant.project_id) == []
-    assert await asked(stranger) == [theirs.id]
+    assert await list_ids(tenant, **parameters) == [added[at].id for at in expected]
 
 
-async def test_a_time_with_a_plus_that_nobody_escaped_is_understood(tenant: Tenant) -> None:
-    made = await a_task(tenant, created_at=NOON)
+async def test_a_list_is_filtered_by_projects(tenant: Tenant, stranger: Tenant) -> None:
+    added = await add_tasks(tenant)
+    theirs = await add_task(stranger)
+
+    by_project = await list_ids(tenant, project_id=[tenant.project_id, stranger.project_id])
+
+    assert by_project == [task.id for task in (added[2], added[1], added[0])]
+    assert await list_ids(stranger, project_id=tenant.project_id) == []
+    assert await list_ids(stranger) == [theirs.id]
+
+
+async def test_a_time_with_an_unescaped_plus_is_parsed(tenant: Tenant) -> None:
+    added = await add_task(tenant, created_at=NOON)
 
     answer = await tenant.api.get(f"{ALL}?from_timestamp=2030-01-01T14:00:00+02:00&to_timestamp=2030-01-01 12:00:00")
 
-    assert [task["id"] for task in answer.json()["results"]] == [made.id]
+    assert [task["id"] for task in answer.json()["results"]] == [added.id]
 
 
-async def test_ten_are_shown_unless_more_are_asked_for_and_all_are_counted(tenant: Tenant) -> None:
-    made = [await a_task(tenant, created_at=NOON + at) for at in range(12)]
+async def test_the_default_limit_is_ten_and_count_is_the_total(tenant: Tenant) -> None:
+    added = [await add_task(tenant, created_at=NOON + at) for at in range(12)]
 
     first = (await tenant.api.get(ALL)).json()
     rest = (await tenant.api.get(ALL, params={"offset": 10})).json()
     all_of_them = (await tenant.api.get(ALL, params={"limit": 1000})).json()
     beyond = (await tenant.api.get(ALL, params={"offset": 99})).json()
 
-    newest_first = [task.id for task in reversed(made)]
+    newest_first = [task.id for task in reversed(added)]
     assert [one["id"] for one in first["results"]] == newest_first[:10]
     assert [one["id"] for one in rest["results"]] == newest_first[10:]
     assert [one["id"] for one in all_of_them["results"]] == newest_first
@@ -124,26 +124,26 @@ async def test_ten_are_shown_unless_more_are_asked_for_and_all_are_counted(tenan
         ("to_timestamp", ""),
     ],
 )
-async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
+async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
     answer = await tenant.api.get(ALL, params={name: value})
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [name])
 
 
-async def test_active_are_those_under_way_in_the_place(tenant: Tenant) -> None:
-    new, elsewhere, *_ = await some_tasks(tenant)
-    running = await a_task(tenant, "stop_vm", state="RUNNING", created_at=NOON + 9 * SECOND)
+async def test_active_tasks_are_the_new_and_running_ones_of_the_place(tenant: Tenant) -> None:
+    new, elsewhere, *_ = await add_tasks(tenant)
+    running = await add_task(tenant, "stop_vm", state="RUNNING", created_at=NOON + 9 * SECOND)
     path = f"{ALL}/{tenant.here}/active"
 
-    assert await asked(tenant, path) == [running.id, new.id]
-    assert await asked(tenant, path, task_type="stop_vm") == [running.id]
-    assert await asked(tenant, path, task_type=["stop_vm", "create_vm", "x"]) == [running.id, new.id]
+    assert await list_ids(tenant, path) == [running.id, new.id]
+    assert await list_ids(tenant, path, task_type="stop_vm") == [running.id]
+    assert await list_ids(tenant, path, task_type=["stop_vm", "create_vm", "x"]) == [running.id, new.id]
     assert (await tenant.api.get(path, params={"limit": 1})).json()["count"] == 2
-    assert elsewhere.id not in await asked(tenant, path)
+    assert elsewhere.id not in await list_ids(tenant, path)
 
 
 @pytest.mark.parametrize("where", ["{theirs}/1", "{own}/9", "987654321/1"])
-async def test_a_place_that_is_not_there_has_no_list(tenant: Tenant, stranger: Tenant, where: str) -> None:
+async def test_a_missing_project_or_region_is_404(tenant: Tenant, stranger: Tenant, where: str) -> None:
     path = where.format(theirs=stranger.project_id, own=tenant.project_id)
 
     answer = await tenant.api.get(f"{ALL}/{path}/active")
@@ -151,8 +151,8 @@ async def test_a_place_that_is_not_there_has_no_list(tenant: Tenant, stranger: T
     assert (answer.status_code, answer.json()["exception_class"]) == (404, "NotFoundError")
 
 
-async def test_a_task_is_shown_with_all_its_fields(tenant: Tenant) -> None:
-    task = await a_task(
+async def test_a_task_is_returned_with_all_fields(tenant: Tenant) -> None:
+    task = await add_task(
         tenant,
         state="FINISHED",
         created_at=NOON,
@@ -164,9 +164,9 @@ async def test_a_task_is_shown_with_all_its_fields(tenant: Tenant) -> None:
         created_resources={"instances": ["i-1"]},
     )
 
-    shown = (await tenant.api.get(f"{ALL}/{task.id}")).json()
+    view = (await tenant.api.get(f"{ALL}/{task.id}")).json()
 
-    assert shown == {
+    assert view == {
         "id": task.id,
         "task_type": "create_vm",
         "state": "FINISHED",
@@ -192,28 +192,28 @@ async def test_a_task_is_shown_with_all_its_fields(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(("state", "error"), [("NEW", None), ("RUNNING", None), ("ERROR", "No room")])
-async def test_an_error_is_told_only_when_the_task_has_ended(tenant: Tenant, state: str, error: str | None) -> None:
-    task = await a_task(tenant, state=state, error="No room", undoing=True)
+async def test_an_error_is_returned_only_once_the_task_has_ended(tenant: Tenant, state: str, error: str | None) -> None:
+    task = await add_task(tenant, state=state, error="No room", undoing=True)
 
     assert (await tenant.api.get(f"{ALL}/{task.id}")).json()["error"] == error
 
 
-async def test_a_strangers_task_is_as_one_that_never_was(tenant: Tenant, stranger: Tenant) -> None:
-    task = await a_task(tenant, state="FINISHED")
+async def test_another_tenants_task_is_404(tenant: Tenant, stranger: Tenant) -> None:
+    task = await add_task(tenant, state="FINISHED")
 
     for verb, path in (("GET", f"{ALL}/{task.id}"), ("POST", f"{ALL}/{task.id}/acknowledge")):
         answer = await stranger.api.request(verb, path)
         assert (answer.status_code, answer.json()["message"]) == (404, f"Task {task.id} could not be found")
 
 
-async def noted(tenant: Tenant, *tasks_: Task) -> list[bool]:
-    """Which of some tasks are acknowledged."""
-    shown = [(await tenant.api.get(f"{ALL}/{task.id}")).json() for task in tasks_]
-    return [task["acknowledged_at"] is not None for task in shown]
+async def acknowledged(tenant: Tenant, *tasks_: Task) -> list[bool]:
+    """Return for each task whether it is acknowledged."""
+    view = [(await tenant.api.get(f"{ALL}/{task.id}")).json() for task in tasks_]
+    return [task["acknowledged_at"] is not None for task in view]
 
 
-async def test_note_is_taken_once_by_whom_and_when(tenant: Tenant) -> None:
-    task = await a_task(tenant, state="ERROR", error="No room")
+async def test_only_the_first_acknowledgement_is_recorded(tenant: Tenant) -> None:
+    task = await add_task(tenant, state="ERROR", error="No room")
 
     first = await tenant.api.post(f"{ALL}/{task.id}/acknowledge")
     again = await tenant.api.post(f"{ALL}/{task.id}/acknowledge")
@@ -225,13 +225,13 @@ async def test_note_is_taken_once_by_whom_and_when(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("state", ["NEW", "RUNNING"])
-async def test_what_is_under_way_cannot_be_noted_yet(tenant: Tenant, state: str) -> None:
-    task = await a_task(tenant, state=state)
+async def test_a_running_task_cannot_be_acknowledged(tenant: Tenant, state: str) -> None:
+    task = await add_task(tenant, state=state)
 
     answer = await tenant.api.post(f"{ALL}/{task.id}/acknowledge")
 
     assert (answer.status_code, answer.json()["exception_class"]) == (409, "ConflictError")
-    assert await noted(tenant, task) == [False]
+    assert await acknowledged(tenant, task) == [False]
 
 
 @pytest.mark.parametrize(
@@ -245,22 +245,22 @@ async def test_what_is_under_way_cannot_be_noted_yet(tenant: Tenant, state: str)
     ],
 )
 @pytest.mark.parametrize("verb", ["acknowledge_all", "acknowledge"])
-async def test_all_that_has_ended_is_noted_at_once(
+async def test_all_ended_tasks_are_acknowledged_at_once(
     tenant: Tenant, stranger: Tenant, verb: str, query: str, expected: list[bool]
 ) -> None:
-    made = [
-        await a_task(tenant, state="FINISHED"),
-        await a_task(tenant, state="FINISHED", project_id=987654),
-        await a_task(tenant, state="RUNNING"),
-        await a_task(tenant, state="ERROR", region_id=2),
+    added = [
+        await add_task(tenant, state="FINISHED"),
+        await add_task(tenant, state="FINISHED", project_id=987654),
+        await add_task(tenant, state="RUNNING"),
+        await add_task(tenant, state="ERROR", region_id=2),
     ]
-    theirs = await a_task(stranger, state="FINISHED")
+    theirs = await add_task(stranger, state="FINISHED")
 
     answer = await tenant.api.post(f"{ALL}/{verb}{query.format(project=tenant.project_id)}")
 
     assert (answer.status_code, answer.content) == (204, b"")
-    assert await noted(tenant, *made) == expected
-    assert await noted(stranger, theirs) == [False]
+    assert await acknowledged(tenant, *added) == expected
+    assert await acknowledged(stranger, theirs) == [False]
 
 
 @pytest.mark.parametrize(
@@ -273,33 +273,33 @@ async def test_all_that_has_ended_is_noted_at_once(
         (None, "", [True, True, False]),
     ],
 )
-async def test_the_older_form_names_tasks(
+async def test_the_older_endpoint_acknowledges_given_tasks(
     tenant: Tenant, stranger: Tenant, named: list[int] | None, query: str, expected: list[bool]
 ) -> None:
-    made = [
-        await a_task(tenant, state="FINISHED"),
-        await a_task(tenant, state="ERROR", region_id=2),
-        await a_task(tenant, state="NEW"),
+    added = [
+        await add_task(tenant, state="FINISHED"),
+        await add_task(tenant, state="ERROR", region_id=2),
+        await add_task(tenant, state="NEW"),
     ]
-    theirs = await a_task(stranger, state="FINISHED")
-    ids = None if named is None else [*(made[at].id for at in named), *([theirs.id, "unknown"] if named else [])]
+    theirs = await add_task(stranger, state="FINISHED")
+    ids = None if named is None else [*(added[at].id for at in named), *([theirs.id, "unknown"] if named else [])]
 
     answer = await tenant.api.post(f"{ALL}/acknowledge{query}", json={"task_ids": ids})
 
     assert answer.status_code == 204
-    assert await noted(tenant, *made) == expected
-    assert await noted(stranger, theirs) == [False]
+    assert await acknowledged(tenant, *added) == expected
+    assert await acknowledged(stranger, theirs) == [False]
 
 
 @pytest.mark.parametrize(("body", "field"), [({"task_ids": "all"}, "task_ids"), ({"task_ids": [1]}, "task_ids")])
-async def test_a_wrong_body_is_told(tenant: Tenant, body: Any, field: str) -> None:
+async def test_an_invalid_body_is_400(tenant: Tenant, body: Any, field: str) -> None:
     answer = await tenant.api.post(f"{ALL}/acknowledge", json=body)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
 
 
-async def test_readers_take_no_note(tenant: Tenant) -> None:
-    task = await a_task(tenant, state="FINISHED")
+async def test_readers_cannot_acknowledge(tenant: Tenant) -> None:
+    task = await add_task(tenant, state="FINISHED")
 
     answers = [
         await tenant.clients[Role.USERS].post(f"{ALL}/{task.id}/acknowledge"),
@@ -308,10 +308,10 @@ async def test_readers_take_no_note(tenant: Tenant) -> None:
     ]
 
     assert [answer.status_code for answer in answers] == [403, 403, 403]
-    assert await noted(tenant, task) == [False]
+    assert await acknowledged(tenant, task) == [False]
 
 
-async def test_the_official_client_polls_lists_and_takes_note(tenant: Tenant) -> None:
+async def test_the_official_client_polls_lists_and_acknowledges(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     cloud = tenant.sdk.cloud
 

@@ -1,4 +1,4 @@
-"""Update instance through the official client, on a real server: as its documentation shows it, and strictly judged."""
+"""Update instance through the official client against a running server, with strict response validation."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from pileus.domain.catalogue import image_id
 from tests.servers import KEY, Server
 
 UBUNTU = image_id(1, "ubuntu-22.04-x64")
-NOBODY = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 SYNC = """
 from gcore import Gcore
 
@@ -42,7 +42,7 @@ asyncio.run(main())
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> Iterator[Gcore]:
-    """The official client, which judges every answer by its own models."""
+    """The official client with strict response validation."""
     with Gcore(
         base_url=server.url,
         api_key=KEY,
@@ -57,7 +57,7 @@ def client(server: Server) -> Iterator[Gcore]:
 
 @pytest.fixture(scope="module")
 def instance(client: Gcore) -> Instance:
-    """An instance, made by the official client."""
+    """An instance created by the official client."""
     return client.cloud.instances.create_and_poll(
         name="by-sdk",
         flavor="g1-standard-1-2",
@@ -67,31 +67,31 @@ def instance(client: Gcore) -> Instance:
     )
 
 
-def labels(instance: Instance) -> dict[str, str]:
+def user_tags(instance: Instance) -> dict[str, str]:
     return {tag.key: tag.value for tag in instance.tags if not tag.read_only}
 
 
 @pytest.mark.parametrize("example", [SYNC, ASYNC], ids=["sync", "async"])
-def test_the_documented_example_runs_as_it_stands(server: Server, instance: Instance, example: str) -> None:
-    others = {name: value for name, value in os.environ.items() if not name.startswith("GCORE_")}
+def test_the_documented_example_runs_unchanged(server: Server, instance: Instance, example: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GCORE_")}
 
-    ran = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-W", "error", "-c", example.format(id=instance.id)],
-        env=others | server.environment,
+        env=environment | server.environment,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
 
-    assert (ran.returncode, ran.stdout) == (0, "by-example ['my-tag-value']\n"), ran.stderr
+    assert (process.returncode, process.stdout) == (0, "by-example ['my-tag-value']\n"), process.stderr
 
 
-def test_an_update_answers_with_all_documented_fields(client: Gcore, instance: Instance) -> None:
+def test_an_update_returns_all_documented_fields(client: Gcore, instance: Instance) -> None:
     changed = client.cloud.instances.update(instance_id=instance.id, name="renamed", tags={"a": "b"})
 
     assert changed.name == "renamed"
-    assert labels(changed)["a"] == "b"
+    assert user_tags(changed)["a"] == "b"
     assert set(Instance.model_fields) - changed.model_fields_set == set()
     assert changed == client.cloud.instances.get(instance_id=instance.id)
 
@@ -104,8 +104,8 @@ def test_tags_are_merged_and_removed(client: Gcore, instance: Instance) -> None:
     untouched = client.cloud.instances.update(instance_id=instance.id)
     emptied = client.cloud.instances.update(instance_id=instance.id, tags=None)
 
-    assert labels(merged) == {"keep": "1", "new": "2"} == labels(untouched)
-    assert labels(emptied) == {}
+    assert user_tags(merged) == {"keep": "1", "new": "2"} == user_tags(untouched)
+    assert user_tags(emptied) == {}
     assert {tag.key for tag in emptied.tags} >= {
         "image_id",
         "image_name",
@@ -116,12 +116,12 @@ def test_tags_are_merged_and_removed(client: Gcore, instance: Instance) -> None:
     }
 
 
-def test_refusals_become_the_clients_exceptions(client: Gcore, instance: Instance) -> None:
+def test_errors_become_the_clients_exceptions(client: Gcore, instance: Instance) -> None:
     update = client.cloud.instances.update
     with pytest.raises(BadRequestError) as refused:
         update(instance_id=instance.id, name="-", tags={"a b": "c"})
-    with pytest.raises(NotFoundError, match=f"Instance {NOBODY} could not be found"):
-        update(instance_id=NOBODY, name="other")
+    with pytest.raises(NotFoundError, match=f"Instance {UNKNOWN_ID} could not be found"):
+        update(instance_id=UNKNOWN_ID, name="other")
     with pytest.raises(NotFoundError, match=f"Instance {instance.id} could not be found"):
         update(instance_id=instance.id, project_id=4711, name="other")
     with pytest.raises(AuthenticationError, match="Token is invalid or expired"):
@@ -132,9 +132,7 @@ def test_refusals_become_the_clients_exceptions(client: Gcore, instance: Instanc
     assert set(body["invalid_fields"]) == {"name", "tags"}
 
 
-def test_while_a_task_holds_the_instance_the_client_is_told_of_the_conflict(
-    server: Server, client: Gcore, instance: Instance
-) -> None:
+def test_updating_a_locked_instance_raises_a_conflict(server: Server, client: Gcore, instance: Instance) -> None:
     with httpx.Client(base_url=server.url, headers={"Authorization": f"APIKey {KEY}"}) as operator:
         operator.post("/_pileus/faults", json={"kind": "hold", "task_type": "stop_vm"}).raise_for_status()
         try:

@@ -1,4 +1,4 @@
-"""The audit log: what each tenant's users have changed, found by every filter."""
+"""The audit log and its filters."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +16,8 @@ ALL = "/cloud/v1/user_actions"
 CURL, SDK = "curl/8.5", "Gcore/Python 0.59 (x=y; 50%)"
 
 
-async def a_line(tenant: Tenant, thing: str, search_field: str | None = None, **changes: Any) -> UserAction:
-    """A line about one thing."""
+async def add_entry(tenant: Tenant, thing: str, search_field: str | None = None, **changes: Any) -> UserAction:
+    """Add an entry about one resource."""
     resource = {"resource_id": thing, "resource_type": "instance"}
     facts = {
         "user_id": tenant.client_id,
@@ -36,23 +36,23 @@ async def a_line(tenant: Tenant, thing: str, search_field: str | None = None, **
     return line
 
 
-async def some_lines(tenant: Tenant) -> list[UserAction]:
-    """Four lines, a second apart, no two of which are alike."""
+async def add_entries(tenant: Tenant) -> list[UserAction]:
+    """Add four different entries, one second apart."""
     return [
-        await a_line(tenant, "i-1", "web 1", created_at=NOON),
-        await a_line(tenant, "i-2", 'a "b" \\c_%', created_at=NOON + SECOND, action_type="delete", user_agent=CURL),
-        await a_line(
+        await add_entry(tenant, "i-1", "web 1", created_at=NOON),
+        await add_entry(tenant, "i-2", 'a "b" \\c_%', created_at=NOON + SECOND, action_type="delete", user_agent=CURL),
+        await add_entry(
             tenant, "v_1", created_at=NOON + 2 * SECOND, api_group="volume", region_id=2, source_user_ip="2001:db8::1"
         ),
-        await a_line(
+        await add_entry(
             tenant, "7", "Staging", created_at=NOON + 3 * SECOND + 1, api_group="project", action_type="create",
             project_id=None, region_id=None, source_user_ip=None, user_agent=None,
         ),
     ]  # fmt: skip
 
 
-async def asked(tenant: Tenant, **parameters: Any) -> list[str]:
-    """The ids that the list answers with; its count must say the same."""
+async def list_ids(tenant: Tenant, **parameters: Any) -> list[str]:
+    """Return the listed ids, and check the count."""
     answer = await tenant.api.get(ALL, params=parameters)
     assert answer.status_code == 200, answer.text
     assert answer.json()["count"] == len(answer.json()["results"])
@@ -60,7 +60,7 @@ async def asked(tenant: Tenant, **parameters: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "found"),
+    ("parameters", "expected"),
     [
         ({}, [3, 2, 1, 0]),
         ({"order_by": "asc"}, [0, 1, 2, 3]),
@@ -97,27 +97,29 @@ async def asked(tenant: Tenant, **parameters: Any) -> list[str]:
         ({"api_group": "instance", "action_type": "update"}, [0]),
     ],
 )
-async def test_the_log_is_narrowed_and_ordered(tenant: Tenant, parameters: dict[str, Any], found: list[int]) -> None:
-    made = await some_lines(tenant)
+async def test_the_log_is_filtered_and_ordered(tenant: Tenant, parameters: dict[str, Any], expected: list[int]) -> None:
+    entries = await add_entries(tenant)
 
-    assert await asked(tenant, **parameters) == [made[at].id for at in found]
-
-
-async def test_the_log_is_a_tenants_own(tenant: Tenant, stranger: Tenant) -> None:
-    made = await some_lines(tenant)
-    theirs = await a_line(stranger, "i-1")
-
-    assert await asked(stranger) == [theirs.id]
-    assert await asked(stranger, project_id=tenant.project_id) == []
-    assert await asked(tenant, project_id=[tenant.project_id, stranger.project_id]) == [line.id for line in made[2::-1]]
+    assert await list_ids(tenant, **parameters) == [entries[at].id for at in expected]
 
 
-async def test_a_line_is_shown_whole(tenant: Tenant) -> None:
-    line = await a_line(tenant, "i-1", "web", created_at=NOON, task_id="t-1")
+async def test_the_log_has_only_the_tenants_own_entries(tenant: Tenant, stranger: Tenant) -> None:
+    entries = await add_entries(tenant)
+    theirs = await add_entry(stranger, "i-1")
 
-    (shown,) = (await tenant.api.get(ALL)).json()["results"]
+    assert await list_ids(stranger) == [theirs.id]
+    assert await list_ids(stranger, project_id=tenant.project_id) == []
+    assert await list_ids(tenant, project_id=[tenant.project_id, stranger.project_id]) == [
+        line.id for line in entries[2::-1]
+    ]
 
-    assert shown == {
+
+async def test_an_entry_is_returned_with_all_fields(tenant: Tenant) -> None:
+    line = await add_entry(tenant, "i-1", "web", created_at=NOON, task_id="t-1")
+
+    (view,) = (await tenant.api.get(ALL)).json()["results"]
+
+    assert view == {
         "id": line.id,
         "timestamp": "2030-01-01T12:00:00+00:00",
         "client_id": tenant.client_id,
@@ -140,12 +142,12 @@ async def test_a_line_is_shown_whole(tenant: Tenant) -> None:
     }
 
 
-async def test_a_page_is_a_part_and_the_count_is_the_whole(tenant: Tenant) -> None:
-    made = await some_lines(tenant)
+async def test_a_page_is_a_part_and_count_is_the_total(tenant: Tenant) -> None:
+    entries = await add_entries(tenant)
 
     page = (await tenant.api.get(ALL, params={"limit": 2, "offset": 1})).json()
 
-    assert (page["count"], [line["id"] for line in page["results"]]) == (4, [made[2].id, made[1].id])
+    assert (page["count"], [line["id"] for line in page["results"]]) == (4, [entries[2].id, entries[1].id])
 
 
 @pytest.mark.parametrize(
@@ -161,13 +163,13 @@ async def test_a_page_is_a_part_and_the_count_is_the_whole(tenant: Tenant) -> No
         ("to_timestamp", "25:00"),
     ],
 )
-async def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
+async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: str) -> None:
     answer = await tenant.api.get(ALL, params={name: value})
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [name])
 
 
-async def test_a_change_is_in_the_log_with_who_and_from_where_and_a_refused_one_is_not(tenant: Tenant) -> None:
+async def test_only_successful_changes_are_logged_with_user_and_source(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     one = tenant.path("instances", instance.id)
     await tenant.api.patch(one, json={"name": "db-1"}, headers={"User-Agent": CURL})
@@ -179,14 +181,14 @@ async def test_a_change_is_in_the_log_with_who_and_from_where_and_a_refused_one_
     assert (line["action_type"], line["action_data"], line["user_agent"]) == ("update", {"name": "db-1"}, CURL)
     assert (line["email"], line["source_user_ip"]) == (f"user-{tenant.client_id}@example.com", "127.0.0.1")
     assert line["token_id"] is not None
-    assert len(await asked(tenant)) == 1
+    assert len(await list_ids(tenant)) == 1
 
 
 async def test_the_official_client_reads_the_log(tenant: Tenant) -> None:
-    made = await some_lines(tenant)
+    entries = await add_entries(tenant)
 
-    found = tenant.sdk.cloud.audit_logs.list(
+    expected = tenant.sdk.cloud.audit_logs.list(
         limit=1, api_group=["instance"], order_by="asc", from_timestamp="2030-01-01"
     )
 
-    assert [line.id async for line in found] == [made[0].id, made[1].id]
+    assert [line.id async for line in expected] == [entries[0].id, entries[1].id]

@@ -1,4 +1,4 @@
-"""Bodies are read leniently, and every mistake in one is told at once."""
+"""Decoding of bodies, and error messages for all fields."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from msgspec import UNSET
 from pileus.api.validation import convert_body, decode_body, invalid_body, parameter_errors
 from pileus.api.validation_errors import NO_LINE_BREAK, find_errors
 from pileus.api.wire.compute.instance_requests import ActOnInstance, CreateInstance, StartInstance, UpdateInstance
-from pileus.api.wire.compute.ssh_keys import ShareSSHKey
-from pileus.api.wire.network.interfaces import (
+from pileus.api.wire.compute.ssh_key_requests import ShareSSHKey
+from pileus.api.wire.network.interface_requests import (
     AttachAnySubnet,
     AttachExternal,
     AttachInterface,
     AttachReserved,
     AttachSubnet,
-    inferred,
+    with_inferred_type,
 )
 from pileus.api.wire.network.ports import AllowAddressPairs
 from pileus.domain.errors import Invalid
@@ -24,7 +24,7 @@ from pileus.domain.names import NAME_PATTERN
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
 
 
-def refused(body: bytes, type_: Any) -> Invalid:
+def errors_of(body: bytes, type_: Any) -> Invalid:
     with pytest.raises(Invalid) as caught:
         decode_body(body, type_)
     return caught.value
@@ -70,8 +70,8 @@ def refused(body: bytes, type_: Any) -> Invalid:
         ),
     ],
 )
-def test_all_mistakes_of_a_new_instance_are_told(body: bytes, fields: dict[str, list[str]]) -> None:
-    problem = refused(body, CreateInstance)
+def test_all_errors_of_a_new_instance_are_reported(body: bytes, fields: dict[str, list[str]]) -> None:
+    problem = errors_of(body, CreateInstance)
 
     assert problem.fields == fields
     assert problem.message == f"Validation Error: {fields}"
@@ -117,10 +117,10 @@ def test_all_mistakes_of_a_new_instance_are_told(body: bytes, fields: dict[str, 
         ),
     ],
 )
-def test_a_mistake_is_told_by_field_in_the_words_of_the_public_api(
+def test_an_error_is_reported_by_field_with_the_public_text(
     body: bytes, type_: Any, fields: dict[str, list[str]]
 ) -> None:
-    assert refused(body, type_).fields == fields
+    assert errors_of(body, type_).fields == fields
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_a_mistake_is_told_by_field_in_the_words_of_the_public_api(
         b'{"name": 7, "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
 )
-def test_what_is_not_json_is_refused(body: bytes) -> None:
-    (texts,) = refused(body, UpdateInstance).fields.values()
+def test_invalid_json_is_rejected(body: bytes) -> None:
+    (texts,) = errors_of(body, UpdateInstance).fields.values()
 
     assert texts[0].startswith("JSON decode error: ")
 
@@ -154,36 +154,36 @@ def test_what_is_not_json_is_refused(body: bytes) -> None:
         (rb'{"other": ["\u0000"]}', "other"),
     ],
 )
-def test_nul_characters_are_refused_anywhere(body: bytes, name: str) -> None:
-    assert refused(body, UpdateInstance).fields == {name: ["String should not contain NUL characters"]}
+def test_nul_characters_are_rejected_anywhere(body: bytes, name: str) -> None:
+    assert errors_of(body, UpdateInstance).fields == {name: ["String should not contain NUL characters"]}
 
 
-def test_a_backslash_before_u0000_is_no_nul() -> None:
+def test_an_escaped_backslash_before_u0000_is_not_nul() -> None:
     assert decode_body(rb'{"tags": {"a": "\\u0000"}}', UpdateInstance).tags == {"a": r"\u0000"}
 
 
-def test_absence_null_and_the_word_null_stay_apart() -> None:
+def test_absence_null_and_the_text_null_are_distinguished() -> None:
     assert decode_body(b"{}", UpdateInstance).tags is UNSET
     assert decode_body(b'{"tags": null}', UpdateInstance).tags is None
     assert decode_body(b'{"tags": {"a": "null", "b": null}}', UpdateInstance).tags == {"a": "null", "b": None}
 
 
-def test_an_empty_body_is_the_default_if_there_is_one() -> None:
+def test_an_empty_body_is_the_default_if_one_is_given() -> None:
     assert decode_body(b"", StartInstance, default=StartInstance()) == StartInstance()
 
 
-def test_a_line_break_after_a_name_is_not_overlooked() -> None:
-    assert list(refused(b'{"name": "abc\\n"}', UpdateInstance).fields) == ["name"]
+def test_a_final_line_break_in_a_name_is_rejected() -> None:
+    assert list(errors_of(b'{"name": "abc\\n"}', UpdateInstance).fields) == ["name"]
 
 
-def test_numbers_and_flags_may_come_as_text() -> None:
+def test_numbers_and_booleans_may_be_sent_as_text() -> None:
     body = b'{"flavor": "f", "interfaces": [{"type": "external"}], "volumes": [{"source": "new-volume", "size": "5"}]}'
 
     assert decode_body(body, CreateInstance).volumes[0].size == 5  # type: ignore[union-attr]
     assert decode_body(b'{"shared_in_project": "true"}', ShareSSHKey).shared_in_project
 
 
-def test_a_mistake_that_no_field_explains_is_still_told() -> None:
+def test_an_error_without_a_field_is_still_reported() -> None:
     assert find_errors({"x": 1}, dict[str, Any]) == {}
     assert invalid_body({"x": 1}, dict[str, Any], "What msgspec said").fields == {"body": ["What msgspec said"]}
 
@@ -199,17 +199,17 @@ def test_a_mistake_that_no_field_explains_is_still_told() -> None:
         ({"type": "any_subnet", "network_id": ID, "subnet_id": ID}, AttachAnySubnet),
     ],
 )
-def test_the_type_of_an_interface_follows_from_the_id_it_names(raw: dict[str, Any], type_: type) -> None:
-    assert isinstance(convert_body(inferred(raw), AttachInterface), type_)
+def test_the_type_of_an_interface_follows_from_its_id_field(raw: dict[str, Any], type_: type) -> None:
+    assert isinstance(convert_body(with_inferred_type(raw), AttachInterface), type_)
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("message", "expected"),
     [
         ("Expected `int`, got `str`", "Input should be a valid integer"),
         ("Expected `int` <= 1000", "Input should be less than or equal to 1000"),
         ("Something new", "Something new"),
     ],
 )
-def test_what_the_framework_says_of_a_parameter_is_reworded(said: str, told: str) -> None:
-    assert parameter_errors([{"key": "limit", "message": said, "source": "query"}]) == {"limit": [told]}
+def test_parameter_errors_of_the_framework_are_translated(message: str, expected: str) -> None:
+    assert parameter_errors([{"key": "limit", "message": message, "source": "query"}]) == {"limit": [expected]}

@@ -1,4 +1,4 @@
-"""What can be done to a volume: extending, retyping, reverting."""
+"""Extend, retype and revert volumes."""
 
 import asyncio
 from typing import Any
@@ -14,22 +14,22 @@ from tests.storage import a_snapshot, a_volume, allow, audited, disturb, snapsho
 from tests.tenants import Tenant
 
 
-async def ask(tenant: Tenant, volume: Volume, verb: str, **body: Any) -> httpx.Response:
+async def post_action(tenant: Tenant, volume: Volume, verb: str, **body: Any) -> httpx.Response:
     return await tenant.api.post(tenant.path("volumes", volume.id, verb), json=body or None)
 
 
-async def view(tenant: Tenant, volume: Volume) -> dict[str, Any]:
+async def get_volume(tenant: Tenant, volume: Volume) -> dict[str, Any]:
     return dict((await tenant.api.get(tenant.path("volumes", volume.id))).json())
 
 
 @pytest.mark.parametrize("attached", [False, True])
-async def test_a_volume_is_extended_in_use_or_not(tenant: Tenant, *, attached: bool) -> None:
+async def test_a_volume_can_be_extended_whether_attached_or_not(tenant: Tenant, *, attached: bool) -> None:
     instance = await an_instance(tenant) if attached else None
     volume = await a_volume(tenant, instance)
 
-    task = await tenant.finished(await ask(tenant, volume, "extend", size=11))
+    task = await tenant.finished(await post_action(tenant, volume, "extend", size=11))
 
-    after = await view(tenant, volume)
+    after = await get_volume(tenant, volume)
     assert (task["task_type"], task["created_resources"]) == ("extend_volume", None)
     assert task["data"] == {"volume_id": volume.id, "size": 11}
     assert (after["size"], after["status"], after["task_id"]) == (11, "in-use" if attached else "available", None)
@@ -38,38 +38,40 @@ async def test_a_volume_is_extended_in_use_or_not(tenant: Tenant, *, attached: b
 
 
 @pytest.mark.parametrize("size", [-1, 0, 9, 10, 102401, None, "much"])
-async def test_a_volume_only_grows_and_not_beyond_its_type(tenant: Tenant, size: Any) -> None:
+async def test_a_volume_cannot_shrink_or_exceed_the_limit_of_its_type(tenant: Tenant, size: Any) -> None:
     volume = await a_volume(tenant)
 
-    answer = await ask(tenant, volume, "extend", size=size)
+    answer = await post_action(tenant, volume, "extend", size=size)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["size"])
     assert await volume_now(tenant, volume) == volume
 
 
 @pytest.mark.parametrize("facts", [{"type_name": "ssd_local"}, {"status": "error"}, {"status": "creating"}])
-async def test_not_every_volume_is_extended(tenant: Tenant, facts: dict[str, Any]) -> None:
+async def test_extend_of_some_volumes_is_409(tenant: Tenant, facts: dict[str, Any]) -> None:
     volume = await a_volume(tenant, **facts)
 
-    assert (await ask(tenant, volume, "extend", size=20)).status_code == 409
+    assert (await post_action(tenant, volume, "extend", size=20)).status_code == 409
 
 
-async def test_an_extension_that_fails_leaves_the_size_and_where_it_hangs(tenant: Tenant) -> None:
+async def test_a_failed_extend_restores_size_and_status(tenant: Tenant) -> None:
     volume = await a_volume(tenant, await an_instance(tenant))
     await disturb(tenant, FaultKind.FAIL, "extend_volume")
 
-    task = await tenant.ended((await ask(tenant, volume, "extend", size=20)).json()["tasks"][0])
+    task = await tenant.ended((await post_action(tenant, volume, "extend", size=20)).json()["tasks"][0])
 
-    after = await view(tenant, volume)
+    after = await get_volume(tenant, volume)
     assert (task["state"], after["size"], after["status"], after["task_id"]) == ("ERROR", 10, "in-use", None)
 
 
-async def test_an_extension_counts_from_its_beginning(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_extend_counts_against_the_quota_from_the_start(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = await a_volume(tenant), await a_volume(tenant)
     allow(tenant, monkeypatch, volume_size=25)
     await disturb(tenant, FaultKind.HOLD, "extend_volume")
 
-    answers = await asyncio.gather(*(ask(tenant, volume, "extend", size=15) for volume in (first, second)))
+    answers = await asyncio.gather(*(post_action(tenant, volume, "extend", size=15) for volume in (first, second)))
 
     assert sorted(answer.status_code for answer in answers) == [200, 403]
     (refused,) = (answer.json() for answer in answers if answer.status_code == 403)
@@ -80,95 +82,95 @@ async def test_an_extension_counts_from_its_beginning(tenant: Tenant, monkeypatc
 
 @pytest.mark.parametrize(("before", "after"), [("standard", "ssd_hiiops"), ("ssd_hiiops", "standard")])
 @pytest.mark.parametrize("attached", [False, True])
-async def test_a_retype_answers_with_the_volume(tenant: Tenant, before: str, after: str, *, attached: bool) -> None:
+async def test_retype_returns_the_volume(tenant: Tenant, before: str, after: str, *, attached: bool) -> None:
     volume = await a_volume(tenant, await an_instance(tenant) if attached else None, type_name=before)
 
-    answer = await ask(tenant, volume, "retype", volume_type=after)
+    answer = await post_action(tenant, volume, "retype", volume_type=after)
 
-    shown = answer.json()
-    assert (answer.status_code, shown) == (200, await view(tenant, volume))
-    assert (shown["volume_type"], shown["status"]) == (after, "in-use" if attached else "available")
+    body = answer.json()
+    assert (answer.status_code, body) == (200, await get_volume(tenant, volume))
+    assert (body["volume_type"], body["status"]) == (after, "in-use" if attached else "available")
     world = driver_of(tenant.running).volume(volume.id)
     assert world is not None
     assert world[1] == after
 
 
-async def test_a_retype_to_its_own_type_changes_nothing(tenant: Tenant) -> None:
+async def test_retype_to_the_same_type_changes_nothing(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
 
-    answer = await ask(tenant, volume, "retype", volume_type="standard")
+    answer = await post_action(tenant, volume, "retype", volume_type="standard")
 
-    assert (answer.status_code, answer.json()) == (200, await view(tenant, volume))
+    assert (answer.status_code, answer.json()) == (200, await get_volume(tenant, volume))
     assert await volume_now(tenant, volume) == volume
 
 
-async def test_a_volume_with_snapshots_keeps_its_type(tenant: Tenant) -> None:
+async def test_a_volume_with_snapshots_cannot_be_retyped(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await a_snapshot(tenant, volume)
 
-    answer = await ask(tenant, volume, "retype", volume_type="ssd_hiiops")
+    answer = await post_action(tenant, volume, "retype", volume_type="ssd_hiiops")
 
     assert (answer.status_code, await volume_now(tenant, volume)) == (409, volume)
 
 
 @pytest.mark.parametrize("name", ["cold", "ultra", "ssd_local", "ssd_lowlatency"])
-async def test_other_types_stay_what_they_are(tenant: Tenant, name: str) -> None:
+async def test_other_types_cannot_be_retyped(tenant: Tenant, name: str) -> None:
     volume = await a_volume(tenant, type_name=name)
 
-    from_it = await ask(tenant, volume, "retype", volume_type="standard")
-    into_it = await ask(tenant, await a_volume(tenant), "retype", volume_type=name)
+    from_it = await post_action(tenant, volume, "retype", volume_type="standard")
+    into_it = await post_action(tenant, await a_volume(tenant), "retype", volume_type=name)
 
     assert from_it.status_code == 409
     assert (into_it.status_code, list(into_it.json()["invalid_fields"])) == (400, ["volume_type"])
 
 
-async def test_a_retype_that_fails_answers_with_the_volume_as_it_was(tenant: Tenant) -> None:
+async def test_a_failed_retype_returns_the_unchanged_volume(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await disturb(tenant, FaultKind.FAIL, "retype_volume")
 
-    answer = await ask(tenant, volume, "retype", volume_type="ssd_hiiops")
+    answer = await post_action(tenant, volume, "retype", volume_type="ssd_hiiops")
 
-    shown = answer.json()
-    assert (answer.status_code, shown["volume_type"], shown["status"]) == (200, "standard", "available")
+    body = answer.json()
+    assert (answer.status_code, body["volume_type"], body["status"]) == (200, "standard", "available")
 
 
-async def test_a_retype_that_takes_too_long_answers_with_the_volume_as_it_stands(
+async def test_a_retype_that_takes_too_long_returns_the_current_volume(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     volume = await a_volume(tenant)
     await disturb(tenant, FaultKind.HOLD, "retype_volume")
     monkeypatch.setattr(tenant.running.cloud, "patience", 0.01)
 
-    shown = (await ask(tenant, volume, "retype", volume_type="ssd_hiiops")).json()
+    body = (await post_action(tenant, volume, "retype", volume_type="ssd_hiiops")).json()
 
-    assert (shown["volume_type"], shown["status"]) == ("standard", "retyping")
-    assert shown["task_id"] is not None
+    assert (body["volume_type"], body["status"]) == ("standard", "retyping")
+    assert body["task_id"] is not None
 
 
-async def test_a_volume_goes_back_to_its_last_snapshot(tenant: Tenant) -> None:
+async def test_a_volume_is_reverted_to_its_latest_snapshot(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await a_snapshot(tenant, volume, created_at=1)
     last = await a_snapshot(tenant, volume, created_at=2)
 
-    task = await tenant.finished(await ask(tenant, volume, "revert"))
+    task = await tenant.finished(await post_action(tenant, volume, "revert"))
 
-    after = await view(tenant, volume)
+    after = await get_volume(tenant, volume)
     assert (task["task_type"], task["created_resources"]) == ("revert_volume", None)
     assert task["data"] == {"volume_id": volume.id, "snapshot_id": last.id}
     assert (after["status"], after["task_id"]) == ("available", None)
-    assert [each.status for each in await snapshots_now(tenant, volume)] == ["available"] * 2
+    assert [snapshot.status for snapshot in await snapshots_now(tenant, volume)] == ["available"] * 2
     assert driver_of(tenant.running).volume(volume.id) == (10, "standard", None, task["id"])
 
 
-async def test_meanwhile_volume_and_snapshot_are_locked(tenant: Tenant) -> None:
+async def test_volume_and_snapshot_are_locked_during_a_revert(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     snapshot = await a_snapshot(tenant, volume)
     await disturb(tenant, FaultKind.HOLD, "revert_volume")
 
-    answer = await ask(tenant, volume, "revert")
+    answer = await post_action(tenant, volume, "revert")
 
-    held, (taken,) = await view(tenant, volume), await snapshots_now(tenant, volume)
-    assert (held["status"], [held["task_id"]]) == ("reverting", answer.json()["tasks"])
+    reverting, (taken,) = await get_volume(tenant, volume), await snapshots_now(tenant, volume)
+    assert (reverting["status"], [reverting["task_id"]]) == ("reverting", answer.json()["tasks"])
     assert (taken.status, [taken.task_id]) == ("restoring", answer.json()["tasks"])
     assert (await tenant.api.delete(tenant.path("snapshots", snapshot.id))).status_code == 409
     await tenant.running.cloud.db.write(faults.clear)
@@ -187,35 +189,37 @@ async def test_meanwhile_volume_and_snapshot_are_locked(tenant: Tenant) -> None:
     ],
     ids=["no snapshot", "in use", "failed", "extended since", "snapshot in error", "snapshot held"],
 )
-async def test_not_every_volume_goes_back(tenant: Tenant, facts: dict[str, Any], taken: dict[str, Any] | None) -> None:
+async def test_revert_of_some_volumes_is_409(
+    tenant: Tenant, facts: dict[str, Any], taken: dict[str, Any] | None
+) -> None:
     volume = await a_volume(tenant, **facts)
     if taken is not None:
         await a_snapshot(tenant, volume, **taken)
 
-    answer = await ask(tenant, volume, "revert")
+    answer = await post_action(tenant, volume, "revert")
 
     assert answer.status_code == 409
     assert await volume_now(tenant, volume) == volume
 
 
-async def test_a_revert_that_fails_leaves_volume_and_snapshot_as_they_were(tenant: Tenant) -> None:
+async def test_a_failed_revert_restores_volume_and_snapshot(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await a_snapshot(tenant, volume)
     await disturb(tenant, FaultKind.FAIL, "revert_volume")
 
-    task = await tenant.ended((await ask(tenant, volume, "revert")).json()["tasks"][0])
+    task = await tenant.ended((await post_action(tenant, volume, "revert")).json()["tasks"][0])
 
     assert task["state"] == "ERROR"
-    assert (await view(tenant, volume))["status"] == "available"
-    assert [each.status for each in await snapshots_now(tenant, volume)] == ["available"]
+    assert (await get_volume(tenant, volume))["status"] == "available"
+    assert [snapshot.status for snapshot in await snapshots_now(tenant, volume)] == ["available"]
 
 
-async def test_all_are_in_the_audit_log(tenant: Tenant) -> None:
+async def test_all_actions_are_in_the_audit_log(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
-    await tenant.finished(await ask(tenant, volume, "extend", size=20))
-    await ask(tenant, volume, "retype", volume_type="ssd_hiiops")
+    await tenant.finished(await post_action(tenant, volume, "extend", size=20))
+    await post_action(tenant, volume, "retype", volume_type="ssd_hiiops")
     await a_snapshot(tenant, volume, size=20)
-    await tenant.finished(await ask(tenant, volume, "revert"))
+    await tenant.finished(await post_action(tenant, volume, "revert"))
 
     lines = await audited(tenant)
     assert [(line.api_group, line.action_type) for line in lines] == [

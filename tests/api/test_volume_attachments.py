@@ -1,4 +1,4 @@
-"""Hanging volumes on instances and taking them off."""
+"""Attach volumes to instances and detach them."""
 
 import asyncio
 from typing import Any
@@ -20,93 +20,93 @@ SHARED = "g1s-shared-1-0.5"
 NOTHING = "00000000-0000-4000-8000-000000000000"
 
 
-async def hang(
+async def post_attachment(
     tenant: Tenant, volume: Volume, instance: Instance, verb: str = "attach", *, version: int = 2, **more: Any
 ) -> httpx.Response:
     path = tenant.path("volumes", volume.id, verb, version=version)
     return await tenant.api.post(path, json={"instance_id": instance.id, **more})
 
 
-async def view(tenant: Tenant, volume: Volume) -> dict[str, Any]:
+async def get_volume(tenant: Tenant, volume: Volume) -> dict[str, Any]:
     return dict((await tenant.api.get(tenant.path("volumes", volume.id))).json())
 
 
-async def hung(tenant: Tenant, instance: Instance) -> list[str]:
-    """The ids of the volumes that an instance shows."""
-    shown = (await tenant.api.get(tenant.path("instances", instance.id))).json()
-    return [volume["id"] for volume in shown["volumes"]]
+async def attached_volume_ids(tenant: Tenant, instance: Instance) -> list[str]:
+    """Return the ids of the volumes in the view of an instance."""
+    view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
+    return [volume["id"] for volume in view["volumes"]]
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED"])
-async def test_a_volume_is_attached_and_taken_off_again(tenant: Tenant, status: str) -> None:
+async def test_a_volume_is_attached_and_detached(tenant: Tenant, status: str) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant, status=status)
 
-    task = await tenant.finished(await hang(tenant, volume, instance, attachment_tag="logs"))
+    task = await tenant.finished(await post_attachment(tenant, volume, instance, attachment_tag="logs"))
 
-    (attachment,) = (await view(tenant, volume))["attachments"]
+    (attachment,) = (await get_volume(tenant, volume))["attachments"]
     assert (task["task_type"], task["created_resources"]) == ("attach_volume", None)
     assert task["data"] == {"volume_id": volume.id, "instance_id": instance.id, "attachment_tag": "logs"}
     assert (attachment["server_id"], attachment["device"]) == (instance.id, "/dev/vdb")
-    assert (await view(tenant, volume))["status"] == "in-use"
-    assert volume.id in await hung(tenant, instance)
+    assert (await get_volume(tenant, volume))["status"] == "in-use"
+    assert volume.id in await attached_volume_ids(tenant, instance)
     assert driver_of(tenant.running).volume(volume.id) == (10, "standard", instance.id, None)
 
-    task = await tenant.finished(await hang(tenant, volume, instance, "detach"))
+    task = await tenant.finished(await post_attachment(tenant, volume, instance, "detach"))
 
-    after = await view(tenant, volume)
+    after = await get_volume(tenant, volume)
     assert (task["task_type"], task["data"]) == (
         "detach_volume",
         {"volume_id": volume.id, "instance_id": instance.id},
     )
     assert (after["status"], after["attachments"], after["task_id"]) == ("available", [], None)
-    assert volume.id not in await hung(tenant, instance)
+    assert volume.id not in await attached_volume_ids(tenant, instance)
     assert driver_of(tenant.running).volume(volume.id) == (10, "standard", None, None)
     assert (await now_of(tenant, instance)).task_id is None
 
 
-async def test_each_volume_gets_the_first_free_device(tenant: Tenant) -> None:
+async def test_each_volume_gets_the_first_free_device_name(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     disks = [await a_volume(tenant, name=f"disk-{at}") for at in range(3)]
     for volume in disks:
-        await tenant.finished(await hang(tenant, volume, instance))
+        await tenant.finished(await post_attachment(tenant, volume, instance))
 
-    await tenant.finished(await hang(tenant, disks[0], instance, "detach"))
-    await tenant.finished(await hang(tenant, again := await a_volume(tenant), instance))
+    await tenant.finished(await post_attachment(tenant, disks[0], instance, "detach"))
+    await tenant.finished(await post_attachment(tenant, again := await a_volume(tenant), instance))
 
-    devices = {each.id: (await view(tenant, each))["attachments"] for each in (*disks[1:], again)}
-    assert [found["device"] for (found,) in devices.values()] == ["/dev/vdc", "/dev/vdd", "/dev/vdb"]
+    devices = {volume.id: (await get_volume(tenant, volume))["attachments"] for volume in (*disks[1:], again)}
+    assert [attachment["device"] for (attachment,) in devices.values()] == ["/dev/vdc", "/dev/vdd", "/dev/vdb"]
 
 
-async def test_the_older_verbs_answer_with_the_volume(tenant: Tenant) -> None:
+async def test_the_older_endpoints_return_the_volume(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
 
-    attached = await hang(tenant, volume, instance, version=1)
-    detached = await hang(tenant, volume, instance, "detach", version=1)
+    attached = await post_attachment(tenant, volume, instance, version=1)
+    detached = await post_attachment(tenant, volume, instance, "detach", version=1)
 
     assert (attached.status_code, attached.json()["status"], attached.json()["task_id"]) == (200, "in-use", None)
     assert attached.json()["attachments"][0]["server_id"] == instance.id
-    assert (detached.status_code, detached.json()) == (200, await view(tenant, volume))
+    assert (detached.status_code, detached.json()) == (200, await get_volume(tenant, volume))
     assert detached.json()["status"] == "available"
 
 
-async def test_an_older_verb_answers_with_the_volume_as_it_stands_when_it_takes_too_long(
+async def test_an_older_endpoint_returns_the_current_volume_after_a_timeout(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
     await disturb(tenant, FaultKind.HOLD, "attach_volume")
     monkeypatch.setattr(tenant.running.cloud, "patience", 0.01)
 
-    answer = await hang(tenant, volume, instance, version=1)
+    answer = await post_attachment(tenant, volume, instance, version=1)
 
     assert (answer.status_code, answer.json()["status"]) == (200, "attaching")
     assert (await now_of(tenant, instance)).task_id == answer.json()["task_id"]
 
 
 @pytest.mark.parametrize("status", ["creating", "in-use", "error", "error_deleting", "reserved"])
-async def test_only_a_free_volume_is_attached(tenant: Tenant, status: str) -> None:
+async def test_only_an_available_volume_can_be_attached(tenant: Tenant, status: str) -> None:
     volume, instance = await a_volume(tenant, status=status), await an_instance(tenant)
 
-    answer = await hang(tenant, volume, instance)
+    answer = await post_attachment(tenant, volume, instance)
 
     assert (answer.status_code, answer.json()["message"]) == (
         409,
@@ -118,47 +118,47 @@ async def test_only_a_free_volume_is_attached(tenant: Tenant, status: str) -> No
     "facts",
     [{"flavor_id": BARE_METAL}, {"status": "BUILD"}, {"status": "ERROR"}, {"task_id": NOTHING}, {"status": "RESIZE"}],
 )
-async def test_not_every_instance_takes_volumes(tenant: Tenant, facts: dict[str, Any]) -> None:
+async def test_some_instances_cannot_have_volumes_attached(tenant: Tenant, facts: dict[str, Any]) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant, **facts)
 
-    assert (await hang(tenant, volume, instance)).status_code == 409
+    assert (await post_attachment(tenant, volume, instance)).status_code == 409
     assert await volume_now(tenant, volume) == volume
     assert await now_of(tenant, instance) == instance
 
 
 @pytest.mark.parametrize("flavor_id", [SHARED, "g1-standard-1-2"])
-async def test_an_ultra_volume_hangs_on_instances_of_shared_flavors_only(tenant: Tenant, flavor_id: str) -> None:
+async def test_an_ultra_volume_needs_an_instance_with_a_shared_flavor(tenant: Tenant, flavor_id: str) -> None:
     volume, instance = await a_volume(tenant, type_name="ultra"), await an_instance(tenant, flavor_id=flavor_id)
 
-    answer = await hang(tenant, volume, instance)
+    answer = await post_attachment(tenant, volume, instance)
 
     assert answer.status_code == (200 if flavor_id == SHARED else 409)
     if flavor_id == SHARED:
         await tenant.finished(answer)
 
 
-async def test_a_tag_tells_one_attachment_of_an_instance_from_another(tenant: Tenant) -> None:
+async def test_an_attachment_tag_is_unique_in_an_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    await tenant.finished(await hang(tenant, await a_volume(tenant), instance, attachment_tag="logs"))
+    await tenant.finished(await post_attachment(tenant, await a_volume(tenant), instance, attachment_tag="logs"))
 
-    answer = await hang(tenant, await a_volume(tenant), instance, attachment_tag="logs")
+    answer = await post_attachment(tenant, await a_volume(tenant), instance, attachment_tag="logs")
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["attachment_tag"])
 
 
-async def test_nobody_attaches_what_is_anothers(tenant: Tenant, stranger: Tenant) -> None:
+async def test_another_tenants_volume_or_instance_is_not_found(tenant: Tenant, stranger: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(stranger)
 
-    theirs = await hang(tenant, volume, instance)
-    mine = await hang(stranger, volume, instance)
+    theirs = await post_attachment(tenant, volume, instance)
+    mine = await post_attachment(stranger, volume, instance)
 
     assert (theirs.status_code, theirs.json()["message"]) == (404, f"Instance {instance.id} could not be found")
     assert (mine.status_code, mine.json()["message"]) == (404, f"Volume {volume.id} could not be found")
 
 
-async def test_a_boot_volume_is_not_taken_off(tenant: Tenant) -> None:
+async def test_a_boot_volume_cannot_be_detached(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (root,) = await hung(tenant, instance)
+    (root,) = await attached_volume_ids(tenant, instance)
 
     answer = await tenant.api.post(tenant.path("volumes", root, "detach", version=2), json={"instance_id": instance.id})
 
@@ -168,28 +168,28 @@ async def test_a_boot_volume_is_not_taken_off(tenant: Tenant) -> None:
     )
 
 
-async def test_a_volume_is_taken_off_where_it_hangs_only(tenant: Tenant) -> None:
+async def test_a_volume_can_be_detached_only_from_its_own_instance(tenant: Tenant) -> None:
     instance, other = await an_instance(tenant), await an_instance(tenant)
-    volume, loose = await a_volume(tenant, instance), await a_volume(tenant)
+    volume, detached = await a_volume(tenant, instance), await a_volume(tenant)
 
-    for each, where in ((volume, other), (loose, instance)):
-        answer = await hang(tenant, each, where, "detach")
+    for candidate, target in ((volume, other), (detached, instance)):
+        answer = await post_attachment(tenant, candidate, target, "detach")
         assert (answer.status_code, answer.json()["message"]) == (
             409,
-            f"Volume {each.id} is not attached to instance {where.id}",
+            f"Volume {candidate.id} is not attached to instance {target.id}",
         )
 
 
 @pytest.mark.parametrize("verb", ["attach", "detach"])
-async def test_what_fails_leaves_the_volume_where_it_was(tenant: Tenant, verb: str) -> None:
+async def test_a_failed_task_restores_the_attachment(tenant: Tenant, verb: str) -> None:
     instance = await an_instance(tenant)
     volume = await a_volume(tenant, instance if verb == "detach" else None)
-    before = await view(tenant, volume)
+    before = await get_volume(tenant, volume)
     await disturb(tenant, FaultKind.FAIL, f"{verb}_volume")
 
-    task = await tenant.ended((await hang(tenant, volume, instance, verb)).json()["tasks"][0])
+    task = await tenant.ended((await post_attachment(tenant, volume, instance, verb)).json()["tasks"][0])
 
-    after = await view(tenant, volume)
+    after = await get_volume(tenant, volume)
     assert (task["state"], task["error"]) == ("ERROR", "No disk")
     assert {**after, "updated_at": ""} == {**before, "updated_at": ""}
     assert (await now_of(tenant, instance)).task_id is None
@@ -197,50 +197,50 @@ async def test_what_fails_leaves_the_volume_where_it_was(tenant: Tenant, verb: s
     assert hangs == (10, "standard", instance.id if verb == "detach" else None, None)
 
 
-async def test_meanwhile_volume_and_instance_are_locked(tenant: Tenant) -> None:
+async def test_volume_and_instance_are_locked_during_the_task(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
     await disturb(tenant, FaultKind.HOLD, "attach_volume")
 
-    answer = await hang(tenant, volume, instance)
+    answer = await post_attachment(tenant, volume, instance)
 
-    held = await view(tenant, volume)
-    assert (held["status"], [held["task_id"]]) == ("attaching", answer.json()["tasks"])
+    attaching = await get_volume(tenant, volume)
+    assert (attaching["status"], [attaching["task_id"]]) == ("attaching", answer.json()["tasks"])
     assert [(await now_of(tenant, instance)).task_id] == answer.json()["tasks"]
-    assert (await hang(tenant, await a_volume(tenant), instance)).status_code == 409
+    assert (await post_attachment(tenant, await a_volume(tenant), instance)).status_code == 409
     assert (await tenant.api.delete(tenant.path("instances", instance.id))).status_code == 409
     await tenant.running.cloud.db.write(faults.clear)
     await tenant.finished(answer)
 
 
-async def test_of_many_who_want_one_volume_at_once_exactly_one_gets_it(tenant: Tenant) -> None:
+async def test_of_concurrent_attach_requests_exactly_one_succeeds(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     servers = [await an_instance(tenant) for _ in range(8)]
 
-    answers = await asyncio.gather(*(hang(tenant, volume, server) for server in servers))
+    answers = await asyncio.gather(*(post_attachment(tenant, volume, server) for server in servers))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
     (won,) = (server for server, answer in zip(servers, answers, strict=True) if answer.status_code == 200)
     await tenant.finished(next(answer for answer in answers if answer.status_code == 200))
-    assert [each["server_id"] for each in (await view(tenant, volume))["attachments"]] == [won.id]
+    assert [item["server_id"] for item in (await get_volume(tenant, volume))["attachments"]] == [won.id]
     assert [(await now_of(tenant, server)).task_id for server in servers] == [None] * 8
     async with tenant.running.cloud.db.read() as tx:
         assert len(await attachments.TABLE.find(tx, "volume_id = :id", id=volume.id)) == 1
 
 
-async def test_of_extending_and_attaching_at_once_one_is_told_to_wait(tenant: Tenant) -> None:
+async def test_of_concurrent_extend_and_attach_one_is_409(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
     await disturb(tenant, FaultKind.HOLD, "extend_volume")
     await disturb(tenant, FaultKind.HOLD, "attach_volume")
 
     answers = await asyncio.gather(
-        hang(tenant, volume, instance),
+        post_attachment(tenant, volume, instance),
         tenant.api.post(tenant.path("volumes", volume.id, "extend"), json={"size": 20}),
     )
 
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     await tenant.running.cloud.db.write(faults.clear)
     await tenant.finished(next(answer for answer in answers if answer.status_code == 200))
-    after = await view(tenant, volume)
+    after = await get_volume(tenant, volume)
     assert (after["size"], after["status"]) in [(10, "in-use"), (20, "available")]
     assert driver_of(tenant.running).volume(volume.id) in [
         (10, "standard", instance.id, None),
@@ -248,7 +248,7 @@ async def test_of_extending_and_attaching_at_once_one_is_told_to_wait(tenant: Te
     ]
 
 
-async def test_a_volume_that_goes_with_its_instance_takes_its_snapshots_along(tenant: Tenant) -> None:
+async def test_a_volume_deleted_with_its_instance_is_deleted_with_its_snapshots(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     going, staying = await a_volume(tenant, instance), await a_volume(tenant, instance)
     lost, kept = await a_snapshot(tenant, going, labels={"a": "b"}), await a_snapshot(tenant, staying)
@@ -258,11 +258,11 @@ async def test_a_volume_that_goes_with_its_instance_takes_its_snapshots_along(te
 
     assert (await volume_now(tenant, going), await snapshots_now(tenant, going)) == (None, [])
     assert await snapshots_now(tenant, staying) == [kept]
-    assert (await view(tenant, staying))["status"] == "available"
+    assert (await get_volume(tenant, staying))["status"] == "available"
     assert lost.id not in driver_of(tenant.running).snapshots()
 
 
-async def test_an_instance_whose_volume_a_task_holds_is_not_deleted(tenant: Tenant) -> None:
+async def test_an_instance_with_a_locked_volume_cannot_be_deleted(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     volume = await a_volume(tenant, instance, status="extending", task_id=NOTHING)
 
@@ -272,24 +272,29 @@ async def test_an_instance_whose_volume_a_task_holds_is_not_deleted(tenant: Tena
     assert await now_of(tenant, instance) == instance
 
 
-async def test_the_volumes_of_an_instance_that_is_being_deleted_are_held(tenant: Tenant) -> None:
+async def test_the_volumes_of_an_instance_in_deletion_are_locked(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     volume = await a_volume(tenant, instance)
     await disturb(tenant, FaultKind.HOLD, "delete_vm")
 
     answer = await tenant.api.delete(tenant.path("instances", instance.id))
 
-    assert [(await view(tenant, volume))["task_id"]] == answer.json()["tasks"]
+    assert [(await get_volume(tenant, volume))["task_id"]] == answer.json()["tasks"]
     extending = tenant.path("volumes", volume.id, "extend")
     assert (await tenant.api.post(extending, json={"size": 20})).status_code == 409
     await tenant.running.cloud.db.write(faults.clear)
     await tenant.finished(answer)
-    assert ((await view(tenant, volume))["status"], (await view(tenant, volume))["task_id"]) == ("available", None)
+    assert ((await get_volume(tenant, volume))["status"], (await get_volume(tenant, volume))["task_id"]) == (
+        "available",
+        None,
+    )
 
 
-async def test_both_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
+async def test_attach_and_detach_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
-    done = [await tenant.finished(await hang(tenant, volume, instance, verb)) for verb in ("attach", "detach")]
+    done = [
+        await tenant.finished(await post_attachment(tenant, volume, instance, verb)) for verb in ("attach", "detach")
+    ]
 
     lines = await audited(tenant)
     assert [(line.api_group, line.action_type, line.task_id) for line in lines] == [
@@ -298,7 +303,7 @@ async def test_both_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> Non
     ]
 
 
-async def test_who_may_only_look_may_not_attach(tenant: Tenant) -> None:
+async def test_a_reader_cannot_attach(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
 
     for verb in ("attach", "detach"):

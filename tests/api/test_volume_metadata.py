@@ -11,15 +11,15 @@ from tests.tenants import Tenant
 
 
 async def tagged_volume(tenant: Tenant, **labels: str) -> str:
-    """The path of a volume with tags, and a read-only one."""
+    """Create a volume with two tags and a read-only one; return its path."""
     volume = await a_volume(tenant)
     given = make_tags(labels.items()) | make_tags([("task_id", "t")], read_only=True)
     await tenant.running.cloud.db.write(lambda tx: tags.add(tx, volumes.KIND, place_of(tenant), volume.id, given))
     return tenant.path("volumes", volume.id)
 
 
-async def now(tenant: Tenant, path: str) -> dict[str, str]:
-    """The tags as the older endpoint tells them."""
+async def current_tags(tenant: Tenant, path: str) -> dict[str, str]:
+    """Return the tags as the older endpoint lists them."""
     answer = (await tenant.api.get(f"{path}/metadata")).json()
     assert answer["results"] == (await tenant.api.get(path)).json()["tags"]
     assert answer["count"] == len(answer["results"])
@@ -31,14 +31,14 @@ async def test_tags_are_set_removed_and_replaced(tenant: Tenant) -> None:
 
     answer = await tenant.api.post(f"{path}/metadata", json={"a": "x", "c": "3", "b": None, "task_id": "mine"})
     assert (answer.status_code, answer.content) == (204, b"")
-    assert await now(tenant, path) == {"a": "x", "c": "3", "task_id": "t"}
+    assert await current_tags(tenant, path) == {"a": "x", "c": "3", "task_id": "t"}
 
     answer = await tenant.api.put(f"{path}/metadata", json={"d": "4"})
     assert (answer.status_code, answer.content) == (204, b"")
-    assert await now(tenant, path) == {"d": "4", "task_id": "t"}
+    assert await current_tags(tenant, path) == {"d": "4", "task_id": "t"}
 
 
-async def test_one_tag_is_shown_and_removed(tenant: Tenant) -> None:
+async def test_one_tag_is_returned_and_deleted(tenant: Tenant) -> None:
     path = await tagged_volume(tenant, **{"a/b": "1"})
     item = f"{path}/metadata_item"
 
@@ -48,7 +48,7 @@ async def test_one_tag_is_shown_and_removed(tenant: Tenant) -> None:
         "read_only": False,
     }
     assert (await tenant.api.delete(item, params={"key": "a/b"})).status_code == 204
-    assert await now(tenant, path) == {"task_id": "t"}
+    assert await current_tags(tenant, path) == {"task_id": "t"}
     for answer in (
         await tenant.api.get(item, params={"key": "a/b"}),
         await tenant.api.delete(item, params={"key": "a/b"}),
@@ -56,16 +56,16 @@ async def test_one_tag_is_shown_and_removed(tenant: Tenant) -> None:
         assert (answer.status_code, answer.json()["message"]) == (404, "Tag a/b could not be found")
 
 
-async def test_a_read_only_tag_is_not_removed(tenant: Tenant) -> None:
+async def test_a_read_only_tag_cannot_be_deleted(tenant: Tenant) -> None:
     path = await tagged_volume(tenant)
 
     answer = await tenant.api.delete(f"{path}/metadata_item", params={"key": "task_id"})
 
     assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
-    assert await now(tenant, path) == {"task_id": "t"}
+    assert await current_tags(tenant, path) == {"task_id": "t"}
 
 
-async def test_the_key_must_be_told(tenant: Tenant) -> None:
+async def test_the_key_is_required(tenant: Tenant) -> None:
     path = await tagged_volume(tenant)
 
     for answer in (await tenant.api.get(f"{path}/metadata_item"), await tenant.api.delete(f"{path}/metadata_item")):
@@ -74,14 +74,14 @@ async def test_the_key_must_be_told(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize("body", [{"a b": "c"}, {"a": ""}, {"a": 1}, [], {"a": "b", "a ": "c"}])
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-async def test_what_is_no_tag_is_refused(tenant: Tenant, method: str, body: object) -> None:
+async def test_an_invalid_tag_is_400(tenant: Tenant, method: str, body: object) -> None:
     path = await tagged_volume(tenant, a="1")
 
     assert (await tenant.api.request(method, f"{path}/metadata", json=body)).status_code == 400
-    assert await now(tenant, path) == {"a": "1", "task_id": "t"}
+    assert await current_tags(tenant, path) == {"a": "1", "task_id": "t"}
 
 
-async def test_a_snapshots_tags_are_replaced_and_it_is_shown(tenant: Tenant) -> None:
+async def test_replacing_a_snapshots_tags_returns_the_snapshot(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant), labels={"a": "1"})
     path = tenant.path("snapshots", snapshot.id)
 
@@ -91,7 +91,7 @@ async def test_a_snapshots_tags_are_replaced_and_it_is_shown(tenant: Tenant) -> 
     assert [(tag["key"], tag["value"]) for tag in answer.json()["tags"]] == [("b", "2")]
 
 
-async def test_a_locked_snapshot_keeps_its_tags(tenant: Tenant) -> None:
+async def test_the_tags_of_a_locked_snapshot_cannot_change(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant), task_id="t")
 
     answer = await tenant.api.put(tenant.path("snapshots", snapshot.id, "metadata"), json={"b": "2"})
@@ -99,7 +99,7 @@ async def test_a_locked_snapshot_keeps_its_tags(tenant: Tenant) -> None:
     assert answer.status_code == 409
 
 
-async def test_each_change_is_told_in_the_audit_log_as_what_it_was(tenant: Tenant) -> None:
+async def test_each_tag_change_is_in_the_audit_log_under_its_own_action(tenant: Tenant) -> None:
     path = await tagged_volume(tenant)
     snapshot = await a_snapshot(tenant, await a_volume(tenant))
     await tenant.api.post(f"{path}/metadata", json={"a": "1"})

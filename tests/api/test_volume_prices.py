@@ -1,4 +1,4 @@
-"""What volumes and snapshots would cost."""
+"""Price previews of volumes and snapshots."""
 
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,7 @@ from tests.storage import a_snapshot, a_volume
 from tests.tenants import Tenant
 
 
-async def price(tenant: Tenant, noun: str, **body: Any) -> httpx.Response:
+async def preview_price(tenant: Tenant, noun: str, **body: Any) -> httpx.Response:
     return await tenant.api.post(f"/cloud/v1/pricing/{tenant.here}/{noun}", json=body)
 
 
@@ -24,32 +24,34 @@ async def price(tenant: Tenant, noun: str, **body: Any) -> httpx.Response:
         ({"source": "new-volume", "size": 102400, "type_name": "ultra"}, 30720.0),
     ],
 )
-async def test_a_volume_costs_by_size_and_type(tenant: Tenant, body: dict[str, Any], month: float) -> None:
-    answer = (await price(tenant, "volumes", **body)).json()
+async def test_a_volume_price_depends_on_size_and_type(tenant: Tenant, body: dict[str, Any], month: float) -> None:
+    answer = (await preview_price(tenant, "volumes", **body)).json()
 
     assert answer["price_per_month"] == answer["price_without_discount_per_month"] == month
     assert answer["price_per_hour"] == pytest.approx(month / 730, abs=1e-6)
     assert (answer["currency_code"], answer["price_status"], answer["discount_percent"]) == ("EUR", "show", 0)
 
 
-async def test_one_from_a_snapshot_costs_as_its_volume_unless_it_is_to_be_otherwise(tenant: Tenant) -> None:
+async def test_a_volume_from_a_snapshot_defaults_to_its_size_and_type(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant, size=20, type_name="ssd_hiiops"))
-    asked = {"source": "snapshot", "snapshot_id": snapshot.id}
+    body = {"source": "snapshot", "snapshot_id": snapshot.id}
 
     alike, other = (
-        await price(tenant, "volumes", **asked),
-        await price(tenant, "volumes", **asked, type_name="standard"),
+        await preview_price(tenant, "volumes", **body),
+        await preview_price(tenant, "volumes", **body, type_name="standard"),
     )
 
     assert (alike.json()["price_per_month"], other.json()["price_per_month"]) == (3.0, 1.8)
 
 
-async def test_a_snapshot_costs_by_the_size_of_its_volume(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_snapshot_price_depends_on_the_size_of_its_volume(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cloud, volume = tenant.running.cloud, await a_volume(tenant, size=20)
     prices = replace(cloud.catalogue.prices, snapshot_per_gib_month=Decimal("0.05"), tax_percent=Decimal(20))
     monkeypatch.setattr(cloud, "catalogue", replace(cloud.catalogue, prices=prices))
 
-    answer = (await price(tenant, "snapshots", volume_id=volume.id)).json()
+    answer = (await preview_price(tenant, "snapshots", volume_id=volume.id)).json()
 
     assert (answer["price_per_month"], answer["tax_percent"]) == (1.0, 20.0)
 
@@ -66,21 +68,21 @@ async def test_a_snapshot_costs_by_the_size_of_its_volume(tenant: Tenant, monkey
         ({}, "source"),
     ],
 )
-async def test_what_has_no_price_is_told_by_its_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
-    answer = await price(tenant, "volumes", **body)
+async def test_an_invalid_price_request_names_the_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+    answer = await preview_price(tenant, "volumes", **body)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
 
 
-async def test_what_is_anothers_has_no_price(tenant: Tenant, stranger: Tenant) -> None:
+async def test_another_tenants_resources_cannot_be_priced(tenant: Tenant, stranger: Tenant) -> None:
     volume = await a_volume(stranger)
     snapshot = await a_snapshot(stranger, volume)
 
-    assert (await price(tenant, "snapshots", volume_id=volume.id)).status_code == 404
-    assert (await price(tenant, "volumes", source="snapshot", snapshot_id=snapshot.id)).status_code == 404
+    assert (await preview_price(tenant, "snapshots", volume_id=volume.id)).status_code == 404
+    assert (await preview_price(tenant, "volumes", source="snapshot", snapshot_id=snapshot.id)).status_code == 404
 
 
-async def test_who_may_only_look_may_ask_for_prices(tenant: Tenant) -> None:
+async def test_a_reader_can_preview_prices(tenant: Tenant) -> None:
     path = f"/cloud/v1/pricing/{tenant.here}/volumes"
 
     answer = await tenant.clients[Role.USERS].post(path, json={"source": "new-volume", "size": 1})

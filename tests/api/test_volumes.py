@@ -1,4 +1,4 @@
-"""Volumes: made from every source, shown, found, changed and deleted."""
+"""Create, read, update and delete volumes."""
 
 import asyncio
 from typing import Any
@@ -20,30 +20,30 @@ NOTHING = "00000000-0000-4000-8000-000000000000"
 BLANK = {"source": "new-volume", "name": "data", "size": 10}
 
 
-async def make(tenant: Tenant, **body: Any) -> httpx.Response:
+async def post_volume(tenant: Tenant, **body: Any) -> httpx.Response:
     return await tenant.api.post(tenant.path("volumes"), json={**BLANK, **body})
 
 
-async def made(tenant: Tenant, **body: Any) -> dict[str, Any]:
-    task = await tenant.finished(await make(tenant, **body))
-    return await shown(tenant, task["created_resources"]["volumes"][0])
+async def create(tenant: Tenant, **body: Any) -> dict[str, Any]:
+    task = await tenant.finished(await post_volume(tenant, **body))
+    return await get_view(tenant, task["created_resources"]["volumes"][0])
 
 
-async def shown(tenant: Tenant, volume_id: str) -> dict[str, Any]:
+async def get_view(tenant: Tenant, volume_id: str) -> dict[str, Any]:
     answer = await tenant.api.get(tenant.path("volumes", volume_id))
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-async def every(tenant: Tenant) -> list[dict[str, Any]]:
+async def list_all(tenant: Tenant) -> list[dict[str, Any]]:
     return list((await tenant.api.get(tenant.path("volumes"))).json()["results"])
 
 
-async def test_a_blank_volume_is_made_and_shown_whole(tenant: Tenant) -> None:
-    task = await tenant.finished(await make(tenant, tags={"of": "mine"}))
+async def test_an_empty_volume_is_created_and_returned_with_all_fields(tenant: Tenant) -> None:
+    task = await tenant.finished(await post_volume(tenant, tags={"of": "mine"}))
 
     (volume_id,) = task["created_resources"]["volumes"]
-    volume = await shown(tenant, volume_id)
+    volume = await get_view(tenant, volume_id)
     assert (task["task_type"], task["data"]["volume_id"]) == ("create_volume", volume_id)
     assert (volume["size"], volume["volume_type"], volume["status"]) == (10, "standard", "available")
     assert (volume["bootable"], volume["is_root_volume"]) == (False, False)
@@ -57,20 +57,20 @@ async def test_a_blank_volume_is_made_and_shown_whole(tenant: Tenant) -> None:
     assert driver_of(tenant.running).volume(volume_id) == (10, "standard", None, None)
 
 
-async def test_a_volume_from_an_image_can_be_booted_and_tells_of_the_image(tenant: Tenant) -> None:
-    volume = await made(tenant, source="image", image_id=UBUNTU, size=20, type_name="ssd_hiiops")
+async def test_a_volume_from_an_image_is_bootable_and_has_the_image_metadata(tenant: Tenant) -> None:
+    volume = await create(tenant, source="image", image_id=UBUNTU, size=20, type_name="ssd_hiiops")
 
     assert (volume["bootable"], volume["volume_type"], volume["size"]) == (True, "ssd_hiiops", 20)
     image = volume["volume_image_metadata"]
     assert (image["image_id"], image["image_name"], image["os_distro"]) == (UBUNTU, "ubuntu-22.04-x64", "ubuntu")
 
 
-async def test_a_volume_from_a_snapshot_is_like_the_volume_that_was_taken(tenant: Tenant) -> None:
+async def test_a_volume_from_a_snapshot_is_like_the_original_volume(tenant: Tenant) -> None:
     origin = await a_volume(tenant, size=7, type_name="ssd_hiiops", bootable=True, image_id=UBUNTU)
     snapshot = await a_snapshot(tenant, origin)
 
-    volume = await made(tenant, source="snapshot", snapshot_id=snapshot.id, size=7)
-    other = await made(tenant, source="snapshot", snapshot_id=snapshot.id, size=None, type_name="standard")
+    volume = await create(tenant, source="snapshot", snapshot_id=snapshot.id, size=7)
+    other = await create(tenant, source="snapshot", snapshot_id=snapshot.id, size=None, type_name="standard")
 
     assert (volume["size"], volume["volume_type"], volume["bootable"]) == (7, "ssd_hiiops", True)
     assert volume["volume_image_metadata"]["image_id"] == UBUNTU
@@ -81,8 +81,8 @@ async def test_a_volume_from_a_snapshot_is_like_the_volume_that_was_taken(tenant
     ("name", "iops", "mbps"),
     [("standard", 60, 4), ("ssd_hiiops", 600, 25), ("ssd_lowlatency", 5000, 300), ("cold", 1000, 100)],
 )
-async def test_each_type_has_limits_of_its_own(tenant: Tenant, name: str, iops: int, mbps: int) -> None:
-    volume = await made(tenant, type_name=name)
+async def test_each_volume_type_has_its_own_speed_limits(tenant: Tenant, name: str, iops: int, mbps: int) -> None:
+    volume = await create(tenant, type_name=name)
 
     assert volume["limiter_stats"] == {
         "iops_base_limit": iops,
@@ -110,28 +110,26 @@ async def test_each_type_has_limits_of_its_own(tenant: Tenant, name: str, iops: 
         ({"attachment_tag": "a,b"}, "attachment_tag"),
     ],
 )
-async def test_what_a_new_volume_cannot_be_is_told_by_its_field(
-    tenant: Tenant, body: dict[str, Any], field: str
-) -> None:
-    answer = await make(tenant, **body)
+async def test_an_invalid_new_volume_names_the_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
+    answer = await post_volume(tenant, **body)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field]), answer.text
-    assert await every(tenant) == []
+    assert await list_all(tenant) == []
 
 
 @pytest.mark.parametrize("size", [4, 6])
 async def test_a_volume_from_a_snapshot_has_its_size(tenant: Tenant, size: int) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant, size=5))
 
-    answer = await make(tenant, source="snapshot", snapshot_id=snapshot.id, size=size)
+    answer = await post_volume(tenant, source="snapshot", snapshot_id=snapshot.id, size=size)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["size"])
 
 
-async def test_only_types_that_take_snapshots_can_be_made_from_one(tenant: Tenant) -> None:
+async def test_only_types_that_support_snapshots_can_be_created_from_one(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant))
 
-    answer = await make(tenant, source="snapshot", snapshot_id=snapshot.id, type_name="cold")
+    answer = await post_volume(tenant, source="snapshot", snapshot_id=snapshot.id, type_name="cold")
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["type_name"])
 
@@ -139,30 +137,30 @@ async def test_only_types_that_take_snapshots_can_be_made_from_one(tenant: Tenan
 @pytest.mark.parametrize(
     ("source", "named", "noun"), [("image", "image_id", "Image"), ("snapshot", "snapshot_id", "Snapshot")]
 )
-async def test_what_a_volume_is_made_of_must_be_there(tenant: Tenant, source: str, named: str, noun: str) -> None:
-    answer = await make(tenant, source=source, **{named: NOTHING})
+async def test_a_missing_source_is_404(tenant: Tenant, source: str, named: str, noun: str) -> None:
+    answer = await post_volume(tenant, source=source, **{named: NOTHING})
 
     assert (answer.status_code, answer.json()["message"]) == (404, f"{noun} {NOTHING} could not be found")
 
 
-async def test_another_tenants_snapshot_is_not_there(tenant: Tenant, stranger: Tenant) -> None:
+async def test_another_tenants_snapshot_is_404(tenant: Tenant, stranger: Tenant) -> None:
     snapshot = await a_snapshot(stranger, await a_volume(stranger))
 
-    answer = await make(tenant, source="snapshot", snapshot_id=snapshot.id)
+    answer = await post_volume(tenant, source="snapshot", snapshot_id=snapshot.id)
 
     assert answer.status_code == 404
 
 
-async def test_a_snapshot_that_is_not_ready_makes_no_volume(tenant: Tenant) -> None:
+async def test_a_snapshot_that_is_not_available_is_409(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant), status="creating")
 
-    assert (await make(tenant, source="snapshot", snapshot_id=snapshot.id)).status_code == 409
+    assert (await post_volume(tenant, source="snapshot", snapshot_id=snapshot.id)).status_code == 409
 
 
-async def test_a_volume_can_be_attached_as_it_is_made(tenant: Tenant) -> None:
+async def test_a_volume_can_be_attached_at_creation(tenant: Tenant) -> None:
     instance = await an_instance(tenant, name="host")
 
-    volume = await made(tenant, instance_id_to_attach_to=instance.id, attachment_tag="logs")
+    volume = await create(tenant, instance_id_to_attach_to=instance.id, attachment_tag="logs")
 
     (attachment,) = volume["attachments"]
     assert volume["status"] == "in-use"
@@ -172,13 +170,13 @@ async def test_a_volume_can_be_attached_as_it_is_made(tenant: Tenant) -> None:
     assert (await now_of(tenant, instance)).task_id is None
 
 
-async def test_meanwhile_both_are_locked(tenant: Tenant) -> None:
+async def test_volume_and_instance_are_locked_during_the_creation(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     await disturb(tenant, FaultKind.HOLD, "create_volume")
 
-    answer = await make(tenant, instance_id_to_attach_to=instance.id)
+    answer = await post_volume(tenant, instance_id_to_attach_to=instance.id)
 
-    (volume,) = (each for each in await every(tenant) if each["name"] == "data")
+    (volume,) = (item for item in await list_all(tenant) if item["name"] == "data")
     assert (volume["status"], [volume["task_id"]]) == ("creating", answer.json()["tasks"])
     assert [(await now_of(tenant, instance)).task_id] == answer.json()["tasks"]
     await tenant.running.cloud.db.write(faults.clear)
@@ -186,63 +184,61 @@ async def test_meanwhile_both_are_locked(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("step", ["make the volume", "attach it"])
-async def test_a_creation_that_fails_leaves_nothing_behind(tenant: Tenant, step: str) -> None:
+async def test_a_failed_creation_leaves_nothing(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
     before = driver_of(tenant.running).counts()
     await disturb(tenant, FaultKind.FAIL, "create_volume", step)
 
-    answer = await make(tenant, instance_id_to_attach_to=instance.id)
+    answer = await post_volume(tenant, instance_id_to_attach_to=instance.id)
 
     task = await tenant.ended(answer.json()["tasks"][0])
     assert (task["state"], task["error"], task["created_resources"]) == ("ERROR", "No disk", None)
-    assert [volume["name"] for volume in await every(tenant)] == ["web_bootvolume"]
+    assert [volume["name"] for volume in await list_all(tenant)] == ["web_bootvolume"]
     assert driver_of(tenant.running).counts() == before
     assert (await now_of(tenant, instance)).task_id is None
 
 
-async def test_a_bare_metal_server_takes_no_volume(tenant: Tenant) -> None:
+async def test_a_volume_cannot_be_attached_to_a_bare_metal_server(tenant: Tenant) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
 
-    assert (await make(tenant, instance_id_to_attach_to=server.id)).status_code == 409
-    assert await every(tenant) == []
+    assert (await post_volume(tenant, instance_id_to_attach_to=server.id)).status_code == 409
+    assert await list_all(tenant) == []
 
 
 @pytest.mark.parametrize(("quota", "limit"), [("volume_count", 1), ("volume_size", 19)])
-async def test_a_used_up_quota_is_told_with_its_numbers(
+async def test_an_exceeded_quota_is_403_with_its_numbers(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, quota: str, limit: int
 ) -> None:
     await a_volume(tenant)
     allow(tenant, monkeypatch, **{quota: limit})
 
-    answer = await make(tenant)
+    answer = await post_volume(tenant)
 
     assert (answer.status_code, answer.json()["exception_class"]) == (403, "QuotaLimitExceed")
     assert answer.json()["info"]["attribute"] == quota
     assert answer.json()["info"]["limit"] == limit
 
 
-async def test_of_many_who_make_volumes_at_once_no_more_succeed_than_the_quota_allows(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_concurrent_creations_do_not_exceed_the_quota(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     allow(tenant, monkeypatch, volume_size=35)
 
-    answers = await asyncio.gather(*(make(tenant) for _ in range(10)))
+    answers = await asyncio.gather(*(post_volume(tenant) for _ in range(10)))
 
     assert sorted(answer.status_code for answer in answers) == [200] * 3 + [403] * 7
-    assert len(await every(tenant)) == 3
+    assert len(await list_all(tenant)) == 3
     for answer in answers:
         if answer.status_code == 200:
             await tenant.finished(answer)
 
 
-async def test_a_rename_and_tags_are_a_merge_patch(tenant: Tenant) -> None:
-    volume = await made(tenant, tags={"a": "1", "b": "2"})
+async def test_name_and_tags_are_changed_by_merge_patch(tenant: Tenant) -> None:
+    volume = await create(tenant, tags={"a": "1", "b": "2"})
     path = tenant.path("volumes", volume["id"])
 
     answer = await tenant.api.patch(path, json={"name": "other", "tags": {"a": None, "c": "3", "task_id": "mine"}})
 
     assert answer.status_code == 200
-    assert answer.json() == await shown(tenant, volume["id"])
+    assert answer.json() == await get_view(tenant, volume["id"])
     assert answer.json()["name"] == "other"
     tags = {tag["key"]: tag["value"] for tag in answer.json()["tags"]}
     assert tags == {"b": "2", "c": "3", "task_id": volume["creator_task_id"]}
@@ -251,21 +247,21 @@ async def test_a_rename_and_tags_are_a_merge_patch(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("body", [{"name": "x"}, {"name": None}, {"tags": {"a=b": "c"}}, {"tags": []}])
-async def test_a_patch_that_is_wrong_changes_nothing(tenant: Tenant, body: dict[str, Any]) -> None:
+async def test_an_invalid_patch_changes_nothing(tenant: Tenant, body: dict[str, Any]) -> None:
     volume = await a_volume(tenant)
 
     assert (await tenant.api.patch(tenant.path("volumes", volume.id), json=body)).status_code == 400
     assert await volume_now(tenant, volume) == volume
 
 
-async def test_patches_of_different_tags_all_survive(tenant: Tenant) -> None:
+async def test_concurrent_patches_of_different_tags_are_all_applied(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     path = tenant.path("volumes", volume.id)
 
     answers = await asyncio.gather(*(tenant.api.patch(path, json={"tags": {f"k{at}": "v"}}) for at in range(10)))
 
     assert {answer.status_code for answer in answers} == {200}
-    assert len((await shown(tenant, volume.id))["tags"]) == 10
+    assert len((await get_view(tenant, volume.id))["tags"]) == 10
 
 
 async def test_a_volume_is_deleted_with_its_snapshots(tenant: Tenant) -> None:
@@ -283,13 +279,13 @@ async def test_a_volume_is_deleted_with_its_snapshots(tenant: Tenant) -> None:
     assert await volume_now(tenant, volume) is None
     assert await snapshots_now(tenant, volume) == []
     assert driver_of(tenant.running).volume(volume.id) is None
-    assert not {each.id for each in taken} & set(driver_of(tenant.running).snapshots())
+    assert not {snapshot.id for snapshot in taken} & set(driver_of(tenant.running).snapshots())
     async with tenant.running.cloud.db.read() as tx:
         left = await tx.all("SELECT * FROM tags WHERE project_id = :id", id=tenant.project_id)
     assert list(left) == []
 
 
-async def test_a_snapshot_of_another_volume_stops_the_deletion(tenant: Tenant) -> None:
+async def test_a_snapshot_of_another_volume_prevents_the_deletion(tenant: Tenant) -> None:
     volume, other = await a_volume(tenant), await a_snapshot(tenant, await a_volume(tenant))
 
     answer = await tenant.api.delete(tenant.path("volumes", volume.id), params={"snapshots": other.id})
@@ -298,7 +294,7 @@ async def test_a_snapshot_of_another_volume_stops_the_deletion(tenant: Tenant) -
     assert await volume_now(tenant, volume) == volume
 
 
-async def test_a_volume_in_use_is_not_deleted(tenant: Tenant) -> None:
+async def test_an_attached_volume_cannot_be_deleted(tenant: Tenant) -> None:
     volume = await a_volume(tenant, await an_instance(tenant))
 
     answer = await tenant.api.delete(tenant.path("volumes", volume.id))
@@ -307,7 +303,7 @@ async def test_a_volume_in_use_is_not_deleted(tenant: Tenant) -> None:
     assert answer.status_code == 409
 
 
-async def test_a_volume_of_which_a_snapshot_is_being_taken_is_not_deleted(tenant: Tenant) -> None:
+async def test_a_volume_with_a_snapshot_in_creation_cannot_be_deleted(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     await a_snapshot(tenant, volume, status="creating", task_id=NOTHING)
 
@@ -316,7 +312,7 @@ async def test_a_volume_of_which_a_snapshot_is_being_taken_is_not_deleted(tenant
 
 
 @pytest.mark.parametrize("step", ["destroy the snapshots", "destroy the volume"])
-async def test_a_deletion_that_fails_can_be_asked_for_again(tenant: Tenant, step: str) -> None:
+async def test_a_failed_deletion_can_be_repeated(tenant: Tenant, step: str) -> None:
     volume = await a_volume(tenant)
     await a_snapshot(tenant, volume)
     await disturb(tenant, FaultKind.FAIL, "delete_volume", step)
@@ -324,14 +320,14 @@ async def test_a_deletion_that_fails_can_be_asked_for_again(tenant: Tenant, step
     task = await tenant.ended((await tenant.api.delete(tenant.path("volumes", volume.id))).json()["tasks"][0])
 
     assert task["state"] == "ERROR"
-    assert (await shown(tenant, volume.id))["status"] == VolumeStatus.ERROR_DELETING
-    assert {each.status for each in await snapshots_now(tenant, volume)} <= {"error_deleting"}
+    assert (await get_view(tenant, volume.id))["status"] == VolumeStatus.ERROR_DELETING
+    assert {snapshot.status for snapshot in await snapshots_now(tenant, volume)} <= {"error_deleting"}
     await tenant.running.cloud.db.write(faults.clear)
     await tenant.finished(await tenant.api.delete(tenant.path("volumes", volume.id)))
     assert await volume_now(tenant, volume) is None
 
 
-async def test_what_a_task_holds_is_not_changed_by_another(tenant: Tenant) -> None:
+async def test_a_locked_volume_cannot_be_changed(tenant: Tenant) -> None:
     volume, path = await a_volume(tenant, task_id=NOTHING), tenant.path("volumes")
     body = {"instance_id": NOTHING, "name": "other", "size": 20, "volume_type": "ssd_hiiops"}
 
@@ -350,7 +346,7 @@ async def test_what_a_task_holds_is_not_changed_by_another(tenant: Tenant) -> No
 
 
 async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
-    volume = await made(tenant)
+    volume = await create(tenant)
     await tenant.api.patch(tenant.path("volumes", volume["id"]), json={"name": "other"})
     task = await tenant.finished(await tenant.api.delete(tenant.path("volumes", volume["id"])))
 
@@ -364,25 +360,25 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     assert {line.resources[0]["resource_id"] for line in lines} == {volume["id"]}
 
 
-async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_older_clients_get_tags_under_the_older_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     volume = await a_volume(tenant, labels={"a": "b"})
-    assert "metadata" not in await shown(tenant, volume.id)
+    assert "metadata" not in await get_view(tenant, volume.id)
     monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
 
-    view = await shown(tenant, volume.id)
+    view = await get_view(tenant, volume.id)
 
     assert view["metadata"] == {"a": "b"}
     assert view["metadata_detailed"] == view["tags"]
-    assert (await every(tenant))[0] == view
+    assert (await list_all(tenant))[0] == view
 
 
-async def test_older_clients_say_metadata(tenant: Tenant) -> None:
-    volume = await made(tenant, metadata={"a": "b"}, instance_id_to_attach_to="")
+async def test_older_clients_can_send_metadata(tenant: Tenant) -> None:
+    volume = await create(tenant, metadata={"a": "b"}, instance_id_to_attach_to="")
 
     assert [tag["key"] for tag in volume["tags"]] == ["a", "task_id"]
 
 
-async def test_nothing_is_made_in_a_project_that_is_not_there_or_a_region_that_is_not(tenant: Tenant) -> None:
+async def test_creation_in_a_missing_project_or_region_is_404(tenant: Tenant) -> None:
     for path in (f"/cloud/v1/volumes/{tenant.project_id}/9", f"/cloud/v1/volumes/999999/{REGION}"):
         assert (await tenant.api.post(path, json=BLANK)).status_code == 404
         assert (await tenant.api.get(path)).status_code == 404

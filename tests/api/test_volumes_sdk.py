@@ -1,4 +1,4 @@
-"""Volumes and snapshots through the official client, its answers held strictly to their types."""
+"""Volumes and snapshots through the official client, with strict validation of its answers."""
 
 import pytest
 from gcore import ConflictError, NotFoundError
@@ -11,7 +11,7 @@ from tests.tenants import REGION, Tenant
 UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
 
 
-async def test_a_volumes_whole_life(tenant: Tenant) -> None:
+async def test_the_life_cycle_of_a_volume(tenant: Tenant) -> None:
     volumes, instance = tenant.sdk.cloud.volumes, await an_instance(tenant)
 
     volume = await volumes.create_and_poll(
@@ -59,40 +59,42 @@ async def test_volumes_from_an_image_and_a_snapshot(tenant: Tenant) -> None:
     assert (copy.bootable, copy.size, copy.volume_type) == (True, 20, "standard")
 
 
-async def test_a_snapshots_whole_life(tenant: Tenant) -> None:
+async def test_the_life_cycle_of_a_snapshot(tenant: Tenant) -> None:
     snapshots, volume = tenant.sdk.cloud.volume_snapshots, await a_volume(tenant)
 
     snapshot = await snapshots.create_and_poll(
         name="before", volume_id=volume.id, description="all", polling_interval_seconds=1
     )
     renamed = await snapshots.update(snapshot.id, name="after", tags={"a": "b"})
-    found = await snapshots.get(snapshot.id)
+    current = await snapshots.get(snapshot.id)
     page = await snapshots.list(volume_id=volume.id)
     await tenant.sdk.cloud.volumes.revert_to_last_snapshot(volume.id)
     await _settled(tenant)
     await snapshots.delete_and_poll(snapshot.id, polling_interval_seconds=1)
 
-    assert (snapshot.description, renamed.name, found) == ("all", "after", renamed)
-    assert [each.id for each in page.results] == [snapshot.id]
+    assert (snapshot.description, renamed.name, current) == ("all", "after", renamed)
+    assert [item.id for item in page.results] == [snapshot.id]
     with pytest.raises(NotFoundError):
         await snapshots.get(snapshot.id)
 
 
 async def test_lists_are_read_page_by_page(tenant: Tenant) -> None:
-    made = {(await a_volume(tenant)).id for _ in range(5)}
+    created = {(await a_volume(tenant)).id for _ in range(5)}
     volume = await a_volume(tenant, name="other", labels={"a": "b"})
     taken = {(await a_snapshot(tenant, volume)).id for _ in range(3)}
 
-    volumes = [each.id async for each in tenant.sdk.cloud.volumes.list(limit=2)]
-    named = [each.id async for each in tenant.sdk.cloud.volumes.list(name_part="oth", tag_key=["a"], bootable=False)]
-    snapshots = [each.id async for each in tenant.sdk.cloud.volume_snapshots.list(limit=2)]
+    volumes = [volume.id async for volume in tenant.sdk.cloud.volumes.list(limit=2)]
+    named = [
+        volume.id async for volume in tenant.sdk.cloud.volumes.list(name_part="oth", tag_key=["a"], bootable=False)
+    ]
+    snapshots = [snapshot.id async for snapshot in tenant.sdk.cloud.volume_snapshots.list(limit=2)]
 
-    assert (set(volumes), len(volumes)) == (made | {volume.id}, 6)
+    assert (set(volumes), len(volumes)) == (created | {volume.id}, 6)
     assert named == [volume.id]
     assert (set(snapshots), len(snapshots)) == (taken, 3)
 
 
-async def test_what_cannot_be_is_an_error_of_the_clients(tenant: Tenant) -> None:
+async def test_an_invalid_request_raises_the_clients_error(tenant: Tenant) -> None:
     volume = await a_volume(tenant, await an_instance(tenant))
 
     with pytest.raises(ConflictError):
@@ -102,6 +104,6 @@ async def test_what_cannot_be_is_an_error_of_the_clients(tenant: Tenant) -> None
 
 
 async def _settled(tenant: Tenant) -> None:
-    """The client's revert tells of no task: wait for whichever is under way."""
+    """Wait for the running task, because the client's revert returns none."""
     for task in (await tenant.api.get("/cloud/v1/tasks")).json()["results"]:
         await tenant.ended(task["id"])

@@ -1,4 +1,4 @@
-"""A real server for the commands that talk to one, and a way to run them."""
+"""Fixtures: a real server, and functions that run commands."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,21 +6,21 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pileus.cli.main import pileus
-from pileus.cli.temporary_server import Trial, trial
+from pileus.cli.temporary_server import TemporaryServer, temporary_server
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="session")
-def lent() -> Iterator[Trial]:
-    """A server in a process of its own, as users have it."""
-    with trial() as found:
-        yield found
+def server() -> Iterator[TemporaryServer]:
+    """A server in its own process, as users run it."""
+    with temporary_server() as running:
+        yield running
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command line in this process, with no variables of the user's."""
+    """Run a command line in this process, without the user's variables."""
     for name in ("GCORE_BASE_URL", "GCORE_API_KEY", "GCORE_CLOUD_REGION_ID", "PILEUS_CONFIG", "PILEUS_DATA"):
         monkeypatch.delenv(name, raising=False)
 
@@ -31,10 +31,10 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def sim(run: Run, lent: Trial, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run `pileus sim` against the server, and leave nothing to go wrong behind."""
-    monkeypatch.setenv("GCORE_BASE_URL", lent.url)
-    monkeypatch.setenv("GCORE_API_KEY", lent.key)
+def sim(run: Run, server: TemporaryServer, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `pileus sim` against the server."""
+    monkeypatch.setenv("GCORE_BASE_URL", server.url)
+    monkeypatch.setenv("GCORE_API_KEY", server.key)
 
     def invoke(*arguments: str) -> Result:
         return run("sim", *arguments)

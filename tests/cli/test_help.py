@@ -1,4 +1,4 @@
-"""Help teaches: every command is told, and every example is a command line that can be typed."""
+"""Help: every command has help, and every example is a valid command line."""
 
 import re
 import shlex
@@ -36,50 +36,50 @@ LINES = sorted({line for _, command in COMMANDS for _, line in command.examples}
 @pytest.mark.parametrize(
     ("path", "command"), COMMANDS, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
 )
-def test_every_command_explains_itself(path: tuple[str, ...], command: Command | Group) -> None:
-    shown = CliRunner(env={"COLUMNS": "110"}).invoke(pileus, [*path, "--help"], prog_name="pileus")
+def test_every_command_has_help(path: tuple[str, ...], command: Command | Group) -> None:
+    result = CliRunner(env={"COLUMNS": "110"}).invoke(pileus, [*path, "--help"], prog_name="pileus")
 
-    assert shown.exit_code == 0
+    assert result.exit_code == 0
     assert command.help
-    assert "..." not in "".join(line for line in shown.output.splitlines() if not line.startswith("Usage:"))
+    assert "..." not in "".join(line for line in result.output.splitlines() if not line.startswith("Usage:"))
 
 
-def test_the_first_help_tells_each_setting_with_its_variable_and_default() -> None:
-    shown = " ".join(CliRunner().invoke(pileus, ["--help"]).output.split())
+def test_root_help_lists_each_setting_with_variable_and_default() -> None:
+    result = " ".join(CliRunner().invoke(pileus, ["--help"]).output.split())
 
     for setting in SETTINGS:
-        default = f"; default: {setting.default_shown}]" if setting.default_shown else "]"
-        assert f"{setting.help} [{setting.variable}{default}" in shown
+        default = f"; default: {setting.default_text}]" if setting.default_text else "]"
+        assert f"{setting.help} [{setting.variable}{default}" in result
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_every_example_is_a_command_line_that_can_be_typed(line: str) -> None:
+def test_every_example_is_a_valid_command_line(line: str) -> None:
     assert "pileus " in line
     for part in line.replace("export GCORE_API_KEY=$(", "").split(" && "):
         words = [word for word in shlex.split(part.removesuffix(" 2>/dev/null)")) if not re.match("[A-Z_]+=", word)]
         assert words[0] == "pileus"
-        accept(pileus, words[1:])
+        parse_words(pileus, words[1:])
 
 
-def accept(command: click.Command, words: list[str]) -> None:
+def parse_words(command: click.Command, words: list[str]) -> None:
     with command.make_context(command.name, list(words)) as context:
         if isinstance(command, click.Group):
             _, inner, rest = command.resolve_command(context, [*context._protected_args, *context.args])  # noqa: SLF001  # click has no other way
             assert inner is not None
-            accept(inner, rest)
+            parse_words(inner, rest)
 
 
-def test_the_version_is_told() -> None:
-    shown = subprocess.run([sys.executable, "-m", "pileus", "--version"], capture_output=True, text=True, check=True)
+def test_version_is_printed() -> None:
+    result = subprocess.run([sys.executable, "-m", "pileus", "--version"], capture_output=True, text=True, check=True)
 
-    assert shown.stdout == f"pileus, version {__version__}\n"
+    assert result.stdout == f"pileus, version {__version__}\n"
 
 
-def test_help_does_not_load_the_server() -> None:
+def test_help_does_not_import_the_server() -> None:
     program = (
         "import sys; from pileus.cli.main import pileus;"
         "pileus(['--help'], standalone_mode=False); print('litestar' in sys.modules)"
     )
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert shown.stdout.endswith("False\n")
+    assert result.stdout.endswith("False\n")

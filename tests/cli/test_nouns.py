@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 
 from pileus.cli import task_progress
-from pileus.cli.temporary_server import Trial
+from pileus.cli.temporary_server import TemporaryServer
 from tests.cli.conftest import Run
 
 BOOT = "source=image,image_id=ubuntu-22.04-x64,size=10,boot_index=0,delete_on_termination=true"
@@ -16,66 +16,66 @@ FAST = 0.01
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_progress, "EVERY", FAST)
+def poll_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_progress, "POLL_INTERVAL", FAST)
 
 
 @pytest.fixture
-def use(run: Run, lent: Trial, monkeypatch: pytest.MonkeyPatch) -> Run:
+def use(run: Run, server: TemporaryServer, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command of a noun against the server."""
-    monkeypatch.setenv("GCORE_BASE_URL", lent.url)
-    monkeypatch.setenv("GCORE_API_KEY", lent.key)
+    monkeypatch.setenv("GCORE_BASE_URL", server.url)
+    monkeypatch.setenv("GCORE_API_KEY", server.key)
     return run
 
 
-def told(result: Result) -> Any:
+def parse_json(result: Result) -> Any:
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
 
 @pytest.fixture
 def instance(use: Run) -> Iterator[str]:
-    """The name of an instance that runs."""
+    """The name of an active instance."""
     order = ("--name", "web", "--flavor", "g1-standard-1-2", "--interfaces", "type=external", "--tags", "env=prod")
-    made = use("instances", "create", *order, "--volumes", BOOT, "--wait", "-o", "json")
-    (instance_id,) = told(made)[0]["created_resources"]["instances"]
+    created = use("instances", "create", *order, "--volumes", BOOT, "--wait", "-o", "json")
+    (instance_id,) = parse_json(created)[0]["created_resources"]["instances"]
     yield "web"
     assert use("instances", "delete", instance_id, "--wait").exit_code == 0
 
 
-def test_an_instance_is_listed_shown_changed_and_acted_on_by_its_name(use: Run, instance: str) -> None:
+def test_instance_is_listed_shown_updated_and_stopped_by_its_name(use: Run, instance: str) -> None:
     listed = use("instances", "list").stdout
-    shown = told(use("instances", "show", instance, "-o", "json"))
-    changed = told(use("instances", "update", instance, "--tags", "a=b", "--tags", "env-", "-o", "json"))
+    shown = parse_json(use("instances", "show", instance, "-o", "json"))
+    changed = parse_json(use("instances", "update", instance, "--tags", "a=b", "--tags", "env-", "-o", "json"))
     stopped = use("instances", "stop", instance, "--wait")
-    after = told(use("instances", "show", instance, "-o", "json"))
+    shown_after = parse_json(use("instances", "show", instance, "-o", "json"))
 
     assert all(word in listed for word in ("id", "web", "ACTIVE", "g1-standard-1-2", "pub_net: ", "env=prod"))
     assert "image_name" not in listed
     assert shown["status"] == "ACTIVE"
     assert {tag["key"]: tag["value"] for tag in changed["tags"] if not tag["read_only"]} == {"a": "b"}
     assert "stop_vm" in stopped.stdout
-    assert after["status"] == "SHUTOFF"
+    assert shown_after["status"] == "SHUTOFF"
 
 
-def test_what_is_made_can_be_waited_for_or_not(use: Run) -> None:
+def test_creation_can_be_waited_for_or_not(use: Run) -> None:
     order = ("volumes", "create", "--name", "data", "--size", "1", "--source", "new-volume")
 
     started = use(*order)
     waited = use(*order, "--wait")
-    (volume, other) = told(use("volumes", "list", "-o", "json", "--name-part", "data"))
-    twice = use("volumes", "show", "data")
-    for each in (volume, other):
-        use("volumes", "delete", each["id"], "--wait")
+    (volume, other) = parse_json(use("volumes", "list", "-o", "json", "--name-part", "data"))
+    ambiguous = use("volumes", "show", "data")
+    for resource in (volume, other):
+        use("volumes", "delete", resource["id"], "--wait")
 
     assert started.stdout.startswith("Task ")
     assert f"pileus tasks show {started.stdout.split()[1]}" in started.stdout
     assert "create_volume" in waited.stdout
     assert "FINISHED" in waited.stdout
-    assert (twice.exit_code, "2 things are called data: say which by its id" in twice.stderr) == (2, True)
+    assert (ambiguous.exit_code, "2 things are called data: say which by its id" in ambiguous.stderr) == (2, True)
 
 
-def test_a_task_that_fails_is_a_failure(use: Run) -> None:
+def test_failed_task_is_an_error(use: Run) -> None:
     use("sim", "fail", "create_volume", "--message", "no room")
     failed = use("volumes", "create", "--name", "data", "--size", "1", "--source", "new-volume", "--wait")
 
@@ -83,83 +83,87 @@ def test_a_task_that_fails_is_a_failure(use: Run) -> None:
     assert failed.stderr.endswith("(create_volume) failed: no room\n")
 
 
-def test_whoever_stops_waiting_is_told_where_to_look(use: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_wait_names_the_task(use: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
     use("sim", "hold", "create_volume")
-    monkeypatch.setattr(task_progress.wait, "__defaults__", (interrupt,))
-    left = use("volumes", "create", "--name", "data", "--size", "1", "--source", "new-volume", "--wait")
+    monkeypatch.setattr(task_progress.wait_for_tasks, "__defaults__", (interrupt,))
+    interrupted = use("volumes", "create", "--name", "data", "--size", "1", "--source", "new-volume", "--wait")
     use("sim", "release", "--all")
 
-    assert left.exit_code == 130
-    assert left.stderr.lstrip().startswith("Not waiting any more; the work goes on: pileus tasks show ")
+    assert interrupted.exit_code == 130
+    assert interrupted.stderr.lstrip().startswith("Not waiting any more; the work goes on: pileus tasks show ")
 
 
-def test_programs_get_json_or_yaml(use: Run) -> None:
-    assert told(use("regions", "list", "--output", "json"))[0]["display_name"] == "Local"
+def test_output_can_be_json_or_yaml(use: Run) -> None:
+    assert parse_json(use("regions", "list", "--output", "json"))[0]["display_name"] == "Local"
     assert "display_name: Local" in use("regions", "list", "--output", "yaml").stdout
     assert "display name" in use("regions", "show", "1").stdout
-    assert told(use("placement-groups", "list", "-o", "json")) == []
+    assert parse_json(use("placement-groups", "list", "-o", "json")) == []
     assert use("placement-groups", "list").stdout == "Nothing.\n"
 
 
-def test_things_with_parts_are_made_of_keys_and_values(use: Run) -> None:
+def test_objects_are_given_as_keys_and_values_or_json(use: Run) -> None:
     schedule = "type=cron,hour=3,max_quantity=7"
     order = ("--name", "nightly", "--action", "volume_snapshot", "--schedules", schedule)
 
-    made = told(use("snapshot-schedules", "create", *order, "-o", "json"))
-    as_json = told(use("snapshot-schedules", "create", *order[:-1], '[{"type": "interval", "days": 1}]', "-o", "json"))
-    for each in (made, as_json):
-        use("snapshot-schedules", "delete", str(each["id"]))
+    created = parse_json(use("snapshot-schedules", "create", *order, "-o", "json"))
+    as_json = parse_json(
+        use("snapshot-schedules", "create", *order[:-1], '[{"type": "interval", "days": 1}]', "-o", "json")
+    )
+    for resource in (created, as_json):
+        use("snapshot-schedules", "delete", str(resource["id"]))
 
-    assert (made["schedules"][0]["hour"], made["schedules"][0]["max_quantity"]) == ("3", 7)
+    assert (created["schedules"][0]["hour"], created["schedules"][0]["max_quantity"]) == ("3", 7)
     assert as_json["schedules"][0]["days"] == 1
 
 
-def test_things_are_named_by_what_they_call_their_own_id(use: Run) -> None:
-    made = told(use("placement-groups", "create", "--name", "apart", "--policy", "anti-affinity", "-o", "json"))
+def test_resources_are_found_by_their_own_id_field(use: Run) -> None:
+    created = parse_json(
+        use("placement-groups", "create", "--name", "apart", "--policy", "anti-affinity", "-o", "json")
+    )
 
-    shown = told(use("placement-groups", "show", "apart", "-o", "json"))
-    gone = use("placement-groups", "delete", "apart", "--wait")
+    shown = parse_json(use("placement-groups", "show", "apart", "-o", "json"))
+    deleted = use("placement-groups", "delete", "apart", "--wait")
 
-    assert shown["servergroup_id"] == made["servergroup_id"]
-    assert gone.exit_code == 0
+    assert shown["servergroup_id"] == created["servergroup_id"]
+    assert deleted.exit_code == 0
 
 
-def test_names_stand_for_ids_in_options_and_within_what_those_describe(use: Run, instance: str) -> None:
+def test_names_are_resolved_in_options_and_nested_values(use: Run, instance: str) -> None:
     order = ("--name", "disk", "--size", "1", "--source", "new-volume", "--tags", "network_id=x")
     use("volumes", "create", *order, "--wait")
     use("volumes", "attach-to-instance", "disk", "--instance-id", instance, "--wait")
     plan = ("--schedules", "type=interval,days=1", "--volume-ids", "disk")
-    nightly = told(
+    nightly = parse_json(
         use("snapshot-schedules", "create", "--name", "nightly", "--action", "volume_snapshot", *plan, "-o", "json")
     )
 
-    (disk,) = told(use("volumes", "list", "--instance-id", instance, "--name-part", "disk", "-o", "json"))
+    (disk,) = parse_json(use("volumes", "list", "--instance-id", instance, "--name-part", "disk", "-o", "json"))
     use("snapshot-schedules", "delete", "nightly")
     use("volumes", "detach-from-instance", "disk", "--instance-id", instance, "--wait")
-    gone = use("volumes", "delete", "disk", "--wait")
+    deleted = use("volumes", "delete", "disk", "--wait")
 
     assert {tag["key"]: tag["value"] for tag in disk["tags"] if not tag["read_only"]} == {"network_id": "x"}
-    assert [each["volume_id"] for each in nightly["volumes"]] == [disk["id"]]
-    assert gone.exit_code == 0
+    assert [resource["volume_id"] for resource in nightly["volumes"]] == [disk["id"]]
+    assert deleted.exit_code == 0
 
 
-def test_a_project_is_never_deleted_without_being_named(use: Run) -> None:
-    made = told(use("projects", "create", "--name", "short-lived", "-o", "json"))
+def test_project_is_never_deleted_without_an_id(use: Run) -> None:
+    created = parse_json(use("projects", "create", "--name", "short-lived", "-o", "json"))
 
     unnamed = use("projects", "delete")
-    shown = told(use("projects", "show", "short-lived", "-o", "json"))
-    gone = use("projects", "delete", "short-lived", "--wait")
+    shown = parse_json(use("projects", "show", "short-lived", "-o", "json"))
+    deleted = use("projects", "delete", "short-lived", "--wait")
 
     assert (unnamed.exit_code, "PROJECT_ID" in unnamed.stderr) == (2, True)
-    assert (shown["id"], gone.exit_code) == (made["id"], 0)
-    assert told(use("regions", "show", "1", "-o", "json"))["display_name"] == "Local"
+    assert (shown["id"], deleted.exit_code) == (created["id"], 0)
+    assert parse_json(use("regions", "show", "1", "-o", "json"))["display_name"] == "Local"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told", "code"),
+    ("arguments", "expected", "code"),
     [
         (("instances", "show", "nope"), "nothing is called nope: `pileus instances list` shows what there is", 2),
         (("instances", "show", "3d5e0000-0000-4000-8000-000000000000"), "could not be found", 1),
@@ -181,15 +185,17 @@ def test_a_project_is_never_deleted_without_being_named(use: Run) -> None:
         (("instances", "list", "--url", "{url}/schema?"), "is this a Pileus server?", 1),
     ],
 )
-def test_a_mistake_is_told_in_a_line(use: Run, lent: Trial, arguments: tuple[str, ...], told: str, code: int) -> None:
-    failed = use(*(argument.format(url=lent.url) if "{url}" in argument else argument for argument in arguments))
+def test_errors_are_printed_in_one_line(
+    use: Run, server: TemporaryServer, arguments: tuple[str, ...], expected: str, code: int
+) -> None:
+    failed = use(*(argument.format(url=server.url) if "{url}" in argument else argument for argument in arguments))
 
     assert (failed.exit_code, failed.stdout) == (code, "")
-    assert told in failed.stderr
+    assert expected in failed.stderr
     assert "Traceback" not in failed.stderr
 
 
-def test_without_a_key_it_is_told_where_to_get_one(run: Run) -> None:
+def test_missing_key_is_reported_with_the_next_step(run: Run) -> None:
     failed = run("instances", "list")
 
     assert failed.exit_code == 2
@@ -199,11 +205,11 @@ def test_without_a_key_it_is_told_where_to_get_one(run: Run) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_can_complete(run: Run, shell: str) -> None:
-    told = run("completion", shell).stdout
+def test_completion_scripts_are_printed(run: Run, shell: str) -> None:
+    script = run("completion", shell).stdout
 
-    assert "_PILEUS_COMPLETE" in told
-    assert f"pileus completion {shell} >" in told.splitlines()[-1]
+    assert "_PILEUS_COMPLETE" in script
+    assert f"pileus completion {shell} >" in script.splitlines()[-1]
 
 
 def test_ids_are_completed_with_their_names(use: Run, instance: str, monkeypatch: pytest.MonkeyPatch) -> None:

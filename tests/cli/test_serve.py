@@ -1,4 +1,4 @@
-"""`pileus serve`: mistakes are told in a line; a port of another's is not shared."""
+"""`pileus serve`: errors are printed in one line, and a port in use is not shared."""
 
 import os
 import subprocess
@@ -9,14 +9,14 @@ import httpx
 import pytest
 
 from pileus.cli.formatting import Failure
-from pileus.cli.temporary_server import Trial, trial
+from pileus.cli.temporary_server import TemporaryServer, temporary_server
 
 
 def serve(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PILEUS_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PILEUS_")}
     return subprocess.run(
         [sys.executable, "-m", "pileus", "serve", *options],
-        env=kept | variables,
+        env=environment | variables,
         capture_output=True,
         text=True,
         timeout=60,
@@ -24,7 +24,7 @@ def serve(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_wrong_setting_ends_it_with_one_line_and_code_2(tmp_path: Path) -> None:
+def test_invalid_setting_exits_with_one_line_and_code_2(tmp_path: Path) -> None:
     by_option = serve("--data", str(tmp_path), "--port", "http")
     by_variable = serve("--data", str(tmp_path), PILEUS_API_KEY="hunter2")
 
@@ -35,25 +35,28 @@ def test_a_wrong_setting_ends_it_with_one_line_and_code_2(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_taken_port_is_told_in_one_line(lent: Trial, tmp_path: Path) -> None:
-    port = lent.url.rpartition(":")[2]
+def test_port_in_use_is_reported_in_one_line(server: TemporaryServer, tmp_path: Path) -> None:
+    port = server.url.rpartition(":")[2]
 
-    ended = serve("--data", str(tmp_path), "--port", port)
+    finished = serve("--data", str(tmp_path), "--port", port)
 
-    assert ended.returncode == 1
-    assert ended.stderr.startswith(f"pileus: Port {port} on 127.0.0.1 is taken")
-    assert ended.stderr.count("\n") == 1
+    assert finished.returncode == 1
+    assert finished.stderr.startswith(f"pileus: Port {port} on 127.0.0.1 is taken")
+    assert finished.stderr.count("\n") == 1
 
 
-def test_a_server_for_a_while_leaves_nothing_behind() -> None:
-    with trial("--simulated-time", "realistic") as found:
-        answer = httpx.get(f"{found.url}/readyz")
+def test_temporary_server_is_stopped_at_the_end() -> None:
+    with temporary_server("--simulated-time", "realistic") as temporary:
+        answer = httpx.get(f"{temporary.url}/readyz")
 
     assert answer.is_success
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{found.url}/readyz")
+        httpx.get(f"{temporary.url}/readyz")
 
 
-def test_a_server_that_cannot_start_says_why() -> None:
-    with pytest.raises(Failure, match="the setting driver wants the name of a driver"), trial("--driver", ""):
+def test_failed_start_is_reported_with_its_reason() -> None:
+    with (
+        pytest.raises(Failure, match="the setting driver wants the name of a driver"),
+        temporary_server("--driver", ""),
+    ):
         pass

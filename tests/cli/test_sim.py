@@ -7,52 +7,52 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from pileus.cli.temporary_server import Trial
+from pileus.cli.temporary_server import TemporaryServer
 from tests.cli.conftest import Run
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(sim: Run) -> Iterator[None]:
+def release_all_faults(sim: Run) -> Iterator[None]:
     """Each test starts without faults."""
     yield
     assert sim("release", "--all").exit_code == 0
 
 
-def test_a_fault_is_made_listed_and_released(sim: Run) -> None:
+def test_fault_is_created_listed_and_released(sim: Run) -> None:
     held = sim("hold", "start_vm")
     failing = sim("fail", "--message", "No [bold] host", "--always")
     listed = json.loads(sim("faults", "--output", "json").stdout)
     table = sim("faults").stdout
     released = sim("release", listed[0]["id"])
-    left = json.loads(sim("faults", "--output", "json").stdout)
+    remaining = json.loads(sim("faults", "--output", "json").stdout)
 
     assert held.stdout.startswith("Holding tasks of type start_vm. To let go: pileus sim release ")
     assert failing.stdout.startswith("Failing tasks of any type, every time.")
-    assert [(one["kind"], one["task_type"], one["times"]) for one in listed] == [
+    assert [(fault["kind"], fault["task_type"], fault["times"]) for fault in listed] == [
         ("hold", "start_vm", None),
         ("fail", None, None),
     ]
     assert "No [bold] host" in table
     assert released.exit_code == 0
-    assert [one["kind"] for one in left] == ["fail"]
+    assert [fault["kind"] for fault in remaining] == ["fail"]
 
 
-def test_a_failure_strikes_once_unless_told_otherwise(sim: Run) -> None:
+def test_failure_applies_once_by_default(sim: Run) -> None:
     once, twice = sim("fail", "stop_vm", "--step", "power off"), sim("fail", "stop_vm", "--times", "2")
 
     assert once.stdout.startswith("Failing tasks of type stop_vm at step 'power off', 1 time.")
     assert twice.stdout.startswith("Failing tasks of type stop_vm, 2 times.")
-    assert [one["times"] for one in json.loads(sim("faults", "-o", "json").stdout)] == [1, 2]
+    assert [fault["times"] for fault in json.loads(sim("faults", "-o", "json").stdout)] == [1, 2]
 
 
-def test_releasing_all_leaves_none(sim: Run) -> None:
+def test_release_all_removes_all_faults(sim: Run) -> None:
     sim("hold")
 
     assert sim("release", "--all").stdout == "Released all.\n"
     assert sim("faults").stdout == "Nothing is held, and nothing fails.\n"
 
 
-def test_room_is_limited_listed_and_unlimited(sim: Run) -> None:
+def test_capacity_is_limited_listed_and_unlimited(sim: Run) -> None:
     limited = sim("capacity", "g1-standard-1-2", "0")
     listed = json.loads(sim("capacity", "--output", "json").stdout)
     unlimited = sim("capacity", "g1-standard-1-2", "unlimited")
@@ -63,23 +63,23 @@ def test_room_is_limited_listed_and_unlimited(sim: Run) -> None:
     assert sim("capacity").stdout == "Nothing is limited.\n"
 
 
-def test_an_address_is_blackholed_and_freed(sim: Run) -> None:
-    made = sim("blackhole", "192.0.2.7")
-    removed = sim("blackhole", "--remove", made.stdout.split()[-1])
+def test_blackhole_is_added_and_removed(sim: Run) -> None:
+    created = sim("blackhole", "192.0.2.7")
+    removed = sim("blackhole", "--remove", created.stdout.split()[-1])
 
-    assert made.stdout.startswith("192.0.2.7 is blackholed.")
+    assert created.stdout.startswith("192.0.2.7 is blackholed.")
     assert removed.exit_code == 0
 
 
 def test_time_and_operations(sim: Run) -> None:
     assert sim("time", "realistic").stdout == "Time is realistic.\n"
     assert sim("time", "instant").stdout == "Time is instant.\n"
-    assert "start_vm" in [one["task_type"] for one in json.loads(sim("operations", "-o", "json").stdout)]
+    assert "start_vm" in [fault["task_type"] for fault in json.loads(sim("operations", "-o", "json").stdout)]
     assert "start_vm" in sim("operations").stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["state", "no-such", "error"], "Instance no-such could not be found"),
         (["state", "no-such", "dreaming"], "Instance no-such could not be found"),
@@ -90,17 +90,17 @@ def test_time_and_operations(sim: Run) -> None:
         (["blackhole", "--remove", "4711"], "Blackhole 4711 could not be found"),
     ],
 )
-def test_what_the_server_refuses_is_told_in_a_line(sim: Run, arguments: list[str], told: str) -> None:
+def test_server_error_is_printed_in_one_line(sim: Run, arguments: list[str], expected: str) -> None:
     refused = sim(*arguments)
 
     assert refused.exit_code == 1
-    assert told in refused.stderr
+    assert expected in refused.stderr
     assert refused.stderr.startswith("pileus: http://127.0.0.1:")
     assert refused.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["release"], "name a fault (`pileus sim faults` lists them), or --all"),
         (["capacity", "g1-standard-1-2"], "say how many servers: a number, or unlimited"),
@@ -113,24 +113,24 @@ def test_what_the_server_refuses_is_told_in_a_line(sim: Run, arguments: list[str
         ),
     ],
 )
-def test_a_mistake_on_the_line_is_told_before_anything_is_asked(sim: Run, arguments: list[str], told: str) -> None:
+def test_invalid_command_line_sends_no_request(sim: Run, arguments: list[str], expected: str) -> None:
     refused = sim(*arguments)
 
     assert refused.exit_code == 2
-    assert told in refused.stderr
+    assert expected in refused.stderr
 
 
-def test_no_key_and_a_wrong_key_are_told_with_what_to_do(run: Run, sim: Run, lent: Trial) -> None:
+def test_missing_and_wrong_key_are_reported_with_the_next_step(run: Run, sim: Run, server: TemporaryServer) -> None:
     without = run("sim", "faults", "--key", "")
     wrong = sim("faults", "--key", "1_wrong-secret")
 
     assert (
         without.stderr == "pileus: no API key: set GCORE_API_KEY as `pileus serve` prints it, or give one with --key\n"
     )
-    assert wrong.stderr.startswith(f"pileus: {lent.url}: the key is not accepted: take the one that `pileus serve`")
+    assert wrong.stderr.startswith(f"pileus: {server.url}: the key is not accepted: take the one that `pileus serve`")
 
 
-def test_a_server_that_is_not_there_is_told_with_what_to_do(run: Run) -> None:
+def test_unreachable_server_is_reported_with_the_next_step(run: Run) -> None:
     refused = run("sim", "faults", "--key", "1_any-secret", "--url", "http://127.0.0.1:1/")
 
     assert refused.exit_code == 1
@@ -141,8 +141,8 @@ def test_a_server_that_is_not_there_is_told_with_what_to_do(run: Run) -> None:
 
 
 @pytest.fixture(params=[404, 403, 500])
-def elsewhere(request: pytest.FixtureRequest) -> Iterator[tuple[int, str]]:
-    """Some other web server, which answers everything with one status and a page."""
+def other_server(request: pytest.FixtureRequest) -> Iterator[tuple[int, str]]:
+    """Another web server, which answers every request with one status and a page."""
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -153,15 +153,15 @@ def elsewhere(request: pytest.FixtureRequest) -> Iterator[tuple[int, str]]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
             """Say nothing."""
 
-    with HTTPServer(("127.0.0.1", 0), Page) as other:
-        threading.Thread(target=other.serve_forever).start()
-        yield request.param, f"http://127.0.0.1:{other.server_port}"
-        other.shutdown()
+    with HTTPServer(("127.0.0.1", 0), Page) as http_server:
+        threading.Thread(target=http_server.serve_forever).start()
+        yield request.param, f"http://127.0.0.1:{http_server.server_port}"
+        http_server.shutdown()
 
 
-def test_a_server_without_the_control_endpoint_is_told_as_such(run: Run, elsewhere: tuple[int, str]) -> None:
-    status, url = elsewhere
-    told = {
+def test_server_without_control_endpoint_is_reported(run: Run, other_server: tuple[int, str]) -> None:
+    status, url = other_server
+    expected = {
         403: "this key may not do that: use an administrator's",
         404: "the control endpoint is off: it is there only where the simulated driver runs",
         500: "answered 500 Internal Server Error; is this a Pileus server?",
@@ -170,4 +170,4 @@ def test_a_server_without_the_control_endpoint_is_told_as_such(run: Run, elsewhe
     refused = run("sim", "faults", "--key", "1_any-secret", "--url", url)
 
     assert refused.exit_code == 1
-    assert refused.stderr.startswith(f"pileus: {url}: {told[status]}")
+    assert refused.stderr.startswith(f"pileus: {url}: {expected[status]}")

@@ -16,7 +16,6 @@ ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NAMED_FILE = re.compile(r"`((?:api|tasks|store|domain|drivers|tests)/[a-z_/]+\.(?:py|txt))`")
-LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
 
 def _blocks(language: str, wanted: str = "") -> list[Any]:
@@ -54,13 +53,6 @@ def test_a_curl_example_is_answered(code: str, server: Server) -> None:
 
     assert done.returncode == 0, done.stderr
     assert '"results"' in done.stdout
-
-
-@pytest.mark.parametrize("document", [*DOCUMENTS, ARCHITECTURE, ROOT / "CHANGELOG.md"], ids=lambda path: path.name)
-def test_what_a_document_links_to_is_there(document: Path) -> None:
-    missing = [link for link in LINK.findall(document.read_text()) if not (document.parent / link).exists()]
-
-    assert missing == []
 
 
 def test_every_file_that_the_architecture_names_is_there() -> None:

@@ -1,1 +1,1 @@
-"""Tests of the rules: pure, so thousands a second."""
+"""Tests of the domain: pure and fast."""

@@ -1,4 +1,4 @@
-"""Records for tests: sound ones, of which a test changes what it is about."""
+"""Builders of valid records. A test changes the fields that it is about."""
 
 from functools import cache
 from itertools import count
@@ -10,16 +10,17 @@ from msgspec.structs import replace
 import pileus
 from pileus.domain.catalogue import Catalogue, image_id, parse_catalogue
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instance_orders import InstanceOrder, InterfaceType, NewInterface, NewVolume, Source
-from pileus.domain.compute.instance_plan import CreationContext
+from pileus.domain.compute.instance_orders import InstanceOrder, InterfaceType, NewInterface, NewVolume, VolumeSource
 from pileus.domain.compute.instances import Instance
+from pileus.domain.context import Context
 from pileus.domain.network.networks import Subnet
-from pileus.domain.places import Place
+from pileus.domain.places import Caller, Place
 from pileus.domain.storage.disks import OrderSources
 from pileus.domain.storage.volumes import Snapshot, Volume, VolumeStatus
 
 NOW = 1_700_000_000_000_000
 PLACE = Place(10, 20, 1)
+CALLER = Caller(client_id=10, user_id=5, email="me@example.org", token_id=3, role="Engineers")
 TASK = "00000000-0000-4000-8000-00000000aaaa"
 UBUNTU = image_id(1, "ubuntu-22.04-x64")
 WINDOWS = image_id(1, "windows-server-2022-standard-x64")
@@ -29,24 +30,24 @@ EXTERNAL = NewInterface(type=InterfaceType.EXTERNAL)
 
 
 def catalogue_text() -> str:
-    """The catalogue that comes with the program, as an operator reads it."""
+    """The bundled catalogue as TOML."""
     return (Path(pileus.__file__).parent / "catalogue.toml").read_text(encoding="utf-8")
 
 
 @cache
 def the_catalogue() -> Catalogue:
-    """The catalogue that comes with the program."""
+    """The bundled catalogue."""
     return parse_catalogue(catalogue_text())
 
 
 def an_instance(**changes: Any) -> Instance:
-    """An active one."""
+    """An active instance."""
     facts = {"id": "i-1", "name": "web", "flavor_id": "g1-standard-1-2", "status": "ACTIVE", "vm_state": "active"}
     return Instance(**{**facts, **OWN, "changed_at": NOW, **changes})
 
 
 def a_volume(**changes: Any) -> Volume:
-    """A free data disk of 20 GiB."""
+    """An available data volume of 20 GiB."""
     facts = {"id": "v-1", "name": "data", "size": 20, "status": VolumeStatus.AVAILABLE.value}
     return Volume(**{**facts, **OWN, "updated_at": NOW, **changes})
 
@@ -58,7 +59,7 @@ def a_snapshot(**changes: Any) -> Snapshot:
 
 
 def a_subnet(cidr: str = "10.0.0.0/29", **changes: Any) -> Subnet:
-    """A small private one."""
+    """A small private subnet."""
     version = 6 if ":" in cidr else 4
     facts = {"id": cidr, "network_id": "n-1", "name": "inside", "cidr": cidr, "ip_version": version}
     return Subnet(**{**facts, **OWN, "updated_at": NOW, **changes})
@@ -69,8 +70,8 @@ def public_images() -> dict[str, Image]:
     return {image.id: image for image in the_catalogue().image_records(1, NOW)}
 
 
-def found(**changes: Any) -> OrderSources:
-    """What is there for an order to find: the catalogue's things, and what a test adds."""
+def order_sources(**changes: Any) -> OrderSources:
+    """The records of the catalogue, and those that a test adds."""
     catalogue = the_catalogue()
     templates = {template.id: template for template in catalogue.app_templates}
     types = catalogue.volume_types_of(catalogue.regions[0])
@@ -78,29 +79,35 @@ def found(**changes: Any) -> OrderSources:
     return OrderSources(**{**facts, **changes})
 
 
-def from_image(image: str = UBUNTU, **changes: Any) -> NewVolume:
+def image_volume(image: str = UBUNTU, **changes: Any) -> NewVolume:
     """A volume from an image."""
-    return NewVolume(**{"source": Source.IMAGE, "source_id": image, **changes})
+    return NewVolume(**{"source": VolumeSource.IMAGE, "source_id": image, **changes})
 
 
-def blank(**changes: Any) -> NewVolume:
-    """A blank data disk of 5 GiB."""
-    return NewVolume(**{"source": Source.NEW, "size": 5, **changes})
+def blank_volume(**changes: Any) -> NewVolume:
+    """An empty data volume of 5 GiB."""
+    return NewVolume(**{"source": VolumeSource.NEW, "size": 5, **changes})
 
 
 def an_order(*volumes: NewVolume, **changes: Any) -> InstanceOrder:
     """A small Linux server with a public address."""
     facts = {"flavor_id": "g1-standard-1-2", "name": "web", "interfaces": [EXTERNAL]}
-    return InstanceOrder(**{**facts, "volumes": volumes or (from_image(),), **changes})
+    return InstanceOrder(**{**facts, "volumes": volumes or (image_volume(),), **changes})
 
 
-def making() -> CreationContext:
+def a_context() -> Context:
     """Ids are id-1, id-2 and so on."""
     numbers = count(1)
-    return CreationContext(place=PLACE, task_id=TASK, now=NOW, new_id=lambda: f"id-{next(numbers)}")
+    return Context(
+        place=PLACE,
+        caller=CALLER,
+        catalogue=the_catalogue(),
+        now=lambda: NOW,
+        new_id=lambda: f"id-{next(numbers)}",
+    )
 
 
-def image_like(**changes: Any) -> OrderSources:
-    """The catalogue's things, with the Ubuntu image changed."""
+def sources_with_image(**changes: Any) -> OrderSources:
+    """The records of the catalogue, with changes of the Ubuntu image."""
     images = public_images()
-    return found(images={**images, UBUNTU: replace(images[UBUNTU], **changes)})
+    return order_sources(images={**images, UBUNTU: replace(images[UBUNTU], **changes)})

@@ -1,10 +1,10 @@
-"""Roles: what each may do."""
+"""Roles and their permissions."""
 
 import pytest
 
-from pileus.domain.account.access import ALLOWED, Access, Role, allowed
+from pileus.domain.account.access import ALLOWED, Access, Role, is_allowed
 
-MAY = {
+PERMISSIONS = {
     "Administrators": {"open", "read", "write", "administer"},
     "Engineers": {"open", "read", "write"},
     "Users": {"open", "read"},
@@ -13,9 +13,9 @@ MAY = {
 
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("access", list(Access))
-def test_a_role_may_do_what_it_is_for_and_no_more(role: Role, access: Access) -> None:
-    assert allowed(role.value, access) == (access.value in MAY[role.value])
+def test_role_has_exactly_its_permissions(role: Role, access: Access) -> None:
+    assert is_allowed(role.value, access) == (access.value in PERMISSIONS[role.value])
 
 
-def test_every_role_is_told_what_it_may_do() -> None:
+def test_every_role_has_permissions() -> None:
     assert set(ALLOWED) == set(Role)

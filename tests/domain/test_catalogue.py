@@ -1,4 +1,4 @@
-"""The catalogue: the one that comes with the program is sound and explained; a wrong one is told where it is wrong."""
+"""The catalogue: the bundled one is valid and documented; errors name the wrong keys."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -24,31 +24,33 @@ EXPECTED_FLAVORS = [
 ]  # fmt: skip
 
 
-def refused(text: str) -> dict[str, list[str]]:
-    with pytest.raises(Invalid, match="The catalogue is wrong") as told:
+def errors_of(text: str) -> dict[str, list[str]]:
+    with pytest.raises(Invalid, match="The catalogue is wrong") as raised:
         parse_catalogue(text)
-    return told.value.fields
+    return raised.value.fields
 
 
-def changed(old: str, new: str) -> str:
-    """The catalogue that comes with the program, with its first `old` made `new`."""
+def catalogue_with(old: str, new: str) -> str:
+    """The bundled catalogue with its first `old` replaced by `new`."""
     text = catalogue_text()
     assert old in text
     return text.replace(old, new, 1)
 
 
-def test_scripts_find_the_names_that_they_expect() -> None:
+def test_catalogue_has_the_documented_flavors_types_and_images() -> None:
     catalogue = the_catalogue()
 
     assert all(catalogue.flavor(name) for name in EXPECTED_FLAVORS)
-    assert {each.name for each in catalogue.volume_types} == {
+    assert {volume_type.name for volume_type in catalogue.volume_types} == {
         "standard", "ssd_hiiops", "ssd_lowlatency", "ssd_local", "cold", "ultra",
     }  # fmt: skip
-    assert {"ubuntu-22.04-x64", "ubuntu-24.04-x64", "debian-12-generic-x64"} <= {each.name for each in catalogue.images}
+    assert {"ubuntu-22.04-x64", "ubuntu-24.04-x64", "debian-12-generic-x64"} <= {
+        image.name for image in catalogue.images
+    }
     assert catalogue.networks[0].name == "pub_net"
 
 
-def test_flavors_of_all_kinds_are_there_and_do_what_their_names_say() -> None:
+def test_flavors_of_all_kinds_match_their_ids() -> None:
     flavors = the_catalogue().flavors
 
     assert {flavor.kind for flavor in flavors} == set(Kind)
@@ -57,7 +59,7 @@ def test_flavors_of_all_kinds_are_there_and_do_what_their_names_say() -> None:
             assert (flavor.vcpus, flavor.ram) == (int(sized[1]), float(sized[2]) * 1024)
 
 
-def test_there_is_an_image_to_boot_on_every_flavor() -> None:
+def test_every_flavor_has_a_bootable_image() -> None:
     catalogue = the_catalogue()
     for flavor in catalogue.flavors:
         suitable = [
@@ -70,12 +72,12 @@ def test_there_is_an_image_to_boot_on_every_flavor() -> None:
         assert suitable, flavor.id
 
 
-def test_a_protection_template_lets_something_be_set() -> None:
+def test_ddos_templates_have_fields() -> None:
     assert all(template.fields for template in the_catalogue().ddos_templates)
 
 
 @pytest.mark.parametrize(
-    ("look_up", "there", "not_there"),
+    ("look_up", "known_id", "unknown_id"),
     [
         (Catalogue.region, 1, 99),
         (Catalogue.flavor, "g1-standard-1-2", "none"),
@@ -84,12 +86,12 @@ def test_a_protection_template_lets_something_be_set() -> None:
         (Catalogue.ddos_template, 1, 99),
     ],
 )
-def test_things_are_looked_up_by_id(look_up: Callable[..., object], there: object, not_there: object) -> None:
-    assert look_up(the_catalogue(), there) is not None
-    assert look_up(the_catalogue(), not_there) is None
+def test_records_are_looked_up_by_id(look_up: Callable[..., object], known_id: object, unknown_id: object) -> None:
+    assert look_up(the_catalogue(), known_id) is not None
+    assert look_up(the_catalogue(), unknown_id) is None
 
 
-def test_ids_are_the_same_at_each_start_and_differ_by_region_and_name() -> None:
+def test_ids_are_stable_and_differ_by_region_and_name() -> None:
     ids = [make(region, *names) for region in (1, 2) for make, names in MADE]
 
     assert ids[:4] == [make(1, *names) for make, names in MADE]
@@ -106,32 +108,32 @@ MADE: list[tuple[Callable[..., str], tuple[str, ...]]] = [
 ]
 
 
-def test_public_images_belong_to_nobody_and_are_seen_by_all() -> None:
+def test_public_images_have_no_tenant_and_are_public() -> None:
     images = the_catalogue().image_records(3, NOW)
 
     assert {(image.client_id, image.project_id, image.region_id) for image in images} == {(None, None, 3)}
     assert {(image.visibility, image.status, image.created_at) for image in images} == {("public", "active", NOW)}
-    assert {image.id for image in images} == {image_id(3, each.name) for each in the_catalogue().images}
+    assert {image.id for image in images} == {image_id(3, image.name) for image in the_catalogue().images}
 
 
-def test_the_external_network_has_room_in_both_versions() -> None:
+def test_external_network_has_subnets_of_both_ip_versions() -> None:
     [(network, subnets)] = the_catalogue().network_records(1, NOW)
 
     assert network.external
     assert network.id == the_catalogue().external_network_id(1)
     assert [subnet.ip_version for subnet in subnets] == [4, 6]
-    assert all(subnet.network_id == network.id and subnet.total > 65_000 for subnet in subnets)
+    assert all(subnet.network_id == network.id and subnet.total_addresses > 65_000 for subnet in subnets)
     assert not any(ip_network(subnet.cidr).is_global for subnet in subnets)
 
 
-def test_dates_become_microseconds() -> None:
+def test_dates_are_converted_to_microseconds() -> None:
     for text in ("2024-01-01T00:00:00Z", "2024-01-01T02:00:00+02:00", "2024-01-01T00:00:00", "2024-01-01"):
-        catalogue = parse_catalogue(changed("2024-01-01T00:00:00Z", text))
+        catalogue = parse_catalogue(catalogue_with("2024-01-01T00:00:00Z", text))
 
         assert catalogue.regions[0].created_at == 1_704_067_200_000_000
 
 
-def test_a_catalogue_may_be_short() -> None:
+def test_minimal_catalogue_is_valid() -> None:
     text = """
         currency = "USD"
         default_region = 7
@@ -166,7 +168,7 @@ def test_a_catalogue_may_be_short() -> None:
     assert (catalogue.prices.floating_ip_per_hour, catalogue.servers.count, catalogue.quotas) == (Decimal(0), 16, {})
 
 
-def test_a_volume_is_faster_as_it_grows_up_to_a_maximum() -> None:
+def test_volume_limits_grow_with_the_size_up_to_a_maximum() -> None:
     standard = the_catalogue().volume_type("standard")
     local = the_catalogue().volume_type("ssd_local")
     assert standard is not None
@@ -230,47 +232,47 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("old", "new", "path", "text"), WRONG, ids=[f"{path}: {text}" for _, _, path, text in WRONG])
-def test_a_wrong_key_is_named_by_its_path(old: str, new: str, path: str, text: str) -> None:
-    fields = refused(changed(old, new))
+def test_wrong_key_is_reported_by_its_path(old: str, new: str, path: str, text: str) -> None:
+    fields = errors_of(catalogue_with(old, new))
 
     assert text in ", ".join(fields[path])
 
 
-def test_all_that_does_not_lead_anywhere_is_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     text = catalogue_text().replace("default_region = 1", "default_region = 2").replace("vm_count = 1000", "vms = -1")
 
-    assert list(refused(text)) == ["default_region", "quotas.vms"]
-    assert len(refused(text)["quotas.vms"]) == 2
+    assert list(errors_of(text)) == ["default_region", "quotas.vms"]
+    assert len(errors_of(text)["quotas.vms"]) == 2
 
 
-def keys(struct: type[msgspec.Struct], section: str = "") -> Iterator[tuple[str, str]]:
-    """Each key of a catalogue, with the section that it stands in; quotas are a section whose keys are their names."""
+def catalogue_keys(struct: type[msgspec.Struct], section: str = "") -> Iterator[tuple[str, str]]:
+    """Each key of a catalogue with its section. The keys of the section `quotas` are the names of the quotas."""
     for field in msgspec.structs.fields(struct):
-        inner = [each for each in (field.type, *get_args(field.type)) if isinstance(each, type)]
-        inner += [deeper for each in get_args(field.type) for deeper in get_args(each) if isinstance(deeper, type)]
-        below = next((each for each in inner if issubclass(each, msgspec.Struct)), None)
-        if below is not None:
-            yield from keys(below, f"{section}.{field.name}".strip("."))
+        types = [hint for hint in (field.type, *get_args(field.type)) if isinstance(hint, type)]
+        types += [inner for hint in get_args(field.type) for inner in get_args(hint) if isinstance(inner, type)]
+        nested = next((hint for hint in types if issubclass(hint, msgspec.Struct)), None)
+        if nested is not None:
+            yield from catalogue_keys(nested, f"{section}.{field.name}".strip("."))
         elif (section, field.name) != ("", "quotas"):
             yield section, field.name
 
 
-def explained() -> dict[str, str]:
-    """The document's chapters by the section that their heading names; the first is about the top of the file."""
+def documented_keys() -> dict[str, str]:
+    """The document's chapters by the section in their heading; the first is about the top of the file."""
     parts = re.split(r"^##+ .*?`\[+([a-z_.]+)\]+`.*$", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {"": parts[0]} | dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-@pytest.mark.parametrize(("section", "key"), list(keys(Catalogue)))
-def test_every_key_is_explained_to_operators(section: str, key: str) -> None:
-    assert re.search(rf"^\| `{key}` \|", explained()[section], re.MULTILINE), f"{key} in [{section}]"
+@pytest.mark.parametrize(("section", "key"), list(catalogue_keys(Catalogue)))
+def test_every_key_is_documented(section: str, key: str) -> None:
+    assert re.search(rf"^\| `{key}` \|", documented_keys()[section], re.MULTILINE), f"{key} in [{section}]"
 
 
-def test_operators_are_told_of_no_key_that_is_not_there() -> None:
-    told = {
+def test_only_existing_keys_are_documented() -> None:
+    documented = {
         (section, key)
-        for section, text in explained().items()
+        for section, text in documented_keys().items()
         for key in re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
     }
 
-    assert told == {*keys(Catalogue), *(("quotas", name) for name in QUOTAS)}
+    assert documented == {*catalogue_keys(Catalogue), *(("quotas", name) for name in QUOTAS)}

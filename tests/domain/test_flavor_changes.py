@@ -1,18 +1,18 @@
-"""Changing a flavor: which may be taken, what must fit in, and what it counts more."""
+"""Flavor changes: possible flavors, and the growth of quota counts."""
 
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.compute.flavor_changes import check_flavor_change, check_flavor_fits_image, quota_growth
-from pileus.domain.compute.flavors import Flavor, misfit
+from pileus.domain.compute.flavor_changes import quota_growth, require_flavor_change, require_flavor_for_image
+from pileus.domain.compute.flavors import Flavor, misfit_reason
 from pileus.domain.errors import Invalid, NoCapacity
 from tests.domain.builders import UBUNTU, WINDOWS, an_instance, public_images, the_catalogue
 
 
-def flavor(flavor_id: str) -> Flavor:
-    found = the_catalogue().flavor(flavor_id)
-    assert found is not None
-    return found
+def the_flavor(flavor_id: str) -> Flavor:
+    flavor = the_catalogue().flavor(flavor_id)
+    assert flavor is not None
+    return flavor
 
 
 @pytest.mark.parametrize(
@@ -23,33 +23,33 @@ def flavor(flavor_id: str) -> Flavor:
         ("bm2-hf-medium", "Flavor bm2-hf-medium is for servers of another kind"),
     ],
 )
-def test_some_flavors_cannot_be_taken(flavor_id: str, complaint: str) -> None:
+def test_impossible_flavors_are_rejected(flavor_id: str, complaint: str) -> None:
     with pytest.raises(Invalid) as caught:
-        check_flavor_change(an_instance(), the_catalogue().flavor(flavor_id), flavor_id)
+        require_flavor_change(an_instance(), the_catalogue().flavor(flavor_id), flavor_id)
 
     assert caught.value.fields == {"flavor_id": [complaint]}
 
 
-def test_a_disabled_one_has_no_capacity() -> None:
-    disabled = replace(flavor("g2-standard-2-4"), disabled=True)
+def test_disabled_flavor_has_no_capacity() -> None:
+    disabled = replace(the_flavor("g2-standard-2-4"), disabled=True)
 
     with pytest.raises(NoCapacity, match="Flavor g2-standard-2-4 is disabled"):
-        check_flavor_change(an_instance(), disabled, disabled.id)
+        require_flavor_change(an_instance(), disabled, disabled.id)
 
 
-def test_others_can() -> None:
-    larger = flavor("g2-standard-2-4")
+def test_larger_flavor_is_accepted() -> None:
+    larger = the_flavor("g2-standard-2-4")
 
-    assert check_flavor_change(an_instance(), larger, larger.id) is larger
+    assert require_flavor_change(an_instance(), larger, larger.id) is larger
 
 
-def test_what_boots_must_run_on_it() -> None:
-    small, images = flavor("g1-standard-1-2"), public_images()
-    template = next(each for each in the_catalogue().app_templates if each.id == "wordpress")
+def test_image_must_boot_on_the_flavor() -> None:
+    small, images = the_flavor("g1-standard-1-2"), public_images()
+    template = next(app for app in the_catalogue().app_templates if app.id == "wordpress")
 
-    assert check_flavor_fits_image(small, images[UBUNTU], None) is small
-    assert check_flavor_fits_image(small, None, None) is small
-    assert check_flavor_fits_image(small, images[UBUNTU], template) is small
+    assert require_flavor_for_image(small, images[UBUNTU], None) is small
+    assert require_flavor_for_image(small, None, None) is small
+    assert require_flavor_for_image(small, images[UBUNTU], template) is small
     for image, wanting in (
         (images[WINDOWS], None),
         (replace(images[UBUNTU], min_ram=2049), None),
@@ -58,12 +58,12 @@ def test_what_boots_must_run_on_it() -> None:
         (replace(images[UBUNTU], is_baremetal=True), None),
     ):
         with pytest.raises(Invalid) as caught:
-            check_flavor_fits_image(small, image, wanting)
-        assert caught.value.fields == {"flavor_id": [misfit(small, image, wanting)]}
+            require_flavor_for_image(small, image, wanting)
+        assert caught.value.fields == {"flavor_id": [misfit_reason(small, image, wanting)]}
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "more"),
+    ("before", "after", "growth"),
     [
         ("g1-standard-1-2", "g1-standard-2-4", {"cpu_count": 1, "ram": 2048}),
         ("g1-standard-2-4", "g1-standard-1-2", {}),
@@ -73,5 +73,5 @@ def test_what_boots_must_run_on_it() -> None:
         (None, "g1-standard-1-2", {"vm_count": 1, "cpu_count": 1, "ram": 2048}),
     ],
 )
-def test_only_what_it_counts_more_is_asked_for(before: str | None, after: str, more: dict[str, int]) -> None:
-    assert quota_growth(flavor(before) if before else None, flavor(after)) == more
+def test_only_the_growth_counts_against_quotas(before: str | None, after: str, growth: dict[str, int]) -> None:
+    assert quota_growth(the_flavor(before) if before else None, the_flavor(after)) == growth

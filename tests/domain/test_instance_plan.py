@@ -1,4 +1,4 @@
-"""Making a server: the records that it begins with, and the orders that cannot be."""
+"""Instance plans: the records of a new instance, and invalid orders."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -17,9 +17,10 @@ from pileus.domain.compute.instance_orders import (
     NewDisk,
     NewInterface,
     NewVolume,
-    Source,
+    VolumeSource,
+    source_ids,
 )
-from pileus.domain.compute.instance_plan import InstancePlan, plan_instance, with_name
+from pileus.domain.compute.instance_plan import InstancePlan, InstanceSources, plan_instance, with_name
 from pileus.domain.errors import Invalid, NoCapacity, NotFound
 from pileus.domain.storage.disks import OrderSources
 from pileus.domain.tags import Tag, Tags, make_tags
@@ -30,15 +31,15 @@ from tests.domain.builders import (
     TASK,
     UBUNTU,
     WINDOWS,
+    a_context,
     a_snapshot,
     a_volume,
     an_instance,
     an_order,
-    blank,
-    found,
-    from_image,
-    image_like,
-    making,
+    blank_volume,
+    image_volume,
+    order_sources,
+    sources_with_image,
     the_catalogue,
 )
 
@@ -47,44 +48,44 @@ SYSTEM = {
     "os_version": "22.04", "task_id": TASK,
 }  # fmt: skip
 SCRIPT = b64encode(b"#!/bin/sh\necho hello\n").decode()
-IRONIC_ORDER = an_order(from_image(IRONIC), flavor_id="bm2-hf-medium")
-TAKEN = NewVolume(source=Source.EXISTING, source_id="v-1", boot_index=0, tags={"team": "a"})
+IRONIC_ORDER = an_order(image_volume(IRONIC), flavor_id="bm2-hf-medium")
+EXISTING = NewVolume(source=VolumeSource.EXISTING, source_id="v-1", boot_index=0, tags={"team": "a"})
 
 
-def plan(
-    order: InstanceOrder | None = None, things: OrderSources | None = None, flavor: Flavor | None = None
+def plan_of(
+    order: InstanceOrder | None = None, sources: OrderSources | None = None, flavor: Flavor | None = None
 ) -> InstancePlan:
-    wanted = order or an_order()
-    size = flavor or the_catalogue().flavor(wanted.flavor_id)
+    requested = order or an_order()
+    size = flavor or the_catalogue().flavor(requested.flavor_id)
     assert size is not None
-    return plan_instance(wanted, size, things or found(), making())
+    resolved = InstanceSources(flavor=size, ssh_key_id=requested.ssh_key_name, disks=sources or order_sources())
+    return plan_instance(requested, resolved, a_context(), TASK)
 
 
-def refused(
-    order: InstanceOrder, things: OrderSources | None = None, flavor: Flavor | None = None
-) -> dict[str, list[str]]:
-    with pytest.raises(Invalid) as told:
-        plan(order, things, flavor)
-    return told.value.fields
+def errors_of(order: InstanceOrder, sources: OrderSources | None = None, flavor: Flavor | None = None) -> Any:
+    """Return the fields that are invalid, each with its errors."""
+    with pytest.raises(Invalid) as raised:
+        plan_of(order, sources, flavor)
+    return raised.value.fields
 
 
-def values(tags: Tags, *, read_only: bool) -> dict[str, str]:
+def tag_values(tags: Tags, *, read_only: bool) -> dict[str, str]:
     return {key: tag.value for key, tag in tags.items() if tag.read_only is read_only}
 
 
-def test_a_server_begins_building_held_by_the_task_that_makes_it() -> None:
-    made = plan(an_order(ssh_key_id="k-1", placement_group_id="g-1")).instance
+def test_new_instance_is_in_build_and_locked_by_its_task() -> None:
+    instance = plan_of(an_order(ssh_key_name="k-1", placement_group_id="g-1")).instance
 
-    assert (made.id, made.name, made.flavor_id, made.kind) == ("id-1", "web", "g1-standard-1-2", "vm")
-    assert (made.status, made.vm_state, made.task_state) == ("BUILD", "building", "scheduling")
-    assert (made.task_id, made.creator_task_id) == (TASK, TASK)
-    assert (made.client_id, made.project_id, made.region_id) == (10, 20, 1)
-    assert (made.created_at, made.changed_at) == (NOW, NOW)
-    assert (made.ssh_key_id, made.placement_group_id, made.host) == ("k-1", "g-1", None)
+    assert (instance.id, instance.name, instance.flavor_id, instance.kind) == ("id-1", "web", "g1-standard-1-2", "vm")
+    assert (instance.status, instance.vm_state, instance.task_state) == ("BUILD", "building", "scheduling")
+    assert (instance.task_id, instance.creator_task_id) == (TASK, TASK)
+    assert (instance.client_id, instance.project_id, instance.region_id) == (10, 20, 1)
+    assert (instance.created_at, instance.changed_at) == (NOW, NOW)
+    assert (instance.ssh_key_id, instance.placement_group_id, instance.host) == ("k-1", "g-1", None)
 
 
-def test_its_boot_volume_is_made_from_the_image_and_named_after_it() -> None:
-    [volume] = plan().volumes
+def test_boot_volume_is_created_from_the_image() -> None:
+    [volume] = plan_of().volumes
 
     assert (volume.name, volume.size, volume.type_name, volume.bootable) == ("web_bootvolume", 10, "standard", True)
     assert (volume.status, volume.task_id, volume.creator_task_id) == ("creating", TASK, TASK)
@@ -92,83 +93,85 @@ def test_its_boot_volume_is_made_from_the_image_and_named_after_it() -> None:
     assert (volume.client_id, volume.project_id, volume.region_id) == (10, 20, 1)
 
 
-def test_volumes_hang_on_it_in_order_the_boot_volume_first() -> None:
-    data = blank(name="logs", delete_on_termination=True, attachment_tag="logs")
-    made = plan(an_order(data, blank(), from_image(size=30)))
+def test_volumes_are_attached_in_order_with_the_boot_volume_first() -> None:
+    data = blank_volume(name="logs", delete_on_termination=True, attachment_tag="logs")
+    plan = plan_of(an_order(data, blank_volume(), image_volume(size=30)))
 
-    assert [volume.name for volume in made.volumes] == ["web_bootvolume", "logs", "web_volume2"]
-    assert [each.device for each in made.attachments] == ["/dev/vda", "/dev/vdb", "/dev/vdc"]
-    assert [each.boot_index for each in made.attachments] == [0, -1, -1]
-    assert [each.delete_on_termination for each in made.attachments] == [False, True, False]
-    assert [each.attachment_tag for each in made.attachments] == [None, "logs", None]
-    assert [each.volume_id for each in made.attachments] == [volume.id for volume in made.volumes]
-    assert {each.instance_id for each in made.attachments} == {made.instance.id}
+    assert [volume.name for volume in plan.volumes] == ["web_bootvolume", "logs", "web_volume2"]
+    assert [attachment.device for attachment in plan.attachments] == ["/dev/vda", "/dev/vdb", "/dev/vdc"]
+    assert [attachment.boot_index for attachment in plan.attachments] == [0, -1, -1]
+    assert [attachment.delete_on_termination for attachment in plan.attachments] == [False, True, False]
+    assert [attachment.attachment_tag for attachment in plan.attachments] == [None, "logs", None]
+    assert [attachment.volume_id for attachment in plan.attachments] == [volume.id for volume in plan.volumes]
+    assert {attachment.instance_id for attachment in plan.attachments} == {plan.instance.id}
 
 
-def test_every_record_has_an_id_of_its_own() -> None:
-    made = plan(an_order(from_image(), blank(), blank()))
-    ids = [made.instance.id, *(volume.id for volume in made.volumes), *(each.id for each in made.attachments)]
+def test_every_record_has_a_unique_id() -> None:
+    plan = plan_of(an_order(image_volume(), blank_volume(), blank_volume()))
+    volume_ids = [volume.id for volume in plan.volumes]
+    ids = [plan.instance.id, *volume_ids, *(attachment.id for attachment in plan.attachments)]
 
     assert len(set(ids)) == len(ids) == 7
 
 
-def test_it_carries_the_systems_tags_and_the_tenants_own() -> None:
-    made = plan(an_order(tags={"env": "prod", "os_type": "plan9"}))
-    tags = made.tags[made.instance.id]
+def test_instance_has_system_tags_and_the_tenants_tags() -> None:
+    plan = plan_of(an_order(tags={"env": "prod", "os_type": "plan9"}))
+    tags = plan.tags[plan.instance.id]
 
-    assert values(tags, read_only=True) == SYSTEM
-    assert values(tags, read_only=False) == {"env": "prod"}
+    assert tag_values(tags, read_only=True) == SYSTEM
+    assert tag_values(tags, read_only=False) == {"env": "prod"}
 
 
-def test_its_volumes_carry_the_task_and_their_own_tags() -> None:
-    made = plan(an_order(from_image(tags={" env ": "prod"}), blank()))
+def test_volumes_have_the_task_tag_and_their_own_tags() -> None:
+    plan = plan_of(an_order(image_volume(tags={" env ": "prod"}), blank_volume()))
 
-    assert [made.tags[volume.id] for volume in made.volumes] == [
+    assert [plan.tags[volume.id] for volume in plan.volumes] == [
         {"task_id": Tag("task_id", TASK, read_only=True), "env": Tag("env", "prod")},
         {"task_id": Tag("task_id", TASK, read_only=True)},
     ]
-    assert set(made.tags) == {made.instance.id, *(volume.id for volume in made.volumes)}
+    assert set(plan.tags) == {plan.instance.id, *(volume.id for volume in plan.volumes)}
 
 
-def test_a_server_with_only_a_blank_disk_has_no_image_to_tell_of() -> None:
-    made = plan(an_order(blank()))
+def test_instance_without_an_image_has_no_image_tags() -> None:
+    plan = plan_of(an_order(blank_volume()))
 
-    assert values(made.tags[made.instance.id], read_only=True) == {"task_id": TASK}
-    assert [each.boot_index for each in made.attachments] == [-1]
+    assert tag_values(plan.tags[plan.instance.id], read_only=True) == {"task_id": TASK}
+    assert [attachment.boot_index for attachment in plan.attachments] == [-1]
 
 
-def test_a_server_from_a_snapshot_tells_of_it_and_of_the_image_behind() -> None:
+def test_instance_from_a_snapshot_has_tags_of_snapshot_and_image() -> None:
     origin = a_volume(bootable=True, image_id=UBUNTU)
-    things = found(volumes={"v-1": origin}, snapshots={"s-1": a_snapshot()})
-    made = plan(an_order(NewVolume(source=Source.SNAPSHOT, source_id="s-1", size=25)), things)
+    sources = order_sources(volumes={"v-1": origin}, snapshots={"s-1": a_snapshot()})
+    plan = plan_of(an_order(NewVolume(source=VolumeSource.SNAPSHOT, source_id="s-1", size=25)), sources)
 
-    assert values(made.tags[made.instance.id], read_only=True) == {
+    assert tag_values(plan.tags[plan.instance.id], read_only=True) == {
         **SYSTEM, "snapshot_id": "s-1", "snapshot_name": "before",
     }  # fmt: skip
-    assert [(volume.snapshot_id, volume.size, volume.bootable) for volume in made.volumes] == [("s-1", 25, True)]
-    assert made.taken == []
+    assert [(volume.snapshot_id, volume.size, volume.bootable) for volume in plan.volumes] == [("s-1", 25, True)]
+    assert plan.existing_volumes == []
 
 
-def test_an_existing_volume_is_taken_and_keeps_what_it_is() -> None:
+def test_existing_volume_is_attached_and_otherwise_unchanged() -> None:
     volume = a_volume(bootable=True, image_id=UBUNTU, creator_task_id="older")
     tags = {"v-1": {**make_tags([("task_id", "older")], read_only=True), **make_tags([("env", "prod")])}}
-    made = plan(an_order(TAKEN), found(volumes={"v-1": volume}, tags=tags))
+    plan = plan_of(an_order(EXISTING), order_sources(volumes={"v-1": volume}, tags=tags))
 
-    assert made.volumes == []
-    assert made.taken == [replace(volume, status="attaching", task_id=TASK, updated_at=NOW)]
-    assert values(made.tags["v-1"], read_only=True) == {"task_id": "older"}
-    assert values(made.tags["v-1"], read_only=False) == {"env": "prod", "team": "a"}
-    assert values(made.tags[made.instance.id], read_only=True) == SYSTEM
-    assert [(each.volume_id, each.device, each.boot_index) for each in made.attachments] == [("v-1", "/dev/vda", 0)]
+    assert plan.volumes == []
+    assert plan.existing_volumes == [replace(volume, status="attaching", task_id=TASK, updated_at=NOW)]
+    assert tag_values(plan.tags["v-1"], read_only=True) == {"task_id": "older"}
+    assert tag_values(plan.tags["v-1"], read_only=False) == {"env": "prod", "team": "a"}
+    assert tag_values(plan.tags[plan.instance.id], read_only=True) == SYSTEM
+    [attachment] = plan.attachments
+    assert (attachment.volume_id, attachment.device, attachment.boot_index) == ("v-1", "/dev/vda", 0)
 
 
-def test_an_application_is_told_the_answers_and_the_defaults() -> None:
-    template = NewVolume(source=Source.APPTEMPLATE, source_id="wordpress")
-    made = plan(an_order(template, configuration={"admin_email": "me@example.org"}))
+def test_app_configuration_has_answers_and_defaults() -> None:
+    template = NewVolume(source=VolumeSource.APPTEMPLATE, source_id="wordpress")
+    plan = plan_of(an_order(template, configuration={"admin_email": "me@example.org"}))
 
-    assert made.configuration == {"admin_email": "me@example.org", "site_title": "My site"}
-    assert [volume.apptemplate_id for volume in made.volumes] == ["wordpress"]
-    assert refused(an_order(template)) == {"admin_email": ["Field required"]}
+    assert plan.configuration == {"admin_email": "me@example.org", "site_title": "My site"}
+    assert [volume.apptemplate_id for volume in plan.volumes] == ["wordpress"]
+    assert errors_of(an_order(template)) == {"admin_email": ["Field required"]}
 
 
 @pytest.mark.parametrize(
@@ -176,19 +179,20 @@ def test_an_application_is_told_the_answers_and_the_defaults() -> None:
     [(IRONIC_ORDER, "baremetal"), (replace(IRONIC_ORDER, flavor_id="bm3-ai-1xlarge-h100-80-8"), "gpu")],
 )
 def test_bare_metal_and_gpu_servers_have_an_image_but_no_volumes(order: InstanceOrder, kind: str) -> None:
-    made = plan(order)
+    plan = plan_of(order)
 
-    assert made.instance.kind == kind
-    assert (made.volumes, made.taken, made.attachments) == ([], [], [])
-    assert values(made.tags[made.instance.id], read_only=True)["image_id"] == IRONIC
-    assert set(made.tags) == {made.instance.id}
+    assert plan.instance.kind == kind
+    assert (plan.volumes, plan.existing_volumes, plan.attachments) == ([], [], [])
+    assert tag_values(plan.tags[plan.instance.id], read_only=True)["image_id"] == IRONIC
+    assert set(plan.tags) == {plan.instance.id}
 
 
 @pytest.mark.parametrize(
-    "volumes", [(), (blank(),), (from_image(IRONIC), blank()), (from_image(IRONIC), from_image(IRONIC))]
+    "volumes",
+    [(), (blank_volume(),), (image_volume(IRONIC), blank_volume()), (image_volume(IRONIC), image_volume(IRONIC))],
 )
-def test_a_bare_metal_server_is_installed_from_one_thing(volumes: Sequence[NewVolume]) -> None:
-    assert list(refused(replace(IRONIC_ORDER, volumes=volumes))) == ["volumes"]
+def test_bare_metal_server_needs_exactly_one_image(volumes: Sequence[NewVolume]) -> None:
+    assert list(errors_of(replace(IRONIC_ORDER, volumes=volumes))) == ["volumes"]
 
 
 @pytest.mark.parametrize(
@@ -207,8 +211,8 @@ def test_a_bare_metal_server_is_installed_from_one_thing(volumes: Sequence[NewVo
         ({"tags": {"a b": "c"}}, "tags", "Tag key"),
     ],
 )
-def test_an_order_that_cannot_be_is_refused_by_field(order: dict[str, Any], field: str, text: str) -> None:
-    fields = refused(an_order(**order))
+def test_invalid_order_is_rejected_by_field(order: dict[str, Any], field: str, text: str) -> None:
+    fields = errors_of(an_order(**order))
 
     assert list(fields) == [field]
     assert text in fields[field][0]
@@ -225,45 +229,43 @@ def test_an_order_that_cannot_be_is_refused_by_field(order: dict[str, Any], fiel
         ({"is_baremetal": True}, {}, "is for bare metal servers"),
     ],
 )
-def test_a_flavor_that_the_image_does_not_run_on_is_refused(
-    image: dict[str, Any], flavor: dict[str, Any], text: str
-) -> None:
+def test_flavor_must_boot_the_image(image: dict[str, Any], flavor: dict[str, Any], text: str) -> None:
     small = the_catalogue().flavor("g1-standard-1-2")
     assert small is not None
 
-    fields = refused(an_order(), image_like(**image), replace(small, **flavor))
+    fields = errors_of(an_order(), sources_with_image(**image), replace(small, **flavor))
 
     assert text in fields["flavor"][0]
 
 
-def test_a_virtual_machines_image_does_not_install_bare_metal() -> None:
-    assert "not for bare metal" in refused(replace(IRONIC_ORDER, volumes=[from_image()]))["flavor"][0]
+def test_image_for_virtual_machines_is_rejected_for_bare_metal() -> None:
+    assert "not for bare metal" in errors_of(replace(IRONIC_ORDER, volumes=[image_volume()]))["flavor"][0]
 
 
 @pytest.mark.parametrize(
     ("changes", "text"), [({"min_ram": 2049}, "needs 2049"), ({"min_vcpus": 2}, "WordPress needs 2")]
 )
-def test_a_flavor_that_an_application_does_not_run_on_is_refused(changes: dict[str, int], text: str) -> None:
+def test_flavor_too_small_for_the_app_template_is_rejected(changes: dict[str, int], text: str) -> None:
     template = the_catalogue().app_template("wordpress")
     assert template is not None
-    things = found(app_templates={"wordpress": replace(template, **changes)})
+    sources = order_sources(app_templates={"wordpress": replace(template, **changes)})
 
-    fields = refused(an_order(NewVolume(source=Source.APPTEMPLATE, source_id="wordpress")), things)
+    fields = errors_of(an_order(NewVolume(source=VolumeSource.APPTEMPLATE, source_id="wordpress")), sources)
 
     assert text in fields["flavor"][0]
 
 
-def test_a_disabled_flavor_has_no_room() -> None:
+def test_disabled_flavor_has_no_capacity() -> None:
     flavor = the_catalogue().flavor("g1-standard-1-2")
     assert flavor is not None
 
     with pytest.raises(NoCapacity, match="g1-standard-1-2 is disabled"):
-        plan(flavor=replace(flavor, disabled=True))
+        plan_of(flavor=replace(flavor, disabled=True))
 
 
-def test_what_the_order_names_must_be_there() -> None:
+def test_unknown_image_is_not_found() -> None:
     with pytest.raises(NotFound, match="Image none could not be found"):
-        plan(an_order(from_image("none")))
+        plan_of(an_order(image_volume("none")))
 
 
 @pytest.mark.parametrize(
@@ -278,13 +280,15 @@ def test_what_the_order_names_must_be_there() -> None:
         (None, "k-1", None),
     ],
 )
-def test_an_image_says_whether_it_takes_an_ssh_key(rule: str | None, key: str | None, complaint: str | None) -> None:
-    order, things = an_order(ssh_key_id=key), image_like(ssh_key=rule)
+def test_image_determines_whether_an_ssh_key_is_allowed(
+    rule: str | None, key: str | None, complaint: str | None
+) -> None:
+    order, sources = an_order(ssh_key_name=key), sources_with_image(ssh_key=rule)
 
     if complaint is None:
-        assert plan(order, things).instance.ssh_key_id == key
+        assert plan_of(order, sources).instance.ssh_key_id == key
     else:
-        assert complaint in refused(order, things)["ssh_key_name"][0]
+        assert complaint in errors_of(order, sources)["ssh_key_name"][0]
 
 
 @pytest.mark.parametrize(
@@ -298,87 +302,87 @@ def test_an_image_says_whether_it_takes_an_ssh_key(rule: str | None, key: str | 
         ({"username": "me", "password": "Secret-1"}, (None, "me", "Secret-1")),
         ({"password": "Secret-1", "user_data": SCRIPT}, (None, None, "Secret-1")),
         ({"password": "Secret-1", "user_data": "ignored, whatever it is"}, (None, None, "Secret-1")),
-        ({"password": "Secret-1", "ssh_key_id": "k-1"}, (None, None, "Secret-1")),
+        ({"password": "Secret-1", "ssh_key_name": "k-1"}, (None, None, "Secret-1")),
     ],
 )
-def test_on_linux_a_password_takes_the_place_of_user_data(
-    given_facts: dict[str, str], kept: tuple[str | None, ...]
-) -> None:
-    boot = plan(an_order(**given_facts)).instance.boot
+def test_password_replaces_user_data_on_linux(given_facts: dict[str, str], kept: tuple[str | None, ...]) -> None:
+    boot = plan_of(an_order(**given_facts)).instance.boot
 
     assert (boot.user_data, boot.username, boot.password) == kept
 
 
-def test_on_windows_user_data_goes_with_the_password_and_there_is_no_username() -> None:
-    order = an_order(from_image(WINDOWS), flavor_id="g1w-standard-2-4", password="Secret-1", user_data=SCRIPT)
+def test_windows_keeps_user_data_and_rejects_a_username() -> None:
+    order = an_order(image_volume(WINDOWS), flavor_id="g1w-standard-2-4", password="Secret-1", user_data=SCRIPT)
 
-    boot = plan(order).instance.boot
+    boot = plan_of(order).instance.boot
 
     assert (boot.user_data, boot.password) == (SCRIPT, "Secret-1")
-    assert list(refused(replace(order, username="me"))) == ["username"]
+    assert list(errors_of(replace(order, username="me"))) == ["username"]
 
 
-def with_groups(interface: Sequence[str]) -> NewInterface:
+def interface_with_groups(interface: Sequence[str]) -> NewInterface:
     return NewInterface(type=InterfaceType.EXTERNAL, security_group_ids=interface)
 
 
 @pytest.mark.parametrize(
-    ("order", "interface", "meant"),
+    ("order", "interface", "expected_groups"),
     [((), (), ()), (("a",), (), ("a",)), ((), ("b",), ("b",)), ((), ("b", "c"), ("b", "c"))],
 )
 def test_security_groups_are_the_interfaces_or_else_the_orders(
-    order: Sequence[str], interface: Sequence[str], meant: Sequence[str]
+    order: Sequence[str], interface: Sequence[str], expected_groups: Sequence[str]
 ) -> None:
-    wanted = an_order(security_group_ids=order, interfaces=[with_groups(interface)])
+    order_with_groups = an_order(security_group_ids=order, interfaces=[interface_with_groups(interface)])
 
-    assert plan(wanted).instance.name == "web"
-    assert wanted.groups_of(wanted.interfaces[0]) == meant
-
-
-def test_security_groups_are_not_given_twice() -> None:
-    order = an_order(security_group_ids=["a"], interfaces=[EXTERNAL, with_groups(["b"])])
-
-    assert list(refused(order)) == ["security_groups"]
+    assert plan_of(order_with_groups).instance.name == "web"
+    assert order_with_groups.security_groups_of(order_with_groups.interfaces[0]) == expected_groups
 
 
-def test_a_template_names_the_server_and_its_volumes_once_addresses_are_known() -> None:
-    order = an_order(from_image(), blank(), blank(name="logs"), name=None, name_template="web-{ip_octets}")
+def test_security_groups_of_order_and_interface_are_rejected() -> None:
+    order = an_order(security_group_ids=["a"], interfaces=[EXTERNAL, interface_with_groups(["b"])])
 
-    made = plan(order).with_name(["2001:db8::2", "192.10.0.5"])
-
-    assert made.instance.name == "web-10-0-5"
-    assert [volume.name for volume in made.volumes] == ["web-10-0-5_bootvolume", "web-10-0-5_volume1", "logs"]
+    assert list(errors_of(order)) == ["security_groups"]
 
 
-def test_a_plain_name_does_not_change_when_addresses_are_known() -> None:
-    assert plan().with_name(["192.10.0.5"]) == plan()
+def test_name_template_is_filled_when_addresses_are_known() -> None:
+    volumes = image_volume(), blank_volume(), blank_volume(name="logs")
+    order = an_order(*volumes, name=None, name_template="web-{ip_octets}")
+
+    plan = plan_of(order).with_name(["2001:db8::2", "192.10.0.5"])
+
+    assert plan.instance.name == "web-10-0-5"
+    assert [volume.name for volume in plan.volumes] == ["web-10-0-5_bootvolume", "web-10-0-5_volume1", "logs"]
+
+
+def test_plain_name_does_not_change() -> None:
+    assert plan_of().with_name(["192.10.0.5"]) == plan_of()
     assert with_name(an_instance(), "db-{one_ip_octet}", ["192.10.0.5"]).name == "db-5"
 
 
-def test_what_is_new_is_held_against_quotas() -> None:
+def test_demand_counts_only_new_resources() -> None:
     interfaces = [EXTERNAL, NewInterface(type=InterfaceType.SUBNET, floating_ip=FloatingIPChoice())]
-    order = an_order(from_image(), blank(type_name="ultra"), replace(TAKEN, boot_index=None), interfaces=interfaces)
+    volumes = image_volume(), blank_volume(type_name="ultra"), replace(EXISTING, boot_index=None)
+    order = an_order(*volumes, interfaces=interfaces)
     flavor = the_catalogue().flavor(order.flavor_id)
     assert flavor is not None
 
-    told = plan(order, found(volumes={"v-1": a_volume()})).basket(order, flavor)
+    demand = plan_of(order, order_sources(volumes={"v-1": a_volume()})).demand(order, flavor)
 
-    assert told.disks == [NewDisk(10, "standard"), NewDisk(5, "ultra")]
-    assert (told.flavor, told.external_ips, told.floating_ips, told.count) == (flavor, 1, 1, 1)
+    assert demand.disks == [NewDisk(10, "standard"), NewDisk(5, "ultra")]
+    assert (demand.flavor, demand.external_ips, demand.floating_ips, demand.count) == (flavor, 1, 1, 1)
 
 
-def test_an_order_names_each_source_once() -> None:
-    order = an_order(from_image(), from_image(), blank(), TAKEN)
+def test_source_ids_are_distinct() -> None:
+    order = an_order(image_volume(), image_volume(), blank_volume(), EXISTING)
 
-    assert order.source_ids(Source.IMAGE) == [UBUNTU]
-    assert order.source_ids(Source.EXISTING) == ["v-1"]
-    assert order.source_ids(Source.NEW) == []
+    assert source_ids(order.volumes, VolumeSource.IMAGE) == [UBUNTU]
+    assert source_ids(order.volumes, VolumeSource.EXISTING) == ["v-1"]
+    assert source_ids(order.volumes, VolumeSource.NEW) == []
 
 
 VOLUMES = st.lists(
     st.one_of(
-        st.builds(blank, size=st.integers(1, 50)),
-        st.builds(from_image, size=st.none() | st.integers(5, 50), boot_index=st.none() | st.integers(-2, -1)),
+        st.builds(blank_volume, size=st.integers(1, 50)),
+        st.builds(image_volume, size=st.none() | st.integers(5, 50), boot_index=st.none() | st.integers(-2, -1)),
     ),
     min_size=1,
     max_size=6,
@@ -386,11 +390,11 @@ VOLUMES = st.lists(
 
 
 @given(VOLUMES)
-def test_any_server_has_one_boot_volume_at_most_and_a_device_for_each(volumes: list[NewVolume]) -> None:
-    made = plan(an_order(*volumes))
+def test_any_instance_has_at_most_one_boot_volume_and_distinct_devices(volumes: list[NewVolume]) -> None:
+    plan = plan_of(an_order(*volumes))
 
-    assert len(made.volumes) == len(made.attachments) == len(volumes)
-    assert sum(each.boot_index == 0 for each in made.attachments) <= 1
-    assert len({each.device for each in made.attachments}) == len(volumes)
-    assert all(each.boot_index != 0 or each.device == "/dev/vda" for each in made.attachments)
-    assert sorted(volume.size for volume in made.volumes) == sorted(volume.size or 10 for volume in volumes)
+    assert len(plan.volumes) == len(plan.attachments) == len(volumes)
+    assert sum(attachment.boot_index == 0 for attachment in plan.attachments) <= 1
+    assert len({attachment.device for attachment in plan.attachments}) == len(volumes)
+    assert all(attachment.boot_index != 0 or attachment.device == "/dev/vda" for attachment in plan.attachments)
+    assert sorted(volume.size for volume in plan.volumes) == sorted(volume.size or 10 for volume in volumes)

@@ -1,10 +1,10 @@
-"""Instances: which action is possible when, what is shown meanwhile, and what a merge patch changes."""
+"""Instances: allowed power actions, transitional states, and merge patches."""
 
 from collections.abc import Callable
 
 import pytest
 
-from pileus.domain.compute.instances import POWER_TRANSITIONS, VM_STATES, Action, Instance, Kind, Status
+from pileus.domain.compute.instances import POWER_TRANSITIONS, VM_STATES, Instance, Kind, PowerAction, Status
 from pileus.domain.errors import Conflict
 from tests.domain.builders import NOW, TASK, an_instance
 
@@ -18,50 +18,54 @@ ALL_VM_STATES = {
     "soft-deleted", "stopped", "suspended",
 }  # fmt: skip
 ALLOWED = {
-    Action.START: {"SHUTOFF"},
-    Action.STOP: {"ACTIVE", "SHUTOFF", "RESCUE", "ERROR"},
-    Action.REBOOT: {"ACTIVE"},
-    Action.REBOOT_HARD: {"ACTIVE", "SHUTOFF", "ERROR", "PAUSED", "RESCUE", "SUSPENDED"},
-    Action.SUSPEND: {"ACTIVE", "SHUTOFF"},
-    Action.RESUME: {"SUSPENDED"},
+    PowerAction.START: {"SHUTOFF"},
+    PowerAction.STOP: {"ACTIVE", "SHUTOFF", "RESCUE", "ERROR"},
+    PowerAction.REBOOT: {"ACTIVE"},
+    PowerAction.REBOOT_HARD: {"ACTIVE", "SHUTOFF", "ERROR", "PAUSED", "RESCUE", "SUSPENDED"},
+    PowerAction.SUSPEND: {"ACTIVE", "SHUTOFF"},
+    PowerAction.RESUME: {"SUSPENDED"},
 }
-SHOWN = {
-    Action.START: ("powering-on", None, "ACTIVE"),
-    Action.STOP: ("powering-off", None, "SHUTOFF"),
-    Action.REBOOT: ("rebooting", "REBOOT", "ACTIVE"),
-    Action.REBOOT_HARD: ("rebooting_hard", "HARD_REBOOT", "ACTIVE"),
-    Action.SUSPEND: ("suspending", None, "SUSPENDED"),
-    Action.RESUME: ("resuming", None, "ACTIVE"),
+STATES = {
+    PowerAction.START: ("powering-on", None, "ACTIVE"),
+    PowerAction.STOP: ("powering-off", None, "SHUTOFF"),
+    PowerAction.REBOOT: ("rebooting", "REBOOT", "ACTIVE"),
+    PowerAction.REBOOT_HARD: ("rebooting_hard", "HARD_REBOOT", "ACTIVE"),
+    PowerAction.SUSPEND: ("suspending", None, "SUSPENDED"),
+    PowerAction.RESUME: ("resuming", None, "ACTIVE"),
 }
 LATER = NOW + 5
 
 
-def standing(status: str, **changes: object) -> Instance:
+def instance_with_status(status: str, **changes: object) -> Instance:
     return an_instance(status=status, vm_state=VM_STATES[Status(status)], **changes)
 
 
 @pytest.mark.parametrize("status", list(PAIRS))
-def test_a_status_goes_with_its_documented_vm_state(status: str) -> None:
+def test_status_has_its_documented_vm_state(status: str) -> None:
     assert an_instance().with_status(Status(status), LATER).vm_state == PAIRS[status]
 
 
-def test_each_status_has_a_vm_state_and_all_of_these_can_be_reached() -> None:
+def test_every_status_has_a_vm_state_and_every_vm_state_a_status() -> None:
     assert set(VM_STATES) == set(Status)
     assert set(VM_STATES.values()) == ALL_VM_STATES
     assert len(Status) == 20
 
 
-def test_a_status_may_stand_with_another_vm_state_and_tells_when_it_came() -> None:
-    changed = an_instance().with_status(Status.ACTIVE, LATER, vm_state="resized")
+def test_status_can_have_another_vm_state_and_sets_changed_at() -> None:
+    change_instance = an_instance().with_status(Status.ACTIVE, LATER, vm_state="resized")
 
-    assert (changed.status, changed.vm_state, changed.changed_at) == ("ACTIVE", "resized", LATER)
+    assert (change_instance.status, change_instance.vm_state, change_instance.changed_at) == (
+        "ACTIVE",
+        "resized",
+        LATER,
+    )
 
 
-@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("action", list(PowerAction))
 @pytest.mark.parametrize("status", list(Status))
-def test_an_action_is_possible_in_its_statuses_and_a_conflict_in_all_others(action: Action, status: Status) -> None:
-    before = standing(status.value)
-    task_state, meanwhile, _ = SHOWN[action]
+def test_power_action_is_allowed_in_its_statuses_only(action: PowerAction, status: Status) -> None:
+    before = instance_with_status(status.value)
+    task_state, meanwhile, _ = STATES[action]
 
     if status.value not in ALLOWED[action]:
         with pytest.raises(Conflict, match=f"Cannot {action} instance i-1 in status {status}"):
@@ -74,21 +78,21 @@ def test_an_action_is_possible_in_its_statuses_and_a_conflict_in_all_others(acti
     assert after.changed_at == (LATER if meanwhile else NOW)
 
 
-@pytest.mark.parametrize("action", list(Action))
-def test_an_action_arrives_where_it_should_and_lets_go(action: Action) -> None:
-    move = POWER_TRANSITIONS[action]
-    before = standing(min(ALLOWED[action])).starting_action(action, TASK, LATER)
+@pytest.mark.parametrize("action", list(PowerAction))
+def test_power_action_ends_in_its_final_status_unlocked(action: PowerAction) -> None:
+    transition = POWER_TRANSITIONS[action]
+    before = instance_with_status(min(ALLOWED[action])).starting_action(action, TASK, LATER)
 
-    after = before.with_status(move.arrives, LATER + 1).unlocked()
+    after = before.with_status(transition.final_status, LATER + 1).unlocked()
 
-    assert (after.status, after.task_id, after.task_state) == (SHOWN[action][2], None, None)
+    assert (after.status, after.task_id, after.task_state) == (STATES[action][2], None, None)
 
 
-@pytest.mark.parametrize("action", list(Action))
-def test_bare_metal_does_all_but_suspend_and_resume(action: Action) -> None:
-    server = standing(min(ALLOWED[action]), kind=Kind.BAREMETAL.value)
+@pytest.mark.parametrize("action", list(PowerAction))
+def test_bare_metal_cannot_be_suspended_or_resumed(action: PowerAction) -> None:
+    server = instance_with_status(min(ALLOWED[action]), kind=Kind.BAREMETAL.value)
 
-    if action in (Action.SUSPEND, Action.RESUME):
+    if action in (PowerAction.SUSPEND, PowerAction.RESUME):
         with pytest.raises(Conflict, match="bare metal"):
             server.starting_action(action, TASK, LATER)
     else:
@@ -103,10 +107,10 @@ def test_bare_metal_does_all_but_suspend_and_resume(action: Action) -> None:
         ("gpu", ["start_vm", "stop_vm", "soft_reboot_vm", "hard_reboot_vm", None, None]),
     ],
 )
-def test_what_an_action_is_called_tells_the_kind_of_server(kind: str, task_types: list[str | None]) -> None:
+def test_task_type_depends_on_the_kind_of_instance(kind: str, task_types: list[str | None]) -> None:
     server = an_instance(kind=kind)
 
-    for action, task_type in zip(Action, task_types, strict=True):
+    for action, task_type in zip(PowerAction, task_types, strict=True):
         if task_type is None:
             with pytest.raises(Conflict, match="cannot be suspended"):
                 server.task_type(action)
@@ -123,27 +127,27 @@ CHANGES: dict[str, tuple[Callable[[Instance], Instance], set[str], str | None]] 
 
 @pytest.mark.parametrize("change", list(CHANGES))
 @pytest.mark.parametrize("status", list(Status))
-def test_a_change_is_possible_in_its_statuses_and_a_conflict_in_all_others(change: str, status: Status) -> None:
-    changed, allowed, task_state = CHANGES[change]
-    before = standing(status.value)
+def test_change_is_allowed_in_its_statuses_only(change: str, status: Status) -> None:
+    change_instance, allowed, task_state = CHANGES[change]
+    before = instance_with_status(status.value)
 
     if status.value not in allowed:
         with pytest.raises(Conflict, match=f"in status {status}"):
-            changed(before)
+            change_instance(before)
         return
-    after = changed(before)
+    after = change_instance(before)
 
     assert (after.task_id, after.task_state) == (TASK, task_state)
 
 
-def test_who_is_resized_has_its_new_flavor_at_once_and_says_so() -> None:
+def test_resizing_instance_has_its_new_flavor_at_once() -> None:
     after = an_instance().resizing("g1-standard-2-4", TASK, LATER)
 
     assert (after.flavor_id, after.status, after.vm_state) == ("g1-standard-2-4", "RESIZE", "resized")
 
 
 @pytest.mark.parametrize("kind", ["baremetal", "gpu"])
-def test_what_is_no_virtual_machine_is_neither_resized_nor_grouped_nor_guarded(kind: str) -> None:
+def test_bare_metal_has_no_resize_placement_group_or_security_group(kind: str) -> None:
     server = an_instance(kind=kind)
 
     with pytest.raises(Conflict, match="bare metal"):
@@ -151,11 +155,11 @@ def test_what_is_no_virtual_machine_is_neither_resized_nor_grouped_nor_guarded(k
     with pytest.raises(Conflict, match="bare metal"):
         server.entering_group("g-1", TASK)
     with pytest.raises(Conflict, match="bare metal"):
-        server.check_security_groups_allowed()
+        server.require_security_groups_allowed()
     assert server.changing_interfaces(TASK).task_id == TASK
 
 
-def test_only_members_leave_a_group_and_only_others_join_one() -> None:
+def test_only_members_leave_a_placement_group_and_only_others_enter() -> None:
     member, outsider = an_instance(placement_group_id="g-1"), an_instance()
 
     assert member.leaving_group(TASK).task_id == TASK
@@ -166,27 +170,27 @@ def test_only_members_leave_a_group_and_only_others_join_one() -> None:
 
 
 LOCKED: list[Callable[[Instance], Instance]] = [
-    lambda held: held.patched({"name": "other"}),
-    lambda held: held.patched({"tags": {"a": "b"}}),
-    lambda held: held.patched({}),
-    lambda held: held.locked("another"),
-    lambda held: held.require_unlocked(),
-    lambda held: held.starting_action(Action.REBOOT, "another", LATER),
-    lambda held: held.resizing("other", "another", LATER),
-    lambda held: held.entering_group("g-1", "another"),
-    lambda held: held.changing_interfaces("another"),
+    lambda instance: instance.patched({"name": "other"}),
+    lambda instance: instance.patched({"tags": {"a": "b"}}),
+    lambda instance: instance.patched({}),
+    lambda instance: instance.locked("another"),
+    lambda instance: instance.require_unlocked(),
+    lambda instance: instance.starting_action(PowerAction.REBOOT, "another", LATER),
+    lambda instance: instance.resizing("other", "another", LATER),
+    lambda instance: instance.entering_group("g-1", "another"),
+    lambda instance: instance.changing_interfaces("another"),
 ]
 
 
 @pytest.mark.parametrize("change", LOCKED)
-def test_nothing_changes_while_a_task_holds_it(change: Callable[[Instance], Instance]) -> None:
-    held = an_instance().locked(TASK, "resizing")
+def test_locked_instance_cannot_be_changed(change: Callable[[Instance], Instance]) -> None:
+    instance = an_instance().locked(TASK, "resizing")
 
     with pytest.raises(Conflict, match=f"Instance i-1 is locked by task {TASK}"):
-        change(held)
+        change(instance)
 
 
-def test_a_patch_renames_and_touches_nothing_else() -> None:
+def test_patch_changes_only_the_name() -> None:
     before = an_instance()
 
     after = before.patched({"name": "other", "tags": {"a": "b"}})
@@ -196,8 +200,8 @@ def test_a_patch_renames_and_touches_nothing_else() -> None:
     assert before.patched({"tags": None}) == before
 
 
-def test_a_lock_shows_what_goes_on_until_it_is_released() -> None:
-    held = an_instance().locked(TASK, "resizing")
+def test_lock_sets_the_task_state_until_it_is_released() -> None:
+    instance = an_instance().locked(TASK, "resizing")
 
-    assert (held.task_id, held.task_state) == (TASK, "resizing")
-    assert held.unlocked() == an_instance()
+    assert (instance.task_id, instance.task_state) == (TASK, "resizing")
+    assert instance.unlocked() == an_instance()

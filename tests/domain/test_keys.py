@@ -1,4 +1,4 @@
-"""API keys: their shape, and which token opens which."""
+"""API keys: the format of tokens and their validity."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.account.keys import ApiKey, digest, key_id
+from pileus.domain.account.keys import ApiKey, hash_token, parse_key_id
 from tests.domain.builders import NOW
 
 TOKEN = "29841_c767c5d4e1f0"
@@ -14,11 +14,11 @@ TOKEN = "29841_c767c5d4e1f0"
 
 def a_key(**changes: Any) -> ApiKey:
     facts = {"id": 29841, "client_id": 10, "user_id": 5, "name": "ci", "role": "Engineers", "created_at": NOW}
-    return ApiKey(**{**facts, "digest": digest(TOKEN), **changes})
+    return ApiKey(**{**facts, "digest": hash_token(TOKEN), **changes})
 
 
 @pytest.mark.parametrize(
-    ("token", "number"),
+    ("token", "id_number"),
     [
         ("29841_c767c5d4e1f0", 29841),
         ("29841$c767c5d4e1f0", 29841),
@@ -27,8 +27,8 @@ def a_key(**changes: Any) -> ApiKey:
         ("123456789012345_" + "f" * 500, 123456789012345),
     ],
 )
-def test_a_token_begins_with_the_number_of_its_key(token: str, number: int) -> None:
-    assert key_id(token) == number
+def test_token_begins_with_its_key_id(token: str, id_number: int) -> None:
+    assert parse_key_id(token) == id_number
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_a_token_begins_with_the_number_of_its_key(token: str, number: int) -> N
         "29841_" + "f" * 501, "29841_ключключ", "٢٩_c767c5d4e1f0",
     ],
 )  # fmt: skip
-def test_what_has_not_the_shape_of_a_token_has_no_number(token: str) -> None:
-    assert key_id(token) is None
+def test_text_that_is_no_token_has_no_key_id(token: str) -> None:
+    assert parse_key_id(token) is None
 
 
 @pytest.mark.parametrize(
-    ("changes", "opens"),
+    ("changes", "is_valid"),
     [
         ({}, True),
         ({"expires_at": NOW + 1}, True),
@@ -54,14 +54,14 @@ def test_what_has_not_the_shape_of_a_token_has_no_number(token: str) -> None:
         ({"revoked_at": NOW - 1, "expires_at": NOW + 1}, False),
     ],
 )
-def test_a_key_opens_until_it_expires_or_is_revoked(changes: dict[str, int], opens: bool) -> None:  # noqa: FBT001
-    assert a_key(**changes).opens(TOKEN, NOW) is opens
+def test_token_is_valid_until_the_key_expires_or_is_revoked(changes: dict[str, int], is_valid: bool) -> None:  # noqa: FBT001
+    assert a_key(**changes).is_valid_token(TOKEN, NOW) is is_valid
 
 
 @given(st.text(max_size=40))
-def test_no_other_token_opens_it(token: str) -> None:
-    assert a_key().opens(token, NOW) == (token == TOKEN)
+def test_no_other_token_is_valid(token: str) -> None:
+    assert a_key().is_valid_token(token, NOW) == (token == TOKEN)
 
 
-def test_the_secret_is_not_kept() -> None:
+def test_secret_is_not_stored() -> None:
     assert "c767c5d4e1f0" not in repr(a_key())

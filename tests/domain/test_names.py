@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.names import NAME, NAME_PATTERN, TEMPLATE_PATTERN, from_template
+from pileus.domain.names import NAME_PATTERN, NAME_REGEX, TEMPLATE_PATTERN, fill_template
 
 GOOD = ["abc", "a-b", "0a0", "My server 1", "a..", "a__", "a b.c_d-e9", "x" * 63]
 BAD = [
@@ -16,25 +16,25 @@ BAD = [
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_good_name_passes(name: str) -> None:
+def test_valid_name_matches(name: str) -> None:
     assert re.search(NAME_PATTERN, name)
-    assert NAME.fullmatch(name)
+    assert NAME_REGEX.fullmatch(name)
     assert re.search(TEMPLATE_PATTERN, name)
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_name_is_refused_even_where_a_pattern_is_only_searched_for(name: str) -> None:
+def test_invalid_name_does_not_match_even_by_search(name: str) -> None:
     assert not re.search(NAME_PATTERN, name)
-    assert not NAME.fullmatch(name)
+    assert not NAME_REGEX.fullmatch(name)
 
 
 @pytest.mark.parametrize("template", ["{ip_octets}", "web-{two_ip_octets}", "{one_ip_octet}.db", "a{ip_octets}z"])
-def test_a_template_may_have_braces(template: str) -> None:
+def test_template_can_have_braces(template: str) -> None:
     assert re.search(TEMPLATE_PATTERN, template)
 
 
 @pytest.mark.parametrize("template", ["{ip_octets}\n", "web-{ip_octets}-", " {ip_octets}", "a{", "}ab"])
-def test_a_bad_template_is_refused(template: str) -> None:
+def test_invalid_template_does_not_match(template: str) -> None:
     assert not re.search(TEMPLATE_PATTERN, template)
 
 
@@ -51,10 +51,10 @@ def test_a_bad_template_is_refused(template: str) -> None:
         ("web-{ip_octets}", [], "web-0-0-0"),
     ],
 )
-def test_a_template_is_filled_from_the_first_ipv4_address(template: str, addresses: list[str], name: str) -> None:
-    assert from_template(template, addresses) == name
+def test_template_is_filled_from_the_first_ipv4_address(template: str, addresses: list[str], name: str) -> None:
+    assert fill_template(template, addresses) == name
 
 
 @given(st.text(max_size=70))
-def test_searching_and_matching_the_whole_agree(name: str) -> None:
-    assert bool(re.search(NAME_PATTERN, name)) == bool(NAME.fullmatch(name))
+def test_search_and_full_match_agree(name: str) -> None:
+    assert bool(re.search(NAME_PATTERN, name)) == bool(NAME_REGEX.fullmatch(name))

@@ -1,4 +1,4 @@
-"""Addresses: which one is given next, which may be given at all, and which subnet has most of them."""
+"""Addresses: the next one, assignable ones, and the choice of the subnet."""
 
 from ipaddress import ip_address, ip_network
 
@@ -13,10 +13,10 @@ from pileus.domain.network.networks import (
     Subnet,
     canonical_ip,
     choose_subnets,
+    first_candidate,
     has_choice,
     next_candidates,
-    next_free,
-    starting_point,
+    next_free_address,
 )
 from tests.domain.builders import NOW, TASK, a_subnet
 
@@ -25,52 +25,50 @@ SMALL = ["10.0.0.0/30", "10.0.0.0/29", "10.9.8.16/28", "192.168.7.0/27", "2001:d
 
 @st.composite
 def small_subnets(draw: st.DrawFn) -> Subnet:
-    """One of few addresses, with a gateway somewhere, or none, or one outside of it."""
+    """A small subnet with a gateway inside or outside of it, or without one."""
     network = ip_network(draw(st.sampled_from(SMALL)))
     hosts = [str(address) for address in network][1:-1]
     gateway = draw(st.sampled_from([None, *hosts, "172.16.0.1"]))
     return a_subnet(str(network), gateway_ip=gateway)
 
 
-def hosts(subnet: Subnet) -> list[str]:
-    """What it may give, found the slow way."""
+def assignable_addresses(subnet: Subnet) -> list[str]:
+    """The assignable addresses of a subnet, by enumeration."""
     return [text for text in map(str, [*ip_network(subnet.cidr)][1:-1]) if text != subnet.gateway_ip]
 
 
 @given(small_subnets(), st.data())
-def test_the_next_address_is_the_first_free_one_after_the_last_and_then_from_the_start(
-    subnet: Subnet, data: st.DataObject
-) -> None:
-    everyone = [str(address) for address in ip_network(subnet.cidr)]
-    used = data.draw(st.sets(st.sampled_from(everyone)))
-    after = data.draw(st.none() | st.sampled_from(everyone))
+def test_next_address_is_the_first_free_one_after_the_last_wrapping_around(subnet: Subnet, data: st.DataObject) -> None:
+    all_addresses = [str(address) for address in ip_network(subnet.cidr)]
+    used = data.draw(st.sets(st.sampled_from(all_addresses)))
+    after = data.draw(st.none() | st.sampled_from(all_addresses))
 
-    given_now = next_free(subnet, used, after)
+    next_address = next_free_address(subnet, used, after)
 
-    free = [host for host in hosts(subnet) if host not in used]
+    free = [host for host in assignable_addresses(subnet) if host not in used]
     later = [host for host in free if after is None or int(ip_address(host)) > int(ip_address(after))]
-    assert given_now == (later[0] if later else free[0] if free else None)
+    assert next_address == (later[0] if later else free[0] if free else None)
 
 
 @given(small_subnets(), st.data())
-def test_all_are_given_once_and_then_none(subnet: Subnet, data: st.DataObject) -> None:
+def test_every_address_is_assigned_once(subnet: Subnet, data: st.DataObject) -> None:
     used: set[str] = set()
     last: str | None = None
-    while (address := next_free(subnet, used, last)) is not None:
+    while (address := next_free_address(subnet, used, last)) is not None:
         assert address not in used
         assert subnet.can_assign(address)
         used.add(address)
         last = data.draw(st.sampled_from([address, None]))
 
-    assert used == set(hosts(subnet))
-    assert len(used) == subnet.total
+    assert used == set(assignable_addresses(subnet))
+    assert len(used) == subnet.total_addresses
 
 
 @given(small_subnets())
-def test_it_holds_just_what_it_can_give(subnet: Subnet) -> None:
-    held = {text for text in map(str, ip_network(subnet.cidr)) if subnet.can_assign(text)}
+def test_can_assign_exactly_the_assignable_addresses(subnet: Subnet) -> None:
+    assignable = {text for text in map(str, ip_network(subnet.cidr)) if subnet.can_assign(text)}
 
-    assert held == set(hosts(subnet))
+    assert assignable == set(assignable_addresses(subnet))
 
 
 @pytest.mark.parametrize(
@@ -86,14 +84,14 @@ def test_it_holds_just_what_it_can_give(subnet: Subnet) -> None:
         ("2001:db8::/128", None, 0),
     ],
 )
-def test_a_subnet_knows_how_many_it_can_give(cidr: str, gateway: str | None, total: int) -> None:
-    assert a_subnet(cidr, gateway_ip=gateway).total == total
+def test_total_addresses_of_a_subnet(cidr: str, gateway: str | None, total: int) -> None:
+    assert a_subnet(cidr, gateway_ip=gateway).total_addresses == total
 
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/31", "10.0.0.0/32", "2001:db8::/127", "2001:db8::/128"])
 @pytest.mark.parametrize("after", [None, "10.0.0.0", "10.0.0.1", "2001:db8::"])
-def test_a_subnet_of_edges_gives_nothing(cidr: str, after: str | None) -> None:
-    assert next_free(a_subnet(cidr), set(), after) is None
+def test_subnet_without_hosts_has_no_free_address(cidr: str, after: str | None) -> None:
+    assert next_free_address(a_subnet(cidr), set(), after) is None
 
 
 @pytest.mark.parametrize(
@@ -108,32 +106,32 @@ def test_a_subnet_of_edges_gives_nothing(cidr: str, after: str | None) -> None:
         ("10.0.0.1", "2001:db8::2"),
     ],
 )
-def test_a_vast_subnet_answers_at_once(after: str | None, address: str) -> None:
-    assert next_free(a_subnet("2001:db8::/64", gateway_ip="2001:db8::1"), set(), after) == address
+def test_next_address_of_a_large_subnet_is_fast(after: str | None, address: str) -> None:
+    assert next_free_address(a_subnet("2001:db8::/64", gateway_ip="2001:db8::1"), set(), after) == address
 
 
-def test_a_vast_subnet_looks_no_further_than_what_is_in_use() -> None:
+def test_search_in_a_large_subnet_ends_after_the_used_addresses() -> None:
     used = {f"2001:db8::{number:x}" for number in range(1, 1001)}
 
-    assert next_free(a_subnet("2001:db8::/64"), used) == "2001:db8::3e9"
+    assert next_free_address(a_subnet("2001:db8::/64"), used) == "2001:db8::3e9"
 
 
 @pytest.mark.parametrize("ip", ["10.0.0.0", "10.0.0.1", "10.0.0.7", "10.0.0.8", "2001:db8::2"])
-def test_edges_the_gateway_and_strangers_are_not_held(ip: str) -> None:
+def test_reserved_and_foreign_addresses_cannot_be_assigned(ip: str) -> None:
     assert not a_subnet("10.0.0.0/29", gateway_ip="10.0.0.1").can_assign(ip)
 
 
-def test_an_address_is_known_however_it_is_spelt() -> None:
+def test_addresses_are_compared_in_canonical_form() -> None:
     subnet = a_subnet("2001:db8::/64", gateway_ip="2001:DB8:0:0::1")
 
     assert not subnet.can_assign("2001:db8::1")
     assert subnet.can_assign("2001:DB8:0000::0002")
-    assert next_free(subnet, set()) == "2001:db8::2"
+    assert next_free_address(subnet, set()) == "2001:db8::2"
     assert canonical_ip("2001:DB8:0000::0002") == "2001:db8::2"
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "10.0.0.256", "10.0.0.1/24"])
-def test_what_is_no_address_is_told(text: str) -> None:
+def test_invalid_address_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="does not appear to be"):
         canonical_ip(text)
     with pytest.raises(ValueError, match="does not appear to be"):
@@ -141,15 +139,15 @@ def test_what_is_no_address_is_told(text: str) -> None:
 
 
 @given(small_subnets(), st.data())
-def test_the_following_addresses_go_round_and_leave_out_what_is_not_given(subnet: Subnet, data: st.DataObject) -> None:
-    there = hosts(subnet)
-    after = starting_point(subnet, data.draw(st.text(max_size=3)))
+def test_next_candidates_wrap_around_and_skip_reserved_addresses(subnet: Subnet, data: st.DataObject) -> None:
+    assignable = assignable_addresses(subnet)
+    after = first_candidate(subnet, data.draw(st.text(max_size=3)))
     count = data.draw(st.integers(1, 40))
 
-    near = next_candidates(subnet, after, count)
+    candidates = next_candidates(subnet, after, count)
 
-    later = [host for host in there if int(ip_address(host)) > int(ip_address(after))]
-    assert near == [*later, *(host for host in there if host not in later)][:count]
+    later = [host for host in assignable if int(ip_address(host)) > int(ip_address(after))]
+    assert candidates == [*later, *(host for host in assignable if host not in later)][:count]
 
 
 FOUR, FOUR_TOO, SIX = a_subnet("10.0.0.0/24"), a_subnet("10.0.1.0/25"), a_subnet("2001:db8::/64")
@@ -168,20 +166,20 @@ FOUR, FOUR_TOO, SIX = a_subnet("10.0.0.0/24"), a_subnet("10.0.1.0/25"), a_subnet
         ([200, 0, 10], "dual", [FOUR_TOO, SIX]),
     ],
 )
-def test_the_subnet_with_most_addresses_left_is_chosen(
+def test_subnet_with_the_most_free_addresses_is_chosen(
     used: list[int], family: str | None, chosen: list[Subnet]
 ) -> None:
     assert choose_subnets(zip([FOUR, FOUR_TOO, SIX], used, strict=True), family) == chosen
 
 
 @pytest.mark.parametrize("family", ["ipv4", "dual"])
-def test_full_subnets_have_no_room(family: str) -> None:
+def test_full_subnets_have_no_capacity(family: str) -> None:
     with pytest.raises(NoCapacity, match="no free IPv4"):
         choose_subnets([(FOUR, 254), (FOUR_TOO, 126), (SIX, 0)], family)
 
 
 @pytest.mark.parametrize("family", ["ipv6", "dual"])
-def test_a_family_that_the_network_has_not_is_refused(family: str) -> None:
+def test_missing_ip_family_is_rejected(family: str) -> None:
     with pytest.raises(Invalid) as refused:
         choose_subnets([(FOUR, 0)], family)
 
@@ -200,13 +198,13 @@ def test_a_family_that_the_network_has_not_is_refused(family: str) -> None:
         ([], "ipv4", False),
     ],
 )
-def test_there_is_a_choice_where_a_version_has_several_subnets(
+def test_has_choice_if_a_version_has_several_subnets(
     subnets: list[Subnet], family: str | None, *, choice: bool
 ) -> None:
     assert has_choice(subnets, family) is choice
 
 
-def test_what_a_task_holds_is_locked() -> None:
+def test_locked_network_or_subnet_cannot_be_locked_again() -> None:
     network = Network(id="n-1", region_id=1, name="inside", created_at=NOW, updated_at=NOW)
 
     assert network.require_unlocked() is network

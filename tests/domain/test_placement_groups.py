@@ -1,4 +1,4 @@
-"""Placement groups: which host a member may stand on, and which is chosen for it."""
+"""Placement groups: the choice of a member's host."""
 
 from typing import Any
 
@@ -25,14 +25,12 @@ LOAD = {"h-1": 5, "h-2": 1, "h-3": 2}
         ("soft-anti-affinity", HOSTS, "h-2"),
     ],
 )
-def test_the_host_with_the_least_on_it_is_chosen_of_those_allowed(
-    policy: str | None, taken: list[str], host: str | None
-) -> None:
+def test_least_loaded_allowed_host_is_chosen(policy: str | None, taken: list[str], host: str | None) -> None:
     assert choose_host(HOSTS, LOAD, policy, taken) == host
 
 
 @pytest.mark.parametrize(
-    ("policy", "taken", "may"),
+    ("policy", "taken", "may_stay"),
     [
         ("affinity", [], True),
         ("affinity", ["h-1"], True),
@@ -43,16 +41,16 @@ def test_the_host_with_the_least_on_it_is_chosen_of_those_allowed(
         ("soft-anti-affinity", ["h-1"], False),
     ],
 )
-def test_a_new_member_may_stay_where_the_policy_allows_it(policy: str, taken: list[str], *, may: bool) -> None:
-    assert may_stay_on("h-1", policy, taken) is may
+def test_new_member_may_stay_if_the_policy_allows_it(policy: str, taken: list[str], *, may_stay: bool) -> None:
+    assert may_stay_on("h-1", policy, taken) is may_stay
     assert not may_stay_on(None, policy, taken)
 
 
-def test_nobody_enters_a_group_that_a_task_holds() -> None:
+def test_locked_group_raises_conflict() -> None:
     facts: dict[str, Any] = {"client_id": 1, "project_id": 1, "region_id": 1, "created_at": NOW}
     free = PlacementGroup(id="g-1", name="together", policy="affinity", **facts)
-    held = PlacementGroup(id="g-1", name="together", policy="affinity", task_id=TASK, **facts)
+    locked = PlacementGroup(id="g-1", name="together", policy="affinity", task_id=TASK, **facts)
 
     assert free.require_unlocked() is free
     with pytest.raises(Conflict, match=f"Placement group g-1 is locked by task {TASK}"):
-        held.require_unlocked()
+        locked.require_unlocked()

@@ -1,4 +1,4 @@
-"""Prices: exact, summing up, and rounded only when shown."""
+"""Prices: exact sums, and rounding of the result only."""
 
 from decimal import Decimal
 
@@ -9,22 +9,22 @@ from msgspec.structs import replace
 
 from pileus.domain.account.prices import (
     HOURS_PER_MONTH,
-    Preview,
     Price,
+    PricePreview,
     format_amount,
-    hourly,
     of_external_ip,
     of_flavor,
     of_floating_ip,
     of_volume,
-    preview,
+    preview_price,
+    price_from_hourly,
 )
 from pileus.domain.compute.instance_orders import NewDisk, ResourceDemand
 from tests.domain.builders import the_catalogue
 
 CATALOGUE = the_catalogue()
 FLAVORS = {flavor.id: flavor for flavor in CATALOGUE.flavors}
-TYPES = sorted(each.name for each in CATALOGUE.volume_types)
+TYPES = sorted(volume_type.name for volume_type in CATALOGUE.volume_types)
 BASKETS = st.builds(
     ResourceDemand,
     flavor=st.sampled_from(CATALOGUE.flavors),
@@ -35,69 +35,69 @@ BASKETS = st.builds(
 )
 
 
-def known(price: Price | None) -> Price:
+def require_price(price: Price | None) -> Price:
     assert price is not None
     return price
 
 
-def test_a_flavor_is_priced_by_the_hour_and_a_month_has_730() -> None:
-    price = known(of_flavor(FLAVORS["g1-standard-1-2"]))
+def test_flavor_is_priced_per_hour_and_a_month_has_730_hours() -> None:
+    price = require_price(of_flavor(FLAVORS["g1-standard-1-2"]))
 
     assert (price.per_hour, price.per_month) == (Decimal("0.012"), Decimal("8.76"))
     assert HOURS_PER_MONTH == 730
 
 
-def test_a_volume_is_priced_by_the_month_and_its_size() -> None:
+def test_volume_is_priced_per_month_and_gib() -> None:
     price = of_volume(CATALOGUE, 50, "ssd_hiiops")
 
     assert price.per_month == Decimal("7.5")
     assert format_amount(price.per_hour) == Decimal("0.010274")
 
 
-def test_addresses_are_priced_by_the_hour() -> None:
+def test_addresses_are_priced_per_hour() -> None:
     assert of_floating_ip(CATALOGUE).per_hour == Decimal("0.004")
     assert of_external_ip(CATALOGUE).per_month == Decimal("2.92")
 
 
-def test_a_type_that_is_gone_costs_nothing() -> None:
+def test_removed_volume_type_costs_nothing() -> None:
     assert of_volume(CATALOGUE, 50, "gone") == Price(Decimal(0))
 
 
-def test_a_preview_tells_the_parts_of_all_servers_together() -> None:
+def test_preview_has_the_parts_of_all_servers() -> None:
     disks = [NewDisk(10, "standard"), NewDisk(20, "standard"), NewDisk(10, "ultra")]
-    basket = ResourceDemand(flavor=FLAVORS["g1-standard-1-2"], disks=disks, floating_ips=1, external_ips=2, count=3)
+    demand = ResourceDemand(flavor=FLAVORS["g1-standard-1-2"], disks=disks, floating_ips=1, external_ips=2, count=3)
 
-    told = preview(CATALOGUE, basket)
+    preview = preview_price(CATALOGUE, demand)
 
-    assert told.count == 3
-    assert known(told.flavor).per_month == Decimal("26.28")
-    assert {name: cost.per_month for name, cost in told.volumes.items()} == {
+    assert preview.count == 3
+    assert require_price(preview.flavor).per_month == Decimal("26.28")
+    assert {name: cost.per_month for name, cost in preview.volumes.items()} == {
         "standard": Decimal("8.1"),
         "ultra": Decimal("9.0"),
     }
-    assert told.floating_ip.per_month == Decimal("8.76")
-    assert told.external_ip.per_month == Decimal("17.52")
-    assert known(told.total).per_month == Decimal("69.66")
-    assert told.status == "show"
+    assert preview.floating_ip.per_month == Decimal("8.76")
+    assert preview.external_ip.per_month == Decimal("17.52")
+    assert require_price(preview.total).per_month == Decimal("69.66")
+    assert preview.status == "show"
 
 
 @given(BASKETS)
-def test_the_total_is_the_sum_of_the_parts_and_grows_with_the_count(basket: ResourceDemand) -> None:
-    told = preview(CATALOGUE, basket)
-    one = preview(CATALOGUE, replace(basket, count=1))
+def test_total_is_the_sum_of_the_parts_times_the_count(demand: ResourceDemand) -> None:
+    preview = preview_price(CATALOGUE, demand)
+    single_preview = preview_price(CATALOGUE, replace(demand, count=1))
 
-    parts = [known(told.flavor), *told.volumes.values(), told.floating_ip, told.external_ip]
-    assert known(told.total).per_month == sum(part.per_month for part in parts)
-    assert known(told.total) == known(one.total) * basket.count
+    parts = [require_price(preview.flavor), *preview.volumes.values(), preview.floating_ip, preview.external_ip]
+    assert require_price(preview.total).per_month == sum(part.per_month for part in parts)
+    assert require_price(preview.total) == require_price(single_preview.total) * demand.count
 
 
 @given(st.decimals(min_value=0, max_value=1000, places=6))
-def test_no_hour_is_lost_by_way_of_the_month(amount: Decimal) -> None:
-    assert format_amount(hourly(amount).per_hour) == amount
+def test_price_per_hour_is_exact(amount: Decimal) -> None:
+    assert format_amount(price_from_hourly(amount).per_hour) == amount
 
 
 @pytest.mark.parametrize(
-    ("amount", "told"),
+    ("amount", "preview"),
     [
         ("0", "0.000000"),
         ("0.0000005", "0.000001"),
@@ -106,29 +106,29 @@ def test_no_hour_is_lost_by_way_of_the_month(amount: Decimal) -> None:
         ("8.760", "8.760000"),
     ],
 )
-def test_what_is_shown_is_rounded_half_up_to_a_millionth(amount: str, told: str) -> None:
-    assert str(format_amount(Decimal(amount))) == told
+def test_amounts_are_rounded_half_up_to_a_millionth(amount: str, preview: str) -> None:
+    assert str(format_amount(Decimal(amount))) == preview
 
 
-def test_a_flavor_without_a_price_leaves_the_total_unknown() -> None:
-    silent = replace(FLAVORS["g1-standard-1-2"], price_per_hour=None)
+def test_total_is_unknown_without_a_flavor_price() -> None:
+    unpriced = replace(FLAVORS["g1-standard-1-2"], price_per_hour=None)
 
-    told = preview(CATALOGUE, ResourceDemand(flavor=silent, disks=[NewDisk(10)]))
+    preview = preview_price(CATALOGUE, ResourceDemand(flavor=unpriced, disks=[NewDisk(10)]))
 
-    assert (of_flavor(silent), told.total, told.status) == (None, None, "hide")
-    assert told.volumes["standard"].per_month == Decimal("0.9")
+    assert (of_flavor(unpriced), preview.total, preview.status) == (None, None, "hide")
+    assert preview.volumes["standard"].per_month == Decimal("0.9")
 
 
 @pytest.mark.parametrize(
     ("flavor", "virtual", "bare"), [("g1-standard-1-2", Decimal(1), None), ("bm2-hf-medium", None, Decimal(2))]
 )
-def test_traffic_is_priced_by_what_the_server_is(flavor: str, virtual: Decimal | None, bare: Decimal | None) -> None:
+def test_egress_price_depends_on_the_kind_of_server(flavor: str, virtual: Decimal | None, bare: Decimal | None) -> None:
     prices = replace(CATALOGUE.prices, egress_virtual_per_gb=Decimal(1), egress_baremetal_per_gb=Decimal(2))
 
-    told = preview(replace(CATALOGUE, prices=prices), ResourceDemand(flavor=FLAVORS[flavor]))
+    preview = preview_price(replace(CATALOGUE, prices=prices), ResourceDemand(flavor=FLAVORS[flavor]))
 
-    assert (told.egress_virtual_per_gb, told.egress_baremetal_per_gb) == (virtual, bare)
+    assert (preview.egress_virtual_per_gb, preview.egress_baremetal_per_gb) == (virtual, bare)
 
 
-def test_nothing_costs_nothing() -> None:
-    assert known(Preview(flavor=Price()).total) == Price(Decimal(0))
+def test_empty_preview_costs_nothing() -> None:
+    assert require_price(PricePreview(flavor=Price()).total) == Price(Decimal(0))

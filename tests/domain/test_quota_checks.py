@@ -1,10 +1,10 @@
-"""Quotas: what is counted, what is exceeded, and how that is told."""
+"""Quotas: counts of a demand, exceeded quotas, and the error."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.account.quota_checks import QUOTAS, check, exceeded, requested_amounts
+from pileus.domain.account.quota_checks import QUOTAS, check_limits, exceeded_quotas, requested_amounts
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_orders import (
     FloatingIPChoice,
@@ -36,7 +36,7 @@ def interface(kind: InterfaceType, floating_ip: FloatingIPChoice | None = None) 
         ("bm3-ai-1xlarge-h100-80-8", {"baremetal_gpu_h100_count": 1}),
     ],
 )
-def test_a_server_counts_by_what_it_is(flavor: str, counted: dict[str, int]) -> None:
+def test_server_counts_by_its_flavor(flavor: str, counted: dict[str, int]) -> None:
     assert requested_amounts(ResourceDemand(flavor=the_catalogue().flavor(flavor))) == counted
 
 
@@ -51,40 +51,40 @@ def test_a_server_counts_by_what_it_is(flavor: str, counted: dict[str, int]) -> 
         ),
     ],
 )
-def test_a_flavor_that_says_nothing_counts_by_its_kind(flavor: Flavor, counted: dict[str, int]) -> None:
+def test_flavor_without_quotas_counts_by_its_kind(flavor: Flavor, counted: dict[str, int]) -> None:
     assert requested_amounts(ResourceDemand(flavor=flavor)) == counted
 
 
-def test_volumes_and_addresses_are_counted_for_each_server() -> None:
-    asked = requested_amounts(
+def test_volumes_and_addresses_are_counted_per_server() -> None:
+    requested = requested_amounts(
         ResourceDemand(flavor=SMALL, disks=[NewDisk(10), NewDisk(30, "ultra")], floating_ips=1, external_ips=2, count=3)
     )
 
-    assert asked == {
+    assert requested == {
         "vm_count": 3, "cpu_count": 6, "ram": 12288, "volume_count": 6, "volume_size": 120, "floating_count": 3,
         "external_ip_count": 6,
     }  # fmt: skip
 
 
-def test_what_is_not_asked_for_is_not_counted() -> None:
+def test_empty_demand_counts_nothing() -> None:
     assert requested_amounts(ResourceDemand()) == {}
 
 
 def test_only_new_floating_ips_and_external_interfaces_need_addresses() -> None:
-    wanted = [
+    interfaces = [
         interface(InterfaceType.EXTERNAL),
         interface(InterfaceType.SUBNET, NEW),
         interface(InterfaceType.ANY_SUBNET, OLD),
         interface(InterfaceType.RESERVED_FIXED_IP),
     ]
 
-    told = resource_demand(SMALL, [NewDisk(5)], wanted, count=2)
+    report = resource_demand(SMALL, [NewDisk(5)], interfaces, count=2)
 
-    assert (told.external_ips, told.floating_ips, told.count, told.disks) == (1, 1, 2, [NewDisk(5)])
+    assert (report.external_ips, report.floating_ips, report.count, report.disks) == (1, 1, 2, [NewDisk(5)])
 
 
 @pytest.mark.parametrize(
-    ("limit", "usage", "asked", "told"),
+    ("limit", "usage", "requested", "report"),
     [
         (50, 20, 30, {}),
         (50, 20, 31, {"volume_size_requested": 31, "volume_size_limit": 50, "volume_size_usage": 20}),
@@ -92,25 +92,25 @@ def test_only_new_floating_ips_and_external_interfaces_need_addresses() -> None:
         (50, 60, 0, {}),
     ],
 )
-def test_only_what_would_be_exceeded_is_told(limit: int, usage: int, asked: int, told: dict[str, int]) -> None:
+def test_report_has_only_exceeded_quotas(limit: int, usage: int, requested: int, report: dict[str, int]) -> None:
     limits, used = {"volume_size": limit, "vm_count": 5}, {"volume_size": usage}
 
-    assert exceeded(limits, used, {"vm_count": 1, "volume_size": asked}) == told
+    assert exceeded_quotas(limits, used, {"vm_count": 1, "volume_size": requested}) == report
 
 
-def test_a_quota_that_nobody_set_is_not_limited() -> None:
-    assert exceeded({}, {"ram": 10**9}, {"ram": 10**9}) == {}
+def test_quota_without_a_limit_is_unlimited() -> None:
+    assert exceeded_quotas({}, {"ram": 10**9}, {"ram": 10**9}) == {}
 
 
-def test_nothing_in_use_is_told_as_nought() -> None:
-    assert exceeded({"ram": 1}, {}, {"ram": 2}) == {"ram_requested": 2, "ram_limit": 1, "ram_usage": 0}
+def test_missing_usage_is_reported_as_zero() -> None:
+    assert exceeded_quotas({"ram": 1}, {}, {"ram": 2}) == {"ram_requested": 2, "ram_limit": 1, "ram_usage": 0}
 
 
-def test_the_problem_speaks_as_the_public_api_does() -> None:
-    with pytest.raises(QuotaExceeded, match=r"^Quota limit for volume_size exceeded by 70$") as told:
-        check({"volume_size": 50, "ram": 9}, {"volume_size": 20}, {"ram": 1, "volume_size": 100})
+def test_error_has_the_public_apis_text_and_facts() -> None:
+    with pytest.raises(QuotaExceeded, match=r"^Quota limit for volume_size exceeded by 70$") as report:
+        check_limits({"volume_size": 50, "ram": 9}, {"volume_size": 20}, {"ram": 1, "volume_size": 100})
 
-    assert told.value.facts == {"attribute": "volume_size", "current_usage": 20, "requested_usage": 120, "limit": 50}
+    assert report.value.facts == {"attribute": "volume_size", "current_usage": 20, "requested_usage": 120, "limit": 50}
 
 
 NAMES = st.sampled_from(sorted(QUOTAS))
@@ -118,14 +118,16 @@ NUMBERS = st.dictionaries(NAMES, st.integers(0, 9))
 
 
 @given(NUMBERS, NUMBERS, NUMBERS)
-def test_checking_raises_just_when_something_is_told(
-    limits: dict[str, int], usage: dict[str, int], asked: dict[str, int]
+def test_check_raises_exactly_if_the_report_is_not_empty(
+    limits: dict[str, int], usage: dict[str, int], requested: dict[str, int]
 ) -> None:
-    told = exceeded(limits, usage, asked)
+    report = exceeded_quotas(limits, usage, requested)
 
-    if told:
+    if report:
         with pytest.raises(QuotaExceeded):
-            check(limits, usage, asked)
+            check_limits(limits, usage, requested)
     else:
-        check(limits, usage, asked)
-        assert all(usage.get(name, 0) + asked.get(name, 0) <= limits[name] for name in limits if asked.get(name))
+        check_limits(limits, usage, requested)
+        assert all(
+            usage.get(name, 0) + requested.get(name, 0) <= limits[name] for name in limits if requested.get(name)
+        )

@@ -1,4 +1,4 @@
-"""When schedules come, what they are called, and what cannot be kept."""
+"""Schedules: next moments, names of snapshots, and invalid schedules."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from pileus.domain.storage.schedules import (
     NewSchedule,
     Schedule,
     Span,
-    most_kept,
+    max_snapshots_kept,
     with_timing,
 )
 from tests.domain.builders import NOW, a_volume
@@ -22,11 +22,11 @@ from tests.domain.builders import NOW, a_volume
 MONDAY = "2026-11-23T10:17:30+00:00"
 
 
-def at(text: str) -> int:
+def moment_at(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp()) * 1_000_000
 
 
-def told(moment: int | None) -> str | None:
+def format_moment(moment: int | None) -> str | None:
     return None if moment is None else datetime.fromtimestamp(moment / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -51,33 +51,37 @@ def a_schedule(**changes: Any) -> Schedule:
         (Cron(month="7", day="1", hour="12", timezone="Europe/Luxembourg"), "2027-07-01 10:00:00"),
     ],
 )
-def test_a_calendar_says_when_it_comes(cron: Cron, moment: str) -> None:
+def test_cron_returns_the_next_moment(cron: Cron, moment: str) -> None:
     cron.check()
 
-    assert told(cron.next_moment(NOW, at(MONDAY))) == moment
+    assert format_moment(cron.next_moment(NOW, moment_at(MONDAY))) == moment
 
 
-def test_a_moment_that_has_come_is_followed_by_the_next() -> None:
-    cron, moment = Cron(hour="12"), at("2026-11-23T12:00:00+00:00")
+def test_next_moment_is_after_now() -> None:
+    cron, moment = Cron(hour="12"), moment_at("2026-11-23T12:00:00+00:00")
 
-    assert told(cron.next_moment(moment, moment)) == "2026-11-24 12:00:00"
-    assert told(cron.next_moment(moment, moment - 1)) == "2026-11-23 12:00:00"
+    assert format_moment(cron.next_moment(moment, moment)) == "2026-11-24 12:00:00"
+    assert format_moment(cron.next_moment(moment, moment - 1)) == "2026-11-23 12:00:00"
 
 
 @pytest.mark.parametrize("day", ["2027-03-27", "2027-10-30"])
-def test_no_day_is_left_out_where_clocks_are_changed(day: str) -> None:
-    """In Luxembourg they leave out 02:30 on 28 March 2027, and show it twice on 31 October 2027."""
-    cron, now, days = Cron(hour="2", minute="30", timezone="Europe/Luxembourg"), at(f"{day}T00:00:00+00:00"), set()
+def test_daylight_saving_skips_no_day(day: str) -> None:
+    """In Luxembourg 02:30 does not exist on 28 March 2027 and exists twice on 31 October 2027."""
+    cron, now, days = (
+        Cron(hour="2", minute="30", timezone="Europe/Luxembourg"),
+        moment_at(f"{day}T00:00:00+00:00"),
+        set(),
+    )
 
     for _ in range(5):
         now = cron.next_moment(now, now) or 0
-        days.add(str(told(now))[:10])
+        days.add(str(format_moment(now))[:10])
 
     first = datetime.fromisoformat(day)
     assert {str(first + timedelta(days=number))[:10] for number in range(4)} <= days
 
 
-def test_an_interval_keeps_its_beat_whatever_passes_meanwhile() -> None:
+def test_interval_keeps_its_phase() -> None:
     hourly = Interval(hours=1)
 
     assert hourly.next_moment(NOW, NOW) == NOW + 60 * MINUTE
@@ -109,43 +113,43 @@ def test_an_interval_keeps_its_beat_whatever_passes_meanwhile() -> None:
         ({"timing": Interval(hours=1), "resource_name_template": "of {volume}"}, "resource_name_template"),
     ],
 )
-def test_what_cannot_be_kept_is_told_by_its_field(wrong: dict[str, Any], field: str) -> None:
+def test_invalid_schedule_is_rejected_by_field(wrong: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as refused:
-        NewSchedule(**wrong).checked(NOW)
+        NewSchedule(**wrong).require_valid(NOW)
 
     assert list(refused.value.fields) == [field]
 
 
-def test_names_are_filled_in_and_cut() -> None:
+def test_snapshot_names_are_filled_and_cut() -> None:
     template = "{volume_id} {schedule_id} {lifecycle_policy_id} {datetime_utc} {local_datetime} as {is"
     schedule = a_schedule(timing=Cron(hour="1", timezone="Asia/Tokyo"), resource_name_template=template)
 
-    name = schedule.name_of(a_volume(id="v-1"), at(MONDAY))
+    name = schedule.snapshot_name(a_volume(id="v-1"), moment_at(MONDAY))
 
     assert name == "v-1 s-1 7 2026-11-23 10:17:30 2026-11-23 19:17:30 as {is"
     long = a_schedule(resource_name_template="{volume_id}" * 10)
-    assert len(long.name_of(a_volume(id="v" * 36), NOW)) == 255
+    assert len(long.snapshot_name(a_volume(id="v" * 36), NOW)) == 255
 
 
-def test_a_patch_changes_what_it_names_and_another_type_starts_from_nothing() -> None:
-    before = a_schedule(timing=Cron(hour="1", minute="5"))
+def test_patch_changes_only_its_fields_and_another_type_starts_empty() -> None:
+    schedule = a_schedule(timing=Cron(hour="1", minute="5"))
 
-    same = before.changed({"max_quantity": 9}, {}, NOW)
-    later = before.changed({}, {"hour": "2"}, at(MONDAY))
-    other = before.changed({}, {"type": "interval", "days": 1}, NOW)
+    with_quantity = schedule.patched({"max_quantity": 9}, {}, NOW)
+    with_hour = schedule.patched({}, {"hour": "2"}, moment_at(MONDAY))
+    with_interval = schedule.patched({}, {"type": "interval", "days": 1}, NOW)
 
-    assert (same.max_quantity, same.timing, same.next_at) == (9, before.timing, NOW)
-    assert (later.timing, told(later.next_at)) == (Cron(hour="2", minute="5"), "2026-11-24 02:05:00")
-    assert (other.timing, other.next_at) == (Interval(days=1), NOW + UNITS["days"])
-    assert a_schedule(next_at=None).changed({}, {"hours": 2}, NOW).next_at is None
+    assert (with_quantity.max_quantity, with_quantity.timing, with_quantity.next_at) == (9, schedule.timing, NOW)
+    assert (with_hour.timing, format_moment(with_hour.next_at)) == (Cron(hour="2", minute="5"), "2026-11-24 02:05:00")
+    assert (with_interval.timing, with_interval.next_at) == (Interval(days=1), NOW + UNITS["days"])
+    assert a_schedule(next_at=None).patched({}, {"hours": 2}, NOW).next_at is None
 
 
-def test_a_patch_with_fields_of_the_other_type_is_refused() -> None:
+def test_patch_with_fields_of_the_other_type_is_rejected() -> None:
     with pytest.raises(Invalid) as refused:
         with_timing(Cron(hour="1"), {"days": 1})
 
     assert refused.value.fields == {"days": ["A schedule of type cron has no such field"]}
 
 
-def test_what_schedules_keep_adds_up() -> None:
-    assert most_kept([a_schedule(max_quantity=3), a_schedule(max_quantity=4)]) == 7
+def test_kept_snapshots_of_schedules_add_up() -> None:
+    assert max_snapshots_kept([a_schedule(max_quantity=3), a_schedule(max_quantity=4)]) == 7

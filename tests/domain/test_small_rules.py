@@ -1,4 +1,4 @@
-"""The small rules: devices, MAC addresses, projects, faults, and what tasks and the audit log are made of."""
+"""Small rules: device names, MAC addresses, projects, faults, tasks and user actions."""
 
 from typing import Any
 
@@ -9,27 +9,24 @@ from pileus.domain.account.user_actions import new_user_action
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ports import mac_address
-from pileus.domain.places import Caller
-from pileus.domain.storage.volumes import device
+from pileus.domain.storage.volumes import device_name
 from pileus.domain.tasks import CREATED_KINDS, created_resources, new_task
-from tests.domain.builders import NOW, PLACE, TASK
-
-CALLER = Caller(client_id=10, user_id=5, email="me@example.org", token_id=3, role="Engineers")
+from tests.domain.builders import CALLER, NOW, PLACE, TASK
 
 
 @pytest.mark.parametrize(
     ("position", "name"),
     [(0, "vda"), (1, "vdb"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba"), (701, "vdzz"), (702, "vdaaa")],
 )
-def test_devices_are_named_in_order(position: int, name: str) -> None:
-    assert device(position) == f"/dev/{name}"
+def test_device_names_are_in_order(position: int, name: str) -> None:
+    assert device_name(position) == f"/dev/{name}"
 
 
-def test_devices_are_all_different() -> None:
-    assert len({device(position) for position in range(2000)}) == 2000
+def test_device_names_are_unique() -> None:
+    assert len({device_name(position) for position in range(2000)}) == 2000
 
 
-def test_a_port_always_has_the_same_mac_address() -> None:
+def test_mac_address_of_a_port_is_stable() -> None:
     first, again, other = mac_address("p-1"), mac_address("p-1"), mac_address("p-2")
 
     assert first == again != other
@@ -37,7 +34,7 @@ def test_a_port_always_has_the_same_mac_address() -> None:
     assert len(first) == 17
 
 
-def test_a_project_leaves_held_by_its_task() -> None:
+def test_project_is_locked_while_it_is_deleted() -> None:
     project = Project(id=2, client_id=10, name="spare", created_at=NOW).deleting(TASK)
 
     assert (project.state, project.task_id) == ("DELETING", TASK)
@@ -45,13 +42,13 @@ def test_a_project_leaves_held_by_its_task() -> None:
         project.deleting("another")
 
 
-def test_the_default_project_stays() -> None:
+def test_default_project_cannot_be_deleted() -> None:
     with pytest.raises(Conflict, match="default project"):
         Project(id=1, client_id=10, name="default", is_default=True, created_at=NOW).deleting(TASK)
 
 
 @pytest.mark.parametrize(
-    ("fault", "step", "first", "strikes"),
+    ("fault", "step", "first", "is_match"),
     [
         ({}, "boot", True, True),
         ({}, "boot", False, False),
@@ -62,13 +59,13 @@ def test_the_default_project_stays() -> None:
         ({"task_type": "delete_vm", "step": "boot"}, "boot", True, False),
     ],
 )
-def test_a_fault_strikes_where_it_was_asked_to(fault: dict[str, Any], step: str, first: bool, strikes: bool) -> None:  # noqa: FBT001
-    asked = Fault(id="f-1", kind="fail", created_at=NOW, **fault)
+def test_fault_matches_its_task_type_and_step(fault: dict[str, Any], step: str, first: bool, is_match: bool) -> None:  # noqa: FBT001
+    injected = Fault(id="f-1", kind="fail", created_at=NOW, **fault)
 
-    assert asked.matches("create_vm", step, first=first) is strikes
+    assert injected.matches("create_vm", step, first=first) is is_match
 
 
-def test_a_new_task_tells_whose_it_is_and_shows_its_arguments() -> None:
+def test_new_task_has_its_owner_and_shows_its_arguments() -> None:
     task = new_task(TASK, "stop_vm", CALLER, PLACE, request_id="r-1", now=NOW, args={"instance_id": "i-1"})
 
     assert (task.id, task.task_type, task.state, task.user_id, task.request_id) == (TASK, "stop_vm", "NEW", 5, "r-1")
@@ -76,7 +73,7 @@ def test_a_new_task_tells_whose_it_is_and_shows_its_arguments() -> None:
     assert task.data == task.args == {"instance_id": "i-1"}
 
 
-def test_a_task_may_show_less_than_it_is_told() -> None:
+def test_task_can_show_less_than_its_arguments() -> None:
     task = new_task(
         TASK, "create_vm", CALLER, PLACE, request_id="r", now=NOW, args={"secret": "x"}, data={"name": "web"}
     )
@@ -84,15 +81,15 @@ def test_a_task_may_show_less_than_it_is_told() -> None:
     assert (task.args, task.data) == ({"secret": "x"}, {"name": "web"})
 
 
-def test_what_was_created_names_all_kinds_even_those_untouched() -> None:
-    told = created_resources(instances=["i-1"], ddos_profiles=[7])
+def test_created_resources_have_all_kinds() -> None:
+    resources = created_resources(instances=["i-1"], ddos_profiles=[7])
 
-    assert list(told) == list(CREATED_KINDS)
-    assert {kind: ids for kind, ids in told.items() if ids} == {"instances": ["i-1"], "ddos_profiles": [7]}
-    assert "l7polices" in told
+    assert list(resources) == list(CREATED_KINDS)
+    assert {kind: ids for kind, ids in resources.items() if ids} == {"instances": ["i-1"], "ddos_profiles": [7]}
+    assert "l7polices" in resources
 
 
-def test_the_audit_log_says_who_did_what_to_which() -> None:
+def test_user_action_has_caller_action_and_resource() -> None:
     line = new_user_action(
         CALLER, "instance", "update", action_id="a-1", now=NOW, resource_id="i-1", project_id=20, region_id=1
     )
@@ -102,7 +99,7 @@ def test_the_audit_log_says_who_did_what_to_which() -> None:
     assert line.resources == [{"resource_id": "i-1", "resource_type": "instance"}]
 
 
-def test_problems_speak_the_words_of_the_public_api() -> None:
+def test_errors_have_the_public_apis_texts() -> None:
     assert invalid(name="Field required").message == "Validation Error: {'name': ['Field required']}"
     assert invalid(name="Field required").fields == {"name": ["Field required"]}
     assert not_found("Instance", "i-1").message == "Instance i-1 could not be found"

@@ -1,4 +1,4 @@
-"""SSH public keys: what is one, and its fingerprint."""
+"""SSH public keys: validation and fingerprint."""
 
 from base64 import b64encode
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.compute.ssh_keys import FIELDS, fingerprint
+from pileus.domain.compute.ssh_keys import FIELD_COUNTS, fingerprint
 from pileus.domain.errors import Invalid
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOkWQgBaeBkyrfAiVBKe0LhVWlRf7sCe6r41HOHGGGRP"
@@ -27,49 +27,51 @@ KNOWN = {
 }
 
 
-def packed(*fields: bytes) -> bytes:
+def pack_fields(*fields: bytes) -> bytes:
     return b"".join(len(field).to_bytes(4, "big") + field for field in fields)
 
 
-def line(kind: str, blob: bytes) -> str:
+def key_line(kind: str, blob: bytes) -> str:
     return f"{kind} {b64encode(blob).decode()}"
 
 
 @pytest.mark.parametrize("key", list(KNOWN))
 @pytest.mark.parametrize("around", ["{}", "{} me@here", "{} a comment of many words", "  {}\n", "{} x\r\n"])
-def test_the_fingerprint_is_that_of_ssh_keygen_whatever_the_comment(key: str, around: str) -> None:
+def test_fingerprint_is_that_of_ssh_keygen_whatever_the_comment(key: str, around: str) -> None:
     assert fingerprint(around.format(key)) == KNOWN[key]
 
 
-@pytest.mark.parametrize(("kind", "count"), list(FIELDS.items()))
-def test_every_accepted_type_is_read(kind: str, count: int) -> None:
-    told = fingerprint(line(kind, packed(kind.encode(), *[b"x"] * count)))
+@pytest.mark.parametrize(("kind", "count"), list(FIELD_COUNTS.items()))
+def test_every_key_type_is_accepted(kind: str, count: int) -> None:
+    digest = fingerprint(key_line(kind, pack_fields(kind.encode(), *[b"x"] * count)))
 
-    assert len(told.split(":")) == 16
+    assert len(digest.split(":")) == 16
 
 
 ED = b"ssh-ed25519"
-NONSENSE = [
+INVALID_KEYS = [
     "", " ", "\n", "public_key", "ssh-ed25519", "ssh-ed25519 ", "ssh-unknown AAAA", f"{ED25519[:-3]}", f"{ED25519}!!",
     ED25519.split()[1], "ssh-rsa " + ED25519.split()[1], "ssh-ed25519 AAAA", "ssh-ed25519 ключ", f"{ED25519}\n{RSA}",
     "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----",
-    line("ssh-ed25519", packed(ED)), line("ssh-ed25519", packed(ED, b"")), line("ssh-ed25519", packed(ED, b"x", b"y")),
-    line("ssh-ed25519", packed(ED, b"x") + b"\x00\x00"), line("ssh-ed25519", packed(ED, b"x") + b"\xff\xff\xff\xff"),
+    key_line("ssh-ed25519", pack_fields(ED)), key_line("ssh-ed25519", pack_fields(ED, b"")),
+    key_line("ssh-ed25519", pack_fields(ED, b"x", b"y")),
+    key_line("ssh-ed25519", pack_fields(ED, b"x") + b"\x00\x00"),
+    key_line("ssh-ed25519", pack_fields(ED, b"x") + b"\xff\xff\xff\xff"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", NONSENSE)
-def test_nonsense_is_refused_by_the_name_of_its_field(text: str) -> None:
+@pytest.mark.parametrize("text", INVALID_KEYS)
+def test_invalid_key_is_rejected_by_field(text: str) -> None:
     with pytest.raises(Invalid, match="Not an SSH public key") as refused:
         fingerprint(text)
 
     assert list(refused.value.fields) == ["public_key"]
 
 
-@given(st.text(max_size=80) | st.binary(max_size=80).map(lambda blob: line("ssh-ed25519", blob)))
-def test_any_text_is_either_a_key_or_refused(text: str) -> None:
+@given(st.text(max_size=80) | st.binary(max_size=80).map(lambda blob: key_line("ssh-ed25519", blob)))
+def test_any_text_is_accepted_or_rejected(text: str) -> None:
     try:
-        told = fingerprint(text)
+        digest = fingerprint(text)
     except Invalid:
         return
-    assert len(told) == 47
+    assert len(digest) == 47

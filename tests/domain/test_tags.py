@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from pileus.domain.errors import Invalid
 from pileus.domain.tags import Tag, TagPatch, Tags, make_tags, merged, replaced, validate_tags
 
-HELD = make_tags({"env": "prod", "team": "a"}.items()) | make_tags([("os_type", "linux")], read_only=True)
+EXISTING = make_tags({"env": "prod", "team": "a"}.items()) | make_tags([("os_type", "linux")], read_only=True)
 
 
-def plain(tags: Tags) -> dict[str, str]:
+def writable_values(tags: Tags) -> dict[str, str]:
     return {key: tag.value for key, tag in tags.items() if not tag.read_only}
 
 
 @pytest.mark.parametrize(
-    ("patch", "left"),
+    ("patch", "expected"),
     [
         ({}, {"env": "prod", "team": "a"}),
         ({"env": "test"}, {"env": "test", "team": "a"}),
@@ -28,28 +28,28 @@ def plain(tags: Tags) -> dict[str, str]:
         (None, {}),
     ],
 )
-def test_a_patch_sets_removes_or_leaves_alone(patch: TagPatch | None, left: dict[str, str]) -> None:
-    after = merged(HELD, patch)
+def test_patch_sets_removes_or_keeps_tags(patch: TagPatch | None, expected: dict[str, str]) -> None:
+    patched = merged(EXISTING, patch)
 
-    assert plain(after) == left
-    assert after["os_type"] == Tag("os_type", "linux", read_only=True)
+    assert writable_values(patched) == expected
+    assert patched["os_type"] == Tag("os_type", "linux", read_only=True)
 
 
 @pytest.mark.parametrize("tags", [{}, {"a": "1"}, {"env": "prod"}, {"os_type": "windows", "a": "1"}])
-def test_replacing_leaves_only_what_is_given_and_what_is_read_only(tags: dict[str, str]) -> None:
-    after = replaced(HELD, tags)
+def test_replacement_keeps_only_read_only_tags(tags: dict[str, str]) -> None:
+    patched = replaced(EXISTING, tags)
 
-    assert plain(after) == {key: value for key, value in tags.items() if key != "os_type"}
-    assert after["os_type"] == HELD["os_type"]
+    assert writable_values(patched) == {key: value for key, value in tags.items() if key != "os_type"}
+    assert patched["os_type"] == EXISTING["os_type"]
 
 
-def test_a_patch_changes_nothing_that_it_was_given() -> None:
-    before = dict(HELD)
+def test_patch_does_not_modify_its_arguments() -> None:
+    before = dict(EXISTING)
 
-    merged(HELD, {"env": None, "new": "1"})
-    merged(HELD, None)
+    merged(EXISTING, {"env": None, "new": "1"})
+    merged(EXISTING, None)
 
-    assert before == HELD
+    assert before == EXISTING
 
 
 KEYS = st.sampled_from(["a", "b", "c", "os_type"])
@@ -57,7 +57,7 @@ PATCHES = st.none() | st.dictionaries(KEYS, st.sampled_from(["1", "2"]) | st.non
 
 
 @given(st.lists(PATCHES, max_size=6))
-def test_patches_in_a_row_do_as_a_plain_dictionary_would(patches: list[dict[str, str | None] | None]) -> None:
+def test_patches_behave_like_a_dictionary(patches: list[dict[str, str | None] | None]) -> None:
     tags: Tags = make_tags([("os_type", "linux")], read_only=True)
     model: dict[str, str] = {}
     for patch in patches:
@@ -65,7 +65,7 @@ def test_patches_in_a_row_do_as_a_plain_dictionary_would(patches: list[dict[str,
         model = {} if patch is None else {k: v for k, v in {**model, **patch}.items() if v is not None}
         model.pop("os_type", None)
 
-    assert plain(tags) == model
+    assert writable_values(tags) == model
     assert tags["os_type"] == Tag("os_type", "linux", read_only=True)
 
 
@@ -84,18 +84,18 @@ def test_patches_in_a_row_do_as_a_plain_dictionary_would(patches: list[dict[str,
         ({}, {}),
     ],
 )
-def test_blanks_at_the_ends_are_stripped(sent: dict[str, str | None], kept: dict[str, str | None]) -> None:
+def test_spaces_at_the_ends_are_stripped(sent: dict[str, str | None], kept: dict[str, str | None]) -> None:
     assert validate_tags(sent) == kept
 
 
-def test_two_spellings_of_one_key_are_refused_as_chance_would_choose() -> None:
+def test_duplicate_keys_after_stripping_are_rejected() -> None:
     with pytest.raises(Invalid, match="differ by more than blanks"):
         validate_tags({"a": "1", " a": "2"})
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "a=b", "=", "a\tb", "a\n", "\na", "a\u00a0b", "a\u2028", "k" * 256])
 @pytest.mark.parametrize("value", ["v", None])
-def test_a_bad_key_is_refused(key: str, value: str | None) -> None:
+def test_invalid_key_is_rejected(key: str, value: str | None) -> None:
     with pytest.raises(Invalid, match="Tag key must have") as refused:
         validate_tags({key: value})
 
@@ -103,12 +103,12 @@ def test_a_bad_key_is_refused(key: str, value: str | None) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "  ", "a\tb", "a\nb", "a\n", "\na", "\t", "a\r", "a\f", "\va", "v" * 256])
-def test_a_bad_value_is_refused(value: str) -> None:
+def test_invalid_value_is_rejected(value: str) -> None:
     with pytest.raises(Invalid, match="Tag value must have"):
         validate_tags({"key": value})
 
 
-def test_each_kind_of_complaint_is_made_once() -> None:
+def test_each_error_is_reported_once() -> None:
     with pytest.raises(Invalid) as refused:
         validate_tags({"a b": "", "c d": "", "e": ""}, "labels")
 
@@ -118,7 +118,7 @@ def test_each_kind_of_complaint_is_made_once() -> None:
 
 
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=12)))
-def test_what_passes_fits_the_published_rule(tags: dict[str, str]) -> None:
+def test_valid_tags_match_the_published_rule(tags: dict[str, str]) -> None:
     try:
         kept = validate_tags(tags)
     except Invalid:

@@ -1,4 +1,4 @@
-"""Tasks: where they belong, and when they can be acknowledged."""
+"""Tasks: their place, data and acknowledgement."""
 
 import pytest
 
@@ -16,21 +16,21 @@ def a_task(state: str = "NEW", place: Place | None = None) -> Task:
     return Task(**{field: getattr(task, field) for field in task.__struct_fields__} | {"state": state})
 
 
-def test_a_task_belongs_to_whatever_of_a_place_there_is() -> None:
+def test_task_belongs_to_the_known_parts_of_its_place() -> None:
     assert (a_task().project_id, a_task().region_id) == (2, 3)
     assert (a_task(place=Place(1, 2, 0)).project_id, a_task(place=Place(1, 2, 0)).region_id) == (2, None)
     assert a_task(place=Place(1, 0, 0)).project_id is None
 
 
-def test_clients_see_the_arguments_unless_told_otherwise() -> None:
-    told = new_task("t-1", "x", CALLER, Place(1, 2, 3), request_id="", now=5, args={"secret": 1}, data={})
+def test_data_are_the_arguments_by_default() -> None:
+    task_with_data = new_task("t-1", "x", CALLER, Place(1, 2, 3), request_id="", now=5, args={"secret": 1}, data={})
 
     assert a_task().data == {"instance_id": "i-1"}
-    assert told.data == {}
+    assert task_with_data.data == {}
 
 
 @pytest.mark.parametrize("state", ["FINISHED", "ERROR"])
-def test_the_first_note_stays(state: str) -> None:
+def test_first_acknowledgement_stays(state: str) -> None:
     first = a_task(state).acknowledged(7, 9)
 
     assert (first.acknowledged_by, first.acknowledged_at) == (7, 9)
@@ -38,6 +38,6 @@ def test_the_first_note_stays(state: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["NEW", "RUNNING"])
-def test_what_is_under_way_cannot_be_noted(state: str) -> None:
+def test_running_task_cannot_be_acknowledged(state: str) -> None:
     with pytest.raises(Conflict, match=f"is {state}"):
         a_task(state).acknowledged(7, 9)

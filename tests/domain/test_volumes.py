@@ -14,8 +14,8 @@ from pileus.domain.storage.volumes import (
     SnapshotStatus,
     Volume,
     VolumeStatus,
-    check_size,
-    device,
+    device_name,
+    require_allowed_size,
     snapshots_to_delete,
 )
 from tests.domain.builders import NOW, TASK, a_snapshot, a_volume, an_instance, the_catalogue
@@ -61,34 +61,34 @@ VERBS: dict[str, tuple[Callable[[Volume], Volume], VolumeStatus, set[VolumeStatu
 
 @pytest.mark.parametrize("status", list(VolumeStatus))
 @pytest.mark.parametrize("verb", VERBS)
-def test_each_verb_begins_where_it_may_and_nowhere_else(verb: str, status: VolumeStatus) -> None:
-    begin, meanwhile, allowed = VERBS[verb]
+def test_operation_starts_in_its_statuses_only(verb: str, status: VolumeStatus) -> None:
+    start, meanwhile, allowed = VERBS[verb]
     volume = a_volume(status=status.value)
 
     if status not in allowed:
         with pytest.raises(Conflict, match=f"Cannot {verb} volume v-1 in status {status}"):
-            begin(volume)
+            start(volume)
         return
-    held = begin(volume)
-    assert (held.status, held.task_id, held.updated_at) == (meanwhile, TASK, LATER)
+    started = start(volume)
+    assert (started.status, started.task_id, started.updated_at) == (meanwhile, TASK, LATER)
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_what_a_task_holds_begins_nothing(verb: str) -> None:
-    begin, _, allowed = VERBS[verb]
+def test_locked_volume_starts_no_operation(verb: str) -> None:
+    start, _, allowed = VERBS[verb]
 
     for status in allowed:
         with pytest.raises(Conflict, match="is locked by task other"):
-            begin(a_volume(status=status.value, task_id="other"))
+            start(a_volume(status=status.value, task_id="other"))
 
 
-def test_standing_lets_it_go() -> None:
-    stood = a_volume(task_id=TASK, status="attaching").with_status(VolumeStatus.IN_USE, LATER)
+def test_with_status_unlocks_the_volume() -> None:
+    released = a_volume(task_id=TASK, status="attaching").with_status(VolumeStatus.IN_USE, LATER)
 
-    assert (stood.status, stood.task_id, stood.updated_at) == ("in-use", None, LATER)
+    assert (released.status, released.task_id, released.updated_at) == ("in-use", None, LATER)
 
 
-def test_a_patch_renames_it_and_leaves_the_rest() -> None:
+def test_patch_changes_only_the_name() -> None:
     volume = a_volume()
 
     assert volume.patched({"name": "other"}, LATER) == replace(volume, name="other", updated_at=LATER)
@@ -100,35 +100,35 @@ def test_a_patch_renames_it_and_leaves_the_rest() -> None:
 @pytest.mark.parametrize(
     ("size", "text"), [(20, "greater than 20"), (1, "greater than 20"), (102401, "equal to 102400")]
 )
-def test_it_only_grows_and_not_beyond_its_type(size: int, text: str) -> None:
+def test_extension_must_be_larger_and_within_the_types_limit(size: int, text: str) -> None:
     with pytest.raises(Invalid, match=text):
         a_volume().extending(size, STANDARD, TASK, LATER)
 
 
-def test_the_larger_size_counts_at_once() -> None:
+def test_extended_size_counts_at_once() -> None:
     assert a_volume().extending(21, STANDARD, TASK, LATER).size == 21
     assert a_volume().extending(10**6, None, TASK, LATER).size == 10**6
 
 
-def test_some_types_keep_their_size() -> None:
+def test_volume_of_a_fixed_size_type_cannot_be_extended() -> None:
     with pytest.raises(Conflict, match="those of type ssd_local keep their size"):
         a_volume(type_name="ssd_local").extending(30, LOCAL, TASK, LATER)
 
 
 @pytest.mark.parametrize("name", ["cold", "ultra", "ssd_local", "ssd_lowlatency"])
-def test_other_types_stay_what_they_are(name: str) -> None:
+def test_other_types_cannot_be_retyped(name: str) -> None:
     with pytest.raises(Conflict, match=f"it is of type {name}"):
         a_volume(type_name=name).retyping(STANDARD, "standard", [], TASK, LATER)
 
 
-def test_a_retype_needs_a_type_that_is_there_and_no_snapshots() -> None:
+def test_retype_needs_an_existing_type_and_no_snapshots() -> None:
     with pytest.raises(Invalid, match="no volume type ssd_hiiops"):
         a_volume().retyping(None, "ssd_hiiops", [], TASK, LATER)
     with pytest.raises(Conflict, match="it has snapshots"):
         a_volume().retyping(HIIOPS, "ssd_hiiops", [a_snapshot()], TASK, LATER)
 
 
-def test_it_goes_back_to_its_last_snapshot() -> None:
+def test_volume_is_reverted_to_its_last_snapshot() -> None:
     older, last = a_snapshot(id="s-1"), a_snapshot(id="s-2", created_at=NOW + 1)
 
     _, restoring = a_volume().reverting([last, older], TASK, LATER)
@@ -145,7 +145,7 @@ def test_it_goes_back_to_its_last_snapshot() -> None:
         ([a_snapshot(task_id="other")], "Snapshot s-1 is locked by task other"),
     ],
 )
-def test_it_cannot_always_go_back(snapshots: list[Snapshot], text: str) -> None:
+def test_revert_needs_an_available_snapshot_of_the_same_size(snapshots: list[Snapshot], text: str) -> None:
     with pytest.raises(Conflict, match=text):
         a_volume().reverting(snapshots, TASK, LATER)
 
@@ -158,13 +158,15 @@ def test_it_cannot_always_go_back(snapshots: list[Snapshot], text: str) -> None:
         (an_attachment(boot_index=0), "is the boot volume of instance i-1"),
     ],
 )
-def test_it_is_taken_off_where_it_hangs_and_not_booted_from(attachment: Attachment | None, text: str) -> None:
+def test_volume_is_detached_only_from_its_instance_and_not_if_it_boots(
+    attachment: Attachment | None, text: str
+) -> None:
     with pytest.raises(Conflict, match=text):
         a_volume(status="in-use").detaching(attachment, "i-1", TASK, LATER)
 
 
 @pytest.mark.parametrize("status", list(VolumeStatus))
-def test_a_snapshot_is_taken_of_what_is_in_order(status: VolumeStatus) -> None:
+def test_snapshot_needs_an_available_or_attached_volume(status: VolumeStatus) -> None:
     volume = a_volume(status=status.value)
 
     if status in (VolumeStatus.AVAILABLE, VolumeStatus.IN_USE):
@@ -175,7 +177,7 @@ def test_a_snapshot_is_taken_of_what_is_in_order(status: VolumeStatus) -> None:
 
 
 @pytest.mark.parametrize("status", list(SnapshotStatus))
-def test_a_snapshot_is_deleted_when_it_is_whole_or_has_failed(status: SnapshotStatus) -> None:
+def test_snapshot_can_be_deleted_if_available_or_failed(status: SnapshotStatus) -> None:
     snapshot = a_snapshot(status=status.value)
 
     if status in (SnapshotStatus.CREATING, SnapshotStatus.RESTORING, SnapshotStatus.DELETING):
@@ -185,59 +187,61 @@ def test_a_snapshot_is_deleted_when_it_is_whole_or_has_failed(status: SnapshotSt
         assert snapshot.deleting(TASK, LATER).status == "deleting"
 
 
-def test_all_snapshots_go_with_their_volume() -> None:
-    both = [a_snapshot(id="s-1"), a_snapshot(id="s-2")]
+def test_all_snapshots_are_deleted_with_their_volume() -> None:
+    snapshots = [a_snapshot(id="s-1"), a_snapshot(id="s-2")]
 
-    assert [(each.id, each.task_id) for each in snapshots_to_delete(both, ["s-2"], TASK, LATER)] == [
+    assert [(snapshot.id, snapshot.task_id) for snapshot in snapshots_to_delete(snapshots, ["s-2"], TASK, LATER)] == [
         ("s-1", TASK),
         ("s-2", TASK),
     ]
     with pytest.raises(Invalid, match="Snapshot s-3 is not one of this volume"):
-        snapshots_to_delete(both, ["s-1", "s-3"], TASK, LATER)
+        snapshots_to_delete(snapshots, ["s-1", "s-3"], TASK, LATER)
 
 
-def test_devices_are_named_as_disks_are() -> None:
-    assert [device(at) for at in (0, 1, 25, 26, 701, 702)] == [
+def test_device_names_are_those_of_disks() -> None:
+    assert [device_name(at) for at in (0, 1, 25, 26, 701, 702)] == [
         "/dev/vda", "/dev/vdb", "/dev/vdz", "/dev/vdaa", "/dev/vdzz", "/dev/vdaaa",
     ]  # fmt: skip
 
 
-def hang(volume: Volume, *others: Attachment, shared: bool = False, tag: str | None = None, **facts: Any) -> Attachment:
-    return plan_attachment(volume, an_instance(**facts), others, shared=shared, tag=tag, new_id="a-2", now=LATER)
+def attach(
+    volume: Volume, *others: Attachment, is_basic: bool = False, tag: str | None = None, **facts: Any
+) -> Attachment:
+    return plan_attachment(volume, an_instance(**facts), others, is_basic=is_basic, tag=tag, new_id="a-2", now=LATER)
 
 
-def test_it_takes_the_first_free_place() -> None:
-    taken = [an_attachment(device=name) for name in ("/dev/vda", "/dev/vdc")]
+def test_volume_gets_the_first_free_device() -> None:
+    attachments = [an_attachment(device=name) for name in ("/dev/vda", "/dev/vdc")]
 
-    assert hang(a_volume(), *taken).device == "/dev/vdb"
-    assert hang(a_volume()).device == "/dev/vda"
-    assert hang(a_volume(), tag="logs").attachment_tag == "logs"
+    assert attach(a_volume(), *attachments).device == "/dev/vdb"
+    assert attach(a_volume()).device == "/dev/vda"
+    assert attach(a_volume(), tag="logs").attachment_tag == "logs"
 
 
 @pytest.mark.parametrize(
     "facts", [{"kind": "baremetal"}, {"kind": "gpu"}, {"status": "ERROR"}, {"status": "BUILD"}, {"task_id": "other"}]
 )
-def test_not_every_instance_takes_it(facts: dict[str, Any]) -> None:
+def test_volume_cannot_be_attached_to_every_instance(facts: dict[str, Any]) -> None:
     with pytest.raises(Conflict):
-        hang(a_volume(), **facts)
+        attach(a_volume(), **facts)
 
 
-def test_an_ultra_one_needs_a_shared_flavor() -> None:
-    assert hang(a_volume(type_name="ultra"), shared=True).instance_id == "i-1"
+def test_ultra_volume_needs_a_shared_flavor() -> None:
+    assert attach(a_volume(type_name="ultra"), is_basic=True).instance_id == "i-1"
     with pytest.raises(Conflict, match="only instances of shared flavors"):
-        hang(a_volume(type_name="ultra"))
+        attach(a_volume(type_name="ultra"))
 
 
-def test_an_attachment_tag_is_there_once() -> None:
+def test_attachment_tag_is_unique_per_instance() -> None:
     with pytest.raises(Invalid, match="Another volume"):
-        hang(a_volume(), an_attachment(attachment_tag="logs"), tag="logs")
+        attach(a_volume(), an_attachment(attachment_tag="logs"), tag="logs")
 
 
-def test_a_size_fits_its_type() -> None:
+def test_size_is_within_the_types_limits() -> None:
     assert STANDARD is not None
     narrow = replace(STANDARD, min_size=5, max_size=6)
 
-    assert [check_size(size, narrow) for size in (5, 6)] == [5, 6]
+    assert [require_allowed_size(size, narrow) for size in (5, 6)] == [5, 6]
     for size in (4, 7):
         with pytest.raises(Invalid):
-            check_size(size, narrow)
+            require_allowed_size(size, narrow)

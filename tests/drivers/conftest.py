@@ -1,50 +1,31 @@
-"""The driver under test, each in its turn."""
+"""The fixtures of the conformance suite, for each built-in driver in turn."""
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any
 
 import pytest
 
-from pileus.drivers.protocols.compute import Compute
-from tests.drivers.conformance import DRIVERS, Kind, Made
+from pileus.testing.conformance.fixtures import data, driver, make_driver
+from pileus.testing.conformance.under_test import DriverUnderTest, load_under_test
+from tests.drivers.qemu.drivers import guest_image
+
+__all__ = ["data", "driver", "make_driver"]
 
 
-@pytest.fixture(params=sorted(DRIVERS))
-def kind(request: pytest.FixtureRequest) -> Kind:
-    """One of the drivers."""
-    return DRIVERS[request.param]
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A directory that any user can reach, as processes of a driver may be somebody else's."""
-    folder = Path(mkdtemp(prefix="pileus-"))
-    folder.chmod(0o755)
-    (folder / "data").mkdir()
-    yield folder / "data"
-    shutil.rmtree(folder)
+@pytest.fixture(params=["qemu", "simulated"])
+def driver_name(request: pytest.FixtureRequest) -> str:
+    """The name of a built-in driver."""
+    return str(request.param)
 
 
 @pytest.fixture
-async def made(kind: Kind, home: Path) -> AsyncIterator[Made]:
-    """Makes the driver, as often as the control plane is started."""
-    opened: list[Any] = []
-
-    def make() -> Any:
-        opened.append(kind.create(home))
-        return opened[-1]
-
-    yield make
-    for driver in opened:
-        await kind.ended(driver)
-        driver.close()
+def under_test(driver_name: str) -> DriverUnderTest:
+    """How the driver is created and cleaned up."""
+    return load_under_test(driver_name)
 
 
 @pytest.fixture
-async def driver(made: Made) -> Compute:
-    """The driver."""
-    found: Compute = made()
-    return found
+def system_image_id(driver_name: str, under_test: DriverUnderTest, data: Path) -> str | None:
+    """The tiny guest, where machines are real."""
+    is_real = driver_name == "qemu" and shutil.which("qemu-system-x86_64")
+    return under_test.provide_image(data, guest_image()) if is_real else None

@@ -1,11 +1,13 @@
-"""Volumes and snapshots of the simulated cloud: each verb names an end state, and can be said twice."""
+"""Volumes and snapshots of the simulated driver: each verb names an end state and can be repeated."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pileus.drivers.protocols.compute import Disk, DriverError, Extends, Machine, Retypes, Snapshots, Volumes
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.storage import Disk, Extends, Retypes, Snapshots, Volumes
 from pileus.drivers.simulated.driver import Simulated
 
 DISK = Disk(id="v-1", size=10, type_name="standard")
@@ -14,16 +16,16 @@ MACHINE = Machine(id="m-1", name="web", flavor_id="g1-standard-1-2", vcpus=1, ra
 
 @pytest.fixture
 def driver(tmp_path: Path) -> Iterator[Simulated]:
-    world = Simulated(tmp_path / "world.db")
-    yield world
-    world.close()
+    simulated = Simulated(tmp_path / "simulated.db")
+    yield simulated
+    simulated.close()
 
 
-def test_it_can_do_all_that_volumes_need(driver: Simulated) -> None:
+def test_it_has_all_abilities_of_storage(driver: Simulated) -> None:
     assert all(isinstance(driver, ability) for ability in (Volumes, Extends, Retypes, Snapshots))
 
 
-async def test_a_volumes_life_said_twice(driver: Simulated) -> None:
+async def test_every_call_for_a_volume_can_be_repeated(driver: Simulated) -> None:
     await driver.ensure_running(MACHINE)
     for _ in range(2):
         await driver.ensure_volume(DISK)
@@ -42,7 +44,7 @@ async def test_a_volumes_life_said_twice(driver: Simulated) -> None:
     assert driver.volume("v-1") is None
 
 
-async def test_a_snapshots_life_said_twice(driver: Simulated) -> None:
+async def test_every_call_for_a_snapshot_can_be_repeated(driver: Simulated) -> None:
     await driver.ensure_volume(DISK)
     for _ in range(2):
         await driver.ensure_snapshot("s-1", "v-1")
@@ -55,10 +57,10 @@ async def test_a_snapshots_life_said_twice(driver: Simulated) -> None:
     assert driver.snapshots() == {}
 
 
-async def test_what_is_not_there_is_told_at_once(driver: Simulated) -> None:
+async def test_unknown_volumes_and_snapshots_are_errors(driver: Simulated) -> None:
     await driver.ensure_volume(DISK)
 
-    for failing in (
+    for call in (
         driver.ensure_size("v-2", 20),
         driver.ensure_type("v-2", "cold"),
         driver.ensure_snapshot("s-1", "v-2"),
@@ -66,17 +68,17 @@ async def test_what_is_not_there_is_told_at_once(driver: Simulated) -> None:
         driver.ensure_attached("m-1", Disk(id="v-2", size=1, type_name="standard")),
     ):
         with pytest.raises(DriverError, match="does not exist") as failure:
-            await failing
+            await call
         assert not failure.value.retryable
 
 
-async def test_each_change_takes_its_time_and_what_is_so_already_takes_none(tmp_path: Path) -> None:
+async def test_changes_take_realistic_time_and_none_if_nothing_changes(tmp_path: Path) -> None:
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    driver = Simulated(tmp_path / "world.db", realistic=True, sleep=sleep)
+    driver = Simulated(tmp_path / "simulated.db", realistic=True, sleep=sleep)
     for _ in range(2):
         await driver.ensure_volume(DISK)
         await driver.ensure_size("v-1", 20)

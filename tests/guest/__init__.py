@@ -1,9 +1,9 @@
-"""A tiny guest: a real system that boots in seconds, made of Debian's packages."""
+"""The tiny guest: a real system that boots in seconds, built from Debian packages."""
 
 import os
 from pathlib import Path
 
 IMAGE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pileus" / "tiny-guest.qcow2"
-"""Where it is kept from one run to the next."""
+"""The image, kept for later runs."""
 READY = b"tiny guest ready"
-"""What it says on its serial line when one can log in."""
+"""The tiny guest writes this to its serial line when it is up."""

@@ -1,1 +1,1 @@
-"""Real machines from end to end: the real server, the official client, and a system that really boots."""
+"""End-to-end tests of real machines: the server, the official client, and guests that boot."""

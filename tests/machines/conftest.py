@@ -1,4 +1,4 @@
-"""A cloud of real machines for all tests of a process."""
+"""A server with real machines, shared by all tests of a process."""
 
 import shutil
 import subprocess
@@ -12,13 +12,13 @@ from gcore import Gcore
 
 from tests.guest import IMAGE
 from tests.guest.build import built
-from tests.machines.real import KEY_NAME, OPTIONS, Real, end_all
+from tests.machines.real import KEY_NAME, OPTIONS, RealCloud, end_all
 from tests.servers import start
 
 
 @pytest.fixture(scope="session")
-def real() -> Iterator[Real]:
-    """A server whose machines are real, on a directory that QEMU's user can reach."""
+def real() -> Iterator[RealCloud]:
+    """A server with the QEMU driver, in a directory that QEMU's user can reach."""
     if not shutil.which("qemu-system-x86_64"):
         pytest.skip("needs QEMU: apt-get install qemu-system-x86 qemu-utils")
     home = Path(mkdtemp(prefix="pileus-"))
@@ -27,7 +27,7 @@ def real() -> Iterator[Real]:
     IMAGE.parent.mkdir(parents=True, exist_ok=True)
     (home / "data/images/debian-12-generic-x64.qcow2").symlink_to(built(IMAGE))
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "key")], check=True)
-    cloud = Real(start(home / "data", *OPTIONS), home / "data", home / "key")
+    cloud = RealCloud(start(home / "data", *OPTIONS), home / "data", home / "key")
     with cloud.client() as client:
         client.cloud.ssh_keys.create(name=KEY_NAME, public_key=(home / "key.pub").read_text())
     try:
@@ -40,7 +40,7 @@ def real() -> Iterator[Real]:
 
 
 @pytest.fixture
-def client(real: Real) -> Iterator[Gcore]:
+def client(real: RealCloud) -> Iterator[Gcore]:
     """The official client."""
-    with real.client() as found:
-        yield found
+    with real.client() as official_client:
+        yield official_client

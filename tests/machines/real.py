@@ -1,4 +1,4 @@
-"""A cloud of real machines, and what a person does with it: order a machine, and log in."""
+"""A server with real machines, and helpers to order machines and to log in to them."""
 
 import os
 import signal
@@ -19,34 +19,34 @@ SYSTEM = image_id(1, "debian-12-generic-x64")
 SMALL, LARGER = "g1s-shared-1-0.5", "g1-standard-2-4"
 KEY_NAME = "key"
 OPTIONS = ("--driver", "qemu", "--qemu-cpu-ratio", "32", "--qemu-ram-ratio", "4", "--image-sources", "any")
-"""Of the server."""
+"""Options of the server."""
 QUIET = (
     "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
     "-o", "ConnectTimeout=5", "-o", "BatchMode=yes",
 )  # fmt: skip
 PATIENCE = 60.0
-"""Seconds: real machines take their time, and more of it when others run beside them."""
+"""Seconds: real machines are slow, the more so when others run beside them."""
 
 
-def until(found: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """What is found in the end, looked for again and again; the test fails if it does not come."""
-    end = time.monotonic() + patience
-    while not (thing := found()):
-        assert time.monotonic() < end, f"not within {patience} seconds"
+def until(poll: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """Poll until the result is true, and return it; fail after a timeout."""
+    end = time.monotonic() + seconds
+    while not (result := poll()):
+        assert time.monotonic() < end, f"not within {seconds} seconds"
         time.sleep(0.1)
-    return thing
+    return result
 
 
 @dataclass
-class Real:
-    """A server with the QEMU driver, its client, and a key that opens its machines."""
+class RealCloud:
+    """A server with the QEMU driver, and a key to log in to its machines."""
 
     server: Server
     data: Path
     key: Path
 
     def client(self) -> Gcore:
-        """The official client, strict about what it is answered."""
+        """Return the official client, with strict validation of responses."""
         return Gcore(
             base_url=self.server.url,
             api_key=KEY,
@@ -57,16 +57,16 @@ class Real:
             polling_interval_seconds=1,
         )
 
-    def order(self, client: Gcore, name: str, **more: Any) -> str:
-        """Order a machine that boots the tiny guest, and wait until it is made; its id."""
-        wanted = {"flavor": SMALL, "interfaces": [{"type": "external"}], "ssh_key_name": KEY_NAME, **more}
-        made = client.cloud.instances.create_and_poll(
-            name=name, volumes=[{"source": "image", "image_id": SYSTEM, "size": 5, "boot_index": 0}], **wanted
+    def order(self, client: Gcore, name: str, **changes: Any) -> str:
+        """Create an instance with the tiny guest, wait for it, and return its id."""
+        fields = {"flavor": SMALL, "interfaces": [{"type": "external"}], "ssh_key_name": KEY_NAME, **changes}
+        instance = client.cloud.instances.create_and_poll(
+            name=name, volumes=[{"source": "image", "image_id": SYSTEM, "size": 5, "boot_index": 0}], **fields
         )
-        return made.id
+        return instance.id
 
     def cli(self, *arguments: str) -> str:
-        """What a command of ours prints."""
+        """Run a command of `pileus` and return its output."""
         done = subprocess.run(
             [sys.executable, "-m", "pileus", *arguments],
             env=os.environ | self.server.environment,
@@ -78,41 +78,41 @@ class Real:
         return done.stdout
 
     def ssh(self, instance_id: str, command: str) -> str:
-        """What a command prints inside of a machine, once one can log in; by the command line that ours prints."""
+        """Run a command in an instance by SSH, once that works, and return its output."""
         login = self.cli("instances", "ssh", instance_id, "--user", "root").split()
 
-        def tried() -> subprocess.CompletedProcess[str] | None:
-            whole = [login[0], "-i", str(self.key), *QUIET, *login[1:], command]
-            done = subprocess.run(whole, capture_output=True, text=True, check=False, timeout=60)
-            return None if done.returncode == 255 else done
+        def attempt() -> subprocess.CompletedProcess[str] | None:
+            arguments = [login[0], "-i", str(self.key), *QUIET, *login[1:], command]
+            result = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
+            return None if result.returncode == 255 else result
 
-        done: subprocess.CompletedProcess[str] = until(tried)
-        return done.stdout + done.stderr
+        result: subprocess.CompletedProcess[str] = until(attempt)
+        return result.stdout + result.stderr
 
     def status(self, client: Gcore, instance_id: str, status: str) -> None:
         """Wait until an instance has a status."""
         until(lambda: client.cloud.instances.get(instance_id=instance_id).status == status)
 
     def pid(self, instance_id: str) -> int:
-        """The process of a machine."""
+        """Return the process id of an instance's machine."""
         return next(pid for pid, place in processes(self.data) if place.name == instance_id)
 
 
 def processes(data: Path) -> list[tuple[int, Path]]:
-    """The processes that work in a data directory, and where in it."""
-    found = []
+    """Return the processes that work in a data directory, and their working directories."""
+    running = []
     for entry in Path("/proc").iterdir():
         try:
             place = (entry / "cwd").readlink() if entry.name.isdigit() else None
         except OSError:
             continue
         if place and place.is_relative_to(data):
-            found.append((int(entry.name), place))
-    return found
+            running.append((int(entry.name), place))
+    return running
 
 
 def end_all(data: Path) -> None:
-    """End machines and their network, as nobody will need them any more."""
+    """Kill all machines and the fabric."""
     for pid, _ in processes(data):
         os.kill(pid, signal.SIGKILL)
     until(lambda: not processes(data))

@@ -1,4 +1,4 @@
-"""A machine's life, seen through the API and from inside of the machine."""
+"""Test the lifecycle of instances through the API and inside of the guest."""
 
 import os
 import signal
@@ -6,62 +6,67 @@ import urllib.request
 
 from gcore import Gcore
 
-from tests.machines.real import LARGER, OPTIONS, Real, processes, until
+from tests.machines.real import LARGER, OPTIONS, RealCloud, processes, until
 from tests.servers import start
 
 METADATA = "http://169.254.169.254"
 
 
-def told(real: Real, instance_id: str, path: str) -> str:
-    """What a machine's metadata service tells it."""
+def read_metadata(real: RealCloud, instance_id: str, path: str) -> str:
+    """Return an answer of the metadata service."""
     return real.ssh(instance_id, f"wget -qO- {METADATA}{path}")
 
 
-def test_a_machine_knows_its_name_and_tags_and_follows_their_changes(real: Real, client: Gcore) -> None:
+def test_metadata_follows_changes_of_name_and_tags(real: RealCloud, client: Gcore) -> None:
     instance_id = real.order(client, "web", tags={"env": "prod", "old": "1"})
 
     assert real.ssh(instance_id, "hostname").strip() == "web"
-    assert '"name": "web"' in told(real, instance_id, "/openstack/latest/meta_data.json")
-    assert told(real, instance_id, "/latest/meta-data/tags/instance/env") == "prod"
-    shown = client.cloud.instances.get(instance_id=instance_id)
-    (address,) = [each.addr for its in shown.addresses.values() for each in its if ":" not in each.addr]
+    assert '"name": "web"' in read_metadata(real, instance_id, "/openstack/latest/meta_data.json")
+    assert read_metadata(real, instance_id, "/latest/meta-data/tags/instance/env") == "prod"
+    instance = client.cloud.instances.get(instance_id=instance_id)
+    (address,) = [
+        item.addr
+        for network_addresses in instance.addresses.values()
+        for item in network_addresses
+        if ":" not in item.addr
+    ]
     assert address in real.ssh(instance_id, "ip address show eth0")
 
     client.cloud.instances.update(instance_id=instance_id, name="www", tags={"env": "test", "old": None})
 
-    assert '"name": "www"' in told(real, instance_id, "/openstack/latest/meta_data.json")
-    assert told(real, instance_id, "/latest/meta-data/tags/instance/env") == "test"
-    assert "404" in told(real, instance_id, "/latest/meta-data/tags/instance/old")
+    assert '"name": "www"' in read_metadata(real, instance_id, "/openstack/latest/meta_data.json")
+    assert read_metadata(real, instance_id, "/latest/meta-data/tags/instance/env") == "test"
+    assert "404" in read_metadata(real, instance_id, "/latest/meta-data/tags/instance/old")
     client.cloud.instances.delete_and_poll(instance_id=instance_id)
 
 
-def test_user_data_runs_and_the_web_server_is_reached_when_its_port_is_opened(real: Real, client: Gcore) -> None:
+def test_user_data_runs_and_an_opened_port_is_reachable(real: RealCloud, client: Gcore) -> None:
     script = "IyEvYmluL3NoCmVjaG8gaGVsbG8gPiAvdmFyL3d3dy9oZWxsbwo="
     instance_id = real.order(client, "served", user_data=script)
     real.ssh(instance_id, "true")
-    shown = client.cloud.instances.get(instance_id=instance_id)
-    group = client.cloud.security_groups.list(name=shown.security_groups[0].name).results[0]
+    instance = client.cloud.instances.get(instance_id=instance_id)
+    group = client.cloud.security_groups.list(name=instance.security_groups[0].name).results[0]
 
     client.cloud.security_groups.rules.create(
         group_id=group.id, direction="ingress", ethertype="IPv4", protocol="tcp", port_range_min=80, port_range_max=80
     )
 
-    def hello() -> bytes | None:
-        ways = client.get(f"/_pileus/instances/1/1/{instance_id}/ways", cast_to=list[dict[str, object]])
-        port = next((way["host_port"] for way in ways if way["port"] == 80), 9)
+    def read_page() -> bytes | None:
+        forwards = client.get(f"/_pileus/instances/1/1/{instance_id}/ways", cast_to=list[dict[str, object]])
+        port = next((forward["host_port"] for forward in forwards if forward["port"] == 80), 9)
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/hello", timeout=5) as answer:
-                content: bytes = answer.read()
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/hello", timeout=5) as response:
+                content: bytes = response.read()
                 return content
         except OSError:
             return None
 
-    assert until(hello) == b"hello\n"
+    assert until(read_page) == b"hello\n"
     assert "tiny guest ready: served" in real.cli("instances", "log", instance_id)
     client.cloud.instances.delete_and_poll(instance_id=instance_id)
 
 
-def test_disks_are_plugged_in_grow_and_go_back_to_their_snapshots(real: Real, client: Gcore) -> None:
+def test_disks_are_attached_resized_and_reverted_to_snapshots(real: RealCloud, client: Gcore) -> None:
     instance_id = real.order(client, "disks")
     volume = client.cloud.volumes.create_and_poll(source="new-volume", name="data", size=1)
     client.cloud.volumes.attach_to_instance_and_poll(volume_id=volume.id, instance_id=instance_id)
@@ -89,7 +94,7 @@ def test_disks_are_plugged_in_grow_and_go_back_to_their_snapshots(real: Real, cl
     client.cloud.instances.delete_and_poll(instance_id=instance_id)
 
 
-def test_another_flavor_gives_it_another_size(real: Real, client: Gcore) -> None:
+def test_a_resized_machine_has_the_size_of_its_flavor(real: RealCloud, client: Gcore) -> None:
     instance_id = real.order(client, "grows")
     before = real.ssh(instance_id, "nproc; sed -n 's/MemTotal: *//p' /proc/meminfo").split()
 
@@ -101,8 +106,8 @@ def test_another_flavor_gives_it_another_size(real: Real, client: Gcore) -> None
     client.cloud.instances.delete_and_poll(instance_id=instance_id)
 
 
-def test_what_a_machine_does_by_itself_is_seen(real: Real, client: Gcore) -> None:
-    """A guest that shuts down is SHUTOFF, one whose process is killed is in ERROR; both can be started again."""
+def test_a_guest_shutdown_and_a_killed_process_are_observed(real: RealCloud, client: Gcore) -> None:
+    """A guest that shuts down is SHUTOFF, a machine whose process is killed is in ERROR; both can be started again."""
     instance_id = real.order(client, "free")
     real.ssh(instance_id, "sync; (sleep 1; poweroff -f) > /dev/null 2>&1 &")
     real.status(client, instance_id, "SHUTOFF")
@@ -118,7 +123,7 @@ def test_what_a_machine_does_by_itself_is_seen(real: Real, client: Gcore) -> Non
     client.cloud.instances.delete_and_poll(instance_id=instance_id)
 
 
-def test_it_comes_back_from_each_rest(real: Real, client: Gcore) -> None:
+def test_a_machine_resumes_and_starts_after_suspend_and_stop(real: RealCloud, client: Gcore) -> None:
     instance_id = real.order(client, "rests")
     real.ssh(instance_id, "echo awake > /tmp/mark")
 
@@ -134,7 +139,7 @@ def test_it_comes_back_from_each_rest(real: Real, client: Gcore) -> None:
     client.cloud.instances.delete_and_poll(instance_id=instance_id)
 
 
-def test_machines_outlive_a_killed_server_which_finds_them_again(real: Real, client: Gcore) -> None:
+def test_machines_outlive_a_killed_server_and_are_found_by_the_next(real: RealCloud, client: Gcore) -> None:
     instance_id = real.order(client, "survivor")
     real.ssh(instance_id, "echo here > /tmp/mark")
     pid, port = real.pid(instance_id), int(real.server.url.rpartition(":")[2])
@@ -147,6 +152,6 @@ def test_machines_outlive_a_killed_server_which_finds_them_again(real: Real, cli
     assert real.ssh(instance_id, "cat /tmp/mark").strip() == "here"
     assert real.pid(instance_id) == pid
     client.cloud.instances.update(instance_id=instance_id, name="found")
-    assert '"name": "found"' in told(real, instance_id, "/openstack/latest/meta_data.json")
+    assert '"name": "found"' in read_metadata(real, instance_id, "/openstack/latest/meta_data.json")
     client.cloud.instances.delete_and_poll(instance_id=instance_id)
     assert pid not in dict(processes(real.data))

@@ -1,4 +1,4 @@
-"""What tenants name by an address is fetched whole, checked, and only from where it may be."""
+"""Downloads of images: complete, checked, and only from allowed addresses."""
 
 import hashlib
 import socket
@@ -7,32 +7,35 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.drivers.protocols.compute import DriverError, Fetching
-from pileus.outbound.downloads import Fetch, fetch
-from pileus.outbound.image_formats import Format, recognised
+from pileus.drivers.protocols.config import DownloadLimits
+from pileus.drivers.protocols.errors import DriverError
+from pileus.outbound.downloads import DownloadedImage, download_image
+from pileus.outbound.image_formats import Format, detect_format
 from tests.image_server import CHECKSUM, MIB, QCOW2, RAW, image_url
 
-ANYWHERE = Fetching(anywhere=True, largest=8 * MIB, seconds=10)
+PRIVATE_TOO = DownloadLimits(allow_private=True, max_bytes=8 * MIB, seconds=10)
 HTTPS = "https://images.example.org/x"
 
 
-async def fetched(url: str, bounds: Fetching = ANYWHERE) -> tuple[Fetch, list[tuple[int, int | None]]]:
-    told: list[tuple[int, int | None]] = []
+async def download(
+    url: str, limits: DownloadLimits = PRIVATE_TOO
+) -> tuple[DownloadedImage, list[tuple[int, int | None]]]:
+    progress: list[tuple[int, int | None]] = []
 
-    async def listen(size: int, total: int | None) -> None:
-        told.append((size, total))
+    async def on_progress(size: int, total: int | None) -> None:
+        progress.append((size, total))
 
-    return await fetch(url, bounds, listen), told
+    return await download_image(url, limits, on_progress), progress
 
 
-async def refused(url: str, bounds: Fetching = ANYWHERE) -> DriverError:
+async def refused(url: str, limits: DownloadLimits = PRIVATE_TOO) -> DriverError:
     with pytest.raises(DriverError) as problem:
-        await fetched(url, bounds)
+        await download(url, limits)
     return problem.value
 
 
-def leading(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Let every name lead to these addresses."""
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Resolve every host name to these addresses."""
 
     def answer(_host: Any, port: Any, *_: Any, **__: Any) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
@@ -42,14 +45,14 @@ def leading(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
 
 @pytest.mark.parametrize("path", ["raw", "to//raw", "to//to//raw"])
 async def test_an_image_is_fetched_whole_measured_and_checked(path: str) -> None:
-    came, told = await fetched(image_url(path))
+    image, progress = await download(image_url(path))
 
-    assert (came.size, came.checksum, came.head) == (len(RAW), CHECKSUM, RAW[: len(came.head)])
-    assert told == [(MIB, len(RAW)), (2 * MIB, len(RAW)), (3 * MIB, len(RAW))]
+    assert (image.size, image.checksum, image.head) == (len(RAW), CHECKSUM, RAW[: len(image.head)])
+    assert progress == [(MIB, len(RAW)), (2 * MIB, len(RAW)), (3 * MIB, len(RAW))]
 
 
 @pytest.mark.parametrize(
-    ("path", "told", "retryable"),
+    ("path", "message", "retryable"),
     [
         ("missing", "answered 404", False),
         ("busy", "answered 503", True),
@@ -64,21 +67,21 @@ async def test_an_image_is_fetched_whole_measured_and_checked(path: str) -> None
         ("to/http://169.254.169.254/latest", "not a public address", False),
     ],
 )
-async def test_what_is_wrong_is_told(path: str, told: str, retryable: bool) -> None:  # noqa: FBT001
+async def test_errors_name_the_cause(path: str, message: str, *, retryable: bool) -> None:
     problem = await refused(image_url(path))
 
-    assert told in str(problem)
+    assert message in str(problem)
     assert problem.retryable is retryable
 
 
 async def test_an_announced_size_is_enough_to_refuse_it() -> None:
-    problem = await refused(image_url(), Fetching(anywhere=True, largest=MIB))
+    problem = await refused(image_url(), DownloadLimits(allow_private=True, max_bytes=MIB))
 
     assert str(problem) == "The image is larger than 1048576 bytes"
 
 
-async def test_a_server_that_dawdles_is_given_up() -> None:
-    problem = await refused(image_url("slow"), Fetching(anywhere=True, seconds=0.2))
+async def test_a_slow_download_is_aborted() -> None:
+    problem = await refused(image_url("slow"), DownloadLimits(allow_private=True, seconds=0.2))
 
     assert (str(problem), problem.retryable) == ("The image was not there after 0.2 seconds", False)
 
@@ -89,63 +92,65 @@ async def test_a_server_that_dawdles_is_given_up() -> None:
      "[fe80::1]", "[fd00::1]", "[64:ff9b::a00:1]", "[2002:7f00:1::]", "[::]", "2130706433", "224.0.0.1"],
 )  # fmt: skip
 async def test_only_public_addresses_are_asked_unless_the_operator_says_otherwise(host: str) -> None:
-    problem = await refused(image_url(host=host), Fetching())
+    problem = await refused(image_url(host=host), DownloadLimits())
 
     assert "not a public address" in str(problem)
     assert not problem.retryable
 
 
-async def test_a_redirect_is_judged_as_the_first_address_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first name leads to a public address; what it redirects to does not."""
-    asked: list[str] = []
+async def test_the_target_of_a_redirect_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first address is public; the redirect's target is not."""
+    requested: list[str] = []
 
     async def send(_: Any, request: httpx.Request, **__: Any) -> httpx.Response:
-        asked.append(str(request.url))
+        requested.append(str(request.url))
         return httpx.Response(302, headers={"Location": "https://10.0.0.1/secret"}, request=request)
 
     monkeypatch.setattr(httpx.AsyncClient, "send", send)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, *_, **__: [(2, 1, 6, "", (_led(host), port))])
-    problem = await refused(HTTPS, Fetching())
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, *_, **__: [(2, 1, 6, "", (_resolve(host), port))])
+    problem = await refused(HTTPS, DownloadLimits())
 
     assert "10.0.0.1 is not a public address" in str(problem)
-    assert asked == ["https://8.8.8.8/x"]
+    assert requested == ["https://8.8.8.8/x"]
 
 
-def _led(host: Any) -> str:
+def _resolve(host: Any) -> str:
     return "8.8.8.8" if host == "images.example.org" else str(host)
 
 
 async def test_a_name_with_one_inner_address_among_its_own_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    leading(monkeypatch, "8.8.8.8", "192.168.0.1")
+    resolve_to(monkeypatch, "8.8.8.8", "192.168.0.1")
 
-    assert "not a public address" in str(await refused(HTTPS, Fetching()))
+    assert "not a public address" in str(await refused(HTTPS, DownloadLimits()))
 
 
-async def test_the_connection_goes_to_the_address_that_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the name in the head and in the check of the certificate; so a name cannot change its mind meanwhile."""
-    seen: list[httpx.Request] = []
+async def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host name is in the header and the TLS handshake only, so it cannot resolve to another address meanwhile."""
+    requests: list[httpx.Request] = []
 
     async def send(_: Any, request: httpx.Request, **__: Any) -> httpx.Response:
-        seen.append(request)
+        requests.append(request)
         return httpx.Response(302, headers={"Location": "http://images.example.org/"}, request=request)
 
-    leading(monkeypatch, "8.8.8.8")
+    resolve_to(monkeypatch, "8.8.8.8")
     monkeypatch.setattr(httpx.AsyncClient, "send", send)
-    problem = await refused(HTTPS, Fetching())
+    problem = await refused(HTTPS, DownloadLimits())
 
-    (request,) = seen
+    (request,) = requests
     assert (str(request.url), request.headers["Host"]) == ("https://8.8.8.8/x", "images.example.org")
     assert request.extensions["sni_hostname"] == "images.example.org"
     assert "Redirects from https to http are not followed" in str(problem)
 
 
-async def test_the_next_address_of_a_name_is_asked_when_the_first_is_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_next_address_of_a_name_is_tried_when_the_first_is_unreachable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     url = image_url(host="images.example.org")
-    leading(monkeypatch, "::1", "127.0.0.1")
+    resolve_to(monkeypatch, "::1", "127.0.0.1")
 
-    came, _ = await fetched(url)
+    image, _ = await download(url)
 
-    assert came.checksum == CHECKSUM
+    assert image.checksum == CHECKSUM
 
 
 @pytest.mark.parametrize(
@@ -158,17 +163,17 @@ async def test_the_next_address_of_a_name_is_asked_when_the_first_is_deaf(monkey
         (b"anything", Format("raw", 7)),
     ],
 )
-def test_a_format_is_told_from_the_first_bytes(head: bytes, expected: Format) -> None:
-    assert recognised(head, 7) == expected
+def test_the_format_is_detected_by_the_first_bytes(head: bytes, expected: Format) -> None:
+    assert detect_format(head, 7) == expected
 
 
 @pytest.mark.parametrize("head", [QCOW2[:8] + b"\x01" * 8 + QCOW2[16:], QCOW2[:72] + (4).to_bytes(8, "big")])
-def test_an_image_that_leads_to_other_files_is_refused(head: bytes) -> None:
+def test_an_image_that_refers_to_other_files_is_refused(head: bytes) -> None:
     with pytest.raises(DriverError, match="not whole"):
-        recognised(head, 7)
+        detect_format(head, 7)
 
 
 async def test_a_checksum_that_cannot_be_read_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.image_server.digest", lambda _: "sha-256=:not base64:")
 
-    assert (await fetched(image_url()))[0].checksum == hashlib.sha256(RAW).hexdigest()
+    assert (await download(image_url()))[0].checksum == hashlib.sha256(RAW).hexdigest()

@@ -1,4 +1,4 @@
-"""Messages to subscribers: taken there by HTTP and AMQP, signed, and only to where they may go."""
+"""Messages to subscribers: sent by HTTP and AMQP, signed, and only to allowed addresses."""
 
 import asyncio
 import base64
@@ -9,30 +9,30 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.account.subscriptions import Queue, Target, Webhook
+from pileus.domain.account.subscriptions import Queue, SubscriptionTarget, Webhook
 from pileus.outbound.notifier import Messenger
 from pileus.outbound.protocols import NotSentError
 from tests.brokers import arrived, listening
 from tests.servers import free_port
 from tests.subscribers import address, posted, refuse
 
-ANYWHERE = Messenger(anywhere=True)
+PRIVATE_TOO = Messenger(allow_private=True)
 SECRET, NOW = "Bearer only-we-know", 1_700_000_000_000_000
 
 
 def hook(path: str, **changes: Any) -> Webhook:
-    facts = {"url": address(path), "auth_header_name": "Authorization", "auth_header_value": SECRET}
-    return Webhook(**{**facts, **changes})
+    fields = {"url": address(path), "auth_header_name": "Authorization", "auth_header_value": SECRET}
+    return Webhook(**{**fields, **changes})
 
 
-async def missed(target: Target, messenger: Messenger = ANYWHERE) -> NotSentError:
+async def send_failure(target: SubscriptionTarget, messenger: Messenger = PRIVATE_TOO) -> NotSentError:
     with pytest.raises(NotSentError) as failure:
         await messenger.send(target, "id", b"{}", NOW)
     return failure.value
 
 
 async def test_a_message_is_posted_with_its_header_and_signed() -> None:
-    await ANYWHERE.send(hook("/signed"), "id-1", b'{"a": 1}', NOW)
+    await PRIVATE_TOO.send(hook("/signed"), "id-1", b'{"a": 1}', NOW)
 
     (message,) = posted("/signed")
     signed = hmac.new(SECRET.encode(), b'id-1.1700000000.{"a": 1}', hashlib.sha256).digest()
@@ -48,18 +48,18 @@ async def test_a_message_is_posted_with_its_header_and_signed() -> None:
     ("status", "refused"),
     [(400, True), (422, True), (401, False), (404, False), (429, False), (500, False), (302, False)],
 )
-async def test_any_other_answer_means_that_it_has_not_arrived(status: int, *, refused: bool) -> None:
+async def test_any_other_response_means_that_it_was_not_delivered(status: int, *, refused: bool) -> None:
     path = f"/answer-{status}"
     refuse(path, status)
 
-    failure = await missed(hook(path))
+    failure = await send_failure(hook(path))
 
     assert (str(failure), failure.refused) == (f"The subscriber answered {status}", refused)
     assert posted(path) == posted("/elsewhere") == []
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "message"),
     [
         (hook("/", url="http://127.0.0.1:1/"), "is not a public address"),
         (hook("/", url="http://localhost/"), "is not a public address"),
@@ -73,18 +73,18 @@ async def test_any_other_answer_means_that_it_has_not_arrived(status: int, *, re
         (Queue(connection_string="amqp://10.0.0.1/"), "is not a public address"),
     ],
 )
-async def test_messages_go_to_public_addresses_only(target: Target, told: str) -> None:
-    assert told in str(await missed(target, Messenger()))
+async def test_messages_go_to_public_addresses_only(target: SubscriptionTarget, message: str) -> None:
+    assert message in str(await send_failure(target, Messenger()))
     with pytest.raises(NotSentError, match="the server's setting `subscribers` says what may be"):
         await Messenger().check(target)
 
 
-async def test_what_the_machine_itself_tells_is_asked_nowhere() -> None:
-    assert "not a public address" in str(await missed(hook("/", url="http://169.254.169.254/latest")))
+async def test_metadata_services_are_not_public() -> None:
+    assert "not a public address" in str(await send_failure(hook("/", url="http://169.254.169.254/latest")))
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "message"),
     [
         (hook("/", url=f"http://127.0.0.1:{free_port()}/"), "All connection attempts failed"),
         (hook("/", url="https://nowhere.invalid/"), "The name nowhere.invalid leads nowhere"),
@@ -92,10 +92,10 @@ async def test_what_the_machine_itself_tells_is_asked_nowhere() -> None:
         (Queue(connection_string=f"amqp://127.0.0.1:{free_port()}/"), "Connect"),
     ],
 )
-async def test_who_cannot_be_reached_may_be_later(target: Target, told: str) -> None:
-    failure = await missed(target)
+async def test_an_unreachable_subscriber_may_be_tried_again(target: SubscriptionTarget, message: str) -> None:
+    failure = await send_failure(target)
 
-    assert told.lower() in str(failure).lower()
+    assert message.lower() in str(failure).lower()
     assert not failure.refused
 
 
@@ -104,21 +104,21 @@ async def test_of_several_addresses_the_first_that_answers_is_taken(monkeypatch:
     target = hook("/second")
 
     def answer(_host: Any, port: Any, *_: Any, **__: Any) -> list[Any]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in ("::1", "127.0.0.1")]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("::1", "127.0.0.1")]
 
     monkeypatch.setattr(socket, "getaddrinfo", answer)
-    await ANYWHERE.send(target, "id-1", b"{}", NOW)
+    await PRIVATE_TOO.send(target, "id-1", b"{}", NOW)
 
     assert len(posted("/second")) == 1
 
 
 async def test_a_name_that_leads_nowhere_yet_may_be_subscribed() -> None:
     await Messenger().check(hook("/", url="https://nowhere.invalid/"))
-    await ANYWHERE.check(hook("/"))
+    await PRIVATE_TOO.check(hook("/"))
 
 
-class _Rude(asyncio.Protocol):
-    """A server that closes as soon as it is spoken to."""
+class _GarbageServer(asyncio.Protocol):
+    """Answers garbage and closes the connection."""
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -129,18 +129,18 @@ class _Rude(asyncio.Protocol):
 
 
 @pytest.mark.parametrize("scheme", ["http", "amqp"])
-async def test_a_server_that_speaks_no_known_language_has_taken_nothing(scheme: str) -> None:
-    server = await asyncio.get_running_loop().create_server(_Rude, "127.0.0.1", 0)
+async def test_a_server_with_an_unknown_protocol_fails_the_delivery(scheme: str) -> None:
+    server = await asyncio.get_running_loop().create_server(_GarbageServer, "127.0.0.1", 0)
     address = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
-    failure = await missed(hook("/", url=address) if scheme == "http" else Queue(connection_string=address))
+    failure = await send_failure(hook("/", url=address) if scheme == "http" else Queue(connection_string=address))
     server.close()
 
     assert not failure.refused
 
 
-async def test_a_slow_subscriber_is_given_up() -> None:
-    failure = await missed(hook("/slow"), Messenger(anywhere=True, seconds=0.2))
+async def test_a_slow_subscriber_fails_the_delivery() -> None:
+    failure = await send_failure(hook("/slow"), Messenger(allow_private=True, seconds=0.2))
 
     assert str(failure) == "It took more than 0.2 seconds"
 
@@ -153,28 +153,32 @@ async def test_a_message_is_published_where_a_queue_takes_it(rabbit: str) -> Non
         by_topic = Queue(connection_string=rabbit, exchange="audit", routing_key="cloud.one")
 
         for number, queue in enumerate((direct, by_topic), 1):
-            await ANYWHERE.send(queue, f"id-{number}", str(number).encode(), NOW)
+            await PRIVATE_TOO.send(queue, f"id-{number}", str(number).encode(), NOW)
 
-        got = [await arrived(channel, "lines") for _ in range(2)]
-    told = [(message.header.properties.message_id, message.body) for message in got]
-    assert told == [("id-1", b"1"), ("id-2", b"2")]
-    properties = got[0].header.properties
+        messages = [await arrived(channel, "lines") for _ in range(2)]
+    received = [(message.header.properties.message_id, message.body) for message in messages]
+    assert received == [("id-1", b"1"), ("id-2", b"2")]
+    properties = messages[0].header.properties
     assert (properties.content_type, properties.delivery_mode) == ("application/json", 2)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"routing_key": "nobody"}, "NO_ROUTE"),
         ({"exchange": "none"}, "no exchange 'none'"),
     ],
 )
-async def test_a_message_that_goes_to_no_queue_has_not_arrived(rabbit: str, changes: dict[str, Any], told: str) -> None:
-    assert told in str(await missed(Queue(connection_string=rabbit, **changes)))
+async def test_a_message_that_goes_to_no_queue_has_not_arrived(
+    rabbit: str, changes: dict[str, Any], message: str
+) -> None:
+    assert message in str(await send_failure(Queue(connection_string=rabbit, **changes)))
 
 
-async def test_a_wrong_password_is_not_told(rabbit: str) -> None:
-    failure = await missed(Queue(connection_string=rabbit.replace("guest:guest", "guest:hunter2"), routing_key="x"))
+async def test_a_wrong_password_is_not_shown(rabbit: str) -> None:
+    failure = await send_failure(
+        Queue(connection_string=rabbit.replace("guest:guest", "guest:hunter2"), routing_key="x")
+    )
 
     assert "ACCESS_REFUSED" in str(failure)
     assert "hunter2" not in str(failure)

@@ -1,4 +1,4 @@
-"""What both databases promise: all or nothing, durable before it is answered, and no lost update."""
+"""What both databases guarantee: atomic and durable writes without lost updates."""
 
 import asyncio
 from pathlib import Path
@@ -32,14 +32,14 @@ async def add_project(tx: Tx, **changes: object) -> None:
     await projects.add(tx, replace(Project(id=1, client_id=1, name="p-1", created_at=0), **changes))
 
 
-async def test_a_write_answers_what_its_work_answers_and_is_there_to_read(db: Database) -> None:
-    assert await db.write(lambda tx: counters.next_value(tx, "ids")) == 1
-    assert await db.write(lambda tx: counters.next_value(tx, "ids")) == 2
+async def test_a_write_returns_its_result_and_can_be_read(db: Database) -> None:
+    assert await db.write(lambda tx: counters.increment(tx, "ids")) == 1
+    assert await db.write(lambda tx: counters.increment(tx, "ids")) == 2
 
     assert await value_of(db, "ids") == 2
 
 
-async def test_a_write_sees_what_it_has_written_itself_and_others_do_not_yet(db: Database) -> None:
+async def test_a_write_sees_its_own_changes_and_others_do_not_yet(db: Database) -> None:
     async def write(tx: Tx) -> tuple[object, object]:
         await put(tx, "own", 7)
         own = await tx.one(COUNT, name="own")
@@ -52,7 +52,7 @@ async def test_a_write_sees_what_it_has_written_itself_and_others_do_not_yet(db:
     assert await value_of(db, "own") == 7
 
 
-async def test_a_write_that_fails_leaves_nothing(db: Database) -> None:
+async def test_a_failed_write_leaves_nothing(db: Database) -> None:
     async def write(tx: Tx) -> None:
         await put(tx, "half")
         raise NotFound("Nothing there")
@@ -63,8 +63,8 @@ async def test_a_write_that_fails_leaves_nothing(db: Database) -> None:
     assert await value_of(db, "half") is None
 
 
-async def test_a_write_that_fails_does_not_harm_those_beside_it(db: Database) -> None:
-    async def one(number: int) -> int:
+async def test_a_failed_write_does_not_affect_concurrent_writes(db: Database) -> None:
+    async def write_number(number: int) -> int:
         async def write(tx: Tx) -> int:
             await put(tx, f"n-{number}")
             if number % 3 == 0:
@@ -73,25 +73,25 @@ async def test_a_write_that_fails_does_not_harm_those_beside_it(db: Database) ->
 
         return await db.write(write)
 
-    answers = await asyncio.gather(*map(one, range(60)), return_exceptions=True)
+    answers = await asyncio.gather(*map(write_number, range(60)), return_exceptions=True)
 
     for number, answer in enumerate(answers):
         assert isinstance(answer, Conflict) if number % 3 == 0 else answer == number
         assert await value_of(db, f"n-{number}") == (None if number % 3 == 0 else 1)
 
 
-async def test_no_write_is_answered_before_others_can_see_it(db: Database, url: str, tmp_path: Path) -> None:
+async def test_a_write_returns_after_others_can_see_it(db: Database, url: str, tmp_path: Path) -> None:
     other = await open_database(url, tmp_path)
 
-    async def one(number: int) -> int | None:
+    async def write_number(number: int) -> int | None:
         await db.write(lambda tx: put(tx, f"seen-{number}"))
         return await value_of(other, f"seen-{number}")
 
-    assert await asyncio.gather(*map(one, range(100))) == [1] * 100
+    assert await asyncio.gather(*map(write_number, range(100))) == [1] * 100
     await other.close()
 
 
-async def test_everything_written_is_there_after_a_restart(url: str, tmp_path: Path) -> None:
+async def test_writes_survive_a_restart(url: str, tmp_path: Path) -> None:
     first = await open_database(url, tmp_path)
     await asyncio.gather(*(first.write(lambda tx, n=number: put(tx, f"kept-{n}")) for number in range(50)))  # type: ignore[misc]
     await first.close()
@@ -102,7 +102,7 @@ async def test_everything_written_is_there_after_a_restart(url: str, tmp_path: P
     await second.close()
 
 
-async def test_a_write_that_lost_a_race_decides_again(db: Database) -> None:
+async def test_a_stale_write_is_retried(db: Database) -> None:
     tries = 0
 
     async def write(tx: Tx) -> int:
@@ -117,7 +117,7 @@ async def test_a_write_that_lost_a_race_decides_again(db: Database) -> None:
     assert await value_of(db, "again") == 1
 
 
-async def test_a_write_that_loses_every_race_is_told_so(db: Database) -> None:
+async def test_a_write_that_is_always_stale_raises_stale(db: Database) -> None:
     tries = 0
 
     async def write(tx: Tx) -> None:
@@ -133,7 +133,7 @@ async def test_a_write_that_loses_every_race_is_told_so(db: Database) -> None:
     assert await value_of(db, "never") is None
 
 
-async def test_no_update_is_lost_when_many_change_one_record(db: Database) -> None:
+async def test_concurrent_updates_of_one_record_lose_none(db: Database) -> None:
     await db.write(lambda tx: add_project(tx, description="0"))
 
     async def add_one(tx: Tx) -> None:
@@ -147,8 +147,8 @@ async def test_no_update_is_lost_when_many_change_one_record(db: Database) -> No
     assert (after.description, after.revision) == ("40", 41)
 
 
-async def test_of_two_who_want_one_name_the_second_looks_again(db: Database) -> None:
-    """A unique key that is taken is a race lost: the rule then says what is taken."""
+async def test_a_unique_violation_retries_the_write(db: Database) -> None:
+    """The retry then raises the rule's own error."""
     await db.write(add_project)
     looks = 0
 
@@ -164,7 +164,7 @@ async def test_of_two_who_want_one_name_the_second_looks_again(db: Database) -> 
     assert looks == 2
 
 
-async def test_a_row_without_what_it_must_have_is_a_fault_of_the_program_and_no_race(db: Database) -> None:
+async def test_a_not_null_violation_is_not_retried(db: Database) -> None:
     tries = 0
 
     async def write(tx: Tx) -> None:
@@ -178,18 +178,18 @@ async def test_a_row_without_what_it_must_have_is_a_fault_of_the_program_and_no_
     assert tries == 1
 
 
-async def test_a_record_that_stands_on_nothing_is_no_race_either(db: Database) -> None:
+async def test_a_foreign_key_violation_is_no_conflict(db: Database) -> None:
     with pytest.raises(Exception, match=r"(?i)foreign key") as failure:
         await db.write(lambda tx: clients.add_user(tx, 1, 4711, "nobody@example.com", 0))
     assert not isinstance(failure.value, Conflict)
 
 
-async def test_a_scan_sees_one_moment_while_others_write(db: Database) -> None:
+async def test_a_scan_reads_one_snapshot_while_others_write(db: Database) -> None:
     await db.write(lambda tx: put(tx, "moment", 1))
 
     async with db.scan() as tx:
         before = await tx.one(COUNT, name="moment")
-        await db.write(lambda tx: counters.next_value(tx, "moment"))
+        await db.write(lambda tx: counters.increment(tx, "moment"))
         after = await tx.one(COUNT, name="moment")
         rows = await tx.all(COUNT, name="moment")
 
@@ -197,7 +197,7 @@ async def test_a_scan_sees_one_moment_while_others_write(db: Database) -> None:
     assert await value_of(db, "moment") == 2
 
 
-async def test_more_scans_than_there_are_readers_take_turns(db: Database) -> None:
+async def test_more_scans_than_readers_take_turns(db: Database) -> None:
     await db.write(lambda tx: put(tx, "turn", 5))
 
     async def look() -> object:
@@ -207,30 +207,30 @@ async def test_more_scans_than_there_are_readers_take_turns(db: Database) -> Non
     assert await asyncio.gather(*(look() for _ in range(60))) == [(5,)] * 60
 
 
-async def look(db: Database, sql: str) -> object:
+async def select_one(db: Database, sql: str) -> object:
     async with db.scan() as tx:
         return await tx.one(sql)
 
 
-async def test_a_scan_that_fails_gives_its_reader_back(db: Database) -> None:
+async def test_a_failed_scan_returns_its_reader(db: Database) -> None:
     for _ in range(40):
         with pytest.raises(Exception, match="nowhere"):
-            await look(db, "SELECT 1 FROM nowhere")
+            await select_one(db, "SELECT 1 FROM nowhere")
 
-    assert await look(db, "SELECT 1") == (1,)
+    assert await select_one(db, "SELECT 1") == (1,)
 
 
-async def test_a_writer_that_goes_away_harms_nobody(db: Database) -> None:
+async def test_a_cancelled_writer_does_not_affect_others(db: Database) -> None:
     leaving = [asyncio.create_task(db.write(lambda tx, n=n: put(tx, f"gone-{n}"))) for n in range(20)]  # type: ignore[misc]
     await asyncio.sleep(0)
     for task in leaving:
         task.cancel()
     await asyncio.gather(*leaving, return_exceptions=True)
 
-    assert await db.write(lambda tx: counters.next_value(tx, "after")) == 1
+    assert await db.write(lambda tx: counters.increment(tx, "after")) == 1
 
 
-async def test_a_statement_tells_how_many_rows_it_touched(db: Database) -> None:
+async def test_a_statement_returns_the_number_of_affected_rows(db: Database) -> None:
     async def write(tx: Tx) -> list[int]:
         await put(tx, "a")
         await put(tx, "b")
@@ -243,18 +243,18 @@ async def test_a_statement_tells_how_many_rows_it_touched(db: Database) -> None:
     assert await db.write(write) == [2, 1, 0]
 
 
-async def test_every_commit_is_told_with_what_it_carried(url: str, tmp_path: Path) -> None:
+async def test_each_commit_is_reported_with_its_number_of_writes(url: str, tmp_path: Path) -> None:
     told: list[tuple[int, float]] = []
     db = await open_database(url, tmp_path, lambda writes, seconds: told.append((writes, seconds)))
 
-    await asyncio.gather(*(db.write(lambda tx: counters.next_value(tx, "told")) for _ in range(30)))
+    await asyncio.gather(*(db.write(lambda tx: counters.increment(tx, "told")) for _ in range(30)))
     await db.close()
 
     assert sum(writes for writes, _ in told) >= 30
     assert all(writes > 0 and seconds >= 0 for writes, seconds in told)
 
 
-async def test_a_closed_database_says_so_instead_of_waiting_for_ever(url: str, tmp_path: Path) -> None:
+async def test_a_closed_database_raises_instead_of_waiting(url: str, tmp_path: Path) -> None:
     db = await open_database(url, tmp_path)
     await db.write(lambda tx: put(tx, "last"))
     await db.close()

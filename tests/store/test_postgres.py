@@ -1,4 +1,4 @@
-"""PostgreSQL: statements respelled, and races that only it can have."""
+"""PostgreSQL: translated statements, and conflicts that SQLite cannot have."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,14 +13,14 @@ from pileus.store.schema import open_database
 
 @pytest.fixture
 async def db(postgres: str, tmp_path: Path) -> AsyncIterator[Database]:
-    """A database that notices a deadlock soon."""
+    """A database with a short deadlock timeout."""
     database = await open_database(f"{postgres}?options=-c%20deadlock_timeout%3D30ms", tmp_path)
     yield database
     await database.close()
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "translated"),
     [
         ("SELECT :a, :b_2, :a", "SELECT %(a)s, %(b_2)s, %(a)s"),
         ("SELECT CAST(:a AS TEXT), x::bigint", "SELECT CAST(%(a)s AS TEXT), x::bigint"),
@@ -28,11 +28,11 @@ async def db(postgres: str, tmp_path: Path) -> AsyncIterator[Database]:
         ("SELECT '12:30', 5 % 2", "SELECT '12:30', 5 %% 2"),
     ],
 )
-def test_parameters_are_spelled_as_the_database_wants_them(sql: str, said: str) -> None:
-    assert to_psycopg(sql) == said
+def test_parameters_are_translated_for_psycopg(sql: str, translated: str) -> None:
+    assert to_psycopg(sql) == translated
 
 
-async def test_of_two_writers_who_wait_for_each_other_one_decides_again(db: Database) -> None:
+async def test_a_deadlocked_write_is_retried(db: Database) -> None:
     await db.write(lambda tx: tx.run("INSERT INTO counters (name, value) VALUES ('a', 0), ('b', 0)"))
     both = asyncio.Barrier(2)
     tries = 0
@@ -55,8 +55,8 @@ async def test_of_two_writers_who_wait_for_each_other_one_decides_again(db: Data
     assert tries >= 3
 
 
-async def test_what_a_record_stands_on_may_go_while_it_is_written(db: Database) -> None:
-    """The writer then looks again and finds it gone."""
+async def test_a_write_is_retried_when_a_referenced_record_is_deleted(db: Database) -> None:
+    """The retry then finds that it is gone."""
     await db.write(lambda tx: tx.run("INSERT INTO clients (id, name, created_at) VALUES (7, 'seven', 0)"))
     tries = 0
 
@@ -73,7 +73,7 @@ async def test_what_a_record_stands_on_may_go_while_it_is_written(db: Database) 
     assert tries == 2
 
 
-async def test_a_server_that_is_not_there_is_told_soon() -> None:
+async def test_an_unreachable_server_is_reported_at_once() -> None:
     db = Postgres("postgresql://nobody@127.0.0.1:9/nothing")
 
     with pytest.raises(Exception, match="refused"):

@@ -1,4 +1,4 @@
-"""Records and rows: nothing is lost between them, and only what changed is written."""
+"""Mapping between records and rows."""
 
 import importlib
 import pkgutil
@@ -13,11 +13,11 @@ import pileus.store
 from pileus.domain.errors import Stale
 from pileus.store.database import Database, Row, Tx
 from pileus.store.rows import Table, in_list
-from tests.store.test_schema import TABLES, asked
+from tests.store.test_schema import TABLES, select
 
 
 class Thing(Struct, frozen=True, kw_only=True):
-    """A record with a field of each sort."""
+    """A record with a field of each type."""
 
     id: str
     name: str
@@ -39,23 +39,25 @@ CREATE TABLE things (
 
 
 class Spy:
-    """A transaction that keeps what it was told."""
+    """A transaction that records its statements."""
 
     def __init__(self, tx: Tx) -> None:
         self.tx = tx
-        self.said: list[str] = []
+        self.statements: list[str] = []
 
     async def run(self, sql: str, **values: Any) -> int:
-        """Pass a statement on."""
-        self.said.append(sql)
+        """Record and execute a statement."""
+        self.statements.append(sql)
         return await self.tx.run(sql, **values)
 
     async def one(self, sql: str, **values: Any) -> Row | None:
-        """Pass a question on."""
+        """Record and execute a query."""
+        self.statements.append(sql)
         return await self.tx.one(sql, **values)
 
     async def all(self, sql: str, **values: Any) -> Sequence[Row]:
-        """Pass a question on."""
+        """Record and execute a query."""
+        self.statements.append(sql)
         return await self.tx.all(sql, **values)
 
 
@@ -66,108 +68,105 @@ async def things(db: Database) -> Database:
     return db
 
 
-async def held(db: Database, thing_id: str = "t-1") -> Thing | None:
+async def find_thing(db: Database, thing_id: str = "t-1") -> Thing | None:
     async with db.read() as tx:
         return await THINGS.find_one(tx, "id = :id", id=thing_id)
 
 
 @pytest.mark.parametrize("thing", [FULL, Thing(id="t-1", name=""), replace(FULL, facts={}, notes=[], size=0)])
-async def test_a_record_comes_back_as_it_went(things: Database, thing: Thing) -> None:
+async def test_a_record_is_read_as_it_was_written(things: Database, thing: Thing) -> None:
     await things.write(lambda tx: THINGS.add(tx, thing))
 
-    assert await held(things) == thing
+    assert await find_thing(things) == thing
     async with things.scan() as tx:
         assert await THINGS.find(tx, "lit = :lit", lit=int(thing.lit)) == [thing]
 
 
-async def test_what_is_not_there_is_none(things: Database) -> None:
-    assert await held(things, "nobody") is None
+async def test_a_missing_record_is_none(things: Database) -> None:
+    assert await find_thing(things, "nobody") is None
 
 
-async def test_saving_writes_what_changed_and_nothing_else(things: Database) -> None:
+async def test_save_writes_only_changed_fields(things: Database) -> None:
     await things.write(lambda tx: THINGS.add(tx, FULL))
     after = replace(FULL, lit=False, facts=None)
-    said: list[str] = []
+    statements: list[str] = []
 
     async def write(tx: Tx) -> Thing:
         spy = Spy(tx)
         saved = await THINGS.save(spy, FULL, after)
-        said.extend(spy.said)
+        statements.extend(spy.statements)
         return saved
 
     saved = await things.write(write)
 
-    assert saved == replace(after, revision=2) == await held(things)
-    (statement,) = said
+    assert saved == replace(after, revision=2) == await find_thing(things)
+    (statement,) = statements
     assert "lit = :lit, facts = :facts, revision" in statement
     assert "name" not in statement
 
 
-async def test_saving_what_has_not_changed_writes_nothing(things: Database) -> None:
+async def test_save_of_an_unchanged_record_writes_nothing(things: Database) -> None:
     await things.write(lambda tx: THINGS.add(tx, FULL))
 
     assert await things.write(lambda tx: THINGS.save(tx, FULL, FULL)) == FULL
-    assert await held(things) == FULL
+    assert await find_thing(things) == FULL
 
 
-async def test_the_second_of_two_writers_is_told(things: Database) -> None:
+async def test_the_second_of_two_writers_raises_stale(things: Database) -> None:
     await things.write(lambda tx: THINGS.add(tx, FULL))
     await things.write(lambda tx: THINGS.save(tx, FULL, replace(FULL, name="first")))
 
     with pytest.raises(Stale, match="Thing t-1 was changed by another request"):
         await things.write(lambda tx: THINGS.save(tx, FULL, replace(FULL, name="second")))
 
-    assert await held(things) == replace(FULL, name="first", revision=2)
+    assert await find_thing(things) == replace(FULL, name="first", revision=2)
 
 
-async def test_saving_what_is_gone_is_told_too(things: Database) -> None:
+async def test_save_of_a_deleted_record_raises_stale(things: Database) -> None:
     with pytest.raises(Stale):
         await things.write(lambda tx: THINGS.save(tx, FULL, replace(FULL, name="other")))
 
 
-async def test_a_touch_counts_as_a_change_and_writes_nothing_else(things: Database) -> None:
+async def test_bump_revision_writes_the_revision_only(things: Database) -> None:
     await things.write(lambda tx: THINGS.add(tx, FULL))
 
     touched = await things.write(lambda tx: THINGS.bump_revision(tx, FULL))
 
-    assert touched == replace(FULL, revision=2) == await held(things)
+    assert touched == replace(FULL, revision=2) == await find_thing(things)
     with pytest.raises(Stale, match="Thing t-1 was changed by another request"):
         await things.write(lambda tx: THINGS.bump_revision(tx, FULL))
 
 
-async def test_removing_may_be_repeated(things: Database) -> None:
+async def test_remove_can_be_repeated(things: Database) -> None:
     await things.write(lambda tx: THINGS.add(tx, FULL))
 
     await things.write(lambda tx: THINGS.remove(tx, "t-1"))
     await things.write(lambda tx: THINGS.remove(tx, "t-1"))
 
-    assert await held(things) is None
+    assert await find_thing(things) is None
 
 
 @pytest.mark.parametrize("ids", [[], ["t-1"], ["t-1", "t-2", "nobody"]])
-async def test_a_list_of_values_finds_what_it_names(things: Database, ids: list[str]) -> None:
+async def test_in_list_finds_the_listed_values(things: Database, ids: list[str]) -> None:
     await things.write(lambda tx: THINGS.add(tx, FULL))
     await things.write(lambda tx: THINGS.add(tx, replace(FULL, id="t-2")))
     marks, values = in_list("id", ids)
 
     async with things.read() as tx:
-        found = await THINGS.find(tx, f"id IN ({marks}) ORDER BY id", **values)
+        records = await THINGS.find(tx, f"id IN ({marks}) ORDER BY id", **values)
 
-    assert [thing.id for thing in found] == [thing_id for thing_id in ids if thing_id != "nobody"]
+    assert [thing.id for thing in records] == [thing_id for thing_id in ids if thing_id != "nobody"]
 
 
-def _tables() -> list[Table[Any]]:
-    modules = [
-        importlib.import_module(f"pileus.store.{found.name}") for found in pkgutil.iter_modules(pileus.store.__path__)
-    ]
+def _store_tables() -> list[Table[Any]]:
+    packages = pkgutil.walk_packages(pileus.store.__path__, "pileus.store.")
+    modules = [importlib.import_module(module.name) for module in packages]
     tables = {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Table)}
     return [tables[name] for name in sorted(tables)]
 
 
-@pytest.mark.parametrize("table", _tables(), ids=lambda table: table.name)
-async def test_a_record_has_a_field_for_each_column_and_a_column_for_each_field(
-    db: Database, table: Table[Any]
-) -> None:
-    columns = [column for name, column, _ in await asked(db, TABLES) if name == table.name]
+@pytest.mark.parametrize("table", _store_tables(), ids=lambda table: table.name)
+async def test_fields_and_columns_are_the_same(db: Database, table: Table[Any]) -> None:
+    columns = [column for name, column, _ in await select(db, TABLES) if name == table.name]
 
     assert sorted(map(str, columns)) == sorted(table.fields)

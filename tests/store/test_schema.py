@@ -1,4 +1,4 @@
-"""Migrations: the way to today's schema, on both databases."""
+"""Migrations on both databases."""
 
 import asyncio
 from collections.abc import Iterator
@@ -29,44 +29,44 @@ INDEXES = {
 
 @pytest.fixture(params=BACKENDS)
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where a database without any tables is; the file has no address."""
+    """The URL of a database without tables; empty for SQLite."""
     with database_url(request.param) as address:
         yield address
 
 
-def made(url: str, folder: Path) -> Database:
+def new_database(url: str, folder: Path) -> Database:
     return Postgres(url) if url else Sqlite(folder / "pileus.db")
 
 
-async def asked(db: Database, statements: dict[type, str]) -> list[tuple[object, ...]]:
+async def select(db: Database, statements: dict[type, str]) -> list[tuple[object, ...]]:
     async with db.read() as tx:
         return [tuple(row) for row in await tx.all(statements[type(db)])]
 
 
-async def version(db: Database) -> int:
+async def schema_version(db: Database) -> int:
     async with db.read() as tx:
         row = await tx.one("SELECT max(version) FROM schema_versions")
     return int(row[0]) if row else 0
 
 
-def test_migrations_are_numbered_without_a_gap() -> None:
+def test_migrations_are_numbered_without_gaps() -> None:
     assert [number for number, _, _ in migrations()] == list(range(1, len(migrations()) + 1))
     assert all(name and sql for _, name, sql in migrations())
 
 
-async def test_step_by_step_leads_where_all_at_once_does(url: str, tmp_path: Path) -> None:
+async def test_migrating_step_by_step_and_at_once_give_the_same_schema(url: str, tmp_path: Path) -> None:
     (tmp_path / "slow").mkdir()
-    stepwise = made(url, tmp_path / "slow")
+    stepwise = new_database(url, tmp_path / "slow")
     for number in range(1, len(migrations()) + 1):
         await stepwise.migrate(migrations()[:number])
-    by_steps = await asked(stepwise, TABLES), await asked(stepwise, INDEXES), await version(stepwise)
+    by_steps = await select(stepwise, TABLES), await select(stepwise, INDEXES), await schema_version(stepwise)
     if url:
         await _empty(stepwise)
     await stepwise.close()
 
     at_once = await open_database(url, tmp_path)
 
-    assert by_steps == (await asked(at_once, TABLES), await asked(at_once, INDEXES), await version(at_once))
+    assert by_steps == (await select(at_once, TABLES), await select(at_once, INDEXES), await schema_version(at_once))
     await at_once.close()
 
 
@@ -78,49 +78,49 @@ async def _empty(db: Database) -> None:
     await db.write(write)
 
 
-async def test_a_database_that_is_up_to_date_is_left_as_it_is(db: Database) -> None:
-    before = await asked(db, TABLES)
+async def test_an_up_to_date_database_is_not_changed(db: Database) -> None:
+    before = await select(db, TABLES)
 
     await db.migrate(migrations())
 
-    assert await asked(db, TABLES) == before
-    assert await version(db) == len(migrations())
+    assert await select(db, TABLES) == before
+    assert await schema_version(db) == len(migrations())
 
 
 async def test_a_new_migration_is_applied_once(db: Database) -> None:
     await db.migrate([*migrations(), FUTURE])
     await db.migrate([*migrations(), FUTURE])
 
-    assert await version(db) == 9000
-    assert ("futures", "by_id") in await asked(db, INDEXES)
+    assert await schema_version(db) == 9000
+    assert ("futures", "by_id") in await select(db, INDEXES)
 
 
-async def test_a_newer_database_is_refused_and_left_alone(db: Database, url: str, tmp_path: Path) -> None:
+async def test_a_newer_database_is_refused_and_not_changed(db: Database, url: str, tmp_path: Path) -> None:
     await db.migrate([*migrations(), FUTURE])
 
     with pytest.raises(NewerDatabase, match=r"version 9000.*knows \d+.*upgrade Pileus"):
         await open_database(url, tmp_path)
 
-    assert await version(db) == 9000
+    assert await schema_version(db) == 9000
 
 
 @pytest.mark.parametrize("good", [[], [FUTURE]])
-async def test_a_migration_that_fails_leaves_nothing_of_itself(db: Database, good: list[Migration]) -> None:
-    before = await asked(db, TABLES)
+async def test_a_failed_migration_is_rolled_back(db: Database, good: list[Migration]) -> None:
+    before = await select(db, TABLES)
 
     with pytest.raises(Exception, match="TABEL"):
         await db.migrate([*migrations(), *good, BROKEN])
 
-    assert await asked(db, TABLES) == before
-    assert await version(db) == len(migrations())
+    assert await select(db, TABLES) == before
+    assert await schema_version(db) == len(migrations())
 
 
-async def test_of_many_who_start_at_once_one_migrates(url: str, tmp_path: Path) -> None:
-    databases = [made(url, tmp_path) for _ in range(4)]
+async def test_concurrent_starts_migrate_once(url: str, tmp_path: Path) -> None:
+    databases = [new_database(url, tmp_path) for _ in range(4)]
 
     await asyncio.gather(*(db.migrate(migrations()) for db in databases))
 
-    assert [await version(db) for db in databases] == [len(migrations())] * 4
+    assert [await schema_version(db) for db in databases] == [len(migrations())] * 4
     for db in databases:
         await db.close()
 
@@ -130,16 +130,16 @@ async def test_both_databases_have_the_same_tables_columns_and_indexes(db: Datab
     file = await open_database("", tmp_path / "other")
 
     for question in (TABLES, INDEXES):
-        here, there = await asked(db, question), await asked(file, question)
+        here, there = await select(db, question), await select(file, question)
         assert [row[:2] for row in here] == [row[:2] for row in there]
     await file.close()
 
 
-async def test_every_number_that_counts_time_or_money_is_wide(db: Database) -> None:
-    """PostgreSQL keeps INTEGER in 32 bits, which times in microseconds outgrow."""
+async def test_times_and_revisions_are_64_bits_wide(db: Database) -> None:
+    """INTEGER has 32 bits on PostgreSQL, too few for microseconds."""
     narrow = [
         (table, column)
-        for table, column, kind in await asked(db, TABLES)
+        for table, column, kind in await select(db, TABLES)
         if str(column).endswith(("_at", "_until", "revision")) and kind != "bigint"
     ]
 

@@ -1,4 +1,4 @@
-"""SQLite: commits that are shared, and readers that never wait."""
+"""SQLite: shared commits, and readers that never wait."""
 
 import asyncio
 import sqlite3
@@ -15,19 +15,19 @@ from pileus.store.database import Database, Tx
 from pileus.store.schema import open_database
 from pileus.store.sqlite import LARGEST_BATCH, Sqlite, connect
 
-Batches = list[int]
+BatchSizes = list[int]
 
 
 @pytest.fixture
-def batches() -> Batches:
-    """How many writes each commit carried."""
+def batch_sizes() -> BatchSizes:
+    """The number of writes in each commit."""
     return []
 
 
 @pytest.fixture
-async def db(tmp_path: Path, batches: Batches) -> AsyncIterator[Database]:
-    """A file, whose commits are counted."""
-    database = await open_database("", tmp_path, lambda writes, _: batches.append(writes))
+async def db(tmp_path: Path, batch_sizes: BatchSizes) -> AsyncIterator[Database]:
+    """A database in a file that records its batch sizes."""
+    database = await open_database("", tmp_path, lambda writes, _: batch_sizes.append(writes))
     yield database
     await database.close()
 
@@ -42,46 +42,46 @@ async def count(db: Database) -> int:
     return int(row[0]) if row else 0
 
 
-def test_every_commit_is_synced_and_readers_have_a_log_of_their_own(tmp_path: Path) -> None:
+def test_commits_are_synced_and_the_journal_is_a_wal(tmp_path: Path) -> None:
     connection = connect(tmp_path / "x.db")
 
-    found = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
+    settings = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
     foreign_keys = connection.execute("PRAGMA foreign_keys").fetchone()[0]
     connection.close()
 
-    assert found == {"journal_mode": "wal", "synchronous": 2}
+    assert settings == {"journal_mode": "wal", "synchronous": 2}
     assert foreign_keys == 1
 
 
-async def test_what_waits_shares_a_commit(db: Database, batches: Batches) -> None:
+async def test_waiting_writes_share_a_commit(db: Database, batch_sizes: BatchSizes) -> None:
     await asyncio.gather(*(db.write(lambda tx, n=n: put(tx, f"n-{n}")) for n in range(100)))  # type: ignore[misc]
 
-    assert batches == [100]
+    assert batch_sizes == [100]
 
 
-async def test_a_commit_is_not_shared_by_more_than_it_can_bear(db: Database, batches: Batches) -> None:
+async def test_a_commit_has_a_largest_batch(db: Database, batch_sizes: BatchSizes) -> None:
     waiting = 2 * LARGEST_BATCH + 10
 
     await asyncio.gather(*(db.write(lambda tx, n=n: put(tx, f"n-{n}")) for n in range(waiting)))  # type: ignore[misc]
 
-    assert batches == [LARGEST_BATCH, LARGEST_BATCH, 10]
+    assert batch_sizes == [LARGEST_BATCH, LARGEST_BATCH, 10]
     assert await count(db) == waiting
 
 
-async def test_writes_that_come_during_a_commit_gather_for_the_next(db: Database, batches: Batches) -> None:
+async def test_writes_during_a_commit_share_the_next_one(db: Database, batch_sizes: BatchSizes) -> None:
     async def follow_up(number: int) -> None:
         await db.write(lambda tx: put(tx, f"first-{number}"))
         await db.write(lambda tx: put(tx, f"second-{number}"))
 
     await asyncio.gather(*map(follow_up, range(10)))
 
-    assert sum(batches) == 20
-    assert len(batches) < 20
+    assert sum(batch_sizes) == 20
+    assert len(batch_sizes) < 20
 
 
-async def test_of_those_that_share_a_commit_only_the_failing_one_fails(db: Database, batches: Batches) -> None:
+async def test_a_failed_write_does_not_fail_its_batch(db: Database, batch_sizes: BatchSizes) -> None:
     await db.write(lambda tx: put(tx, "taken"))
-    batches.clear()
+    batch_sizes.clear()
 
     answers = await asyncio.gather(
         *(db.write(lambda tx, n=name: put(tx, n)) for name in ("a", "taken", "b")),  # type: ignore[misc]
@@ -89,14 +89,16 @@ async def test_of_those_that_share_a_commit_only_the_failing_one_fails(db: Datab
     )
 
     assert [answer is None for answer in answers] == [True, False, True]
-    assert batches == [3]
+    assert batch_sizes == [3]
     assert await count(db) == 3
 
 
-async def test_a_failure_that_undoes_a_whole_commit_is_told_to_all_and_passes(db: Database, batches: Batches) -> None:
-    """As when the disk is full: SQLite then rolls everything back by itself."""
-    await db.write(_set_the_trap)
-    batches.clear()
+async def test_an_error_that_rolls_back_a_batch_is_raised_to_all_its_writers(
+    db: Database, batch_sizes: BatchSizes
+) -> None:
+    """As when the disk is full: SQLite rolls the transaction back itself."""
+    await db.write(_add_rollback_trigger)
+    batch_sizes.clear()
 
     answers = await asyncio.gather(
         *(db.write(lambda tx, n=name: put(tx, n)) for name in ("a", "poison", "b")),  # type: ignore[misc]
@@ -105,24 +107,24 @@ async def test_a_failure_that_undoes_a_whole_commit_is_told_to_all_and_passes(db
 
     assert all(isinstance(answer, sqlite3.Error) for answer in answers), answers
     assert await count(db) == 0
-    assert batches == []
+    assert batch_sizes == []
     await db.write(lambda tx: put(tx, "a"))
     assert await count(db) == 1
 
 
-async def _set_the_trap(tx: Tx) -> None:
+async def _add_rollback_trigger(tx: Tx) -> None:
     await tx.run(
         "CREATE TRIGGER trap BEFORE INSERT ON counters WHEN new.name = 'poison' "
         "BEGIN SELECT RAISE(ROLLBACK, 'the disk is full'); END"
     )
 
 
-async def test_readers_do_not_wait_for_another_process_that_writes_and_writers_do(db: Database, tmp_path: Path) -> None:
+async def test_writers_wait_for_a_writing_process_and_readers_do_not(db: Database, tmp_path: Path) -> None:
     other = connect(tmp_path / "pileus.db")
     other.execute("BEGIN IMMEDIATE")
     other.execute("INSERT INTO counters (name, value) VALUES ('theirs', 1)")
 
-    writing = asyncio.create_task(db.write(lambda tx: counters.next_value(tx, "ours")))
+    writing = asyncio.create_task(db.write(lambda tx: counters.increment(tx, "ours")))
     async with asyncio.timeout(5):
         assert await count(db) == 0
         async with db.scan() as tx:
@@ -139,15 +141,15 @@ async def test_two_databases_on_one_file_lose_no_write(db: Database, tmp_path: P
     other = await open_database("", tmp_path)
 
     await asyncio.gather(
-        *(where.write(lambda tx: counters.next_value(tx, "shared")) for where in (db, other) for _ in range(50))
+        *(where.write(lambda tx: counters.increment(tx, "shared")) for where in (db, other) for _ in range(50))
     )
     await other.close()
 
     async with db.read() as tx:
-        assert await counters.next_value(tx, "shared") == 101
+        assert await counters.increment(tx, "shared") == 101
 
 
-async def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+async def test_many_processes_can_open_a_new_file_at_once(tmp_path: Path) -> None:
     barrier = threading.Barrier(8)
 
     def open_it() -> str:
@@ -163,7 +165,7 @@ async def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> Non
     assert modes == ["wal"] * 8
 
 
-async def test_closing_waits_for_what_is_queued_and_may_be_repeated(tmp_path: Path) -> None:
+async def test_close_waits_for_queued_writes_and_can_be_repeated(tmp_path: Path) -> None:
     db = await open_database("", tmp_path)
     writing = [asyncio.create_task(db.write(lambda tx, n=n: put(tx, f"n-{n}"))) for n in range(20)]  # type: ignore[misc]
     await asyncio.sleep(0)
@@ -179,5 +181,5 @@ async def test_closing_waits_for_what_is_queued_and_may_be_repeated(tmp_path: Pa
     await again.close()
 
 
-async def test_a_database_that_was_never_written_to_can_be_closed(tmp_path: Path) -> None:
+async def test_an_unused_database_can_be_closed(tmp_path: Path) -> None:
     await Sqlite(tmp_path / "idle.db").close()

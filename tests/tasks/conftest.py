@@ -1,14 +1,14 @@
-"""A worker's stage, on both databases."""
+"""A workbench on each database."""
 
 from pathlib import Path
 
 import pytest
 
 from pileus.store.database import Database
-from tests.tasks.workers import Stage, a_driver
+from tests.tasks.workers import Workbench, a_driver
 
 
 @pytest.fixture
-def stage(db: Database, tmp_path: Path) -> Stage:
-    """A database, a clock that is set by hand, machines, and a journal."""
-    return Stage(db, a_driver(tmp_path))
+def bench(db: Database, tmp_path: Path) -> Workbench:
+    """Return a workbench with an empty database and no machines."""
+    return Workbench(db, a_driver(tmp_path))

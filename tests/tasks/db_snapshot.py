@@ -1,4 +1,4 @@
-"""All there is, in the database and in the simulated world: to see what an operation has left behind."""
+"""Compare all rows of the database and of the simulated driver, to find what an operation has left behind."""
 
 import json
 import sqlite3
@@ -11,43 +11,52 @@ from pileus.store.sqlite import Sqlite
 Row = tuple[tuple[str, Any], ...]
 Rows = dict[str, list[Row]]
 Columns = dict[str, list[str]]
-IN_FILE = (
+SQLITE_COLUMNS = (
     "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
     "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid"
 )
-ON_SERVER = (
+POSTGRESQL_COLUMNS = (
     "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' "
     "ORDER BY table_name, ordinal_position"
 )
-# What only ever grows, or is not an operation's business.
-GROWING = {"usage_records", "deliveries", "tasks", "user_actions", "counters", "schema_versions", "faults", "api_keys"}
-# What tells that something was changed and changed back, or for which request.
-RESTLESS = {"revision", "updated_at", "changed_at", "restarted_for", "reverted_for"}
-# What a machine was last told of itself, more or less of which is told by each step.
-SPECIFIED = {"machine"}
-# Who there is, and what stays whoever comes.
-STANDING = {"clients", "flavors", "users", "projects", "counters", "schema_versions", "api_keys", "faults"}
+# Tables that only grow, or that operations do not change.
+IGNORED_TABLES = {
+    "usage_records",
+    "deliveries",
+    "tasks",
+    "user_actions",
+    "counters",
+    "schema_versions",
+    "faults",
+    "api_keys",
+}
+# Columns that differ after a change was reverted.
+CHANGE_COLUMNS = {"revision", "updated_at", "changed_at", "restarted_for", "reverted_for"}
+# The last specification of a machine, of which each step sends another part.
+SPECIFICATION_COLUMNS = {"machine"}
+# Tables that are kept between tests.
+KEPT_TABLES = {"clients", "flavors", "users", "projects", "counters", "schema_versions", "api_keys", "faults"}
 
 
-async def everything(db: Database, world: Path) -> Rows:
-    """Every row of every table that matters, and everything that the simulated world holds."""
-    columns = _settled(await _columns(db), GROWING)
-    # One statement: it is asked often.
+async def load_all_rows(db: Database, driver_file: Path) -> Rows:
+    """Return the rows of all relevant tables of the database and of the simulated driver."""
+    columns = _compared(await _columns(db), IGNORED_TABLES)
+    # One statement, because tests call this often.
     parts = [
         f"SELECT '{table}', CAST(json_array({', '.join(names)}) AS TEXT) FROM {table}"
         for table, names in columns.items()
     ]
-    found: Rows = {table: [] for table in columns}
+    rows: Rows = {table: [] for table in columns}
     async with db.read() as tx:
         for table, values in await tx.all(" UNION ALL ".join(parts)):
-            found[table].append(tuple(zip(columns[table], json.loads(values), strict=True)))
-    return found | _simulated(world)
+            rows[table].append(tuple(zip(columns[table], json.loads(values), strict=True)))
+    return rows | _simulated(driver_file)
 
 
-def _simulated(world: Path) -> Rows:
-    with sqlite3.connect(world) as connection:
-        columns = _settled(_grouped(connection.execute(IN_FILE).fetchall()), {"settings"})
-        found = {
+def _simulated(driver_file: Path) -> Rows:
+    with sqlite3.connect(driver_file) as connection:
+        columns = _compared(_grouped(connection.execute(SQLITE_COLUMNS).fetchall()), {"settings"})
+        rows = {
             f"simulated {table}": [
                 tuple(zip(names, row, strict=True))
                 for row in connection.execute(f"SELECT {', '.join(names)} FROM {table}")
@@ -55,12 +64,12 @@ def _simulated(world: Path) -> Rows:
             for table, names in columns.items()
         }
     connection.close()
-    return found
+    return rows
 
 
 async def _columns(db: Database) -> Columns:
     async with db.read() as tx:
-        return _grouped(await tx.all(IN_FILE if isinstance(db, Sqlite) else ON_SERVER))
+        return _grouped(await tx.all(SQLITE_COLUMNS if isinstance(db, Sqlite) else POSTGRESQL_COLUMNS))
 
 
 def _grouped(rows: Any) -> Columns:
@@ -70,48 +79,48 @@ def _grouped(rows: Any) -> Columns:
     return columns
 
 
-def _settled(columns: Columns, without: set[str]) -> Columns:
-    hidden = RESTLESS | SPECIFIED
+def _compared(columns: Columns, without: set[str]) -> Columns:
+    ignored = CHANGE_COLUMNS | SPECIFICATION_COLUMNS
     return {
-        table: [name for name in names if name not in hidden]
+        table: [name for name in names if name not in ignored]
         for table, names in columns.items()
         if table not in without
     }
 
 
-async def wipe(db: Database, world: Path) -> None:
-    """Forget every tenant's things, so that the next look is quick."""
+async def delete_tenant_rows(db: Database, driver_file: Path) -> None:
+    """Delete the rows of all tenants, so that the next comparison is fast."""
     columns = await _columns(db)
 
     async def write(tx: Tx) -> None:
-        deferred = "PRAGMA defer_foreign_keys = ON", "SET LOCAL session_replication_role = replica"
-        await tx.run(deferred[not isinstance(db, Sqlite)])
+        no_foreign_keys = "PRAGMA defer_foreign_keys = ON", "SET LOCAL session_replication_role = replica"
+        await tx.run(no_foreign_keys[not isinstance(db, Sqlite)])
         for table, names in columns.items():
-            if table not in STANDING:
+            if table not in KEPT_TABLES:
                 await tx.run(f"DELETE FROM {table}" + (" WHERE client_id IS NOT NULL" if "client_id" in names else ""))
 
     await db.write(write)
-    with sqlite3.connect(world) as connection:
-        for table in _settled(_grouped(connection.execute(IN_FILE).fetchall()), {"settings"}):
+    with sqlite3.connect(driver_file) as connection:
+        for table in _compared(_grouped(connection.execute(SQLITE_COLUMNS).fetchall()), {"settings"}):
             connection.execute(f"DELETE FROM {table}")
     connection.close()
 
 
-def difference(before: Rows, after: Rows) -> dict[str, list[Any]]:
-    """What is there now and was not, and the other way round."""
+def diff_rows(before: Rows, after: Rows) -> dict[str, list[Any]]:
+    """Return the new and the removed rows of each table."""
     changes = {}
     for table in after:
-        gone, come = set(before[table]) - set(after[table]), set(after[table]) - set(before[table])
-        if gone or come:
-            changes[table] = [*(("gone", row) for row in gone), *(("new", row) for row in come)]
+        removed, new = set(before[table]) - set(after[table]), set(after[table]) - set(before[table])
+        if removed or new:
+            changes[table] = [*(("removed", row) for row in removed), *(("new", row) for row in new)]
     return changes
 
 
-def locks(rows: Rows, client_id: int) -> list[tuple[str, dict[str, Any]]]:
-    """Whatever of a tenant's is still held by a task."""
+def locked_rows(rows: Rows, client_id: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return the rows of a tenant that a task has locked."""
     return [
-        (table, named)
-        for table, found in rows.items()
-        for named in map(dict, found)
-        if named.get("client_id") == client_id and (named.get("task_id") or named.get("task_state"))
+        (table, values)
+        for table, table_rows in rows.items()
+        for values in map(dict, table_rows)
+        if values.get("client_id") == client_id and (values.get("task_id") or values.get("task_state"))
     ]

@@ -1,4 +1,4 @@
-"""How a story about an operation is told."""
+"""A scenario sets up what an operation needs, and then starts it by a request."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ import httpx
 from tests.tenants import Tenant
 
 Path = str
-Ask = Callable[[Tenant], Awaitable[httpx.Response]]
+SendRequest = Callable[[Tenant], Awaitable[httpx.Response]]
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """`begin` lets things stand and tells the request; what is `lasting` cannot be undone, only asked for again."""
+class Scenario:
+    """`prepare` creates records and returns the request; an `irreversible` operation is repeated, not undone."""
 
-    begin: Callable[[Tenant], Awaitable[Ask]]
-    lasting: bool = False
+    prepare: Callable[[Tenant], Awaitable[SendRequest]]
+    irreversible: bool = False
 
 
-def asking(method: str, path: Path, body: Any = None) -> Ask:
-    """A request of the tenant's."""
+def request(method: str, path: Path, body: Any = None) -> SendRequest:
+    """Return a function that sends a request of the tenant."""
 
-    async def ask(tenant: Tenant) -> httpx.Response:
+    async def send(tenant: Tenant) -> httpx.Response:
         return await tenant.api.request(method, path, json=body)
 
-    return ask
+    return send

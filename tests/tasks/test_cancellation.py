@@ -1,4 +1,4 @@
-"""What works in the background ends when it is to, even if it hears of it badly."""
+"""Cancelled background work ends, even if a cancellation gets lost."""
 
 import asyncio
 from contextlib import suppress
@@ -10,8 +10,8 @@ from pileus.tasks.cancellation import cancel_and_wait
 SOON = 0.01
 
 
-async def deaf(times: int) -> None:
-    """Work on, however often it is told to end."""
+async def ignore_cancellations(times: int) -> None:
+    """Ignore so many cancellations."""
     for _ in range(times):
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
@@ -22,18 +22,18 @@ async def fail() -> None:
     raise LookupError("nothing there")
 
 
-async def test_work_that_does_not_hear_is_told_again() -> None:
-    working = [asyncio.create_task(deaf(times)) for times in (0, 1, 3)]
+async def test_a_lost_cancellation_is_repeated() -> None:
+    running = [asyncio.create_task(ignore_cancellations(times)) for times in (0, 1, 3)]
     await asyncio.sleep(0)
 
     async with asyncio.timeout(10):
-        await cancel_and_wait(*working, patience=SOON)
+        await cancel_and_wait(*running, patience=SOON)
 
-    assert [task.cancelled() for task in working] == [True] * 3
+    assert [task.cancelled() for task in running] == [True] * 3
 
 
-async def test_what_had_failed_before_is_told_when_all_has_ended() -> None:
-    failed, other = asyncio.create_task(fail()), asyncio.create_task(deaf(1))
+async def test_a_previous_failure_is_raised_when_all_have_ended() -> None:
+    failed, other = asyncio.create_task(fail()), asyncio.create_task(ignore_cancellations(1))
     await asyncio.sleep(0)
 
     with pytest.raises(LookupError, match="nothing there"):
@@ -42,5 +42,5 @@ async def test_what_had_failed_before_is_told_when_all_has_ended() -> None:
     assert other.cancelled()
 
 
-async def test_nothing_to_stop_is_soon_stopped() -> None:
+async def test_cancelling_nothing_returns() -> None:
     await cancel_and_wait()

@@ -1,4 +1,4 @@
-"""Waiting for the end of a task: told by this process, or found by looking; and not for ever."""
+"""Waiting for the end of a task: notified by this process or found by polling, up to a limit."""
 
 import asyncio
 
@@ -8,54 +8,54 @@ from pileus.domain.tasks import Task
 from pileus.store import tasks
 from pileus.tasks import completion
 from pileus.tasks.completion import TaskWaiters
-from tests.tasks.workers import Stage, a_task
+from tests.tasks.workers import Workbench, a_task
 
 LONG = 60.0
 
 
-async def end(stage: Stage, task: Task) -> None:
-    """Let a worker finish the task."""
-    claimed = await stage.claimed("token")
+async def end(bench: Workbench, task: Task) -> None:
+    """Finish the task as a worker does."""
+    claimed = await bench.claim("token")
     assert claimed is not None
-    await stage.db.write(
+    await bench.db.write(
         lambda tx: tasks.save_progress(tx, claimed, 2, state="FINISHED", finished_at=2, lease_token=None)
     )
-    assert (await stage.now_of(task)).finished_at == 2
+    assert (await bench.reload(task)).finished_at == 2
 
 
-async def test_who_comes_late_need_not_wait(stage: Stage) -> None:
-    task = await stage.waiting(a_task())
-    await end(stage, task)
+async def test_waiting_for_an_ended_task_returns_at_once(bench: Workbench) -> None:
+    task = await bench.add_tasks(a_task())
+    await end(bench, task)
 
-    assert await TaskWaiters().wait(stage.db, task.id, patience=0)
+    assert await TaskWaiters().wait(bench.db, task.id, patience=0)
 
 
-async def test_who_waits_is_told_at_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completion, "LOOK_AGAIN", LONG)
-    task, told = await stage.waiting(a_task()), TaskWaiters()
-    waiting = asyncio.create_task(told.wait(stage.db, task.id, patience=LONG))
+async def test_a_notification_ends_the_wait(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion, "POLL_INTERVAL", LONG)
+    task, waiters = await bench.add_tasks(a_task()), TaskWaiters()
+    waiting = asyncio.create_task(waiters.wait(bench.db, task.id, patience=LONG))
     await asyncio.sleep(0.01)
 
-    await end(stage, task)
-    told.notify(task)
+    await end(bench, task)
+    waiters.notify(task)
 
     assert await asyncio.wait_for(waiting, 5)
 
 
-async def test_the_end_that_another_process_brings_about_is_found(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+async def test_the_end_of_a_task_of_another_process_is_found_by_polling(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(completion, "LOOK_AGAIN", 0.001)
-    task = await stage.waiting(a_task())
-    waiting = asyncio.create_task(TaskWaiters().wait(stage.db, task.id, patience=LONG))
+    monkeypatch.setattr(completion, "POLL_INTERVAL", 0.001)
+    task = await bench.add_tasks(a_task())
+    waiting = asyncio.create_task(TaskWaiters().wait(bench.db, task.id, patience=LONG))
 
-    await end(stage, task)
+    await end(bench, task)
 
     assert await asyncio.wait_for(waiting, 5)
 
 
-async def test_patience_has_an_end(stage: Stage) -> None:
-    task, told = await stage.waiting(a_task()), TaskWaiters()
+async def test_the_wait_ends_after_its_patience(bench: Workbench) -> None:
+    task, waiters = await bench.add_tasks(a_task()), TaskWaiters()
 
-    assert not await told.wait(stage.db, task.id, patience=0.01)
-    told.notify(task)
+    assert not await waiters.wait(bench.db, task.id, patience=0.01)
+    waiters.notify(task)

@@ -1,4 +1,4 @@
-"""Deliveries: each line to each subscriber, in order, at least once, whatever fails."""
+"""Each audit event is delivered to each subscriber, in order and at least once, whatever fails."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,327 +8,337 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.account.subscriptions import FIRST_PAUSE, KEPT, LONGEST_PAUSE, Queue, Subscription, Target, Webhook
+from pileus.domain.account.subscriptions import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    RETENTION,
+    Queue,
+    Subscription,
+    SubscriptionTarget,
+    Webhook,
+)
 from pileus.domain.account.user_actions import UserAction
 from pileus.outbound.protocols import NotSentError
 from pileus.store.account import subscriptions, user_actions
 from pileus.store.database import Tx
-from pileus.tasks.account.deliveries import HELD, Deliverer
+from pileus.tasks.account.deliveries import LEASE, Deliverer
 from tests.domain.builders import NOW
-from tests.tasks.workers import Flaky, Stage
+from tests.tasks.workers import FlakyDatabase, Workbench
 
 
 @dataclass(slots=True)
-class Post:
-    """Takes messages, or does not; `sent` are the targets and ids."""
+class FakeNotifier:
+    """Records the targets and ids of sent messages, or fails."""
 
     sent: list[tuple[str, str]] = field(default_factory=list)
-    failing: dict[str, list[Exception]] = field(default_factory=dict)
-    meanwhile: Any = None
+    failures: dict[str, list[Exception]] = field(default_factory=dict)
+    on_send: Any = None
 
-    async def check(self, target: Target) -> None:
-        """Anything goes."""
+    async def check(self, target: SubscriptionTarget) -> None:
+        """Accept any target."""
 
-    async def send(self, target: Target, message_id: str, body: bytes, now: int) -> None:  # noqa: ARG002
-        """Take a message."""
+    async def send(self, target: SubscriptionTarget, message_id: str, body: bytes, now: int) -> None:  # noqa: ARG002
+        """Record a message, or raise the next failure of its target."""
         assert body == message_id.encode()
-        if self.meanwhile:
-            await self.meanwhile()
+        if self.on_send:
+            await self.on_send()
         name = _name(target)
-        if self.failing.get(name):
-            raise self.failing[name].pop(0)
+        if self.failures.get(name):
+            raise self.failures[name].pop(0)
         self.sent.append((name, message_id))
 
 
-def _name(target: Target) -> str:
+def _name(target: SubscriptionTarget) -> str:
     return target.url if isinstance(target, Webhook) else target.connection_string
 
 
 @dataclass(slots=True)
-class Office:
-    """Subscriptions, a post, and a clock."""
+class DeliveryBench:
+    """A deliverer with a fake notifier."""
 
-    stage: Stage
-    post: Post = field(default_factory=Post)
+    bench: Workbench
+    notifier: FakeNotifier = field(default_factory=FakeNotifier)
 
     def deliverer(self, **changes: Any) -> Deliverer:
-        """One worker."""
-        facts = {"db": self.stage.db, "notifier": self.post, **changes}
-        return Deliverer(written=lambda action: action.id.encode(), now=self.stage.clock, **facts)
+        """Return the deliverer of one process."""
+        fields = {"db": self.bench.db, "notifier": self.notifier, **changes}
+        return Deliverer(encode=lambda action: action.id.encode(), now=self.bench.clock, **fields)
 
     async def subscribe(self, number: int, name: str, client_id: int = 1) -> Subscription:
-        """Let a tenant subscribe."""
+        """Save a subscription of a tenant."""
         target = Webhook(url=name, auth_header_name="A", auth_header_value="b")
-        new = Subscription(id=number, client_id=client_id, kind="webhook", target=target, created_at=NOW)
-        return await self.stage.db.write(lambda tx: subscriptions.add(tx, new))
+        subscription = Subscription(id=number, client_id=client_id, kind="webhook", target=target, created_at=NOW)
+        return await self.bench.db.write(lambda tx: subscriptions.add(tx, subscription))
 
-    async def happen(self, *names: str, client_id: int = 1) -> None:
-        """Write lines, one a microsecond."""
+    async def add_events(self, *names: str, client_id: int = 1) -> None:
+        """Save events, one per microsecond."""
         for name in names:
-            self.stage.clock.pass_by(1)
-            action = _action(name, client_id, self.stage.clock())
-            await self.stage.db.write(lambda tx, action=action: user_actions.add(tx, action))  # type: ignore[misc]
+            self.bench.clock.advance(1)
+            action = _action(name, client_id, self.bench.clock())
+            await self.bench.db.write(lambda tx, action=action: user_actions.add(tx, action))  # type: ignore[misc]
 
     async def acknowledged(self) -> set[str]:
-        """The lines that all have got."""
-        async with self.stage.db.read() as tx:
+        """Return the ids of the events that all subscribers have got."""
+        async with self.bench.db.read() as tx:
             return {action.id for action in await user_actions.TABLE.find(tx, "acknowledged = 1")}
 
-    async def now_of(self, number: int) -> Subscription:
-        """A subscription as it is written down."""
-        async with self.stage.db.read() as tx:
-            found = await subscriptions.find(tx, number)
-        assert found is not None
-        return found
+    async def load_subscription(self, number: int) -> Subscription:
+        """Return a subscription as it is saved."""
+        async with self.bench.db.read() as tx:
+            subscription = await subscriptions.find(tx, number)
+        assert subscription is not None
+        return subscription
 
 
 def _action(name: str, client_id: int, now: int) -> UserAction:
-    nothing = dict.fromkeys(
+    empty = dict.fromkeys(
         ("email", "token_id", "project_id", "region_id", "action_data", "task_id", "source_user_ip", "user_agent")
     )
-    done: dict[str, Any] = {"api_group": "project", "action_type": "update", "resources": [], **nothing}
-    return UserAction(id=name, client_id=client_id, user_id=1, created_at=now, **done)
+    fields: dict[str, Any] = {"api_group": "project", "action_type": "update", "resources": [], **empty}
+    return UserAction(id=name, client_id=client_id, user_id=1, created_at=now, **fields)
 
 
 @pytest.fixture
-def office(stage: Stage) -> Office:
-    return Office(stage)
+def deliveries(bench: Workbench) -> DeliveryBench:
+    return DeliveryBench(bench)
 
 
-async def test_each_line_goes_to_each_subscriber_of_its_tenant_in_order(office: Office) -> None:
-    await office.subscribe(1, "one")
-    await office.subscribe(2, "two")
-    await office.subscribe(3, "strange", client_id=2)
+async def test_each_event_is_sent_to_each_subscriber_of_its_tenant_in_order(deliveries: DeliveryBench) -> None:
+    await deliveries.subscribe(1, "one")
+    await deliveries.subscribe(2, "two")
+    await deliveries.subscribe(3, "other tenant", client_id=2)
 
-    await office.happen("a", "b", "c")
-    await office.deliverer().settle()
-    await office.deliverer().settle()
+    await deliveries.add_events("a", "b", "c")
+    await deliveries.deliverer().run_until_idle()
+    await deliveries.deliverer().run_until_idle()
 
-    assert [name for target, name in office.post.sent if target == "one"] == ["a", "b", "c"]
-    assert [name for target, name in office.post.sent if target == "two"] == ["a", "b", "c"]
-    assert len(office.post.sent) == 6
-    assert await office.acknowledged() == {"a", "b", "c"}
-
-
-async def test_lines_from_before_are_not_sent_and_nobody_has_taken_them(office: Office) -> None:
-    await office.happen("early")
-    await office.subscribe(1, "one")
-    await office.deliverer().settle()
-
-    assert (office.post.sent, await office.acknowledged()) == ([], set())
+    assert [name for target, name in deliveries.notifier.sent if target == "one"] == ["a", "b", "c"]
+    assert [name for target, name in deliveries.notifier.sent if target == "two"] == ["a", "b", "c"]
+    assert len(deliveries.notifier.sent) == 6
+    assert await deliveries.acknowledged() == {"a", "b", "c"}
 
 
-async def test_a_subscriber_who_is_away_gets_everything_later_and_delays_nobody(office: Office) -> None:
-    await office.subscribe(1, "away")
-    await office.subscribe(2, "here")
-    office.post.failing["away"] = [NotSentError("away")] * 2
-    await office.happen("a", "b")
+async def test_events_before_the_subscription_are_not_sent(deliveries: DeliveryBench) -> None:
+    await deliveries.add_events("early")
+    await deliveries.subscribe(1, "one")
+    await deliveries.deliverer().run_until_idle()
 
-    for pause in (0, FIRST_PAUSE, 2 * FIRST_PAUSE):
-        await office.deliverer().settle()
-        assert [name for target, name in office.post.sent if target == "here"] == ["a", "b"]
-        assert [name for target, name in office.post.sent if target == "away"] == []
-        assert await office.acknowledged() == set()
-        office.stage.clock.pass_by(pause)
-    await office.deliverer().settle()
-
-    assert [name for target, name in office.post.sent if target == "away"] == ["a", "b"]
-    assert await office.acknowledged() == {"a", "b"}
-    assert (await office.now_of(1)).failures == 0
+    assert (deliveries.notifier.sent, await deliveries.acknowledged()) == ([], set())
 
 
-def test_pauses_grow_up_to_an_hour() -> None:
+async def test_an_unreachable_subscriber_gets_all_events_later_and_delays_nobody(deliveries: DeliveryBench) -> None:
+    await deliveries.subscribe(1, "away")
+    await deliveries.subscribe(2, "here")
+    deliveries.notifier.failures["away"] = [NotSentError("away")] * 2
+    await deliveries.add_events("a", "b")
+
+    for delay in (0, FIRST_PAUSE, 2 * FIRST_PAUSE):
+        await deliveries.deliverer().run_until_idle()
+        assert [name for target, name in deliveries.notifier.sent if target == "here"] == ["a", "b"]
+        assert [name for target, name in deliveries.notifier.sent if target == "away"] == []
+        assert await deliveries.acknowledged() == set()
+        deliveries.bench.clock.advance(delay)
+    await deliveries.deliverer().run_until_idle()
+
+    assert [name for target, name in deliveries.notifier.sent if target == "away"] == ["a", "b"]
+    assert await deliveries.acknowledged() == {"a", "b"}
+    assert (await deliveries.load_subscription(1)).failures == 0
+
+
+def test_retry_delays_grow_up_to_an_hour() -> None:
     target = Queue(connection_string="amqp://x")
-    each = Subscription(id=1, client_id=1, kind="amqp", target=target, created_at=NOW)
-    pauses = []
+    subscription = Subscription(id=1, client_id=1, kind="amqp", target=target, created_at=NOW)
+    delays = []
     for _ in range(40):
-        each = each.failed(NOW)
-        pauses.append(each.next_at - NOW)
+        subscription = subscription.failed(NOW)
+        delays.append(subscription.next_at - NOW)
 
-    assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
-    assert pauses == sorted(pauses)
-    assert pauses[-1] == LONGEST_PAUSE
-
-
-async def test_a_line_that_is_refused_for_good_does_not_stop_the_others(office: Office) -> None:
-    await office.subscribe(1, "one")
-    office.post.failing["one"] = [NotSentError("no", refused=True)]
-    await office.happen("a", "b")
-
-    await office.deliverer().settle()
-
-    assert [name for _, name in office.post.sent] == ["b"]
-    assert await office.acknowledged() == {"b"}
+    assert delays[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
+    assert delays == sorted(delays)
+    assert delays[-1] == LONGEST_PAUSE
 
 
-async def test_what_is_too_old_is_given_up(office: Office) -> None:
-    await office.subscribe(1, "one")
-    await office.happen("old")
-    office.stage.clock.pass_by(KEPT)
-    await office.happen("new")
-    office.post.failing["one"] = [NotSentError("away")]
+async def test_a_refused_event_does_not_stop_the_others(deliveries: DeliveryBench) -> None:
+    await deliveries.subscribe(1, "one")
+    deliveries.notifier.failures["one"] = [NotSentError("no", refused=True)]
+    await deliveries.add_events("a", "b")
 
-    await office.deliverer().settle()
-    assert (office.post.sent, (await office.now_of(1)).failures) == ([], 1)
-    office.stage.clock.pass_by(FIRST_PAUSE)
-    await office.deliverer().settle()
+    await deliveries.deliverer().run_until_idle()
 
-    assert [name for _, name in office.post.sent] == ["new"]
+    assert [name for _, name in deliveries.notifier.sent] == ["b"]
+    assert await deliveries.acknowledged() == {"b"}
 
 
-async def test_who_takes_some_is_not_left_alone_for_longer_and_longer(office: Office) -> None:
-    await office.subscribe(1, "busy")
-    await office.happen(*(f"line-{number:02}" for number in range(12)))
-    taken = 0
+async def test_old_events_are_dropped(deliveries: DeliveryBench) -> None:
+    await deliveries.subscribe(1, "one")
+    await deliveries.add_events("old")
+    deliveries.bench.clock.advance(RETENTION)
+    await deliveries.add_events("new")
+    deliveries.notifier.failures["one"] = [NotSentError("away")]
 
-    async def take_three() -> None:
-        nonlocal taken
-        taken += 1
-        office.post.failing["busy"] = [NotSentError("429")] if taken % 4 == 0 else []
+    await deliveries.deliverer().run_until_idle()
+    assert (deliveries.notifier.sent, (await deliveries.load_subscription(1)).failures) == ([], 1)
+    deliveries.bench.clock.advance(FIRST_PAUSE)
+    await deliveries.deliverer().run_until_idle()
 
-    office.post.meanwhile = take_three
+    assert [name for _, name in deliveries.notifier.sent] == ["new"]
+
+
+async def test_a_sent_event_resets_the_retry_delay(deliveries: DeliveryBench) -> None:
+    await deliveries.subscribe(1, "busy")
+    await deliveries.add_events(*(f"line-{number:02}" for number in range(12)))
+    attempts = 0
+
+    async def refuse_each_fourth() -> None:
+        nonlocal attempts
+        attempts += 1
+        deliveries.notifier.failures["busy"] = [NotSentError("429")] if attempts % 4 == 0 else []
+
+    deliveries.notifier.on_send = refuse_each_fourth
     for _ in range(5):
-        await office.deliverer().settle()
-        office.stage.clock.pass_by(FIRST_PAUSE)
+        await deliveries.deliverer().run_until_idle()
+        deliveries.bench.clock.advance(FIRST_PAUSE)
 
-    assert [name for _, name in office.post.sent] == [f"line-{number:02}" for number in range(12)]
+    assert [name for _, name in deliveries.notifier.sent] == [f"line-{number:02}" for number in range(12)]
 
 
-async def test_a_worker_that_comes_too_late_leaves_a_subscription_alone(office: Office) -> None:
-    seen = await office.subscribe(1, "one")
-    await office.happen("a")
-    await office.deliverer().settle()
+async def test_a_subscription_that_has_changed_is_not_leased(deliveries: DeliveryBench) -> None:
+    stale = await deliveries.subscribe(1, "one")
+    await deliveries.add_events("a")
+    await deliveries.deliverer().run_until_idle()
 
     writes = 0
 
     async def count(tx: Any) -> None:
         nonlocal writes
         writes += 1
-        assert await office.deliverer()._hold(seen, tx) is None  # noqa: SLF001  # nobody else can be late on purpose
+        assert await deliveries.deliverer()._lease(stale, tx) is None  # noqa: SLF001  # the race cannot be produced otherwise
 
-    await office.stage.db.write(count)
+    await deliveries.bench.db.write(count)
 
-    assert (writes, office.post.sent) == (1, [("one", "a")])
+    assert (writes, deliveries.notifier.sent) == (1, [("one", "a")])
 
 
-async def test_two_who_settle_one_line_at_once_acknowledge_it(office: Office) -> None:
+async def test_concurrent_deliveries_to_all_subscribers_acknowledge_the_events(deliveries: DeliveryBench) -> None:
     for number in range(8):
-        await office.subscribe(number, f"s-{number}")
-    await office.happen("a", "b")
+        await deliveries.subscribe(number, f"s-{number}")
+    await deliveries.add_events("a", "b")
 
-    settled = (office.stage.db.write(partial(_settle, number)) for number in range(8))
-    await asyncio.gather(*settled)
+    writes = (deliveries.bench.db.write(partial(_mark_delivered, number)) for number in range(8))
+    await asyncio.gather(*writes)
 
-    assert await office.acknowledged() == {"a", "b"}
+    assert await deliveries.acknowledged() == {"a", "b"}
 
 
-async def _settle(number: int, tx: Tx) -> None:
+async def _mark_delivered(number: int, tx: Tx) -> None:
     await subscriptions.mark_delivered(tx, number, ["a", "b"], [])
 
 
-async def test_of_many_workers_one_serves_a_subscription(office: Office) -> None:
-    await office.subscribe(1, "one")
-    await office.happen("a", "b", "c")
-    reached, go_on = asyncio.Event(), asyncio.Event()
+async def test_one_of_many_workers_serves_a_subscription(deliveries: DeliveryBench) -> None:
+    await deliveries.subscribe(1, "one")
+    await deliveries.add_events("a", "b", "c")
+    reached, may_continue = asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
         reached.set()
-        await go_on.wait()
+        await may_continue.wait()
 
-    office.post.meanwhile = wait
-    first = asyncio.create_task(office.deliverer().settle())
+    deliveries.notifier.on_send = wait
+    first = asyncio.create_task(deliveries.deliverer().run_until_idle())
     await reached.wait()
-    await office.deliverer().settle()
-    go_on.set()
+    await deliveries.deliverer().run_until_idle()
+    may_continue.set()
     await first
 
-    assert [name for _, name in office.post.sent] == ["a", "b", "c"]
+    assert [name for _, name in deliveries.notifier.sent] == ["a", "b", "c"]
 
 
-async def test_a_worker_that_died_is_followed_by_one_that_goes_on(office: Office) -> None:
-    await office.subscribe(1, "one")
-    await office.happen("a")
+async def test_after_a_worker_died_another_one_delivers(deliveries: DeliveryBench) -> None:
+    await deliveries.subscribe(1, "one")
+    await deliveries.add_events("a")
 
     async def die() -> None:
-        office.post.meanwhile = None
+        deliveries.notifier.on_send = None
         raise KeyboardInterrupt
 
-    office.post.meanwhile = die
+    deliveries.notifier.on_send = die
     with pytest.raises(KeyboardInterrupt):
-        await office.deliverer().settle()
-    await office.deliverer().settle()
-    assert office.post.sent == []
-    office.stage.clock.pass_by(HELD)
-    await office.deliverer().settle()
+        await deliveries.deliverer().run_until_idle()
+    await deliveries.deliverer().run_until_idle()
+    assert deliveries.notifier.sent == []
+    deliveries.bench.clock.advance(LEASE)
+    await deliveries.deliverer().run_until_idle()
 
-    assert office.post.sent == [("one", "a")]
+    assert deliveries.notifier.sent == [("one", "a")]
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_another_target_given_meanwhile_is_not_blamed(office: Office, *, fails: bool) -> None:
-    await office.subscribe(1, "one")
-    await office.happen("a", "b")
+async def test_a_failure_of_the_previous_target_does_not_count_for_the_new_one(
+    deliveries: DeliveryBench, *, fails: bool
+) -> None:
+    await deliveries.subscribe(1, "one")
+    await deliveries.add_events("a", "b")
 
     async def retarget() -> None:
-        office.post.meanwhile = None
-        before = await office.now_of(1)
+        deliveries.notifier.on_send = None
+        before = await deliveries.load_subscription(1)
         target = Webhook(url="two", auth_header_name="A", auth_header_value="b")
-        await office.stage.db.write(lambda tx: subscriptions.save(tx, before, replace(before, target=target)))
+        await deliveries.bench.db.write(lambda tx: subscriptions.save(tx, before, replace(before, target=target)))
 
-    office.post.meanwhile = retarget
-    office.post.failing["one"] = [NotSentError("away")] if fails else []
-    await office.deliverer().settle()
+    deliveries.notifier.on_send = retarget
+    deliveries.notifier.failures["one"] = [NotSentError("away")] if fails else []
+    await deliveries.deliverer().run_until_idle()
 
-    assert [name for _, name in office.post.sent] == ["a", "b"]
-    assert (await office.now_of(1)).failures == 0
+    assert [name for _, name in deliveries.notifier.sent] == ["a", "b"]
+    assert (await deliveries.load_subscription(1)).failures == 0
 
 
-async def test_a_subscription_that_ends_meanwhile_is_missed_by_nobody(office: Office) -> None:
-    await office.subscribe(1, "one")
-    await office.happen("a")
+async def test_a_subscription_may_be_deleted_during_its_delivery(deliveries: DeliveryBench) -> None:
+    await deliveries.subscribe(1, "one")
+    await deliveries.add_events("a")
 
     async def end() -> None:
-        await office.stage.db.write(lambda tx: subscriptions.remove(tx, 1))
+        await deliveries.bench.db.write(lambda tx: subscriptions.remove(tx, 1))
 
-    office.post.meanwhile = end
-    await office.deliverer().settle()
-    async with office.stage.db.read() as tx:
+    deliveries.notifier.on_send = end
+    await deliveries.deliverer().run_until_idle()
+    async with deliveries.bench.db.read() as tx:
         assert await tx.all("SELECT * FROM deliveries") == []
 
 
-async def test_what_takes_long_lets_others_have_their_turn(office: Office) -> None:
-    await office.subscribe(1, "one")
-    await office.happen("a", "b", "c")
+async def test_a_slow_batch_ends_after_its_time(deliveries: DeliveryBench) -> None:
+    await deliveries.subscribe(1, "one")
+    await deliveries.add_events("a", "b", "c")
 
-    looks: list[int] = []
+    pending_counts: list[int] = []
 
     async def pass_time() -> None:
-        async with office.stage.db.read() as tx:
-            looks.append(len(await user_actions.pending_for(tx, 1, 10)))
-        office.stage.clock.pass_by(HELD // 3)
+        async with deliveries.bench.db.read() as tx:
+            pending_counts.append(len(await user_actions.list_pending(tx, 1, 10)))
+        deliveries.bench.clock.advance(LEASE // 3)
 
-    office.post.meanwhile = pass_time
-    await office.deliverer().settle()
+    deliveries.notifier.on_send = pass_time
+    await deliveries.deliverer().run_until_idle()
 
-    assert looks == [3, 3, 1]
+    assert pending_counts == [3, 3, 1]
 
 
-async def test_a_failure_is_not_the_last_look(office: Office) -> None:
-    await office.subscribe(1, "one")
-    await office.happen("a")
-    looks = 0
+async def test_the_deliverer_continues_after_a_failure(deliveries: DeliveryBench) -> None:
+    await deliveries.subscribe(1, "one")
+    await deliveries.add_events("a")
+    polls = 0
 
     async def sleep(_: float) -> None:
-        nonlocal looks
-        looks += 1
+        nonlocal polls
+        polls += 1
         async with asyncio.timeout(5):
-            while looks == 2 and not office.post.sent:  # noqa: ASYNC110  # it yields to the other
+            while polls == 2 and not deliveries.notifier.sent:  # noqa: ASYNC110  # yields to the delivery
                 await asyncio.sleep(0)
-        if looks == 3:
+        if polls == 3:
             raise asyncio.CancelledError
 
-    flaky = Flaky(office.stage.db, blind=1)
+    flaky = FlakyDatabase(deliveries.bench.db, failing_reads=1)
     with pytest.raises(asyncio.CancelledError):
-        await office.deliverer(db=flaky, sleep=sleep).run()
+        await deliveries.deliverer(db=flaky, sleep=sleep).run()
 
-    assert office.post.sent == [("one", "a")]
+    assert deliveries.notifier.sent == [("one", "a")]

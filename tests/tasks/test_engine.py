@@ -1,242 +1,287 @@
-"""The engine: steps in order, tried again when that may help, and undone when it does not."""
+"""The engine runs steps in order, retries them after retryable failures, and undoes them after final ones."""
 
 import asyncio
 
 import pytest
+from msgspec import Struct
 
 from pileus.domain.errors import Conflict, Unavailable
-from pileus.domain.tasks import TaskState
-from pileus.tasks.engine import AT_ONCE, FIRST_PAUSE, TRIES
-from pileus.tasks.operation import Step, TaskContext
-from tests.tasks.workers import Flaky, Stage, a_task, lasting, passing
+from pileus.domain.tasks import TaskState, TaskType
+from pileus.store.database import Tx
+from pileus.tasks.engine import FIRST_RETRY_DELAY, MAX_ATTEMPTS, MAX_CONCURRENT_TASKS
+from pileus.tasks.operation import Operation, Step, TaskContext
+from tests.tasks.workers import FlakyDatabase, NoArgs, Workbench, a_task, final_error, retryable_error
 
-FOREVER = [passing() for _ in range(99)]
+FAILURES = [retryable_error() for _ in range(99)]
 
 
-async def test_a_task_goes_through_its_steps_and_ends(stage: Stage) -> None:
-    task = await stage.waiting(a_task())
+async def test_a_task_runs_its_steps_and_finishes(bench: Workbench) -> None:
+    task = await bench.add_tasks(a_task())
 
-    await stage.engine(stage.journal.steps("a", "b")).run_until_idle()
+    await bench.engine(bench.journal.steps("a", "b")).run_until_idle()
 
-    after = await stage.now_of(task)
-    assert stage.journal.lines == ["a", "b", "done"]
+    after = await bench.reload(task)
+    assert bench.journal.lines == ["a", "b", "done"]
     assert (after.state, after.step, after.error, after.lease_token) == (TaskState.FINISHED, 2, None, None)
-    assert (after.created_resources, after.finished_at) == ({"instances": ["i-1"]}, stage.clock.time)
-    assert await stage.ended() == {"done": 1}
+    assert (after.created_resources, after.finished_at) == ({"instances": ["i-1"]}, bench.clock.time)
+    assert await bench.end_counts() == {"done": 1}
 
 
-async def test_how_a_task_ends_is_told(stage: Stage) -> None:
-    told: list[tuple[str, str]] = []
-    await stage.waiting(a_task(), a_task())
-    stage.journal.fail("a", lasting())
+async def test_the_callback_gets_the_state_of_each_ended_task(bench: Workbench) -> None:
+    ends: list[tuple[str, str]] = []
+    await bench.add_tasks(a_task(), a_task())
+    bench.journal.fail("a", final_error())
 
-    await stage.engine(
-        stage.journal.steps("a"), ended=lambda task, state: told.append((task.task_type, state))
+    await bench.engine(
+        bench.journal.steps("a"), on_task_end=lambda task, state: ends.append((task.task_type, state))
     ).run_until_idle()
 
-    assert told == [("try_it", "ERROR"), ("try_it", "FINISHED")]
+    assert ends == [("try_it", "ERROR"), ("try_it", "FINISHED")]
 
 
-async def test_tasks_are_taken_up_in_the_order_in_which_they_came(stage: Stage) -> None:
-    kinds = ["first", "second", "third"]
-    for kind in kinds:
-        await stage.waiting(a_task(kind))
+async def test_tasks_are_claimed_in_the_order_of_their_creation(bench: Workbench) -> None:
+    task_types = ["first", "second", "third"]
+    for task_type in task_types:
+        await bench.add_tasks(a_task(task_type))
 
-    await stage.engine(
-        *(stage.journal.operation(stage.journal.step(kind), task_type=kind) for kind in kinds)
+    await bench.engine(
+        *(bench.journal.operation(bench.journal.step(name), task_type=name) for name in task_types)
     ).run_until_idle()
 
-    assert [line for line in stage.journal.lines if line != "done"] == kinds
+    assert [line for line in bench.journal.lines if line != "done"] == task_types
 
 
-@pytest.mark.parametrize("failures", [1, TRIES - 1])
-async def test_what_may_pass_is_tried_again_after_growing_pauses(stage: Stage, failures: int) -> None:
-    task = await stage.waiting(a_task())
-    stage.journal.fail("b", *FOREVER[:failures])
-    engine = stage.engine(stage.journal.steps("a", "b", "c"))
+@pytest.mark.parametrize("failures", [1, MAX_ATTEMPTS - 1])
+async def test_a_retryable_failure_is_retried_after_growing_delays(bench: Workbench, failures: int) -> None:
+    task = await bench.add_tasks(a_task())
+    bench.journal.fail("b", *FAILURES[:failures])
+    engine = bench.engine(bench.journal.steps("a", "b", "c"))
 
-    pauses = []
+    delays = []
     await engine.run_until_idle()
-    while (await stage.now_of(task)).state != TaskState.FINISHED:
-        began = stage.clock.time
-        tried = stage.journal.lines.count("b")
-        while stage.journal.lines.count("b") == tried:
-            stage.clock.pass_by(100_000)
+    while (await bench.reload(task)).state != TaskState.FINISHED:
+        started_at = bench.clock.time
+        attempts = bench.journal.lines.count("b")
+        while bench.journal.lines.count("b") == attempts:
+            bench.clock.advance(100_000)
             await engine.run_until_idle()
-        pauses.append(stage.clock.time - began)
+        delays.append(bench.clock.time - started_at)
 
-    assert pauses == [FIRST_PAUSE << number for number in range(failures)]
-    assert stage.journal.lines == ["a", *["b"] * (failures + 1), "c", "done"]
-
-
-async def test_tries_are_counted_anew_for_each_step(stage: Stage) -> None:
-    task = await stage.waiting(a_task())
-    stage.journal.fail("a", *FOREVER[: TRIES - 1])
-    stage.journal.fail("b", *FOREVER[: TRIES - 1])
-    engine = stage.engine(stage.journal.steps("a", "b"))
-
-    await stage.settled(engine)
-
-    assert (await stage.now_of(task)).state == TaskState.FINISHED
+    assert delays == [FIRST_RETRY_DELAY << number for number in range(failures)]
+    assert bench.journal.lines == ["a", *["b"] * (failures + 1), "c", "done"]
 
 
-async def test_what_does_not_pass_is_given_up_and_undone(stage: Stage) -> None:
-    task = await stage.waiting(a_task())
-    stage.journal.fail("b", *FOREVER)
-    engine = stage.engine(stage.journal.steps("a", "b", "c"))
+async def test_attempts_are_counted_for_each_step(bench: Workbench) -> None:
+    task = await bench.add_tasks(a_task())
+    bench.journal.fail("a", *FAILURES[: MAX_ATTEMPTS - 1])
+    bench.journal.fail("b", *FAILURES[: MAX_ATTEMPTS - 1])
+    engine = bench.engine(bench.journal.steps("a", "b"))
 
-    await stage.settled(engine)
+    await bench.run_with_retries(engine)
 
-    assert stage.journal.lines == ["a", *["b"] * TRIES, "undo b", "undo a", "failed"]
-    after = await stage.now_of(task)
+    assert (await bench.reload(task)).state == TaskState.FINISHED
+
+
+async def test_a_step_that_keeps_failing_is_undone_after_the_last_attempt(bench: Workbench) -> None:
+    task = await bench.add_tasks(a_task())
+    bench.journal.fail("b", *FAILURES)
+    engine = bench.engine(bench.journal.steps("a", "b", "c"))
+
+    await bench.run_with_retries(engine)
+
+    assert bench.journal.lines == ["a", *["b"] * MAX_ATTEMPTS, "undo b", "undo a", "failed"]
+    after = await bench.reload(task)
     assert (after.state, after.error, after.created_resources) == (TaskState.ERROR, "busy", None)
 
 
-async def test_while_a_task_is_tried_again_it_shows_no_error(stage: Stage) -> None:
-    """Clients take an error for the end."""
-    task = await stage.waiting(a_task())
-    stage.journal.fail("a", passing())
+async def test_a_task_that_is_being_retried_has_no_error(bench: Workbench) -> None:
+    """Clients take an error for the end of the task."""
+    task = await bench.add_tasks(a_task())
+    bench.journal.fail("a", retryable_error())
 
-    await stage.engine(stage.journal.steps("a")).run_until_idle()
+    await bench.engine(bench.journal.steps("a")).run_until_idle()
 
-    after = await stage.now_of(task)
+    after = await bench.reload(task)
     assert (after.state, after.error, after.attempts) == (TaskState.RUNNING, None, 1)
 
 
-@pytest.mark.parametrize("broken", range(3))
-async def test_what_began_is_undone_last_first(stage: Stage, broken: int) -> None:
+@pytest.mark.parametrize("failing", range(3))
+async def test_begun_steps_are_undone_last_first(bench: Workbench, failing: int) -> None:
     names = ["a", "b", "c"]
-    await stage.waiting(a_task())
-    stage.journal.fail(names[broken], lasting("no room"))
+    await bench.add_tasks(a_task())
+    bench.journal.fail(names[failing], final_error("no room"))
 
-    await stage.engine(stage.journal.steps(*names)).run_until_idle()
+    await bench.engine(bench.journal.steps(*names)).run_until_idle()
 
-    begun = names[: broken + 1]
-    assert stage.journal.lines == [*begun, *(f"undo {name}" for name in reversed(begun)), "failed"]
-    assert await stage.ended() == {"failed": 1}
-
-
-async def test_a_step_without_an_undo_is_passed_over(stage: Stage) -> None:
-    await stage.waiting(a_task())
-    stage.journal.fail("c", lasting())
-    steps = stage.journal.step("a"), stage.journal.step("b", undo=False), stage.journal.step("c", undo=False)
-
-    await stage.engine(stage.journal.operation(*steps)).run_until_idle()
-
-    assert stage.journal.lines == ["a", "b", "c", "undo a", "failed"]
+    begun = names[: failing + 1]
+    assert bench.journal.lines == [*begun, *(f"undo {name}" for name in reversed(begun)), "failed"]
+    assert await bench.end_counts() == {"failed": 1}
 
 
-async def test_an_undo_that_may_pass_is_tried_again(stage: Stage) -> None:
-    task = await stage.waiting(a_task())
-    stage.journal.fail("b", lasting("no room"))
-    stage.journal.fail("undo b", passing(), passing())
-    engine = stage.engine(stage.journal.steps("a", "b"))
+async def test_a_step_without_an_undo_is_skipped_while_undoing(bench: Workbench) -> None:
+    await bench.add_tasks(a_task())
+    bench.journal.fail("c", final_error())
+    steps = bench.journal.step("a"), bench.journal.step("b", undo=False), bench.journal.step("c", undo=False)
 
-    await stage.settled(engine)
+    await bench.engine(bench.journal.operation(*steps)).run_until_idle()
 
-    assert stage.journal.lines == ["a", "b", "undo b", "undo b", "undo b", "undo a", "failed"]
-    assert (await stage.now_of(task)).error == "no room"
+    assert bench.journal.lines == ["a", "b", "c", "undo a", "failed"]
 
 
-async def test_an_undo_that_fails_for_good_does_not_stop_the_others(stage: Stage) -> None:
-    task = await stage.waiting(a_task())
-    stage.journal.fail("b", lasting("no room"))
-    stage.journal.fail("undo b", lasting("worse"))
+async def test_an_undo_with_a_retryable_failure_is_retried(bench: Workbench) -> None:
+    task = await bench.add_tasks(a_task())
+    bench.journal.fail("b", final_error("no room"))
+    bench.journal.fail("undo b", retryable_error(), retryable_error())
+    engine = bench.engine(bench.journal.steps("a", "b"))
 
-    await stage.engine(stage.journal.steps("a", "b")).run_until_idle()
+    await bench.run_with_retries(engine)
 
-    assert stage.journal.lines == ["a", "b", "undo b", "undo a", "failed"]
-    after = await stage.now_of(task)
+    assert bench.journal.lines == ["a", "b", "undo b", "undo b", "undo b", "undo a", "failed"]
+    assert (await bench.reload(task)).error == "no room"
+
+
+async def test_an_undo_with_a_final_failure_does_not_stop_the_others(bench: Workbench) -> None:
+    task = await bench.add_tasks(a_task())
+    bench.journal.fail("b", final_error("no room"))
+    bench.journal.fail("undo b", final_error("worse"))
+
+    await bench.engine(bench.journal.steps("a", "b")).run_until_idle()
+
+    assert bench.journal.lines == ["a", "b", "undo b", "undo a", "failed"]
+    after = await bench.reload(task)
     assert (after.state, after.error) == (TaskState.ERROR, "no room")
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("failure", "error"),
     [
-        (lasting("no host has room"), "no host has room"),
+        (final_error("no host has room"), "no host has room"),
         (Conflict("Instance i-1 is gone"), "Instance i-1 is gone"),
         (RuntimeError("password of the database"), "Internal error"),
     ],
 )
-async def test_a_tenant_is_told_what_is_meant_for_them(stage: Stage, failure: Exception, told: str) -> None:
-    task = await stage.waiting(a_task())
-    stage.journal.fail("a", *[failure] * TRIES)
-    engine = stage.engine(stage.journal.steps("a"))
+async def test_a_task_shows_messages_for_tenants_and_hides_internal_errors(
+    bench: Workbench, failure: Exception, error: str
+) -> None:
+    task = await bench.add_tasks(a_task())
+    bench.journal.fail("a", *[failure] * MAX_ATTEMPTS)
+    engine = bench.engine(bench.journal.steps("a"))
 
-    await stage.settled(engine)
+    await bench.run_with_retries(engine)
 
-    assert (await stage.now_of(task)).error == told
+    assert (await bench.reload(task)).error == error
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("the connection broke"), Unavailable("The database is away")])
-async def test_a_moments_failure_of_the_inside_is_no_failure_of_the_task(stage: Stage, failure: Exception) -> None:
-    task = await stage.waiting(a_task())
-    stage.journal.fail("a", failure)
-    stage.journal.fail("done", failure)
-    engine = stage.engine(stage.journal.steps("a"))
+async def test_a_temporary_internal_failure_does_not_fail_the_task(bench: Workbench, failure: Exception) -> None:
+    task = await bench.add_tasks(a_task())
+    bench.journal.fail("a", failure)
+    bench.journal.fail("done", failure)
+    engine = bench.engine(bench.journal.steps("a"))
 
-    await stage.settled(engine)
+    await bench.run_with_retries(engine)
 
-    assert (await stage.now_of(task)).state == TaskState.FINISHED
-    assert stage.journal.lines == ["a", "a", "done", "done"]
-    assert await stage.ended() == {"done": 1}
-
-
-async def test_an_end_that_a_rule_forbids_undoes_the_task(stage: Stage) -> None:
-    """So that nothing stays locked for ever."""
-    task = await stage.waiting(a_task())
-    stage.journal.fail("done", Conflict("Instance i-1 is gone"))
-
-    await stage.engine(stage.journal.steps("a", "b")).run_until_idle()
-
-    assert stage.journal.lines == ["a", "b", "done", "undo b", "undo a", "failed"]
-    assert (await stage.now_of(task)).error == "Instance i-1 is gone"
-    assert await stage.ended() == {"failed": 1}
+    assert (await bench.reload(task)).state == TaskState.FINISHED
+    assert bench.journal.lines == ["a", "a", "done", "done"]
+    assert await bench.end_counts() == {"done": 1}
 
 
-async def test_a_nudged_worker_takes_up_what_waits_many_at_once(stage: Stage) -> None:
-    full, go_on, over, at_work, finished = asyncio.Event(), asyncio.Event(), asyncio.Event(), 0, 0
+async def test_a_problem_at_the_end_of_a_task_undoes_it(bench: Workbench) -> None:
+    """Otherwise its records would stay locked."""
+    task = await bench.add_tasks(a_task())
+    bench.journal.fail("done", Conflict("Instance i-1 is gone"))
 
-    async def wait(_: TaskContext) -> None:
-        nonlocal at_work
-        at_work += 1
-        if at_work == AT_ONCE:
-            full.set()
-        await go_on.wait()
+    await bench.engine(bench.journal.steps("a", "b")).run_until_idle()
+
+    assert bench.journal.lines == ["a", "b", "done", "undo b", "undo a", "failed"]
+    assert (await bench.reload(task)).error == "Instance i-1 is gone"
+    assert await bench.end_counts() == {"failed": 1}
+
+
+async def test_a_nudged_engine_performs_many_tasks_concurrently(bench: Workbench) -> None:
+    all_started, may_finish, all_finished = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    started = finished = 0
+
+    async def wait(_: TaskContext[NoArgs]) -> None:
+        nonlocal started
+        started += 1
+        if started == MAX_CONCURRENT_TASKS:
+            all_started.set()
+        await may_finish.wait()
 
     def count(*_: object) -> None:
         nonlocal finished
         finished += 1
-        if finished == AT_ONCE + 5:
-            over.set()
+        if finished == MAX_CONCURRENT_TASKS + 5:
+            all_finished.set()
 
-    engine = stage.engine(stage.journal.operation(Step("a", wait)), ended=count)
-    working = asyncio.create_task(engine.run())
+    engine = bench.engine(bench.journal.operation(Step("a", wait)), on_task_end=count)
+    running = asyncio.create_task(engine.run())
     await asyncio.sleep(0)
-    await stage.waiting(*(a_task() for _ in range(AT_ONCE + 5)))
+    await bench.add_tasks(*(a_task() for _ in range(MAX_CONCURRENT_TASKS + 5)))
     engine.nudge()
 
     async with asyncio.timeout(10):
-        await full.wait()
-    assert at_work == AT_ONCE
-    go_on.set()
+        await all_started.wait()
+    assert started == MAX_CONCURRENT_TASKS
+    may_finish.set()
     async with asyncio.timeout(10):
-        await over.wait()
-    working.cancel()
-    assert await stage.ended() == {"done": AT_ONCE + 5}
+        await all_finished.wait()
+    running.cancel()
+    assert await bench.end_counts() == {"done": MAX_CONCURRENT_TASKS + 5}
 
 
-async def test_a_worker_outlives_a_database_that_is_away_for_a_moment(stage: Stage) -> None:
-    over, flaky = asyncio.Event(), Flaky(stage.db, failures=3)
-    task = await stage.waiting(a_task())
-    engine = stage.engine(stage.journal.steps("a"), db=flaky, ended=lambda *_: over.set())
+async def test_an_engine_survives_temporary_failures_of_the_database(bench: Workbench) -> None:
+    ended, flaky = asyncio.Event(), FlakyDatabase(bench.db, failing_writes=3)
+    task = await bench.add_tasks(a_task())
+    engine = bench.engine(bench.journal.steps("a"), db=flaky, on_task_end=lambda *_: ended.set())
 
-    working = asyncio.create_task(engine.run())
+    running = asyncio.create_task(engine.run())
     async with asyncio.timeout(10):
-        while not over.is_set():
+        while not ended.is_set():
             engine.nudge()
             await asyncio.sleep(0)
-    working.cancel()
+    running.cancel()
 
-    assert flaky.failures == 0
-    assert (await stage.now_of(task)).state == TaskState.FINISHED
+    assert flaky.failing_writes == 0
+    assert (await bench.reload(task)).state == TaskState.FINISHED
+
+
+class VolumeArgs(Struct, frozen=True):
+    """Arguments with a required field."""
+
+    volume_id: str
+
+
+def volume_operation(bench: Workbench) -> Operation[VolumeArgs]:
+    """Return an operation that records the volume's id in its step and at its end."""
+
+    async def record_step(ctx: TaskContext[VolumeArgs]) -> None:
+        await bench.journal.record(f"step {ctx.args.volume_id}")
+
+    async def record_end(_: Tx, ctx: TaskContext[VolumeArgs]) -> None:
+        await bench.journal.record(f"end {ctx.args.volume_id}")
+
+    steps = (Step("record", record_step, undo=record_step),)
+    return Operation(TaskType("try_it", VolumeArgs), steps, done=record_end, failed=record_end)
+
+
+async def test_steps_get_the_decoded_arguments(bench: Workbench) -> None:
+    await bench.add_tasks(a_task(args={"volume_id": "v-1", "unknown": 1}))
+
+    await bench.engine(volume_operation(bench)).run_until_idle()
+
+    assert bench.journal.lines == ["step v-1", "end v-1"]
+
+
+@pytest.mark.parametrize("undoing", [False, True])
+async def test_a_task_with_invalid_arguments_ends_in_error_at_once(bench: Workbench, *, undoing: bool) -> None:
+    ends: list[str] = []
+    task = await bench.add_tasks(a_task(args={"volume": "v-1"}, step=1, undoing=undoing, error="no room"))
+
+    await bench.engine(volume_operation(bench), on_task_end=lambda _, state: ends.append(state)).run_until_idle()
+
+    after = await bench.reload(task)
+    assert (after.state, after.finished_at, after.lease_token) == (TaskState.ERROR, bench.clock.time, None)
+    assert after.error == "The arguments of this try_it task are invalid: Object missing required field `volume_id`"
+    assert (bench.journal.lines, ends) == ([], [TaskState.ERROR])

@@ -1,4 +1,4 @@
-"""Leases: one worker a task, and an heir that goes on when it dies."""
+"""Leases: one worker performs a task, and another one resumes it if that worker dies."""
 
 import asyncio
 from collections import Counter
@@ -9,200 +9,198 @@ import pytest
 from pileus.domain.tasks import TaskState
 from pileus.store.schema import open_database
 from pileus.tasks.operation import LeaseLostError, Step, TaskContext
-from tests.tasks.workers import LEASE, Flaky, Stage, a_task, lasting, passing
+from tests.tasks.workers import LEASE, FlakyDatabase, NoArgs, Workbench, a_task, final_error, retryable_error
 
 
 class KilledError(BaseException):
-    """The process ends here: nothing is let go of."""
+    """The process ends here and releases nothing."""
 
 
-async def test_eight_rivals_never_do_a_task_twice(stage: Stage, url: str, tmp_path: Path) -> None:
-    others = [await open_database(url, tmp_path) for _ in range(3)]
-    done: Counter[str] = Counter()
+async def test_eight_engines_never_perform_a_task_twice(bench: Workbench, url: str, tmp_path: Path) -> None:
+    databases = [await open_database(url, tmp_path) for _ in range(3)]
+    performed: Counter[str] = Counter()
 
-    async def count(work: TaskContext) -> None:
-        done[work.task.id] += 1
+    async def count(ctx: TaskContext[NoArgs]) -> None:
+        performed[ctx.task.id] += 1
         await asyncio.sleep(0)
 
-    operation = stage.journal.operation(Step("count", count))
-    fresh = [a_task() for _ in range(120)]
-    await stage.waiting(*fresh)
+    operation = bench.journal.operation(Step("count", count))
+    new_tasks = [a_task() for _ in range(120)]
+    await bench.add_tasks(*new_tasks)
 
-    rivals = [stage.engine(operation, db=where) for where in (stage.db, *others) for _ in range(2)]
-    await asyncio.gather(*(rival.run_until_idle() for rival in rivals))
+    engines = [bench.engine(operation, db=db) for db in (bench.db, *databases) for _ in range(2)]
+    await asyncio.gather(*(engine.run_until_idle() for engine in engines))
 
-    assert done == Counter(task.id for task in fresh)
-    assert await stage.ended() == {"done": 120}
-    for other in others:
-        await other.close()
+    assert performed == Counter(task.id for task in new_tasks)
+    assert await bench.end_counts() == {"done": 120}
+    for db in databases:
+        await db.close()
 
 
-async def test_a_task_is_nobody_elses_while_its_lease_runs(stage: Stage) -> None:
-    task = await stage.waiting(a_task())
-    first = await stage.claimed("one")
+async def test_a_task_cannot_be_claimed_until_its_lease_expires(bench: Workbench) -> None:
+    task = await bench.add_tasks(a_task())
+    first = await bench.claim("one")
 
-    stage.clock.pass_by(LEASE)
-    assert await stage.claimed("two") is None
-    stage.clock.pass_by(1)
-    second = await stage.claimed("two")
+    bench.clock.advance(LEASE)
+    assert await bench.claim("two") is None
+    bench.clock.advance(1)
+    second = await bench.claim("two")
 
     assert first is not None
     assert second is not None
     assert (first.id, second.id, second.lease_token) == (task.id, task.id, "two")
 
 
-async def test_a_worker_that_died_is_followed_by_one_that_goes_on_where_it_was(stage: Stage) -> None:
-    task = await stage.waiting(a_task())
-    operation = stage.journal.steps("a", "b", "c")
-    stage.journal.fail("b", KilledError())
+async def test_after_a_worker_died_another_one_resumes_its_task(bench: Workbench) -> None:
+    task = await bench.add_tasks(a_task())
+    operation = bench.journal.steps("a", "b", "c")
+    bench.journal.fail("b", KilledError())
     with pytest.raises(KilledError):
-        await stage.engine(operation).run_until_idle()
-    assert (await stage.now_of(task)).state == TaskState.RUNNING
-    heir = stage.engine(operation)
+        await bench.engine(operation).run_until_idle()
+    assert (await bench.reload(task)).state == TaskState.RUNNING
+    successor = bench.engine(operation)
 
-    await heir.run_until_idle()
-    assert stage.journal.lines == ["a", "b"]
-    stage.clock.pass_by(LEASE + 1)
-    await heir.run_until_idle()
+    await successor.run_until_idle()
+    assert bench.journal.lines == ["a", "b"]
+    bench.clock.advance(LEASE + 1)
+    await successor.run_until_idle()
 
-    assert stage.journal.lines == ["a", "b", "b", "c", "done"]
-    assert (await stage.now_of(task)).state == TaskState.FINISHED
+    assert bench.journal.lines == ["a", "b", "b", "c", "done"]
+    assert (await bench.reload(task)).state == TaskState.FINISHED
 
 
-async def test_a_worker_that_died_while_undoing_is_followed_by_one_that_goes_on_undoing(stage: Stage) -> None:
-    task = await stage.waiting(a_task())
-    operation = stage.journal.steps("a", "b", "c")
-    stage.journal.fail("c", lasting("no room"))
-    stage.journal.fail("undo b", KilledError())
+async def test_after_a_worker_died_while_undoing_another_one_resumes_the_undo(bench: Workbench) -> None:
+    task = await bench.add_tasks(a_task())
+    operation = bench.journal.steps("a", "b", "c")
+    bench.journal.fail("c", final_error("no room"))
+    bench.journal.fail("undo b", KilledError())
     with pytest.raises(KilledError):
-        await stage.engine(operation).run_until_idle()
-    stage.clock.pass_by(LEASE + 1)
+        await bench.engine(operation).run_until_idle()
+    bench.clock.advance(LEASE + 1)
 
-    await stage.engine(operation).run_until_idle()
+    await bench.engine(operation).run_until_idle()
 
-    assert stage.journal.lines == ["a", "b", "c", "undo c", "undo b", "undo b", "undo a", "failed"]
-    after = await stage.now_of(task)
+    assert bench.journal.lines == ["a", "b", "c", "undo c", "undo b", "undo b", "undo a", "failed"]
+    after = await bench.reload(task)
     assert (after.state, after.error) == (TaskState.ERROR, "no room")
 
 
-async def test_a_worker_that_lost_its_lease_writes_nothing(stage: Stage) -> None:
-    task = await stage.waiting(a_task())
-    operation = stage.journal.steps("a", "b")
-    slow, quick = (stage.engine(operation) for _ in range(2))
+async def test_a_worker_without_its_lease_writes_nothing(bench: Workbench) -> None:
+    task = await bench.add_tasks(a_task())
+    operation = bench.journal.steps("a", "b")
+    slow, fast = (bench.engine(operation) for _ in range(2))
 
     async def overtake() -> None:
-        stage.clock.pass_by(LEASE + 1)
-        await quick.run_until_idle()
+        bench.clock.advance(LEASE + 1)
+        await fast.run_until_idle()
 
-    stage.journal.meanwhile["b"] = overtake
+    bench.journal.callbacks["b"] = overtake
     await slow.run_until_idle()
 
-    after = await stage.now_of(task)
-    assert stage.journal.lines == ["a", "b", "b", "done"]
+    after = await bench.reload(task)
+    assert bench.journal.lines == ["a", "b", "b", "done"]
     assert (after.state, after.step) == (TaskState.FINISHED, 2)
-    assert await stage.ended() == {"done": 1}
+    assert await bench.end_counts() == {"done": 1}
 
 
-@pytest.mark.parametrize("late", [lasting("too late"), passing("too late"), None])
-async def test_neither_end_nor_failure_of_a_worker_that_lost_its_lease_counts(
-    stage: Stage, late: Exception | None
-) -> None:
-    """Not even where the heir has not come to an end itself."""
-    task = await stage.waiting(a_task())
-    held = []
+@pytest.mark.parametrize("late", [final_error("too late"), retryable_error("too late"), None])
+async def test_neither_end_nor_failure_counts_without_the_lease(bench: Workbench, late: Exception | None) -> None:
+    """Even if the task has not ended yet."""
+    task = await bench.add_tasks(a_task())
+    claimed = []
 
     async def overtake() -> None:
-        stage.clock.pass_by(LEASE + 1)
-        held.append(await stage.claimed("heir"))
+        bench.clock.advance(LEASE + 1)
+        claimed.append(await bench.claim("successor"))
 
-    stage.journal.meanwhile["a"] = overtake
-    stage.journal.fail("a", *([late] if late else []))
-    await stage.engine(stage.journal.steps("a")).run_until_idle()
+    bench.journal.callbacks["a"] = overtake
+    bench.journal.fail("a", *([late] if late else []))
+    await bench.engine(bench.journal.steps("a")).run_until_idle()
 
-    assert await stage.now_of(task) == held[0]
-    assert stage.journal.lines == ["a"]
+    assert await bench.reload(task) == claimed[0]
+    assert bench.journal.lines == ["a"]
 
 
-async def test_a_step_that_writes_does_so_only_while_the_task_is_its_workers(stage: Stage) -> None:
-    lost = []
+async def test_a_step_cannot_write_without_the_lease(bench: Workbench) -> None:
+    errors = []
 
-    async def write_late(work: TaskContext) -> None:
-        stage.clock.pass_by(LEASE + 1)
-        await stage.claimed("heir")
+    async def write_late(ctx: TaskContext[NoArgs]) -> None:
+        bench.clock.advance(LEASE + 1)
+        await bench.claim("successor")
         try:
-            await work.write(lambda tx: tx.run("INSERT INTO counters (name, value) VALUES ('late', 1)"))
+            await ctx.write(lambda tx: tx.run("INSERT INTO counters (name, value) VALUES ('late', 1)"))
         except LeaseLostError as error:
-            lost.append(error)
+            errors.append(error)
             raise
 
-    await stage.waiting(a_task())
-    await stage.engine(stage.journal.operation(Step("a", write_late))).run_until_idle()
+    await bench.add_tasks(a_task())
+    await bench.engine(bench.journal.operation(Step("a", write_late))).run_until_idle()
 
-    assert len(lost) == 1
-    assert await stage.ended() == {}
+    assert len(errors) == 1
+    assert await bench.end_counts() == {}
 
 
-async def test_a_lease_is_prolonged_while_its_worker_works(stage: Stage) -> None:
-    """Even if the database is away now and then."""
-    task = await stage.waiting(a_task())
-    beats: list[float] = []
-    enough, flaky = asyncio.Event(), Flaky(stage.db)
+async def test_a_lease_is_renewed_while_its_worker_lives(bench: Workbench) -> None:
+    """Even if the database fails now and then."""
+    task = await bench.add_tasks(a_task())
+    intervals: list[float] = []
+    enough, flaky = asyncio.Event(), FlakyDatabase(bench.db)
 
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(0)
-        stage.clock.pass_by(int(seconds * 1_000_000))
-        beats.append(seconds)
-        flaky.failures = len(beats) % 2
-        if len(beats) > 9:
+        bench.clock.advance(int(seconds * 1_000_000))
+        intervals.append(seconds)
+        flaky.failing_writes = len(intervals) % 2
+        if len(intervals) > 9:
             enough.set()
             await asyncio.Event().wait()
 
-    stage.journal.meanwhile["a"] = enough.wait
-    engine = stage.engine(stage.journal.steps("a"), db=flaky, sleep=sleep)
-    claimed = await stage.claimed("one")
+    bench.journal.callbacks["a"] = enough.wait
+    engine = bench.engine(bench.journal.steps("a"), db=flaky, sleep=sleep)
+    claimed = await bench.claim("one")
     assert claimed is not None
-    began = stage.clock.time
+    started_at = bench.clock.time
     await engine.perform(claimed)
 
-    assert stage.clock.time - began > 2 * LEASE
-    assert set(beats) == {LEASE / 3_000_000}
-    assert (await stage.now_of(task)).state == TaskState.FINISHED
+    assert bench.clock.time - started_at > 2 * LEASE
+    assert set(intervals) == {LEASE / 3_000_000}
+    assert (await bench.reload(task)).state == TaskState.FINISHED
 
 
-async def test_a_worker_that_is_stopped_lets_its_tasks_go_at_once(stage: Stage) -> None:
-    task = await stage.waiting(a_task())
-    reached, operation = asyncio.Event(), stage.journal.steps("a", "b")
+async def test_a_stopped_worker_releases_its_leases_at_once(bench: Workbench) -> None:
+    task = await bench.add_tasks(a_task())
+    reached, operation = asyncio.Event(), bench.journal.steps("a", "b")
 
     async def wait() -> None:
         reached.set()
         await asyncio.Event().wait()
 
-    stage.journal.meanwhile["b"] = wait
-    working = asyncio.create_task(stage.engine(operation).run())
+    bench.journal.callbacks["b"] = wait
+    running = asyncio.create_task(bench.engine(operation).run())
     await reached.wait()
-    working.cancel()
+    running.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await working
-    left = await stage.now_of(task)
-    assert (left.state, left.step, left.lease_token) == (TaskState.RUNNING, 1, None)
+        await running
+    released = await bench.reload(task)
+    assert (released.state, released.step, released.lease_token) == (TaskState.RUNNING, 1, None)
 
-    await stage.engine(operation).run_until_idle()
+    await bench.engine(operation).run_until_idle()
 
-    assert stage.journal.lines == ["a", "b", "b", "done"]
+    assert bench.journal.lines == ["a", "b", "b", "done"]
 
 
-async def test_a_task_of_a_newer_program_is_left_to_it(stage: Stage) -> None:
-    strange = await stage.waiting(a_task("fold_space"))
-    known = await stage.waiting(a_task())
-    over = asyncio.Event()
-    working = asyncio.create_task(stage.engine(stage.journal.steps("a"), ended=lambda *_: over.set()).run())
+async def test_a_task_of_an_unknown_type_is_left_to_a_newer_server(bench: Workbench) -> None:
+    unknown = await bench.add_tasks(a_task("newer_type"))
+    known = await bench.add_tasks(a_task())
+    ended = asyncio.Event()
+    running = asyncio.create_task(bench.engine(bench.journal.steps("a"), on_task_end=lambda *_: ended.set()).run())
 
     async with asyncio.timeout(10):
-        await over.wait()
-    working.cancel()
-    assert (await stage.now_of(known)).state == TaskState.FINISHED
+        await ended.wait()
+    running.cancel()
+    assert (await bench.reload(known)).state == TaskState.FINISHED
 
-    assert (await stage.now_of(strange)).state == TaskState.RUNNING
-    stage.clock.pass_by(LEASE + 1)
-    await stage.engine(stage.journal.operation(stage.journal.step("fold"), task_type="fold_space")).run_until_idle()
-    assert (await stage.now_of(strange)).state == TaskState.FINISHED
+    assert (await bench.reload(unknown)).state == TaskState.RUNNING
+    bench.clock.advance(LEASE + 1)
+    await bench.engine(bench.journal.operation(bench.journal.step("newer"), task_type="newer_type")).run_until_idle()
+    assert (await bench.reload(unknown)).state == TaskState.FINISHED

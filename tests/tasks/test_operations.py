@@ -1,6 +1,6 @@
-"""Every operation under one harness: whatever goes wrong, wherever, nothing is left behind and nothing stays locked.
+"""One harness for every operation: whichever step fails, nothing is left behind and nothing stays locked.
 
-A new operation is tested from the moment it is registered: without a story in `stories.py` it fails here.
+A new operation is tested as soon as it is registered; it needs a scenario in `scenarios.py`.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -17,83 +17,88 @@ from pileus.api.middleware import HttpMetrics
 from pileus.app import RunningCloud, new_id
 from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
-from pileus.drivers.protocols.compute import Fetching
+from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.simulated.driver import Simulated
-from pileus.initial_data import catalogue_of, seed
+from pileus.initial_data import load_catalogue, seed
 from pileus.outbound.notifier import Messenger
 from pileus.settings import Settings
 from pileus.store import tasks
 from pileus.store.database import Tx
 from pileus.store.schema import open_database
 from pileus.tasks.engine import Engine
-from pileus.tasks.operation import Created, Do, Operation, Step, TaskContext
+from pileus.tasks.operation import CreatedResources, Operation, Step, StepFunction, TaskContext
 from pileus.tasks.operations import OPERATIONS
 from tests.databases import BACKENDS, database_url
-from tests.tasks.db_snapshot import Rows, difference, everything, locks, wipe
-from tests.tasks.scenario import Ask
-from tests.tasks.scenarios import STORIES
-from tests.tasks.workers import LEASE, Clock, lasting
+from tests.tasks.db_snapshot import Rows, delete_tenant_rows, diff_rows, load_all_rows, locked_rows
+from tests.tasks.scenario import SendRequest
+from tests.tasks.scenarios import SCENARIOS
+from tests.tasks.workers import LEASE, Clock, final_error
 from tests.tenants import Tenant, new_tenant
 
-NAMES = sorted(STORIES)
-PLACES = [(name, at) for name in NAMES for at in range(len(OPERATIONS[name].steps))]
-# What leaves everything as it was, once it is done.
+NAMES = sorted(SCENARIOS)
+STEPS = [(name, index) for name in NAMES for index in range(len(OPERATIONS[name].steps))]
+# Operations that change no compared column.
 INVISIBLE = {"soft_reboot_vm", "soft_reboot_bm", "hard_reboot_vm", "hard_reboot_bm", "revert_volume"}
-# What tells how things stand, whatever comes in between.
-HOLDING_NOTHING = {"update_port"}
-# What makes something new, and may be asked for again meanwhile.
-REPEATABLE = HOLDING_NOTHING | {name for name in NAMES if name.startswith("create_")} | {"download_image"}
+# Operations that lock nothing.
+WITHOUT_LOCKS = {"update_port"}
+# Operations that create something new each time, and may be requested again meanwhile.
+REPEATABLE = WITHOUT_LOCKS | {name for name in NAMES if name.startswith("create_")} | {"download_image"}
 REPEATABLE -= {"create_ddos_profile", "create_image"}
-Bend = Callable[[Step], Step]
+AnyStep = Step[Any]
+Do = StepFunction[Any]
+Modify = Callable[[AnyStep], AnyStep]
 
 
 class KilledError(BaseException):
-    """The worker ends here: nothing is let go of."""
+    """The worker ends here and releases nothing."""
 
 
 @dataclass(slots=True)
-class Idle:
-    """A cloud that works only when told, and a tenant in it."""
+class IdleCloud:
+    """A cloud whose engine runs only on demand, and a tenant."""
 
     tenant: Tenant
     clock: Clock
-    world: Path
+    driver_file: Path
     before: Rows = field(default_factory=dict)
 
-    async def everything(self) -> Rows:
-        """All there is now."""
-        return await everything(self.tenant.running.cloud.db, self.world)
+    async def load_all_rows(self) -> Rows:
+        """Return all rows of the database and of the driver."""
+        return await load_all_rows(self.tenant.running.cloud.db, self.driver_file)
 
-    async def locks(self) -> list[Any]:
-        """What a task holds now."""
-        return locks(await self.everything(), self.tenant.client_id)
+    async def locked_rows(self) -> list[Any]:
+        """Return the rows that a task has locked."""
+        return locked_rows(await self.load_all_rows(), self.tenant.client_id)
 
-    async def asked(self, ask: Ask) -> Task:
-        """The task that a request has begun."""
-        answer = await ask(self.tenant)
+    async def start(self, send: SendRequest) -> Task:
+        """Send the request, and return the task that it has started."""
+        answer = await send(self.tenant)
         assert answer.is_success, answer.text
         async with self.tenant.running.cloud.db.read() as tx:
-            (fresh,) = await tasks.TABLE.find(tx, "client_id = :id AND state = 'NEW'", id=self.tenant.client_id)
-        return fresh
+            (task,) = await tasks.TABLE.find(tx, "client_id = :id AND state = 'NEW'", id=self.tenant.client_id)
+        return task
 
-    async def task(self, task_id: str) -> Task:
-        """A task as it is written down."""
+    async def load_task(self, task_id: str) -> Task:
+        """Return a task as it is saved."""
         async with self.tenant.running.cloud.db.read() as tx:
             return await tasks.get(tx, self.tenant.client_id, task_id)
 
-    async def work(self, operation: Operation) -> None:
-        """Let a worker do what it can, and time pass."""
-        running = self.tenant.running
-        await replace(running.engine, operations={**OPERATIONS, operation.task_type: operation}).run_until_idle()
-        self.clock.pass_by(LEASE + 1)
+    async def run_engine(self, operation: Operation[Any]) -> None:
+        """Run the engine with this operation until it is idle, then let its leases expire."""
+        operations = {**OPERATIONS, operation.task_type.name: operation}
+        await replace(self.tenant.running.engine, operations=operations).run_until_idle()
+        self.clock.advance(LEASE + 1)
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
-async def idle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningCloud]:
+async def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningCloud]:
     """A cloud whose engine does not run by itself, on each database."""
-    data, clock, catalogue = tmp_path_factory.mktemp("idle"), Clock(), catalogue_of(Settings())
+    data, clock, catalogue = tmp_path_factory.mktemp("operations"), Clock(), load_catalogue(Settings())
     with database_url(request.param) as url:
-        db, driver = await open_database(url, data), Simulated(data / "simulated.db", fetching=Fetching(anywhere=True))
+        db = await open_database(url, data)
+        driver = Simulated(data / "simulated.db", download_limits=DownloadLimits(allow_private=True))
         await seed(db, catalogue, given_key="", data=data, now=clock())
         cloud = AppState(db, catalogue, clock, new_id, lambda: None, driver, Messenger(), patience=0)
         engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_id, lease=LEASE)
@@ -103,201 +108,205 @@ async def idle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture
-async def stage(idle: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Idle]:
-    """A tenant of the test's own, and nothing but the tenant's things."""
-    clock: Any = idle.cloud.now
-    world = next(path for path in tmp_path_factory.getbasetemp().glob("idle*/simulated.db") if path.exists())
-    async with new_tenant(idle) as tenant:
-        yield Idle(tenant, clock, world)
-    await wipe(idle.cloud.db, world)
+async def idle(running: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IdleCloud]:
+    """A new tenant, whose rows are the only ones of tenants."""
+    clock: Any = running.cloud.now
+    files = tmp_path_factory.getbasetemp().glob("operations*/simulated.db")
+    driver_file = next(path for path in files if path.exists())
+    async with new_tenant(running) as tenant:
+        yield IdleCloud(tenant, clock, driver_file)
+    await delete_tenant_rows(running.cloud.db, driver_file)
 
 
-async def begun(stage: Idle, name: str) -> tuple[Ask, Task]:
-    """Let a story begin: the request, to be made again, and the task of the first."""
-    ask = await STORIES[name].begin(stage.tenant)
-    stage.before = await stage.everything()
-    return ask, await stage.asked(ask)
+async def start_scenario(idle: IdleCloud, name: str) -> tuple[SendRequest, Task]:
+    """Prepare a scenario and send its request; return the request, for repetition, and its task."""
+    send = await SCENARIOS[name].prepare(idle.tenant)
+    idle.before = await idle.load_all_rows()
+    return send, await idle.start(send)
 
 
-def bent(name: str, at: int | None, bend: Bend) -> Operation:
-    """An operation with a step, or all of them, bent."""
-    steps = [bend(step) if at in (None, number) else step for number, step in enumerate(OPERATIONS[name].steps)]
+def with_step(name: str, index: int | None, modify: Modify) -> Operation[Any]:
+    """Return the operation with one step modified, or all if `index` is None."""
+    steps = [modify(step) if index in (None, number) else step for number, step in enumerate(OPERATIONS[name].steps)]
     return replace(OPERATIONS[name], steps=tuple(steps))
 
 
 def twice(do: Do) -> Do:
-    async def doubly(work: TaskContext) -> None:
-        await do(work)
-        await do(work)
+    async def do_twice(ctx: TaskContext[Any]) -> None:
+        await do(ctx)
+        await do(ctx)
 
-    return doubly
+    return do_twice
 
 
-def doubled(step: Step) -> Step:
+def doubled(step: AnyStep) -> AnyStep:
     return replace(step, do=twice(step.do), undo=None if step.undo is None else twice(step.undo))
 
 
-def failing(*, late: bool) -> Bend:
-    async def fail(_: TaskContext) -> None:
-        raise lasting("injected")
+def failing(*, after_effect: bool) -> Modify:
+    async def fail(_: TaskContext[Any]) -> None:
+        raise final_error("injected")
 
-    return lambda step: replace(step, do=_after(step.do, fail) if late else fail)
+    return lambda step: replace(step, do=_after(step.do, fail) if after_effect else fail)
 
 
-def killed_once(*, undoing: bool = False) -> Bend:
-    """The worker dies after the step's effect, before it is written down."""
-    left = [1]
+def killed_once(*, undoing: bool = False) -> Modify:
+    """Kill the worker after the effect of the step, before the progress is saved."""
+    kills = [KilledError()]
 
-    async def kill(_: TaskContext) -> None:
-        if left:
-            left.pop()
-            raise KilledError
+    async def kill(_: TaskContext[Any]) -> None:
+        if kills:
+            raise kills.pop()
 
-    def bend(step: Step) -> Step:
+    def modify(step: AnyStep) -> AnyStep:
         if undoing:
             return replace(step, undo=kill if step.undo is None else _after(step.undo, kill))
         return replace(step, do=_after(step.do, kill))
 
-    return bend
+    return modify
 
 
 def _after(first: Do, then: Do) -> Do:
-    async def both(work: TaskContext) -> None:
-        await first(work)
-        await then(work)
+    async def both(ctx: TaskContext[Any]) -> None:
+        await first(ctx)
+        await then(ctx)
 
     return both
 
 
-async def finished(stage: Idle, name: str, task: Task) -> None:
-    """The task has done what it was to do, and holds nothing."""
-    ended = await stage.task(task.id)
+async def check_finished(idle: IdleCloud, name: str, task: Task) -> None:
+    """The task has finished, and nothing is locked."""
+    ended = await idle.load_task(task.id)
     assert (ended.task_type, ended.state, ended.error) == (name, "FINISHED", None)
-    assert await stage.locks() == []
+    assert await idle.locked_rows() == []
 
 
-async def failed_without_a_trace(stage: Idle, name: str, task: Task) -> None:
-    """All is as before and nothing is held; of what cannot be undone, nothing is held at least."""
-    ended, after = await stage.task(task.id), await stage.everything()
+async def check_undone(idle: IdleCloud, name: str, task: Task) -> None:
+    """The task has failed and nothing is locked; unless it is irreversible, all rows are as before."""
+    ended, after = await idle.load_task(task.id), await idle.load_all_rows()
     assert (ended.state, ended.created_resources) == ("ERROR", None)
-    assert locks(after, stage.tenant.client_id) == []
-    if not STORIES[name].lasting:
-        assert difference(stage.before, after) == {}
+    assert locked_rows(after, idle.tenant.client_id) == []
+    if not SCENARIOS[name].irreversible:
+        assert diff_rows(idle.before, after) == {}
 
 
-async def ends_when_asked_again(stage: Idle, name: str, ask: Ask) -> None:
-    """Another try comes to its end."""
-    again = await stage.asked(ask)
-    await stage.work(OPERATIONS[name])
-    await finished(stage, name, again)
+async def check_repeatable(idle: IdleCloud, name: str, send: SendRequest) -> None:
+    """The task of a repeated request finishes."""
+    task = await idle.start(send)
+    await idle.run_engine(OPERATIONS[name])
+    await check_finished(idle, name, task)
 
 
-def test_every_operation_has_a_story() -> None:
-    assert set(STORIES) == set(OPERATIONS)
+def test_every_operation_has_a_scenario() -> None:
+    assert set(SCENARIOS) == set(OPERATIONS)
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_it_comes_to_its_end_and_holds_nothing(stage: Idle, name: str) -> None:
-    _, task = await begun(stage, name)
+async def test_an_operation_finishes_and_unlocks_everything(idle: IdleCloud, name: str) -> None:
+    _, task = await start_scenario(idle, name)
     assert task.task_type == name
-    assert (await stage.locks() == []) == (name in HOLDING_NOTHING)
+    assert (await idle.locked_rows() == []) == (name in WITHOUT_LOCKS)
 
-    await stage.work(OPERATIONS[name])
+    await idle.run_engine(OPERATIONS[name])
 
-    await finished(stage, name, task)
-    assert (difference(stage.before, await stage.everything()) == {}) == (name in INVISIBLE)
+    await check_finished(idle, name, task)
+    assert (diff_rows(idle.before, await idle.load_all_rows()) == {}) == (name in INVISIBLE)
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_while_it_is_under_way_it_cannot_be_asked_for_again(stage: Idle, name: str) -> None:
+async def test_a_second_request_during_the_task_is_409(idle: IdleCloud, name: str) -> None:
     if name in REPEATABLE:
         return
-    ask, _ = await begun(stage, name)
-    held = await stage.everything()
+    send, _ = await start_scenario(idle, name)
+    during = await idle.load_all_rows()
 
-    answer = await ask(stage.tenant)
+    answer = await send(idle.tenant)
 
     assert answer.status_code == 409
-    assert difference(held, await stage.everything()) == {}
+    assert diff_rows(during, await idle.load_all_rows()) == {}
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_each_step_may_be_done_twice(stage: Idle, name: str) -> None:
-    _, task = await begun(stage, name)
-    await stage.work(OPERATIONS[name])
-    await finished(stage, name, task)
-    once = _shape(difference(stage.before, await stage.everything()))
+async def test_each_step_is_idempotent(idle: IdleCloud, name: str) -> None:
+    _, task = await start_scenario(idle, name)
+    await idle.run_engine(OPERATIONS[name])
+    await check_finished(idle, name, task)
+    once = _shape(diff_rows(idle.before, await idle.load_all_rows()))
 
-    _, task = await begun(stage, name)
-    await stage.work(bent(name, None, doubled))
+    _, task = await start_scenario(idle, name)
+    await idle.run_engine(with_step(name, None, doubled))
 
-    await finished(stage, name, task)
-    assert _shape(difference(stage.before, await stage.everything())) == once
-
-
-@pytest.mark.parametrize(("name", "at"), PLACES)
-async def test_a_failure_at_any_step_leaves_nothing_behind(stage: Idle, name: str, at: int) -> None:
-    """Neither before the step's effect, nor after it, even if everything is done and undone twice."""
-    ask, task = await begun(stage, name)
-    await stage.work(bent(name, at, failing(late=False)))
-    await failed_without_a_trace(stage, name, task)
-    assert (await stage.task(task.id)).error == "injected"
-
-    task = await stage.asked(ask)
-    operation = bent(name, at, failing(late=True))
-    await stage.work(replace(operation, steps=tuple(map(doubled, operation.steps))))
-    await failed_without_a_trace(stage, name, task)
-
-    await ends_when_asked_again(stage, name, ask)
+    await check_finished(idle, name, task)
+    assert _shape(diff_rows(idle.before, await idle.load_all_rows())) == once
 
 
-@pytest.mark.parametrize(("name", "at"), PLACES)
-async def test_a_worker_lost_after_any_step_is_followed_by_one_that_ends_it(stage: Idle, name: str, at: int) -> None:
-    _, task = await begun(stage, name)
-    with pytest.raises(KilledError):
-        await stage.work(bent(name, at, killed_once()))
-    stage.clock.pass_by(LEASE + 1)
+@pytest.mark.parametrize(("name", "index"), STEPS)
+async def test_a_failure_at_any_step_leaves_nothing_behind(idle: IdleCloud, name: str, index: int) -> None:
+    """Neither before the effect of the step, nor after it, even if everything is done and undone twice."""
+    send, task = await start_scenario(idle, name)
+    await idle.run_engine(with_step(name, index, failing(after_effect=False)))
+    await check_undone(idle, name, task)
+    assert (await idle.load_task(task.id)).error == "injected"
 
-    await stage.work(OPERATIONS[name])
+    task = await idle.start(send)
+    operation = with_step(name, index, failing(after_effect=True))
+    await idle.run_engine(replace(operation, steps=tuple(map(doubled, operation.steps))))
+    await check_undone(idle, name, task)
 
-    await finished(stage, name, task)
+    await check_repeatable(idle, name, send)
 
 
-@pytest.mark.parametrize(("name", "at"), PLACES)
-async def test_a_worker_lost_while_undoing_is_followed_by_one_that_undoes_the_rest(
-    stage: Idle, name: str, at: int
+@pytest.mark.parametrize(("name", "index"), STEPS)
+async def test_after_a_worker_died_in_any_step_another_one_finishes_the_task(
+    idle: IdleCloud, name: str, index: int
 ) -> None:
-    ask, task = await begun(stage, name)
-    last = len(OPERATIONS[name].steps) - 1
-    operation = bent(name, last, failing(late=True))
-    steps = [killed_once(undoing=True)(step) if number == at else step for number, step in enumerate(operation.steps)]
+    _, task = await start_scenario(idle, name)
     with pytest.raises(KilledError):
-        await stage.work(replace(operation, steps=tuple(steps)))
-    stage.clock.pass_by(LEASE + 1)
+        await idle.run_engine(with_step(name, index, killed_once()))
+    idle.clock.advance(LEASE + 1)
 
-    await stage.work(OPERATIONS[name])
+    await idle.run_engine(OPERATIONS[name])
 
-    await failed_without_a_trace(stage, name, task)
-    await ends_when_asked_again(stage, name, ask)
+    await check_finished(idle, name, task)
+
+
+@pytest.mark.parametrize(("name", "index"), STEPS)
+async def test_after_a_worker_died_while_undoing_another_one_undoes_the_rest(
+    idle: IdleCloud, name: str, index: int
+) -> None:
+    send, task = await start_scenario(idle, name)
+    last = len(OPERATIONS[name].steps) - 1
+    operation = with_step(name, last, failing(after_effect=True))
+    steps = [
+        killed_once(undoing=True)(step) if number == index else step for number, step in enumerate(operation.steps)
+    ]
+    with pytest.raises(KilledError):
+        await idle.run_engine(replace(operation, steps=tuple(steps)))
+    idle.clock.advance(LEASE + 1)
+
+    await idle.run_engine(OPERATIONS[name])
+
+    await check_undone(idle, name, task)
+    await check_repeatable(idle, name, send)
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_an_end_that_a_rule_forbids_leaves_nothing_behind(stage: Idle, name: str) -> None:
-    ask, task = await begun(stage, name)
+async def test_a_problem_at_the_end_leaves_nothing_behind(idle: IdleCloud, name: str) -> None:
+    send, task = await start_scenario(idle, name)
 
-    async def done(tx: Tx, work: TaskContext) -> Created | None:
-        await OPERATIONS[name].done(tx, work)
+    async def done(tx: Tx, ctx: TaskContext[Any]) -> CreatedResources | None:
+        await OPERATIONS[name].done(tx, ctx)
         raise Conflict("Something else has come in between")
 
-    await stage.work(replace(OPERATIONS[name], done=done))
+    await idle.run_engine(replace(OPERATIONS[name], done=done))
 
-    await failed_without_a_trace(stage, name, task)
-    await ends_when_asked_again(stage, name, ask)
+    await check_undone(idle, name, task)
+    await check_repeatable(idle, name, send)
 
 
 def _shape(changes: dict[str, list[Any]]) -> dict[str, tuple[int, int]]:
-    """How much has come and gone in each table."""
+    """Return the numbers of new and of removed rows of each table."""
     return {
-        table: (sum(kind == "new" for kind, _ in rows), sum(kind == "gone" for kind, _ in rows))
+        table: (sum(kind == "new" for kind, _ in rows), sum(kind == "removed" for kind, _ in rows))
         for table, rows in changes.items()
     }

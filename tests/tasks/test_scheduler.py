@@ -1,6 +1,7 @@
-"""Schedules at work: snapshots are taken when they should be, once, and deleted when they were kept long enough."""
+"""Scheduled snapshots are created once per run, and deleted when their retention time has passed."""
 
 import asyncio
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
@@ -12,29 +13,30 @@ from msgspec.structs import replace
 from pileus.domain.account.projects import Project
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import MINUTE, Interval, Schedule, Span
+from pileus.domain.storage.task_types import CreateSnapshotArgs
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.domain.tasks import Task, TaskState
-from pileus.drivers.protocols.compute import Disk
+from pileus.drivers.protocols.storage import Disk
 from pileus.store import tasks
 from pileus.store.account import clients, projects, quotas
 from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, schedules, snapshots, volumes
-from pileus.tasks.operation import Step, TaskContext
-from pileus.tasks.storage.create_snapshot import CREATE_SNAPSHOT
-from pileus.tasks.storage.delete_snapshot import DELETE_SNAPSHOT
-from pileus.tasks.storage.scheduler import ANOTHER_TRY, Scheduler
+from pileus.tasks.operation import Operation, Step, StepFunction, TaskContext
+from pileus.tasks.operations import OPERATIONS
+from pileus.tasks.storage.scheduler import RETRY_DELAY, Scheduler
 from tests.domain.builders import NOW, a_volume, the_catalogue
-from tests.tasks.workers import Flaky, Stage, lasting
+from tests.tasks.workers import FlakyDatabase, Workbench, final_error
 
 PLACE = a_volume().place
 HOUR = 60 * MINUTE
+CREATE_SNAPSHOT, DELETE_SNAPSHOT = OPERATIONS["create_snapshot"], OPERATIONS["delete_snapshot"]
 
 
 @dataclass(slots=True)
-class Scene:
-    """A policy with a schedule and volumes, somebody who looks after it, and a worker."""
+class ScheduleBench:
+    """A lifecycle policy with a schedule and volumes, a scheduler, and an engine."""
 
-    stage: Stage
+    bench: Workbench
     numbers: Iterable[int] = field(default_factory=count)
     nudges: int = 0
 
@@ -42,147 +44,150 @@ class Scene:
         self.nudges += 1
 
     def scheduler(self, **changes: Any) -> Scheduler:
-        """One process's scheduler."""
+        """Return the scheduler of one process."""
         ids = (f"id-{number}" for number in iter(self.numbers))
-        facts = {"db": self.stage.db, **changes}
+        fields = {"db": self.bench.db, **changes}
         return Scheduler(
-            catalogue=the_catalogue(), now=self.stage.clock, new_id=lambda: next(ids), nudge=self._nudge, **facts
+            catalogue=the_catalogue(), now=self.bench.clock, new_id=lambda: next(ids), nudge=self._nudge, **fields
         )
 
-    async def set(self, *its: Volume, **changes: Any) -> Schedule:
-        """An hourly schedule of a policy with these volumes."""
-        places: dict[str, Any] = {
+    async def add_schedule(self, *policy_volumes: Volume, **changes: Any) -> Schedule:
+        """Save an hourly schedule of a policy with these volumes."""
+        owner: dict[str, Any] = {
             "client_id": PLACE.client_id,
             "project_id": PLACE.project_id,
             "region_id": 1,
             "user_id": 5,
         }
         project = Project(id=PLACE.project_id, client_id=PLACE.client_id, name="default", created_at=NOW)
-        policy = LifecyclePolicy(id=7, name="hourly", created_at=NOW, updated_at=NOW, **places)
-        facts = {"id": "s-1", "timing": Interval(hours=1), "next_at": NOW + HOUR, "created_at": NOW}
-        schedule = Schedule(**{**places, "lifecycle_policy_id": 7, **facts, **changes})
+        policy = LifecyclePolicy(id=7, name="hourly", created_at=NOW, updated_at=NOW, **owner)
+        fields = {"id": "s-1", "timing": Interval(hours=1), "next_at": NOW + HOUR, "created_at": NOW}
+        schedule = Schedule(**{**owner, "lifecycle_policy_id": 7, **fields, **changes})
 
         async def write(tx: Tx) -> Schedule:
             await clients.add(tx, PLACE.client_id, "one", NOW)
             await projects.add(tx, project)
             await lifecycle_policies.add(tx, policy)
-            await lifecycle_policies.include(tx, 7, [volume.id for volume in its])
-            for volume in its:
+            await lifecycle_policies.add_volumes(tx, 7, [volume.id for volume in policy_volumes])
+            for volume in policy_volumes:
                 await volumes.add(tx, volume)
             return await schedules.add(tx, schedule)
 
-        for volume in its:
-            await self.stage.driver.ensure_volume(Disk(id=volume.id, size=volume.size, type_name=volume.type_name))
-        return await self.stage.db.write(write)
+        for volume in policy_volumes:
+            await self.bench.driver.ensure_volume(Disk(id=volume.id, size=volume.size, type_name=volume.type_name))
+        return await self.bench.db.write(write)
 
-    async def hours(self, number: int) -> None:
-        """Let hours pass, with everything done that is due in each."""
-        for _ in range(number):
-            self.stage.clock.pass_by(HOUR)
-            await self.look()
+    async def run_hours(self, hours: int) -> None:
+        """Advance the clock by one hour after the other, and run everything that is due."""
+        for _ in range(hours):
+            self.bench.clock.advance(HOUR)
+            await self.run_due()
 
-    async def look(self) -> int:
-        """Look once, work, and look at what the work has left."""
-        started = await self.scheduler().tick()
+    async def run_due(self) -> int:
+        """Start due tasks and run them, then those that have become due; return how many were started at first."""
+        started = await self.scheduler().start_due()
         for _ in range(2):
-            await self.stage.engine(CREATE_SNAPSHOT, DELETE_SNAPSHOT).run_until_idle()
-            await self.scheduler().tick()
+            await self.bench.engine(CREATE_SNAPSHOT, DELETE_SNAPSHOT).run_until_idle()
+            await self.scheduler().start_due()
         return started
 
-    async def kept(self) -> list[Snapshot]:
-        """The snapshots that there are, the oldest first."""
-        async with self.stage.db.read() as tx:
+    async def snapshots(self) -> list[Snapshot]:
+        """Return the existing snapshots, the oldest first."""
+        async with self.bench.db.read() as tx:
             return await snapshots.TABLE.find(tx, "1 = 1 ORDER BY created_at, volume_id")
 
-    async def ages(self) -> list[int]:
-        """How many hours after the beginning each of them was taken."""
-        return [round((snapshot.created_at - NOW) / HOUR) for snapshot in await self.kept()]
+    async def creation_hours(self) -> list[int]:
+        """Return the hours, from the beginning, at which the existing snapshots were created."""
+        return [round((snapshot.created_at - NOW) / HOUR) for snapshot in await self.snapshots()]
 
     async def tasks(self) -> list[Task]:
-        """The tasks that were started, in their order."""
-        async with self.stage.db.read() as tx:
+        """Return the started tasks, the oldest first."""
+        async with self.bench.db.read() as tx:
             return await tasks.TABLE.find(tx, "1 = 1 ORDER BY created_at, id")
 
 
 @pytest.fixture
-def scene(stage: Stage) -> Scene:
-    return Scene(stage, count())
+def schedule_bench(bench: Workbench) -> ScheduleBench:
+    return ScheduleBench(bench, count())
 
 
-async def test_a_snapshot_of_each_volume_is_taken_when_the_moment_has_come(scene: Scene) -> None:
-    await scene.set(a_volume(id="v-1"), a_volume(id="v-2", status=VolumeStatus.IN_USE.value))
+async def test_a_due_schedule_creates_a_snapshot_of_each_volume(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(a_volume(id="v-1"), a_volume(id="v-2", status=VolumeStatus.IN_USE.value))
 
-    assert await scene.look() == 0
-    scene.stage.clock.pass_by(HOUR)
-    assert await scene.look() == 2
-    assert await scene.look() == 0
+    assert await schedule_bench.run_due() == 0
+    schedule_bench.bench.clock.advance(HOUR)
+    assert await schedule_bench.run_due() == 2
+    assert await schedule_bench.run_due() == 0
 
-    kept = await scene.kept()
-    assert [(each.volume_id, each.status, each.schedule_id, each.lifecycle_policy_id) for each in kept] == [
+    created = await schedule_bench.snapshots()
+    assert [
+        (snapshot.volume_id, snapshot.status, snapshot.schedule_id, snapshot.lifecycle_policy_id)
+        for snapshot in created
+    ] == [
         ("v-1", "available", "s-1", 7),
         ("v-2", "available", "s-1", 7),
     ]
-    assert kept[0].name == "Snapshot of volume v-1 created by policy 7"
-    assert scene.stage.driver.snapshots() == {each.id: each.volume_id for each in kept}
-    (task, _) = await scene.tasks()
+    assert created[0].name == "Snapshot of volume v-1 created by policy 7"
+    assert schedule_bench.bench.driver.snapshots() == {snapshot.id: snapshot.volume_id for snapshot in created}
+    (task, _) = await schedule_bench.tasks()
     assert (task.task_type, task.state, task.user_id, task.place) == ("create_snapshot", "FINISHED", 5, PLACE)
     assert task.data["schedule_id"] == "s-1"
 
 
-async def test_moments_that_passed_while_nobody_looked_count_as_one(scene: Scene) -> None:
-    await scene.set(a_volume())
+async def test_missed_runs_count_as_one(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(a_volume())
 
-    scene.stage.clock.pass_by(5 * HOUR + MINUTE)
-    assert await scene.look() == 1
-    scene.stage.clock.pass_by(58 * MINUTE)
-    assert await scene.look() == 0
-    scene.stage.clock.pass_by(MINUTE)
-    assert await scene.look() == 1
-
-
-async def test_the_latest_are_kept_and_the_oldest_go_when_a_new_one_is_whole(scene: Scene) -> None:
-    await scene.set(a_volume(), max_quantity=3)
-
-    await scene.hours(5)
-
-    assert await scene.ages() == [3, 4, 5]
-    assert len(scene.stage.driver.snapshots()) == 3
+    schedule_bench.bench.clock.advance(5 * HOUR + MINUTE)
+    assert await schedule_bench.run_due() == 1
+    schedule_bench.bench.clock.advance(58 * MINUTE)
+    assert await schedule_bench.run_due() == 0
+    schedule_bench.bench.clock.advance(MINUTE)
+    assert await schedule_bench.run_due() == 1
 
 
-async def test_no_old_snapshot_goes_for_a_new_one_that_failed(scene: Scene) -> None:
-    await scene.set(a_volume(), max_quantity=2)
-    await scene.hours(2)
+async def test_the_oldest_snapshot_is_deleted_when_a_new_one_is_available(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(a_volume(), max_quantity=3)
 
-    async def fail(_: TaskContext) -> None:
-        raise lasting("no room")
+    await schedule_bench.run_hours(5)
 
-    scene.stage.clock.pass_by(HOUR)
-    await scene.scheduler().tick()
-    await scene.stage.engine(replace_steps(fail), DELETE_SNAPSHOT).run_until_idle()
-    await scene.scheduler().tick()
-
-    assert await scene.ages() == [1, 2]
-    assert (await scene.tasks())[-1].error == "no room"
+    assert await schedule_bench.creation_hours() == [3, 4, 5]
+    assert len(schedule_bench.bench.driver.snapshots()) == 3
 
 
-def replace_steps(do: Any) -> Any:
-    """The operation, with something else to do."""
-    return type(CREATE_SNAPSHOT)("create_snapshot", (Step("take", do),), CREATE_SNAPSHOT.done, CREATE_SNAPSHOT.failed)
+async def test_no_snapshot_is_deleted_for_a_new_one_that_failed(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(a_volume(), max_quantity=2)
+    await schedule_bench.run_hours(2)
+
+    async def fail(_: TaskContext[CreateSnapshotArgs]) -> None:
+        raise final_error("no room")
+
+    schedule_bench.bench.clock.advance(HOUR)
+    await schedule_bench.scheduler().start_due()
+    await schedule_bench.bench.engine(with_step(fail), DELETE_SNAPSHOT).run_until_idle()
+    await schedule_bench.scheduler().start_due()
+
+    assert await schedule_bench.creation_hours() == [1, 2]
+    assert (await schedule_bench.tasks())[-1].error == "no room"
 
 
-async def test_a_snapshot_goes_when_its_time_is_over(scene: Scene) -> None:
-    await scene.set(a_volume(), max_quantity=100, retention_time=Span(hours=2, minutes=30))
-
-    await scene.hours(6)
-
-    assert await scene.ages() == [4, 5, 6]
+def with_step(do: StepFunction[CreateSnapshotArgs]) -> Operation[CreateSnapshotArgs]:
+    """Return the operation with another step."""
+    return dataclasses.replace(CREATE_SNAPSHOT, steps=(Step("take", do),))
 
 
-async def test_another_retention_counts_for_what_was_taken_already(scene: Scene) -> None:
-    schedule = await scene.set(a_volume(), max_quantity=100)
-    await scene.hours(4)
+async def test_a_snapshot_is_deleted_after_its_retention_time(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(a_volume(), max_quantity=100, retention_time=Span(hours=2, minutes=30))
 
-    async def keep(span: Span | None) -> None:
+    await schedule_bench.run_hours(6)
+
+    assert await schedule_bench.creation_hours() == [4, 5, 6]
+
+
+async def test_a_changed_retention_time_applies_to_existing_snapshots(schedule_bench: ScheduleBench) -> None:
+    schedule = await schedule_bench.add_schedule(a_volume(), max_quantity=100)
+    await schedule_bench.run_hours(4)
+
+    async def set_retention(span: Span | None) -> None:
         nonlocal schedule
 
         async def write(tx: Tx) -> Schedule:
@@ -190,132 +195,138 @@ async def test_another_retention_counts_for_what_was_taken_already(scene: Scene)
             assert now is not None
             return await schedules.save(tx, now, replace(now, retention_time=span))
 
-        schedule = await scene.stage.db.write(write)
+        schedule = await schedule_bench.bench.db.write(write)
 
-    await keep(Span(minutes=90))
-    await scene.look()
-    assert await scene.ages() == [3, 4]
-    await keep(None)
-    await scene.hours(3)
-    assert await scene.ages() == [3, 4, 5, 6, 7]
-
-
-async def test_what_a_schedule_has_taken_outlives_it(scene: Scene) -> None:
-    await scene.set(a_volume(), retention_time=Span(hours=1))
-    await scene.hours(1)
-
-    await scene.stage.db.write(lambda tx: schedules.remove(tx, "s-1"))
-    await scene.hours(3)
-
-    assert await scene.ages() == [1]
+    await set_retention(Span(minutes=90))
+    await schedule_bench.run_due()
+    assert await schedule_bench.creation_hours() == [3, 4]
+    await set_retention(None)
+    await schedule_bench.run_hours(3)
+    assert await schedule_bench.creation_hours() == [3, 4, 5, 6, 7]
 
 
-async def test_what_was_taken_of_a_volume_stays_when_it_leaves_the_policy(scene: Scene) -> None:
-    schedule = await scene.set(a_volume(id="v-1"), a_volume(id="v-2"), retention_time=Span(hours=1))
-    await scene.hours(1)
+async def test_snapshots_outlive_their_schedule(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(a_volume(), retention_time=Span(hours=1))
+    await schedule_bench.run_hours(1)
 
-    await scene.stage.db.write(lambda tx: lifecycle_policies.exclude(tx, 7, ["v-1", "unknown"]))
-    now = await scene.stage.db.write(lambda tx: schedules.find(tx, schedule.id))
+    await schedule_bench.bench.db.write(lambda tx: schedules.remove(tx, "s-1"))
+    await schedule_bench.run_hours(3)
+
+    assert await schedule_bench.creation_hours() == [1]
+
+
+async def test_snapshots_stay_when_their_volume_leaves_the_policy(schedule_bench: ScheduleBench) -> None:
+    schedule = await schedule_bench.add_schedule(a_volume(id="v-1"), a_volume(id="v-2"), retention_time=Span(hours=1))
+    await schedule_bench.run_hours(1)
+
+    await schedule_bench.bench.db.write(lambda tx: lifecycle_policies.remove_volumes(tx, 7, ["v-1", "unknown"]))
+    now = await schedule_bench.bench.db.write(lambda tx: schedules.find(tx, schedule.id))
     assert now is not None
-    await scene.stage.db.write(lambda tx: schedules.save(tx, now, replace(now, retention_time=Span(minutes=90))))
-    await scene.hours(3)
+    await schedule_bench.bench.db.write(
+        lambda tx: schedules.save(tx, now, replace(now, retention_time=Span(minutes=90)))
+    )
+    await schedule_bench.run_hours(3)
 
-    assert [each.volume_id for each in await scene.kept()].count("v-1") == 1
-    assert 1 in await scene.ages()
-
-
-async def test_a_volume_that_a_task_holds_is_waited_for(scene: Scene) -> None:
-    held = a_volume(task_id="t-1")
-    await scene.set(held)
-
-    await scene.hours(2)
-    assert await scene.kept() == []
-    await scene.stage.db.write(lambda tx: volumes.save(tx, held, replace(held, task_id=None)))
-    await scene.look()
-
-    assert await scene.ages() == [2]
+    assert [snapshot.volume_id for snapshot in await schedule_bench.snapshots()].count("v-1") == 1
+    assert 1 in await schedule_bench.creation_hours()
 
 
-async def test_a_volume_that_has_gone_is_not_missed(scene: Scene) -> None:
-    await scene.set(a_volume())
-    scene.stage.clock.pass_by(HOUR)
-    await scene.stage.db.write(lambda tx: volumes.remove(tx, "v-1"))
+async def test_a_locked_volume_is_waited_for(schedule_bench: ScheduleBench) -> None:
+    locked = a_volume(task_id="t-1")
+    await schedule_bench.add_schedule(locked)
 
-    await scene.hours(2)
+    await schedule_bench.run_hours(2)
+    assert await schedule_bench.snapshots() == []
+    await schedule_bench.bench.db.write(lambda tx: volumes.save(tx, locked, replace(locked, task_id=None)))
+    await schedule_bench.run_due()
 
-    assert (await scene.kept(), await scene.tasks()) == ([], [])
+    assert await schedule_bench.creation_hours() == [2]
 
 
-async def test_a_volume_in_no_order_shows_as_a_failed_task(scene: Scene) -> None:
-    await scene.set(a_volume(status=VolumeStatus.ERROR.value))
+async def test_a_deleted_volume_starts_no_task(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(a_volume())
+    schedule_bench.bench.clock.advance(HOUR)
+    await schedule_bench.bench.db.write(lambda tx: volumes.remove(tx, "v-1"))
 
-    await scene.hours(1)
+    await schedule_bench.run_hours(2)
 
-    (task,) = await scene.tasks()
+    assert (await schedule_bench.snapshots(), await schedule_bench.tasks()) == ([], [])
+
+
+async def test_a_volume_in_error_leads_to_a_failed_task(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(a_volume(status=VolumeStatus.ERROR.value))
+
+    await schedule_bench.run_hours(1)
+
+    (task,) = await schedule_bench.tasks()
     assert (task.state, task.finished_at) == (TaskState.ERROR, NOW + HOUR)
     assert "in status error" in str(task.error)
 
 
-async def test_quotas_hold_and_a_snapshot_that_takes_anothers_place_needs_none(scene: Scene) -> None:
-    await scene.set(a_volume(), max_quantity=2)
-    await scene.stage.db.write(lambda tx: quotas.set_limits(tx, PLACE.client_id, 1, {"volume_snapshots_count": 2}))
+async def test_quotas_apply_unless_the_snapshot_replaces_another_one(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(a_volume(), max_quantity=2)
+    await schedule_bench.bench.db.write(
+        lambda tx: quotas.set_limits(tx, PLACE.client_id, 1, {"volume_snapshots_count": 2})
+    )
 
-    await scene.hours(4)
-    assert await scene.ages() == [3, 4]
-    await scene.stage.db.write(lambda tx: quotas.set_limits(tx, PLACE.client_id, 1, {"volume_snapshots_count": 1}))
-    schedule = await scene.stage.db.write(lambda tx: schedules.find(tx, "s-1"))
+    await schedule_bench.run_hours(4)
+    assert await schedule_bench.creation_hours() == [3, 4]
+    await schedule_bench.bench.db.write(
+        lambda tx: quotas.set_limits(tx, PLACE.client_id, 1, {"volume_snapshots_count": 1})
+    )
+    schedule = await schedule_bench.bench.db.write(lambda tx: schedules.find(tx, "s-1"))
     assert schedule is not None
-    await scene.stage.db.write(lambda tx: schedules.save(tx, schedule, replace(schedule, max_quantity=3)))
-    await scene.hours(1)
+    await schedule_bench.bench.db.write(lambda tx: schedules.save(tx, schedule, replace(schedule, max_quantity=3)))
+    await schedule_bench.run_hours(1)
 
-    assert await scene.ages() == [3, 4]
-    (failed,) = [task for task in await scene.tasks() if task.state == TaskState.ERROR]
+    assert await schedule_bench.creation_hours() == [3, 4]
+    (failed,) = [task for task in await schedule_bench.tasks() if task.state == TaskState.ERROR]
     assert "volume_snapshots_count" in str(failed.error)
     assert failed.args["schedule_id"] == "s-1"
 
 
-async def test_one_that_cannot_be_deleted_is_tried_again_later(scene: Scene) -> None:
-    await scene.set(a_volume(), max_quantity=1)
-    await scene.hours(1)
-    await scene.stage.db.write(lambda tx: schedules.remove(tx, "s-1"))
-    (snapshot,) = await scene.kept()
-    broken = replace(snapshot, status=SnapshotStatus.ERROR.value, expires_at=scene.stage.clock())
+async def test_a_snapshot_that_cannot_be_deleted_is_retried_later(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(a_volume(), max_quantity=1)
+    await schedule_bench.run_hours(1)
+    await schedule_bench.bench.db.write(lambda tx: schedules.remove(tx, "s-1"))
+    (snapshot,) = await schedule_bench.snapshots()
+    broken = replace(snapshot, status=SnapshotStatus.ERROR.value, expires_at=schedule_bench.bench.clock())
     creating = replace(broken, status=SnapshotStatus.CREATING.value)
-    await scene.stage.db.write(lambda tx: snapshots.save(tx, snapshot, creating))
+    await schedule_bench.bench.db.write(lambda tx: snapshots.save(tx, snapshot, creating))
 
-    assert await scene.look() == 0
-    (now,) = await scene.kept()
-    assert now.expires_at == scene.stage.clock() + ANOTHER_TRY
-    await scene.stage.db.write(lambda tx: snapshots.save(tx, now, replace(now, status="available")))
-    scene.stage.clock.pass_by(ANOTHER_TRY)
-    await scene.look()
+    assert await schedule_bench.run_due() == 0
+    (current,) = await schedule_bench.snapshots()
+    assert current.expires_at == schedule_bench.bench.clock() + RETRY_DELAY
+    await schedule_bench.bench.db.write(lambda tx: snapshots.save(tx, current, replace(current, status="available")))
+    schedule_bench.bench.clock.advance(RETRY_DELAY)
+    await schedule_bench.run_due()
 
-    assert await scene.kept() == []
-
-
-async def test_of_many_who_look_at_once_one_takes_each_snapshot(scene: Scene) -> None:
-    await scene.set(*(a_volume(id=f"v-{number}") for number in range(5)), max_quantity=1)
-    scene.stage.clock.pass_by(HOUR)
-
-    started = await asyncio.gather(*(scene.scheduler().tick() for _ in range(4)))
-    await scene.stage.engine(CREATE_SNAPSHOT, DELETE_SNAPSHOT).run_until_idle()
-
-    assert (sum(started), len(await scene.kept()), len(await scene.tasks())) == (5, 5, 5)
+    assert await schedule_bench.snapshots() == []
 
 
-async def test_a_failure_is_not_the_last_look_and_work_is_told_of(scene: Scene) -> None:
-    await scene.set(a_volume())
-    scene.stage.clock.pass_by(HOUR)
-    looks = 0
+async def test_of_many_concurrent_schedulers_one_creates_each_snapshot(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(*(a_volume(id=f"v-{number}") for number in range(5)), max_quantity=1)
+    schedule_bench.bench.clock.advance(HOUR)
+
+    started = await asyncio.gather(*(schedule_bench.scheduler().start_due() for _ in range(4)))
+    await schedule_bench.bench.engine(CREATE_SNAPSHOT, DELETE_SNAPSHOT).run_until_idle()
+
+    assert (sum(started), len(await schedule_bench.snapshots()), len(await schedule_bench.tasks())) == (5, 5, 5)
+
+
+async def test_the_scheduler_continues_after_a_failure_and_wakes_the_engine(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(a_volume())
+    schedule_bench.bench.clock.advance(HOUR)
+    polls = 0
 
     async def sleep(_: float) -> None:
-        nonlocal looks
-        looks += 1
-        if looks == 3:
+        nonlocal polls
+        polls += 1
+        if polls == 3:
             raise asyncio.CancelledError
 
-    flaky = Flaky(scene.stage.db, blind=1)
+    flaky = FlakyDatabase(schedule_bench.bench.db, failing_reads=1)
     with pytest.raises(asyncio.CancelledError):
-        await scene.scheduler(db=flaky, sleep=sleep).run()
+        await schedule_bench.scheduler(db=flaky, sleep=sleep).run()
 
-    assert (scene.nudges, len(await scene.tasks())) == (1, 1)
+    assert (schedule_bench.nudges, len(await schedule_bench.tasks())) == (1, 1)

@@ -1,123 +1,127 @@
-"""Engines for tests: with a clock that is set by hand, and operations that keep a journal."""
+"""Engines for tests: with a manual clock, and operations that record what they do."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pileus.domain.tasks import Task
-from pileus.drivers.protocols.compute import DriverError
+from msgspec import Struct
+
+from pileus.domain.tasks import Task, TaskType
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, tasks
 from pileus.store.database import Database, Migration, T, Tx
 from pileus.store.database import Work as Change
 from pileus.tasks.engine import Engine
-from pileus.tasks.operation import Created, Do, Operation, Step, TaskContext
+from pileus.tasks.operation import CreatedResources, Operation, Step, StepFunction, TaskContext
 from tests.domain.builders import NOW, the_catalogue
 
 LEASE = 15_000_000
 NUMBERS = count(1)
 
 
+class NoArgs(Struct, frozen=True):
+    """The arguments of recorded operations."""
+
+
 @dataclass(slots=True)
 class Clock:
-    """A time that passes when a test says so."""
+    """A clock that a test sets."""
 
     time: int = NOW
 
     def __call__(self) -> int:
-        """The time."""
+        """Return the time in microseconds."""
         return self.time
 
-    def pass_by(self, microseconds: int) -> None:
-        """Let time pass."""
+    def advance(self, microseconds: int) -> None:
+        """Set the clock forward."""
         self.time += microseconds
 
 
 def a_task(task_type: str = "try_it", **changes: Any) -> Task:
-    """A task that waits."""
+    """Return a new task."""
     number = next(NUMBERS)
-    facts = {"id": f"task-{number}", "client_id": 1, "user_id": 1, "project_id": 1, "region_id": 1}
-    return Task(**{**facts, "task_type": task_type, "created_at": NOW + number, **changes})
+    fields = {"id": f"task-{number}", "client_id": 1, "user_id": 1, "project_id": 1, "region_id": 1}
+    return Task(**{**fields, "task_type": task_type, "created_at": NOW + number, **changes})
 
 
 def a_driver(folder: Path) -> Simulated:
-    """Machines of a test's own."""
+    """Return a driver with no machines."""
     return Simulated(folder / "machines.db")
 
 
 @dataclass(slots=True)
 class Journal:
-    """What has been done, in order; `failing` says what raises, by the words of the journal, and how often."""
+    """Records what operations do, in order; a test may make a line fail or run a callback at it."""
 
     lines: list[str] = field(default_factory=list)
-    failing: dict[str, list[BaseException]] = field(default_factory=dict)
-    meanwhile: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    failures: dict[str, list[BaseException]] = field(default_factory=dict)
+    callbacks: dict[str, Callable[[], Any]] = field(default_factory=dict)
 
     def fail(self, line: str, *errors: BaseException) -> None:
-        """Raise each of `errors` in turn when `line` is to be done."""
-        self.failing[line] = list(errors)
+        """Raise the `errors`, one each time that the line is recorded."""
+        self.failures[line] = list(errors)
 
-    async def note(self, line: str) -> None:
-        """Do a line: note it, let happen what is to happen meanwhile, and raise what is to be raised."""
+    async def record(self, line: str) -> None:
+        """Record a line, await its callback once, and raise its next error."""
         self.lines.append(line)
-        if happening := self.meanwhile.pop(line, None):
-            await happening()
-        if self.failing.get(line):
-            raise self.failing[line].pop(0)
+        if callback := self.callbacks.pop(line, None):
+            await callback()
+        if self.failures.get(line):
+            raise self.failures[line].pop(0)
 
-    def doing(self, line: str) -> Do:
-        """A step's work."""
+    def step(self, name: str, *, undo: bool = True) -> Step[NoArgs]:
+        """Return a step that records its name, and `undo` with its name."""
+        return Step(name, self._step_function(name), self._step_function(f"undo {name}") if undo else None)
 
-        async def do(_: TaskContext) -> None:
-            await self.note(line)
+    def _step_function(self, line: str) -> StepFunction[NoArgs]:
+        async def do(_: TaskContext[NoArgs]) -> None:
+            await self.record(line)
 
         return do
 
-    def step(self, name: str, *, undo: bool = True) -> Step:
-        """A step that notes its name, and its undoing."""
-        return Step(name, self.doing(name), self.doing(f"undo {name}") if undo else None)
+    def operation(self, *steps: Step[NoArgs], task_type: str = "try_it") -> Operation[NoArgs]:
+        """Return an operation that records its end, and counts it in the database."""
 
-    def operation(self, *steps: Step, task_type: str = "try_it") -> Operation:
-        """An operation that notes how it ends, and counts it in the database."""
-
-        async def done(tx: Tx, _: TaskContext) -> Created | None:
-            await counters.next_value(tx, "done")
-            await self.note("done")
+        async def done(tx: Tx, _: TaskContext[NoArgs]) -> CreatedResources:
+            await counters.increment(tx, "done")
+            await self.record("done")
             return {"instances": ["i-1"]}
 
-        async def failed(tx: Tx, _: TaskContext) -> None:
-            await counters.next_value(tx, "failed")
-            await self.note("failed")
+        async def failed(tx: Tx, _: TaskContext[NoArgs]) -> None:
+            await counters.increment(tx, "failed")
+            await self.record("failed")
 
-        return Operation(task_type, steps, done, failed)
+        return Operation(TaskType(task_type, NoArgs), steps, done, failed)
 
-    def steps(self, *names: str) -> Operation:
-        """An operation of plain steps."""
+    def steps(self, *names: str) -> Operation[NoArgs]:
+        """Return an operation of recorded steps."""
         return self.operation(*map(self.step, names))
 
 
 @dataclass(slots=True)
-class Flaky:
-    """A database that is away for so many writes, or looks."""
+class FlakyDatabase:
+    """A database of which the next writes or reads fail."""
 
     db: Database
-    failures: int = 0
-    blind: int = 0
+    failing_writes: int = 0
+    failing_reads: int = 0
 
     async def write(self, work: Change[T]) -> T:
-        """Write, or not."""
-        if self.failures:
-            self.failures -= 1
+        """Write, or fail."""
+        if self.failing_writes:
+            self.failing_writes -= 1
             raise ConnectionError("The database is away")
         return await self.db.write(work)
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
-        """Read, or not."""
-        if self.blind:
-            self.blind -= 1
+        """Read, or fail."""
+        if self.failing_reads:
+            self.failing_reads -= 1
             raise ConnectionError("The database is away")
         return self.db.read()
 
@@ -135,62 +139,61 @@ class Flaky:
 
 
 @dataclass(slots=True)
-class Stage:
-    """Where workers work: a database, a clock that is set by hand, machines, and a journal."""
+class Workbench:
+    """What a worker needs: a database, a driver, a manual clock, and a journal."""
 
     db: Database
     driver: Simulated
     clock: Clock = field(default_factory=Clock)
     journal: Journal = field(default_factory=Journal)
 
-    def engine(self, *operations: Operation, **changes: Any) -> Engine:
-        """A worker that knows some operations."""
-        known: Mapping[str, Operation] = {operation.task_type: operation for operation in operations}
+    def engine(self, *operations: Operation[Any], **changes: Any) -> Engine:
+        """Return an engine for these operations."""
         tokens = (f"token-{next(NUMBERS)}" for _ in count())
-        facts = {"lease": LEASE, "db": self.db, **changes}
+        fields = {"lease": LEASE, "db": self.db, **changes}
         return Engine(
-            operations=known,
+            operations={operation.task_type.name: operation for operation in operations},
             driver=self.driver,
             catalogue=the_catalogue(),
             now=self.clock,
             new_id=lambda: next(tokens),
-            **facts,
+            **fields,
         )
 
-    async def waiting(self, *fresh: Task) -> Task:
-        """Write tasks down; the first of them."""
-        for task in fresh:
+    async def add_tasks(self, *new_tasks: Task) -> Task:
+        """Save new tasks, and return the first."""
+        for task in new_tasks:
             await self.db.write(lambda tx, task=task: tasks.add(tx, task))  # type: ignore[misc]
-        return fresh[0]
+        return new_tasks[0]
 
-    async def claimed(self, token: str) -> Task | None:
+    async def claim(self, token: str) -> Task | None:
         """Claim a task as a worker does."""
         until = self.clock() + LEASE
         return await self.db.write(lambda tx: tasks.claim(tx, token, self.clock(), until))
 
-    async def now_of(self, task: Task) -> Task:
-        """The task as it is written down."""
+    async def reload(self, task: Task) -> Task:
+        """Return the task as it is saved."""
         async with self.db.read() as tx:
             return await tasks.get(tx, task.client_id, task.id)
 
-    async def ended(self) -> dict[str, int]:
-        """How many tasks were written down as done and as failed by their operations."""
+    async def end_counts(self) -> dict[str, int]:
+        """Return how often operations of the journal have ended as `done` and as `failed`."""
         async with self.db.read() as tx:
             return {name: int(value) for name, value in await tx.all("SELECT name, value FROM counters ORDER BY name")}
 
-    async def settled(self, *engines: Engine, rounds: int = 12) -> None:
-        """Let workers work, and time pass, until all is done that may be tried again."""
+    async def run_with_retries(self, *engines: Engine, rounds: int = 12) -> None:
+        """Run engines until idle and advance the clock past the next retry, again and again."""
         for _ in range(rounds):
             for engine in engines:
                 await engine.run_until_idle()
-            self.clock.pass_by(60_000_000)
+            self.clock.advance(60_000_000)
 
 
-def passing(message: str = "busy") -> DriverError:
-    """A failure that may pass."""
+def retryable_error(message: str = "busy") -> DriverError:
+    """Return a failure that may be retried."""
     return DriverError(message, retryable=True)
 
 
-def lasting(message: str = "broken") -> DriverError:
-    """A failure that stays."""
+def final_error(message: str = "broken") -> DriverError:
+    """Return a failure that must not be retried."""
     return DriverError(message, retryable=False)

@@ -1,1 +1,1 @@
-"""HTTP: authentication, errors, published shapes and routes."""
+"""HTTP: authentication, errors, wire types and routes."""

@@ -1,4 +1,4 @@
-"""The ASGI application: every route, behind one door."""
+"""The ASGI application, with all routes."""
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -10,28 +10,31 @@ from pileus.api.middleware import HttpMetrics, observe
 from pileus.api.requests import Request
 from pileus.api.responses import JsonResponse
 from pileus.api.routes import consoles, health, machine_access, simulation
-from pileus.drivers.consoles import Screens
 from pileus.drivers.protocols.compute import Simulates
+from pileus.drivers.protocols.consoles import Screens
 from pileus.settings import Settings
 
 
-def create_app(settings: Settings, cloud: AppState | None, figures: HttpMetrics) -> Litestar:
-    """Put the routes together; those of rehearsals and screens only where the driver has them."""
-    playing = cloud is None or isinstance(cloud.driver, Simulates)
-    showing = cloud is None or isinstance(cloud.driver, Screens)
+def create_app(settings: Settings, state: AppState | None, metrics: HttpMetrics) -> Litestar:
+    """Make the application; without `state` it serves only to read its routes and its schema.
+
+    The routes of simulation and consoles exist only if the driver supports them.
+    """
+    has_simulation = state is None or isinstance(state.driver, Simulates)
+    has_consoles = state is None or isinstance(state.driver, Screens)
     app = Litestar(
         route_handlers=[
             *routes.ROUTES,
-            health.metrics(key_required=settings.metrics_key_required),
+            health.metrics_route(key_required=settings.metrics_key_required),
             machine_access.ROUTER,
-            *([simulation.ROUTER] if playing else []),
-            *([consoles.ROUTER] if showing else []),
+            *([simulation.ROUTER] if has_simulation else []),
+            *([consoles.ROUTER] if has_consoles else []),
         ],
         before_request=auth.authorize,
         dependencies={
-            "call": Provide(provide_context, sync_to_thread=False),
-            "cloud": Provide(provide_app_state, sync_to_thread=False),
-            "figures": Provide(provide_metrics, sync_to_thread=False),
+            "ctx": Provide(provide_context, sync_to_thread=False),
+            "app_state": Provide(provide_app_state, sync_to_thread=False),
+            "metrics": Provide(provide_metrics, sync_to_thread=False),
         },
         exception_handlers=errors.HANDLERS,
         request_class=Request,
@@ -39,25 +42,25 @@ def create_app(settings: Settings, cloud: AppState | None, figures: HttpMetrics)
         logging_config=None,
         request_max_body_size=settings.body_limit,
         openapi_config=openapi.config(),
-        state=State({"cloud": cloud, "figures": figures}),
+        state=State({"app_state": state, "metrics": metrics}),
     )
-    # Outside of the router, so that unknown routes and wrong methods have a request id and are counted too.
-    app.asgi_handler = observe(app.asgi_handler, figures)
+    # Outside the router, so that unknown routes and wrong methods also get a request id and are counted.
+    app.asgi_handler = observe(app.asgi_handler, metrics)
     return app
 
 
 def provide_context() -> RequestContext:
-    """The request as handlers see it."""
+    """Provide the parameter `ctx` of handlers."""
     return CONTEXT.get()
 
 
 def provide_app_state(request: Request) -> AppState:
-    """What every request shares."""
-    cloud: AppState = request.app.state.cloud
-    return cloud
+    """Provide the parameter `app_state` of handlers."""
+    state: AppState = request.app.state.app_state
+    return state
 
 
 def provide_metrics(request: Request) -> HttpMetrics:
-    """The figures of `/metrics`."""
-    figures: HttpMetrics = request.app.state.figures
-    return figures
+    """Provide the parameter `metrics` of handlers."""
+    metrics: HttpMetrics = request.app.state.metrics
+    return metrics

@@ -1,74 +1,75 @@
-"""Who asks: the caller behind an Authorization header, remembered for a moment to spare the database.
+"""Authenticate callers by API key, and cache them for a second to spare the database.
 
-A key that this process takes away is shut at once; one that another process takes away, within a second.
+A key that this process revokes stops working at once; a key that another process revokes, within a second.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pileus.domain.account.keys import key_id
+from pileus.domain.account.keys import parse_key_id
 from pileus.domain.errors import Unauthenticated
 from pileus.domain.places import Caller
 from pileus.store.account import keys
 from pileus.store.database import Database
 
 FRESH = 1.0
-"""Seconds that a key is believed for."""
-MOST = 4096
+"""Seconds that a caller is cached."""
+MAX_CACHED = 4096
 INVALID = "token_not_valid"
 
 
 @dataclass(slots=True)
 class CachedCaller:
-    """A header that was good a moment ago."""
+    """The caller of a valid header. `revocations` is the count of revocations when it was cached."""
 
     caller: Caller
     until: float
     expires_at: int | None
-    shut: int
+    revocations: int
 
 
 class Authenticator:
-    """The keys at hand. Only good ones are kept, so guessing them fills nothing."""
+    """Authenticates callers. Only valid headers are cached, so that guesses cannot fill the cache."""
 
     def __init__(self, db: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._db = db
         self._clock = clock
-        self._seen: dict[bytes, CachedCaller] = {}
+        self._cache: dict[bytes, CachedCaller] = {}
 
     async def caller(self, header: bytes, now: int) -> Caller:
-        """The caller that an Authorization header names; raises Unauthenticated in the public API's words."""
-        seen, clock = self._seen.get(header), self._clock()
-        if seen is None or clock >= seen.until or seen.shut != keys.SHUT.times:
-            seen = await self._look(header, now, clock)
-        elif seen.expires_at is not None and now >= seen.expires_at:
+        """Return the caller of an Authorization header. Raises Unauthenticated."""
+        cached, clock = self._cache.get(header), self._clock()
+        if cached is None or clock >= cached.until or cached.revocations != keys.REVOCATIONS.times:
+            cached = await self._read_caller(header, now, clock)
+        elif cached.expires_at is not None and now >= cached.expires_at:
             raise Unauthenticated("Token is invalid or expired", INVALID)
-        return seen.caller
+        return cached.caller
 
-    async def _look(self, header: bytes, now: int, clock: float) -> CachedCaller:
-        self._seen.pop(header, None)
-        number, token = _token(header.decode("latin-1"))
-        shut = keys.SHUT.times
+    async def _read_caller(self, header: bytes, now: int, clock: float) -> CachedCaller:
+        self._cache.pop(header, None)
+        number, token = _parse_header(header.decode("latin-1"))
+        revocations = keys.REVOCATIONS.times
         async with self._db.read() as tx:
-            held = await keys.find_with_caller(tx, number)
-        if held is None or not held[0].opens(token, now):
+            row = await keys.find_with_caller(tx, number)
+        if row is None or not row[0].is_valid_token(token, now):
             raise Unauthenticated("Token is invalid or expired", INVALID)
-        if len(self._seen) >= MOST:
-            self._seen.clear()
-        seen = self._seen[header] = CachedCaller(held[1], clock + FRESH, held[0].expires_at, shut)
-        return seen
+        key, caller = row
+        if len(self._cache) >= MAX_CACHED:
+            self._cache.clear()
+        cached = self._cache[header] = CachedCaller(caller, clock + FRESH, key.expires_at, revocations)
+        return cached
 
 
-def _token(header: str) -> tuple[int, str]:
-    """The key's number and the whole token; raises Unauthenticated."""
+def _parse_header(header: str) -> tuple[int, str]:
+    """Return the number of the key and the whole token. Raises Unauthenticated."""
     if not header:
         raise Unauthenticated("Authentication credentials were not provided.")
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "apikey":
         raise Unauthenticated("Given token not valid for any token type", INVALID)
     token = token.strip()
-    number = key_id(token)
+    number = parse_key_id(token)
     if number is None:
         raise Unauthenticated(f"Bad token: {token.partition('_')[0].partition('$')[0][:20]}", INVALID)
     return number, token

@@ -1,30 +1,27 @@
-"""A request as its handler sees it: who asks, where, and the server that it asks."""
+"""The context of a request: the caller, the place, and the server that answers."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
 
 from litestar.di import NamedDependency
 
 from pileus.api.authentication import Authenticator
-from pileus.domain.account.regions import Region
-from pileus.domain.account.user_actions import new_user_action
+from pileus.api.wire.tasks import TaskIds
 from pileus.domain.catalogue import Catalogue
-from pileus.domain.errors import not_found
-from pileus.domain.places import Caller, Place
-from pileus.domain.tasks import Task, new_task
+from pileus.domain.context import Context
 from pileus.drivers.protocols.compute import Compute
 from pileus.outbound.protocols import Notifier
-from pileus.store import tasks
-from pileus.store.account import user_actions
-from pileus.store.database import Database, Tx
+from pileus.store.database import Database, T, Tx, Work
 from pileus.tasks.completion import TaskWaiters
 
 
 @dataclass(slots=True)
 class AppState:
-    """What every request shares."""
+    """The state that all requests of a process share.
+
+    `patience` is the time in seconds that a request waits for the end of a task.
+    """
 
     db: Database
     catalogue: Catalogue
@@ -36,90 +33,62 @@ class AppState:
     legacy_fields: bool = False
     task_waiters: TaskWaiters = field(default_factory=TaskWaiters)
     patience: float = 25.0
-    """Seconds that a request waits for the end of a task, where it answers with what has come of it."""
     authenticator: Authenticator = field(init=False)
 
     def __post_init__(self) -> None:
         self.authenticator = Authenticator(self.db)
 
 
-@dataclass(slots=True)
-class RequestContext:
-    """One request."""
+@dataclass(slots=True, kw_only=True)
+class RequestContext(Context):
+    """The context of one request."""
 
     app: AppState
-    caller: Caller
-    place: Place
-    request_id: str
-    source_ip: str | None
-    user_agent: str | None
 
     @property
     def db(self) -> Database:
         """The database."""
         return self.app.db
 
-    def region(self) -> Region:
-        """The region that the path names; raises NotFound."""
-        found = self.app.catalogue.region(self.place.region_id)
-        if found is None:
-            raise not_found("Region", self.place.region_id)
-        return found
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in one transaction; a conflict with another request runs it again."""
+        return await self.app.db.write(work)
 
-    async def start_task(  # each is a fact of its own
-        self, tx: Tx, task_type: str, task_id: str, args: dict[str, Any], *, data: dict[str, Any] | None = None
-    ) -> Task:
-        """Write the task that does the long part of a request, in the transaction that locks what it works on."""
-        task = new_task(
-            task_id,
-            task_type,
-            self.caller,
-            self.place,
-            request_id=self.request_id,
-            now=self.app.now(),
-            args=args,
-            data=data,
-        )
-        return await tasks.add(tx, task)
+    async def submit(self, work: Callable[[Tx, str], Awaitable[object]]) -> TaskIds:
+        """Run `work(tx, task_id)`, which starts the task, in one transaction; wake the engine and answer the id.
+
+        If `work` returns None, no task has been started, and the answer has no id.
+        """
+        task_id = self.new_id()
+        result = await self.app.db.write(lambda tx: work(tx, task_id))
+        if result is None:
+            return TaskIds(tasks=[])
+        self.app.wake_engine()
+        return TaskIds(tasks=[task_id])
+
+    async def submit_and_wait(self, work: Callable[[Tx, str], Awaitable[T]]) -> T:
+        """Like `submit`, then wait until the task has ended, but not longer than `AppState.patience`.
+
+        Returns what `work` returns. If that is None, no task has been started, and there is nothing to wait for.
+        """
+        task_id = self.new_id()
+        result = await self.app.db.write(lambda tx: work(tx, task_id))
+        if result is not None:
+            await self.wait_for_task(task_id)
+        return result
 
     async def wait_for_task(self, task_id: str | None) -> bool:
-        """Wait until a task has ended, or for as long as a request can; whether it has. No task has ended already."""
+        """Wait until the task has ended, but not longer than `AppState.patience`; return whether it has.
+
+        Returns True at once if `task_id` is None.
+        """
         if task_id is None:
             return True
         self.app.wake_engine()
         return await self.app.task_waiters.wait(self.db, task_id, self.app.patience)
 
-    async def audit(  # noqa: PLR0913
-        self,
-        tx: Tx,
-        api_group: str,
-        action_type: str,
-        resource_id: str | int,
-        *,
-        data: dict[str, Any] | None = None,
-        task_id: str | None = None,
-        name: str | None = None,
-    ) -> None:
-        """Write a line of the audit log, in the transaction of the change that it tells of; it is found by `name`."""
-        action = new_user_action(
-            self.caller,
-            api_group,
-            action_type,
-            action_id=self.app.new_id(),
-            now=self.app.now(),
-            resource_id=str(resource_id),
-            search_field=name or (data or {}).get("name"),
-            project_id=self.place.project_id or None,
-            region_id=self.place.region_id or None,
-            action_data=data,
-            task_id=task_id,
-            source_user_ip=self.source_ip,
-            user_agent=self.user_agent,
-        )
-        await user_actions.add(tx, action)
 
-
-CONTEXT: ContextVar[RequestContext] = ContextVar("call")
-"""The request that is being answered; the framework hands it to handlers without looking at it."""
-Context = NamedDependency[RequestContext]
-"""A handler's parameter `call: Here`."""
+CONTEXT: ContextVar[RequestContext] = ContextVar("context")
+"""The context of the current request."""
+Ctx = NamedDependency[RequestContext]
+"""The parameter of a handler that takes the context: `ctx: Ctx`."""

@@ -1,4 +1,4 @@
-"""What an operator sees of requests: ids, figures for Prometheus, and a line of the log each."""
+"""Give each request an id, count it for Prometheus and log it."""
 
 import logging
 import os
@@ -12,13 +12,13 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.multiprocess import MultiProcessCollector
 
 LOG = logging.getLogger("pileus.requests")
-NONE = "(none)"
+UNKNOWN = "(none)"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""Others are counted as one: a client could make up any number of them."""
+"""All other methods are counted as one, because a client can invent any number of them."""
 
 
 class HttpMetrics:
-    """The figures that `/metrics` shows."""
+    """The metrics of `/metrics`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -47,58 +47,61 @@ class HttpMetrics:
         )
         self.tasks = Counter("pileus_tasks_total", "Tasks ended.", ("task_type", "state"), registry=registry)
 
-    def committed(self, writes: int, seconds: float) -> None:
-        """Count a commit."""
+    def count_commit(self, writes: int, seconds: float) -> None:
+        """Count a commit of so many writes."""
         self.commits.inc()
         self.commit_seconds.observe(seconds)
         self.commit_writes.observe(writes)
 
     def exposition(self) -> bytes:
-        """All of it as Prometheus reads it: where several processes count together, what all of them have counted."""
+        """Format the metrics for Prometheus; with several server processes, those of all processes together."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self.registry)
-        together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # the library says nothing of types
-        return generate_latest(together)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types
+        return generate_latest(registry)
 
 
-def observe(app: ASGIApp, figures: HttpMetrics, clock: Callable[[], float] = time.perf_counter) -> ASGIApp:
-    """Give each request an id, answer with it, count it and log it."""
-    children: dict[tuple[str, str, int], Any] = {}
+def observe(app: ASGIApp, metrics: HttpMetrics, clock: Callable[[], float] = time.perf_counter) -> ASGIApp:
+    """Wrap the application: give each request an id, return it in a header, count the request and log it."""
+    counters_by_key: dict[tuple[str, str, int], Any] = {}
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
-        began, request_id = clock(), os.urandom(16).hex()
+        started, request_id = clock(), os.urandom(16).hex()
         scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]  # our own key
-        mark = (b"x-request-id", request_id.encode())
+        id_header = (b"x-request-id", request_id.encode())
         status = 500
 
-        async def sending(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], mark]
+                message["headers"] = [*message["headers"], id_header]
             await send(message)
 
         try:
-            await app(scope, receive, sending)
+            await app(scope, receive, send_with_id)
         finally:
-            seconds = clock() - began
-            method = scope["method"] if scope["method"] in METHODS else NONE
-            key = (method, scope.get("path_template") or NONE, status)
-            if (child := children.get(key)) is None:
-                child = children[key] = (figures.requests.labels(*map(str, key)), figures.seconds.labels(key[0]))
-            child[0].inc()
-            child[1].observe(seconds)
+            seconds = clock() - started
+            method = scope["method"] if scope["method"] in METHODS else UNKNOWN
+            key = (method, scope.get("path_template") or UNKNOWN, status)
+            if (counters := counters_by_key.get(key)) is None:
+                counters = counters_by_key[key] = (
+                    metrics.requests.labels(*map(str, key)),
+                    metrics.seconds.labels(key[0]),
+                )
+            counters[0].inc()
+            counters[1].observe(seconds)
             if LOG.isEnabledFor(logging.INFO):
-                _log(scope, request_id, status, seconds)
+                _log_request(scope, request_id, status, seconds)
 
     return handle
 
 
-def _log(scope: Any, request_id: str, status: int, seconds: float) -> None:
+def _log_request(scope: Any, request_id: str, status: int, seconds: float) -> None:
     LOG.info(
         "request",
         extra={

@@ -1,5 +1,6 @@
-"""The API's description of itself: the OpenAPI document, made from routes, docstrings and wire types, and its page."""
+"""The OpenAPI document, generated from routes, docstrings and wire types, and its HTML page."""
 
+import json
 import re
 from typing import Any
 
@@ -16,14 +17,17 @@ from pileus.api import openapi_page
 from pileus.api.auth import OPEN
 
 PATH = "/schema"
-ABOUT = "Instances and what they stand on, in the shapes of the public Gcore Cloud API. Pileus is independent of Gcore."
-GENERIC = re.compile(r"Page_(?:\w+\.)*(\w+)_(?=\"|$)")
-REFUSALS = {
-    "400": "The request's content is wrong: `invalid_fields` says where.",
-    "401": "No usable credentials.",
-    "403": "The key's role does not allow it, there is no room, or a quota is used up.",
-    "404": "No such thing, or not yours.",
-    "409": "It exists already, is in use, is locked by a task, or is in the wrong state.",
+DESCRIPTION = (
+    "Instances, volumes, networks and the resources around them, with the endpoints of the public Gcore Cloud API."
+    " Pileus is independent of Gcore."
+)
+GENERIC_PAGE = re.compile(r"Page_(?:\w+\.)*(\w+)_(?=\"|$)")
+ERRORS = {
+    "400": "The request is invalid: `invalid_fields` names the fields.",
+    "401": "The credentials are missing or invalid.",
+    "403": "The role of the API key does not allow the operation, there is no capacity, or a quota is exceeded.",
+    "404": "The resource does not exist, or belongs to another tenant.",
+    "409": "The resource exists already, is in use, is locked by a task, or is in the wrong state.",
 }
 PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -40,77 +44,92 @@ PROBLEM: dict[str, Any] = {
 
 
 class Document(OpenAPIRenderPlugin):
-    """The document as JSON."""
+    """Serves the document as JSON."""
 
     def __init__(self) -> None:
         super().__init__(path="/openapi.json", media_type=OpenAPIMediaType.OPENAPI_JSON)
-        self._made = b""
+        self._rendered = b""
 
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002
-        """Answer the document; it is made once."""
-        self._made = self._made or msgspec.json.encode(complete_document(openapi_schema))
-        return self._made
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002  # Litestar
+        """Return the document; it is encoded once."""
+        self._rendered = self._rendered or msgspec.json.encode(complete_document(openapi_schema))
+        return self._rendered
 
 
 class Page(OpenAPIRenderPlugin):
-    """The document for people: one page that loads nothing from elsewhere."""
+    """Serves the document as an HTML page that loads nothing from other servers."""
 
     def __init__(self) -> None:
         super().__init__(path="/", media_type=MediaType.HTML)
-        self._made = b""
+        self._rendered = b""
 
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002
-        """Answer the page; it is made once."""
-        self._made = self._made or openapi_page.page(complete_document(openapi_schema)).encode()
-        return self._made
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002  # Litestar
+        """Return the page; it is rendered once."""
+        self._rendered = self._rendered or openapi_page.page(complete_document(openapi_schema)).encode()
+        return self._rendered
 
 
 def config() -> OpenAPIConfig:
-    """How the framework makes the document, and where it serves it."""
+    """Configure how the framework makes the document, and where it serves it."""
     return OpenAPIConfig(
         title="Pileus",
         version=pileus.__version__,
-        description=ABOUT,
+        description=DESCRIPTION,
         use_handler_docstrings=True,
         operation_id_creator=_operation_id,
-        openapi_router=Router(PATH, route_handlers=[], opt=OPEN, include_in_schema=False, after_request=_refused),
+        openapi_router=Router(
+            PATH, route_handlers=[], opt=OPEN, include_in_schema=False, after_request=_replace_not_found
+        ),
         render_plugins=[Page(), Document()],
     )
 
 
-def _refused(response: Response[Any]) -> Response[Any]:
-    if response.status_code == 404:  # noqa: PLR2004  # HTTP's own number
+def _replace_not_found(response: Response[Any]) -> Response[Any]:
+    """Replace the framework's page for unknown paths by the usual error body."""
+    if response.status_code == 404:  # noqa: PLR2004  # an HTTP status
         raise NotFoundException
     return response
 
 
 def document(app: Litestar) -> dict[str, Any]:
-    """The finished document of an application."""
+    """Make the document of an application."""
     return complete_document(app.openapi_schema.to_schema())
 
 
 def complete_document(schema: dict[str, Any]) -> dict[str, Any]:
-    """The framework's document with our refusals, security and names."""
-    # The framework writes `oneOf` for every union, though a value may well be of two of its types.
+    """Add the error answers, the security scheme and shorter names to the framework's document."""
+    # The framework writes `oneOf` for every union, although a value may match two of its types.
     text = msgspec.json.encode(schema).decode().replace('"oneOf":', '"anyOf":')
-    named: dict[str, Any] = msgspec.json.decode(GENERIC.sub(r"\1Page", text))
-    named["components"].setdefault("schemas", {})["Problem"] = PROBLEM
-    named["components"]["securitySchemes"] = {
+    complete: dict[str, Any] = msgspec.json.decode(GENERIC_PAGE.sub(r"\1Page", text))
+    complete["components"].setdefault("schemas", {})["Problem"] = PROBLEM
+    complete["components"]["securitySchemes"] = {
         "APIKey": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`APIKey <token>`"}
     }
-    named["security"] = [{"APIKey": []}]
-    for operations in named["paths"].values():
+    complete["security"] = [{"APIKey": []}]
+    for path, operations in complete["paths"].items():
         for operation in operations.values():
-            _refuse(operation)
-    return named
+            _add_errors(operation)
+            _sort_parameters(path, operation)
+    return complete
+
+
+def format_document(app: Litestar) -> str:
+    """Format the document as it is committed in docs/openapi.json, with sorted keys."""
+    return json.dumps(document(app), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _operation_id(handler: HTTPRouteHandler, _: Any, __: Any) -> str:
     return handler.handler_name
 
 
-def _refuse(operation: dict[str, Any]) -> None:
+def _add_errors(operation: dict[str, Any]) -> None:
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    kept = {code: answer for code, answer in operation["responses"].items() if code.startswith("2")}
-    refused = {code: {"description": text, "content": content} for code, text in REFUSALS.items()}
-    operation["responses"] = kept | refused
+    successes = {code: answer for code, answer in operation["responses"].items() if code.startswith("2")}
+    errors = {code: {"description": text, "content": content} for code, text in ERRORS.items()}
+    operation["responses"] = successes | errors
+
+
+def _sort_parameters(path: str, operation: dict[str, Any]) -> None:
+    """Put the parameters of the path first, in its order. The framework's order differs from start to start."""
+    parameters: list[dict[str, Any]] = operation.get("parameters", [])
+    parameters.sort(key=lambda parameter: (parameter["in"] != "path", path.find(f"{{{parameter['name']}}}")))

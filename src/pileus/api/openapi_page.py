@@ -1,4 +1,4 @@
-"""The reference as a page: every operation with its parameters, body, answer and an example call."""
+"""The API reference as an HTML page: each operation with parameters, body, answer and an example."""
 
 import re
 from collections import defaultdict
@@ -8,30 +8,30 @@ from importlib import resources
 from typing import Any
 
 Schema = Mapping[str, Any]
-DEEPEST = 5
+MAX_DEPTH = 5
 
 
 def page(document: Schema) -> str:
-    """The whole page; it needs nothing from elsewhere."""
-    groups = _groups(document)
+    """Render the page. It loads nothing from other servers."""
+    groups = _group_by_tag(document)
     links, sections = "".join(_links(groups)), "".join(_sections(groups, document))
     return (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"<title>{escape(document['info']['title'])} API reference</title><style>{_file('reference.css')}</style>"
+        f"<title>{escape(document['info']['title'])} API reference</title><style>{_asset('reference.css')}</style>"
         f"<nav><h1>{escape(document['info']['title'])} <small>{escape(document['info']['version'])}</small></h1>"
         f"<input type='search' placeholder='Filter operations' aria-label='Filter operations'>{links}</nav>"
-        f"<main><h1>API reference</h1><p>{_prose(document['info']['description'])}</p>"
+        f"<main><h1>API reference</h1><p>{_inline_code(document['info']['description'])}</p>"
         f"<p>As a document: <a href='/schema/openapi.json'>OpenAPI 3.1</a>. "
         f"Every request carries <code>Authorization: APIKey &lt;token&gt;</code>.</p>{sections}</main>"
-        f"<script>{_file('reference.js')}</script></html>"
+        f"<script>{_asset('reference.js')}</script></html>"
     )
 
 
-def _file(name: str) -> str:
+def _asset(name: str) -> str:
     return (resources.files("pileus.api") / name).read_text("utf-8")
 
 
-def _groups(document: Schema) -> dict[str, list[tuple[str, str, Schema]]]:
+def _group_by_tag(document: Schema) -> dict[str, list[tuple[str, str, Schema]]]:
     groups: dict[str, list[tuple[str, str, Schema]]] = defaultdict(list)
     for path, operations in document["paths"].items():
         for verb, operation in operations.items():
@@ -43,9 +43,9 @@ def _links(groups: Mapping[str, list[tuple[str, str, Schema]]]) -> Iterator[str]
     for tag, operations in groups.items():
         yield f"<h2>{escape(tag)}</h2>"
         for verb, _, operation in operations:
-            name, old = operation["operationId"], " class='old'" if operation.get("deprecated") else ""
-            verb_shown = f"<span class='verb {verb}'>{verb.upper()}</span>"
-            yield f"<a href='#{name}'>{verb_shown} <span{old}>{_title(name)}</span></a>"
+            name, style = operation["operationId"], " class='old'" if operation.get("deprecated") else ""
+            badge = f"<span class='verb {verb}'>{verb.upper()}</span>"
+            yield f"<a href='#{name}'>{badge} <span{style}>{_title(name)}</span></a>"
 
 
 def _sections(groups: Mapping[str, list[tuple[str, str, Schema]]], document: Schema) -> Iterator[str]:
@@ -55,16 +55,16 @@ def _sections(groups: Mapping[str, list[tuple[str, str, Schema]]], document: Sch
 
 
 def _section(verb: str, path: str, operation: Schema, document: Schema) -> str:
-    old = " <small class='must'>deprecated</small>" if operation.get("deprecated") else ""
+    deprecated = " <small class='must'>deprecated</small>" if operation.get("deprecated") else ""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     parts = [
-        f"<section id='{operation['operationId']}'><h3>{_title(operation['operationId'])}{old}</h3>",
+        f"<section id='{operation['operationId']}'><h3>{_title(operation['operationId'])}{deprecated}</h3>",
         f"<p class='path'><span class='verb {verb}'>{verb.upper()}</span> <code>{escape(path)}</code></p>",
-        "".join(f"<p>{_prose(text)}</p>" for text in operation.get("description", "").split("\n\n") if text),
+        "".join(f"<p>{_inline_code(text)}</p>" for text in operation.get("description", "").split("\n\n") if text),
         _parameters(operation.get("parameters", [])),
-        f"<h4>Body</h4>{_shape(body, document, asked=True)}" if body else "",
+        f"<h4>Body</h4>{_schema_html(body, document, in_body=True)}" if body else "",
         "".join(_answer(code, answer, document) for code, answer in operation["responses"].items() if code < "300"),
-        f"<h4>Refusals</h4><p>{', '.join(code for code in operation['responses'] if code >= '300')}</p>",
+        f"<h4>Errors</h4><p>{', '.join(code for code in operation['responses'] if code >= '300')}</p>",
         f"<h4>Example</h4><pre>{escape(_example(verb, path, body=body is not None))}</pre></section>",
     ]
     return "".join(parts)
@@ -77,46 +77,49 @@ def _parameters(parameters: list[Schema]) -> str:
 
 def _parameter(parameter: Schema) -> str:
     kind = f"<span class='type'>{escape(_type(parameter['schema']))}, in the {parameter['in']}</span>"
-    told = _must(parameter.get("required", False)) + " " + _prose(parameter.get("description", ""))
-    return f"<li><code>{escape(parameter['name'])}</code> {kind}{told}</li>"
+    notes = _required(parameter.get("required", False)) + " " + _inline_code(parameter.get("description", ""))
+    return f"<li><code>{escape(parameter['name'])}</code> {kind}{notes}</li>"
 
 
 def _answer(code: str, answer: Schema, document: Schema) -> str:
     schema = next((content.get("schema") for content in answer.get("content", {}).values()), None)
-    return f"<h4>Answer {code}</h4>{_shape(schema, document) if schema else '<p>No content.</p>'}"
+    return f"<h4>Answer {code}</h4>{_schema_html(schema, document) if schema else '<p>No content.</p>'}"
 
 
-def _shape(schema: Schema, document: Schema, depth: int = 0, *, asked: bool = False) -> str:
-    schema, name = _resolved(schema, document)
-    if depth > DEEPEST:
+def _schema_html(schema: Schema, document: Schema, depth: int = 0, *, in_body: bool = False) -> str:
+    schema, name = _resolve(schema, document)
+    if depth > MAX_DEPTH:
         return f"<span class='type'>{escape(name or _type(schema))}</span>"
     if options := schema.get("oneOf") or schema.get("anyOf"):
         return "".join(
-            _shape(option, document, depth + 1, asked=asked) for option in options if option.get("type") != "null"
+            _schema_html(option, document, depth + 1, in_body=in_body)
+            for option in options
+            if option.get("type") != "null"
         )
     if schema.get("type") == "array":
-        return _shape(schema.get("items", {}), document, depth, asked=asked)
+        return _schema_html(schema.get("items", {}), document, depth, in_body=in_body)
     if not (properties := schema.get("properties")):
         return f"<span class='type'>{escape(_type(schema))}</span>"
-    required = schema.get("required", []) if asked else []
+    required = schema.get("required", []) if in_body else []
     rows = "".join(
-        f"<li><code>{escape(field)}</code> <span class='type'>{escape(_type(inner))}</span>{_must(field in required)}"
-        f"{_shape(inner, document, depth + 1, asked=asked) if _holds_more(inner, document) else ''}</li>"
+        f"<li><code>{escape(field)}</code> <span class='type'>{escape(_type(inner))}</span>"
+        f"{_required(field in required)}"
+        f"{_schema_html(inner, document, depth + 1, in_body=in_body) if _has_properties(inner, document) else ''}</li>"
         for field, inner in properties.items()
     )
     label = f"<summary>{escape(schema.get('title') or name or 'object').removesuffix('View')}</summary>"
     return f"<details{' open' if depth == 0 else ''}>{label}<ul>{rows}</ul></details>"
 
 
-def _holds_more(schema: Schema, document: Schema) -> bool:
-    schema, _ = _resolved(schema, document)
+def _has_properties(schema: Schema, document: Schema) -> bool:
+    schema, _ = _resolve(schema, document)
     if schema.get("properties"):
         return True
     inner = [*schema.get("oneOf", []), *schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
-    return any(_holds_more(option, document) for option in inner)
+    return any(_has_properties(option, document) for option in inner)
 
 
-def _resolved(schema: Schema, document: Schema) -> tuple[Schema, str]:
+def _resolve(schema: Schema, document: Schema) -> tuple[Schema, str]:
     name = schema.get("$ref", "").rpartition("/")[2]
     return (document["components"]["schemas"][name], name) if name else (schema, "")
 
@@ -134,7 +137,7 @@ def _type(schema: Schema) -> str:
     return " | ".join(kind) if isinstance(kind, list) else str(kind)
 
 
-def _must(required: bool) -> str:  # noqa: FBT001  # a fact
+def _required(required: bool) -> str:  # noqa: FBT001  # the only argument
     return " <span class='must'>required</span>" if required else ""
 
 
@@ -142,7 +145,7 @@ def _title(name: str) -> str:
     return escape(name.replace("_", " ").capitalize())
 
 
-def _prose(text: str) -> str:
+def _inline_code(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
 
 

@@ -1,4 +1,4 @@
 document.querySelector('nav input').addEventListener('input', event => {
-  const wanted = event.target.value.toLowerCase();
-  for (const link of document.querySelectorAll('nav a')) link.hidden = !link.textContent.toLowerCase().includes(wanted);
+  const query = event.target.value.toLowerCase();
+  for (const link of document.querySelectorAll('nav a')) link.hidden = !link.textContent.toLowerCase().includes(query);
 });

@@ -1,4 +1,4 @@
-"""The request class: bodies are read once, in bounded time and size, into the type that their handler asks for."""
+"""The request class: it reads a body once, in bounded time and size, into the type of the handler's parameter."""
 
 import asyncio
 from typing import Any
@@ -9,50 +9,50 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from pileus.api.validation import decode_body
 
-SLOWEST_BODY = 10.0
+BODY_TIMEOUT = 10.0
 """Seconds for a body to arrive."""
 
 
 class Request(litestar.Request[Any, Any, Any]):
-    """A request whose JSON body becomes the handler's `data`."""
+    """A request whose JSON body becomes the parameter `data` of the handler."""
 
-    _whole: bytes | None = None
+    _cached_body: bytes | None = None
 
     async def body(self) -> bytes:
-        """The whole body; raises HTTPException 408 if it does not come in time, 413 if it is too large."""
-        if self._whole is None:
-            self._whole = await self._in_time()
-        return self._whole
+        """Return the body. Raises HTTPException 408 if it does not arrive in time, 413 if it is too large."""
+        if self._cached_body is None:
+            self._cached_body = await self._read_in_time()
+        return self._cached_body
 
     async def json(self) -> Any:
-        """The body as the handler's type; raises Invalid with every complaint."""
-        wanted = self.route_handler.parsed_fn_signature.parameters["data"].annotation
-        return decode_body(await self.body(), wanted)
+        """Return the body as the type of the handler's parameter. Raises Invalid with all errors."""
+        type_ = self.route_handler.parsed_fn_signature.parameters["data"].annotation
+        return decode_body(await self.body(), type_)
 
-    async def _in_time(self) -> bytes:
-        # What asyncio.timeout does, in half the time: every request with a body passes here.
+    async def _read_in_time(self) -> bytes:
+        # Like asyncio.timeout, in half the time: every request with a body passes here.
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None  # noqa: S101  # the server runs each request in one
-        late = loop.call_later(SLOWEST_BODY, task.cancel, self)
+        assert task is not None  # noqa: S101  # the server runs each request in a task
+        timer = loop.call_later(BODY_TIMEOUT, task.cancel, self)
         try:
-            return await self._arrived()
+            return await self._receive_body()
         except asyncio.CancelledError as cancelled:
             if cancelled.args != (self,):
                 raise
             task.uncancel()
             raise HTTPException(status_code=408, detail="Request Timeout") from cancelled
         finally:
-            late.cancel()
+            timer.cancel()
 
-    async def _arrived(self) -> bytes:
+    async def _receive_body(self) -> bytes:
         limit = self.route_handler.resolve_request_max_body_size()
-        whole, more = bytearray(), True
-        while more:
+        body, has_more = bytearray(), True
+        while has_more:
             message: Any = await self.receive()
             if message["type"] == "http.disconnect":
-                raise ClientException("The client went away")
-            whole += message.get("body", b"")
-            if limit is not None and len(whole) > limit:
+                raise ClientException("The client disconnected")
+            body += message.get("body", b"")
+            if limit is not None and len(body) > limit:
                 raise RequestEntityTooLarge
-            more = message.get("more_body", False)
-        return bytes(whole)
+            has_more = message.get("more_body", False)
+        return bytes(body)

@@ -1,6 +1,6 @@
-"""What handlers return, on its way out: JSON, encoded once, with the two headers that it needs.
+"""Encode what handlers return as JSON, once, with the two headers that are needed.
 
-The framework's own response can do more (cookies, background work, other media); what wants any of that is left to it.
+Responses that need more (cookies, background tasks, other media types) are left to the framework.
 """
 
 from typing import Any, TypeVar
@@ -12,30 +12,30 @@ from litestar.types import Receive, Scope, Send
 
 T = TypeVar("T")
 JSON = "application/json"
-BODILESS = 204
+NO_CONTENT = 204
 ENCODER = msgspec.json.Encoder()
 
 
 class RawJsonResponse(ASGIResponse):
-    """A body of JSON that only needs sending."""
+    """An encoded JSON body, ready to send."""
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status_code = status
         self.body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
-        """Send it."""
+        """Send the response."""
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(self.body))]
         await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
 
 class JsonResponse(Response[T]):
-    """The response class of every route."""
+    """The response class of all routes."""
 
     def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **more: Any) -> ASGIResponse:
-        """Encode what a handler returned, or leave what is not plain JSON to the framework."""
+        """Encode the content of a plain JSON response, and leave others to the framework."""
         status = self.status_code or more.get("status_code") or 200
-        if self.media_type != JSON or status == BODILESS or self.headers or self.cookies or more.get("headers"):
+        if self.media_type != JSON or status == NO_CONTENT or self.headers or self.cookies or more.get("headers"):
             return super().to_asgi_response(app, request, **more)
         return RawJsonResponse(status, ENCODER.encode(self.content))

@@ -1,7 +1,7 @@
-"""Bodies read: at once where they are right; where not, field by field, so that every mistake is told.
+"""Decode bodies, and report all errors of an invalid one.
 
-The fast path is msgspec's, which stops at the first mistake. Only after it has failed is the body gone over again, and
-each complaint worded as the public API words it. NUL characters are refused, as not every database keeps them.
+The fast path is msgspec's, which stops at the first error. Only after it has failed, the body is checked again field by
+field, with the error texts of the public API. NUL characters are rejected, because not every database stores them.
 """
 
 import re
@@ -12,13 +12,13 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from pileus.api.validation_errors import WHOLE, Complaints, find_errors
+from pileus.api.validation_errors import BODY, FieldErrors, find_errors
 from pileus.domain.errors import Invalid
 
 T = TypeVar("T")
 
 NUL = "String should not contain NUL characters"
-WORDS: Mapping[str, str] = {
+ERROR_TEXTS: Mapping[str, str] = {
     r"Expected `int( \| null)?`, got": "Input should be a valid integer",
     r"Expected `bool( \| null)?`, got": "Input should be a valid boolean",
     r"Expected `str( \| null)?`, got": "Input should be a valid string",
@@ -31,7 +31,7 @@ WORDS: Mapping[str, str] = {
     r"Expected `str` matching regex '(.*)'": r"String should match pattern '\1'",
     r"Invalid enum value '(.*)'": r"Input should be one of the listed values, not '\1'",
 }
-UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 @overload
@@ -39,18 +39,18 @@ def decode_body(body: bytes, type_: type[T], *, default: T | None = None) -> T: 
 @overload
 def decode_body(body: bytes, type_: UnionType, *, default: Any = None) -> Any: ...
 def decode_body(body: bytes, type_: Any, *, default: Any = None) -> Any:
-    """Read a body as `type_`; an empty one is `default`, if there is one. Raises Invalid."""
+    """Decode a body as `type_`; an empty body is `default`, if given. Raises Invalid."""
     if not body and default is not None:
         return default
     try:
-        # A NUL can stand in JSON only in this spelling, so bodies without it need no closer look.
+        # JSON can contain NUL only in this spelling, so other bodies need no check.
         if b"\\u0000" in body:
-            _refuse_nul(msgspec.json.decode(body))
+            _check_no_nul(msgspec.json.decode(body))
         return _decoder(type_).decode(body)
     except msgspec.ValidationError as error:
-        raise invalid_body(_raw(body), type_, str(error)) from None
-    except UNREADABLE as error:
-        raise _unreadable(error) from None
+        raise invalid_body(_decode_untyped(body), type_, str(error)) from None
+    except DECODE_ERRORS as error:
+        raise _invalid_json(error) from None
 
 
 @overload
@@ -58,7 +58,7 @@ def convert_body(raw: object, type_: type[T]) -> T: ...
 @overload
 def convert_body(raw: object, type_: UnionType) -> Any: ...
 def convert_body(raw: object, type_: Any) -> Any:
-    """Turn JSON that was read before into `type_`. Raises Invalid."""
+    """Convert decoded JSON to `type_`. Raises Invalid."""
     try:
         return msgspec.convert(raw, type_, strict=False)
     except msgspec.ValidationError as error:
@@ -66,64 +66,63 @@ def convert_body(raw: object, type_: Any) -> Any:
 
 
 def invalid_body(raw: object, type_: Any, otherwise: str = "Input is not valid") -> Invalid:
-    """Complain about all that is wrong with `raw`; `otherwise` is said where no field is to blame."""
-    return _invalid(find_errors(raw, type_) or {WHOLE: [otherwise]})
+    """Make the problem with all errors of `raw`; `otherwise` is the text if no field has an error."""
+    return _invalid(find_errors(raw, type_) or {BODY: [otherwise]})
 
 
-def parameter_errors(failures: Sequence[Mapping[str, Any]]) -> Complaints:
-    """Word what the framework says about parameters (`key`, `message`) as the public API would."""
-    found: Complaints = {}
+def parameter_errors(failures: Sequence[Mapping[str, Any]]) -> FieldErrors:
+    """Translate the framework's errors of parameters (`key`, `message`) to the texts of the public API."""
+    errors: FieldErrors = {}
     for failure in failures:
         name, text = str(failure.get("key", "parameters")), str(failure.get("message", ""))
-        # The framework complains of what it did not look for in these words: the body, and parameters of the path
-        # that the handler does not ask for.
-        missed = text == repr(name)
-        if name == "data" and missed:
-            found[WHOLE] = ["Field required"]
-        elif not missed:
-            found.setdefault(name, []).append(_worded(text))
-    return found
+        # The framework reports a missing body, and path parameters that the handler does not take, with this text.
+        is_missing = text == repr(name)
+        if name == "data" and is_missing:
+            errors[BODY] = ["Field required"]
+        elif not is_missing:
+            errors.setdefault(name, []).append(_translate(text))
+    return errors
 
 
-def _worded(message: str) -> str:
-    for pattern, text in WORDS.items():
+def _translate(message: str) -> str:
+    for pattern, text in ERROR_TEXTS.items():
         if match := re.match(pattern, message):
             return match.expand(text)
     return message
 
 
-def _invalid(found: Complaints) -> Invalid:
-    return Invalid(f"Validation Error: {found}", found)
+def _invalid(errors: FieldErrors) -> Invalid:
+    return Invalid(f"Validation Error: {errors}", errors)
 
 
-def _unreadable(error: Exception) -> Invalid:
+def _invalid_json(error: Exception) -> Invalid:
     reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-    return _invalid({WHOLE: [f"JSON decode error: {reason}"]})
+    return _invalid({BODY: [f"JSON decode error: {reason}"]})
 
 
-def _raw(body: bytes) -> object:
+def _decode_untyped(body: bytes) -> object:
     try:
         return msgspec.json.decode(body)
-    except UNREADABLE as error:
-        raise _unreadable(error) from None
+    except DECODE_ERRORS as error:
+        raise _invalid_json(error) from None
 
 
-def _refuse_nul(raw: object) -> None:
-    found = {name: [NUL] for name in _names_of_nul(raw, WHOLE)}
-    if found:
-        raise _invalid(found)
+def _check_no_nul(raw: object) -> None:
+    errors = {name: [NUL] for name in _fields_with_nul(raw, BODY)}
+    if errors:
+        raise _invalid(errors)
 
 
-def _names_of_nul(raw: object, name: str) -> Iterator[str]:
+def _fields_with_nul(raw: object, name: str) -> Iterator[str]:
     if isinstance(raw, str) and "\0" in raw:
         yield name
     elif isinstance(raw, list):
         for item in raw:
-            yield from _names_of_nul(item, name)
+            yield from _fields_with_nul(item, name)
     elif isinstance(raw, dict):
         for key, value in raw.items():
-            yield from _names_of_nul(key, name)
-            yield from _names_of_nul(value, key)
+            yield from _fields_with_nul(key, name)
+            yield from _fields_with_nul(value, key)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What is wrong with a piece of JSON that should be of a type, field by field, in the words of the public API."""
+"""Find all errors of a JSON value against a type, per field, with the texts of the public API."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,62 +11,62 @@ from msgspec import inspect
 from pileus.domain.errors import Invalid
 
 T = TypeVar("T")
-Complaint = tuple[str, str]
-Complaints = dict[str, list[str]]
+FieldError = tuple[str, str]
+FieldErrors = dict[str, list[str]]
 
-WHOLE = "body"
-# Part of patterns, as Python's `$` also matches before a line break at the end; nothing that callers need to know.
+BODY = "body"
+# In patterns, because Python's `$` also matches before a final line break. Left out of error texts.
 NO_LINE_BREAK = r"(?!\n)"
 NOT_AN_OBJECT = "Input should be a valid dictionary or object to extract fields from"
 
 
-def find_errors(raw: object, type_: Any) -> Complaints:
-    """Map each field, by its innermost name, to what is wrong with it."""
-    found: Complaints = {}
-    for name, text in _look(raw, _described(type_), WHOLE):
-        texts = found.setdefault(name, [])
+def find_errors(raw: object, type_: Any) -> FieldErrors:
+    """Return the errors by the innermost name of their field."""
+    errors: FieldErrors = {}
+    for name, text in _value_errors(raw, _type_info(type_), BODY):
+        texts = errors.setdefault(name, [])
         if text not in texts:
             texts.append(text)
-    return found
+    return errors
 
 
 @cache
-def _described(type_: Any) -> inspect.Type:
+def _type_info(type_: Any) -> inspect.Type:
     return inspect.type_info(type_)
 
 
-def _look(raw: object, wanted: inspect.Type, name: str) -> Iterator[Complaint]:
-    looker = LOOKERS.get(type(wanted))
-    return looker(raw, wanted, name) if looker else iter(())
+def _value_errors(raw: object, type_info: inspect.Type, name: str) -> Iterator[FieldError]:
+    check = CHECKS.get(type(type_info))
+    return check(raw, type_info, name) if check else iter(())
 
 
-def _look_at_ruled(raw: object, wanted: inspect.Metadata, name: str) -> Iterator[Complaint]:
-    """A type that says by which of the domain's rules it is read later: what has the right shape is held against it."""
-    found = list(_look(raw, wanted.type, name))
-    yield from found
-    if not found and (rule := (wanted.extra or {}).get("rule")):
+def _metadata_errors(raw: object, type_info: inspect.Metadata, name: str) -> Iterator[FieldError]:
+    """Find the errors of an annotated type. If it has a rule of the domain, valid values are checked by the rule."""
+    errors = list(_value_errors(raw, type_info.type, name))
+    yield from errors
+    if not errors and (rule := (type_info.extra or {}).get("rule")):
         try:
             rule(raw)
         except Invalid as problem:
             yield from ((field, text) for field, texts in problem.fields.items() for text in texts)
 
 
-def _look_at_union(raw: object, wanted: inspect.UnionType, name: str) -> Iterator[Complaint]:
-    if raw is None and wanted.includes_none:
+def _union_errors(raw: object, type_info: inspect.UnionType, name: str) -> Iterator[FieldError]:
+    if raw is None and type_info.includes_none:
         return
-    choices = [choice for choice in wanted.types if not isinstance(choice, inspect.NoneType)]
+    choices = [choice for choice in type_info.types if not isinstance(choice, inspect.NoneType)]
     structs = {choice.tag: choice for choice in choices if isinstance(choice, inspect.StructType)}
     if len(structs) > 1:
-        yield from _look_at_tagged(raw, structs, name)
+        yield from _tagged_union_errors(raw, structs, name)
         return
-    each = [list(_look(raw, choice, name)) for choice in choices]
-    if all(each):
-        yield from each[0]
+    errors_by_choice = [list(_value_errors(raw, choice, name)) for choice in choices]
+    if all(errors_by_choice):
+        yield from errors_by_choice[0]
 
 
-def _look_at_tagged(
+def _tagged_union_errors(
     raw: object, structs: Mapping[str | int | None, inspect.StructType], name: str
-) -> Iterator[Complaint]:
+) -> Iterator[FieldError]:
     field = next(iter(structs.values())).tag_field
     if not isinstance(raw, dict):
         yield name, NOT_AN_OBJECT
@@ -79,110 +79,110 @@ def _look_at_tagged(
             f"Input tag '{raw[field]}' found using '{field}' does not match any of the expected tags: {expected}",
         )
     else:
-        yield from _look_at_struct(raw, structs[raw[field]], name)
+        yield from _struct_errors(raw, structs[raw[field]], name)
 
 
-def _look_at_struct(raw: object, wanted: inspect.StructType, name: str) -> Iterator[Complaint]:
+def _struct_errors(raw: object, type_info: inspect.StructType, name: str) -> Iterator[FieldError]:
     if not isinstance(raw, dict):
         yield name, NOT_AN_OBJECT
         return
-    for field in wanted.fields:
+    for field in type_info.fields:
         if field.encode_name in raw:
-            yield from _look(raw[field.encode_name], field.type, field.encode_name)
+            yield from _value_errors(raw[field.encode_name], field.type, field.encode_name)
         elif field.required:
             yield field.encode_name, "Field required"
 
 
-def _look_at_list(raw: object, wanted: inspect.ListType, name: str) -> Iterator[Complaint]:
+def _list_errors(raw: object, type_info: inspect.ListType, name: str) -> Iterator[FieldError]:
     if not isinstance(raw, list):
         yield name, "Input should be a valid list"
         return
-    if wanted.min_length is not None and len(raw) < wanted.min_length:
-        yield name, f"List should have at least {_items(wanted.min_length)} after validation, not {len(raw)}"
-    if wanted.max_length is not None and len(raw) > wanted.max_length:
-        yield name, f"List should have at most {_items(wanted.max_length)} after validation, not {len(raw)}"
+    if type_info.min_length is not None and len(raw) < type_info.min_length:
+        yield name, f"List should have at least {_item_count(type_info.min_length)} after validation, not {len(raw)}"
+    if type_info.max_length is not None and len(raw) > type_info.max_length:
+        yield name, f"List should have at most {_item_count(type_info.max_length)} after validation, not {len(raw)}"
     for item in raw:
-        yield from _look(item, wanted.item_type, name)
+        yield from _value_errors(item, type_info.item_type, name)
 
 
-def _look_at_dict(raw: object, wanted: inspect.DictType, name: str) -> Iterator[Complaint]:
+def _dict_errors(raw: object, type_info: inspect.DictType, name: str) -> Iterator[FieldError]:
     if not isinstance(raw, dict):
         yield name, "Input should be a valid dictionary"
         return
     for value in raw.values():
-        yield from _look(value, wanted.value_type, name)
+        yield from _value_errors(value, type_info.value_type, name)
 
 
-def _look_at_text(raw: object, wanted: inspect.StrType, name: str) -> Iterator[Complaint]:
+def _string_errors(raw: object, type_info: inspect.StrType, name: str) -> Iterator[FieldError]:
     if not isinstance(raw, str):
         yield name, "Input should be a valid string"
         return
-    if wanted.min_length is not None and len(raw) < wanted.min_length:
-        yield name, f"String should have at least {_characters(wanted.min_length)}"
-    if wanted.max_length is not None and len(raw) > wanted.max_length:
-        yield name, f"String should have at most {_characters(wanted.max_length)}"
-    if _refused(raw, wanted.pattern):
-        yield name, f"String should match pattern '{(wanted.pattern or '').replace(NO_LINE_BREAK, '')}'"
+    if type_info.min_length is not None and len(raw) < type_info.min_length:
+        yield name, f"String should have at least {_character_count(type_info.min_length)}"
+    if type_info.max_length is not None and len(raw) > type_info.max_length:
+        yield name, f"String should have at most {_character_count(type_info.max_length)}"
+    if _violates_pattern(raw, type_info.pattern):
+        yield name, f"String should match pattern '{(type_info.pattern or '').replace(NO_LINE_BREAK, '')}'"
 
 
-def _look_at_integer(raw: object, wanted: inspect.IntType, name: str) -> Iterator[Complaint]:
-    number = _lenient(raw, int)
+def _integer_errors(raw: object, type_info: inspect.IntType, name: str) -> Iterator[FieldError]:
+    number = _convert_or_none(raw, int)
     if number is None:
         yield name, "Input should be a valid integer"
-    elif wanted.ge is not None and number < wanted.ge:
-        yield name, f"Input should be greater than or equal to {wanted.ge}"
-    elif wanted.le is not None and number > wanted.le:
-        yield name, f"Input should be less than or equal to {wanted.le}"
+    elif type_info.ge is not None and number < type_info.ge:
+        yield name, f"Input should be greater than or equal to {type_info.ge}"
+    elif type_info.le is not None and number > type_info.le:
+        yield name, f"Input should be less than or equal to {type_info.le}"
 
 
-def _look_at_boolean(raw: object, _: inspect.BoolType, name: str) -> Iterator[Complaint]:
-    if _lenient(raw, bool) is None:
+def _boolean_errors(raw: object, _: inspect.BoolType, name: str) -> Iterator[FieldError]:
+    if _convert_or_none(raw, bool) is None:
         yield name, "Input should be a valid boolean"
 
 
-def _look_at_literal(raw: object, wanted: inspect.LiteralType, name: str) -> Iterator[Complaint]:
-    if raw not in wanted.values:
-        yield name, f"Input should be {_either([repr(value) for value in wanted.values])}"
+def _literal_errors(raw: object, type_info: inspect.LiteralType, name: str) -> Iterator[FieldError]:
+    if raw not in type_info.values:
+        yield name, f"Input should be {_join_or([repr(value) for value in type_info.values])}"
 
 
-def _look_at_enum(raw: object, wanted: inspect.EnumType, name: str) -> Iterator[Complaint]:
-    values = [member.value for member in wanted.cls]
+def _enum_errors(raw: object, type_info: inspect.EnumType, name: str) -> Iterator[FieldError]:
+    values = [member.value for member in type_info.cls]
     if raw not in values:
-        yield name, f"Input should be {_either([repr(value) for value in values])}"
+        yield name, f"Input should be {_join_or([repr(value) for value in values])}"
 
 
-LOOKERS: Mapping[type[inspect.Type], Callable[[Any, Any, str], Iterator[Complaint]]] = {
-    inspect.Metadata: _look_at_ruled,
-    inspect.UnionType: _look_at_union,
-    inspect.StructType: _look_at_struct,
-    inspect.ListType: _look_at_list,
-    inspect.DictType: _look_at_dict,
-    inspect.StrType: _look_at_text,
-    inspect.IntType: _look_at_integer,
-    inspect.BoolType: _look_at_boolean,
-    inspect.LiteralType: _look_at_literal,
-    inspect.EnumType: _look_at_enum,
+CHECKS: Mapping[type[inspect.Type], Callable[[Any, Any, str], Iterator[FieldError]]] = {
+    inspect.Metadata: _metadata_errors,
+    inspect.UnionType: _union_errors,
+    inspect.StructType: _struct_errors,
+    inspect.ListType: _list_errors,
+    inspect.DictType: _dict_errors,
+    inspect.StrType: _string_errors,
+    inspect.IntType: _integer_errors,
+    inspect.BoolType: _boolean_errors,
+    inspect.LiteralType: _literal_errors,
+    inspect.EnumType: _enum_errors,
 }
 
 
-def _lenient(raw: object, type_: type[T]) -> T | None:
+def _convert_or_none(raw: object, type_: type[T]) -> T | None:
     try:
         return msgspec.convert(raw, type_, strict=False)
     except msgspec.ValidationError:
         return None
 
 
-def _refused(text: str, pattern: str | None) -> bool:
+def _violates_pattern(text: str, pattern: str | None) -> bool:
     return pattern is not None and re.search(pattern, text) is None
 
 
-def _either(words: list[str]) -> str:
+def _join_or(words: list[str]) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _items(count: int) -> str:
+def _item_count(count: int) -> str:
     return "1 item" if count == 1 else f"{count} items"
 
 
-def _characters(count: int) -> str:
+def _character_count(count: int) -> str:
     return "1 character" if count == 1 else f"{count} characters"

@@ -1,1 +1,1 @@
-"""Commands: they talk to the API over HTTP; `serve` and `keys` are the exceptions."""
+"""The command line. Commands use the API over HTTP, except `serve`, `keys` and `catalog`."""

@@ -1,4 +1,4 @@
-"""`pileus completion`: let a shell complete commands, options, and the ids of what there is."""
+"""`pileus completion`: shell completion of commands, options and ids."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -7,10 +7,10 @@ from pileus.cli.formatting import Command
 
 VARIABLE = "_PILEUS_COMPLETE"
 EXAMPLES = (
-    ("For bash, from the next shell on", "pileus completion bash"),
-    ("For zsh, and fish", "pileus completion zsh && pileus completion fish"),
+    ("Print the completion for bash", "pileus completion bash"),
+    ("Print it for zsh and for fish", "pileus completion zsh && pileus completion fish"),
 )
-HOW = {
+INSTALL_COMMANDS = {
     "bash": "pileus completion bash >> ~/.bashrc",
     "zsh": "pileus completion zsh >> ~/.zshrc",
     "fish": "pileus completion fish > ~/.config/fish/completions/pileus.fish",
@@ -18,14 +18,14 @@ HOW = {
 
 
 @click.command(cls=Command, examples=EXAMPLES)
-@click.argument("shell", type=click.Choice(list(HOW)))
+@click.argument("shell", type=click.Choice(list(INSTALL_COMMANDS)))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what a SHELL has to read so that it completes what is typed after `pileus`.
+    """Print the completion script of `pileus` for a SHELL.
 
-    Ids and names are asked of the cloud that GCORE_BASE_URL and GCORE_API_KEY name.
+    Ids and names are completed from the cloud at GCORE_BASE_URL, with the key GCORE_API_KEY.
     """
-    found = get_completion_class(shell)
-    assert found is not None  # noqa: S101  # the library has one for each choice
-    click.echo(found(ctx.find_root().command, {}, "pileus", VARIABLE).source())
-    click.echo(f"# To keep it: {HOW[shell]}")
+    completer = get_completion_class(shell)
+    assert completer is not None  # noqa: S101  # click has a class for each choice
+    click.echo(completer(ctx.find_root().command, {}, "pileus", VARIABLE).source())
+    click.echo(f"# To install it: {INSTALL_COMMANDS[shell]}")

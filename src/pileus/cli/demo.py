@@ -1,4 +1,4 @@
-"""`pileus demo`: the official SDK goes through an instance's life on a server of its own, each step shown."""
+"""`pileus demo`: shows the life cycle of an instance, through the official SDK and on a temporary server."""
 
 import time
 from collections.abc import Mapping
@@ -14,100 +14,104 @@ from rich.table import Table
 from rich.text import Text
 
 from pileus.cli.formatting import Command, Failure
-from pileus.cli.session import sdk
-from pileus.cli.temporary_server import Trial, trial
+from pileus.cli.session import import_sdk
+from pileus.cli.temporary_server import TemporaryServer, temporary_server
 
 MISSING = "the demo needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
 MARGIN = (0, 0, 0, 4)
 EXAMPLES = (
-    ("The whole life of an instance", "pileus demo"),
-    ("… with machines that take as long as real ones", "pileus demo --realistic"),
+    ("Show the life cycle of an instance", "pileus demo"),
+    ("Show it with realistic start and stop times", "pileus demo --realistic"),
 )
 
 
 @click.command(cls=Command, examples=EXAMPLES)
-@click.option("--realistic", is_flag=True, help="Let machines take as long as real ones do.")
+@click.option("--realistic", is_flag=True, help="Simulate the start and stop times of real machines.")
 def demo(*, realistic: bool) -> None:
-    """See the official SDK create, list, update, stop, start and delete an instance.
+    """Show the official SDK create, list, update, stop, start and delete an instance.
 
-    Starts a server on a free port with a directory of its own, shows each call and what came back, and leaves nothing
-    behind.
+    Starts a server on a free port with a temporary directory, shows each call and its result, and removes everything
+    at the end.
     """
-    stage = Stage(Console(highlight=False))
-    stage.say("Starting a server: a simulated cloud, with a database and a key of its own …")
+    output = DemoOutput(Console(highlight=False))
+    output.write("Starting a temporary server: a simulated cloud with its own database and key …")
     started = time.monotonic()
-    with trial("--simulated-time", "realistic" if realistic else "instant") as found:
-        stage.say(f"Ready at {found.url} after {time.monotonic() - started:.1f} s. What follows is its only client.")
-        life(stage, client_of(found))
-    stage.say("The server has stopped, and nothing is left of it. Your own: `pileus serve`.")
+    with temporary_server("--simulated-time", "realistic" if realistic else "instant") as server:
+        output.write(
+            f"Ready at {server.url} after {time.monotonic() - started:.1f} s. The following calls are its only client."
+        )
+        show_instance_life(output, make_client(server))
+    output.write("The server has stopped and its data are removed. Start your own with `pileus serve`.")
 
 
-def client_of(found: Trial) -> Any:
-    """The official SDK's client, which is told the address and the key, and nothing else that is ours."""
-    return sdk(MISSING).Gcore(
-        api_key=found.key, base_url=found.url, cloud_project_id=1, cloud_region_id=1, polling_interval_seconds=1
+def make_client(server: TemporaryServer) -> Any:
+    """Return the official SDK's client for a server. It needs only the address and the key."""
+    return import_sdk(MISSING).Gcore(
+        api_key=server.key, base_url=server.url, cloud_project_id=1, cloud_region_id=1, polling_interval_seconds=1
     )
 
 
-class Stage:
-    """Shows calls and their answers; what is shown is what is called."""
+class DemoOutput:
+    """Prints each call of the client and its result."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._step = 0
 
-    def say(self, text: str) -> None:
-        """Tell something between the steps."""
+    def write(self, text: str) -> None:
+        """Print a text between the steps."""
         self._console.print(Text(text, style="dim"))
 
     def call(self, title: str, client: Any, path: str, **arguments: Any) -> Any:
-        """Show a call, make it, and say how long it took."""
+        """Print a call, make it, and print its duration."""
         self._step += 1
         self._console.print()
         self._console.print(Text.assemble((f"{self._step:>2}  ", "bold cyan"), (title, "bold")))
-        code = Syntax(written(path, arguments), "python", theme="ansi_dark", background_color="default")
+        code = Syntax(format_call(path, arguments), "python", theme="ansi_dark", background_color="default")
         self._console.print(Padding(code, MARGIN))
         started = time.monotonic()
-        answer = _made(client, path, arguments)
-        took = f"✓ {(time.monotonic() - started) * 1000:,.0f} ms"
-        self._console.print(Padding(Text(took, style="green"), MARGIN))
-        return answer
+        result = _invoke(client, path, arguments)
+        duration = f"✓ {(time.monotonic() - started) * 1000:,.0f} ms"
+        self._console.print(Padding(Text(duration, style="green"), MARGIN))
+        return result
 
-    def facts(self, facts: Mapping[str, Any]) -> None:
-        """Show what came back."""
+    def show_fields(self, fields: Mapping[str, Any]) -> None:
+        """Print fields of a result."""
         table = Table.grid(padding=(0, 2))
-        for name, value in facts.items():
+        for name, value in fields.items():
             table.add_row(Text(name, style="dim"), Text(str(value)))
         self._console.print(Padding(table, MARGIN))
 
 
-def life(stage: Stage, client: Any) -> None:
-    """Go through an instance's life."""
-    images = stage.call("Choose an image", client, "cloud.instances.images.list")
-    image = next((one for one in images.results if one.name.startswith("ubuntu")), images.results[0])
-    stage.facts({"images": len(images.results), "chosen": f"{image.name} ({image.id})"})
-    made = create(stage, client, image.id)
-    everything = stage.call("List what there is", client, "cloud.instances.list")
-    stage.facts({one.name: f"{one.status}, {one.flavor.flavor_id}" for one in everything.results})
-    update(stage, client, made.id)
-    for action, title in (("stop", "Switch it off"), ("start", "Switch it on again")):
-        now = stage.call(title, client, "cloud.instances.action_and_poll", instance_id=made.id, action=action)
-        stage.facts({"status": f"{now.status} ({now.vm_state})"})
-    stage.call(
-        "Delete it, and its volume",
+def show_instance_life(output: DemoOutput, client: Any) -> None:
+    """Create, list, update, stop, start and delete an instance."""
+    images = output.call("Choose an image", client, "cloud.instances.images.list")
+    image = next((image for image in images.results if image.name.startswith("ubuntu")), images.results[0])
+    output.show_fields({"images": len(images.results), "chosen": f"{image.name} ({image.id})"})
+    instance = create_instance(output, client, image.id)
+    all_instances = output.call("List the instances", client, "cloud.instances.list")
+    output.show_fields({item.name: f"{item.status}, {item.flavor.flavor_id}" for item in all_instances.results})
+    update_instance(output, client, instance.id)
+    for action, title in (("stop", "Stop it"), ("start", "Start it again")):
+        instance_now = output.call(
+            title, client, "cloud.instances.action_and_poll", instance_id=instance.id, action=action
+        )
+        output.show_fields({"status": f"{instance_now.status} ({instance_now.vm_state})"})
+    output.call(
+        "Delete it and its volume",
         client,
         "cloud.instances.delete_and_poll",
-        instance_id=made.id,
-        volumes=made.volumes[0].id,
+        instance_id=instance.id,
+        volumes=instance.volumes[0].id,
     )
-    left = stage.call("See that it is gone", client, "cloud.instances.list")
-    stage.facts({"instances": left.count})
+    remaining = output.call("Check that it is deleted", client, "cloud.instances.list")
+    output.show_fields({"instances": remaining.count})
 
 
-def create(stage: Stage, client: Any, image_id: str) -> Any:
-    """Make an instance with a disk and a public address."""
-    made = stage.call(
-        "Create an instance with a disk and a public address, and wait until it runs",
+def create_instance(output: DemoOutput, client: Any, image_id: str) -> Any:
+    """Create an instance with a volume and a public address."""
+    instance = output.call(
+        "Create an instance with a volume and a public address, and wait until it is active",
         client,
         "cloud.instances.create_and_poll",
         name="web-1",
@@ -116,49 +120,49 @@ def create(stage: Stage, client: Any, image_id: str) -> Any:
         interfaces=[{"type": "external"}],
         tags={"env": "staging", "team": "shop"},
     )
-    flavor = f"{made.flavor.flavor_id}: {made.flavor.vcpus} vCPU, {made.flavor.ram} MiB"
-    addresses = [one.addr for network in made.addresses.values() for one in network]
-    stage.facts(
+    flavor = f"{instance.flavor.flavor_id}: {instance.flavor.vcpus} vCPU, {instance.flavor.ram} MiB"
+    addresses = [address.addr for network in instance.addresses.values() for address in network]
+    output.show_fields(
         {
-            "id": made.id,
-            "status": f"{made.status} ({made.vm_state})",
+            "id": instance.id,
+            "status": f"{instance.status} ({instance.vm_state})",
             "flavor": flavor,
             "addresses": ", ".join(addresses),
-            "tags": tags(made),
+            "tags": format_tags(instance),
         }
     )
-    return made
+    return instance
 
 
-def update(stage: Stage, client: Any, instance_id: str) -> None:
+def update_instance(output: DemoOutput, client: Any, instance_id: str) -> None:
     """Rename the instance and change its tags in one merge patch."""
-    changed = stage.call(
-        "Update it: a new name; one tag changed, one removed (null), one added",
+    instance = output.call(
+        "Update it: a new name; change, remove (null) and add a tag",
         client,
         "cloud.instances.update",
         instance_id=instance_id,
         name="web-blue",
         tags={"env": "production", "team": None, "release": "42"},
     )
-    stage.facts({"name": changed.name, "tags": tags(changed)})
+    output.show_fields({"name": instance.name, "tags": format_tags(instance)})
 
 
-def tags(instance: Any) -> str:
-    """An instance's tags in a line, the user's first."""
+def format_tags(instance: Any) -> str:
+    """Format an instance's tags in one line, the user's first."""
     ordered = sorted(instance.tags, key=lambda tag: (tag.read_only, tag.key))
     return ", ".join(f"{tag.key}={tag.value}{' (read-only)' * tag.read_only}" for tag in ordered)
 
 
-def written(path: str, arguments: Mapping[str, Any]) -> str:
-    """A call as it stands in a program."""
-    inside = "".join(f"    {name}={value!r},\n" for name, value in arguments.items())
-    return f"client.{path}(\n{inside})" if inside else f"client.{path}()"
+def format_call(path: str, arguments: Mapping[str, Any]) -> str:
+    """Format a call as Python source."""
+    argument_lines = "".join(f"    {name}={value!r},\n" for name, value in arguments.items())
+    return f"client.{path}(\n{argument_lines})" if argument_lines else f"client.{path}()"
 
 
-def _made(client: Any, path: str, arguments: Mapping[str, Any]) -> Any:
-    from gcore import APIError  # noqa: PLC0415  # see `client_of`
+def _invoke(client: Any, path: str, arguments: Mapping[str, Any]) -> Any:
+    from gcore import APIError  # noqa: PLC0415  # an optional dependency
 
     try:
         return attrgetter(path)(client)(**arguments)
-    except (APIError, httpx.HTTPError, ValueError, TimeoutError) as failure:
-        raise Failure(f"the server refused {path}: {failure}") from failure
+    except (APIError, httpx.HTTPError, ValueError, TimeoutError) as error:
+        raise Failure(f"the server refused {path}: {error}") from error

@@ -1,4 +1,4 @@
-"""How help looks: commands and options in sections, examples at the end, failures in one line."""
+"""Formatting of help and errors: sections of commands and options, examples, errors in one line."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
@@ -7,72 +7,72 @@ from typing import Any
 import click
 
 Rows = list[tuple[str, str]]
-WIDEST = 32
+MAX_NAME_WIDTH = 32
 
 
 class Failure(click.ClickException):
-    """Something went wrong that the user can mend: told in one line, without a trace."""
+    """An error that the user can fix. It is printed in one line, without a traceback."""
 
     def show(self, file: Any = None) -> None:
-        """Say what happened, on standard error."""
+        """Print the message to standard error."""
         click.echo(f"{click.style('pileus:', fg='red', bold=True)} {self.message}", file=file, err=file is None)
 
 
-class Mistake(Failure):
-    """What was asked for is wrong in itself, whatever the server says."""
+class UsageError(Failure):
+    """The command line is invalid. The exit code is 2."""
 
     exit_code = 2
 
 
-class Formatter(click.HelpFormatter):
-    """Headings stand out on a terminal."""
+class HelpFormatter(click.HelpFormatter):
+    """A formatter with bold headings."""
 
     def write_heading(self, heading: str) -> None:
-        """Write one in bold."""
+        """Write a heading in bold."""
         super().write_heading(click.style(heading, bold=True))
 
 
-class Context(click.Context):
-    """What a command runs in; help is written by our formatter."""
+class HelpContext(click.Context):
+    """A context that uses `HelpFormatter`."""
 
-    formatter_class = Formatter
+    formatter_class = HelpFormatter
 
 
 class SectionOption(click.Option):
-    """An option that help shows under a heading of its own."""
+    """An option in a named section of the help."""
 
-    def __init__(self, *arguments: Any, section: str, **more: Any) -> None:
-        super().__init__(*arguments, **more)
+    def __init__(self, *arguments: Any, section: str, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
         self.section = section
 
 
 class SwitchOption(SectionOption):
-    """A switch; help shows how it is turned on, the page about settings says how off."""
+    """A boolean option. The help shows only the flag that turns it on; docs/settings.md has the other."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Show the first of its two names only."""
+        """Return the help of the first of its two flags."""
         record = super().get_help_record(ctx)
         return record and (self.opts[0], record[1])
 
 
 class Command(click.Command):
-    """A command whose help has its options in sections, and then examples."""
+    """A command whose help has sections of options, and examples."""
 
-    context_class = Context
+    context_class = HelpContext
 
-    def __init__(self, *arguments: Any, examples: Sequence[tuple[str, str]] = (), **more: Any) -> None:
-        super().__init__(*arguments, **more)
+    def __init__(self, *arguments: Any, examples: Sequence[tuple[str, str]] = (), **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
         self.examples = examples
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write each section's options, those without one last."""
+        """Write the options by section, those without a section last."""
         sections: dict[str, Rows] = {}
         for option in self.get_params(ctx):
             record = option.get_help_record(ctx)
             if record is not None and record[1]:
                 sections.setdefault(getattr(option, "section", "Options"), []).append(record)
-        for heading in sorted(sections, key=lambda one: one == "Options"):
-            _write(formatter, heading, sections[heading], _width(sections.values()))
+        for heading in sorted(sections, key=lambda heading: heading == "Options"):
+            _write_rows(formatter, heading, sections[heading], _name_width(sections.values()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's own signature
         """Write the examples."""
@@ -80,9 +80,9 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """Commands in sections, imported when they are needed: `sections` maps a heading to names and where they live."""
+    """Commands in sections, imported on demand. `sections` maps headings to command names and `module:name` paths."""
 
-    context_class = Context
+    context_class = HelpContext
     command_class = Command
 
     def __init__(
@@ -90,18 +90,18 @@ class Group(click.Group):
         *arguments: Any,
         sections: Mapping[str, Mapping[str, str]] | None = None,
         examples: Sequence[tuple[str, str]] = (),
-        **more: Any,
+        **settings: Any,
     ) -> None:
-        super().__init__(*arguments, **more)
+        super().__init__(*arguments, **settings)
         self.sections = sections or {}
         self.examples = examples
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the commands in the order in which help tells them."""
+        """Return the names of the commands in the order of the help."""
         return [name for section in self.sections.values() for name in section] + super().list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Find a command, importing it if it lives elsewhere."""
+        """Return a command, imported on demand."""
         for section in self.sections.values():
             if cmd_name in section:
                 module, _, name = section[cmd_name].partition(":")
@@ -110,14 +110,16 @@ class Group(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write each section's commands with a line on each."""
-        told: Mapping[str, Iterable[str]] = self.sections or {"Commands": self.list_commands(ctx)}
+        """Write the commands by section, with one line of help each."""
+        names_by_heading: Mapping[str, Iterable[str]] = self.sections or {"Commands": self.list_commands(ctx)}
         sections = {
-            heading: [(name, one.get_short_help_str(90)) for name in names if (one := self.get_command(ctx, name))]
-            for heading, names in told.items()
+            heading: [
+                (name, command.get_short_help_str(90)) for name in names if (command := self.get_command(ctx, name))
+            ]
+            for heading, names in names_by_heading.items()
         }
         for heading, rows in sections.items():
-            _write(formatter, heading, rows, _width(sections.values()))
+            _write_rows(formatter, heading, rows, _name_width(sections.values()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's own signature
         """Write the examples."""
@@ -125,7 +127,7 @@ class Group(click.Group):
 
 
 def write_examples(formatter: click.HelpFormatter, examples: Sequence[tuple[str, str]]) -> None:
-    """Show command lines as they are typed, each under what it is for."""
+    """Write example command lines, each below its purpose."""
     if examples:
         with formatter.section("Examples"):
             for purpose, line in examples:
@@ -134,15 +136,15 @@ def write_examples(formatter: click.HelpFormatter, examples: Sequence[tuple[str,
 
 
 def write_table(formatter: click.HelpFormatter, heading: str, rows: Rows) -> None:
-    """Write names and what they mean under a heading."""
-    _write(formatter, heading, rows, _width([rows]))
+    """Write names and their descriptions below a heading."""
+    _write_rows(formatter, heading, rows, _name_width([rows]))
 
 
-def _width(sections: Iterable[Rows]) -> int:
-    return min(WIDEST, max((len(name) for rows in sections for name, _ in rows), default=0))
+def _name_width(sections: Iterable[Rows]) -> int:
+    return min(MAX_NAME_WIDTH, max((len(name) for rows in sections for name, _ in rows), default=0))
 
 
-def _write(formatter: click.HelpFormatter, heading: str, rows: Rows, width: int) -> None:
-    # Each section would have a width of its own: padding makes them one table.
+def _write_rows(formatter: click.HelpFormatter, heading: str, rows: Rows, width: int) -> None:
+    # Padding aligns the columns of all sections.
     with formatter.section(heading):
-        formatter.write_dl([(name.ljust(width), text) for name, text in rows], col_max=WIDEST)
+        formatter.write_dl([(name.ljust(width), text) for name, text in rows], col_max=MAX_NAME_WIDTH)

@@ -1,4 +1,4 @@
-"""`pileus instances ssh` and `pileus instances log`: into a real machine, and what it says while it boots."""
+"""`pileus instances ssh` and `pileus instances log`: log in to a real machine, and its serial log."""
 
 import os
 import shlex
@@ -6,89 +6,91 @@ from typing import Any
 
 import click
 
-from pileus.cli.formatting import Command, Mistake
+from pileus.cli.formatting import Command, UsageError
 from pileus.cli.names import id_from_name
 from pileus.cli.nouns import NOUNS
 from pileus.cli.session import Session
-from pileus.cli.verbs import asked_for, cloud_options
+from pileus.cli.verbs import cloud_options, session_from_options
 
 SSH = 22
-USERS = {"ubuntu": "ubuntu", "debian": "debian", "fedora": "fedora", "almalinux": "almalinux", "rocky": "rocky"}
-"""Whom the images of distributions let in."""
-CLOSED = (
-    "no way leads to its port 22: a security group of the instance has to let TCP port 22 in from everywhere, and the"
-    " cloud has to run real machines (`pileus serve --driver qemu`)"
+LOGIN_USERS = {"ubuntu": "ubuntu", "debian": "debian", "fedora": "fedora", "almalinux": "almalinux", "rocky": "rocky"}
+"""Login users of the distributions' images."""
+NO_PORT_FORWARD = (
+    "there is no port forward to its port 22: a security group of the instance must allow TCP port 22 from everywhere,"
+    " and the cloud must run real machines (`pileus serve --driver qemu`)"
 )
 INSTANCE = click.Argument(["instance_id"], metavar="INSTANCE_ID")
 
 
 def commands() -> dict[str, Command]:
-    """Those that instances have beside what the client's methods give."""
-    return {"ssh": _ssh(), "log": _log()}
+    """Return the commands of instances that the client has no methods for."""
+    return {"ssh": _ssh_command(), "log": _log_command()}
 
 
-def _ssh() -> Command:
+def _ssh_command() -> Command:
     options = [
-        click.Option(["--user"], help="Whom to log in as; without it, whom the image's distribution lets in, or root."),
-        click.Option(["--identity", "-i"], type=click.Path(), help="The file of the private key."),
-        click.Option(["--run"], is_flag=True, help="Do it, rather than print it."),
+        click.Option(["--user"], help="The login user; default: the user of the image's distribution, or root."),
+        click.Option(["--identity", "-i"], type=click.Path(), help="The private key file."),
+        click.Option(["--run"], is_flag=True, help="Run the command instead of printing it."),
     ]
     return Command(
         "ssh",
         callback=ssh,
         params=[INSTANCE, *options, *cloud_options()],
         help="Print the command that logs in to an instance from this host.",
-        examples=[("Log in to one, by its name", "pileus instances ssh web -i ~/.ssh/id_ed25519 --run")],
+        examples=[("Log in to an instance by its name", "pileus instances ssh web -i ~/.ssh/id_ed25519 --run")],
     )
 
 
-def _log() -> Command:
-    most = click.Option(
-        ["--bytes", "most"], type=click.IntRange(1, 1 << 20), default=65536, help="How much of its end."
+def _log_command() -> Command:
+    max_bytes = click.Option(
+        ["--bytes", "max_bytes"], type=click.IntRange(1, 1 << 20), default=65536, help="The number of last bytes."
     )
     return Command(
         "log",
         callback=log,
-        params=[INSTANCE, most, *cloud_options()],
-        help="Show what an instance has said on its serial line.",
-        examples=[("Why does it not boot?", "pileus instances log web")],
+        params=[INSTANCE, max_bytes, *cloud_options()],
+        help="Show the end of an instance's serial log.",
+        examples=[("Find out why an instance does not boot", "pileus instances log web")],
     )
 
 
-def ssh(instance_id: str, user: str | None, identity: str | None, *, run: bool, **given: Any) -> None:
-    """Print the command, or become it."""
-    session = asked_for(given)
+def ssh(instance_id: str, user: str | None, identity: str | None, *, run: bool, **options: Any) -> None:
+    """Print the SSH command, or replace this process with it."""
+    session = session_from_options(options)
     instance_id = id_from_name(session, NOUNS["instances"], instance_id)
-    ways = session.raw(f"{_path(session)}/{instance_id}/ways").json()
-    way = next((each for each in ways if (each["protocol"], each["port"]) == ("tcp", SSH)), None)
-    if way is None:
-        raise Mistake(CLOSED)
-    whom = user or _user(session, instance_id)
+    forwards = session.get_raw(f"{_instances_path(session)}/{instance_id}/ways").json()
+    forward = next(
+        (candidate for candidate in forwards if (candidate["protocol"], candidate["port"]) == ("tcp", SSH)), None
+    )
+    if forward is None:
+        raise UsageError(NO_PORT_FORWARD)
+    login = user or _default_user(session, instance_id)
     key = ["-i", identity] if identity else []
-    command = ["ssh", "-p", str(way["host_port"]), *key, *_unknown_host(), f"{whom}@{way['host_address']}"]
+    command = ["ssh", "-p", str(forward["host_port"]), *key, *_host_key_options(), f"{login}@{forward['host_address']}"]
     if run:
-        os.execvp(command[0], command)  # noqa: S606  # its arguments are all said here
+        os.execvp(command[0], command)  # noqa: S606  # all arguments are built here, no shell
     click.echo(shlex.join(command))
 
 
-def log(instance_id: str, most: int, **given: Any) -> None:
-    """Print the log as it is."""
-    session = asked_for(given)
+def log(instance_id: str, max_bytes: int, **options: Any) -> None:
+    """Print the serial log unchanged."""
+    session = session_from_options(options)
     instance_id = id_from_name(session, NOUNS["instances"], instance_id)
-    said = session.raw(f"{_path(session)}/{instance_id}/serial_log?bytes={most}").content
-    click.echo(said, nl=False)
+    content = session.get_raw(f"{_instances_path(session)}/{instance_id}/serial_log?bytes={max_bytes}").content
+    click.echo(content, nl=False)
 
 
-def _path(session: Session) -> str:
+def _instances_path(session: Session) -> str:
     return f"/_pileus/instances/{session.client.cloud_project_id}/{session.client.cloud_region_id}"
 
 
-def _user(session: Session, instance_id: str) -> str:
+def _default_user(session: Session, instance_id: str) -> str:
     tags = session.call("instances.get", instance_id=instance_id).tags
     distribution = next((tag.value for tag in tags if tag.key == "os_distro"), "")
-    return USERS.get(distribution, "root")
+    return LOGIN_USERS.get(distribution, "root")
 
 
-def _unknown_host() -> list[str]:
-    """Ports of a host are given to other machines in time: remembering whose key was there would only be in the way."""
+def _host_key_options() -> list[str]:
+    """Return options that store no host keys: the host's ports are reused by other machines."""
     return ["-o", "StrictHostKeyChecking=accept-new", "-o", "UserKnownHostsFile=/dev/null"]

@@ -1,4 +1,4 @@
-"""`pileus keys`: make, list and revoke API keys, directly in the database."""
+"""`pileus keys`: create, list and revoke API keys, directly in the database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,58 +7,58 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
-from pileus.cli.formatting import Command, Failure, Group
-from pileus.cli.options import load_settings, settings_options
-from pileus.cli.output import moment, output_option, show
+from pileus.cli.formatting import Failure, Group
+from pileus.cli.options import SettingsCommand, load_settings
+from pileus.cli.output import format_time, output_option, show
 from pileus.settings import Settings, SettingSource
 
 ROLES = ("Administrators", "Engineers", "Users")
 COLUMNS = ("id", "name", "role", "client_id", "created_at", "expires_at", "revoked_at")
 EXAMPLES = (
-    ("A key that may change things, good for 30 days", "pileus keys create pipeline --role Engineers --expires 30"),
-    ("Only the token, into a variable", "export GCORE_API_KEY=$(pileus keys create laptop 2>/dev/null)"),
-    ("Which keys there are", "pileus keys list"),
-    ("Take the one with number 7 away", "pileus keys revoke 7"),
+    ("Create a key with write access for 30 days", "pileus keys create pipeline --role Engineers --expires 30"),
+    ("Store only the token in a variable", "export GCORE_API_KEY=$(pileus keys create laptop 2>/dev/null)"),
+    ("List the keys", "pileus keys list"),
+    ("Revoke key 7", "pileus keys revoke 7"),
 )
-Answer = TypeVar("Answer")
+DATABASE = ("data", "database")
+Result = TypeVar("Result")
 
 
 class Keys(Protocol):
-    """The keys of a database."""
+    """The API keys of a database."""
 
     async def create(self, name: str, role: str, client: int | None, expires_days: int | None) -> str:
-        """Make a key and return its token, which is kept nowhere."""
+        """Create a key and return its token. Only a digest is stored."""
 
     async def list(self) -> Sequence[Any]:
-        """All keys, those that no longer work too: records with the fields of `COLUMNS`."""
+        """Return all keys, also expired and revoked ones, with the fields of `COLUMNS`."""
 
     async def revoke(self, key_id: int) -> bool:
-        """Make a key useless; whether there was such a key."""
+        """Revoke a key and return whether it exists."""
 
 
 @click.group(cls=Group, examples=EXAMPLES)
 def keys() -> None:
-    """Make, list and revoke API keys.
+    """Create, list and revoke API keys.
 
-    These commands work on the database itself, so they need the settings --data or --database that the server has; a
-    running server takes a new key at once, and notices within a second that one is revoked.
+    These commands use the database directly, so they need the server's --data or --database setting. A running server
+    accepts a new key at once and rejects a revoked one within a second.
     """
 
 
-@keys.command(cls=Command, examples=EXAMPLES[:2])
+@keys.command(cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES[:2])
 @click.argument("name")
-@click.option("--role", type=click.Choice(ROLES), default="Engineers", show_default=True, help="What it may do.")
-@click.option("--client", type=int, metavar="ID", help="The tenant it belongs to; without, the first one.")
+@click.option("--role", type=click.Choice(ROLES), default="Engineers", show_default=True, help="The role of the key.")
+@click.option("--client", type=int, metavar="ID", help="The tenant of the key; default: the first one.")
 @click.option(
-    "--expires", type=click.IntRange(min=1), metavar="DAYS", help="After how many days it ends; without, never."
+    "--expires", type=click.IntRange(min=1), metavar="DAYS", help="The number of days until it expires; default: never."
 )
-@settings_options("data", "database")
 @output_option
 def create(
     given: dict[str, SettingSource], name: str, role: str, client: int | None, expires: int | None, output: str
-) -> None:  # each is an option
-    """Make a key called NAME, and print its token: it is shown this once."""
-    token = _with_keys(given, lambda found: found.create(name, role, client, expires))
+) -> None:
+    """Create a key with the name NAME and print its token, which cannot be shown again."""
+    token = _run_with_keys(given, lambda api_keys: api_keys.create(name, role, client, expires))
     if output == "json":
         show([{"name": name, "role": role, "token": token}], (), output)
         return
@@ -66,36 +66,39 @@ def create(
     click.echo(token)
 
 
-@keys.command("list", cls=Command)
-@settings_options("data", "database")
+@keys.command("list", cls=SettingsCommand, setting_names=DATABASE)
 @output_option
 def list_(given: dict[str, SettingSource], output: str) -> None:
-    """List the keys; their tokens are not kept, so they cannot be shown."""
-    found = _with_keys(given, lambda keys: keys.list())
-    show([_row(key) for key in found], COLUMNS, output, "There are no keys. Make one with `pileus keys create NAME`.")
+    """List the keys. Tokens are not stored, so they cannot be shown."""
+    records = _run_with_keys(given, lambda api_keys: api_keys.list())
+    show(
+        [_key_row(key) for key in records],
+        COLUMNS,
+        output,
+        "There are no keys. Create one with `pileus keys create NAME`.",
+    )
 
 
-@keys.command(cls=Command)
+@keys.command(cls=SettingsCommand, setting_names=DATABASE)
 @click.argument("number", type=int)
-@settings_options("data", "database")
 def revoke(given: dict[str, SettingSource], number: int) -> None:
-    """Make the key with this NUMBER useless: the digits at the start of its token."""
-    if not _with_keys(given, lambda found: found.revoke(number)):
+    """Revoke the key with this NUMBER: the digits at the start of its token."""
+    if not _run_with_keys(given, lambda api_keys: api_keys.revoke(number)):
         raise Failure(f"There is no key {number}. `pileus keys list` shows those there are.")
     click.echo(f"Key {number} is revoked.")
 
 
-def _row(key: Any) -> dict[str, Any]:
+def _key_row(key: Any) -> dict[str, Any]:
     row = {column: getattr(key, column) for column in COLUMNS}
-    return row | {column: moment(row[column]) for column in COLUMNS if column.endswith("_at")}
+    return row | {column: format_time(row[column]) for column in COLUMNS if column.endswith("_at")}
 
 
-def _with_keys(given: dict[str, SettingSource], ask: Callable[[Keys], Awaitable[Answer]]) -> Answer:
+def _run_with_keys(given: dict[str, SettingSource], action: Callable[[Keys], Awaitable[Result]]) -> Result:
     settings: Settings = load_settings(given)
-    from pileus import app  # noqa: PLC0415  # help and mistakes are told at once, without loading the server
+    from pileus import app  # noqa: PLC0415  # `--help` must not load the server
 
-    async def answer(room: AbstractAsyncContextManager[Keys]) -> Answer:
-        async with room as found:
-            return await ask(found)
+    async def run(opening: AbstractAsyncContextManager[Keys]) -> Result:
+        async with opening as api_keys:
+            return await action(api_keys)
 
-    return asyncio.run(answer(app.keys(settings)))
+    return asyncio.run(run(app.keys(settings)))

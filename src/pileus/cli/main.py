@@ -1,4 +1,4 @@
-"""The `pileus` command: what it can do, and the help that teaches it."""
+"""The `pileus` command: its sections, examples and settings."""
 
 import click
 
@@ -8,7 +8,7 @@ from pileus.cli.nouns import NOUNS
 from pileus.cli.options import help_for
 from pileus.settings import SETTINGS
 
-TITLE = "Settings (an option wins over a variable, a variable over the file of --config)"
+TITLE = "Settings (an option overrides a variable, a variable overrides the file of --config)"
 SECTIONS = {
     "Run": {
         "serve": "pileus.cli.serve:serve",
@@ -23,25 +23,25 @@ SECTIONS = {
     },
 }
 EXAMPLES = (
-    ("A cloud on http://127.0.0.1:8080, kept in a SQLite file", "pileus serve"),
-    ("See the official SDK create, change and delete an instance on one", "pileus demo"),
+    ("Serve a cloud on http://127.0.0.1:8080, with a SQLite database", "pileus serve"),
+    ("Show the official SDK create, update and delete an instance", "pileus demo"),
     (
-        "Elsewhere, with a database and processes to match",
+        "Serve on all addresses, with PostgreSQL and four processes",
         "PILEUS_DATABASE=postgresql://… pileus serve --host 0.0.0.0 --workers 4",
     ),
-    ("From a file of settings", "pileus serve --config pileus.toml"),
-    ("What there is on it", "pileus instances list"),
-    ("A key for a pipeline, good for 30 days", "pileus keys create pipeline --role Engineers --expires 30"),
-    ("Let the next instance that is made fail, to test how a client takes it", "pileus sim fail create_vm"),
+    ("Read the settings from a file", "pileus serve --config pileus.toml"),
+    ("List the instances", "pileus instances list"),
+    ("Create a key for a pipeline, valid for 30 days", "pileus keys create pipeline --role Engineers --expires 30"),
+    ("Let the next creation of an instance fail, to test a client", "pileus sim fail create_vm"),
 )
 
 
 class Pileus(Group):
-    """The outermost command: its help also tells every setting."""
+    """The root command. Its help also lists every setting."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the settings, then the examples."""
-        write_table(formatter, TITLE, [(setting.flag, help_for(setting)) for setting in SETTINGS])
+        write_table(formatter, TITLE, [(row.flag, help_for(row)) for row in SETTINGS])
         super().format_epilog(ctx, formatter)
 
 
@@ -53,8 +53,8 @@ class Pileus(Group):
 )
 @click.version_option(__version__, prog_name="pileus")
 def pileus() -> None:
-    """A compute-cloud control plane that speaks the Gcore Cloud REST API.
+    """A compute-cloud control plane that serves the Gcore Cloud REST API.
 
-    `pileus serve` starts one: clients that are told its address (GCORE_BASE_URL) and a key (GCORE_API_KEY) work with
-    it unchanged.
+    `pileus serve` starts the server. Existing clients work with it unchanged if they have its address (GCORE_BASE_URL)
+    and a key (GCORE_API_KEY).
     """

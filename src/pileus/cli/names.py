@@ -1,52 +1,52 @@
-"""Names in the place of ids: of what a command is about, in its options, and within what those describe."""
+"""Resolve names to ids: in a command's argument, in its options, and in objects and lists."""
 
 import re
 from typing import Any
 
-from pileus.cli.formatting import Mistake
+from pileus.cli.formatting import UsageError
 from pileus.cli.nouns import NOUNS, Noun
 from pileus.cli.session import Session
 
-IDENTITY = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-FREE = frozenset({"tags", "metadata"})
-"""Fields whose keys are users' own words."""
+ID_PATTERN = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+FREE_FORM_FIELDS = frozenset({"tags", "metadata"})
+"""Fields whose keys are not parameters."""
 
 
-def resolve_names(session: Session, noun: Noun, parameter: str, given: Any) -> Any:
-    """What was given for a parameter of a noun's command, with ids for names; raises Mistake."""
-    if parameter in FREE:
-        return given
-    if isinstance(given, dict):
-        return {key: resolve_names(session, noun, key, value) for key, value in given.items()}
-    if isinstance(given, list):
-        return [resolve_names(session, noun, parameter.removesuffix("s"), each) for each in given]
-    meant = noun_of_parameter(noun, parameter)
-    return id_from_name(session, meant, given) if meant and isinstance(given, str) else given
+def resolve_names(session: Session, noun: Noun, parameter: str, value: Any) -> Any:
+    """Return the value of a parameter with ids in the place of names. Raises UsageError."""
+    if parameter in FREE_FORM_FIELDS:
+        return value
+    if isinstance(value, dict):
+        return {key: resolve_names(session, noun, key, item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [resolve_names(session, noun, parameter.removesuffix("s"), item) for item in value]
+    referenced = noun_of_parameter(noun, parameter)
+    return id_from_name(session, referenced, value) if referenced and isinstance(value, str) else value
 
 
-def id_from_name(session: Session, noun: Noun, given: str) -> Any:
-    """The id of what was given: an id, or the name of exactly one thing; raises Mistake."""
-    if IDENTITY.fullmatch(given):
-        return given
-    things = session.every(f"{noun.path}.list")
-    found = [thing for thing in things if getattr(thing, "name", None) == given]
-    if len(found) == 1:
-        return identity(noun, found[0])
-    if found:
-        ids = ", ".join(str(identity(noun, thing)) for thing in found)
-        raise Mistake(f"{len(found)} things are called {given}: say which by its id: {ids}")
-    raise Mistake(f"nothing is called {given}: `pileus {noun.word} list` shows what there is")
+def id_from_name(session: Session, noun: Noun, id_or_name: str) -> Any:
+    """Return an id as it is, or the id of the only resource of that name. Raises UsageError."""
+    if ID_PATTERN.fullmatch(id_or_name):
+        return id_or_name
+    resources = session.list_all(f"{noun.path}.list")
+    matches = [resource for resource in resources if getattr(resource, "name", None) == id_or_name]
+    if len(matches) == 1:
+        return resource_id(noun, matches[0])
+    if matches:
+        ids = ", ".join(str(resource_id(noun, resource)) for resource in matches)
+        raise UsageError(f"{len(matches)} things are called {id_or_name}: say which by its id: {ids}")
+    raise UsageError(f"nothing is called {id_or_name}: `pileus {noun.word} list` shows what there is")
 
 
-def identity(noun: Noun, thing: Any) -> Any:
-    """What a thing calls its own id."""
-    return getattr(thing, noun.key)
+def resource_id(noun: Noun, resource: Any) -> Any:
+    """Return the id of a resource, from the field that its noun names."""
+    return getattr(resource, noun.id_field)
 
 
 def noun_of_parameter(noun: Noun, parameter: str) -> Noun | None:
-    """The noun that a parameter has an id of: the command's own, that which it is a part of, or the only one."""
-    if parameter == noun.identity:
+    """Return the noun that a parameter is an id of: the command's own, its parent, or the only candidate."""
+    if parameter == noun.id_parameter:
         return noun
-    found = [each for each in NOUNS.values() if each.identity == parameter and "name" in each.columns]
-    around = [each for each in found if noun.path.startswith(f"{each.path}.")]
-    return next(iter(around or (found if len(found) == 1 else ())), None)
+    candidates = [other for other in NOUNS.values() if other.id_parameter == parameter and "name" in other.columns]
+    parents = [other for other in candidates if noun.path.startswith(f"{other.path}.")]
+    return next(iter(parents or (candidates if len(candidates) == 1 else ())), None)

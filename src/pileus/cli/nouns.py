@@ -1,20 +1,20 @@
-"""The nouns of the API that are commands, such as `pileus instances`: where the official client has each."""
+"""The nouns of the API that are commands, such as `pileus instances`, and their paths in the official client."""
 
 from msgspec import Struct
 
 
 class Noun(Struct, frozen=True, kw_only=True):
-    """One kind of thing: where the client has it, and what of it a table shows.
+    """A kind of resource; `path` is its place in the client, `columns` are those of a table.
 
-    `identity` is what the client's methods call its id, `key` what the thing itself does.
+    `id_parameter` is the name of its id in the client's methods, `id_field` that in the resource.
     """
 
     word: str
     path: str
     help: str
     columns: tuple[str, ...]
-    identity: str = ""
-    key: str = "id"
+    id_parameter: str = ""
+    id_field: str = "id"
     examples: tuple[tuple[str, str], ...] = ()
 
 
@@ -33,27 +33,27 @@ _ALL = (
         path="instances",
         help="Virtual machines.",
         columns=("id", "name", "status", "flavor", "addresses", "tags"),
-        identity="instance_id",
+        id_parameter="instance_id",
         examples=(
-            ("All that there are", "pileus instances list"),
-            ("Those with a tag, for a program", 'pileus instances list --tag-key-value \'{"env": "prod"}\' -o json'),
-            ("One with an address in the public network, and wait for it", CREATE),
+            ("List all instances", "pileus instances list"),
+            ("List those with a tag as JSON", 'pileus instances list --tag-key-value \'{"env": "prod"}\' -o json'),
+            ("Create one with a public address, and wait for it", CREATE),
             (
-                "Rename one, set a tag and take another away",
+                "Rename one, set a tag and remove another",
                 "pileus instances update web --name www --tags env=prod --tags old-",
             ),
-            ("Stop one, by its name", "pileus instances stop web --wait"),
+            ("Stop one by its name, and wait for it", "pileus instances stop web --wait"),
         ),
     ),
     Noun(
         word="images",
         path="instances.images",
-        help="What boots.",
+        help="Images to boot from.",
         columns=("id", "name", "os_distro", "os_version", "size", "visibility", "status"),
-        identity="image_id",
+        id_parameter="image_id",
         examples=(
             (
-                "Fetch one from the web",
+                "Download one from a URL",
                 "pileus images upload --name mine --url https://example.org/mine.qcow2 --wait",
             ),
         ),
@@ -61,140 +61,143 @@ _ALL = (
     Noun(
         word="flavors",
         path="instances.flavors",
-        help="Sizes of machines.",
+        help="Sizes of instances.",
         columns=("flavor_id", "vcpus", "ram", "disabled"),
     ),
     Noun(
         word="interfaces",
         path="instances.interfaces",
-        help="Where instances are connected.",
+        help="Network interfaces of instances.",
         columns=("port_id", "mac_address", "network_id", "ip_assignments"),
     ),
     Noun(
         word="volumes",
         path="volumes",
-        help="Disks.",
+        help="Block storage volumes.",
         columns=("id", "name", "status", "size", "volume_type", "attachments", "tags"),
-        identity="volume_id",
+        id_parameter="volume_id",
         examples=(
-            ("A blank one of 10 GiB", "pileus volumes create --name data --size 10 --source new-volume --wait"),
-            ("On an instance", "pileus volumes attach-to-instance data --instance-id web --wait"),
+            (
+                "Create an empty volume of 10 GiB",
+                "pileus volumes create --name data --size 10 --source new-volume --wait",
+            ),
+            ("Attach it to an instance", "pileus volumes attach-to-instance data --instance-id web --wait"),
         ),
     ),
     Noun(
         word="snapshots",
         path="volume_snapshots",
-        help="Volumes as they were.",
+        help="Snapshots of volumes.",
         columns=("id", "name", "status", "size", "volume_id", "created_at"),
-        identity="snapshot_id",
+        id_parameter="snapshot_id",
     ),
     Noun(
         word="snapshot-schedules",
         path="snapshot_schedules",
-        help="When snapshots are taken, and how long they are kept.",
+        help="Schedules that take snapshots and delete old ones.",
         columns=("id", "name", "status", "schedules", "volumes"),
-        identity="policy_id",
-        examples=(("Each night, a week's worth", NIGHTLY),),
+        id_parameter="policy_id",
+        examples=(("Take a snapshot each night and keep seven", NIGHTLY),),
     ),
     Noun(
         word="networks",
         path="networks",
         help="Private networks.",
         columns=("id", "name", "type", "external", "subnets"),
-        identity="network_id",
+        id_parameter="network_id",
     ),
     Noun(
         word="subnets",
         path="networks.subnets",
         help="Ranges of addresses.",
         columns=("id", "name", "cidr", "gateway_ip", "network_id"),
-        identity="subnet_id",
+        id_parameter="subnet_id",
     ),
     Noun(
         word="routers",
         path="networks.routers",
-        help="Ways between networks.",
+        help="Routers between networks.",
         columns=("id", "name", "status", "interfaces"),
-        identity="router_id",
+        id_parameter="router_id",
     ),
     Noun(
         word="floating-ips",
         path="floating_ips",
-        help="Public addresses that can be moved.",
+        help="Public addresses that can be reassigned.",
         columns=("id", "floating_ip_address", "fixed_ip_address", "status", "port_id"),
-        identity="floating_ip_id",
+        id_parameter="floating_ip_id",
     ),
     Noun(
         word="reserved-fixed-ips",
         path="reserved_fixed_ips",
-        help="Addresses that are kept.",
+        help="Reserved addresses.",
         columns=("port_id", "name", "fixed_ip_address", "is_external", "is_vip", "status"),
-        identity="port_id",
-        key="port_id",
+        id_parameter="port_id",
+        id_field="port_id",
     ),
     Noun(
         word="security-groups",
         path="security_groups",
-        help="What may come and go.",
+        help="Firewall rules of instances, in groups.",
         columns=("id", "name", "description"),
-        identity="group_id",
+        id_parameter="group_id",
     ),
     Noun(
         word="security-group-rules",
         path="security_groups.rules",
-        help="One thing that may come or go.",
+        help="Single rules of security groups.",
         columns=COMMON,
     ),
     Noun(
         word="ssh-keys",
         path="ssh_keys",
-        help="Keys that open instances.",
+        help="SSH keys of instances.",
         columns=("id", "name", "fingerprint", "state"),
-        identity="ssh_key_id",
+        id_parameter="ssh_key_id",
     ),
     Noun(
         word="placement-groups",
         path="placement_groups",
-        help="Instances that stand together, or apart.",
+        help="Groups of instances on the same host, or on different ones.",
         columns=("servergroup_id", "name", "policy", "instances"),
-        identity="group_id",
-        key="servergroup_id",
+        id_parameter="group_id",
+        id_field="servergroup_id",
     ),
     Noun(
         word="baremetal",
         path="baremetal.servers",
         help="Bare metal servers.",
         columns=("id", "name", "status", "flavor_id", "addresses", "tags"),
-        identity="server_id",
+        id_parameter="server_id",
     ),
     Noun(
         word="projects",
         path="projects",
-        help="What keeps things apart.",
+        help="Projects of a tenant.",
         columns=("id", "name", "state", "is_default"),
-        identity="project_id",
+        id_parameter="project_id",
     ),
     Noun(
         word="regions",
         path="regions",
-        help="Where things can be.",
+        help="Regions of the cloud.",
         columns=("id", "display_name", "state", "country"),
-        identity="region_id",
+        id_parameter="region_id",
     ),
-    Noun(word="quotas", path="quotas", help="How much there may be.", columns=COMMON),
+    Noun(word="quotas", path="quotas", help="Quotas and usage.", columns=COMMON),
     Noun(
         word="tasks",
         path="tasks",
-        help="What is being done, and how it ended.",
+        help="Long operations and their results.",
         columns=("id", "task_type", "state", "created_on", "error"),
-        identity="task_id",
+        id_parameter="task_id",
     ),
     Noun(
         word="audit-log",
         path="audit_logs",
-        help="Who did what.",
+        help="User actions.",
         columns=("timestamp", "email", "api_group", "action_type", "resources"),
     ),
-    Noun(word="costs", path="cost_reports", help="What has been spent.", columns=("type_name", "cost", "currency")),
+    Noun(word="costs", path="cost_reports", help="Costs of resources.", columns=("type_name", "cost", "currency")),
 )
 NOUNS = {noun.word: noun for noun in _ALL}

@@ -1,83 +1,96 @@
 """The settings as command-line options."""
 
 import os
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pileus.cli.formatting import Mistake, SectionOption, SwitchOption
-from pileus.settings import SETTINGS, Setting, SettingError, SettingSource, gather, settle
+from pileus.cli.formatting import Command, SectionOption, SwitchOption, UsageError
+from pileus.setting_fields import Setting
+from pileus.settings import SETTINGS, SettingError, Settings, SettingSource, foreign_settings, gather, validate
 
-METAVARS = {str: "TEXT", int: "NUMBER", float: "SECONDS", Path: "DIR"}
-WHERE = "Where settings come from"
-Function = Callable[..., Any]
-
-
-def help_for(setting: Setting) -> str:
-    """A setting's sentence, its variable and its default."""
-    default = f"; default: {setting.default_shown}" if setting.default_shown else ""
-    return f"{setting.help}  [{setting.variable}{default}]"
+METAVARS = {str: "TEXT", int: "NUMBER", float: "NUMBER", Path: "DIR"}
+SOURCES = "Sources of settings"
 
 
-def settings_options(*names: str) -> Callable[[Function], Function]:
-    """Give a command the options of these settings (none named: of all), and `given` to read them by."""
-    chosen = [setting for setting in SETTINGS if not names or setting.name in names]
+class SettingsCommand(Command):
+    """A command with options for the named settings, or for all.
 
-    def decorate(function: Function) -> Function:
-        @wraps(function)
-        def collect(config: Path | None, **more: Any) -> Any:
-            flags = {setting.name: more.pop(setting.name) for setting in chosen}
-            return function(given=_given(flags, config), **more)
+    Its function gets the given settings and their sources as `given`.
+    """
 
-        command: Function = _config(collect)
-        for setting in reversed(chosen):
-            command = _option(setting)(command)
-        return command
+    def __init__(self, *arguments: Any, setting_names: Sequence[str] = (), **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._setting_names = setting_names
+        self._rows = [row for row in SETTINGS if not setting_names or row.name in setting_names]
+        self.params = [*_options(self._rows), _config_option(), *self.params]
 
-    return decorate
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the options, those of other packages' drivers too, which are looked up only now."""
+        return [*self._foreign_options, *super().get_params(ctx)]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command with the given settings."""
+        rows = [*self._rows, *(() if self._setting_names else foreign_settings())]
+        flags = {row.name: ctx.params.pop(row.name) for row in rows}
+        try:
+            ctx.params["given"] = gather(flags, os.environ, ctx.params.pop("config"))
+        except SettingError as mistake:
+            raise UsageError(str(mistake)) from None
+        return super().invoke(ctx)
+
+    @cached_property
+    def _foreign_options(self) -> list[click.Option]:
+        if self._setting_names:
+            return []
+        try:
+            return _options(foreign_settings())
+        except SettingError as mistake:
+            raise UsageError(str(mistake)) from None
 
 
-def load_settings(given: dict[str, SettingSource]) -> Any:
-    """Settings from what was given; a mistake in them ends the program with a line that names it."""
+def help_for(row: Setting) -> str:
+    """Return a setting's help, its variable and its default."""
+    default = f"; default: {row.default_text}" if row.default_text else ""
+    return f"{row.help}  [{row.variable}{default}]"
+
+
+def load_settings(given: dict[str, SettingSource]) -> Settings:
+    """Return the settings; a wrong one ends the program with a line that names it."""
     try:
-        return settle(given)
+        return validate(given)
     except SettingError as mistake:
-        raise Mistake(str(mistake)) from None
+        raise UsageError(str(mistake)) from None
 
 
-def _given(flags: dict[str, Any], config: Path | None) -> dict[str, SettingSource]:
-    try:
-        return gather(flags, os.environ, config)
-    except SettingError as mistake:
-        raise Mistake(str(mistake)) from None
-
-
-def _config(function: Function) -> Function:
-    return click.option(
-        "--config",
-        cls=SectionOption,
-        section=WHERE,
+def _config_option() -> click.Option:
+    return SectionOption(
+        ["--config"],
+        section=SOURCES,
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="A TOML file of settings: the options' names with _ for -, such as body_limit = 65536.  [PILEUS_CONFIG]",
-    )(function)
-
-
-def _option(setting: Setting) -> Callable[[Function], Function]:
-    switch = setting.plain is bool
-    return click.option(
-        f"{setting.flag}/--no-{setting.flag[2:]}" if switch else setting.flag,
-        setting.name,
-        cls=SwitchOption if switch else SectionOption,
-        section=setting.section,
-        default=None,
-        metavar=None if switch else _metavar(setting),
-        help=help_for(setting),
     )
 
 
-def _metavar(setting: Setting) -> str:
-    return f"[{'|'.join(setting.choices)}]" if setting.choices else METAVARS[setting.plain]
+def _options(rows: Iterable[Setting]) -> list[click.Option]:
+    return [_option(row) for row in rows]
+
+
+def _option(row: Setting) -> click.Option:
+    is_switch = row.plain is bool
+    option_class = SwitchOption if is_switch else SectionOption
+    return option_class(
+        [f"{row.flag}/--no-{row.flag[2:]}" if is_switch else row.flag, row.name],
+        section=row.section,
+        default=None,
+        metavar=None if is_switch else _metavar(row),
+        help=help_for(row),
+    )
+
+
+def _metavar(row: Setting) -> str:
+    return f"[{'|'.join(row.choices)}]" if row.choices else METAVARS[row.plain]

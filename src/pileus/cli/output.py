@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON or YAML for programs."""
+"""Output of commands: tables for people, JSON or YAML for programs."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,14 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 Function = Callable[..., Any]
-NAMES = (
+NAME_FIELDS = (
     "name", "addr", "ip_address", "flavor_id", "volume_name", "instance_name", "resource_id", "server_id",
 )  # fmt: skip
-"""What an object is known by, the best first."""
+"""Fields that identify an object in a table, in order of preference."""
 
 
 def output_option(function: Function) -> Function:
-    """Let the caller choose between a table and JSON."""
+    """Add the option --output to a command."""
     return click.option(
         "--output",
         "-o",
@@ -30,78 +30,78 @@ def output_option(function: Function) -> Function:
     )(function)
 
 
-def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output: str, nothing: str = "Nothing.") -> None:
-    """Print rows; `columns` are the keys that the table shows, JSON has them all, `nothing` is said of no rows."""
-    found = list(rows)
+def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output: str, empty_text: str = "Nothing.") -> None:
+    """Print rows: `columns` in a table, all keys in JSON. A table without rows is `empty_text`."""
+    row_list = list(rows)
     if output != "table":
-        click.echo(_written(found, output))
-    elif found:
-        _console().print(_table(found, columns))
+        click.echo(_encode(row_list, output))
+    elif row_list:
+        _console().print(_make_table(row_list, columns))
     else:
-        click.echo(nothing)
+        click.echo(empty_text)
 
 
-def show_one(facts: Mapping[str, Any], output: str) -> None:
-    """Print one thing with all that is known of it."""
+def show_record(fields: Mapping[str, Any], output: str) -> None:
+    """Print all fields of one resource."""
     if output != "table":
-        click.echo(_written(facts, output))
+        click.echo(_encode(fields, output))
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in facts.items():
+    for name, value in fields.items():
         nested = isinstance(value, dict | list) and value
-        table.add_row(name.replace("_", " "), Text(_written(value, "yaml") if nested else _cell(value)))
+        table.add_row(name.replace("_", " "), Text(_encode(value, "yaml") if nested else _cell_text(value)))
     _console().print(table)
 
 
-def moment(microseconds: int | None) -> str | None:
-    """A time as people and programs read it."""
+def format_time(microseconds: int | None) -> str | None:
+    """Format a time in microseconds as ISO 8601, in UTC."""
     if microseconds is None:
         return None
     return datetime.fromtimestamp(microseconds // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _written(value: Any, output: str) -> str:
+def _encode(value: Any, output: str) -> str:
     if output == "json":
         return json.dumps(value, indent=2)
     return msgspec.yaml.encode(value).decode().rstrip()
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
+def _make_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in columns:
-        # An id in two pieces cannot be copied.
-        whole = column == "id" or column.endswith("_id")
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=whole)
+        # A wrapped id cannot be copied.
+        is_id = column == "id" or column.endswith("_id")
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=is_id)
     for row in rows:
-        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
+        table.add_row(*(Text(_cell_text(row.get(column))) for column in columns))
     return table
 
 
-def _cell(value: Any) -> str:
+def _cell_text(value: Any) -> str:
     if isinstance(value, list):
-        # What the system has noted for itself is for programs.
-        own = [one for one in value if not (isinstance(one, dict) and one.get("read_only"))]
-        return ", ".join(map(_cell, own)) or "-"
+        # System tags are hidden in tables.
+        visible = [item for item in value if not (isinstance(item, dict) and item.get("read_only"))]
+        return ", ".join(map(_cell_text, visible)) or "-"
     if isinstance(value, dict):
-        return _short(value)
+        return _short_text(value)
     if isinstance(value, bool):
         return str(value).lower()
     return "-" if value in (None, "") else str(value)
 
 
-def _short(value: Mapping[str, Any]) -> str:
-    """What stands for an object in a table: a tag as it is typed, else what it is called, else all that is in it."""
+def _short_text(value: Mapping[str, Any]) -> str:
+    """Format an object in a table: a tag as `key=value`, else its name, else all its fields."""
     if value.keys() >= {"key", "value"}:
         return f"{value['key']}={value['value']}"
-    for name in NAMES:
+    for name in NAME_FIELDS:
         if value.get(name):
-            return _cell(value[name])
-    return "; ".join(f"{name}: {_cell(each)}" for name, each in value.items() if each not in (None, "", []))
+            return _cell_text(value[name])
+    return "; ".join(f"{name}: {_cell_text(field)}" for name, field in value.items() if field not in (None, "", []))
 
 
 def _console() -> Console:
     console = Console(highlight=False)
-    # In a pipe there is no width to keep to, and a broken line is hard to search.
+    # Output to a pipe has no terminal width, and wrapped lines are hard to search.
     return console if console.is_terminal else Console(highlight=False, width=200)

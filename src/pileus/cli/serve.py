@@ -2,36 +2,35 @@
 
 import click
 
-from pileus.cli.formatting import Command, Failure, Mistake
-from pileus.cli.options import load_settings, settings_options
+from pileus.cli.formatting import Failure, UsageError
+from pileus.cli.options import SettingsCommand, load_settings
 from pileus.settings import SettingError, SettingSource
 
 EXAMPLES = (
-    ("On http://127.0.0.1:8080; the first start makes a project, a region, a catalogue and a key", "pileus serve"),
+    ("Serve on http://127.0.0.1:8080; the first start creates a project, a region and a key", "pileus serve"),
+    ("Use another port and data directory", "pileus serve --port 9000 --data ./data"),
+    ("Simulate the start and stop times of real machines", "pileus serve --simulated-time realistic"),
+    ("Configure it by variables", "PILEUS_PORT=9000 PILEUS_DATA=./data pileus serve"),
     (
-        "Another port, and everything that is kept in a directory of this project",
-        "pileus serve --port 9000 --data ./data",
+        "Use PostgreSQL and four processes",
+        "pileus serve --database postgresql://pileus@localhost/pileus --workers 4",
     ),
-    ("Machines that take as long to start as real ones do", "pileus serve --simulated-time realistic"),
-    ("The same by variables", "PILEUS_PORT=9000 PILEUS_DATA=./data pileus serve"),
-    ("PostgreSQL and four processes", "pileus serve --database postgresql://pileus@localhost/pileus --workers 4"),
 )
 
 
-@click.command(cls=Command, examples=EXAMPLES)
-@settings_options()
+@click.command(cls=SettingsCommand, examples=EXAMPLES)
 def serve(given: dict[str, SettingSource]) -> None:
     """Start the server; Ctrl-C stops it.
 
-    When it is ready it prints the variables that the official SDKs and tools read. An option wins over a variable, a
-    variable over the file named by --config.
+    When it is ready, it prints the variables that the official SDKs and tools read. An option overrides a variable, and
+    a variable overrides the file of --config.
     """
     settings = load_settings(given)
-    from pileus.server import StartError, run  # noqa: PLC0415  # help and mistakes are told at once, without loading the server
+    from pileus.server import StartError, run  # noqa: PLC0415  # `--help` must not load the server
 
     try:
         run(settings)
-    except SettingError as mistake:
-        raise Mistake(str(mistake)) from None
-    except StartError as failure:
-        raise Failure(str(failure)) from failure
+    except SettingError as error:
+        raise UsageError(str(error)) from None
+    except StartError as error:
+        raise Failure(str(error)) from error

@@ -1,4 +1,4 @@
-"""A client of a cloud, the official one; whatever goes wrong is a line that says what to do next."""
+"""A session with a cloud through the official client. Each error becomes one line with the next step."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -6,74 +6,74 @@ from typing import Any
 
 import httpx
 
-from pileus.cli.clouds import KEY_REFUSED, NO_PILEUS, URL, check_key, nothing_answers
-from pileus.cli.formatting import Failure, Mistake
+from pileus.cli.clouds import KEY_REFUSED, NOT_PILEUS_HINT, URL, connection_error, require_key
+from pileus.cli.formatting import Failure, UsageError
 
-MISSING = "this needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
+SDK_MISSING = "this needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
 
 
 class Session:
-    """The official client, told where the cloud is and who asks; what is not given it takes from the environment."""
+    """The official client with an address and a key. It reads what is None from the environment."""
 
     def __init__(self, url: str | None, key: str | None, project: int | None, region: int | None) -> None:
         self.url = (url or URL).rstrip("/")
-        token = check_key(key)
-        self._sdk = sdk()
+        token = require_key(key)
+        self._sdk = import_sdk()
         self.client = self._sdk.Gcore(
             api_key=token, base_url=self.url, cloud_project_id=project, cloud_region_id=region, max_retries=1
         )
 
     def call(self, path: str, **arguments: Any) -> Any:
-        """Call a method of the client's cloud, such as `instances.list`; raises Failure or Mistake."""
-        return self.guarded(lambda: attrgetter(path)(self.client.cloud)(**arguments))
+        """Call a method of the client's cloud, such as `instances.list`. Raises Failure or UsageError."""
+        return self.run(lambda: attrgetter(path)(self.client.cloud)(**arguments))
 
-    def raw(self, path: str) -> Any:
-        """The answer at a path that the client has no method for; raises Failure."""
-        return self.guarded(lambda: self.client.get(path, cast_to=httpx.Response))
+    def get_raw(self, path: str) -> Any:
+        """Return the response of a path that the client has no method for. Raises Failure."""
+        return self.run(lambda: self.client.get(path, cast_to=httpx.Response))
 
-    def guarded(self, work: Callable[[], Any]) -> Any:
-        """Do something with the client; raises Failure or Mistake."""
+    def run(self, action: Callable[[], Any]) -> Any:
+        """Run an action of the client and translate its errors. Raises Failure or UsageError."""
         try:
-            return work()
-        except self._sdk.APIConnectionError as problem:
-            raise Failure(nothing_answers(self.url, f" ({problem.__cause__ or problem})")) from None
+            return action()
+        except self._sdk.APIConnectionError as error:
+            raise Failure(connection_error(self.url, f" ({error.__cause__ or error})")) from None
         except self._sdk.AuthenticationError:
             raise Failure(KEY_REFUSED) from None
-        except self._sdk.APIStatusError as problem:
-            raise Failure(_told(problem)) from None
+        except self._sdk.APIStatusError as error:
+            raise Failure(_error_text(error)) from None
         except AttributeError:
-            raise Failure(f"{self.url} answers, but not in the API's words: {NO_PILEUS}") from None
-        except (TypeError, ValueError) as problem:
-            # So the client says which of its parameters go together.
-            raise Mistake(" ".join(str(problem).split())) from None
+            raise Failure(f"{self.url} answers, but not with the API's format: {NOT_PILEUS_HINT}") from None
+        except (TypeError, ValueError) as error:
+            # The client raises these for wrong combinations of parameters.
+            raise UsageError(" ".join(str(error).split())) from None
 
-    def every(self, path: str, **arguments: Any) -> list[Any]:
-        """All things of a list, page after page."""
-        return self.things(self.call(path, **arguments))
+    def list_all(self, path: str, **arguments: Any) -> list[Any]:
+        """Call a list method and return the resources of all pages."""
+        return self.all_results(self.call(path, **arguments))
 
-    def things(self, answer: Any) -> list[Any]:
-        """All that a list holds: a page goes on to those that follow, a list without pages has all in its results."""
-        pages = hasattr(answer, "iter_pages")
-        return list(self.guarded(lambda: list(answer if pages else answer.results)))
+    def all_results(self, response: Any) -> list[Any]:
+        """Return the resources of a response, of all pages if it has pages."""
+        has_pages = hasattr(response, "iter_pages")
+        return list(self.run(lambda: list(response if has_pages else response.results)))
 
 
-def sdk(missing: str = MISSING) -> Any:
-    """The official SDK; raises Failure, which says what is `missing`, where it is not installed."""
+def import_sdk(missing: str = SDK_MISSING) -> Any:
+    """Import the official SDK. Raises Failure with the text `missing` if it is not installed."""
     try:
-        import gcore  # noqa: PLC0415  # an extra: that it is missing is told in one line
+        import gcore  # noqa: PLC0415  # an optional dependency
     except ImportError:
         raise Failure(missing) from None
     return gcore
 
 
-def _told(problem: Any) -> str:
-    """The answer's own words, with the fields that are wrong."""
-    body = problem.body if isinstance(problem.body, dict) else {}
+def _error_text(error: Any) -> str:
+    """Return the message of an error response, with the invalid fields."""
+    body = error.body if isinstance(error.body, dict) else {}
     fields = body.get("invalid_fields")
     if isinstance(fields, dict) and fields:
-        return "; ".join(f"{name}: {', '.join(map(str, _several(texts)))}" for name, texts in fields.items())
-    return str(body.get("message") or f"answered {problem.status_code}; {NO_PILEUS}")
+        return "; ".join(f"{name}: {', '.join(map(str, _as_list(texts)))}" for name, texts in fields.items())
+    return str(body.get("message") or f"answered {error.status_code}; {NOT_PILEUS_HINT}")
 
 
-def _several(texts: Any) -> list[Any]:
+def _as_list(texts: Any) -> list[Any]:
     return texts if isinstance(texts, list) else [texts]

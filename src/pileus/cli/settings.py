@@ -1,14 +1,14 @@
-"""`pileus settings`: what is set, and where each value came from."""
+"""`pileus settings`: shows the settings in force, and where each value came from."""
 
 import click
 
-from pileus.cli.formatting import Command
-from pileus.cli.options import load_settings, settings_options
+from pileus.cli.options import SettingsCommand, load_settings
 from pileus.cli.output import output_option, show
-from pileus.settings import SETTINGS, Setting, SettingSource
+from pileus.setting_fields import Setting
+from pileus.settings import SETTINGS, SettingSource
 
 EXAMPLES = (
-    ("What `pileus serve` would run with here", "pileus settings"),
+    ("The settings that `pileus serve` would use here", "pileus settings"),
     ("… with this file", "pileus settings --config pileus.toml"),
 )
 INTRODUCTION = """\
@@ -16,50 +16,53 @@ INTRODUCTION = """\
 
 Each setting can be given as an option of `pileus serve`, as a variable, or as a key of a TOML file that `--config` or
 `PILEUS_CONFIG` names. An option wins over a variable, a variable over the file, and the file over the default. An
-empty variable counts as not given. A mistake ends the program with exit code 2 and a line that names the setting and
-where it came from. `pileus settings` shows what is in force, and whence.
+empty variable counts as not given. A wrong value ends the program with exit code 2 and a line that names the setting
+and its source. `pileus settings` shows all values in force with their sources.
 
 ```toml
 # pileus.toml
 port = 9000
 data = "/var/lib/pileus"
 log_format = "json"
+
+[qemu]
+cpu_ratio = 4
 ```
+
+A driver's settings may stand in a table with the driver's name, or at the top with that name in front
+(`qemu_cpu_ratio = 4`). Drivers of other packages add settings of their own; `pileus serve --help` lists them.
 
 A switch is turned off by `--no-…`, for example `--no-legacy-fields`.
 """
 
 
-@click.command(cls=Command, examples=EXAMPLES)
-@settings_options()
+@click.command(cls=SettingsCommand, examples=EXAMPLES)
 @output_option
-@click.option("--reference", is_flag=True, help="Print the page about all settings instead (docs/settings.md).")
+@click.option("--reference", is_flag=True, help="Print the reference of all settings instead (docs/settings.md).")
 def settings(given: dict[str, SettingSource], output: str, *, reference: bool) -> None:
-    """Show the settings in force, and where each came from."""
+    """Show the settings in force and their sources."""
     if reference:
         click.echo(page(), nl=False)
         return
-    values = load_settings(given).shown()
     rows = [
         {"setting": name, "value": value, "from": given[name].origin if name in given else "default"}
-        for name, value in values.items()
+        for name, value in load_settings(given).without_secrets().items()
     ]
     show(rows, ("setting", "value", "from"), output)
 
 
 def page() -> str:
-    """The reference of all settings, as Markdown."""
-    sections = dict.fromkeys(setting.section for setting in SETTINGS)
+    """Return the reference of the server's and the built-in drivers' settings, as Markdown."""
+    sections = dict.fromkeys(row.section for row in SETTINGS)
     return INTRODUCTION + "".join(_section(section) for section in sections)
 
 
 def _section(section: str) -> str:
-    rows = "".join(_line(setting) for setting in SETTINGS if setting.section == section)
-    return f"\n## {section}\n\n| setting | default | option, variable | what it does |\n|---|---|---|---|\n{rows}"
+    lines = "".join(_line(row) for row in SETTINGS if row.section == section)
+    return f"\n## {section}\n\n| setting | default | option, variable | meaning |\n|---|---|---|---|\n{lines}"
 
 
-def _line(setting: Setting) -> str:
-    default = f"`{setting.default_shown}`" if setting.default_shown else "none"
-    allowed = setting.wants[0].upper() + setting.wants[1:]
-    told = f"{setting.help} {allowed}."
-    return f"| `{setting.name}` | {default} | `{setting.flag}`, `{setting.variable}` | {told} |\n"
+def _line(row: Setting) -> str:
+    default = f"`{row.default_text}`" if row.default_text else "none"
+    accepted = row.wants[0].upper() + row.wants[1:]
+    return f"| `{row.name}` | {default} | `{row.flag}`, `{row.variable}` | {row.help} {accepted}. |\n"

@@ -1,4 +1,4 @@
-"""A server for a while: on a free port, in a directory that is gone afterwards, with a key of its own."""
+"""A temporary server: on a free port, with a temporary directory and its own key."""
 
 import os
 import secrets
@@ -18,51 +18,51 @@ from msgspec import Struct
 from pileus.cli.formatting import Failure
 
 HOST = "127.0.0.1"
-PATIENCE = 30.0
+START_TIMEOUT = 30.0
 
 
-class Trial(Struct, frozen=True):
-    """Where the server is, and what opens it."""
+class TemporaryServer(Struct, frozen=True):
+    """The address and the API key of the server."""
 
     url: str
     key: str
 
 
 @contextmanager
-def trial(*options: str) -> Iterator[Trial]:
-    """Start `pileus serve` with further options, wait until it is ready, and stop it in the end."""
+def temporary_server(*options: str) -> Iterator[TemporaryServer]:
+    """Start `pileus serve` with options, wait until it is ready, and stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="pileus-") as directory:
         key, port = f"1_{secrets.token_urlsafe(24)}", _free_port()
         log = Path(directory) / "server.log"
         command = (sys.executable, "-m", "pileus", "serve", "--host", HOST, "--port", str(port), "--data", directory)
         with log.open("wb") as sink:
-            server = subprocess.Popen((*command, *options), stdout=sink, stderr=sink, env=_environment(key))  # noqa: S603  # ourselves
+            server = subprocess.Popen((*command, *options), stdout=sink, stderr=sink, env=_environment(key))  # noqa: S603  # this program, no shell
         try:
-            _wait(server, f"http://{HOST}:{port}", log)
-            yield Trial(f"http://{HOST}:{port}", key)
+            _wait_until_ready(server, f"http://{HOST}:{port}", log)
+            yield TemporaryServer(f"http://{HOST}:{port}", key)
         finally:
             _stop(server)
 
 
 def _environment(key: str) -> dict[str, str]:
-    # The settings of the user's own server are not this one's.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PILEUS_")}
-    return kept | {"PILEUS_API_KEY": key}
+    # Settings of the user's own server must not apply.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PILEUS_")}
+    return environment | {"PILEUS_API_KEY": key}
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind((HOST, 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
         return port
 
 
-def _wait(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    end = time.monotonic() + PATIENCE
+def _wait_until_ready(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    end = time.monotonic() + START_TIMEOUT
     while not _is_ready(url):
         if server.poll() is not None or time.monotonic() > end:
-            said = log.read_text(errors="replace").strip()
-            raise Failure(f"the server does not start; it said:\n{said}")
+            output = log.read_text(errors="replace").strip()
+            raise Failure(f"the server does not start; its output:\n{output}")
         time.sleep(0.05)
 
 

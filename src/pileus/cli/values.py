@@ -1,4 +1,4 @@
-"""Values as they are typed: `key=value` lists and JSON where a client needs more than a word."""
+"""Parameter types of the command line: `key=value` lists, tags and JSON."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,81 +8,81 @@ from typing import Any
 import click
 
 OPEN, CLOSE = "[{", "]}"
-WORDS = {"true": True, "false": False, "null": None}
+LITERALS = {"true": True, "false": False, "null": None}
 
 
-class Thing(click.ParamType[Any]):
-    """An object: `key=value,key=value`, or JSON; `texts` are keys whose values stay as they are typed."""
+class ObjectType(click.ParamType[Any]):
+    """An object: `key=value,key=value`, or JSON. Values of `text_keys` stay text."""
 
     name = "KEY=VALUE,…"
 
-    def __init__(self, texts: AbstractSet[str] = frozenset()) -> None:
-        self.texts = texts
+    def __init__(self, text_keys: AbstractSet[str] = frozenset()) -> None:
+        self.text_keys = text_keys
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it; what looks like a number, a list or an object is one."""
+        """Parse the object; a value that looks like a number, a list or an object becomes one."""
         if not isinstance(value, str):
             return value
         if value[:1] in OPEN:
-            return _json(self, value, param, ctx)
-        found: dict[str, Any] = {}
-        for part in _parts(value):
+            return _parse_json(self, value, param, ctx)
+        fields: dict[str, Any] = {}
+        for part in _split_parts(value):
             key, equals, text = part.partition("=")
             if not equals or not key.strip():
-                self.fail(f"{part!r} is not KEY=VALUE; several stand with commas between them", param, ctx)
-            found[key.strip()] = text if key.strip() in self.texts else self._value(text, param, ctx)
-        return found
+                self.fail(f"{part!r} is not KEY=VALUE; separate several by commas", param, ctx)
+            fields[key.strip()] = text if key.strip() in self.text_keys else self._value(text, param, ctx)
+        return fields
 
     def _value(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if text in WORDS:
-            return WORDS[text]
+        if text in LITERALS:
+            return LITERALS[text]
         if text.isascii() and text.removeprefix("-").isdecimal():
             return int(text)
-        return _json(self, text, param, ctx) if text[:1] in OPEN and text else text
+        return _parse_json(self, text, param, ctx) if text[:1] in OPEN and text else text
 
 
-class Tags(click.ParamType[Any]):
-    """Tags: `KEY=VALUE` sets one, `KEY-` takes one away; or a whole map as JSON."""
+class TagType(click.ParamType[Any]):
+    """Tags: `KEY=VALUE` sets a tag, `KEY-` removes one; or a map as JSON."""
 
     name = "KEY=VALUE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read one into a map."""
+        """Parse a tag into a map."""
         if not isinstance(value, str):
             return value
         if value[:1] == "{":
-            return _json(self, value, param, ctx)
+            return _parse_json(self, value, param, ctx)
         key, equals, text = value.partition("=")
         if equals and key:
             return {key: text}
         if len(value) > 1 and value.endswith("-"):
             return {value[:-1]: None}
-        return self.fail(f"{value!r} is neither KEY=VALUE, which sets a tag, nor KEY-, which takes it away", param, ctx)
+        return self.fail(f"{value!r} is neither KEY=VALUE, which sets a tag, nor KEY-, which removes it", param, ctx)
 
 
-def merged(maps: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """All of them in one; the later wins."""
-    return {key: value for each in maps for key, value in each.items()}
+def merge_maps(maps: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Merge maps. Later ones win."""
+    return {key: value for tags in maps for key, value in tags.items()}
 
 
-def listed(given: Sequence[Any]) -> list[Any]:
-    """Things that were given one by one, or as lists."""
-    return [one for each in given for one in (each if isinstance(each, list) else [each])]
+def flatten(values: Sequence[Any]) -> list[Any]:
+    """Flatten a list of values and lists of values."""
+    return [item for value in values for item in (value if isinstance(value, list) else [value])]
 
 
-def _json(kind: click.ParamType[Any], text: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+def _parse_json(kind: click.ParamType[Any], text: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
     try:
         return json.loads(text)
-    except ValueError as mistake:
-        return kind.fail(f"{text!r} is not JSON: {mistake}", param, ctx)
+    except ValueError as error:
+        return kind.fail(f"{text!r} is not JSON: {error}", param, ctx)
 
 
-def _parts(text: str) -> Iterator[str]:
-    """Split at the commas that stand outside of lists and objects."""
-    depth, begin = 0, 0
-    for at, letter in enumerate(text):
+def _split_parts(text: str) -> Iterator[str]:
+    """Split at commas outside of lists and objects."""
+    depth, start = 0, 0
+    for index, letter in enumerate(text):
         depth += (letter in OPEN) - (letter in CLOSE)
         if letter == "," and depth == 0:
-            yield text[begin:at]
-            begin = at + 1
-    yield text[begin:]
+            yield text[start:index]
+            start = index + 1
+    yield text[start:]

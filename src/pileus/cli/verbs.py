@@ -1,6 +1,6 @@
-"""Commands made from the official client's methods: what each asks for, does, and prints."""
+"""Commands generated from the official client's methods."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
 from operator import attrgetter
@@ -11,125 +11,137 @@ from click.shell_completion import CompletionItem
 
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
 from pileus.cli.formatting import Command, SectionOption
-from pileus.cli.names import identity, noun_of_parameter, resolve_names
+from pileus.cli.names import noun_of_parameter, resolve_names, resource_id
 from pileus.cli.nouns import Noun
-from pileus.cli.output import show, show_one
-from pileus.cli.session import Session, sdk
-from pileus.cli.signatures import Parameter, parameters, shortened, summary
-from pileus.cli.task_progress import wait
+from pileus.cli.output import show, show_record
+from pileus.cli.session import Session, import_sdk
+from pileus.cli.signatures import Parameter, method_parameters, method_summary, shorten
+from pileus.cli.task_progress import wait_for_tasks
 
-NAMES = {"get": "show", "get_all": "list"}
-ACTIONS = {
-    "start": "Turn it on.",
-    "stop": "Turn it off.",
-    "reboot": "Restart it, as its own system would.",
-    "reboot_hard": "Restart it by its power.",
-    "suspend": "Halt it where it is, and keep its memory.",
-    "resume": "Let it go on where it was suspended.",
+VERB_NAMES = {"get": "show", "get_all": "list"}
+POWER_ACTIONS = {
+    "start": "Power it on.",
+    "stop": "Power it off.",
+    "reboot": "Reboot its operating system.",
+    "reboot_hard": "Power-cycle it.",
+    "suspend": "Suspend it and keep its memory.",
+    "resume": "Resume it after a suspension.",
 }
-CLOUD = "Which cloud"
-MOST_OFFERED, SHORT = 100, 85
+CLOUD_SECTION = "Cloud"
+MAX_COMPLETIONS, MAX_SHORT_HELP = 100, 85
 
 
 @cache
-def verbs(noun: Noun) -> dict[str, tuple[str, dict[str, Any]]]:
-    """The commands of a noun: the client's method of each, and what it is always told."""
-    resource = attrgetter(noun.path)(_client().cloud)
-    found: dict[str, tuple[str, dict[str, Any]]] = {}
+def methods_by_verb(noun: Noun) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Map the verbs of a noun to the client's methods, each with its fixed arguments."""
+    resource = attrgetter(noun.path)(_offline_client().cloud)
+    methods: dict[str, tuple[str, dict[str, Any]]] = {}
     for name in dir(resource):
         if name.startswith(("_", "with_")) or name.endswith("_and_poll") or name == "poll":
             continue
         if name == "action":
-            found |= {action.replace("_", "-"): (name, {"action": action}) for action in ACTIONS}
+            methods |= {action.replace("_", "-"): (name, {"action": action}) for action in POWER_ACTIONS}
         elif callable(getattr(resource, name)):
-            found[NAMES.get(name, name.removeprefix("get_").replace("_", "-"))] = (name, {})
-    first = [name for name in ("list", "show", "create", "update", "delete") if name in found]
-    return {name: found[name] for name in [*first, *sorted(found.keys() - set(first))]}
+            methods[VERB_NAMES.get(name, name.removeprefix("get_").replace("_", "-"))] = (name, {})
+    first_verbs = [name for name in ("list", "show", "create", "update", "delete") if name in methods]
+    return {name: methods[name] for name in [*first_verbs, *sorted(methods.keys() - set(first_verbs))]}
 
 
-def command(noun: Noun, verb: str) -> Command:
-    """The command of a noun that has this name."""
-    method_name, fixed = verbs(noun)[verb]
-    method = getattr(attrgetter(noun.path)(_client().cloud), method_name)
-    takes = [each for each in parameters(method, noun.identity) if each.name not in fixed]
-    # The thing itself stands after the verb, everything else is an option.
-    subject = next((each for each in takes if each.in_path), None)
+def make_command(noun: Noun, verb: str) -> Command:
+    """Make the command of a noun for a verb."""
+    method_name, fixed = methods_by_verb(noun)[verb]
+    method = getattr(attrgetter(noun.path)(_offline_client().cloud), method_name)
+    takes = [parameter for parameter in method_parameters(method, noun.id_parameter) if parameter.name not in fixed]
+    # The resource is the command's argument, everything else is an option.
+    subject = next((parameter for parameter in takes if parameter.is_positional), None)
     starts_tasks = "TaskIDList" in str(method.__annotations__.get("return"))
 
-    def run(**given: Any) -> None:
-        session = asked_for(given)
-        output, waits = given.pop("output"), given.pop("wait", False)
-        read = {each.name: each.read(given[each.name]) for each in takes if given[each.name] not in (None, ())}
-        asked = {name: resolve_names(session, noun, name, value) for name, value in read.items()}
-        if subject is not None and subject.kind is click.INT:
-            asked[subject.name] = int(asked[subject.name])
-        answer = session.call(f"{noun.path}.{method_name}", **asked, **fixed)
+    def run(**options: Any) -> None:
+        session = session_from_options(options)
+        output, is_waiting = options.pop("output"), options.pop("wait", False)
+        arguments = _read_arguments(session, noun, takes, subject, options)
+        response = session.call(f"{noun.path}.{method_name}", **arguments, **fixed)
         if starts_tasks:
-            _tell_tasks(session, answer, output, waits=waits)
+            _show_tasks(session, response, output, is_waiting=is_waiting)
         else:
-            _tell(session, noun, answer, output, paged="limit" not in asked)
+            _show_response(session, noun, response, output, all_pages="limit" not in arguments)
 
-    told = ACTIONS[fixed["action"]] if fixed else summary(method) or noun.help
-    options = [_option(each, noun, is_subject=each is subject) for each in takes]
+    help_text = POWER_ACTIONS[fixed["action"]] if fixed else method_summary(method) or noun.help
+    options = [_make_option(parameter, noun, is_subject=parameter is subject) for parameter in takes]
+    reserved = cloud_options({parameter.flag for parameter in takes})
     return Command(
         verb,
         callback=run,
-        params=[*options, *cloud_options({each.flag for each in takes}), *([WAIT] if starts_tasks else []), OUTPUT],
-        help=told,
-        short_help=shortened(told, SHORT),
-        examples=[each for each in noun.examples if f" {verb} " in f"{each[1]} "],
+        params=[*options, *reserved, *([WAIT] if starts_tasks else []), OUTPUT],
+        help=help_text,
+        short_help=shorten(help_text, MAX_SHORT_HELP),
+        examples=[example for example in noun.examples if f" {verb} " in f"{example[1]} "],
     )
 
 
+def _read_arguments(
+    session: Session, noun: Noun, takes: Sequence[Parameter], subject: Parameter | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments of the client's method: converted, with ids in the place of names."""
+    given = [parameter for parameter in takes if options[parameter.name] not in (None, ())]
+    converted = {parameter.name: parameter.convert(options[parameter.name]) for parameter in given}
+    arguments = {name: resolve_names(session, noun, name, value) for name, value in converted.items()}
+    if subject is not None and subject.param_type is click.INT:
+        arguments[subject.name] = int(arguments[subject.name])
+    return arguments
+
+
 @cache
-def _client() -> Any:
-    """A client that asks nobody: only what it can do is looked at."""
-    return sdk().Gcore(api_key="-", base_url=URL, cloud_project_id=0, cloud_region_id=0)
+def _offline_client() -> Any:
+    """Return a client to read method signatures from. It sends no requests."""
+    return import_sdk().Gcore(api_key="-", base_url=URL, cloud_project_id=0, cloud_region_id=0)
 
 
-def asked_for(given: dict[str, Any]) -> Session:
-    """The session that a command's options ask for; they are taken from what was given."""
-    return Session(*(given.pop(name, None) for name in ("cloud_url", "cloud_key", "cloud_project", "cloud_region")))
+def session_from_options(options: dict[str, Any]) -> Session:
+    """Open a session from the cloud options, which are removed from `options`."""
+    return Session(*(options.pop(name, None) for name in ("cloud_url", "cloud_key", "cloud_project", "cloud_region")))
 
 
-def _option(each: Parameter, noun: Noun, *, is_subject: bool) -> click.Parameter:
+def _make_option(parameter: Parameter, noun: Noun, *, is_subject: bool) -> click.Parameter:
     if is_subject:
-        itself = each.name == noun.identity
-        # It can be given by its name, even where its id is a number.
-        kind = click.STRING if itself else each.kind
-        complete = _completion(noun) if itself else None
-        return click.Argument([each.name], type=kind, metavar=each.name.upper(), shell_complete=complete)
-    flag = isinstance(each.kind, click.types.BoolParamType)
+        is_id = parameter.name == noun.id_parameter
+        # A name is accepted too, even if the id is a number.
+        param_type = click.STRING if is_id else parameter.param_type
+        complete = _id_completion(noun) if is_id else None
+        return click.Argument(
+            [parameter.name], type=param_type, metavar=parameter.name.upper(), shell_complete=complete
+        )
+    is_flag = isinstance(parameter.param_type, click.types.BoolParamType)
     return click.Option(
-        [each.flag, each.name],
-        type=None if flag else each.kind,
-        is_flag=flag,
+        [parameter.flag, parameter.name],
+        type=None if is_flag else parameter.param_type,
+        is_flag=is_flag,
         default=None,
-        multiple=each.several,
-        required=each.required,
-        metavar="ID|NAME" if noun_of_parameter(noun, each.name) and each.kind is click.STRING else None,
-        help=each.help or each.name.replace("_", " ").capitalize(),
+        multiple=parameter.is_multiple,
+        required=parameter.is_required,
+        metavar="ID|NAME" if noun_of_parameter(noun, parameter.name) and parameter.param_type is click.STRING else None,
+        help=parameter.help or parameter.name.replace("_", " ").capitalize(),
     )
 
 
 def cloud_options(taken: AbstractSet[str] = frozenset()) -> list[click.Option]:
-    """The options that say which cloud is meant, and who asks; not by flags that are taken."""
+    """Return the options for the cloud and the API key. A taken flag gets the prefix `cloud-`."""
 
-    # An image has an address of its own.
-    def option(flag: str, name: str, variable: str, text: str, **more: Any) -> click.Option:
-        told = f"{text}  [{variable}]"
+    # `images upload` has a `--url` of its own.
+    def option(flag: str, name: str, variable: str, text: str, **settings: Any) -> click.Option:
         flag = flag.replace("--", "--cloud-") if flag in taken else flag
-        return SectionOption([flag, name], envvar=variable, help=told, section=CLOUD, **more)
+        help_text = f"{text}  [{variable}]"
+        return SectionOption([flag, name], envvar=variable, help=help_text, section=CLOUD_SECTION, **settings)
 
     return [
-        option("--url", "cloud_url", URL_VARIABLE, "Where it is.", default=URL, metavar="URL"),
+        option("--url", "cloud_url", URL_VARIABLE, "The address of the API.", default=URL, metavar="URL"),
         option("--key", "cloud_key", KEY_VARIABLE, "An API key.", metavar="TOKEN"),
-        option("--project", "cloud_project", "GCORE_CLOUD_PROJECT_ID", "The project's number.", default=1, type=int),
-        option("--region", "cloud_region", REGION_VARIABLE, "The region's number.", default=1, type=int),
+        option("--project", "cloud_project", "GCORE_CLOUD_PROJECT_ID", "The id of the project.", default=1, type=int),
+        option("--region", "cloud_region", REGION_VARIABLE, "The id of the region.", default=1, type=int),
     ]
 
 
-WAIT = click.Option(["--wait"], is_flag=True, help="Wait until it is done, and fail if that fails.")
+WAIT = click.Option(["--wait"], is_flag=True, help="Wait until the tasks have ended; exit with 1 if one fails.")
 OUTPUT = click.Option(
     ["--output", "-o"],
     type=click.Choice(["table", "json", "yaml"]),
@@ -138,54 +150,56 @@ OUTPUT = click.Option(
 )
 
 
-def _completion(noun: Noun) -> Callable[..., list[CompletionItem]]:
-    """Offer the ids of what there is, with their names."""
+def _id_completion(noun: Noun) -> Callable[..., list[CompletionItem]]:
+    """Return a completion of the existing ids, with their names as help."""
 
-    def complete(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    def complete(ctx: click.Context, _: click.Parameter, prefix: str) -> list[CompletionItem]:
         try:
-            found = asked_for(dict(ctx.params)).every(f"{noun.path}.list")
+            resources = session_from_options(dict(ctx.params)).list_all(f"{noun.path}.list")
         except click.ClickException:
             return []
-        offered = [(str(identity(noun, thing)), str(getattr(thing, "name", ""))) for thing in found]
+        names_by_id = [(str(resource_id(noun, resource)), str(getattr(resource, "name", ""))) for resource in resources]
         return [
-            CompletionItem(each, help=name)
-            for each, name in offered[:MOST_OFFERED]
-            if each.startswith(begun) or name.startswith(begun)
+            CompletionItem(id_text, help=name)
+            for id_text, name in names_by_id[:MAX_COMPLETIONS]
+            if id_text.startswith(prefix) or name.startswith(prefix)
         ]
 
     return complete
 
 
-def _tell_tasks(session: Session, answer: Any, output: str, *, waits: bool) -> None:
-    ids = list(answer.tasks or ())
-    if waits:
-        show([_task(task) for task in wait(session, ids)], ("task_type", "state", "created", "id"), output, NOTHING)
+def _show_tasks(session: Session, response: Any, output: str, *, is_waiting: bool) -> None:
+    task_ids = list(response.tasks or ())
+    if is_waiting:
+        rows = [_task_row(task) for task in wait_for_tasks(session, task_ids)]
+        show(rows, ("task_type", "state", "created", "id"), output, NOTHING_TO_DO)
     elif output != "table":
-        show([{"id": each} for each in ids], ("id",), output)
+        show([{"id": task_id} for task_id in task_ids], ("id",), output)
     else:
-        click.echo("\n".join(f"Task {each} has started: pileus tasks show {each}" for each in ids) or NOTHING)
+        lines = [f"Task {task_id} has started: pileus tasks show {task_id}" for task_id in task_ids]
+        click.echo("\n".join(lines) or NOTHING_TO_DO)
 
 
-NOTHING = "There was nothing to do."
+NOTHING_TO_DO = "There was nothing to do."
 
 
-def _task(task: Any) -> dict[str, Any]:
-    facts = _plain(task)
-    made = facts.get("created_resources") or {}
-    return facts | {"created": [f"{kind} {each}" for kind, ids in made.items() for each in ids or ()]}
+def _task_row(task: Any) -> dict[str, Any]:
+    fields = _to_plain(task)
+    created_resources = fields.get("created_resources") or {}
+    return fields | {"created": [f"{kind} {id_}" for kind, ids in created_resources.items() for id_ in ids or ()]}
 
 
-def _tell(session: Session, noun: Noun, answer: Any, output: str, *, paged: bool) -> None:
-    if answer is None:
+def _show_response(session: Session, noun: Noun, response: Any, output: str, *, all_pages: bool) -> None:
+    if response is None:
         click.echo("Done.")
-    elif isinstance(answer, str | bytes):
-        click.echo(answer, nl=False)
-    elif hasattr(answer, "results"):
-        found = session.things(answer) if paged else answer.results
-        show([_plain(thing) for thing in found], noun.columns, output)
+    elif isinstance(response, str | bytes):
+        click.echo(response, nl=False)
+    elif hasattr(response, "results"):
+        resources = session.all_results(response) if all_pages else response.results
+        show([_to_plain(resource) for resource in resources], noun.columns, output)
     else:
-        show_one(_plain(answer), output)
+        show_record(_to_plain(response), output)
 
 
-def _plain(thing: Any) -> dict[str, Any]:
-    return dict(thing.to_dict(mode="json"))
+def _to_plain(resource: Any) -> dict[str, Any]:
+    return dict(resource.to_dict(mode="json"))

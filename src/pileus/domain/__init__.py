@@ -1,1 +1,1 @@
-"""Records, states and rules: pure functions of what they are given; no I/O, no clock, no randomness."""
+"""Records, states and rules: pure functions without I/O, clock or randomness."""

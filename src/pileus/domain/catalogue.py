@@ -1,8 +1,8 @@
-"""The catalogue: what an operator offers (sizes, images, prices, quotas, the external network), parsed from TOML.
+"""The catalogue: what an operator offers (flavors, images, prices, quotas, external networks), parsed from TOML.
 
-It is the same for all tenants and does not change while the server runs, so it is held in memory, not in the database.
-Public images and external networks are records too, because instances refer to them: their ids are made from their
-names, so that each start, and each process, gives them the same.
+It is the same for all tenants and does not change while the server runs, so it is kept in memory.
+Public images and external networks are database records too, because instances refer to them. Their ids are derived
+from their names, so that each start and each process computes the same ids.
 """
 
 import tomllib
@@ -31,22 +31,22 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def image_id(region_id: int, name: str) -> str:
-    """The id of a public image: the same at each start."""
+    """Return the id of a public image, derived from its name."""
     return str(uuid5(NAMESPACE, f"image/{region_id}/{name}"))
 
 
 def network_id(region_id: int, name: str) -> str:
-    """The id of an external network."""
+    """Return the id of an external network, derived from its name."""
     return str(uuid5(NAMESPACE, f"network/{region_id}/{name}"))
 
 
 def subnet_id(region_id: int, network: str, name: str) -> str:
-    """The id of a subnet of an external network."""
+    """Return the id of a subnet of an external network, derived from its name."""
     return str(uuid5(NAMESPACE, f"subnet/{region_id}/{network}/{name}"))
 
 
 class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is not priced by a flavor or a volume type; without taxes."""
+    """Prices of what has no flavor and no volume type, without taxes."""
 
     floating_ip_per_hour: Decimal = Decimal(0)
     external_ip_per_hour: Decimal = Decimal(0)
@@ -59,7 +59,7 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PublicImage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An image that all tenants see, in each region."""
+    """An image that all tenants can use, in each region."""
 
     name: str
     description: str | None = None
@@ -77,11 +77,11 @@ class PublicImage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     hw_firmware_type: Literal["bios", "uefi"] | None = None
     hw_machine_type: Literal["i440", "q35"] | None = None
     file: str | None = None
-    """Where its content lies on the host, for drivers that run real machines."""
+    """Path of the image on the host, for drivers that run real machines."""
 
 
-def _told(image: PublicImage) -> dict[str, Any]:
-    """What everybody may know of an image: not where it lies."""
+def _public_fields(image: PublicImage) -> dict[str, Any]:
+    """Return the fields that tenants may see: all but the path on the host."""
     facts = msgspec.structs.asdict(image)
     del facts["file"]
     return facts
@@ -98,7 +98,7 @@ class ExternalSubnet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class ExternalNetwork(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A network that leads out; the first one of the catalogue gives floating IPs and external addresses."""
+    """An external network. The first of the catalogue provides floating IPs and external addresses."""
 
     name: str
     type: str = "vlan"
@@ -114,7 +114,7 @@ class SimulatedHosts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """All that an operator offers; lookups by id or name take the same time however long it is."""
+    """The whole catalogue. Lookups by id or name take constant time."""
 
     currency: Literal["AZN", "EUR", "USD"]
     default_region: int
@@ -130,39 +130,39 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
     quotas: dict[str, int] = field(default_factory=dict)
 
     def region(self, region_id: int) -> Region | None:
-        """The region of that number."""
+        """Return the region of that id."""
         return self._regions.get(region_id)
 
     def flavor(self, flavor_id: str) -> Flavor | None:
-        """The flavor of that name, offered still or not."""
+        """Return the flavor of that id, whether it is still offered or not."""
         return self.offered_flavor(flavor_id)
 
     def offered_flavor(self, flavor_id: str) -> Flavor | None:
-        """The flavor of that name, if new servers can have it."""
+        """Return the flavor of that id if new servers can have it."""
         return self._flavors.get(flavor_id)
 
     def volume_type(self, name: str) -> VolumeType | None:
-        """The volume type of that name."""
+        """Return the volume type of that name."""
         return self._volume_types.get(name)
 
     def app_template(self, template_id: str) -> AppTemplate | None:
-        """The app template of that id."""
+        """Return the app template of that id."""
         return self._app_templates.get(template_id)
 
     def ddos_template(self, template_id: int) -> DdosTemplate | None:
-        """The DDoS protection template of that number."""
+        """Return the DDoS template of that id."""
         return self._ddos_templates.get(template_id)
 
     def volume_types_of(self, region: Region) -> dict[str, VolumeType]:
-        """The volume types that a region offers."""
+        """Return the volume types that a region offers, by name."""
         return {name: self._volume_types[name] for name in region.available_volume_types}
 
     def external_network_id(self, region_id: int) -> str:
-        """The network that gives a region's floating IPs and external addresses."""
+        """Return the id of the network that provides a region's floating IPs and external addresses."""
         return network_id(region_id, self.networks[0].name)
 
     def image_records(self, region_id: int, now: int) -> list[Image]:
-        """The public images as they are kept."""
+        """Return the records of the public images in a region."""
         return [
             Image(
                 id=image_id(region_id, image.name),
@@ -170,14 +170,14 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
                 visibility="public",
                 created_at=now,
                 updated_at=now,
-                **_told(image),
+                **_public_fields(image),
             )
             for image in self.images
         ]
 
     def network_records(self, region_id: int, now: int) -> list[tuple[Network, list[Subnet]]]:
-        """The external networks with their subnets as they are kept."""
-        return [_network(network, region_id, now) for network in self.networks]
+        """Return the records of the external networks in a region, each with its subnets."""
+        return [_network_record(network, region_id, now) for network in self.networks]
 
     @cached_property
     def _regions(self) -> dict[int, Region]:
@@ -201,54 +201,54 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
 
 
 class CatalogueWithHistory(Catalogue, frozen=True, kw_only=True, dict=True):
-    """A catalogue that knows also the flavors that it has no more: servers may still have them."""
+    """A catalogue with the flavors that it no longer offers, because servers may still have them."""
 
     former_flavors: dict[str, Flavor]
 
     def flavor(self, flavor_id: str) -> Flavor | None:
-        """The flavor of that name, offered still or not."""
+        """Return the flavor of that id, whether it is still offered or not."""
         return self.offered_flavor(flavor_id) or self.former_flavors.get(flavor_id)
 
 
 def parse_catalogue(text: str) -> Catalogue:
-    """Read a catalogue; raises Invalid that names each wrong key by its path."""
+    """Parse a catalogue from TOML. Raises Invalid with the path of each wrong key."""
     try:
-        catalogue = msgspec.convert(_plain(tomllib.loads(text)), Catalogue)
+        catalogue = msgspec.convert(_to_plain(tomllib.loads(text)), Catalogue)
     except tomllib.TOMLDecodeError as error:
-        raise _wrong({"toml": [str(error)]}) from error
+        raise _invalid_catalogue({"toml": [str(error)]}) from error
     except msgspec.ValidationError as error:
-        raise _wrong(_located(str(error))) from error
-    if found := find_errors(catalogue):
-        raise _wrong(found)
+        raise _invalid_catalogue(_error_by_path(str(error))) from error
+    if errors := find_errors(catalogue):
+        raise _invalid_catalogue(errors)
     return catalogue
 
 
-def _wrong(fields: dict[str, list[str]]) -> Invalid:
-    told = "; ".join(f"{path}: {', '.join(texts)}" for path, texts in fields.items())
-    return Invalid(f"The catalogue is wrong: {told}", fields)
+def _invalid_catalogue(fields: dict[str, list[str]]) -> Invalid:
+    details = "; ".join(f"{path}: {', '.join(texts)}" for path, texts in fields.items())
+    return Invalid(f"The catalogue is wrong: {details}", fields)
 
 
-def _located(error: str) -> dict[str, list[str]]:
+def _error_by_path(error: str) -> dict[str, list[str]]:
     text, _, path = error.partition(" - at `$.")
     return {path.rstrip("`") or "catalogue": [text.replace("`", "'")]}
 
 
-def _plain(value: Any) -> Any:
-    """TOML's own dates become microseconds, as records keep them; one without a zone is in UTC."""
+def _to_plain(value: Any) -> Any:
+    """Convert TOML dates to microseconds, as in records. A date without a zone is in UTC."""
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: _to_plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_plain(inner) for inner in value]
+        return [_to_plain(inner) for inner in value]
     if isinstance(value, date):
         moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=UTC)
         return (moment.replace(tzinfo=moment.tzinfo or UTC) - EPOCH) // timedelta(microseconds=1)
     return value
 
 
-def _network(network: ExternalNetwork, region_id: int, now: int) -> tuple[Network, list[Subnet]]:
-    identity = network_id(region_id, network.name)
+def _network_record(network: ExternalNetwork, region_id: int, now: int) -> tuple[Network, list[Subnet]]:
+    record_id = network_id(region_id, network.name)
     record = Network(
-        id=identity,
+        id=record_id,
         region_id=region_id,
         name=network.name,
         type=network.type,
@@ -258,14 +258,14 @@ def _network(network: ExternalNetwork, region_id: int, now: int) -> tuple[Networ
         created_at=now,
         updated_at=now,
     )
-    return record, [_subnet(subnet, network.name, region_id, now) for subnet in network.subnets]
+    return record, [_subnet_record(subnet, network.name, region_id, now) for subnet in network.subnets]
 
 
-def _subnet(subnet: ExternalSubnet, network: str, region_id: int, now: int) -> Subnet:
+def _subnet_record(subnet: ExternalSubnet, network_name: str, region_id: int, now: int) -> Subnet:
     return Subnet(
-        id=subnet_id(region_id, network, subnet.name),
+        id=subnet_id(region_id, network_name, subnet.name),
         region_id=region_id,
-        network_id=network_id(region_id, network),
+        network_id=network_id(region_id, network_name),
         name=subnet.name,
         cidr=str(ip_network(subnet.cidr)),
         ip_version=ip_network(subnet.cidr).version,

@@ -1,14 +1,14 @@
-"""What can go wrong, in the business's words; `api/errors.py` dresses each for HTTP.
+"""Errors in the terms of the domain; `api/errors.py` maps each to an HTTP status.
 
 Problem
-├── Invalid            the request's content is wrong: `fields` maps a field to its complaints
+├── Invalid            the request's content is invalid: `fields` maps a field to its errors
 ├── Unauthenticated    no usable credentials
 ├── Forbidden          the role does not allow it
-├── NoCapacity         nothing has room for it now
-├── NotFound           no such thing, or not yours
-├── Conflict           it exists already, is in use, is locked or in the wrong state
-│   └── Stale          somebody else changed the record meanwhile: load it again and decide again
-├── QuotaExceeded      more than the tenant may have: `info` says which, how much and the limit
+├── NoCapacity         no host or address range has capacity now
+├── NotFound           the resource does not exist, or belongs to another tenant
+├── Conflict           it exists already, is in use, is locked or is in the wrong state
+│   └── Stale          another request changed the record: load it again and decide again
+├── QuotaExceeded      a quota of the tenant is exceeded: `info` has the quota, the usage and the limit
 ├── TooLarge           the request's body is over the limit
 └── Unavailable        a part of the server cannot answer now
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 
 class Problem(Exception):
-    """Anything that a caller is told about; `facts` are shown as the answer's `info`."""
+    """An error that the caller is informed of; `facts` become `info` in the response."""
 
     def __init__(self, message: str, **facts: Any) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class Problem(Exception):
 
 
 class Invalid(Problem):
-    """The request's content is wrong; build with `invalid` to name fields."""
+    """The request's content is invalid. Use `invalid` to name the fields."""
 
     def __init__(self, message: str, fields: Mapping[str, Sequence[str]] | None = None) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class Invalid(Problem):
 
 
 class Unauthenticated(Problem):
-    """No usable credentials; `code` is one of the API's words for why."""
+    """No usable credentials; `code` is the API's code for the reason."""
 
     def __init__(self, message: str, code: str = "not_authenticated") -> None:
         super().__init__(message)
@@ -47,11 +47,11 @@ class Forbidden(Problem):
 
 
 class NoCapacity(Problem):
-    """Nothing has room for it now."""
+    """No host or address range has capacity now."""
 
 
 class NotFound(Problem):
-    """No such thing, or it is not the caller's: the two are told alike."""
+    """The resource does not exist or belongs to another tenant. The response is the same for both."""
 
 
 class Conflict(Problem):
@@ -59,11 +59,11 @@ class Conflict(Problem):
 
 
 class Stale(Conflict):
-    """Another request changed the same record meanwhile; the database layer decides again."""
+    """Another request changed the same record. The database layer runs the transaction again."""
 
 
 class QuotaExceeded(Problem):
-    """More than the tenant may have."""
+    """A quota of the tenant is exceeded."""
 
 
 class TooLarge(Problem):
@@ -75,11 +75,11 @@ class Unavailable(Problem):
 
 
 def invalid(**fields: str) -> Invalid:
-    """Complain about fields, one text each, worded as the public API words it."""
-    complaints = {name: [text] for name, text in fields.items()}
-    return Invalid(f"Validation Error: {complaints}", complaints)
+    """Return the error for invalid fields, one text each, in the public API's format."""
+    errors = {name: [text] for name, text in fields.items()}
+    return Invalid(f"Validation Error: {errors}", errors)
 
 
-def not_found(noun: str, identity: object) -> NotFound:
-    """Say that `identity` is not there, in the public API's words."""
-    return NotFound(f"{noun} {identity} could not be found")
+def not_found(noun: str, record_id: object) -> NotFound:
+    """Return the error for a missing resource, in the public API's format."""
+    return NotFound(f"{noun} {record_id} could not be found")

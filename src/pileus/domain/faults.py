@@ -1,4 +1,4 @@
-"""What an operator of the simulated cloud asks to go wrong, so that clients can be tested against it."""
+"""Faults that an operator injects into the simulated cloud, to test clients."""
 
 from enum import StrEnum
 
@@ -6,14 +6,14 @@ from msgspec import Struct
 
 
 class FaultKind(StrEnum):
-    """A task waits before a step until told to go on, or fails at it."""
+    """HOLD: tasks wait before a step until the fault is released. FAIL: tasks fail at the step."""
 
     HOLD = "hold"
     FAIL = "fail"
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """Strikes tasks of a type (None: any) at a step (None: the first), `times` times (None: always)."""
+    """A fault for tasks of a type (None: any) at a step (None: the first), `times` times (None: always)."""
 
     id: str
     kind: str
@@ -24,6 +24,6 @@ class Fault(Struct, frozen=True, kw_only=True):
     created_at: int
 
     def matches(self, task_type: str, step: str, *, first: bool) -> bool:
-        """Whether it strikes here."""
-        here = step == self.step if self.step is not None else first
-        return here and self.task_type in (None, task_type)
+        """Return whether the fault applies to a step of a task."""
+        is_this_step = step == self.step if self.step is not None else first
+        return is_this_step and self.task_type in (None, task_type)

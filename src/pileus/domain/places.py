@@ -1,10 +1,10 @@
-"""Where a thing is and whose."""
+"""Places and callers: the owner and region of a record, and the author of a request."""
 
 from msgspec import Struct
 
 
 class Place(Struct, frozen=True):
-    """A tenant's project in a region: every record of a tenant carries all three."""
+    """A tenant's project in a region. Each record of a tenant has all three ids."""
 
     client_id: int
     project_id: int
@@ -12,7 +12,7 @@ class Place(Struct, frozen=True):
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """Who makes a request, and by which key; `role` is one of `access.Role`."""
+    """The user and API key of a request; `role` is an `access.Role`."""
 
     client_id: int
     user_id: int

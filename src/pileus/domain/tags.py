@@ -1,4 +1,4 @@
-"""Tags: a map of text to text; some keys are the system's and read-only. One rule for every resource."""
+"""Tags of resources: keys and values of text. System tags are read-only."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,18 +8,18 @@ from msgspec import Struct
 
 from pileus.domain.errors import Invalid
 
-KEY = re.compile(r"[^\s=]{1,255}")
-VALUE = re.compile(r"[^\t\n\r\f\v]{1,255}")
-BAD_KEY = "Tag key must have 1 to 255 characters, without white space and '='"
-SAME_KEY = "Tag keys must differ by more than blanks at their ends"
-BAD_VALUE = "Tag value must have 1 to 255 characters, without tabs and line breaks"
+KEY_PATTERN = re.compile(r"[^\s=]{1,255}")
+VALUE_PATTERN = re.compile(r"[^\t\n\r\f\v]{1,255}")
+KEY_ERROR = "Tag key must have 1 to 255 characters, without white space and '='"
+DUPLICATE_KEY_ERROR = "Tag keys must differ by more than blanks at their ends"
+VALUE_ERROR = "Tag value must have 1 to 255 characters, without tabs and line breaks"
 
 TagPatch = Mapping[str, str | None]
 Value = TypeVar("Value", bound=str | None)
 
 
 class Tag(Struct, frozen=True):
-    """One tag of a resource; the API orders them by key."""
+    """A tag of a resource. The API orders tags by key."""
 
     key: str
     value: str
@@ -30,12 +30,12 @@ Tags = Mapping[str, Tag]
 
 
 def make_tags(pairs: Iterable[tuple[str, str]], *, read_only: bool = False) -> dict[str, Tag]:
-    """Build tags from pairs of key and value."""
+    """Make tags from pairs of key and value."""
     return {key: Tag(key, value, read_only) for key, value in pairs}
 
 
 def merged(current: Tags, patch: TagPatch | None) -> dict[str, Tag]:
-    """Apply a JSON merge patch (RFC 7386): null removes a key, a patch of None all; read-only tags stay as they are."""
+    """Apply a JSON merge patch (RFC 7386): null removes a key, a patch of None removes all. Read-only tags stay."""
     if patch is None:
         return {key: tag for key, tag in current.items() if tag.read_only}
     result = dict(current)
@@ -50,30 +50,30 @@ def merged(current: Tags, patch: TagPatch | None) -> dict[str, Tag]:
 
 
 def replaced(current: Tags, tags: Mapping[str, str]) -> dict[str, Tag]:
-    """Put `tags` in the place of all that are not read-only."""
+    """Replace all tags that are not read-only."""
     return merged(merged(current, None), tags)
 
 
 def validate_tags(tags: Mapping[str, Value], field: str = "tags") -> dict[str, Value]:
-    """Strip blanks (and only those) at the ends, then hold keys and values to the rules; raises Invalid."""
+    """Strip spaces at the ends of keys and values and return them. Raises Invalid if they break the rules."""
     result: dict[str, Value] = {}
-    complaints: list[str] = []
+    errors: list[str] = []
     for key, value in tags.items():
-        stripped = key.strip(" "), _stripped(value)
-        complaints += [*_complaints(*stripped), *([SAME_KEY] if stripped[0] in result else [])]
+        stripped = key.strip(" "), _strip(value)
+        errors += [*_tag_errors(*stripped), *([DUPLICATE_KEY_ERROR] if stripped[0] in result else [])]
         result[stripped[0]] = stripped[1]
-    if complaints:
-        fields = {field: list(dict.fromkeys(complaints))}
+    if errors:
+        fields = {field: list(dict.fromkeys(errors))}
         raise Invalid(f"Validation Error: {fields}", fields)
     return result
 
 
-def _stripped(value: Value) -> Value:
+def _strip(value: Value) -> Value:
     return value if value is None else cast("Value", value.strip(" "))
 
 
-def _complaints(key: str, value: str | None) -> list[str]:
-    found = [] if KEY.fullmatch(key) else [BAD_KEY]
-    if value is not None and not VALUE.fullmatch(value):
-        found.append(BAD_VALUE)
-    return found
+def _tag_errors(key: str, value: str | None) -> list[str]:
+    errors = [] if KEY_PATTERN.fullmatch(key) else [KEY_ERROR]
+    if value is not None and not VALUE_PATTERN.fullmatch(value):
+        errors.append(VALUE_ERROR)
+    return errors

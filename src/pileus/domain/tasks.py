@@ -1,7 +1,8 @@
-"""Tasks: durable work that a request has started."""
+"""Tasks: durable operations, which requests and schedules start and the engine performs."""
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -9,9 +10,22 @@ from msgspec.structs import replace
 from pileus.domain.errors import Conflict
 from pileus.domain.places import Caller, Place
 
+A = TypeVar("A", bound=Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskType(Generic[A]):
+    """The name of a task type in the public API and in the database, and the type of its arguments.
+
+    Task types are defined in `domain/<family>/task_types.py`. Services start tasks; `tasks/` defines how they run.
+    """
+
+    name: str
+    args: type[A]
+
 
 class TaskState(StrEnum):
-    """The public API's four states."""
+    """The states of tasks in the public API."""
 
     NEW = "NEW"
     RUNNING = "RUNNING"
@@ -20,7 +34,10 @@ class TaskState(StrEnum):
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """One task; `data` is shown to clients, `args` are the operation's own; `step` counts the finished steps."""
+    """A task: clients see `data`, the operation gets `args`, and `step` is the number of finished steps.
+
+    While the operation is `undoing`, `step` is the number of steps that are still to be undone.
+    """
 
     id: str
     task_type: str
@@ -47,11 +64,11 @@ class Task(Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> Place:
-        """Where it works."""
+        """The project and region that the task belongs to; 0 stands for none."""
         return Place(self.client_id, self.project_id or 0, self.region_id or 0)
 
     def acknowledged(self, user_id: int, now: int) -> "Task":
-        """Note that a user has seen how it ended; the first note stays. Raises Conflict while it is under way."""
+        """Return the task as acknowledged; the first acknowledgement stays. Raises Conflict until the task ends."""
         if self.state not in (TaskState.FINISHED, TaskState.ERROR):
             raise Conflict(f"Task {self.id} is {self.state}: it can be acknowledged when it has ended")
         if self.acknowledged_at is not None:
@@ -59,7 +76,7 @@ class Task(Struct, frozen=True, kw_only=True):
         return replace(self, acknowledged_at=now, acknowledged_by=user_id)
 
 
-def new_task(  # noqa: PLR0913  # each is a fact of its own
+def new_task(  # noqa: PLR0913  # the fields of a task
     task_id: str,
     task_type: str,
     caller: Caller,
@@ -70,7 +87,7 @@ def new_task(  # noqa: PLR0913  # each is a fact of its own
     args: dict[str, Any],
     data: dict[str, Any] | None = None,
 ) -> Task:
-    """Make the task that a caller's request starts."""
+    """Return the task that a caller's request starts; without `data`, clients see `args`."""
     return Task(
         id=task_id,
         task_type=task_type,
@@ -95,5 +112,5 @@ CREATED_KINDS = (
 
 
 def created_resources(**kinds: list[str] | list[int]) -> dict[str, list[str | int]]:
-    """Name what a task has created: every kind of the public API, those untouched as empty lists."""
+    """Return the ids of created resources for every kind of the public API, with empty lists for the others."""
     return {kind: list(kinds.get(kind, [])) for kind in CREATED_KINDS}

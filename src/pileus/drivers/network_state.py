@@ -1,24 +1,23 @@
-"""How machines are wired, as it was last told: networks, routers, interfaces, security groups, floating IPs."""
+"""The desired network: networks, routers, interfaces, security groups and floating IPs, kept in a state file."""
+
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from pileus.drivers.protocols.compute import (
-    DriverError,
-    FloatingIPSpec,
-    NetworkSpec,
-    Nic,
-    RouterSpec,
-    SecurityGroupSpec,
-    SubnetSpec,
-)
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.state_file import StateFile
 
+Spec = TypeVar("Spec", bound=Struct)
 TABLES = ("nics", "networks", "subnets", "routers", "router_ports", "security_groups", "floating_ips")
 
 
 class NetworkState(StateFile):
-    """The part that keeps it: Interfaces, Networks, Routers, FloatingIPs and SecurityGroups."""
+    """Records the network; fulfils Interfaces, Networks, Routers, FloatingIPs and SecurityGroups.
+
+    Subclasses act on changes in `_on_network_change`.
+    """
 
     SCHEMA = "".join(
         f"CREATE TABLE IF NOT EXISTS {table} (id TEXT PRIMARY KEY, parent TEXT, facts TEXT NOT NULL);"
@@ -26,121 +25,121 @@ class NetworkState(StateFile):
     )
 
     async def ensure_interface(self, machine_id: str, nic: Nic) -> None:
-        """Give a machine an interface, or change it."""
-        await self._let("nics", nic.port_id, machine_id, nic, "plug")
+        """Attach an interface to a machine, or update it."""
+        await self._save("nics", nic.port_id, machine_id, nic, "interface")
 
     async def ensure_no_interface(self, machine_id: str, port_id: str) -> None:
-        """Take an interface from a machine."""
-        await self._drop("nics", port_id, machine_id)
+        """Detach an interface from a machine."""
+        await self._delete("nics", port_id, machine_id)
 
     async def ensure_network(self, network: NetworkSpec) -> None:
-        """Make a network, or change it."""
-        await self._let("networks", network.id, None, network, "network")
+        """Create or update a network."""
+        await self._save("networks", network.id, None, network, "network")
 
     async def ensure_no_network(self, network_id: str) -> None:
-        """Remove a network with its subnets."""
+        """Delete a network and its subnets."""
         self._db.execute("DELETE FROM subnets WHERE parent = ?", (network_id,))
-        await self._drop("networks", network_id)
+        await self._delete("networks", network_id)
 
     async def ensure_subnet(self, subnet: SubnetSpec) -> None:
-        """Make a subnet, or change it."""
-        self._must("networks", subnet.network_id)
-        await self._let("subnets", subnet.id, subnet.network_id, subnet, "subnet")
+        """Create or update a subnet. Raises DriverError without its network."""
+        self._require("networks", subnet.network_id)
+        await self._save("subnets", subnet.id, subnet.network_id, subnet, "subnet")
 
     async def ensure_no_subnet(self, subnet_id: str) -> None:
-        """Remove a subnet."""
-        await self._drop("subnets", subnet_id)
+        """Delete a subnet."""
+        await self._delete("subnets", subnet_id)
 
     async def ensure_router(self, router: RouterSpec) -> None:
-        """Make a router, or change it."""
-        await self._let("routers", router.id, None, router, "router")
+        """Create or update a router."""
+        await self._save("routers", router.id, None, router, "router")
 
     async def ensure_no_router(self, router_id: str) -> None:
-        """Remove a router with its interfaces."""
+        """Delete a router and its interfaces."""
         self._db.execute("DELETE FROM router_ports WHERE parent = ?", (router_id,))
-        await self._drop("routers", router_id)
+        await self._delete("routers", router_id)
 
     async def ensure_router_interface(self, router_id: str, nic: Nic) -> None:
-        """Give a router an interface."""
-        self._must("routers", router_id)
-        await self._let("router_ports", nic.port_id, router_id, nic, "join")
+        """Add an interface to a router, or update it. Raises DriverError without the router."""
+        self._require("routers", router_id)
+        await self._save("router_ports", nic.port_id, router_id, nic, "router_interface")
 
     async def ensure_no_router_interface(self, router_id: str, port_id: str) -> None:
-        """Take an interface from a router."""
-        await self._drop("router_ports", port_id, router_id)
+        """Remove an interface from a router."""
+        await self._delete("router_ports", port_id, router_id)
 
     async def ensure_security_group(self, group: SecurityGroupSpec) -> None:
-        """Make a security group, or change it."""
-        await self._let("security_groups", group.id, None, group, "security_group")
+        """Create or update a security group."""
+        await self._save("security_groups", group.id, None, group, "security_group")
 
     async def ensure_no_security_group(self, group_id: str) -> None:
-        """Remove a security group."""
-        await self._drop("security_groups", group_id)
+        """Delete a security group."""
+        await self._delete("security_groups", group_id)
 
     async def ensure_floating_ip(self, floating_ip: FloatingIPSpec) -> None:
-        """Let a floating IP lead to a port."""
-        await self._let("floating_ips", floating_ip.id, floating_ip.port_id, floating_ip, "lead")
+        """Forward a floating IP to a port."""
+        await self._save("floating_ips", floating_ip.id, floating_ip.port_id, floating_ip, "floating_ip")
 
     async def ensure_no_floating_ip(self, floating_ip_id: str) -> None:
-        """Let a floating IP lead nowhere."""
-        await self._drop("floating_ips", floating_ip_id)
+        """Stop forwarding a floating IP."""
+        await self._delete("floating_ips", floating_ip_id)
 
     def security_group(self, group_id: str) -> SecurityGroupSpec | None:
-        """A security group as it was last told of; None without it."""
-        row = self._db.execute("SELECT facts FROM security_groups WHERE id = ?", (group_id,)).fetchone()
-        return None if row is None else msgspec.json.decode(row[0], type=SecurityGroupSpec)
+        """Return a security group."""
+        return self._get("security_groups", group_id, SecurityGroupSpec)
 
     def nic(self, port_id: str) -> Nic | None:
-        """An interface of a machine, as it was last told of; None without it."""
-        row = self._db.execute("SELECT facts FROM nics WHERE id = ?", (port_id,)).fetchone()
-        return None if row is None else msgspec.json.decode(row[0], type=Nic)
+        """Return an interface of a machine."""
+        return self._get("nics", port_id, Nic)
 
     def floating_ip(self, floating_ip_id: str) -> FloatingIPSpec | None:
-        """Where a floating IP leads, or None."""
-        row = self._db.execute("SELECT facts FROM floating_ips WHERE id = ?", (floating_ip_id,)).fetchone()
-        return None if row is None else msgspec.json.decode(row[0], type=FloatingIPSpec)
+        """Return a forwarded floating IP."""
+        return self._get("floating_ips", floating_ip_id, FloatingIPSpec)
 
     def network(self, network_id: str) -> tuple[NetworkSpec, dict[str, SubnetSpec]] | None:
-        """A network and its subnets, as they were last told of; None without it."""
-        row = self._db.execute("SELECT facts FROM networks WHERE id = ?", (network_id,)).fetchone()
-        rows = self._db.execute("SELECT id, facts FROM subnets WHERE parent = ?", (network_id,)).fetchall()
-        subnets = {subnet_id: msgspec.json.decode(facts, type=SubnetSpec) for subnet_id, facts in rows}
-        return None if row is None else (msgspec.json.decode(row[0], type=NetworkSpec), subnets)
+        """Return a network and its subnets by id."""
+        network = self._get("networks", network_id, NetworkSpec)
+        return None if network is None else (network, self._children("subnets", network_id, SubnetSpec))
 
     def router(self, router_id: str) -> tuple[RouterSpec, dict[str, Nic]] | None:
-        """A router and its interfaces, as they were last told of; None without it."""
-        row = self._db.execute("SELECT facts FROM routers WHERE id = ?", (router_id,)).fetchone()
-        rows = self._db.execute("SELECT id, facts FROM router_ports WHERE parent = ?", (router_id,)).fetchall()
-        nics = {port_id: msgspec.json.decode(facts, type=Nic) for port_id, facts in rows}
-        return None if row is None else (msgspec.json.decode(row[0], type=RouterSpec), nics)
+        """Return a router and its interfaces by port id."""
+        router = self._get("routers", router_id, RouterSpec)
+        return None if router is None else (router, self._children("router_ports", router_id, Nic))
 
-    async def _let(self, table: str, identity: str, parent: str | None, thing: Struct, what: str) -> None:
-        """Let a thing be as it is told; it takes its time if it was not so."""
-        row = self._db.execute(f"SELECT facts FROM {table} WHERE id = ?", (identity,)).fetchone()  # noqa: S608
-        if row is None or row[0] != msgspec.json.encode(thing).decode():
-            await self._take(what)
-            self._put(table, identity, parent, thing)
-            await self._rewired()
+    def _get(self, table: str, record_id: str, kind: type[Spec]) -> Spec | None:
+        row = self._db.execute(f"SELECT facts FROM {table} WHERE id = ?", (record_id,)).fetchone()
+        return None if row is None else msgspec.json.decode(row[0], type=kind)
 
-    def _put(self, table: str, identity: str, parent: str | None, thing: Struct) -> None:
-        """Write down how a thing is to be."""
-        facts = msgspec.json.encode(thing).decode()
-        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (identity, parent, facts))  # noqa: S608
+    def _children(self, table: str, parent: str, kind: type[Spec]) -> dict[str, Spec]:
+        rows = self._db.execute(f"SELECT id, facts FROM {table} WHERE parent = ?", (parent,)).fetchall()
+        return {record_id: msgspec.json.decode(facts, type=kind) for record_id, facts in rows}
 
-    async def _drop(self, table: str, identity: str, parent: str | None = None) -> None:
-        """Forget a thing, if it belongs to that parent."""
+    async def _save(self, table: str, record_id: str, parent: str | None, spec: Struct, change: str) -> None:
+        """Save a record and apply the change, unless it is recorded already."""
+        row = self._db.execute(f"SELECT facts FROM {table} WHERE id = ?", (record_id,)).fetchone()
+        if row is None or row[0] != msgspec.json.encode(spec).decode():
+            await self._take_time(change)
+            self._put(table, record_id, parent, spec)
+            await self._on_network_change()
+
+    def _put(self, table: str, record_id: str, parent: str | None, spec: Struct) -> None:
+        """Insert or replace a record."""
+        facts = msgspec.json.encode(spec).decode()
+        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (record_id, parent, facts))
+
+    async def _delete(self, table: str, record_id: str, parent: str | None = None) -> None:
+        """Delete a record, if it belongs to the parent."""
         self._db.execute(
-            f"DELETE FROM {table} WHERE id = ? AND coalesce(?, parent, '') = coalesce(parent, '')",  # noqa: S608
-            (identity, parent),
+            f"DELETE FROM {table} WHERE id = ? AND coalesce(?, parent, '') = coalesce(parent, '')", (record_id, parent)
         )
-        await self._rewired()
+        await self._on_network_change()
 
-    async def _take(self, what: str) -> None:
-        """Let a change take its time: none, but where that is played."""
+    async def _take_time(self, change: str) -> None:
+        """Wait as long as a change takes: no time, unless a simulation overrides this."""
 
-    async def _rewired(self) -> None:
-        """Let what carries the traffic know that something has changed: nothing does, but where there is traffic."""
+    async def _on_network_change(self) -> None:
+        """Apply the recorded network; nothing to do where no traffic is carried."""
 
-    def _must(self, table: str, identity: str) -> None:
-        if self._db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (identity,)).fetchone() is None:  # noqa: S608
-            raise DriverError(f"{table[:-1].capitalize()} {identity} does not exist", retryable=False)
+    def _require(self, table: str, record_id: str) -> None:
+        if self._db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (record_id,)).fetchone() is None:
+            raise DriverError(f"{table[:-1].capitalize()} {record_id} does not exist", retryable=False)

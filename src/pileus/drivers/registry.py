@@ -1,23 +1,78 @@
-"""Drivers by name: our own, and those that other packages offer as entry points of the group `pileus.drivers`."""
+"""Finds drivers by name: the built-in ones, and those that other packages offer as entry points."""
 
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
 
-GROUP = "pileus.drivers"
-OURS = {
-    "simulated": "pileus.drivers.simulated.driver:Simulated",
-    "qemu": "pileus.drivers.qemu.driver:Qemu",
+from msgspec import Struct
+
+DRIVERS = "pileus.drivers"
+"""The entry point group of drivers' classes."""
+SETTINGS = "pileus.driver_settings"
+"""The entry point group of drivers' settings Structs."""
+TESTING = "pileus.driver_testing"
+"""The entry point group of what the conformance suite needs to run a driver."""
+BUILT_IN: dict[str, dict[str, str]] = {
+    DRIVERS: {
+        "simulated": "pileus.drivers.simulated.driver:Simulated",
+        "qemu": "pileus.drivers.qemu.driver:Qemu",
+    },
+    SETTINGS: {
+        "simulated": "pileus.drivers.simulated.settings:SimulatedSettings",
+        "qemu": "pileus.drivers.qemu.settings:QemuSettings",
+    },
+    TESTING: {
+        "simulated": "pileus.drivers.simulated.testing:SimulatedUnderTest",
+        "qemu": "pileus.drivers.qemu.testing:QemuUnderTest",
+    },
 }
 
 
+class NoSettings(Struct, frozen=True):
+    """The settings of a driver that declares none."""
+
+
 class UnknownDriver(Exception):
-    """No driver has that name; the message names those there are."""
+    """A driver does not exist or cannot be loaded; the message is one line for the operator."""
 
 
-def find_driver(name: str) -> EntryPoint:
-    """Where a driver's class is; raises UnknownDriver."""
-    found = {ours: EntryPoint(ours, where, GROUP) for ours, where in OURS.items()}
-    if name not in found:
-        found |= {offered.name: offered for offered in entry_points(group=GROUP)}
-    if name not in found:
-        raise UnknownDriver(f"There is no driver {name}; there is {', '.join(sorted(found))}")
-    return found[name]
+def find_driver(name: str) -> str:
+    """Return where a driver's class is, as `module:Class`. Raises UnknownDriver."""
+    location = find(DRIVERS, name)
+    if location is None:
+        names = ", ".join(sorted({*BUILT_IN[DRIVERS], *entry_point_names(DRIVERS)}))
+        raise UnknownDriver(f"There is no driver {name}; there is {names}")
+    return location
+
+
+def find(group: str, name: str) -> str | None:
+    """Return the location that a driver has in a group; built-in drivers cannot be replaced."""
+    built_in = BUILT_IN[group].get(name)
+    return built_in or next((value for entry, value in _entry_points(group) if entry == name), None)
+
+
+def entry_point_names(group: str) -> list[str]:
+    """Return the drivers of other packages in a group."""
+    return sorted({name for name, _ in _entry_points(group)} - BUILT_IN[DRIVERS].keys())
+
+
+def load(location: str) -> Any:
+    """Import what a location `module:name` names. Raises UnknownDriver if that fails."""
+    module, _, name = location.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as problem:
+        raise UnknownDriver(f"{location} cannot be loaded: {problem}") from problem
+
+
+def load_settings_type(name: str) -> type[Struct]:
+    """Return the Struct of a driver's settings. Raises UnknownDriver."""
+    location = find(SETTINGS, name)
+    declaration: type[Struct] = load(location) if location else NoSettings
+    return declaration
+
+
+def _entry_points(group: str) -> Iterable[tuple[str, str]]:
+    from importlib.metadata import entry_points  # noqa: PLC0415  # slow to import, and `pileus --help` does without
+
+    return [(entry_point.name, entry_point.value) for entry_point in entry_points(group=group)]

@@ -1,11 +1,14 @@
-"""What a driver knows, in a file that several processes of one host share."""
+"""A state file of a driver: an SQLite database that several processes of one host share."""
 
 import sqlite3
 from pathlib import Path
 
 
 class StateFile:
-    """A file of tables; it outlives the process, and the host too if it is `durable`."""
+    """Opens the file and creates its tables; it survives a crash of the host if it is `durable`.
+
+    `SCHEMA` of each class of the hierarchy is executed, that of base classes first.
+    """
 
     SCHEMA = ""
 
@@ -14,8 +17,8 @@ class StateFile:
         self._db.execute("PRAGMA busy_timeout=10000")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
-        for part in reversed(type(self).__mro__):
-            self._db.executescript(vars(part).get("SCHEMA", ""))
+        for base in reversed(type(self).__mro__):
+            self._db.executescript(vars(base).get("SCHEMA", ""))
 
     def close(self) -> None:
         """Close the file."""

@@ -1,1 +1,1 @@
-"""What the server sends to the outside: notifications, downloads, and the SSRF guard."""
+"""Connections that the server opens for tenants: notifications and downloads, checked by the SSRF guard."""

@@ -11,14 +11,14 @@ from pileus.outbound.ssrf_guard import Address, port_of
 PERSISTENT, IPV6 = 2, 6
 
 
-async def publish(target: Queue, there: Address, message_id: str, body: bytes) -> None:
-    """Publish a message by a broker's address; raises what the library does where that does not take it."""
+async def publish(target: Queue, address: Address, message_id: str, body: bytes) -> None:
+    """Publish a message at one address of the broker, and wait for its confirmation. Raises what aiormq raises."""
     properties = aiormq.spec.Basic.Properties(
         content_type="application/json", message_id=message_id, app_id="Pileus", delivery_mode=PERSISTENT
     )
     parts = urlsplit(target.connection_string)
-    name: dict[str, Any] = {"server_hostname": parts.hostname} if parts.scheme == "amqps" else {}
-    connection = aiormq.Connection(_broker(parts, there), **name)
+    tls_options: dict[str, Any] = {"server_hostname": parts.hostname} if parts.scheme == "amqps" else {}
+    connection = aiormq.Connection(_connection_string(parts, address), **tls_options)
     try:
         await connection.connect()
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
@@ -33,8 +33,8 @@ async def publish(target: Queue, there: Address, message_id: str, body: bytes) -
         await connection.close()
 
 
-def _broker(parts: SplitResult, there: Address) -> str:
-    """The connection string, with an address in the place of the name; a certificate has to be the name's."""
-    who = parts.netloc.rpartition("@")[0] or "guest:guest"
-    host = f"[{there}]" if there.version == IPV6 else str(there)
-    return f"{parts.scheme}://{who}@{host}:{port_of(parts.scheme, parts.port)}{parts.path}"
+def _connection_string(parts: SplitResult, address: Address) -> str:
+    """Replace the host name by an address. The certificate is checked against the name all the same."""
+    credentials = parts.netloc.rpartition("@")[0] or "guest:guest"
+    host = f"[{address}]" if address.version == IPV6 else str(address)
+    return f"{parts.scheme}://{credentials}@{host}:{port_of(parts.scheme, parts.port)}{parts.path}"

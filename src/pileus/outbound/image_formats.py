@@ -1,28 +1,28 @@
-"""Formats of disk images: told from an image's first bytes, and refused where they lead to files outside of it."""
+"""Detects the format of disk images by their first bytes, and refuses images that refer to other files."""
 
 from typing import Literal
 
 from msgspec import Struct
 
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 
 HEAD = 64 << 10
-"""How many of an image's first bytes tell its format."""
+"""The number of bytes that the detection needs."""
 SECTOR = 512
 WITH_FEATURES = 3
 EXTERNAL_DATA = 1 << 2
-"""The bit of a qcow2 image that says that its data are in another file."""
+"""The feature bit of a qcow2 image whose data are in another file."""
 
 
 class Format(Struct, frozen=True):
-    """A format, and how many bytes a disk of the image has."""
+    """A format, and the size in bytes of a disk made from the image."""
 
     name: str
     virtual_size: int
 
 
-def recognised(head: bytes, size: int) -> Format:
-    """The format of an image of `size` bytes with this head; raises DriverError for one that is not to be trusted."""
+def detect_format(head: bytes, size: int) -> Format:
+    """Return the format of an image of `size` bytes that starts with `head`. Raises DriverError for an unsafe one."""
     if head.startswith(b"QFI\xfb"):
         return _qcow2(head)
     if head.startswith(b"KDMV"):
@@ -41,5 +41,5 @@ def _qcow2(head: bytes) -> Format:
     return Format("qcow2", _number(head, 24, 8, "big"))
 
 
-def _number(head: bytes, at: int, width: int, order: Literal["little", "big"]) -> int:
-    return int.from_bytes(head[at : at + width], order)
+def _number(head: bytes, offset: int, width: int, order: Literal["little", "big"]) -> int:
+    return int.from_bytes(head[offset : offset + width], order)

@@ -1,27 +1,28 @@
-"""Takes messages to the subscribers of tenants, by HTTP or by AMQP, within bounds: how long, and to where."""
+"""Sends messages to the subscribers of tenants, by HTTP or AMQP."""
 
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pileus.domain.account.subscriptions import Target, Webhook
+from pileus.domain.account.subscriptions import SubscriptionTarget, Webhook
 from pileus.outbound.protocols import NotSentError
 from pileus.outbound.ssrf_guard import Address, NotPublic, UnknownName, port_of, resolve_public
 
 SECONDS = 10.0
-"""For one message, all in all."""
+"""The time limit for one message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Messenger:
-    """By HTTP and AMQP; `anywhere` lets tenants name addresses that are not public."""
+    """Fulfils Notifier; `allow_private` lets tenants name addresses that are not public."""
 
-    anywhere: bool = False
+    allow_private: bool = False
     seconds: float = SECONDS
 
-    async def check(self, target: Target) -> None:
-        """Judge an address; a name that leads nowhere now may do so later. Raises NotSentError."""
+    async def check(self, target: SubscriptionTarget) -> None:
+        """Check a target's addresses. Raises NotSentError."""
+        # A name that is unknown now may be known later.
         with suppress(UnknownName):
             try:
                 await self._addresses(target)
@@ -30,48 +31,50 @@ class Messenger:
                     f"{problem}; the server's setting `subscribers` says what may be", refused=True
                 ) from None
 
-    async def send(self, target: Target, message_id: str, body: bytes, now: int) -> None:
-        """Send one message; raises NotSentError."""
+    async def send(self, target: SubscriptionTarget, message_id: str, body: bytes, now: int) -> None:
+        """Send one message. Raises NotSentError."""
         try:
             async with asyncio.timeout(self.seconds):
-                await self._sent(target, message_id, body, str(now // 1_000_000))
+                await self._send(target, message_id, body, str(now // 1_000_000))
         except TimeoutError:
             raise NotSentError(f"It took more than {self.seconds:g} seconds") from None
         except NotSentError:
             raise
         except Exception as problem:
-            # Whatever a stranger's server makes our libraries stumble over, it is a message that has not arrived.
+            # A foreign server can make the libraries fail in any way: the message was not delivered.
             raise NotSentError(str(problem) or type(problem).__name__) from problem
 
-    async def _sent(self, target: Target, message_id: str, body: bytes, timestamp: str) -> None:
-        """Send to the first of a name's addresses that can be reached."""
+    async def _send(self, target: SubscriptionTarget, message_id: str, body: bytes, timestamp: str) -> None:
+        """Send to the first address that can be reached."""
         *others, last = await self._addresses(target)
-        for there in (*others, last):
+        for address in (*others, last):
             try:
-                await _carried(target, there, message_id, body, timestamp)
+                await _deliver(target, address, message_id, body, timestamp)
             except ConnectionError:
-                if there is last:
+                if address is last:
                     raise
             else:
                 return
 
-    async def _addresses(self, target: Target) -> list[Address]:
-        """Where a target's name leads; raises UnknownName or NotPublic."""
-        parts = urlsplit(_text(target))
-        return await resolve_public(parts.hostname or "", port_of(parts.scheme, parts.port), anywhere=self.anywhere)
+    async def _addresses(self, target: SubscriptionTarget) -> list[Address]:
+        """Resolve a target's host name. Raises UnknownName or NotPublic."""
+        parts = urlsplit(_url(target))
+        return await resolve_public(
+            parts.hostname or "", port_of(parts.scheme, parts.port), allow_private=self.allow_private
+        )
 
 
-def _text(target: Target) -> str:
+def _url(target: SubscriptionTarget) -> str:
     return target.url if isinstance(target, Webhook) else target.connection_string
 
 
-async def _carried(target: Target, there: Address, message_id: str, body: bytes, timestamp: str) -> None:
-    """Carry a message to one address, by libraries that a server without subscribers need not wait for."""
+async def _deliver(target: SubscriptionTarget, address: Address, message_id: str, body: bytes, timestamp: str) -> None:
+    """Send a message to one address."""
     if isinstance(target, Webhook):
-        from pileus.outbound.webhooks import post  # noqa: PLC0415
+        from pileus.outbound.webhooks import post  # noqa: PLC0415  # slow to import, and few servers need it
 
-        await post(target, there, message_id, body, timestamp)
+        await post(target, address, message_id, body, timestamp)
     else:
-        from pileus.outbound.amqp import publish  # noqa: PLC0415
+        from pileus.outbound.amqp import publish  # noqa: PLC0415  # slow to import, and few servers need it
 
-        await publish(target, there, message_id, body)
+        await publish(target, address, message_id, body)

@@ -1,12 +1,12 @@
-"""What takes messages to subscribers."""
+"""The Protocol of the notifier."""
 
 from typing import Protocol
 
-from pileus.domain.account.subscriptions import Target
+from pileus.domain.account.subscriptions import SubscriptionTarget
 
 
 class NotSentError(Exception):
-    """A message has not arrived; `refused` if another try will not help."""
+    """A message was not delivered; `refused` if another try cannot succeed."""
 
     def __init__(self, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
@@ -14,10 +14,10 @@ class NotSentError(Exception):
 
 
 class Notifier(Protocol):
-    """A way to subscribers."""
+    """Sends messages to subscribers."""
 
-    async def check(self, target: Target) -> None:
-        """Return if messages may be sent there, as far as can be told now; raises NotSentError."""
+    async def check(self, target: SubscriptionTarget) -> None:
+        """Check that messages may be sent to a target. Raises NotSentError. An unknown host name passes."""
 
-    async def send(self, target: Target, message_id: str, body: bytes, now: int) -> None:
-        """Send one message, within seconds; raises NotSentError."""
+    async def send(self, target: SubscriptionTarget, message_id: str, body: bytes, now: int) -> None:
+        """Send one message; `now` in microseconds. Raises NotSentError."""

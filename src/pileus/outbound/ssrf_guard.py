@@ -1,7 +1,7 @@
-"""Which addresses tenants may reach through the server.
+"""Protection against server-side request forgery (SSRF).
 
-A tenant must not reach through the server what only the server can reach. So every name is resolved here, each address
-that it has is judged, and connections are made to one that was judged, not to the name once more.
+Tenants must not reach through the server what only the server can reach. So every host name is resolved here, all its
+addresses are checked, and connections are made to a checked address, not to the name again.
 """
 
 import asyncio
@@ -14,44 +14,46 @@ if TYPE_CHECKING:
     import httpx
 
 PORTS = {"http": 80, "https": 443, "amqp": 5672, "amqps": 5671}
-TRANSLATED = IPv6Network("64:ff9b::/96")
-"""Addresses of IPv4, as networks of IPv6 alone write them."""
-
-LOCAL = tuple(map(IPv6Network, ("64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")))
-"""Ranges of IPv6 that stand for addresses of IPv4 in one network, or once did."""
-PROVIDERS = frozenset({IPv4Address("168.63.129.16")})
-"""Where a cloud speaks to its own machines."""
+NAT64 = IPv6Network("64:ff9b::/96")
+"""IPv4 addresses in networks that have IPv6 only."""
+IPV4_RANGES = tuple(map(IPv6Network, ("64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")))
+"""IPv6 ranges that stand, or once stood, for IPv4 addresses of a local network."""
+CLOUD_SERVICES = frozenset({IPv4Address("168.63.129.16")})
+"""Public addresses at which a cloud serves its own machines."""
 
 Address = IPv4Address | IPv6Address
 
 
 class UnknownName(Exception):
-    """A name leads nowhere."""
+    """A host name has no address."""
 
 
 class NotPublic(Exception):
-    """A name leads to where tenants may not go."""
+    """A host name has an address that tenants may not reach."""
 
 
 def port_of(scheme: str, given: int | None) -> int:
-    """The port that an address means, which need not name it."""
+    """Return the given port, or the default one of the scheme."""
     return given or PORTS[scheme]
 
 
-async def resolve_public(host: str, port: int, *, anywhere: bool) -> list[Address]:
-    """Where a name leads; raises UnknownName, or NotPublic if any of it is not to be reached."""
+async def resolve_public(host: str, port: int, *, allow_private: bool) -> list[Address]:
+    """Resolve a host name and check all its addresses. Raises UnknownName or NotPublic.
+
+    With `allow_private` only link-local and multicast addresses are refused.
+    """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as problem:
         raise UnknownName(f"The name {host} leads nowhere") from problem
-    its = [ip_address(str(entry[4][0])) for entry in found]
-    if any(not _reachable(address, anywhere=anywhere) for address in its):
+    addresses = [ip_address(str(entry[4][0])) for entry in entries]
+    if any(not _reachable(address, allow_private=allow_private) for address in addresses):
         raise NotPublic(f"{host} is not a public address")
-    return list(dict.fromkeys(its))
+    return list(dict.fromkeys(addresses))
 
 
 def pin_request(url: "httpx.URL", address: Address, headers: Mapping[str, str]) -> dict[str, Any]:
-    """What makes a request go to one address of a name, and say the name; a certificate has to be the name's too."""
+    """Return httpx arguments that send a request to one address, with the host name in its header and TLS handshake."""
     return {
         "url": url.copy_with(host=str(address)),
         "headers": {"Host": url.netloc.decode("ascii"), **headers},
@@ -59,26 +61,26 @@ def pin_request(url: "httpx.URL", address: Address, headers: Mapping[str, str]) 
     }
 
 
-def _reachable(address: Address, *, anywhere: bool) -> bool:
-    """Whether tenants may reach an address through the server, by all that is written in it."""
-    meant = [address, *_inside(address)]
-    if anywhere:
-        return not any(each.is_link_local or each.is_multicast for each in meant)
-    return all(each.is_global and not each.is_multicast and not _reserved(each) for each in meant)
+def _reachable(address: Address, *, allow_private: bool) -> bool:
+    """Whether tenants may reach an address, and the IPv4 addresses that are embedded in it."""
+    addresses = [address, *_embedded(address)]
+    if allow_private:
+        return not any(part.is_link_local or part.is_multicast for part in addresses)
+    return all(part.is_global and not part.is_multicast and not _is_reserved(part) for part in addresses)
 
 
-def _reserved(address: Address) -> bool:
-    """Whether an address is of a kind that is written as if it were global."""
+def _is_reserved(address: Address) -> bool:
+    """Whether an address only looks like a global one."""
     if isinstance(address, IPv4Address):
-        return address in PROVIDERS
-    return address.is_site_local or any(address in network for network in LOCAL)
+        return address in CLOUD_SERVICES
+    return address.is_site_local or any(address in network for network in IPV4_RANGES)
 
 
-def _inside(address: Address) -> list[Address]:
-    """The address of IPv4 that one of IPv6 stands for."""
+def _embedded(address: Address) -> list[Address]:
+    """Return the IPv4 addresses that an IPv6 address contains."""
     if isinstance(address, IPv4Address):
         return []
-    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in TRANSLATED:
-        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
-    return [each for each in found if each is not None]
+    embedded = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in NAT64:
+        embedded.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    return [part for part in embedded if part is not None]

@@ -1,4 +1,4 @@
-"""The server as a process, or as several that share a port, each of them whole (API and worker)."""
+"""The server: one process, or several that share a port. Each answers requests and runs tasks."""
 
 import asyncio
 import gc
@@ -13,8 +13,8 @@ __all__ = ["StartError", "run"]
 
 
 def run(settings: Settings) -> None:
-    """Serve until told to stop (SIGINT, SIGTERM); raises StartError, or SettingError."""
-    # What is made at the start stays: looking through it again and again would take a sixth of the time.
+    """Serve until SIGINT or SIGTERM. Raises StartError or SettingError."""
+    # Objects made at the start are kept for good. Collecting them would take a sixth of the start-up time.
     gc.disable()
     configure(settings.log_level, settings.log_format)
     claim_port(settings.host, settings.port)
@@ -23,6 +23,6 @@ def run(settings: Settings) -> None:
         if settings.workers > 1:
             asyncio.run(supervise(settings, lock))
             return
-        from pileus.server.process import serve_alone  # noqa: PLC0415  # who starts workers serves nothing itself
+        from pileus.server.process import serve_alone  # noqa: PLC0415  # the parent of workers does not serve
 
         serve_alone(settings)

@@ -1,4 +1,4 @@
-"""Says how to reach a server, as soon as it answers."""
+"""Print how to reach the server as soon as it is ready."""
 
 import asyncio
 import logging
@@ -8,36 +8,36 @@ import sys
 
 import msgspec
 
-from pileus.initial_data import KEY_FILE, PROJECT, catalogue_of
+from pileus.initial_data import KEY_FILE, PROJECT, load_catalogue
 from pileus.settings import Settings
 
 LOG = logging.getLogger("pileus.server")
-SILENT = "does not answer"
-LOOK_AGAIN, LONGEST_PAUSE = 0.01, 1.0
-"""Seconds until it is asked again; doubled each time that it answers something else than that it is ready."""
+NO_ANSWER = "does not answer"
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0
+"""Seconds until the next request; doubled each time that the server answers that it is not ready."""
 
 
 async def wait_until_ready(settings: Settings) -> None:
-    """Return when the server answers that it is ready; what keeps it from being so is told once."""
-    pause, told = LOOK_AGAIN, ""
-    while wrong := await _unready(settings.host, settings.port):
-        if wrong not in (SILENT, told):
-            LOG.warning("Not ready yet", extra={"why": wrong})
-        if wrong != SILENT:
-            pause, told = min(2 * pause, LONGEST_PAUSE), wrong
+    """Return when the server is ready. Log each reason why it is not ready once."""
+    pause, logged = FIRST_PAUSE, ""
+    while reason := await _reason_not_ready(settings.host, settings.port):
+        if reason not in (NO_ANSWER, logged):
+            LOG.warning("Not ready yet", extra={"why": reason})
+        if reason != NO_ANSWER:
+            pause, logged = min(2 * pause, LONGEST_PAUSE), reason
         await asyncio.sleep(pause)
 
 
 def print_connection_help(settings: Settings, first_token: str | None) -> None:
-    """Print what clients need to know, to be copied into a shell; a key that was just made is shown this once."""
+    """Print the variables that clients need, ready to paste into a shell. A new key is shown only here."""
     base = settings.address
     sys.stdout.write(
         f"""Pileus is ready.
 
 export GCORE_BASE_URL={base}
-export GCORE_API_KEY={_key(settings, first_token)}
+export GCORE_API_KEY={_key_for_display(settings, first_token)}
 export GCORE_CLOUD_PROJECT_ID={PROJECT}
-export GCORE_CLOUD_REGION_ID={catalogue_of(settings).default_region}
+export GCORE_CLOUD_REGION_ID={load_catalogue(settings).default_region}
 
 API reference: {base}/schema      Ctrl-C stops.
 """
@@ -45,7 +45,7 @@ API reference: {base}/schema      Ctrl-C stops.
     sys.stdout.flush()
 
 
-def _key(settings: Settings, first_token: str | None) -> str:
+def _key_for_display(settings: Settings, first_token: str | None) -> str:
     if settings.api_key:
         return '"$PILEUS_API_KEY"' if os.environ.get("PILEUS_API_KEY") else "(the one that you have set)"
     if first_token:
@@ -54,15 +54,15 @@ def _key(settings: Settings, first_token: str | None) -> str:
     return f"$(cat {shlex.quote(str(file))})" if file.exists() else "$(pileus keys create NAME)"
 
 
-async def _unready(host: str, port: int) -> str:
-    """What keeps a server from being ready, in its own words; nothing if it is."""
+async def _reason_not_ready(host: str, port: int) -> str:
+    """Ask the server whether it is ready; return its reason if it is not, and an empty string if it is."""
     try:
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     except OSError:
-        return SILENT
+        return NO_ANSWER
     writer.close()
     if b" 200 " in head.partition(b"\r\n")[0]:
         return ""
-    return str(msgspec.json.decode(body)["message"]) if body else SILENT
+    return str(msgspec.json.decode(body)["message"]) if body else NO_ANSWER

@@ -1,4 +1,4 @@
-"""One server process, from its start to a clean stop; `python -m pileus.server.process` is a worker of several."""
+"""One server process, from start to clean stop. `python -m pileus.server.process` runs a worker."""
 
 import asyncio
 import gc
@@ -13,36 +13,37 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from pileus.app import run_cloud
-from pileus.drivers.consoles import Screens
+from pileus.drivers.protocols.consoles import Screens
 from pileus.logs import configure
 from pileus.server.announcement import print_connection_help, wait_until_ready
-from pileus.server.startup import StartError, address_of, friendly_errors, stop_signals
+from pileus.server.startup import StartError, friendly_errors, install_stop_signals, resolve_host
 from pileus.settings import SettingError, Settings
 
 LOG = logging.getLogger("pileus.server")
-GRACE = 1.5
-"""Seconds that requests have to be answered in when the server is to stop."""
+DRAIN_SECONDS = 1.5
+"""Seconds that running requests get to finish after a stop signal."""
 
 
 def serve_alone(settings: Settings) -> None:
-    """Serve as the only process, and say how to reach it."""
+    """Serve as the only process and print how to reach the server."""
 
     async def main() -> None:
-        await serve(settings, stop_signals(), only=True)
+        await serve(settings, install_stop_signals(), only=True)
 
     uvloop.run(main())
 
 
-def work() -> None:
-    """Serve as one of several: settings come from the parent as a line of standard input, which ends when it dies.
+def serve_as_worker() -> None:
+    """Serve as one of several processes.
 
-    What keeps it from starting is said on standard output.
+    The settings are a line of JSON on standard input. Its end means that the parent has died: the worker stops.
+    An error that prevents the start is written to standard output.
     """
     settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=Settings, dec_hook=lambda kind, text: kind(text))
     configure(settings.log_level, settings.log_format)
 
     async def main() -> None:
-        stop = stop_signals()
+        stop = install_stop_signals()
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
         await serve(settings, stop, only=False)
 
@@ -55,27 +56,27 @@ def work() -> None:
 
 
 async def serve(settings: Settings, stop: asyncio.Event, *, only: bool) -> None:
-    """Start the cloud, then its server; stop the server, then the cloud."""
-    async with run_cloud(settings, only=only) as running:
+    """Start the cloud, then the HTTP server; stop them in the opposite order. `only`: no other process serves."""
+    async with run_cloud(settings, only=only) as cloud:
         gc.enable()
-        server = server_of(running.app, settings, websockets=isinstance(running.driver, Screens))
+        server = make_http_server(cloud.app, settings, websockets=isinstance(cloud.driver, Screens))
         serving = asyncio.create_task(server.serve())
-        ready = asyncio.create_task(_ready(settings, running.first_token, only=only))
+        ready = asyncio.create_task(_announce_when_ready(settings, cloud.first_token, only=only))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
-            raise StartError(f"The HTTP server has ended by itself: {serving.exception()}")
+            raise StartError(f"The HTTP server stopped unexpectedly: {serving.exception()}")
         ready.cancel()
-        server.stop()  # type: ignore[no-untyped-call]  # the library's own
-        await asyncio.wait({serving}, timeout=GRACE)
+        server.stop()  # type: ignore[no-untyped-call]  # the library has no types here
+        await asyncio.wait({serving}, timeout=DRAIN_SECONDS)
     LOG.info("Stopped")
 
 
-def server_of(app: Litestar, settings: Settings, *, websockets: bool) -> Server:
-    """An HTTP server for an application; several processes may listen on one port."""
+def make_http_server(app: Litestar, settings: Settings, *, websockets: bool) -> Server:
+    """Make the HTTP server. Several processes can listen on the same port."""
     return Server(
         app,
-        address=address_of(settings.host),
+        address=resolve_host(settings.host),
         port=settings.port,
         interface=Interfaces.ASGINL,
         websockets=websockets,
@@ -86,14 +87,14 @@ def server_of(app: Litestar, settings: Settings, *, websockets: bool) -> Server:
     )
 
 
-async def _ready(settings: Settings, first_token: str | None, *, only: bool) -> None:
+async def _announce_when_ready(settings: Settings, first_token: str | None, *, only: bool) -> None:
     await wait_until_ready(settings)
     if only:
         print_connection_help(settings, first_token)
-    # What is there by now stays: the collector need not look at it again.
+    # Objects that exist by now are kept for good: exclude them from garbage collection.
     gc.freeze()
     LOG.info("Ready")
 
 
 if __name__ == "__main__":
-    work()
+    serve_as_worker()

@@ -1,4 +1,4 @@
-"""What must be so before a server starts (its port and data directory are its own), and how it says what is amiss."""
+"""Checks before a server starts: a free port and an exclusive data directory. Start errors for people."""
 
 import asyncio
 import errno
@@ -20,12 +20,12 @@ LOCK_FILE = "serve.lock"
 
 
 class StartError(Exception):
-    """The server cannot start; the message is one line, with what to do about it."""
+    """The server cannot start. The message is one line and says what to do."""
 
 
 @contextmanager
 def friendly_errors(settings: Settings) -> Iterator[None]:
-    """Tell what may go wrong at a start in words for people; raises StartError, or SettingError for a wrong setting."""
+    """Turn errors of a start into StartError, or into SettingError for a wrong setting."""
     try:
         yield
     except Invalid as problem:
@@ -47,18 +47,18 @@ def friendly_errors(settings: Settings) -> Iterator[None]:
         raise StartError(f"{problem.filename} cannot be used: {reason}: choose another with --data") from problem
 
 
-def address_of(host: str) -> str:
-    """The address that a host's name stands for."""
+def resolve_host(host: str) -> str:
+    """Resolve a host name to an address. Raises StartError."""
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        results = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as problem:
         raise StartError(f"Cannot listen on {host}: {problem.strerror}: choose another with --host") from problem
-    return str(found[0][4][0])
+    return str(results[0][4][0])
 
 
 def claim_port(host: str, port: int) -> None:
-    """Make sure that nobody listens there, as the server's own socket would share the port silently."""
-    address = address_of(host)
+    """Check that nothing listens on the port: the server's own socket would share it silently. Raises StartError."""
+    address = resolve_host(host)
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -72,9 +72,9 @@ def claim_port(host: str, port: int) -> None:
 
 @contextmanager
 def lock_data_directory(settings: Settings) -> Iterator[int | None]:
-    """Keep every other server off the data directory, where the database is in it; what holds the lock is yielded.
+    """Lock the data directory if the database is in it. Yields the descriptor of the lock file. Raises StartError.
 
-    The lock is the file's, so it lives as long as a process that has inherited it, and no crash leaves it behind.
+    The lock lasts as long as any process that has inherited the descriptor. A crash cannot leave it behind.
     """
     if settings.database:
         yield None
@@ -82,13 +82,13 @@ def lock_data_directory(settings: Settings) -> Iterator[int | None]:
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(settings.data / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _take(lock, settings.data)
+        _lock_file(lock, settings.data)
         yield lock
     finally:
         os.close(lock)
 
 
-def _take(lock: int, data: Path) -> None:
+def _lock_file(lock: int, data: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as problem:
@@ -100,8 +100,8 @@ def _take(lock: int, data: Path) -> None:
     os.write(lock, f"{os.getpid()}\n".encode())
 
 
-def stop_signals() -> asyncio.Event:
-    """What is set when this process is told to stop."""
+def install_stop_signals() -> asyncio.Event:
+    """Return an event that SIGINT and SIGTERM set."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

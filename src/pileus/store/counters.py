@@ -1,10 +1,10 @@
-"""Numbers that are given out once."""
+"""Named counters, for numbers that are issued once."""
 
 from pileus.store.database import Tx
 
 
-async def next_value(tx: Tx, name: str) -> int:
-    """The next number of a counter, from 1."""
+async def increment(tx: Tx, name: str) -> int:
+    """Increment a counter and return its new value; the first is 1."""
     row = await tx.one(
         """
         INSERT INTO counters (name, value) VALUES (:name, 1)

@@ -1,8 +1,8 @@
-"""What a database gives the program: reads, scans, and writes that decide again when they lose a race.
+"""The interface of both databases: reads, scans, and writes that are retried after a conflict.
 
 A statement is one text for SQLite and PostgreSQL, with `:name` parameters. A write is a function of a transaction,
-because it may be called more than once: when another writer changed the same record meanwhile (`Stale`), it loads and
-decides anew.
+because it may run more than once: when another writer has changed the same record (`Stale`), it loads the record and
+decides again.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,26 +12,26 @@ from typing import Any, Protocol, TypeVar
 Row = tuple[Any, ...]
 T = TypeVar("T")
 ATTEMPTS = 12
-BEYOND = "A number or a text is beyond what can be kept"
+OUT_OF_RANGE = "A number or a text is beyond what can be kept"
 TOO_MANY = "Too many requests change the same thing at once: try again"
 
 
 class Tx(Protocol):
-    """A transaction, or a look at the database."""
+    """A transaction, or a read-only view of the database."""
 
     async def run(self, sql: str, **values: Any) -> int:
-        """Carry out a statement; the number of rows it touched."""
+        """Execute a statement and return the number of affected rows."""
 
     async def one(self, sql: str, **values: Any) -> Row | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
 
     async def all(self, sql: str, **values: Any) -> Sequence[Row]:
-        """Every row."""
+        """Return every row."""
 
 
 Work = Callable[[Tx], Awaitable[T]]
-Committed = Callable[[int, float], None]
-"""Told of each commit: how many writes shared it, and the seconds it took."""
+OnCommit = Callable[[int, float], None]
+"""Called after each commit with its number of writes and its duration in seconds."""
 
 Migration = tuple[int, str, str]
 """Number, name and SQL."""
@@ -42,35 +42,40 @@ NEWEST = "SELECT coalesce(max(version), 0) FROM schema_versions"
 
 
 class Unreachable(Exception):
-    """The database server does not answer, or does not let us in; the message says which and why."""
+    """The database server does not answer or refuses the connection; the message names it and the reason."""
 
 
 class NewerDatabase(Exception):
-    """The database was last written by a newer program than this one."""
+    """A newer version of the program has migrated the database."""
 
 
 def pending_migrations(migrations: Sequence[Migration], newest: int) -> list[Migration]:
-    """The migrations that a database of version `newest` has not seen; raises NewerDatabase."""
+    """Return the migrations that are newer than version `newest`; raises NewerDatabase."""
     known = max((number for number, _, _ in migrations), default=0)
     if newest > known:
         raise NewerDatabase(f"The database has schema version {newest}; this program knows {known}: upgrade Pileus")
     return [migration for migration in migrations if migration[0] > newest]
 
 
+async def ping(tx: Tx) -> None:
+    """Read from a table, to check that the database answers."""
+    await tx.one("SELECT 1 FROM clients")
+
+
 class Database(Protocol):
-    """One of the two databases."""
+    """A SQLite or PostgreSQL database."""
 
     async def write(self, work: Work[T]) -> T:
-        """Run `work` in a transaction and return when it is on disk; what it raises is raised, and nothing written."""
+        """Run `work` in a transaction and return after its commit is durable; an exception rolls it back."""
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
-        """Look up single records: quick, and never waits for a writer."""
+        """Look up single records: fast, and never blocked by a writer."""
 
     def scan(self) -> AbstractAsyncContextManager[Tx]:
-        """Read lists, from one moment's state, without keeping other requests waiting."""
+        """Read lists from one snapshot, without blocking other requests."""
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
-        """Bring the schema up to date, once, whoever else starts; raises NewerDatabase or Unreachable."""
+        """Apply pending migrations, once even if many processes start; raises NewerDatabase or Unreachable."""
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""

@@ -1,4 +1,4 @@
-"""What was asked to go wrong, and how many servers there is room for."""
+"""Faults that operators inject into the simulated driver."""
 
 from pileus.domain.faults import Fault
 from pileus.store.database import Tx
@@ -7,8 +7,8 @@ from pileus.store.rows import Table
 TABLE = Table("faults", Fault)
 
 
-async def every(tx: Tx) -> list[Fault]:
-    """All faults, oldest first."""
+async def list_all(tx: Tx) -> list[Fault]:
+    """Return all faults, oldest first."""
     return await TABLE.find(tx, "kind <> '' ORDER BY created_at, id")
 
 
@@ -18,17 +18,17 @@ async def add(tx: Tx, fault: Fault) -> Fault:
 
 
 async def remove(tx: Tx, fault_id: str) -> bool:
-    """Remove a fault; whether it was there."""
+    """Delete a fault; False if it does not exist."""
     return bool(await tx.run("DELETE FROM faults WHERE id = :id", id=fault_id))
 
 
 async def clear(tx: Tx) -> None:
-    """Remove every fault."""
+    """Delete all faults."""
     await tx.run("DELETE FROM faults")
 
 
 async def consume(tx: Tx, fault: Fault) -> bool:
-    """Count one strike; the last one removes the fault. False if others have used it up."""
+    """Use a fault once and delete it after its last time; False if it is used up already."""
     left = bool(await tx.run("UPDATE faults SET times = times - 1 WHERE id = :id AND times > 0", id=fault.id))
     await tx.run("DELETE FROM faults WHERE times <= 0")
     return left or fault.times is None

@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool of connections; rivals are found by revisions and unique keys, never by waiting locks."""
+"""PostgreSQL: a pool of connections. Conflicts are detected by revisions and unique keys, not by waiting for locks."""
 
 import asyncio
 import re
@@ -14,12 +14,12 @@ from psycopg_pool import AsyncConnectionPool
 from pileus.domain.errors import Invalid, Stale
 from pileus.store.database import (
     ATTEMPTS,
-    BEYOND,
     NEWEST,
+    OUT_OF_RANGE,
     TOO_MANY,
     VERSIONS,
-    Committed,
     Migration,
+    OnCommit,
     Row,
     T,
     Tx,
@@ -30,26 +30,26 @@ from pileus.store.database import (
 
 PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 FUNCTIONS = {"json_group_array(": "json_agg(", "json_array(": "json_build_array(", "COLLATE BINARY": 'COLLATE "C"'}
-UNKEEPABLE = (DataError, UnicodeEncodeError)
-PATIENCE = 5
+OUT_OF_RANGE_ERRORS = (DataError, UnicodeEncodeError)
+CONNECT_TIMEOUT = 5
 """Seconds to wait for the first connection."""
 MIGRATION_LOCK = 7_045_128_306
-LOSERS_LOCK = 7_045_128_307
-"""Writes that have lost a race stand in line behind it: they need not fear each other, only newcomers."""
-RACES = (errors.UniqueViolation, errors.SerializationFailure, errors.DeadlockDetected)
-LOST = (Stale, *RACES, errors.ForeignKeyViolation)
-"""What may end well if the write decides again: a rival took the name, or what the record stands on has gone."""
+RETRY_LOCK = 7_045_128_307
+"""Retried writes take this lock, so that they conflict with new writes only, not with each other."""
+CONFLICTS = (errors.UniqueViolation, errors.SerializationFailure, errors.DeadlockDetected)
+RETRYABLE = (Stale, *CONFLICTS, errors.ForeignKeyViolation)
+"""Errors after which a retried write may succeed: another took the name, or a referenced record was deleted."""
 
 
 @lru_cache(maxsize=4096)
 def to_psycopg(sql: str) -> LiteralString:
-    """Rewrite `:name` parameters in psycopg's spelling, and what has another name here."""
-    for name, here in FUNCTIONS.items():
-        sql = sql.replace(name, here)
+    """Translate `:name` parameters and SQLite's function names to psycopg's and PostgreSQL's."""
+    for sqlite_name, name in FUNCTIONS.items():
+        sql = sql.replace(sqlite_name, name)
     return PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
 
 
-class _Connected:
+class _Statements:
     """Statements on one connection."""
 
     def __init__(self, connection: AsyncConnection[Row]) -> None:
@@ -58,8 +58,8 @@ class _Connected:
     async def _execute(self, sql: str, values: dict[str, Any]) -> AsyncCursor[Row]:
         try:
             return await self._connection.execute(to_psycopg(sql), values)
-        except UNKEEPABLE as error:
-            raise Invalid(BEYOND) from error
+        except OUT_OF_RANGE_ERRORS as error:
+            raise Invalid(OUT_OF_RANGE) from error
 
     async def run(self, sql: str, **values: Any) -> int:
         return (await self._execute(sql, values)).rowcount
@@ -72,16 +72,16 @@ class _Connected:
 
 
 class Postgres:
-    """The Database on a PostgreSQL server; opens its pool at the first use."""
+    """A database on a PostgreSQL server; opens its pool at the first use."""
 
-    def __init__(self, url: str, committed: Committed | None = None, connections: int = 16) -> None:
+    def __init__(self, url: str, on_commit: OnCommit | None = None, connections: int = 16) -> None:
         self._url = url
-        self._committed = committed
+        self._on_commit = on_commit
         self._pool = AsyncConnectionPool(url, min_size=1, max_size=connections, open=False, kwargs={"autocommit": True})
         self._opening = asyncio.Lock()
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection[Row]]:
+    async def _connection(self) -> AsyncIterator[AsyncConnection[Row]]:
         if self._pool.closed:
             async with self._opening:
                 await self._pool.open()
@@ -89,56 +89,56 @@ class Postgres:
             yield connection
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[Tx]:
-        async with self._connected() as connection:
-            yield _Connected(connection)
+    async def _read(self) -> AsyncIterator[Tx]:
+        async with self._connection() as connection:
+            yield _Statements(connection)
 
     @asynccontextmanager
-    async def _scanning(self) -> AsyncIterator[Tx]:
-        async with self._connected() as connection, connection.transaction():
+    async def _scan(self) -> AsyncIterator[Tx]:
+        async with self._connection() as connection, connection.transaction():
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield _Connected(connection)
+            yield _Statements(connection)
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Look up single records."""
-        return self._reading()
+        return self._read()
 
     def scan(self) -> AbstractAsyncContextManager[Tx]:
-        """Read lists from one moment's state."""
-        return self._scanning()
+        """Read lists from one snapshot."""
+        return self._scan()
 
     async def write(self, work: Work[T]) -> T:
-        """Run `work` in a transaction; decide again when a rival was quicker."""
+        """Run `work` in a transaction; retry it after a conflict."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self._attempt(work, in_line=attempt > 1)
-            except LOST as lost:
-                if attempt == ATTEMPTS and isinstance(lost, RACES):
-                    raise Stale(TOO_MANY) from lost
+                return await self._attempt(work, retry=attempt > 1)
+            except RETRYABLE as error:
+                if attempt == ATTEMPTS and isinstance(error, CONFLICTS):
+                    raise Stale(TOO_MANY) from error
                 if attempt == ATTEMPTS:
                     raise
         raise AssertionError
 
-    async def _attempt(self, work: Work[T], *, in_line: bool) -> T:
-        began = time.perf_counter()
-        async with self._connected() as connection, connection.transaction():
-            if in_line:
-                await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOSERS_LOCK,))
-            result = await work(_Connected(connection))
-        if self._committed:
-            self._committed(1, time.perf_counter() - began)
+    async def _attempt(self, work: Work[T], *, retry: bool) -> T:
+        started = time.perf_counter()
+        async with self._connection() as connection, connection.transaction():
+            if retry:
+                await connection.execute("SELECT pg_advisory_xact_lock(%s)", (RETRY_LOCK,))
+            result = await work(_Statements(connection))
+        if self._on_commit:
+            self._on_commit(1, time.perf_counter() - started)
         return result
 
-    async def _reached(self) -> AsyncConnection[Row]:
-        """A connection apart from the pool, which would keep trying where this says at once what is wrong."""
+    async def _connect_once(self) -> AsyncConnection[Row]:
+        """Connect without the pool, which would retry instead of reporting the error."""
         try:
-            return await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=PATIENCE)
+            return await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT)
         except OperationalError as error:
             raise Unreachable(f"The database cannot be reached: {str(error).splitlines()[0]}") from error
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
-        """Apply what is missing under an advisory lock; raises Unreachable."""
-        connection = await self._reached()
+        """Apply pending migrations under an advisory lock; raises Unreachable."""
+        connection = await self._connect_once()
         async with connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             await connection.execute(VERSIONS)

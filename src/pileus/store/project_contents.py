@@ -1,22 +1,30 @@
-"""What is in a project: locked together when the project is being deleted, and removed together in the end."""
+"""The contents of a project: locked together when its deletion starts, and removed together when it ends."""
+
+from typing import TypeVar
+
+from msgspec import Struct
 
 from pileus.domain.errors import Conflict
-from pileus.store.database import Row, Tx
+from pileus.store import queries
+from pileus.store.database import Tx
+from pileus.store.rows import Table
+
+R = TypeVar("R", bound=Struct)
 
 LOCKABLE = (
     "instances", "volumes", "snapshots", "images", "networks", "subnets", "routers", "ports", "floating_ips",
     "security_groups", "placement_groups", "ddos_profiles",
 )  # fmt: skip
-"""Tables of things that belong to a project and that a task can hold."""
+"""Tables of resources that a project owns and a task can lock."""
 
 PORTS = "port_id IN (SELECT id FROM ports WHERE project_id = :project_id)"
 FLOATING_IPS = "floating_ip_id IN (SELECT id FROM floating_ips WHERE project_id = :project_id)"
 ROUTERS = "router_id IN (SELECT id FROM routers WHERE project_id = :project_id)"
-ROUTER_PORTS = f"router_port_id IN (SELECT id FROM router_ports WHERE {ROUTERS})"  # names of our own
+ROUTER_PORTS = f"router_port_id IN (SELECT id FROM router_ports WHERE {ROUTERS})"
 GROUPS = "security_group_id IN (SELECT id FROM security_groups WHERE project_id = :project_id)"
 VOLUMES = "volume_id IN (SELECT id FROM volumes WHERE project_id = :project_id)"
 OWN = "project_id = :project_id"
-REMOVED = {
+DELETION_ORDER = {
     **dict.fromkeys(("attachments", "policy_volumes", "due_snapshots"), VOLUMES),
     "addresses": f"{PORTS} OR {FLOATING_IPS} OR {ROUTER_PORTS}",
     "router_ports": ROUTERS,
@@ -26,25 +34,25 @@ REMOVED = {
     **dict.fromkeys(("subnets", "routers", "networks", "images", "placement_groups", "ddos_profiles"), OWN),
     **dict.fromkeys(("ssh_keys", "tags", "schedules", "lifecycle_policies"), OWN),
 }
-"""Tables in the order in which they can be emptied of a project, and what of them is the project's."""
+"""Conditions that select the rows of a project, by table, in the order in which they can be deleted."""
 
 
 async def lock(tx: Tx, project_id: int, task_id: str) -> None:
-    """Let a task hold everything that is in a project; raises Conflict if another works on something of it."""
+    """Lock everything in a project for a task; raises Conflict if another task is working in it."""
     for table in LOCKABLE:
         await tx.run(
-            f"UPDATE {table} SET task_id = :task_id, revision = revision + 1"  # names of our own
+            f"UPDATE {table} SET task_id = :task_id, revision = revision + 1"
             " WHERE project_id = :project_id AND task_id IS NULL",
             project_id=project_id,
             task_id=task_id,
         )
     await tx.run("UPDATE instances SET task_state = 'deleting' WHERE project_id = :project_id", project_id=project_id)
     await tx.run("UPDATE ssh_keys SET state = 'DELETING' WHERE project_id = :project_id", project_id=project_id)
-    await check(tx, project_id, task_id)
+    await check_no_other_task(tx, project_id, task_id)
 
 
-async def check(tx: Tx, project_id: int, task_id: str) -> None:
-    """Return if nobody but a task works in its project; raises Conflict."""
+async def check_no_other_task(tx: Tx, project_id: int, task_id: str) -> None:
+    """Raise Conflict if a task other than the given one is working in a project."""
     busy = "SELECT 1 FROM tasks WHERE project_id = :project_id AND state IN ('NEW', 'RUNNING') AND id <> :task_id"
     others = "SELECT 1 FROM {table} WHERE project_id = :project_id AND (task_id IS NULL OR task_id <> :task_id)"
     for statement in (busy, *(others.format(table=table) for table in LOCKABLE)):
@@ -53,7 +61,7 @@ async def check(tx: Tx, project_id: int, task_id: str) -> None:
 
 
 async def unlock(tx: Tx, project_id: int, task_id: str) -> None:
-    """Let go of what a task holds in a project."""
+    """Release the locks that a task has on a project's contents."""
     await tx.run(
         "UPDATE instances SET task_state = NULL WHERE project_id = :project_id AND task_id = :task_id",
         project_id=project_id,
@@ -61,7 +69,7 @@ async def unlock(tx: Tx, project_id: int, task_id: str) -> None:
     )
     for table in LOCKABLE:
         await tx.run(
-            f"UPDATE {table} SET task_id = NULL, revision = revision + 1"  # names of our own
+            f"UPDATE {table} SET task_id = NULL, revision = revision + 1"
             " WHERE project_id = :project_id AND task_id = :task_id",
             project_id=project_id,
             task_id=task_id,
@@ -69,19 +77,19 @@ async def unlock(tx: Tx, project_id: int, task_id: str) -> None:
     await tx.run("UPDATE ssh_keys SET state = 'ACTIVE' WHERE project_id = :project_id", project_id=project_id)
 
 
-async def set_status(table: str, thing_id: str, status: str, tx: Tx) -> None:
-    """Give a thing a status."""
+async def set_status(tx: Tx, table: str, resource_id: str, status: str) -> None:
+    """Set the status of a resource."""
     await tx.run(
-        f"UPDATE {table} SET status = :status, revision = revision + 1 WHERE id = :id",  # names of our own
-        id=thing_id,
+        f"UPDATE {table} SET status = :status, revision = revision + 1 WHERE id = :id",
+        id=resource_id,
         status=status,
     )
 
 
-async def set_status_of_all(table: str, project_id: int, before: str, after: str, tx: Tx) -> None:
-    """Give all of a project's things that have one status another."""
+async def set_status_of_all(tx: Tx, table: str, project_id: int, before: str, after: str) -> None:
+    """Change the status of all resources of a project that have the status `before`."""
     await tx.run(
-        f"UPDATE {table} SET status = :after, revision = revision + 1"  # names of our own
+        f"UPDATE {table} SET status = :after, revision = revision + 1"
         " WHERE project_id = :project_id AND status = :before",
         project_id=project_id,
         before=before,
@@ -90,12 +98,18 @@ async def set_status_of_all(table: str, project_id: int, before: str, after: str
 
 
 async def remove(tx: Tx, project_id: int) -> None:
-    """Delete the records of everything that is in a project; its tasks and its audit log stay."""
-    for table, its in REMOVED.items():
-        await tx.run(f"DELETE FROM {table} WHERE {its}", project_id=project_id)  # names of our own
+    """Delete the records of everything in a project; its tasks and audit log stay."""
+    for table, of_project in DELETION_ORDER.items():
+        await tx.run(f"DELETE FROM {table} WHERE {of_project}", project_id=project_id)
 
 
-async def ids(tx: Tx, table: str, project_id: int) -> list[str]:
-    """The ids of a project's things of one kind."""
-    rows: list[Row] = [*await tx.all(f"SELECT id FROM {table} WHERE {OWN} ORDER BY id", project_id=project_id)]
+async def list_ids(tx: Tx, table: str, project_id: int) -> list[str]:
+    """Return the ids of a project's resources in a table."""
+    rows = await tx.all(f"SELECT id FROM {table} WHERE {OWN} ORDER BY id", project_id=project_id)
     return [row[0] for row in rows]
+
+
+async def list_records(tx: Tx, table: Table[R], project_id: int, status: str | None = None) -> list[R]:
+    """Return a project's records in a table, those with one status if given."""
+    where = queries.Where(OWN, project_id=project_id).equal("status", status)
+    return await table.find(tx, str(where), **where.values)

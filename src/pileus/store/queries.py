@@ -1,4 +1,4 @@
-"""Lists: the conditions that narrow one down, and a page of what is left."""
+"""Filters, sort orders and pages of lists."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -10,81 +10,112 @@ from pileus.store.rows import Table, in_list
 
 R = TypeVar("R", bound=Struct)
 TEXTS = frozenset({"name"})
-"""Columns to order by that hold text: both databases are to sort them by the characters' numbers."""
-
-TAGGED = "id IN (SELECT resource_id FROM tags WHERE kind = "
+"""Text columns that lists can be sorted by. They are compared by code point, so that SQLite and PostgreSQL agree."""
 
 
 class Where:
-    """Conditions that must all hold; those that nobody asks for (None, or an empty list) are left out."""
+    """Conditions that must all hold, with their parameters. A filter that is None or empty adds no condition.
 
-    def __init__(self, condition: str, **values: Any) -> None:
-        self._conditions = [condition]
+    Conditions on the columns of a scope (see `in_scope`) select the list's own index. SQLite would walk that index even
+    where a selective condition (a tag, a port) leaves few rows: `+ 0` keeps it off the index, so that it starts from
+    the selective condition.
+    """
+
+    def __init__(self, condition: str = "", **values: Any) -> None:
+        self._conditions = [condition] if condition else []
+        self._prefix = ""
+        self._scope: tuple[str, ...] = ()
+        self._selective = False
         self.values = values
 
-    def __str__(self) -> str:
-        return " AND ".join(f"({condition})" for condition in self._conditions)
+    @classmethod
+    def in_scope(cls, alias: str, **scope: Any) -> "Where":
+        """Require the values of a scope's columns, of rows and of their tags, in a table that is named `alias`."""
+        where = cls(**scope)
+        where._prefix, where._scope = f"{alias}.", tuple(scope)
+        return where
 
-    def also(self, condition: str, **values: Any) -> "Where":
-        """Ask for one more."""
+    def __str__(self) -> str:
+        hint = " + 0" if self._selective else ""
+        scope = [f"{self._prefix}{column}{hint} = :{column}" for column in self._scope]
+        return " AND ".join(f"({condition})" for condition in (*scope, *self._conditions))
+
+    def add(self, condition: str, **values: Any) -> "Where":
+        """Require a condition."""
         self._conditions.append(condition)
         self.values |= values
         return self
 
-    def equal(self, column: str, value: Any) -> "Where":
-        """Ask for one value."""
-        return self if value is None else self.also(f"{column} = :{column}", **{column: value})
+    def add_selective(self, condition: str, **values: Any) -> "Where":
+        """Require a condition that leaves few rows."""
+        self._selective = True
+        return self.add(condition, **values)
 
-    def among(self, column: str, values: Sequence[Any] | None) -> "Where":
-        """Ask for one of several values."""
+    def equal(self, column: str, value: Any) -> "Where":
+        """Require a value."""
+        return self if value is None else self.add(f"{self._prefix}{column} = :{column}", **{column: value})
+
+    def any_of(self, column: str, values: Sequence[Any] | None) -> "Where":
+        """Require one of several values."""
         if not values:
             return self
-        marks, named = in_list(column, values)
-        return self.also(f"{column} IN ({marks})", **named)
+        marks, parameters = in_list(column, values)
+        return self.add(f"{self._prefix}{column} IN ({marks})", **parameters)
 
-    def same(self, column: str, text: str | None) -> "Where":
-        """Ask for a text, in letters of any case."""
-        return self if text is None else self.also(f"lower({column}) = lower(:{column})", **{column: text})
-
-    def contains(self, column: str, text: str | None) -> "Where":
-        """Ask for a part of a text, in letters of any case."""
+    def equal_ignoring_case(self, column: str, text: str | None) -> "Where":
+        """Require a text, in upper or lower case."""
         if text is None:
             return self
-        return self.also(f"lower({column}) LIKE lower(:{column}) ESCAPE '\\'", **{column: f"%{escape_like(text)}%"})
+        return self.add(f"lower({self._prefix}{column}) = lower(:{column})", **{column: text})
 
-    def tagged(self, kind: str, keys: Sequence[str] | None, pairs: Mapping[str, str] | None) -> "Where":
-        """Ask for things that have all of these tags, whatever their value or with it."""
-        for at, key in enumerate(keys or ()):
-            self.also(f"{TAGGED}'{kind}' AND key = :tag_{at})", **{f"tag_{at}": key})
-        for at, (key, value) in enumerate((pairs or {}).items()):
-            pair = {f"pair_{at}": key, f"value_{at}": value}
-            self.also(f"{TAGGED}'{kind}' AND key = :pair_{at} AND value = :value_{at})", **pair)
+    def contains(self, column: str, text: str | None) -> "Where":
+        """Require a part of the text, in upper or lower case."""
+        return self if text is None else self._like(column, f"%{escape_like(text)}%")
+
+    def starts_with(self, column: str, text: str | None) -> "Where":
+        """Require the beginning of the text, in upper or lower case."""
+        return self if text is None else self._like(column, f"{escape_like(text)}%")
+
+    def _like(self, column: str, pattern: str) -> "Where":
+        return self.add(f"lower({self._prefix}{column}) LIKE lower(:{column}) ESCAPE '\\'", **{column: pattern})
+
+    def with_tag(self, kind: str, condition: str, **values: Any) -> "Where":
+        """Require a tag for which a condition on the table of tags holds."""
+        scope = "".join(f" AND {column} = :{column}" for column in self._scope)
+        tagged = f"SELECT resource_id FROM tags WHERE kind = '{kind}'{scope} AND {condition}"
+        return self.add_selective(f"{self._prefix}id IN ({tagged})", **values)
+
+    def with_tags(self, kind: str, keys: Sequence[str] | None, pairs: Mapping[str, str] | None) -> "Where":
+        """Require all of the tags: `keys` with any value, `pairs` with the value given."""
+        for number, key in enumerate(keys or ()):
+            self.with_tag(kind, f"key = :tag_{number}", **{f"tag_{number}": key})
+        for number, (key, value) in enumerate((pairs or {}).items()):
+            parameters = {f"pair_{number}": key, f"value_{number}": value}
+            self.with_tag(kind, f"key = :pair_{number} AND value = :value_{number}", **parameters)
         return self
 
     def between(self, column: str, since: int | None, until: int | None) -> "Where":
-        """Ask for a range, its ends included."""
+        """Require a range, inclusive at both ends."""
         if since is not None:
-            self.also(f"{column} >= :since", since=since)
-        return self if until is None else self.also(f"{column} <= :until", until=until)
+            self.add(f"{self._prefix}{column} >= :since", since=since)
+        return self if until is None else self.add(f"{self._prefix}{column} <= :until", until=until)
 
 
 def escape_like(text: str) -> str:
-    """A text for LIKE that stands for itself."""
+    """Escape the wildcards of LIKE."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def order_by(order_by: str) -> str:
-    """What stands after ORDER BY for the API's `column.direction`; things that are equal in it come by their ids."""
+    """Turn the API's `column.direction` into an ORDER BY expression; ties are sorted by id."""
     column, _, direction = order_by.partition(".")
     collation = " COLLATE BINARY" if column in TEXTS else ""
     return f"{column}{collation} {direction}, id {direction}"
 
 
-async def query_page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, table: Table[R], where: Where, order_by: str, *, limit: int, offset: int
-) -> tuple[int, list[R]]:
-    """How many records there are, and some of them."""
-    row = await tx.one(f"SELECT count(*) FROM {table.name} WHERE {where}", **where.values)  # our own words
+async def page(tx: Tx, table: Table[R], where: Where, order_by: str, *, limit: int, offset: int) -> tuple[int, list[R]]:
+    """Return the total number of matching records and one page of them."""
+    row = await tx.one(f"SELECT count(*) FROM {table.name} WHERE {where}", **where.values)
     records = await table.find(
         tx, f"{where} ORDER BY {order_by} LIMIT :limit OFFSET :offset", **where.values, limit=limit, offset=offset
     )

@@ -1,4 +1,4 @@
-"""Between a table's rows and records: each column has the name of a field, in the fields' order."""
+"""Mapping between records and table rows: a column for each field, with the same name and in the same order."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -12,11 +12,11 @@ from pileus.domain.errors import Stale
 from pileus.store.database import Row, Tx
 
 R = TypeVar("R", bound=Struct)
-PLAIN = (str, int, type(None))
+PLAIN_TYPES = (str, int, type(None))
 
 
 class Table(Generic[R]):
-    """One table of one kind of record; flags are 0 or 1 in it, and what is neither text nor number is JSON."""
+    """A table of one type of record; booleans are stored as 0 or 1, and values other than text and numbers as JSON."""
 
     def __init__(self, name: str, record: type[R], key: str = "id") -> None:
         self.name = name
@@ -27,32 +27,32 @@ class Table(Generic[R]):
         hints = get_type_hints(record)
         self._decoders = {field: _decoder(hints[field]) for field in self.fields if not _is_plain(hints[field])}
         marks = ", ".join(f":{field}" for field in self.fields)
-        self._insert = f"INSERT INTO {name} ({self.columns}) VALUES ({marks})"  # names of our own
+        self._insert = f"INSERT INTO {name} ({self.columns}) VALUES ({marks})"
 
-    def of(self, alias: str) -> str:
-        """The columns, for a statement that calls the table `alias`."""
+    def columns_as(self, alias: str) -> str:
+        """Return the columns, for a statement that names the table `alias`."""
         return ", ".join(f"{alias}.{field}" for field in self.fields)
 
     def record(self, row: Row) -> R:
-        """Read a record out of a row that holds exactly the columns."""
+        """Convert a row that has exactly the columns."""
         values = dict(zip(self.fields, row, strict=True))
         for field, decode in self._decoders.items():
             values[field] = decode(values[field])
         return self._record(**values)
 
     def records(self, rows: Iterable[Row]) -> list[R]:
-        """Read every row."""
+        """Convert rows."""
         return [self.record(row) for row in rows]
 
     def values(self, record: R) -> dict[str, Any]:
-        """The parameters that write a record."""
+        """Return the parameters that write a record."""
         values = msgspec.structs.asdict(record)
         for field in self._decoders:
             values[field] = self.value(field, values[field])
         return values
 
     def value(self, field: str, value: Any) -> Any:
-        """One field's value as its column keeps it."""
+        """Convert a field's value to the value of its column."""
         if field not in self._decoders or value is None:
             return value
         return int(value) if isinstance(value, bool) else msgspec.json.encode(value).decode()
@@ -63,7 +63,7 @@ class Table(Generic[R]):
         return record
 
     async def save(self, tx: Tx, before: R, after: R) -> R:
-        """Write what changed between two states of a record; raises Stale if somebody else changed it meanwhile."""
+        """Write the fields that differ between two states of a record; raises Stale if another request changed it."""
         if after is before:
             return after
         changed = tuple(field for field in self.fields if getattr(before, field) != getattr(after, field))
@@ -77,38 +77,38 @@ class Table(Generic[R]):
         return msgspec.structs.replace(after, revision=revision + 1)
 
     async def bump_revision(self, tx: Tx, record: R) -> R:
-        """Count a change of what hangs on a record but stands elsewhere, as if it were its own; raises Stale."""
+        """Increase the record's revision although no column changes.
+
+        A change in a child table then conflicts with concurrent writers. Raises Stale.
+        """
         key, revision = getattr(record, self._key), record.revision  # type: ignore[attr-defined]
         if not await tx.run(_update(self.name, self._key, ()), row_key=key, row_revision=revision):
             raise Stale(f"{self._record.__name__} {key} was changed by another request")
         return msgspec.structs.replace(record, revision=revision + 1)
 
     async def find(self, tx: Tx, where: str, **values: Any) -> list[R]:
-        """The records for which a condition holds."""
+        """Return the records for which a condition holds."""
         return self.records(await tx.all(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values))
 
     async def find_one(self, tx: Tx, where: str, **values: Any) -> R | None:
-        """The first record for which a condition holds, or None."""
+        """Return the first record for which a condition holds, or None."""
         row = await tx.one(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values)
         return None if row is None else self.record(row)
 
     async def remove(self, tx: Tx, key: str | int) -> None:
-        """Delete a record by its key; nothing happens if it is gone."""
+        """Delete a record by its key; does nothing if it does not exist."""
         await tx.run(f"DELETE FROM {self.name} WHERE {self._key} = :row_key", row_key=key)
 
 
 @lru_cache(maxsize=512)
 def _update(table: str, key: str, changed: tuple[str, ...]) -> str:
     sets = "".join(f"{field} = :{field}, " for field in changed)
-    return (
-        f"UPDATE {table} SET {sets}revision = revision + 1 "  # names of our own
-        f"WHERE {key} = :row_key AND revision = :row_revision"
-    )
+    return f"UPDATE {table} SET {sets}revision = revision + 1 WHERE {key} = :row_key AND revision = :row_revision"
 
 
 def _is_plain(hint: Any) -> bool:
     choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    return all(choice in PLAIN for choice in choices)
+    return all(choice in PLAIN_TYPES for choice in choices)
 
 
 def _decoder(hint: Any) -> Callable[[Any], Any]:
@@ -119,6 +119,6 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
 
 
 def in_list(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    """The inside of `IN (…)` for a list of values, and its parameters."""
-    parameters = {f"{name}_{at}": value for at, value in enumerate(values)}
+    """Return the marks inside `IN (…)` for a list of values, and their parameters."""
+    parameters = {f"{name}_{number}": value for number, value in enumerate(values)}
     return ", ".join(f":{parameter}" for parameter in parameters) or "NULL", parameters

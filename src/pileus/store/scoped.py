@@ -1,4 +1,4 @@
-"""Records that a tenant has in a project and region: how every lookup asks for all three."""
+"""Lookups of records by client, project and region: every lookup of a tenant's record asks for all three."""
 
 from typing import TypeVar
 
@@ -14,13 +14,13 @@ IN_PLACE = "client_id = :client_id AND project_id = :project_id AND region_id = 
 
 
 def place_params(place: Place) -> dict[str, int]:
-    """The values of `HERE`."""
+    """Return the parameters of `IN_PLACE`."""
     return {"client_id": place.client_id, "project_id": place.project_id, "region_id": place.region_id}
 
 
-async def get(tx: Tx, table: Table[R], noun: str, place: Place, identity: str | int) -> R:
-    """One record of a place; raises NotFound, for another tenant's as for one that never was."""
-    found = await table.find_one(tx, f"id = :id AND {IN_PLACE}", id=identity, **place_params(place))
-    if found is None:
-        raise not_found(noun, identity)
-    return found
+async def get(tx: Tx, table: Table[R], noun: str, place: Place, record_id: str | int) -> R:
+    """Return a record of a place; raises NotFound, also for a record of another tenant."""
+    record = await table.find_one(tx, f"id = :id AND {IN_PLACE}", id=record_id, **place_params(place))
+    if record is None:
+        raise not_found(noun, record_id)
+    return record

@@ -1,8 +1,8 @@
-"""SQLite: one writer that groups what is waiting into a commit, readers that never wait for it.
+"""SQLite: one writer that groups waiting writes into a commit, and readers that never wait for it.
 
-Statements of single records take microseconds, so they run on the event loop; what waits for the disk (commits, scans)
-runs in threads. While a commit is on its way to the disk, further writes gather; they share the next one, each in a
-savepoint of its own, and none is answered before its commit is durable.
+Statements on single records take microseconds, so they run on the event loop. Commits and scans wait for the disk, so
+they run in threads. Writes that arrive during a commit share the next one, each in its own savepoint; each returns
+after its commit is durable.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from typing import Any
 from pileus.domain.errors import Invalid, Stale, Unavailable
 from pileus.store.database import (
     ATTEMPTS,
-    BEYOND,
     NEWEST,
+    OUT_OF_RANGE,
     TOO_MANY,
     VERSIONS,
-    Committed,
     Migration,
+    OnCommit,
     Row,
     T,
     Tx,
@@ -35,24 +35,24 @@ from pileus.store.sync_thread import SyncThread
 
 SCANNERS = 4
 LARGEST_BATCH = 128
-TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
-UNKEEPABLE = (OverflowError, UnicodeEncodeError)
-PATIENCE = 10_000
-"""Milliseconds to wait for another process's transaction."""
+UNIQUE_VIOLATIONS = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
+OUT_OF_RANGE_ERRORS = (OverflowError, UnicodeEncodeError)
+BUSY_TIMEOUT = 10_000
+"""Milliseconds to wait for the transaction of another process."""
 LOG = logging.getLogger(__name__)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the file as every connection of the program does: WAL, each commit synced."""
+    """Open the file with the settings of every connection: WAL, each commit synced."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
-    for setting in (f"busy_timeout={PATIENCE}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
+    for setting in (f"busy_timeout={BUSY_TIMEOUT}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
                     "temp_store=MEMORY", "cache_size=-16000", "mmap_size=1073741824"):  # fmt: skip
         connection.execute(f"PRAGMA {setting}")
     return connection
 
 
 class _Direct:
-    """Statements on the event loop's own thread."""
+    """Statements on the event loop's thread."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -60,8 +60,8 @@ class _Direct:
     def _execute(self, sql: str, values: dict[str, Any]) -> sqlite3.Cursor:
         try:
             return self._connection.execute(sql, values)
-        except UNKEEPABLE as error:
-            raise Invalid(BEYOND) from error
+        except OUT_OF_RANGE_ERRORS as error:
+            raise Invalid(OUT_OF_RANGE) from error
 
     async def run(self, sql: str, **values: Any) -> int:
         return self._execute(sql, values).rowcount
@@ -75,20 +75,22 @@ class _Direct:
 
 
 class _Threaded:
-    """Statements in a thread, for reads that take long."""
+    """Statements in a thread, for slow reads."""
 
     def __init__(self, connection: sqlite3.Connection, threads: ThreadPoolExecutor) -> None:
         self.connection = connection
-        self._threads = threads
+        self._scan_threads = threads
 
     async def _do(self, sql: str, values: dict[str, Any]) -> list[Row]:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._threads, lambda: self.connection.execute(sql, values).fetchall())
-        except UNKEEPABLE as error:
-            raise Invalid(BEYOND) from error
+            return await loop.run_in_executor(
+                self._scan_threads, lambda: self.connection.execute(sql, values).fetchall()
+            )
+        except OUT_OF_RANGE_ERRORS as error:
+            raise Invalid(OUT_OF_RANGE) from error
         except RuntimeError as error:
-            # A list that was still being read when the server had to stop.
+            # The server stops while a list is being read.
             raise Unavailable("The database is closed") from error
 
     async def run(self, sql: str, **values: Any) -> int:
@@ -102,41 +104,41 @@ class _Threaded:
         return await self._do(sql, values)
 
 
-class _Waiting:
-    """A write in the queue, and later how it ended."""
+class _QueuedWrite:
+    """A write in the queue, and its result."""
 
-    def __init__(self, work: Work[Any], answer: asyncio.Future[Any]) -> None:
+    def __init__(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
         self.work = work
-        self.answer = answer
+        self.future = future
         self.result: Any = None
         self.error: Exception | None = None
 
-    def settle(self, failure: Exception | None) -> None:
-        """Answer the writer, unless it has gone away."""
-        if self.answer.done():
+    def settle(self, batch_error: Exception | None) -> None:
+        """Set the future's result, unless its awaiter has been cancelled."""
+        if self.future.done():
             return
-        if error := self.error or failure:
-            self.answer.set_exception(error)
+        if error := self.error or batch_error:
+            self.future.set_exception(error)
         else:
-            self.answer.set_result(self.result)
+            self.future.set_result(self.result)
 
 
 class Sqlite:
-    """The Database on a file."""
+    """A database in a SQLite file."""
 
-    def __init__(self, path: Path, committed: Committed | None = None) -> None:
+    def __init__(self, path: Path, on_commit: OnCommit | None = None) -> None:
         self._path = path
-        self._committed = committed
+        self._on_commit = on_commit
         self._writer = connect(path)
-        self._looker = connect(path)
-        self._reader = nullcontext(_Direct(self._looker))
-        self._disk = SyncThread("sqlite-commit")
-        self._threads = ThreadPoolExecutor(SCANNERS, "sqlite-scan")
-        self._scanners = [_Threaded(connect(path), self._threads) for _ in range(SCANNERS)]
+        self._read_connection = connect(path)
+        self._reader = nullcontext(_Direct(self._read_connection))
+        self._sync_thread = SyncThread("sqlite-commit")
+        self._scan_threads = ThreadPoolExecutor(SCANNERS, "sqlite-scan")
+        self._scanners = [_Threaded(connect(path), self._scan_threads) for _ in range(SCANNERS)]
         self._scanner_free = asyncio.Semaphore(SCANNERS)
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_QueuedWrite] = deque()
         self._queued = asyncio.Event()
-        self._writing: asyncio.Task[None] | None = None
+        self._writer_task: asyncio.Task[None] | None = None
         self._closed = False
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
@@ -145,7 +147,7 @@ class Sqlite:
 
     @asynccontextmanager
     async def scan(self) -> AsyncIterator[Tx]:
-        """Read lists in a thread, from one moment's state."""
+        """Read lists in a thread, from one snapshot."""
         async with self._scanner_free:
             scanner = self._scanners.pop()
             try:
@@ -156,46 +158,46 @@ class Sqlite:
                 self._scanners.append(scanner)
 
     async def write(self, work: Work[T]) -> T:
-        """Queue a write and wait for the commit that carries it; raises Unavailable once closed."""
+        """Queue a write and wait for its commit; raises Unavailable if the database is closed."""
         if self._closed:
             raise Unavailable("The database is closed")
-        return await self._queued_up(work)
+        return await self._enqueue(work)
 
-    async def _queued_up(self, work: Work[T]) -> T:
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_on(), name="sqlite-writer")
-        waiting = _Waiting(work, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
+    async def _enqueue(self, work: Work[T]) -> T:
+        if self._writer_task is None:
+            self._writer_task = asyncio.create_task(self._run_writer(), name="sqlite-writer")
+        write = _QueuedWrite(work, asyncio.get_running_loop().create_future())
+        self._queue.append(write)
         self._queued.set()
-        answer: T = await waiting.answer
-        return answer
+        result: T = await write.future
+        return result
 
-    async def _write_on(self) -> None:
+    async def _run_writer(self) -> None:
         while True:
             await self._queued.wait()
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_BATCH))]
             if not self._queue:
                 self._queued.clear()
-            failure = await self._carry_out(batch)
-            for waiting in batch:
-                waiting.settle(failure)
+            error = await self._commit_batch(batch)
+            for write in batch:
+                write.settle(error)
 
-    async def _carry_out(self, batch: list[_Waiting]) -> Exception | None:
-        """Do every write of a batch and commit them together; the failure that undid all of them, if one did."""
-        began = time.perf_counter()
+    async def _commit_batch(self, batch: list[_QueuedWrite]) -> Exception | None:
+        """Run the writes of a batch and commit them together; returns the error that rolled all of them back."""
+        started = time.perf_counter()
         try:
             await self._begin()
             tx = _Direct(self._writer)
-            for waiting in batch:
-                await self._attempt(tx, waiting)
-            await self._disk.do(self._writer.execute, "COMMIT")
-        except Exception as failure:  # whatever it was, each writer is told
+            for write in batch:
+                await self._attempt(tx, write)
+            await self._sync_thread.do(self._writer.execute, "COMMIT")
+        except Exception as error:  # raised to each awaiter
             LOG.exception("A commit failed")
             with suppress(sqlite3.Error):
                 self._writer.rollback()
-            return failure
-        if self._committed:
-            self._committed(len(batch), time.perf_counter() - began)
+            return error
+        if self._on_commit:
+            self._on_commit(len(batch), time.perf_counter() - started)
         return None
 
     async def _begin(self) -> None:
@@ -203,23 +205,23 @@ class Sqlite:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
-            self._writer.execute(f"PRAGMA busy_timeout={PATIENCE}")
-            await self._disk.do(self._writer.execute, "BEGIN IMMEDIATE")
+            self._writer.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
+            await self._sync_thread.do(self._writer.execute, "BEGIN IMMEDIATE")
 
-    async def _attempt(self, tx: Tx, waiting: _Waiting) -> None:
+    async def _attempt(self, tx: Tx, write: _QueuedWrite) -> None:
         for attempt in range(ATTEMPTS):
             self._writer.execute("SAVEPOINT one")
             try:
-                waiting.result, waiting.error = await waiting.work(tx), None
-            except Exception as error:  # noqa: BLE001  # handed to the writer it belongs to
+                write.result, write.error = await write.work(tx), None
+            except Exception as error:  # noqa: BLE001  # raised to the awaiter of this write
                 self._writer.execute("ROLLBACK TO one")
-                waiting.error = _translated(error)
+                write.error = _translate(error)
             self._writer.execute("RELEASE one")
-            if not isinstance(waiting.error, Stale) or attempt == ATTEMPTS - 1:
+            if not isinstance(write.error, Stale) or attempt == ATTEMPTS - 1:
                 return
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
-        """Apply what is missing, in one transaction that no other process can share."""
+        """Apply pending migrations in one exclusive transaction."""
         self._writer.execute("BEGIN IMMEDIATE")
         try:
             self._writer.execute(VERSIONS)
@@ -237,26 +239,26 @@ class Sqlite:
         self._writer.execute("INSERT INTO schema_versions (version, name) VALUES (?, ?)", (number, name))
 
     async def close(self) -> None:
-        """Finish what is queued, then close the file."""
+        """Finish the queued writes, then close the file."""
         if self._closed:
             return
         self._closed = True
-        if self._writing is not None:
-            await self._queued_up(_nothing)
-            self._writing.cancel()
-        self._disk.shutdown()
-        self._threads.shutdown()
-        for connection in (self._looker, *(scanner.connection for scanner in self._scanners), self._writer):
+        if self._writer_task is not None:
+            await self._enqueue(_do_nothing)
+            self._writer_task.cancel()
+        self._sync_thread.shutdown()
+        self._scan_threads.shutdown()
+        for connection in (self._read_connection, *(scanner.connection for scanner in self._scanners), self._writer):
             connection.close()
 
 
-async def _nothing(_: Tx) -> None:
-    """A write that waits for those before it."""
+async def _do_nothing(_: Tx) -> None:
+    """Write nothing: its commit follows those of the writes queued before."""
 
 
-def _translated(error: Exception) -> Exception:
-    """A key that is taken means that somebody was quicker: the write looks again and then says what is taken."""
-    if isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorname in TAKEN:
+def _translate(error: Exception) -> Exception:
+    """Turn a unique violation into Stale: the write is retried, and its rules then report the conflict."""
+    if isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorname in UNIQUE_VIOLATIONS:
         stale = Stale(TOO_MANY)
         stale.__cause__ = error
         return stale

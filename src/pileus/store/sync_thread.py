@@ -1,4 +1,4 @@
-"""A thread that waits for the disk in the event loop's place; a pool would cost a commit twice the time to reach."""
+"""A thread for blocking disk writes; a thread pool would double the latency of a commit."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,39 +10,39 @@ Job = tuple[asyncio.AbstractEventLoop, asyncio.Future[Any], Callable[..., Any], 
 
 
 class SyncThread:
-    """Does one thing after the other."""
+    """Run functions in one thread, in order."""
 
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._thread = Thread(target=self._work, name=name, daemon=True)
+        self._thread = Thread(target=self._run_jobs, name=name, daemon=True)
         self._thread.start()
 
     async def do(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function in the thread; what it raises is raised here."""
+        """Run a function in the thread and await its result; raises what it raises."""
         loop = asyncio.get_running_loop()
-        answer = loop.create_future()
-        self._jobs.put((loop, answer, function, arguments))
-        return await answer
+        result = loop.create_future()
+        self._jobs.put((loop, result, function, arguments))
+        return await result
 
     def shutdown(self) -> None:
-        """Finish what was begun, and end the thread."""
+        """Finish the queued functions and end the thread."""
         self._jobs.put(None)
         self._thread.join()
 
-    def _work(self) -> None:
+    def _run_jobs(self) -> None:
         while (job := self._jobs.get()) is not None:
-            loop, answer, function, arguments = job
+            loop, future, function, arguments = job
             try:
                 result, error = function(*arguments), None
-            except Exception as failure:  # noqa: BLE001  # told to whoever asked
-                result, error = None, failure
-            loop.call_soon_threadsafe(_settle, answer, result, error)
+            except Exception as exception:  # noqa: BLE001  # raised by `do` again
+                result, error = None, exception
+            loop.call_soon_threadsafe(_settle, future, result, error)
 
 
-def _settle(answer: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
-    if answer.done():
+def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    if future.done():
         return
     if error is None:
-        answer.set_result(result)
+        future.set_result(result)
     else:
-        answer.set_exception(error)
+        future.set_exception(error)

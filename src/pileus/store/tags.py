@@ -8,52 +8,50 @@ from pileus.store.database import Tx
 from pileus.store.rows import in_list
 
 
-async def of(tx: Tx, resource_id: str) -> dict[str, Tag]:
-    """The tags of a resource, ordered by key."""
+async def list_by_resource(tx: Tx, resource_id: str) -> dict[str, Tag]:
+    """Return the tags of a resource, sorted by key."""
     rows = await tx.all("SELECT key, value, read_only FROM tags WHERE resource_id = :id", id=resource_id)
-    # Not by the database, whose alphabet may be another.
+    # Sorted here, because databases collate differently.
     return {key: Tag(key, value, bool(read_only)) for key, value, read_only in sorted(rows)}
 
 
-async def of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[Tag]]:
-    """The tags of many resources, ordered by key."""
+async def list_by_resources(tx: Tx, ids: Sequence[str]) -> dict[str, list[Tag]]:
+    """Return the tags of many resources, sorted by key."""
     marks, values = in_list("id", ids)
-    found: dict[str, list[Tag]] = {resource_id: [] for resource_id in ids}
+    tags: dict[str, list[Tag]] = {resource_id: [] for resource_id in ids}
     rows = await tx.all(
         f"SELECT key, value, read_only, resource_id FROM tags WHERE resource_id IN ({marks})",
         **values,
     )
     for key, value, read_only, resource_id in sorted(rows):
-        found[resource_id].append(Tag(key, value, bool(read_only)))
-    return found
+        tags[resource_id].append(Tag(key, value, bool(read_only)))
+    return tags
 
 
-async def save(tx: Tx, kind: str, place: Place, resource_id: str, before: Tags, after: Tags) -> None:  # noqa: PLR0913, PLR0917  # each is a fact of its own
-    """Write the difference between two states of a resource's tags, in an order that keeps writers from deadlocks."""
+async def save(tx: Tx, kind: str, place: Place, resource_id: str, before: Tags, after: Tags) -> None:
+    """Write the difference between two states of a resource's tags, in key order so that writers do not deadlock."""
     for key in sorted(before.keys() | after.keys()):
         tag = after.get(key)
         if tag is None:
             await tx.run("DELETE FROM tags WHERE resource_id = :id AND key = :key", id=resource_id, key=key)
         elif before.get(key) != tag:
-            await _put(tx, kind, place, resource_id, tag)
+            await _upsert(tx, kind, place, resource_id, tag)
 
 
-async def patch(  # each is a fact of its own
-    tx: Tx, kind: str, place: Place, resource_id: str, changes: TagPatch | None
-) -> Tags:
-    """Apply a JSON merge patch to a resource's tags; what they are then."""
-    before = await of(tx, resource_id)
+async def patch(tx: Tx, kind: str, place: Place, resource_id: str, changes: TagPatch | None) -> Tags:
+    """Apply a JSON merge patch to a resource's tags and return the result."""
+    before = await list_by_resource(tx, resource_id)
     after = merged(before, changes)
     await save(tx, kind, place, resource_id, before, after)
     return after
 
 
 async def add(tx: Tx, kind: str, place: Place, resource_id: str, tags: Tags) -> None:
-    """Write the tags of a new resource."""
+    """Insert the tags of a new resource."""
     await save(tx, kind, place, resource_id, {}, tags)
 
 
-async def _put(tx: Tx, kind: str, place: Place, resource_id: str, tag: Tag) -> None:
+async def _upsert(tx: Tx, kind: str, place: Place, resource_id: str, tag: Tag) -> None:
     await tx.run(
         """
         INSERT INTO tags (resource_id, key, value, read_only, kind, project_id, region_id)
@@ -71,5 +69,5 @@ async def _put(tx: Tx, kind: str, place: Place, resource_id: str, tag: Tag) -> N
 
 
 async def remove(tx: Tx, resource_id: str) -> None:
-    """Forget the tags of a resource that goes away."""
+    """Delete the tags of a resource."""
     await tx.run("DELETE FROM tags WHERE resource_id = :id", id=resource_id)

@@ -12,8 +12,8 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("tasks", Task)
-WAITING = "SELECT 1 FROM tasks WHERE state IN ('NEW', 'RUNNING') AND lease_until < :now LIMIT 1"
-# The condition stands twice: the outer one is what keeps two workers from one task on PostgreSQL.
+CLAIMABLE = "SELECT 1 FROM tasks WHERE state IN ('NEW', 'RUNNING') AND lease_until < :now LIMIT 1"
+# The condition is repeated: on PostgreSQL only the outer one prevents two workers from claiming the same task.
 CLAIM = f"""
 UPDATE tasks SET state = 'RUNNING', lease_token = :token, lease_until = :until, updated_at = :now
 WHERE id = (
@@ -21,12 +21,12 @@ WHERE id = (
     ORDER BY lease_until, created_at LIMIT 1
 ) AND state IN ('NEW', 'RUNNING') AND lease_until < :now
 RETURNING {TABLE.columns}
-"""  # names of our own
+"""
 ACKNOWLEDGE = "UPDATE tasks SET acknowledged_at = :now, acknowledged_by = :user_id WHERE "
 
 
 class TaskFilter(Struct, frozen=True, kw_only=True):
-    """Which tasks of a tenant are asked for; times are inclusive, and what is not given does not matter."""
+    """Filters of a tenant's tasks; times are inclusive, and None adds no condition."""
 
     ids: Sequence[str] | None = None
     states: Sequence[str] | None = None
@@ -38,61 +38,61 @@ class TaskFilter(Struct, frozen=True, kw_only=True):
     until: int | None = None
 
     def where(self, client_id: int) -> queries.Where:
-        """The same as a condition."""
+        """Return the filters as conditions."""
         where = queries.Where("client_id = :client_id", client_id=client_id)
-        where.among("id", self.ids).among("state", self.states).among("task_type", self.task_types)
-        where.among("project_id", self.project_ids).among("region_id", self.region_ids)
+        where.any_of("id", self.ids).any_of("state", self.states).any_of("task_type", self.task_types)
+        where.any_of("project_id", self.project_ids).any_of("region_id", self.region_ids)
         if self.acknowledged is not None:
-            where.also(f"acknowledged_at IS {'NOT NULL' if self.acknowledged else 'NULL'}")
+            where.add(f"acknowledged_at IS {'NOT NULL' if self.acknowledged else 'NULL'}")
         return where.between("created_at", self.since, self.until)
 
 
 async def get(tx: Tx, client_id: int, task_id: str) -> Task:
-    """One task of a tenant; raises NotFound."""
-    found = await TABLE.find_one(tx, "id = :id AND client_id = :client_id", id=task_id, client_id=client_id)
-    if found is None:
+    """Return a task of a tenant; raises NotFound."""
+    task = await TABLE.find_one(tx, "id = :id AND client_id = :client_id", id=task_id, client_id=client_id)
+    if task is None:
         raise not_found("Task", task_id)
-    return found
+    return task
 
 
-async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, client_id: int, wanted: TaskFilter, *, limit: int, offset: int, direction: str = "desc"
+async def page(
+    tx: Tx, client_id: int, filters: TaskFilter, *, limit: int, offset: int, direction: str = "desc"
 ) -> tuple[int, list[Task]]:
-    """How many tasks there are, and some of them by the time of their creation."""
+    """Return the number of matching tasks and one page of them, sorted by creation time."""
     order = f"created_at {direction}, id {direction}"
-    return await queries.query_page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
+    return await queries.page(tx, TABLE, filters.where(client_id), order, limit=limit, offset=offset)
 
 
 async def acknowledge(tx: Tx, before: Task, after: Task) -> Task:
-    """Write that somebody has taken note of a task that has ended."""
+    """Save who acknowledged a task, and when."""
     await tx.run(f"{ACKNOWLEDGE}id = :id", id=before.id, now=after.acknowledged_at, user_id=after.acknowledged_by)
     return after
 
 
-async def acknowledge_all(tx: Tx, client_id: int, wanted: TaskFilter, *, user_id: int, now: int) -> int:
-    """Write that somebody has taken note of all the tasks that have ended; how many those were."""
-    where = wanted.where(client_id).also("acknowledged_at IS NULL AND state IN ('FINISHED', 'ERROR')")
+async def acknowledge_all(tx: Tx, client_id: int, filters: TaskFilter, *, user_id: int, now: int) -> int:
+    """Acknowledge all matching tasks that have ended, and return their number."""
+    where = filters.where(client_id).add("acknowledged_at IS NULL AND state IN ('FINISHED', 'ERROR')")
     return await tx.run(f"{ACKNOWLEDGE}{where}", **where.values, user_id=user_id, now=now)
 
 
 async def add(tx: Tx, task: Task) -> Task:
-    """Insert a task, in the transaction that locks what it works on."""
+    """Insert a task, in the transaction that locks its resources."""
     return await TABLE.add(tx, task)
 
 
 async def has_claimable(tx: Tx, now: int) -> bool:
-    """Whether there is a task that no worker holds."""
-    return await tx.one(WAITING, now=now) is not None
+    """Whether a task without a valid lease exists."""
+    return await tx.one(CLAIMABLE, now=now) is not None
 
 
 async def claim(tx: Tx, token: str, now: int, until: int) -> Task | None:
-    """Take the task that has waited longest and that no worker holds, or None."""
+    """Claim the task that has waited longest without a valid lease; None if there is none."""
     row = await tx.one(CLAIM, token=token, now=now, until=until)
     return None if row is None else TABLE.record(row)
 
 
 async def renew_lease(tx: Tx, task: Task, until: int) -> bool:
-    """Prolong a worker's lease; False if another worker has taken the task over."""
+    """Extend a worker's lease; False if another worker has claimed the task."""
     return bool(
         await tx.run(
             "UPDATE tasks SET lease_until = :until WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",
@@ -104,7 +104,7 @@ async def renew_lease(tx: Tx, task: Task, until: int) -> bool:
 
 
 async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
-    """Write how far a worker has come; False, with nothing written, if it holds the task no more."""
+    """Save a worker's progress; False, and nothing written, if the worker has lost its lease."""
     values = {name: TABLE.value(name, value) for name, value in changes.items()}
     sets = ", ".join(f"{name} = :{name}" for name in changes)
     return bool(
@@ -123,14 +123,14 @@ async def has_ended(tx: Tx, task_id: str) -> bool:
     return await tx.one("SELECT 1 FROM tasks WHERE id = :id AND finished_at IS NOT NULL", id=task_id) is not None
 
 
-async def unfinished(tx: Tx) -> int:
-    """How many tasks are new or running."""
+async def count_unfinished(tx: Tx) -> int:
+    """Count the tasks that are new or running."""
     row = await tx.one("SELECT count(*) FROM tasks WHERE state IN ('NEW', 'RUNNING')")
     return int(row[0]) if row else 0
 
 
 async def release_all_leases(tx: Tx) -> int:
-    """End every lease, when those who held them are known to be dead; how many there were."""
+    """End every lease, when its holders are known to be dead, and return their number."""
     return await tx.run(
         "UPDATE tasks SET lease_token = NULL, lease_until = 0"
         " WHERE state IN ('NEW', 'RUNNING') AND lease_token IS NOT NULL"

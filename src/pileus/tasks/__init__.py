@@ -1,1 +1,1 @@
-"""Durable operations: the engine and one module a verb."""
+"""Durable operations: the engine, a module for the operations on each noun, and background workers."""

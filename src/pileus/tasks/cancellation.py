@@ -1,23 +1,23 @@
-"""Stopping what works in the background."""
+"""Cancel background work."""
 
 import asyncio
 from typing import Any
 
 PATIENCE = 1.0
-"""Seconds until a cancellation is taken for lost."""
+"""Seconds after which a cancellation is repeated."""
 
 
-async def cancel_and_wait(*working: asyncio.Task[Any], patience: float = PATIENCE) -> None:
-    """Cancel tasks until all have ended; raises what one of them had failed with.
+async def cancel_and_wait(*tasks: asyncio.Task[Any], patience: float = PATIENCE) -> None:
+    """Cancel tasks until all have ended; raise the exception of one that had failed.
 
-    Once is not enough: up to Python 3.11 `asyncio.wait_for`, by which the pool of database connections waits, loses a
-    cancellation that comes in the moment when what it waits for is there.
+    One cancellation is not enough: up to Python 3.11 `asyncio.wait_for`, which the database connection pool uses, loses
+    a cancellation that arrives at the moment when the awaited result is ready.
     """
-    left = set(working)
-    while left:
-        for task in left:
+    pending = set(tasks)
+    while pending:
+        for task in pending:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=patience)
-    for task in working:
+        _, pending = await asyncio.wait(pending, timeout=patience)
+    for task in tasks:
         if not task.cancelled() and (failure := task.exception()):
             raise failure

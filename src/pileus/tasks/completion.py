@@ -1,4 +1,7 @@
-"""Lets a request wait for the end of a task: told at once by this process's engine, looked for if another has it."""
+"""Wait in a request for the end of a task.
+
+The engine of this process notifies at once; a task that another process performs is polled.
+"""
 
 import asyncio
 from contextlib import suppress
@@ -7,34 +10,34 @@ from pileus.domain.tasks import Task
 from pileus.store import tasks
 from pileus.store.database import Database
 
-LOOK_AGAIN = 0.5
-"""Seconds between looks for the end of a task that another process may have."""
+POLL_INTERVAL = 0.5
+"""Seconds between polls for the end of a task of another process."""
 
 
 class TaskWaiters:
-    """Who waits for which task."""
+    """The requests of this process that wait for tasks."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, asyncio.Event] = {}
+        self._events: dict[str, asyncio.Event] = {}
 
     def notify(self, task: Task) -> None:
-        """Say that a task has ended."""
-        if event := self._waiting.get(task.id):
+        """Wake the requests that wait for a task that has ended."""
+        if event := self._events.get(task.id):
             event.set()
 
     async def wait(self, db: Database, task_id: str, patience: float) -> bool:
-        """Return when a task has ended, or when seconds of `patience` have passed; whether it has ended."""
-        loop, told = asyncio.get_running_loop(), self._waiting.setdefault(task_id, asyncio.Event())
-        until = loop.time() + patience
+        """Wait up to `patience` seconds for a task to end; return whether it has ended."""
+        loop, event = asyncio.get_running_loop(), self._events.setdefault(task_id, asyncio.Event())
+        deadline = loop.time() + patience
         try:
-            while not (ended := await _ended(db, task_id)) and (left := until - loop.time()) > 0:
+            while not (has_ended := await _has_ended(db, task_id)) and (remaining := deadline - loop.time()) > 0:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(told.wait(), min(left, LOOK_AGAIN))
+                    await asyncio.wait_for(event.wait(), min(remaining, POLL_INTERVAL))
         finally:
-            self._waiting.pop(task_id, None)
-        return ended
+            self._events.pop(task_id, None)
+        return has_ended
 
 
-async def _ended(db: Database, task_id: str) -> bool:
+async def _has_ended(db: Database, task_id: str) -> bool:
     async with db.read() as tx:
         return await tasks.has_ended(tx, task_id)

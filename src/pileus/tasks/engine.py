@@ -1,108 +1,114 @@
-"""Carries tasks out: claims them by a lease, does their steps, undoes them when one fails, and outlives crashes.
+"""The engine runs tasks: it claims them by a lease, performs their steps, undoes them on failure, and survives crashes.
 
-A worker holds a task by a token and a lease that it prolongs while it works. After each step it writes down how far it
-has come. When it dies the lease runs out, another worker claims the task and goes on after the last step that was
-written down; the step that was under way is done again, which is why every step can be repeated. Nothing holds a
-transaction while a driver works, and a worker that has lost its lease can write nothing.
+A worker holds a task by a token and a lease, which it renews while it works. After each step it saves its progress.
+When the worker dies, the lease expires and another worker claims the task and resumes after the last saved step. The
+step that was interrupted runs again, which is why every step is idempotent. No transaction is open while a driver
+works, and a worker that has lost its lease cannot write.
 
-A step that fails is tried again after growing pauses, if that may help; else what has begun is undone, last step first.
+A step that fails is retried after growing delays if its failure is retryable. Otherwise the steps that have begun are
+undone, last first.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, ValidationError, convert
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import Problem, Stale, Unavailable
 from pileus.domain.tasks import Task, TaskState
-from pileus.drivers.protocols.compute import Compute, DriverError
+from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.tasks.cancellation import cancel_and_wait
-from pileus.tasks.operation import LeaseLostError, Operation, TaskContext
+from pileus.tasks.operation import A, LeaseLostError, Operation, Operations, TaskContext
 
 LOG = logging.getLogger(__name__)
-AT_ONCE = 32
-TRIES = 5
-FIRST_PAUSE = 500_000
-"""Microseconds before a step is tried again; doubled each time."""
-LOOK_AGAIN = 0.5
-"""Seconds between looks for tasks that other processes have left."""
+MAX_CONCURRENT_TASKS = 32
+MAX_ATTEMPTS = 5
+"""Attempts of one step, the first one included."""
+FIRST_RETRY_DELAY = 500_000
+"""Microseconds before the first retry; doubled for each further one."""
+POLL_INTERVAL = 0.5
+"""Seconds between polls for tasks of other processes."""
 
 
 class FaultInjector(Protocol):
-    """Somebody who may hold a task up before a step, or make the step fail."""
+    """Delays tasks or makes them fail, for tests and simulations."""
 
-    async def before(self, task: Task, step: str, *, first: bool) -> None:
-        """Return when the step may go on; raises DriverError to make it fail."""
+    async def before_step(self, task: Task, step: str, *, first: bool) -> None:
+        """Return when the step may begin. Raises DriverError to make it fail."""
 
 
-Ended = Callable[[Task, str], None]
+OnTaskEnd = Callable[[Task, str], None]
+"""Called with a task that has ended and its final state."""
 
 
 @dataclass(slots=True)
 class Engine:
-    """A worker of this process; `run` works until cancelled, `settle` until nothing is left to do."""
+    """A worker: `run` works until it is cancelled, `run_until_idle` until no task is claimable."""
 
     db: Database
-    operations: Mapping[str, Operation]
+    operations: Operations
     driver: Compute
     catalogue: Catalogue
     now: Callable[[], int]
     new_id: Callable[[], str]
     lease: int = 15_000_000
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    interference: FaultInjector | None = None
-    ended: Ended | None = None
+    fault_injector: FaultInjector | None = None
+    on_task_end: OnTaskEnd | None = None
     _nudged: asyncio.Event = field(default_factory=asyncio.Event)
-    _working: set[asyncio.Task[None]] = field(default_factory=set)
+    _running: set[asyncio.Task[None]] = field(default_factory=set)
 
     def nudge(self) -> None:
-        """Say that a task may be waiting."""
+        """Look for claimable tasks at once."""
         self._nudged.set()
 
     async def run(self) -> None:
-        """Claim and perform tasks, many at once, until cancelled; unfinished ones are left for the next worker."""
+        """Claim and perform tasks concurrently until cancelled; the next worker resumes unfinished ones."""
         try:
             while True:
                 self._nudged.clear()
-                await self._take_up()
-                await self._wait()
+                await self._start_claimable()
+                await self._wait_for_nudge()
         finally:
             await self.stop()
 
     async def stop(self) -> None:
-        """Stop what is being performed; its tasks wait for whoever claims them next."""
-        await cancel_and_wait(*self._working)
+        """Cancel the running tasks and release their leases."""
+        await cancel_and_wait(*self._running)
 
     async def run_until_idle(self) -> None:
-        """Perform every task that is waiting, one after the other."""
+        """Perform all claimable tasks, one after the other."""
         while task := await self._claim():
             await self.perform(task)
 
-    async def _take_up(self) -> None:
+    async def _start_claimable(self) -> None:
         try:
-            while len(self._working) < AT_ONCE and (task := await self._claim()):
+            while len(self._running) < MAX_CONCURRENT_TASKS and (task := await self._claim()):
                 self._start(task)
         except Exception:
             LOG.exception("No task could be claimed")
 
-    async def _wait(self) -> None:
+    async def _wait_for_nudge(self) -> None:
         try:
-            async with asyncio.timeout(LOOK_AGAIN):
+            async with asyncio.timeout(POLL_INTERVAL):
                 await self._nudged.wait()
         except TimeoutError:
             return
 
     def _start(self, task: Task) -> None:
-        performing = asyncio.create_task(self._guarded(task), name=f"task-{task.id}")
-        self._working.add(performing)
-        performing.add_done_callback(self._finished)
+        running = asyncio.create_task(self._perform_and_log_failure(task), name=f"task-{task.id}")
+        self._running.add(running)
+        running.add_done_callback(self._remove_running)
 
-    def _finished(self, performing: asyncio.Task[None]) -> None:
-        self._working.discard(performing)
+    def _remove_running(self, running: asyncio.Task[None]) -> None:
+        self._running.discard(running)
         self.nudge()
 
     async def _claim(self) -> Task | None:
@@ -112,138 +118,163 @@ class Engine:
                 return None
         return await self.db.write(lambda tx: tasks.claim(tx, self.new_id(), now, now + self.lease))
 
-    async def _guarded(self, task: Task) -> None:
+    async def _perform_and_log_failure(self, task: Task) -> None:
         try:
             await self.perform(task)
         except Exception:
             LOG.exception("Task left for another try", extra={"task_id": task.id, "task_type": task.task_type})
 
     async def perform(self, task: Task) -> None:
-        """Bring a claimed task forward until it ends, is to be tried later, or is lost to another worker."""
-        work = TaskContext(task, self.db, self.driver, self.catalogue, self.now, self.lease)
-        heartbeat = asyncio.create_task(self._keep(work))
+        """Run a claimed task until it ends, is to be retried later, or is lost to another worker.
+
+        A task whose arguments do not match its type ends in ERROR at once. Its records stay locked, because only its
+        arguments tell how to restore them.
+        """
+        operation = self.operations[task.task_type]
         try:
-            await self._carry_on(self.operations[task.task_type], work)
+            args = convert(task.args, operation.task_type.args)
+        except ValidationError as error:
+            await self._reject(task, f"The arguments of this {task.task_type} task are invalid: {error}")
+        else:
+            await self._perform_with_lease(operation, task, args)
+
+    async def _reject(self, task: Task, error: str) -> None:
+        LOG.error("Task rejected", extra={"task_id": task.id, "error": error})
+        if await self.db.write(lambda tx: self._save_end(tx, task, state=TaskState.ERROR, error=error)):
+            self._notify(task, TaskState.ERROR)
+
+    async def _perform_with_lease(self, operation: Operation[A], task: Task, args: A) -> None:
+        ctx = TaskContext(task, args, self.db, self.driver, self.catalogue, self.now, self.lease)
+        heartbeat = asyncio.create_task(self._renew_lease_repeatedly(task))
+        try:
+            await self._advance(operation, ctx)
         except LeaseLostError:
             LOG.warning("Another worker took the task over", extra={"task_id": task.id})
         except asyncio.CancelledError:
-            await asyncio.shield(self._let_go(work, pause=0))
+            await asyncio.shield(self._release_lease(ctx, delay=0, attempts=ctx.task.attempts))
             raise
         finally:
             heartbeat.cancel()
 
-    async def _keep(self, work: TaskContext) -> None:
-        held = True
-        while held:
+    async def _renew_lease_repeatedly(self, task: Task) -> None:
+        is_held = True
+        while is_held:
             await self.sleep(self.lease / 3_000_000)
-            held = await self._prolonged(work)
+            is_held = await self._renew_lease(task)
 
-    async def _prolonged(self, work: TaskContext) -> bool:
+    async def _renew_lease(self, task: Task) -> bool:
+        """Renew the lease and return False if it was lost; a failure of the database does not count as lost."""
         try:
-            return await self.db.write(lambda tx: tasks.renew_lease(tx, work.task, self.now() + self.lease))
+            return await self.db.write(lambda tx: tasks.renew_lease(tx, task, self.now() + self.lease))
         except Exception:
-            LOG.exception("A lease could not be prolonged", extra={"task_id": work.task.id})
+            LOG.exception("A lease could not be renewed", extra={"task_id": task.id})
             return True
 
-    async def _carry_on(self, operation: Operation, work: TaskContext) -> None:
-        if not work.task.undoing:
-            failure = await self._forward(operation, work) or await self._finish(operation, work)
-            if failure is None or await self._again_later(work, failure):
+    async def _advance(self, operation: Operation[A], ctx: TaskContext[A]) -> None:
+        if not ctx.task.undoing:
+            failure = await self._run_steps(operation, ctx) or await self._finish(operation, ctx)
+            if failure is None or await self._schedule_retry(ctx, failure):
                 return
-            LOG.warning("Task failed", extra={"task_id": work.task.id, "error": _told(failure)}, exc_info=failure)
-            begun = min(work.task.step + 1, len(operation.steps))
-            await work.save_step(step=begun, undoing=True, error=_told(failure))
-        if await self._backward(operation, work):
-            await self._fail(operation, work)
+            error = _error_text(failure)
+            LOG.warning("Task failed", extra={"task_id": ctx.task.id, "error": error}, exc_info=failure)
+            begun = min(ctx.task.step + 1, len(operation.steps))
+            await ctx.save_step(step=begun, undoing=True, error=error)
+        if await self._undo_steps(operation, ctx):
+            await self._fail(operation, ctx)
 
-    async def _forward(self, operation: Operation, work: TaskContext) -> Exception | None:
-        """Do the steps that are left; the failure that stopped them, if one did."""
-        while work.task.step < len(operation.steps):
-            step = operation.steps[work.task.step]
+    async def _run_steps(self, operation: Operation[A], ctx: TaskContext[A]) -> Exception | None:
+        """Run the remaining steps; return the failure that stopped them, or None."""
+        while ctx.task.step < len(operation.steps):
+            step = operation.steps[ctx.task.step]
             try:
-                if self.interference:
-                    await self.interference.before(work.task, step.name, first=work.task.step == 0)
-                await step.do(work)
+                if self.fault_injector:
+                    await self.fault_injector.before_step(ctx.task, step.name, first=ctx.task.step == 0)
+                await step.do(ctx)
             except LeaseLostError:
                 raise
-            except Exception as failure:  # noqa: BLE001  # whatever a step raises ends the task, told in its error
+            except Exception as failure:  # noqa: BLE001  # any failure of a step fails the task
                 return failure
-            await work.save_step(step=work.task.step + 1)
+            await ctx.save_step(step=ctx.task.step + 1)
         return None
 
-    async def _backward(self, operation: Operation, work: TaskContext) -> bool:
-        """Undo the steps that began, last first; False if one is to be tried again later."""
-        while work.task.step > 0:
-            step = operation.steps[work.task.step - 1]
+    async def _undo_steps(self, operation: Operation[A], ctx: TaskContext[A]) -> bool:
+        """Undo the steps that have begun, last first; return False if an undo is to be retried later."""
+        while ctx.task.step > 0:
+            step = operation.steps[ctx.task.step - 1]
             try:
                 if step.undo is not None:
-                    await step.undo(work)
+                    await step.undo(ctx)
             except LeaseLostError:
                 raise
             except Exception as failure:
-                LOG.exception("Undoing failed", extra={"task_id": work.task.id, "step": step.name})
-                if await self._again_later(work, failure):
+                LOG.exception("Undoing failed", extra={"task_id": ctx.task.id, "step": step.name})
+                if await self._schedule_retry(ctx, failure):
                     return False
-            await work.save_step(step=work.task.step - 1, undoing=True, error=work.task.error)
+            await ctx.save_step(step=ctx.task.step - 1, undoing=True, error=ctx.task.error)
         return True
 
-    async def _again_later(self, work: TaskContext, failure: Exception) -> bool:
-        """Leave a step for another try, if that may help and has not been tried too often."""
-        task = work.task
-        if not _may_pass(failure) or task.attempts + 1 >= TRIES:
+    async def _schedule_retry(self, ctx: TaskContext[Struct], failure: Exception) -> bool:
+        """Release the lease for a later retry and return True; return False if no retry is left or none can help."""
+        task = ctx.task
+        if not _is_retryable(failure) or task.attempts + 1 >= MAX_ATTEMPTS:
             return False
-        LOG.info("Task tried again later", extra={"task_id": task.id, "attempts": task.attempts + 1}, exc_info=failure)
-        await self._let_go(work, pause=FIRST_PAUSE << task.attempts, attempts=task.attempts + 1)
+        LOG.info("Task retried later", extra={"task_id": task.id, "attempts": task.attempts + 1}, exc_info=failure)
+        await self._release_lease(ctx, delay=FIRST_RETRY_DELAY << task.attempts, attempts=task.attempts + 1)
         return True
 
-    async def _let_go(self, work: TaskContext, *, pause: int, attempts: int | None = None) -> None:
-        now, tried = self.now(), work.task.attempts if attempts is None else attempts
+    async def _release_lease(self, ctx: TaskContext[Struct], *, delay: int, attempts: int) -> None:
+        now, task = self.now(), ctx.task
 
         async def write(tx: Tx) -> None:
-            await tasks.save_progress(tx, work.task, now, lease_token=None, lease_until=now + pause - 1, attempts=tried)
+            until = now + delay - 1
+            await tasks.save_progress(tx, task, now, lease_token=None, lease_until=until, attempts=attempts)
 
         await self.db.write(write)
 
-    async def _finish(self, operation: Operation, work: TaskContext) -> Exception | None:
+    async def _finish(self, operation: Operation[A], ctx: TaskContext[A]) -> Exception | None:
+        """End the task as FINISHED; return the failure that prevented this, or None."""
+
         async def write(tx: Tx) -> None:
-            created = await operation.done(tx, work)
-            await self._end(tx, work, state=TaskState.FINISHED, created_resources=created)
+            created = await operation.done(tx, ctx)
+            await self._save_end(tx, ctx.task, state=TaskState.FINISHED, created_resources=created)
 
         try:
-            await work.write(write)
+            await ctx.write(write)
         except LeaseLostError:
             raise
-        except Exception as failure:  # noqa: BLE001  # as that of a step
+        except Exception as failure:  # noqa: BLE001  # like any failure of a step
             return failure
-        self._tell(work.task, TaskState.FINISHED)
+        self._notify(ctx.task, TaskState.FINISHED)
         return None
 
-    async def _fail(self, operation: Operation, work: TaskContext) -> None:
+    async def _fail(self, operation: Operation[A], ctx: TaskContext[A]) -> None:
+        """End the task as ERROR, after its steps have been undone."""
+
         async def write(tx: Tx) -> None:
-            await operation.failed(tx, work)
-            await self._end(tx, work, state=TaskState.ERROR, error=work.task.error or "Internal error")
+            await operation.failed(tx, ctx)
+            await self._save_end(tx, ctx.task, state=TaskState.ERROR, error=ctx.task.error or "Internal error")
 
-        await work.write(write)
-        self._tell(work.task, TaskState.ERROR)
+        await ctx.write(write)
+        self._notify(ctx.task, TaskState.ERROR)
 
-    async def _end(self, tx: Tx, work: TaskContext, **changes: object) -> None:
+    async def _save_end(self, tx: Tx, task: Task, **changes: object) -> bool:
         now = self.now()
-        await tasks.save_progress(tx, work.task, now, finished_at=now, lease_token=None, **changes)
+        return await tasks.save_progress(tx, task, now, finished_at=now, lease_token=None, **changes)
 
-    def _tell(self, task: Task, state: str) -> None:
-        if self.ended:
-            self.ended(task, state)
+    def _notify(self, task: Task, state: str) -> None:
+        if self.on_task_end:
+            self.on_task_end(task, state)
 
 
-def _may_pass(failure: Exception) -> bool:
-    """Whether trying again may help: drivers know; no rule changes its mind; what nobody foresaw may pass."""
+def _is_retryable(failure: Exception) -> bool:
+    """Return what a DriverError says; other problems are final, and unexpected failures are retried."""
     if isinstance(failure, DriverError):
         return failure.retryable
     return isinstance(failure, Stale | Unavailable) or not isinstance(failure, Problem)
 
 
-def _told(failure: Exception) -> str:
-    """What a tenant is told of a failure: the words of those that are meant for them, else nothing of the inside."""
+def _error_text(failure: Exception) -> str:
+    """Return the message if it is meant for tenants; internal details are not shown."""
     if isinstance(failure, DriverError | Problem):
         return str(failure)
     return "Internal error"

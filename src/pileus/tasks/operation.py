@@ -1,48 +1,58 @@
-"""What an operation is: steps, each with its undo, and what is written when all is done or all is undone."""
+"""Operations: the steps of a task type, each with its undo, and the writes that end a task."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
-from pileus.domain.tasks import Task
+from pileus.domain.tasks import Task, TaskType
 from pileus.drivers.protocols.compute import Compute
 from pileus.store import tasks
 from pileus.store.database import Database, T, Tx
 from pileus.store.database import Work as Change
 
-Created = dict[str, list[str | int]]
+A = TypeVar("A", bound=Struct)
+A_co = TypeVar("A_co", covariant=True)
+A_contra = TypeVar("A_contra", contravariant=True)
+
+CreatedResources = dict[str, list[str | int]]
 
 
 class LeaseLostError(Exception):
-    """Another worker has taken the task over: this one writes nothing more."""
+    """Another worker has claimed the task; this worker must not write any more."""
 
 
 @dataclass(slots=True)
-class TaskContext:
-    """A task in a worker's hands."""
+class TaskContext(Generic[A_co]):
+    """A claimed task with its decoded arguments, and what its steps work with.
+
+    `now` returns microseconds since 1970; `lease` is the length of a lease in microseconds. Functions that need no
+    arguments take a `TaskContext[object]`.
+    """
 
     task: Task
+    args: A_co
     db: Database
     driver: Compute
     catalogue: Catalogue
     now: Callable[[], int]
     lease: int
-    """Microseconds."""
 
     async def write(self, change: Change[T]) -> T:
-        """Write to the database, as long as the task is this worker's; raises LeaseLostError."""
+        """Write to the database while this worker holds the lease. Raises LeaseLostError."""
 
-        async def guarded(tx: Tx) -> T:
+        async def write_with_lease(tx: Tx) -> T:
             if not await tasks.renew_lease(tx, self.task, self.now() + self.lease):
                 raise LeaseLostError(self.task.id)
             return await change(tx)
 
-        return await self.db.write(guarded)
+        return await self.db.write(write_with_lease)
 
     async def save_step(self, *, step: int, undoing: bool = False, error: str | None = None) -> None:
-        """Write down how far the task has come, so that a crash does not lose it; raises LeaseLostError."""
+        """Save the number of finished steps, so that another worker can resume there. Raises LeaseLostError."""
 
         async def write(tx: Tx) -> None:
             await tasks.save_progress(tx, self.task, self.now(), step=step, undoing=undoing, error=error, attempts=0)
@@ -51,23 +61,31 @@ class TaskContext:
         self.task = replace(self.task, step=step, undoing=undoing, error=error, attempts=0)
 
 
-Do = Callable[[TaskContext], Awaitable[None]]
+StepFunction = Callable[[TaskContext[A_contra]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Work with the world outside, repeatable; `undo` leaves it as it was, whether `do` came to its end or not."""
+class Step(Generic[A_contra]):
+    """One idempotent action on the driver; `undo` reverts it, also if `do` was interrupted halfway."""
 
     name: str
-    do: Do
-    undo: Do | None = None
+    do: StepFunction[A_contra]
+    undo: StepFunction[A_contra] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """One task type; `done` and `failed` write what has become of things, in the transaction of the task's end."""
+class Operation(Generic[A]):
+    """How tasks of a type run.
 
-    task_type: str
-    steps: tuple[Step, ...]
-    done: Callable[[Tx, TaskContext], Awaitable[Created | None]]
-    failed: Callable[[Tx, TaskContext], Awaitable[None]]
+    `done` runs after the last step and `failed` after the last undo. Both write to the database, in the transaction
+    that ends the task. `done` may return the created resources.
+    """
+
+    task_type: TaskType[A]
+    steps: tuple[Step[A], ...]
+    done: Callable[[Tx, TaskContext[A]], Awaitable[CreatedResources | None]]
+    failed: Callable[[Tx, TaskContext[A]], Awaitable[None]]
+
+
+Operations = Mapping[str, Operation[Any]]
+"""Operations by the name of their task type. Each has arguments of its own, which only its own functions read."""

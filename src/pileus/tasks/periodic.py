@@ -1,4 +1,4 @@
-"""Work that is done again and again in the background."""
+"""Repeat background work."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -6,16 +6,16 @@ from typing import Any
 
 
 async def repeat(
-    work: Callable[[], Awaitable[Any]],
-    every: float,
+    action: Callable[[], Awaitable[Any]],
+    interval: float,
     sleep: Callable[[float], Awaitable[None]],
     log: logging.Logger,
-    failed: str,
+    failure_message: str,
 ) -> None:
-    """Do it every so many seconds, until cancelled; a failure, told in the log as `failed`, is not the last try."""
+    """Run `action` every `interval` seconds until cancelled; failures are logged."""
     while True:
         try:
-            await work()
+            await action()
         except Exception:
-            log.exception(failed)
-        await sleep(every)
+            log.exception(failure_message)
+        await sleep(interval)

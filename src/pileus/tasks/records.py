@@ -1,21 +1,18 @@
-"""What a task is about: the records that its arguments name."""
+"""Look up the records that a task's arguments name."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pileus.domain.errors import not_found
 from pileus.store.database import Tx
-from pileus.tasks.operation import TaskContext
 
+Id = TypeVar("Id", str, int)
 R = TypeVar("R")
 
 
-async def record_of_task(
-    tx: Tx, work: TaskContext, argument: str, noun: str, find: Callable[[Tx, Any], Awaitable[R | None]]
-) -> R:
-    """The record whose id is an argument of the task; raises NotFound."""
-    identity = work.task.args[argument]
-    found = await find(tx, identity)
-    if found is None:
-        raise not_found(noun, identity)
-    return found
+async def require_record(tx: Tx, find: Callable[[Tx, Id], Awaitable[R | None]], record_id: Id, noun: str) -> R:
+    """Return the record. Raises NotFound, with `noun` in the message."""
+    record = await find(tx, record_id)
+    if record is None:
+        raise not_found(noun, record_id)
+    return record

@@ -1,1 +1,1 @@
-"""Tests of the published shapes."""
+"""Tests of the wire types."""

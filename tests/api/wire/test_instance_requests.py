@@ -1,4 +1,4 @@
-"""Bodies about instances say the same in the rules' words, whichever generation of clients has sent them."""
+"""Bodies of requests about instances become orders, for current and for older clients."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 
 from pileus.api.validation import decode_body
 from pileus.api.wire.compute.instance_requests import ChangeSecurityGroups, CreateInstance, UpdateInstance
-from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface, NewVolume, Source
+from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface, NewVolume, VolumeSource
 from pileus.domain.errors import Invalid
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
@@ -33,7 +33,7 @@ def new_instance(**more: Any) -> CreateInstance:
         (b'{"tags": {" a ": " b ", "c": null}}', {"tags": {"a": "b", "c": None}}),
     ],
 )
-def test_a_patch_holds_what_was_sent_and_no_more(body: bytes, patch: dict[str, Any]) -> None:
+def test_a_patch_holds_only_the_fields_that_were_sent(body: bytes, patch: dict[str, Any]) -> None:
     assert decode_body(body, UpdateInstance).patch() == patch
 
 
@@ -45,21 +45,24 @@ def test_a_patch_with_a_bad_tag_is_refused() -> None:
 @pytest.mark.parametrize(
     ("volume", "order"),
     [
-        ({"source": "new-volume", "size": 5}, NewVolume(source=Source.NEW, size=5, type_name="standard")),
+        ({"source": "new-volume", "size": 5}, NewVolume(source=VolumeSource.NEW, size=5, type_name="standard")),
         (
             {"source": "image", "image_id": ID, "boot_index": 0, "metadata": {"a": "b"}},
-            NewVolume(source=Source.IMAGE, source_id=ID, type_name="standard", boot_index=0, tags={"a": "b"}),
+            NewVolume(source=VolumeSource.IMAGE, source_id=ID, type_name="standard", boot_index=0, tags={"a": "b"}),
         ),
-        ({"source": "snapshot", "snapshot_id": ID, "size": 5}, NewVolume(source=Source.SNAPSHOT, source_id=ID, size=5)),
+        (
+            {"source": "snapshot", "snapshot_id": ID, "size": 5},
+            NewVolume(source=VolumeSource.SNAPSHOT, source_id=ID, size=5),
+        ),
         (
             {"source": "apptemplate", "apptemplate_id": "wordpress"},
-            NewVolume(source=Source.APPTEMPLATE, source_id="wordpress", type_name="standard"),
+            NewVolume(source=VolumeSource.APPTEMPLATE, source_id="wordpress", type_name="standard"),
         ),
-        ({"source": "existing-volume", "volume_id": ID}, NewVolume(source=Source.EXISTING, source_id=ID)),
+        ({"source": "existing-volume", "volume_id": ID}, NewVolume(source=VolumeSource.EXISTING, source_id=ID)),
     ],
 )
-def test_a_volume_is_ordered_by_its_source(volume: dict[str, Any], order: NewVolume) -> None:
-    assert new_instance(volumes=[volume]).order(None).volumes == [order]
+def test_a_volume_of_each_source_becomes_a_new_volume(volume: dict[str, Any], order: NewVolume) -> None:
+    assert new_instance(volumes=[volume]).order().volumes == [order]
 
 
 @pytest.mark.parametrize(
@@ -104,22 +107,22 @@ def test_a_volume_is_ordered_by_its_source(volume: dict[str, Any], order: NewVol
         ),
     ],
 )
-def test_an_interface_is_ordered_by_its_type(interface: dict[str, Any], order: NewInterface) -> None:
-    assert new_instance(interfaces=[interface]).order(None).interfaces == [order]
+def test_an_interface_of_each_type_becomes_a_new_interface(interface: dict[str, Any], order: NewInterface) -> None:
+    assert new_instance(interfaces=[interface]).order().interfaces == [order]
 
 
-def test_older_clients_may_use_their_own_fields_and_empty_text() -> None:
+def test_legacy_fields_and_empty_text_are_accepted() -> None:
     body = new_instance(
         names=["web-1"], keypair_name="mine", metadata={"env": "prod"}, password="", username="", user_data=""
     )
-    order = body.order(ID)
+    order = body.order()
 
-    assert (order.name, order.ssh_key_id, order.tags) == ("web-1", ID, {"env": "prod"})
+    assert (order.name, order.ssh_key_name, order.tags) == ("web-1", "mine", {"env": "prod"})
     assert (order.username, order.password, order.user_data) == (None, None, None)
     assert body.effective_ssh_key() == "mine"
 
 
-def test_security_groups_are_changed_on_all_ports_or_on_some() -> None:
+def test_security_groups_are_changed_on_all_or_single_ports() -> None:
     body = {"name": "web-sg", "ports_security_group_names": [{"port_id": ID, "security_group_names": ["a-b"]}]}
 
     assert decode_body(msgspec.json.encode(body), ChangeSecurityGroups).by_port() == [(None, ["web-sg"]), (ID, ["a-b"])]

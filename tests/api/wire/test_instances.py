@@ -1,4 +1,4 @@
-"""An instance is shown as published, for each kind of flavor, and strict clients can read it."""
+"""Views of instances have the published shape for each kind of flavor, and strict clients can read them."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from gcore._models import validate_type
 from gcore.types.cloud import Instance as SdkInstance
 
-from pileus.api.wire.compute.instances import InstanceView, LegacyInstanceView
+from pileus.api.wire.compute.instances import InstanceView, LegacyInstanceView, ViewOptions
 from pileus.api.wire.paging import Page
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
@@ -16,7 +16,7 @@ from pileus.domain.compute.instances import Instance, Kind, Status
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
 from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
-from tests.contract.published import check_answer
+from tests.contract.documents import check_answer
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
 SUBNET = "b39792c3-3160-4356-912e-ba396c95cdcf"
@@ -92,11 +92,11 @@ def wire(view: object) -> Any:
 @pytest.mark.parametrize("flavor", FLAVORS, ids=lambda flavor: str(flavor.kind))
 @pytest.mark.parametrize("attached", [InstanceDetails(), all_attached()], ids=["bare", "full"])
 @pytest.mark.parametrize("kind", [InstanceView, LegacyInstanceView])
-def test_it_has_the_published_shape_and_the_official_client_reads_it(
+def test_a_view_has_the_published_shape_and_the_official_client_reads_it(
     flavor: Flavor, attached: InstanceDetails, kind: type[InstanceView]
 ) -> None:
     view = kind.of(an_instance(isolated=True, isolation_reason="abuse"), attached, "Local", flavor)
-    listed = kind.of(an_instance(), attached, "Local", flavor, detail=False, with_interface_names=False)
+    listed = kind.of(an_instance(), attached, "Local", flavor, ViewOptions(subnets=False, interface_names=False))
 
     check_answer("GET", f"/cloud/v1/instances/1/1/{ID}", 200, msgspec.json.encode(view))
     check_answer("GET", "/cloud/v1/instances/1/1", 200, msgspec.json.encode(Page(count=1, results=[listed])))
@@ -107,34 +107,32 @@ def test_it_has_the_published_shape_and_the_official_client_reads_it(
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_every_status_is_a_published_one(status: Status) -> None:
+def test_every_status_is_published(status: Status) -> None:
     view = InstanceView.of(an_instance().with_status(status, WHEN), InstanceDetails(), "Local", FLAVORS[0])
 
     check_answer("GET", f"/cloud/v1/instances/1/1/{ID}", 200, msgspec.json.encode(view))
     validate_type(type_=SdkInstance, value=wire(view))
 
 
-def test_addresses_stand_under_their_network_floating_ones_last() -> None:
+def test_addresses_are_grouped_by_network_with_floating_ips_last() -> None:
     view = wire(InstanceView.of(an_instance(), all_attached(), "Local", FLAVORS[0]))
 
-    whole = {"type": "fixed", "interface_name": "eth0", "subnet_id": SUBNET, "subnet_name": "subnet"}
+    fixed = {"type": "fixed", "interface_name": "eth0", "subnet_id": SUBNET, "subnet_name": "subnet"}
     assert view["addresses"] == {
-        "net": [whole | {"addr": "10.0.0.2"}, whole | {"addr": "10.0.0.3"}, {"type": "floating", "addr": "5.5.5.5"}]
+        "net": [fixed | {"addr": "10.0.0.2"}, fixed | {"addr": "10.0.0.3"}, {"type": "floating", "addr": "5.5.5.5"}]
     }
     assert [entry["ip_address"] for entry in view["fixed_ip_assignments"]] == ["10.0.0.2", "10.0.0.3"]
 
 
-@pytest.mark.parametrize(("named", "name"), [(False, None), (True, "eth0")])
-def test_a_list_shows_addresses_in_short_with_names_if_asked(named: bool, name: str | None) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("with_names", "name"), [(False, None), (True, "eth0")])
+def test_a_list_shows_no_subnets_and_interface_names_on_request(with_names: bool, name: str | None) -> None:  # noqa: FBT001
     view = wire(
         InstanceView.of(
             an_instance(),
             all_attached(),
             "Local",
             FLAVORS[0],
-            detail=False,
-            with_interface_names=named,
-            with_ddos=False,
+            ViewOptions(subnets=False, interface_names=with_names, ddos_profile=False),
         )
     )
 
@@ -142,14 +140,14 @@ def test_a_list_shows_addresses_in_short_with_names_if_asked(named: bool, name: 
     assert view["ddos_profile"] is None
 
 
-def test_alarms_tell_how_long_they_lasted() -> None:
+def test_alarms_have_a_duration() -> None:
     ongoing, over = wire(InstanceView.of(an_instance(), all_attached(), "Local", FLAVORS[0]))["blackhole_ports"]
 
     assert (ongoing["AlarmEnd"], ongoing["AlertDuration"]) == ("0001-01-01T00:00:00Z", "ongoing")
     assert (over["AlarmEnd"], over["AlertDuration"]) == ("2023-11-29T11:56:49Z", "1 hour")
 
 
-def test_older_clients_find_their_names() -> None:
+def test_legacy_fields_repeat_the_values() -> None:
     view = wire(LegacyInstanceView.of(an_instance(ssh_key_id=PORT), all_attached(), "Local", FLAVORS[0]))
 
     assert (view["instance_id"], view["instance_name"], view["instance_created"]) == (

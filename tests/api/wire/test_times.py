@@ -1,4 +1,4 @@
-"""Times are written in each of the API's formats, and read in all."""
+"""Formatting and parsing of times."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from pileus.domain.errors import Invalid
 WHEN = 1_701_255_409_000_042
 
 
-def test_each_format_is_written_as_published() -> None:
+def test_each_format_is_the_published_one() -> None:
     assert times.format_zulu(WHEN) == "2023-11-29T10:56:49Z"
     assert times.offset(WHEN) == "2023-11-29T10:56:49+0000"
     assert times.colon_offset(WHEN) == "2023-11-29T10:56:49+00:00"
@@ -26,13 +26,13 @@ def test_each_format_is_written_as_published() -> None:
         "2023-11-29T12:56:49.000042+0200",
     ],
 )
-def test_any_iso_time_is_read_to_the_microsecond(text: str) -> None:
-    assert times.parsed(text) == WHEN
+def test_any_iso_time_is_parsed_to_the_microsecond(text: str) -> None:
+    assert times.parse_time(text) == WHEN
 
 
-def test_what_is_no_time_is_an_error() -> None:
+def test_an_invalid_time_raises_value_error() -> None:
     with pytest.raises(ValueError, match="yesterday"):
-        times.parsed("yesterday")
+        times.parse_time("yesterday")
 
 
 @pytest.mark.parametrize(
@@ -48,18 +48,18 @@ def test_what_is_no_time_is_an_error() -> None:
         ("1970-01-01T00:00:01.500", 1_500_000),
     ],
 )
-def test_the_ends_of_a_range_are_read_as_clients_write_them(text: str, us: int) -> None:
+def test_the_ends_of_a_range_are_parsed_as_clients_send_them(text: str, us: int) -> None:
     assert earliest("since", text) == us
     assert latest("until", text) == (us if us % 1_000_000 else us + 999_999)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "1970-13-01", "25:00", "0001-01-01T00:00:00+14:00x"])
-def test_what_is_no_time_is_told_by_the_parameters_name(text: str) -> None:
+def test_an_invalid_time_names_the_parameter(text: str) -> None:
     for read in (earliest, latest):
         with pytest.raises(Invalid) as wrong:
             read("since", text)
         assert list(wrong.value.fields) == ["since"]
 
 
-def test_no_end_is_no_end() -> None:
+def test_an_absent_end_is_none() -> None:
     assert earliest("since", None) is latest("until", None) is None

@@ -1,4 +1,4 @@
-"""What is shown besides instances has the published shape too."""
+"""Views other than instances have the published shape."""
 
 from decimal import Decimal
 from typing import Any
@@ -16,13 +16,13 @@ from pileus.api.wire.compute.images import ImageView
 from pileus.api.wire.compute.metrics import DiskMetrics, MetricsView
 from pileus.api.wire.compute.ssh_keys import CreatedSSHKeyView, SSHKeyView
 from pileus.api.wire.network.floating_ips import FloatingIPView
+from pileus.api.wire.network.interfaces import InterfaceView
 from pileus.api.wire.network.networks import NetworkDetails
-from pileus.api.wire.network.ports import InterfaceView
 from pileus.api.wire.network.subnets import SubnetView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import tag_views
 from pileus.api.wire.tasks import TaskIds, TaskView
-from pileus.domain.account.prices import Preview, Price
+from pileus.domain.account.prices import Price, PricePreview
 from pileus.domain.account.projects import Project
 from pileus.domain.account.regions import Coordinate, Region
 from pileus.domain.account.user_actions import new_user_action
@@ -36,7 +36,7 @@ from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
 from pileus.domain.places import Caller
 from pileus.domain.tags import Tag
 from pileus.domain.tasks import Task, TaskState, created_resources
-from tests.contract.published import check_answer
+from tests.contract.documents import check_answer
 from tests.domain.builders import the_catalogue
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
@@ -139,7 +139,7 @@ METRICS = MetricsView(
     packets_in=1,
     disks=[DiskMetrics(disk_name="vda", read_bytes=1, write_bytes=1, reads=1, writes=1)],
 )
-PREVIEW = Preview(flavor=Price(Decimal("7.3")), volumes={"standard": Price(Decimal(1))})
+PREVIEW = PricePreview(flavor=Price(Decimal("7.3")), volumes={"standard": Price(Decimal(1))})
 
 
 def page(*views: Any) -> Page[Any]:
@@ -155,7 +155,7 @@ def page(*views: Any) -> Page[Any]:
         ("GET", "/cloud/v1/regions/1", 200, RegionView.of(REGION, None)),
         ("GET", "/cloud/v1/regions", 200, page(RegionView.of(REGION, ID, with_volume_types=True))),
         ("GET", "/cloud/v1/ssh_keys/1", 200, page(SSHKeyView.of(KEY))),
-        ("POST", "/cloud/v1/ssh_keys/1", 201, CreatedSSHKeyView.made(KEY, "private")),
+        ("POST", "/cloud/v1/ssh_keys/1", 201, CreatedSSHKeyView.created(KEY, "private")),
         ("GET", f"/cloud/v1/images/1/1/{ID}", 200, ImageView.of(IMAGE, TAGS, "Local", 1)),
         ("GET", "/cloud/v1/user_actions", 200, page(UserActionView.of(ACTION))),
         ("GET", "/cloud/v1/flavors/1/1", 200, page(ListedFlavor.of(FLAVOR), PricedFlavor.priced(FLAVOR, "EUR"))),
@@ -164,17 +164,17 @@ def page(*views: Any) -> Page[Any]:
         ("GET", f"{INSTANCE}/metadata", 200, page(*tag_views(TAGS))),
         ("POST", f"{INSTANCE}/metrics", 200, page(METRICS)),
         ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(PREVIEW, the_catalogue())),
-        ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(Preview(), the_catalogue())),
+        ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(PricePreview(), the_catalogue())),
         ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ItemPrice.of(PREVIEW.total, the_catalogue())),
         ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ItemPrice.of(None, the_catalogue())),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_it_has_the_published_shape(method: str, path: str, status: int, view: Any) -> None:
+def test_the_view_has_the_published_shape(method: str, path: str, status: int, view: Any) -> None:
     check_answer(method, path, status, msgspec.json.encode(view))
 
 
-def test_a_price_by_the_hour_and_by_the_month_agree() -> None:
+def test_hourly_and_monthly_prices_agree() -> None:
     priced = PricedFlavor.priced(FLAVOR, "EUR")
 
     assert (priced.price_per_hour, priced.price_per_month, priced.price_status) == (0.01, 7.3, "show")

@@ -1,1 +1,1 @@
-"""The QEMU driver: what only it does, and the fabric that wires its machines."""
+"""Tests of the QEMU driver and of its fabric."""

@@ -1,6 +1,6 @@
-"""A host with a bridge, made of a network namespace: `ip netns exec NAME python -m tests.drivers.qemu.bridged …`.
+"""A program that tests bridges on a host of its own: `ip netns exec NAME python -m tests.drivers.qemu.bridged …`.
 
-`machines FOLDER` prints what is reached by whom; `helper FOLDER` what a user is lent by QEMU's helper. It is JSON.
+`machines FOLDER` prints what is reachable on the bridge, `helper FOLDER` what a user gets by QEMU's helper; in JSON.
 """
 
 import asyncio
@@ -16,49 +16,42 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import Boot
+from pileus.domain.compute.instances import FirstBoot
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.compute import (
-    DriverError,
-    FloatingIPSpec,
-    NetworkSpec,
-    Nic,
-    RouterSpec,
-    SecurityGroupSpec,
-    SubnetSpec,
-)
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.driver import Qemu
-from pileus.drivers.qemu.fabric.frames import ASK, arp, packed
+from pileus.drivers.qemu.fabric.frames import REQUEST, arp, packed
 from pileus.drivers.qemu.fabric.state import Bridge
-from pileus.drivers.qemu.fabric.taps import HELPERS, TUN, Tap, open_via_helper
+from pileus.drivers.qemu.fabric.taps import HELPER_PATHS, TUN, Tap, open_via_helper
 from pileus.drivers.qemu.paths import DataDirectory
-from tests.drivers.conformance import CATALOGUE, ROOMY, end_machines
 from tests.drivers.qemu.conftest import PUBLIC, a_nic, a_system, until
+from tests.drivers.qemu.drivers import CATALOGUE, ROOMY, end_machines
 
 HOST, ROUTER, FLOATING, OUTER, INNER = "198.18.0.1", "198.18.0.7", "198.18.0.60", "198.18.0.50", "10.0.0.5"
-CALLED = 8000
-"""The port at which the host hears from machines."""
+CALL_PORT = 8000
+"""The port on which the host accepts connections of machines."""
 SSH = NewRule(direction="ingress", ethertype="IPv4", protocol="tcp", port_range_min=22, port_range_max=22)
 OUT = NewRule(direction="egress", ethertype="IPv4")
 
 
 def bridge() -> None:
-    """Give the host a bridge with an address, and a device of its own for TAPs, which only root may open."""
+    """Create a bridge with an address, and a TUN device file that only root may open."""
     for command in ("link set lo up", "link add br0 type bridge", f"address add {HOST}/24 dev br0", "link set br0 up"):
         subprocess.run(["ip", *command.split()], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/dev/net"], check=True)
     os.mknod(TUN, stat.S_IFCHR | 0o600, os.makedev(10, 200))
 
 
-def opened_to_users() -> None:
-    """Let everybody open the device, as udev does."""
+def open_tun_device() -> None:
+    """Make the TUN device accessible to all users, as udev does."""
     Path(TUN).chmod(0o666)
 
 
-async def shut(qemu: Qemu) -> str:
-    """What is said while the device is closed to users."""
+async def tun_error(qemu: Qemu) -> str:
+    """Return the error while the TUN device is not accessible."""
     try:
         await qemu.ensure_security_group(SecurityGroupSpec(id="shut", name="shut"))
     except DriverError as problem:
@@ -66,8 +59,8 @@ async def shut(qemu: Qemu) -> str:
     return ""
 
 
-async def reached(address: str, port: int) -> str:
-    """What the host is greeted with by a machine, or why it is not."""
+async def first_bytes(address: str, port: int) -> str:
+    """Return the first bytes from an address and port, or the name of the error."""
     try:
         async with asyncio.timeout(3):
             reader, writer = await asyncio.open_connection(address, port)
@@ -81,15 +74,15 @@ async def reached(address: str, port: int) -> str:
 
 
 async def a_calling_system(qemu: Qemu, nic: Nic) -> None:
-    """A machine that calls the host by its name when it is up."""
-    script = f"#!/bin/sh\nwget -qO- http://{HOST}:{CALLED}/\n"
-    await a_system(qemu, nics=[nic], boot=Boot(user_data=script))
+    """Start a machine that sends an HTTP request to the host when it is up."""
+    script = f"#!/bin/sh\nwget -qO- http://{HOST}:{CALL_PORT}/\n"
+    await a_system(qemu, nics=[nic], boot=FirstBoot(user_data=script))
 
 
-async def wired(qemu: Qemu) -> Nic:
-    """A network behind a router, and a floating IP that leads to an interface in it.
+async def create_routed_network(qemu: Qemu) -> Nic:
+    """Create a network behind a router, and a floating IP of a port in it.
 
-    Its tenant calls it what the operator's network is called, which gains nothing.
+    The tenant gives the network the name of the bridged one, which must have no effect.
     """
     inner = Nic(port_id="inner", network_id="n", mac_address="fa:16:3e:00:00:02", addresses=[INNER], groups=["open"])
     own = Nic(port_id="own", network_id="n", mac_address="fa:16:3e:00:00:03", addresses=["10.0.0.1"])
@@ -105,67 +98,76 @@ async def wired(qemu: Qemu) -> Nic:
 
 
 async def machines(folder: Path) -> dict[str, Any]:
-    """A machine on the bridge, and one behind a router."""
+    """Start a machine on the bridge and one behind a router, and try to reach both."""
     qemu = Qemu(
-        folder, programs.find_programs("tcg"), CATALOGUE, hosting=replace(ROOMY, bridges={"pub_net": "br0"}), patience=1
+        folder,
+        programs.find_programs("tcg"),
+        CATALOGUE,
+        settings=replace(ROOMY, bridges="pub_net=br0"),
+        patience=1,
     )
     callers: list[str] = []
 
-    async def heard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
         callers.append(writer.get_extra_info("peername")[0])
         writer.close()
 
-    async def called() -> bool:
+    async def all_have_called() -> bool:
         return len(callers) > 1
 
-    server = await asyncio.start_server(heard, HOST, CALLED)
+    server = await asyncio.start_server(accept, HOST, CALL_PORT)
     try:
-        found = {"shut": await shut(qemu)}
-        opened_to_users()
+        results = {"shut": await tun_error(qemu)}
+        open_tun_device()
         await qemu.ensure_security_group(SecurityGroupSpec(id="open", name="open", rules=[SSH, OUT]))
-        inner = await wired(qemu)
+        inner = await create_routed_network(qemu)
         await asyncio.gather(
             a_calling_system(qemu, a_nic(groups=["open"], addresses=[OUTER])), a_calling_system(qemu, inner)
         )
-        await until(called)
-        asked = [(OUTER, 22), (OUTER, 80), (FLOATING, 22), (FLOATING, 80), (ROUTER, 22)]
-        return found | {"callers": sorted(callers)} | {f"{to} {port}": await reached(to, port) for to, port in asked}
+        await until(all_have_called)
+        targets = [(OUTER, 22), (OUTER, 80), (FLOATING, 22), (FLOATING, 80), (ROUTER, 22)]
+        return (
+            results
+            | {"callers": sorted(callers)}
+            | {f"{address} {port}": await first_bytes(address, port) for address, port in targets}
+        )
     finally:
         await end_machines(qemu)
         qemu.close()
         server.close()
 
 
-def a_helper(folder: Path) -> None:
-    """QEMU's helper with root's rights, which lends devices on br0 alone: all of it for this namespace only."""
+def install_helper(folder: Path) -> None:
+    """Install QEMU's helper setuid root, in this namespace only, for devices on br0 alone."""
     shutil.copytree("/etc", folder / "etc", symlinks=True)
     (folder / "etc/qemu").mkdir(exist_ok=True)
     (folder / "etc/qemu/bridge.conf").write_text("allow br0\n")
-    shutil.copy(HELPERS[0], folder / "helper")
+    shutil.copy(HELPER_PATHS[0], folder / "helper")
     (folder / "helper").chmod(0o4755)
     subprocess.run(["mount", "--bind", str(folder / "etc"), "/etc"], check=True)
-    subprocess.run(["mount", "--bind", str(folder / "helper"), str(HELPERS[0])], check=True)
+    subprocess.run(["mount", "--bind", str(folder / "helper"), str(HELPER_PATHS[0])], check=True)
 
 
-def lending(folder: Path) -> Any:
-    """How a user without rights joins a bridge, or why not."""
-    home, network = DataDirectory(folder, "root"), NetworkSpec(id="n", name="net", region_id=1, type="vxlan", mtu=1450)
+def connect_as_user(folder: Path) -> Any:
+    """Connect a network to the bridge without privileges. Return the bridge's name and device, or the error."""
+    directory = DataDirectory(folder, "root")
+    network = NetworkSpec(id="n", name="net", region_id=1, type="vxlan", mtu=1450)
     try:
-        found = connect_bridges({"net": "br0"}, [network], home)
+        bridges = connect_bridges({"net": "br0"}, [network], directory)
     except DriverError as problem:
         return str(problem)
-    return [found["n"].name, found["n"].device]
+    return [bridges["n"].name, bridges["n"].device]
 
 
-async def heard_through() -> bool:
-    """Whether the host answers over a device that was lent."""
+async def answers_over_helper_device() -> bool:
+    """Whether the host answers ARP over a device from the helper."""
     answers: list[bytes] = []
     tap = Tap(Bridge(name="br0"), "n", lambda _, frame: answers.append(frame))
     asker = (b"\x02\0\0\0\0\x07", packed(OUTER))
 
     async def answered() -> bool:
-        tap.send(arp(ASK, asker, (bytes(6), packed(HOST))))
+        tap.send(arp(REQUEST, asker, (bytes(6), packed(HOST))))
         return any(frame[28:32] == packed(HOST) for frame in answers)
 
     await until(answered, 10)
@@ -173,8 +175,8 @@ async def heard_through() -> bool:
     return True
 
 
-def denied() -> str:
-    """What the helper says of a bridge that it may not lend devices on."""
+def denied_bridge_error() -> str:
+    """Return the helper's error for a bridge that it must not use."""
     try:
         os.close(open_via_helper("br1"))
     except OSError as problem:
@@ -183,24 +185,28 @@ def denied() -> str:
 
 
 def helper(folder: Path) -> None:
-    """What a user is told without the helper, and gets with it."""
+    """Print, as an unprivileged user, the result without the helper and with it."""
     nobody = pwd.getpwnam("nobody")
-    opened_to_users()
+    open_tun_device()
     ready, go = os.pipe()
-    child_says, says = os.pipe()
+    child_output, child_input = os.pipe()
     if os.fork() == 0:
         os.setgroups([])
         os.setgid(nobody.pw_gid)
         os.setuid(nobody.pw_uid)
-        found = {"without": lending(folder)}
-        os.write(says, b"1")
+        results = {"without": connect_as_user(folder)}
+        os.write(child_input, b"1")
         os.read(ready, 1)
-        found |= {"with": lending(folder), "heard": asyncio.run(heard_through()), "denied": denied()}
-        sys.stdout.write(json.dumps(found))
+        results |= {
+            "with": connect_as_user(folder),
+            "heard": asyncio.run(answers_over_helper_device()),
+            "denied": denied_bridge_error(),
+        }
+        sys.stdout.write(json.dumps(results))
         sys.stdout.flush()
         os._exit(0)
-    os.read(child_says, 1)
-    a_helper(folder)
+    os.read(child_output, 1)
+    install_helper(folder)
     os.write(go, b"1")
     os.wait()
 

@@ -1,4 +1,4 @@
-"""The QEMU driver on a directory of its own, and a machine with the tiny guest."""
+"""Fixtures for tests of the QEMU driver: the driver, the fabric, and machines with the tiny guest."""
 
 import asyncio
 import os
@@ -10,20 +10,22 @@ from typing import Any
 import pytest
 
 from pileus.domain.catalogue import network_id
-from pileus.drivers.protocols.compute import Disk, Machine, Nic
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.network import Nic
+from pileus.drivers.protocols.storage import Disk
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric.fabric import Fabric
-from tests.drivers.conformance import DRIVERS, end_machines
-from tests.drivers.qemu.nics import Card, a_state, the_library
+from tests.drivers.qemu.drivers import SYSTEM_IMAGE_ID, create_qemu, end_machines
+from tests.drivers.qemu.nics import FakeNic, a_state, require_libslirp
 from tests.guest import READY
 
 PUBLIC = network_id(1, "pub_net")
 
 
 @pytest.fixture
-async def qemu(home: Path) -> AsyncIterator[Qemu]:
-    """The driver; all that it has started is ended."""
-    driver: Qemu = DRIVERS["qemu"].create(home)
+async def qemu(data: Path) -> AsyncIterator[Qemu]:
+    """The driver; its machines and its fabric are ended after the test."""
+    driver: Qemu = create_qemu(data)
     yield driver
     await end_machines(driver)
     driver.close()
@@ -31,45 +33,45 @@ async def qemu(home: Path) -> AsyncIterator[Qemu]:
 
 @pytest.fixture
 async def fabric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fabric]:
-    """A fabric whose networks are wired."""
+    """A fabric with the networks of `a_state`."""
     monkeypatch.chdir(tmp_path)
     os.mkdir("wires")  # noqa: PTH102  # names, not paths
-    os.mkdir("md")  # noqa: PTH102
-    made = Fabric(the_library())
-    await made.become(a_state())
-    yield made
-    made.close()
+    os.mkdir("md")  # noqa: PTH102  # a name, not a path
+    running_fabric = Fabric(require_libslirp())
+    await running_fabric.apply(a_state())
+    yield running_fabric
+    running_fabric.close()
 
 
 @pytest.fixture
-def cards(fabric: Fabric) -> Iterator[dict[str, Card]]:
-    """The interfaces in them, by name."""
-    found = {port_id: Card(port.nic) for port_id, port in fabric.switch.ports.items()}
-    yield found
-    for card in found.values():
-        card.wire.close()
+def nics(fabric: Fabric) -> Iterator[dict[str, FakeNic]]:
+    """The guests' ends of its ports, by port id."""
+    nics_by_port = {port_id: FakeNic(port.nic) for port_id, port in fabric.switch.ports.items()}
+    yield nics_by_port
+    for nic in nics_by_port.values():
+        nic.wire.close()
 
 
 def a_disk(**changes: Any) -> Disk:
-    """A blank volume of a GiB."""
+    """A blank volume of 1 GiB."""
     return Disk(**{"id": str(uuid.uuid4()), "size": 1, "type_name": "standard", **changes})
 
 
 def a_nic(**changes: Any) -> Nic:
     """An interface in the public network."""
-    facts = {"port_id": str(uuid.uuid4()), "network_id": PUBLIC, "mac_address": "fa:16:3e:00:00:01"}
-    return Nic(**{**facts, "addresses": ["198.18.0.50"], **changes})
+    fields = {"port_id": str(uuid.uuid4()), "network_id": PUBLIC, "mac_address": "fa:16:3e:00:00:01"}
+    return Nic(**{**fields, "addresses": ["198.18.0.50"], **changes})
 
 
 def a_machine(**changes: Any) -> Machine:
-    """A small machine without anything."""
-    facts = {"id": str(uuid.uuid4()), "name": "web", "flavor_id": "small", "vcpus": 1, "ram": 256}
-    return Machine(**{**facts, **changes})
+    """A small machine without disks and interfaces."""
+    fields = {"id": str(uuid.uuid4()), "name": "web", "flavor_id": "small", "vcpus": 1, "ram": 256}
+    return Machine(**{**fields, **changes})
 
 
 async def a_system(qemu: Qemu, **changes: Any) -> Machine:
-    """A machine on which the tiny guest is up."""
-    disk = a_disk(image_id=DRIVERS["qemu"].image_id, boot_index=0)
+    """Start a machine with the tiny guest and wait until it is up."""
+    disk = a_disk(image_id=SYSTEM_IMAGE_ID, boot_index=0)
     await qemu.ensure_volume(disk)
     machine = a_machine(disks=[disk], **changes)
     await qemu.ensure_running(machine)
@@ -78,18 +80,18 @@ async def a_system(qemu: Qemu, **changes: Any) -> Machine:
 
 
 async def up(qemu: Qemu, machine_id: str) -> bool:
-    """Whether the tiny guest has said that it is up."""
+    """Whether the tiny guest has reported that it is up."""
     return READY in await qemu.serial_log(machine_id, 1 << 20)
 
 
-async def until(found: Callable[[], Awaitable[Any]], patience: float = 60.0) -> Any:
-    """What is found in the end, looked for again and again."""
-    async with asyncio.timeout(patience):
-        while not (thing := await found()):  # noqa: ASYNC110  # only looking tells
+async def until(poll: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
+    """Poll until the result is true, and return it."""
+    async with asyncio.timeout(seconds):
+        while not (result := await poll()):  # noqa: ASYNC110  # nothing signals the change
             await asyncio.sleep(0.05)
-    return thing
+    return result
 
 
 async def status_of(qemu: Qemu, machine_id: str) -> str | None:
-    """How a machine stands."""
-    return {seen.machine_id: seen.status async for seen in qemu.observe()}.get(machine_id)
+    """Return the observed status of a machine."""
+    return {observed.machine_id: observed.status async for observed in qemu.observe()}.get(machine_id)

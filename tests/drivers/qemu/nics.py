@@ -1,4 +1,4 @@
-"""Machines of which only the interfaces are there, and the networks that they are in."""
+"""Guests' network interfaces without machines, and a network state for them."""
 
 import asyncio
 import ctypes
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.compute import FloatingIPSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import FloatingIPSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.fabric.frames import (
     ETHERNET,
     ICMP,
@@ -16,23 +16,27 @@ from pileus.drivers.qemu.fabric.frames import (
     checksum,
     mac,
     packed,
-    packet,
+    parse_packet,
     udp,
 )
-from pileus.drivers.qemu.fabric.plan import own_mac
-from pileus.drivers.qemu.fabric.slirp import library
+from pileus.drivers.qemu.fabric.slirp import load_library
 from pileus.drivers.qemu.fabric.state import RouterState, State, Wire
+from pileus.drivers.qemu.fabric.tables import own_mac
 
 A, B, X, ROUTER_A, ROUTER_B, FLOATING = "10.0.0.5", "10.0.0.5", "198.18.0.9", "198.18.0.2", "198.18.0.3", "198.18.0.50"
-"""Two machines of two tenants with the same address, one in the external network, and whom others see."""
-EVERYTHING = [NewRule(direction=way, ethertype=kind) for way in ("ingress", "egress") for kind in ("IPv4", "IPv6")]
-OUT_ONLY = [NewRule(direction="egress", ethertype=kind) for kind in ("IPv4", "IPv6")]
-SOON = 0.05
-"""Seconds in which something is heard if it is to be heard at all."""
+"""Two machines of two tenants with the same address, one in the external network, the routers and a floating IP."""
+EVERYTHING = [
+    NewRule(direction=direction, ethertype=ethertype)
+    for direction in ("ingress", "egress")
+    for ethertype in ("IPv4", "IPv6")
+]
+OUT_ONLY = [NewRule(direction="egress", ethertype=ethertype) for ethertype in ("IPv4", "IPv6")]
+DELIVERY_TIME = 0.05
+"""Seconds until a frame has been delivered."""
 
 
-class Card:
-    """A machine's interface: what it says and hears."""
+class FakeNic:
+    """The guest's end of a port."""
 
     def __init__(self, nic: Nic) -> None:
         self.nic, self.mac = nic, mac(nic.mac_address)
@@ -40,31 +44,31 @@ class Card:
         self.wire = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.wire.bind(f"wires/{nic.port_id}.guest")
 
-    def say(self, frame: bytes) -> None:
+    def send(self, frame: bytes) -> None:
         """Send a frame."""
         self.wire.sendto(frame, f"wires/{self.nic.port_id}.host")
 
-    def to(self, other: bytes, target: str, ports: tuple[int, int], content: bytes = b"hello") -> None:
-        """Send a datagram to an address, by a hardware address."""
-        self.say(udp((self.mac, other), (self.address, packed(target)), ports, content))
+    def send_udp(self, other: bytes, target: str, ports: tuple[int, int], content: bytes = b"hello") -> None:
+        """Send a UDP datagram to a hardware and an IP address."""
+        self.send(udp((self.mac, other), (self.address, packed(target)), ports, content))
 
     async def frames(self) -> list[bytes]:
-        """All that was heard until now."""
-        await asyncio.sleep(SOON)
-        found = []
+        """Return all frames received so far."""
+        await asyncio.sleep(DELIVERY_TIME)
+        frames = []
         while True:
             try:
-                found.append(self.wire.recv(65536))
+                frames.append(self.wire.recv(65536))
             except BlockingIOError:
-                return found
+                return frames
 
-    async def hears(self) -> list[Packet]:
-        """All packets that were heard until now, with their checksums right."""
-        return [seen for frame in await self.frames() if (seen := packet(whole(frame)))]
+    async def packets(self) -> list[Packet]:
+        """Return all packets received so far, after a check of their checksums."""
+        return [parsed for frame in await self.frames() if (parsed := parse_packet(check_checksums(frame)))]
 
 
-def whole(frame: bytes) -> bytes:
-    """A frame whose checksums are right, if it has any."""
+def check_checksums(frame: bytes) -> bytes:
+    """Check the checksums of a frame and return it."""
     if frame[12:14] == b"\x08\x00":
         assert checksum(frame[ETHERNET : ETHERNET + 20]) == 0
         if frame[ETHERNET + 9] == ICMP:
@@ -74,8 +78,8 @@ def whole(frame: bytes) -> bytes:
 
 def nic(port_id: str, network_id: str, *addresses: str, **changes: Any) -> Nic:
     number = sum(port_id.encode()) % 256
-    facts = {"mac_address": f"fa:16:3e:00:00:{number:02x}", "addresses": list(addresses), "groups": ["g"]}
-    return Nic(**{**facts, "port_id": port_id, "network_id": network_id, **changes})
+    fields = {"mac_address": f"fa:16:3e:00:00:{number:02x}", "addresses": list(addresses), "groups": ["g"]}
+    return Nic(**{**fields, "port_id": port_id, "network_id": network_id, **changes})
 
 
 def subnet(network_id: str, cidr: str, gateway: str) -> SubnetSpec:
@@ -83,9 +87,9 @@ def subnet(network_id: str, cidr: str, gateway: str) -> SubnetSpec:
 
 
 def router(name: str, *networks: str, outside: str | None = None, **changes: Any) -> RouterState:
-    nics = [nic(f"{name}-{network_id}", network_id, f"10.{at}.0.1") for at, network_id in enumerate(networks)]
-    leading = nic(f"{name}-out", "pub", outside) if outside else None
-    return RouterState(router=RouterSpec(id=name, name=name, outside=leading, **changes), nics=nics)
+    nics = [nic(f"{name}-{network_id}", network_id, f"10.{index}.0.1") for index, network_id in enumerate(networks)]
+    gateway = nic(f"{name}-out", "pub", outside) if outside else None
+    return RouterState(router=RouterSpec(id=name, name=name, outside=gateway, **changes), nics=nics)
 
 
 NICS = (
@@ -98,10 +102,10 @@ NICS = (
 
 
 def a_state(revision: int = 1, **changes: Any) -> State:
-    """Networks a and c of one tenant, behind one router, b of another, and the external one."""
-    facts = {
+    """Networks a and c of one tenant behind one router, b of another tenant, and the external network."""
+    fields = {
         "revision": revision,
-        "wires": [Wire(machine_id=f"m-{each.port_id}", nic=each) for each in NICS],
+        "wires": [Wire(machine_id=f"m-{nic.port_id}", nic=nic) for nic in NICS],
         "subnets": [
             subnet("n-a", "10.0.0.0/24", "10.0.0.1"),
             subnet("n-b", "10.0.0.0/24", "10.0.0.1"),
@@ -115,12 +119,12 @@ def a_state(revision: int = 1, **changes: Any) -> State:
         ],
         "outside": ["pub"],
     }
-    return State(**{**facts, **changes})
+    return State(**{**fields, **changes})
 
 
-def the_library() -> ctypes.CDLL:
-    """libslirp, or the test is skipped."""
+def require_libslirp() -> ctypes.CDLL:
+    """Load libslirp, or skip the test."""
     try:
-        return library()
+        return load_library()
     except OSError:
         pytest.skip("needs libslirp: apt-get install qemu-system-x86")

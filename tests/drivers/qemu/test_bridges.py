@@ -1,4 +1,4 @@
-"""Networks joined with a bridge of the host, where the host is a network namespace of the test's own."""
+"""Test networks on bridges of the host, which is a network namespace of the test."""
 
 import json
 import os
@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
-from pileus.drivers.protocols.compute import DriverConfig, DriverError, Hosting, NetworkSpec
+from pileus.drivers.protocols.config import DriverConfig
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.network import NetworkSpec
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.paths import DataDirectory
-from tests.drivers.conformance import CATALOGUE, DRIVERS
+from pileus.drivers.qemu.settings import QemuSettings
+from tests.drivers.qemu.drivers import CATALOGUE, create_qemu
 
 HOST, ROUTER, FLOATING, OUTER = "198.18.0.1", "198.18.0.7", "198.18.0.60", "198.18.0.50"
 
@@ -30,8 +33,8 @@ def namespace() -> Iterator[str]:
     subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
-def inside(namespace: str, *arguments: str) -> dict[str, Any]:
-    """What is found on that host."""
+def run_in_namespace(namespace: str, *arguments: str) -> dict[str, Any]:
+    """Run the program in a namespace and return its output."""
     done = subprocess.run(
         ["ip", "netns", "exec", namespace, sys.executable, "-m", "tests.drivers.qemu.bridged", *arguments],
         capture_output=True,
@@ -40,18 +43,18 @@ def inside(namespace: str, *arguments: str) -> dict[str, Any]:
         timeout=150,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    output: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return output
 
 
-def test_machines_on_a_bridge_are_reached_by_their_addresses(namespace: str, home: Path) -> None:
-    """By their own, and by floating IPs, as far as their groups let one; and what they call sees who they are."""
-    DRIVERS["qemu"].create(home).close()
+def test_machines_on_a_bridge_are_reachable_by_their_addresses(namespace: str, data: Path) -> None:
+    """Addresses of ports and floating IPs, as security groups allow; machines keep their addresses as sources."""
+    create_qemu(data).close()
 
-    found = inside(namespace, "machines", str(home))
+    output = run_in_namespace(namespace, "machines", str(data))
 
-    assert "chmod 666 /dev/net/tun" in found.pop("shut")
-    assert found == {
+    assert "chmod 666 /dev/net/tun" in output.pop("shut")
+    assert output == {
         "callers": [HOST, OUTER],
         f"{OUTER} 22": "SSH-2.0",
         f"{OUTER} 80": "TimeoutError",
@@ -61,26 +64,26 @@ def test_machines_on_a_bridge_are_reached_by_their_addresses(namespace: str, hom
     }
 
 
-def test_a_user_without_rights_is_lent_devices_by_qemus_helper(namespace: str, home: Path) -> None:
-    DRIVERS["qemu"].create(home).close()
+def test_an_unprivileged_user_gets_devices_from_qemus_helper(namespace: str, data: Path) -> None:
+    create_qemu(data).close()
 
-    found = inside(namespace, "helper", str(home))
+    output = run_in_namespace(namespace, "helper", str(data))
 
-    assert "takes root's rights" in found["without"]
-    assert "ip tuntap add pl" in found["without"]
-    assert found["with"] == ["br0", None]
-    assert found["heard"]
-    assert "denied" in found["denied"]
+    assert "takes root's rights" in output["without"]
+    assert "ip tuntap add pl" in output["without"]
+    assert output["with"] == ["br0", None]
+    assert output["heard"]
+    assert "denied" in output["denied"]
 
 
-def test_only_networks_of_the_catalogue_are_joined(tmp_path: Path) -> None:
-    hosting = Hosting(bridges={"pub_net": "br0", "lab": "br1"})
+def test_only_networks_of_the_catalogue_can_be_bridged(tmp_path: Path) -> None:
+    settings = QemuSettings(bridges="pub_net=br0,lab=br1")
 
     with pytest.raises(OSError, match="--qemu-bridges: the catalogue has no network lab; it has pub_net"):
-        Qemu.create(DriverConfig(tmp_path, CATALOGUE, hosting=hosting))
+        Qemu.create(DriverConfig(tmp_path, CATALOGUE, settings=settings))
 
 
-def test_a_bridge_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_bridge_is_named(tmp_path: Path) -> None:
     with pytest.raises(DriverError, match="no bridge br77: make it"):
         connect_bridges(
             {"net": "br77"},

@@ -1,4 +1,4 @@
-"""Control groups, in a tree of files like the kernel's: where machines are put, and what they are held to."""
+"""Test control groups in a directory that looks like the kernel's."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,18 +11,18 @@ from tests.drivers.qemu.conftest import a_machine
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The server's group, within that of its service."""
+    """The server's own group, a child of its service's group."""
     group = tmp_path / "pileus.service" / "server"
     group.mkdir(parents=True)
-    monkeypatch.setattr(cgroups, "_mounted", lambda: group)
-    cgroups._base.cache_clear()  # noqa: SLF001  # it is asked of a host once
+    monkeypatch.setattr(cgroups, "_own_group", lambda: group)
+    cgroups.parent_group.cache_clear()
     yield group
-    cgroups._base.cache_clear()  # noqa: SLF001
+    cgroups.parent_group.cache_clear()
 
 
 @pytest.mark.parametrize("delegated", [True, False])
-def test_a_machine_is_held_to_its_size(own: Path, monkeypatch: pytest.MonkeyPatch, delegated: bool) -> None:  # noqa: FBT001
-    monkeypatch.setattr(cgroups, "_delegated", lambda group: delegated and group == own.parent)
+def test_a_cgroup_limits_a_machine_to_its_size(own: Path, monkeypatch: pytest.MonkeyPatch, delegated: bool) -> None:  # noqa: FBT001  # a test parameter
+    monkeypatch.setattr(cgroups, "_is_delegated", lambda group: delegated and group == own.parent)
     machine = a_machine(ram=1024, vcpus=2)
     group = (own.parent if delegated else own) / "pileus" / machine.id
     group.mkdir(parents=True)
@@ -37,7 +37,7 @@ def test_a_machine_is_held_to_its_size(own: Path, monkeypatch: pytest.MonkeyPatc
     assert not (group / "pids.max").exists()
 
 
-def test_what_cannot_be_bounded_runs_all_the_same(own: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_machine_runs_without_a_cgroup_if_none_can_be_created(own: Path, caplog: pytest.LogCaptureFixture) -> None:
     machine = a_machine()
     (own / "pileus").mkdir()
     (own / "pileus" / machine.id).write_text("in the way")
@@ -47,7 +47,7 @@ def test_what_cannot_be_bounded_runs_all_the_same(own: Path, caplog: pytest.LogC
     assert "no control group of its own" in caplog.text
 
 
-def test_a_group_goes_with_its_machine(own: Path) -> None:
+def test_a_cgroup_is_removed_with_its_machine(own: Path) -> None:
     machine = a_machine()
     cgroups.create_cgroup(machine, 4711)
     (own / "pileus" / machine.id / "cgroup.procs").unlink()

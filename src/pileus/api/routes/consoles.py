@@ -1,7 +1,7 @@
-"""The page that shows a machine's screen: noVNC, and the socket by which it speaks with the machine.
+"""The web page of a console: noVNC, and the WebSocket between the browser and the machine.
 
-It is not part of the public API; a console's address leads here. Its ticket stands behind a #, so that it is neither
-sent with the page nor logged; the socket takes it as a parameter.
+It is not part of the public API; console URLs lead here. The ticket is in the fragment of the URL, so that it is
+neither sent with the page nor logged; the WebSocket takes it as a parameter.
 """
 
 import asyncio
@@ -14,21 +14,22 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
 from pileus.api.auth import OPEN
-from pileus.api.context import AppState  # noqa: TC001  # a local's type
+from pileus.api.context import AppState  # noqa: TC001  # the type of a local variable
 from pileus.domain.errors import not_found
-from pileus.drivers.consoles import Screens
-from pileus.drivers.protocols.compute import Compute, DriverError
+from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.consoles import Screens
+from pileus.drivers.protocols.errors import DriverError
 
 Socket = WebSocket[Any, Any, Any]
-HERE = Path(__file__).parents[1] / "screens"
-LIBRARIES = (HERE / "node_modules/@novnc/novnc", Path("/usr/share/novnc"))
-"""Where noVNC may be: as the package has it, or as Debian does."""
-KINDS = {".js": "text/javascript", ".css": "text/css"}
+FOLDER = Path(__file__).parents[1] / "screens"
+LIBRARIES = (FOLDER / "node_modules/@novnc/novnc", Path("/usr/share/novnc"))
+"""Possible places of noVNC: the npm package, and Debian's."""
+MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
 MISSING = (
-    "<!doctype html><title>Console</title><p>This server has no noVNC, which shows the screen. Whoever runs it gets it"
-    " by <code>scripts/novnc</code> (which needs npm), or by Debian's package <code>novnc</code>.</p>"
+    "<!doctype html><title>Console</title><p>This server has no noVNC, which shows the screen. Install it"
+    " with <code>scripts/novnc</code> (needs npm), or with Debian's package <code>novnc</code>.</p>"
 )
-STRICT = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:;"
         " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -37,51 +38,56 @@ STRICT = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-LARGEST, CHUNK = 1 << 20, 1 << 16
-"""Bytes of a message from a browser, and of one to it."""
-REFUSED = 4403
-"""Why the socket is closed (RFC 6455, 7.4.2: a number of our own)."""
+MAX_MESSAGE, CHUNK = 1 << 20, 1 << 16
+"""Bytes of a message from a browser, and of one to a browser."""
+FORBIDDEN = 4403
+"""A private close code (RFC 6455, 7.4.2)."""
+TOO_BIG = 1009
+"""The close code for a message that is too big."""
 
 
 @get("/screens", opt=OPEN, include_in_schema=False)
 async def show_screen() -> Response[str]:
-    """The page."""
-    there = _library() is not None
-    page = (HERE / "page.html").read_text("utf-8") if there else MISSING
-    status = 200 if there else 503
-    return Response(page, status_code=status, media_type="text/html", headers=STRICT | {"Cache-Control": "no-store"})
+    """Return the page of a console, or 503 if noVNC is not installed."""
+    installed = _find_library() is not None
+    page = (FOLDER / "page.html").read_text("utf-8") if installed else MISSING
+    status = 200 if installed else 503
+    return Response(
+        page, status_code=status, media_type="text/html", headers=SECURITY_HEADERS | {"Cache-Control": "no-store"}
+    )
 
 
 @get("/screens/static/{path:path}", opt=OPEN, include_in_schema=False)
 async def show_screen_file(path: FromPath[Path]) -> Response[bytes]:
-    """What the page is made of: scripts and styles, its own and noVNC's."""
-    wanted = str(path).lstrip("/")
-    library = _library()
-    inside = wanted.startswith("novnc/") and library is not None
-    root, name = (library, wanted.removeprefix("novnc/")) if inside and library else (HERE, wanted)
+    """Return a script or a style of the page or of noVNC."""
+    relative, library = str(path).lstrip("/"), _find_library()
+    in_library = relative.startswith("novnc/")
+    root, name = (library, relative.removeprefix("novnc/")) if in_library and library else (FOLDER, relative)
     file = (root / name).resolve()
-    if not file.is_relative_to(root.resolve()) or file.suffix not in KINDS or not file.is_file():
-        raise not_found("File", wanted)
-    return Response(file.read_bytes(), media_type=KINDS[file.suffix], headers=STRICT | {"Cache-Control": "no-cache"})
+    if not file.is_relative_to(root.resolve()) or file.suffix not in MEDIA_TYPES or not file.is_file():
+        raise not_found("File", relative)
+    return Response(
+        file.read_bytes(), media_type=MEDIA_TYPES[file.suffix], headers=SECURITY_HEADERS | {"Cache-Control": "no-cache"}
+    )
 
 
 @websocket("/screens/socket", opt=OPEN)
 async def open_screen(socket: Socket) -> None:
-    """Let a browser and a machine speak with each other, if the browser has a ticket and comes from our own page."""
-    cloud: AppState = socket.app.state.cloud
+    """Relay data between a browser and a machine, if the browser has a valid ticket and is on our own page."""
+    state: AppState = socket.app.state.app_state
     await socket.accept(subprotocols="binary")
-    ends = await _screen(socket, cloud.driver) if _own(socket) else None
-    if ends is None:
-        await socket.close(REFUSED)
+    streams = await _open_stream(socket, state.driver) if _is_same_origin(socket) else None
+    if streams is None:
+        await socket.close(FORBIDDEN)
         return
     try:
-        await _relay(socket, *ends)
+        await _relay(socket, *streams)
     finally:
-        ends[1].close()
+        streams[1].close()
 
 
-async def _screen(socket: Socket, driver: Compute) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-    """The screen that a ticket is for; None without one that is right. Why, is nobody's business."""
+async def _open_stream(socket: Socket, driver: Compute) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    """Open the screen of the ticket; None for a wrong ticket, without a reason."""
     if not isinstance(driver, Screens):
         return None
     try:
@@ -90,44 +96,47 @@ async def _screen(socket: Socket, driver: Compute) -> tuple[asyncio.StreamReader
         return None
 
 
-def _own(socket: Socket) -> bool:
-    """Whether a browser says that it shows our own page; what is no browser says nothing."""
+def _is_same_origin(socket: Socket) -> bool:
+    """Return whether the request comes from our own page. Only browsers send an origin."""
     origin = socket.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == socket.headers.get("host")
 
 
 async def _relay(socket: Socket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what each says until one of them has ended."""
-    both = [asyncio.create_task(_to_machine(socket, writer)), asyncio.create_task(_to_browser(socket, reader))]
+    """Copy data in both directions until one side closes."""
+    copies = [
+        asyncio.create_task(_copy_to_machine(socket, writer)),
+        asyncio.create_task(_copy_to_browser(socket, reader)),
+    ]
     try:
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in both:
+        for task in copies:
             task.cancel()
-        await asyncio.gather(*both, return_exceptions=True)
+        await asyncio.gather(*copies, return_exceptions=True)
 
 
-async def _to_machine(socket: Socket, writer: asyncio.StreamWriter) -> None:
+async def _copy_to_machine(socket: Socket, writer: asyncio.StreamWriter) -> None:
     while True:
         try:
-            said = await socket.receive_bytes()
+            message = await socket.receive_bytes()
         except WebSocketDisconnect:
             return
-        if len(said) > LARGEST:
-            await socket.close(1009)
+        if len(message) > MAX_MESSAGE:
+            await socket.close(TOO_BIG)
             return
-        writer.write(said)
+        writer.write(message)
         await writer.drain()
 
 
-async def _to_browser(socket: Socket, reader: asyncio.StreamReader) -> None:
-    while said := await reader.read(CHUNK):
-        await socket.send_bytes(said)
+async def _copy_to_browser(socket: Socket, reader: asyncio.StreamReader) -> None:
+    while chunk := await reader.read(CHUNK):
+        await socket.send_bytes(chunk)
     await socket.close()
 
 
-def _library() -> Path | None:
-    return next((each for each in LIBRARIES if (each / "core/rfb.js").is_file()), None)
+def _find_library() -> Path | None:
+    return next((folder for folder in LIBRARIES if (folder / "core/rfb.js").is_file()), None)
 
 
 ROUTER = Router("/", route_handlers=[show_screen, show_screen_file, open_screen])

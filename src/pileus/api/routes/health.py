@@ -1,4 +1,4 @@
-"""Whether the server lives, is ready, and how it is doing."""
+"""Liveness, readiness and metrics of the server."""
 
 import asyncio
 import logging
@@ -14,73 +14,77 @@ from pileus.api.auth import OPEN, READ
 from pileus.api.context import AppState
 from pileus.api.middleware import HttpMetrics
 from pileus.domain.errors import Unavailable
-from pileus.drivers.protocols.compute import Compute, DriverError, HealthCheck
+from pileus.drivers.protocols.compute import Compute, HealthCheck
+from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
-from pileus.store.database import Database
+from pileus.store.database import Database, ping
 
 LOG = logging.getLogger(__name__)
-FINE = "ok"
-PATIENCE = 2.0
-"""Seconds."""
+OK = "ok"
+TIMEOUT = 2.0
+"""Seconds until a check counts as failed."""
 
 
-class State(Struct, frozen=True, kw_only=True):
-    """What a part says of itself, or what is wrong with it."""
+class CheckResult(Struct, frozen=True, kw_only=True):
+    """The result of a check: details, or an error."""
 
-    told: str = ""
-    wrong: str = ""
+    details: str = ""
+    error: str = ""
 
 
 @get("/healthz", opt=OPEN, include_in_schema=False)
 async def healthz() -> dict[str, str]:
-    """Answer as long as the process lives."""
+    """Answer while the process runs."""
     return {"status": "ok"}
 
 
 @get("/readyz", opt=OPEN, include_in_schema=False)
-async def readyz(cloud: NamedDependency[AppState]) -> dict[str, str | int]:
-    """Answer when the database and the driver do; 503 when one of them does not."""
-    states = {"database": await _state(_database(cloud.db)), "driver": await _state(_driver(cloud.driver))}
-    if any(state.wrong for state in states.values()):
-        raise Unavailable("; ".join(f"{name}: {state.wrong or FINE}" for name, state in states.items()))
-    details = {f"{name}_details": state.told for name, state in states.items() if state.told}
-    async with cloud.db.read() as tx:
+async def readyz(app_state: NamedDependency[AppState]) -> dict[str, str | int]:
+    """Answer if the database and the driver work, else with 503 and the errors."""
+    results = {
+        "database": await _run_check(_check_database(app_state.db)),
+        "driver": await _run_check(_check_driver(app_state.driver)),
+    }
+    if any(result.error for result in results.values()):
+        raise Unavailable("; ".join(f"{name}: {result.error or OK}" for name, result in results.items()))
+    details = {f"{name}_details": result.details for name, result in results.items() if result.details}
+    async with app_state.db.read() as tx:
         return {
             "status": "ready",
-            **dict.fromkeys(states, FINE),
+            **dict.fromkeys(results, OK),
             **details,
-            "tasks_unfinished": await tasks.unfinished(tx),
+            "tasks_unfinished": await tasks.count_unfinished(tx),
         }
 
 
-async def _state(look: Awaitable[str]) -> State:
+async def _run_check(check: Awaitable[str]) -> CheckResult:
     try:
-        async with asyncio.timeout(PATIENCE):
-            return State(told=await look)
+        async with asyncio.timeout(TIMEOUT):
+            return CheckResult(details=await check)
     except DriverError as error:
-        return State(wrong=str(error))
+        return CheckResult(error=str(error))
     except Exception:
         LOG.exception("Not ready")
-        return State(wrong="does not answer")
+        return CheckResult(error="does not answer")
 
 
-async def _database(db: Database) -> str:
+async def _check_database(db: Database) -> str:
     async with db.read() as tx:
-        await tx.one("SELECT 1 FROM clients")
+        await ping(tx)
     return ""
 
 
-async def _driver(driver: Compute) -> str:
+async def _check_driver(driver: Compute) -> str:
     return await driver.check() if isinstance(driver, HealthCheck) else ""
 
 
-def metrics(*, key_required: bool) -> HTTPRouteHandler:
-    """The route of `/metrics`."""
+def metrics_route(*, key_required: bool) -> HTTPRouteHandler:
+    """Make the route of `/metrics`."""
 
     @get("/metrics", opt=READ if key_required else OPEN, include_in_schema=False)
-    async def show_metrics(figures: NamedDependency[HttpMetrics]) -> Response[bytes]:
-        """Figures for Prometheus."""
-        return Response(figures.exposition(), media_type=CONTENT_TYPE_LATEST)
+    async def show_metrics(metrics: NamedDependency[HttpMetrics]) -> Response[bytes]:
+        """Return the metrics for Prometheus."""
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return show_metrics
 

@@ -1,6 +1,6 @@
-"""What only clouds with real machines know of an instance: its serial line, and the ways into it from the host.
+"""Serial logs and port forwards of instances, which only drivers with real machines have.
 
-It is not part of the public API, and open to whoever may look at the instance.
+They are not part of the public API, and are open to everyone who may read the instance.
 """
 
 from typing import Annotated
@@ -9,46 +9,46 @@ from litestar import Response, Router, get
 from litestar.params import FromPath, QueryParameter
 
 from pileus.api.auth import READ
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Conflict
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import PortForward, Reachable, SerialLogs
 from pileus.store.compute import instances
 
 ONE = "/_pileus/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
-MOST = 1 << 20
-Most = Annotated[int, QueryParameter(name="bytes", ge=1, le=MOST)]
+MAX_BYTES = 1 << 20
+ByteCount = Annotated[int, QueryParameter(name="bytes", ge=1, le=MAX_BYTES)]
 
 
 @get(f"{ONE}/serial_log", opt=READ, tags=["Real machines"])
-async def get_serial_log(call: Context, instance_id: FromPath[str], most: Most = 65536) -> Response[bytes]:
-    """Show the end of what an instance has said on its serial line: at most so many bytes, as they were said."""
-    instance = await _instance(call, instance_id)
-    if not isinstance(call.app.driver, SerialLogs):
-        raise Conflict("This cloud keeps no serial logs: its machines are not real")
+async def get_serial_log(ctx: Ctx, instance_id: FromPath[str], byte_count: ByteCount = 65536) -> Response[bytes]:
+    """Get the end of the serial log of an instance, at most `bytes` bytes, unchanged."""
+    instance = await _read_instance(ctx, instance_id)
+    if not isinstance(ctx.app.driver, SerialLogs):
+        raise Conflict("This driver has no serial logs: its machines are simulated")
     try:
-        said = await call.app.driver.serial_log(instance.id, most)
+        log = await ctx.app.driver.serial_log(instance.id, byte_count)
     except DriverError as error:
         raise Conflict(str(error)) from error
-    return Response(said, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
+    return Response(log, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
 
 
 @get(f"{ONE}/ways", opt=READ, tags=["Real machines"])
-async def list_port_forwards(call: Context, instance_id: FromPath[str]) -> list[PortForward]:
-    """List the ports of the host that lead to an instance: those that its security groups open to everybody."""
-    instance = await _instance(call, instance_id)
-    if not isinstance(call.app.driver, Reachable):
-        raise Conflict("This cloud has no ways into its instances: its machines are not real")
+async def list_port_forwards(ctx: Ctx, instance_id: FromPath[str]) -> list[PortForward]:
+    """List the ports of the host that are forwarded to an instance: those that its security groups open to everyone."""
+    instance = await _read_instance(ctx, instance_id)
+    if not isinstance(ctx.app.driver, Reachable):
+        raise Conflict("This driver has no port forwards: its machines are simulated")
     try:
-        return await call.app.driver.port_forwards(instance.id)
+        return await ctx.app.driver.port_forwards(instance.id)
     except DriverError as error:
         raise Conflict(str(error)) from error
 
 
-async def _instance(call: RequestContext, instance_id: str) -> Instance:
-    async with call.db.read() as tx:
-        return await instances.get(tx, call.place, instance_id)
+async def _read_instance(ctx: RequestContext, instance_id: str) -> Instance:
+    async with ctx.db.read() as tx:
+        return await instances.get(tx, ctx.place, instance_id)
 
 
 ROUTER = Router("/", route_handlers=[get_serial_log, list_port_forwards])

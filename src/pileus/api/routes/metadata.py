@@ -1,191 +1,155 @@
-"""The older endpoints for tags, which many nouns have alike: the whole map, and one item of it."""
+"""The older endpoints for tags, which many kinds of resource have: all tags, and a single one."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from litestar import delete, get, post, put
 from litestar.params import FromQuery, JSONBody, PathParameter
-from msgspec import Struct
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
-from pileus.domain.errors import Conflict, Forbidden, invalid, not_found
-from pileus.domain.places import Place
-from pileus.domain.tags import Tag, Tags, merged, replaced, validate_tags
+from pileus.domain.tags import Tags, merged, replaced, validate_tags
 from pileus.drivers.protocols.compute import Compute
+from pileus.services import tags as tag_service
+from pileus.services.tags import TaggedKind
 from pileus.store import tags
-from pileus.store.database import Database, Tx
+from pileus.store.database import Database
 
 
-class LockedRecord(Protocol):
-    """A record that a task can hold."""
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-
-    @property
-    def task_id(self) -> str | None:
-        """The task that holds it, or None."""
-
-
-class TaggedResource(Struct, frozen=True, kw_only=True):
-    """A kind of things that have tags, and how it is spoken of."""
+class TaggedResource(TaggedKind, frozen=True, kw_only=True):
+    """A kind of resource with endpoints for its tags."""
 
     path: str
-    """Of one such thing, whose id is the parameter named next."""
+    """The path of one resource."""
     parameter: str
+    """The path parameter with the id of the resource."""
     tag: str
-    """The chapter of the API's reference."""
-    name: str
-    """In messages."""
-    kind: str
-    """In the table of tags."""
-    group: str
-    """In the audit log."""
-    get: Callable[[Tx, Place, str], Awaitable[LockedRecord]]
-    """Finds one; raises NotFound."""
-    told: Callable[[Database, Compute, str], Awaitable[None]] | None = None
-    """Lets one know its tags, if it can know them."""
-    own: Callable[[Tx, Place, str], Awaitable[LockedRecord]] | None = None
-    """Finds one that may be changed, where there are others that may only be looked at; raises Forbidden for them."""
+    """The section of the API reference."""
+    after_change: Callable[[Database, Compute, str], Awaitable[None]] | None = None
+    """Pushes the tags to a running machine, after the transaction."""
 
 
-def metadata_routes(noun: TaggedResource) -> list[Any]:
-    """The five endpoints of a kind of things."""
-    return [*map_routes(noun), _show(noun), _delete(noun)]
+def metadata_routes(resource: TaggedResource) -> list[Any]:
+    """Make the five endpoints of a kind of resource."""
+    return [*map_routes(resource), _get_item(resource), _delete_item(resource)]
 
 
-def map_routes(noun: TaggedResource) -> list[Any]:
-    """The three of them that are about all the tags."""
-    return [_list(noun), _update(noun), _replace(noun)]
+def map_routes(resource: TaggedResource) -> list[Any]:
+    """Make the three endpoints for all tags of a resource."""
+    return [_list(resource), _update(resource), _replace(resource)]
 
 
-async def one_tag(tx: Tx, call: RequestContext, noun: TaggedResource, identity: str, key: str | None) -> Tag:
-    """One tag of a thing; raises NotFound for the thing or the tag, Invalid where no key is given."""
-    return _named(await tags.of(tx, (await noun.get(tx, call.place, identity)).id), key)
+async def read_tag(ctx: RequestContext, resource: TaggedResource, resource_id: str, key: str | None) -> TagView:
+    """Read one tag. Raises NotFound for the resource or the tag, or Invalid without a key."""
+    async with ctx.db.read() as tx:
+        existing = await tags.list_by_resource(tx, (await resource.get(tx, ctx.place, resource_id)).id)
+    return TagView.of(tag_service.require_tag(existing, key))
 
 
 async def change_tags(
-    call: RequestContext, noun: TaggedResource, identity: str, verb: str, decide: Callable[[Tags], Tags]
+    ctx: RequestContext, resource: TaggedResource, resource_id: str, verb: str, change: Callable[[Tags], Tags]
 ) -> None:
-    """Write what is decided about the tags of a thing that no task holds, and who has decided."""
-
-    async def write(tx: Tx) -> None:
-        thing = await (noun.own or noun.get)(tx, call.place, identity)
-        if thing.task_id is not None:
-            raise Conflict(f"{noun.name} {thing.id} is locked by task {thing.task_id}: try again when it has finished")
-        before = await tags.of(tx, thing.id)
-        after = decide(before)
-        await tags.save(tx, noun.kind, call.place, thing.id, before, after)
-        told = {key: tag.value for key, tag in after.items() if not tag.read_only}
-        await call.audit(tx, noun.group, f"{verb}_metadata", thing.id, data={"metadata": told})
-
-    await call.db.write(write)
-    if noun.told:
-        await noun.told(call.db, call.app.driver, identity)
+    """Change the tags of a resource, then push them to its machine if it has one."""
+    await ctx.write(lambda tx: tag_service.change_tags(tx, ctx, resource, resource_id, verb, change))
+    if resource.after_change:
+        await resource.after_change(ctx.db, ctx.app.driver, resource_id)
 
 
-def without(key: str | None, its: Tags) -> Tags:
-    """The tags but one; raises NotFound, or Forbidden where that one is read-only."""
-    tag = _named(its, key)
-    if tag.read_only:
-        raise Forbidden(f"Tag {tag.key} is read-only")
-    return merged(its, {tag.key: None})
-
-
-def _named(its: Tags, key: str | None) -> Tag:
-    if key is None:
-        raise invalid(key="Field required")
-    if key not in its:
-        raise not_found("Tag", key)
-    return its[key]
-
-
-def _list(noun: TaggedResource) -> Any:
-    @get(f"{noun.path}/metadata", opt=READ, operation_id=f"list_{noun.kind}_metadata", deprecated=True, tags=[noun.tag])
+def _list(resource: TaggedResource) -> Any:
+    @get(
+        f"{resource.path}/metadata",
+        opt=READ,
+        operation_id=f"list_{resource.kind}_metadata",
+        deprecated=True,
+        tags=[resource.tag],
+    )
     async def list_metadata(
-        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)]
+        ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)]
     ) -> Page[TagView]:
-        """List the tags. They are shown with the thing itself, too."""
-        async with call.db.read() as tx:
-            its = await tags.of(tx, (await noun.get(tx, call.place, identity)).id)
-        return Page(count=len(its), results=tag_views(its.values()))
+        """List the tags. They are also returned with the resource itself.
+
+        Deprecated: get the resource.
+        """
+        async with ctx.db.read() as tx:
+            existing = await tags.list_by_resource(tx, (await resource.get(tx, ctx.place, resource_id)).id)
+        return Page(count=len(existing), results=tag_views(existing.values()))
 
     return list_metadata
 
 
-def _update(noun: TaggedResource) -> Any:
+def _update(resource: TaggedResource) -> Any:
     @post(
-        f"{noun.path}/metadata",
+        f"{resource.path}/metadata",
         opt=WRITE,
         status_code=204,
-        operation_id=f"update_{noun.kind}_metadata",
+        operation_id=f"update_{resource.kind}_metadata",
         deprecated=True,
-        tags=[noun.tag],
+        tags=[resource.tag],
     )
     async def update_metadata(
-        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[TagChanges]
+        ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], data: JSONBody[TagChanges]
     ) -> None:
-        """Set tags, or remove those whose value is null; the others stay. Use PATCH on the thing itself instead."""
+        """Set tags, and remove those whose value is null. Other tags do not change.
+
+        Deprecated: use PATCH on the resource.
+        """
         changes = validate_tags(data)
-        await change_tags(call, noun, identity, "update", lambda its: merged(its, changes))
+        await change_tags(ctx, resource, resource_id, "update", lambda existing: merged(existing, changes))
 
     return update_metadata
 
 
-def _replace(noun: TaggedResource) -> Any:
+def _replace(resource: TaggedResource) -> Any:
     @put(
-        f"{noun.path}/metadata",
+        f"{resource.path}/metadata",
         opt=WRITE,
         status_code=204,
-        operation_id=f"replace_{noun.kind}_metadata",
+        operation_id=f"replace_{resource.kind}_metadata",
         deprecated=True,
-        tags=[noun.tag],
+        tags=[resource.tag],
     )
     async def replace_metadata(
-        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)], data: JSONBody[NewTags]
+        ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], data: JSONBody[NewTags]
     ) -> None:
-        """Put these tags in the place of all that are not read-only. Use PATCH on the thing itself instead."""
-        new = validate_tags(data)
-        await change_tags(call, noun, identity, "replace", lambda its: replaced(its, new))
+        """Replace all tags that are not read-only. Deprecated: use PATCH on the resource."""
+        new_tags = validate_tags(data)
+        await change_tags(ctx, resource, resource_id, "replace", lambda existing: replaced(existing, new_tags))
 
     return replace_metadata
 
 
-def _show(noun: TaggedResource) -> Any:
+def _get_item(resource: TaggedResource) -> Any:
     @get(
-        f"{noun.path}/metadata_item",
+        f"{resource.path}/metadata_item",
         opt=READ,
-        operation_id=f"get_{noun.kind}_metadata_item",
+        operation_id=f"get_{resource.kind}_metadata_item",
         deprecated=True,
-        tags=[noun.tag],
+        tags=[resource.tag],
     )
     async def get_metadata_item(
-        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str | None] = None
+        ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], key: FromQuery[str | None] = None
     ) -> TagView:
-        """Show one tag."""
-        async with call.db.read() as tx:
-            return TagView.of(await one_tag(tx, call, noun, identity, key))
+        """Get one tag. Deprecated: get the resource."""
+        return await read_tag(ctx, resource, resource_id, key)
 
     return get_metadata_item
 
 
-def _delete(noun: TaggedResource) -> Any:
+def _delete_item(resource: TaggedResource) -> Any:
     @delete(
-        f"{noun.path}/metadata_item",
+        f"{resource.path}/metadata_item",
         opt=WRITE,
         status_code=204,
-        operation_id=f"delete_{noun.kind}_metadata_item",
+        operation_id=f"delete_{resource.kind}_metadata_item",
         deprecated=True,
-        tags=[noun.tag],
+        tags=[resource.tag],
     )
     async def delete_metadata_item(
-        call: Context, identity: Annotated[str, PathParameter(name=noun.parameter)], key: FromQuery[str | None] = None
+        ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], key: FromQuery[str | None] = None
     ) -> None:
-        """Remove one tag; a read-only one cannot be removed. Use PATCH on the thing itself instead."""
-        await change_tags(call, noun, identity, "delete", lambda its: without(key, its))
+        """Delete one tag. A read-only tag cannot be deleted. Deprecated: use PATCH on the resource."""
+        await change_tags(ctx, resource, resource_id, "delete", lambda existing: tag_service.without_tag(key, existing))
 
     return delete_metadata_item

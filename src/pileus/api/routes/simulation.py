@@ -1,6 +1,6 @@
-"""The control endpoint of a simulated cloud: make tasks wait or fail, run out of room, let things happen to machines.
+"""The control endpoint of a simulated cloud: inject faults, limit capacity, change the state of machines.
 
-It is there only while the driver can rehearse. It is open to administrators, and not part of the public API.
+It exists only with a simulated driver, is open to administrators, and is not part of the public API.
 """
 
 from typing import Annotated, Literal
@@ -8,58 +8,60 @@ from typing import Annotated, Literal
 from litestar import Router, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
-from msgspec.structs import replace
 
 from pileus.api.auth import ADMINISTER
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx
 from pileus.api.paging import Id
 from pileus.api.routes.account import operator_quotas
-from pileus.domain.compute.instances import Instance, Status
+from pileus.domain.compute.instances import Status
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ddos_profiles import BlackholePort
-from pileus.drivers.protocols.compute import DriverError, Simulates
-from pileus.store import counters, faults
-from pileus.store.compute import capacities, instances
-from pileus.store.database import Tx
-from pileus.store.network import ddos_profiles
+from pileus.drivers.protocols.compute import Simulates
+from pileus.drivers.protocols.errors import DriverError
+from pileus.services import simulation as simulation_service
+from pileus.store import faults
+from pileus.store.compute import capacities
 from pileus.tasks.operations import OPERATIONS
-from pileus.tasks.reconcile import reconcile
+from pileus.tasks.reconciler import reconcile
 
-MOST = 2**31 - 1
+MAX_COUNT = 2**31 - 1
 
 
 class NewFault(Struct, kw_only=True):
-    """What is to go wrong: a task type (any if absent), a step (the first if absent), how often (always if absent)."""
+    """A fault to inject.
+
+    It applies to a task type (any if absent), at a step (the first if absent), so many times (always if absent).
+    """
 
     kind: Literal["hold", "fail"]
     task_type: str | None = None
     step: str | None = None
     message: str | None = None
-    times: Annotated[int, Meta(ge=1, le=MOST)] | None = None
+    times: Annotated[int, Meta(ge=1, le=MAX_COUNT)] | None = None
 
 
 class MachineState(Struct, kw_only=True):
-    """The state that a machine is to be found in."""
+    """The state to put a machine into."""
 
     status: str
     vm_state: str | None = None
 
 
 class SimulatedTime(Struct, kw_only=True):
-    """How long transitions take."""
+    """The duration of state changes."""
 
     mode: Literal["instant", "realistic"]
 
 
 class NewCapacity(Struct, kw_only=True):
-    """How many servers of a flavor there is room for; null for no end."""
+    """The capacity for a flavor, in instances; null for no limit."""
 
-    servers: Annotated[int, Meta(ge=0, le=MOST)] | None
+    servers: Annotated[int, Meta(ge=0, le=MAX_COUNT)] | None
 
 
 class CapacityView(Struct, kw_only=True):
-    """The room for a flavor in a region."""
+    """The capacity for a flavor in a region, in instances."""
 
     region_id: int
     flavor_id: str
@@ -67,14 +69,14 @@ class CapacityView(Struct, kw_only=True):
 
 
 class NewIsolation(Struct, kw_only=True):
-    """Whether an instance is cut off, and why."""
+    """Whether an instance is isolated, and the reason."""
 
     isolated: bool
     reason: str | None = None
 
 
 class NewBlackhole(Struct, kw_only=True):
-    """An alarm on an address."""
+    """A DDoS alarm on an address."""
 
     region_id: Id
     destination_ip: str
@@ -82,7 +84,7 @@ class NewBlackhole(Struct, kw_only=True):
 
 
 class OperationView(Struct, kw_only=True):
-    """A task type and the names of its steps, where a fault can strike."""
+    """A task type and the names of its steps, at which faults can be injected."""
 
     task_type: str
     steps: list[str]
@@ -98,128 +100,98 @@ async def list_operations() -> list[OperationView]:
 
 
 @get("/faults", opt=ADMINISTER)
-async def list_faults(call: Context) -> list[Fault]:
-    """List what is to go wrong."""
-    async with call.db.read() as tx:
-        return await faults.every(tx)
+async def list_faults(ctx: Ctx) -> list[Fault]:
+    """List the injected faults."""
+    async with ctx.db.read() as tx:
+        return await faults.list_all(tx)
 
 
 @post("/faults", opt=ADMINISTER, status_code=200)
-async def add_fault(call: Context, data: JSONBody[NewFault]) -> Fault:
-    """Let tasks wait before a step (`hold`) until the fault is deleted, or fail at it (`fail`)."""
+async def add_fault(ctx: Ctx, data: JSONBody[NewFault]) -> Fault:
+    """Inject a fault: tasks wait before a step until the fault is deleted (`hold`), or fail at the step (`fail`)."""
     if data.task_type is not None and data.task_type not in OPERATIONS:
         raise invalid(task_type=f"Unknown task type: use one of {', '.join(sorted(OPERATIONS))}")
-    fault = Fault(
-        id=call.app.new_id(),
-        kind=data.kind,
-        task_type=data.task_type,
-        step=data.step,
-        message=data.message,
-        times=data.times,
-        created_at=call.app.now(),
+    return await ctx.write(
+        lambda tx: simulation_service.add_fault(
+            tx, ctx, data.kind, task_type=data.task_type, step=data.step, message=data.message, times=data.times
+        )
     )
-    return await call.db.write(lambda tx: faults.add(tx, fault))
 
 
 @delete("/faults/{fault_id:str}", opt=ADMINISTER)
-async def delete_fault(call: Context, fault_id: FromPath[str]) -> None:
-    """Take a fault back; tasks that it holds go on."""
-    if not await call.db.write(lambda tx: faults.remove(tx, fault_id)):
-        raise not_found("Fault", fault_id)
+async def delete_fault(ctx: Ctx, fault_id: FromPath[str]) -> None:
+    """Delete a fault. Tasks that it holds continue."""
+    await ctx.write(lambda tx: simulation_service.delete_fault(tx, fault_id))
 
 
 @delete("/faults", opt=ADMINISTER)
-async def delete_faults(call: Context) -> None:
-    """Take every fault back."""
-    await call.db.write(faults.clear)
+async def delete_faults(ctx: Ctx) -> None:
+    """Delete all faults."""
+    await ctx.write(faults.clear)
 
 
 @get("/capacities", opt=ADMINISTER)
-async def list_capacities(call: Context) -> list[CapacityView]:
-    """List the flavors whose room has an end."""
-    async with call.db.read() as tx:
+async def list_capacities(ctx: Ctx) -> list[CapacityView]:
+    """List the flavors with limited capacity."""
+    async with ctx.db.read() as tx:
         return [
             CapacityView(region_id=region_id, flavor_id=flavor_id, servers=servers)
-            for region_id, flavor_id, servers in await capacities.every(tx)
+            for region_id, flavor_id, servers in await capacities.list_all(tx)
         ]
 
 
 @put("/capacities/{region_id:int}/{flavor_id:str}", opt=ADMINISTER, status_code=204)
 async def set_capacity(
-    call: Context, region_id: FromPath[int], flavor_id: FromPath[str], data: JSONBody[NewCapacity]
+    ctx: Ctx, region_id: FromPath[int], flavor_id: FromPath[str], data: JSONBody[NewCapacity]
 ) -> None:
-    """Say how many servers of a flavor there is room for; one more is then refused with 403."""
-    await call.db.write(lambda tx: capacities.set_limit(tx, region_id, flavor_id, data.servers))
+    """Limit the capacity for a flavor. Creating an instance beyond the limit is answered with 403."""
+    await ctx.write(lambda tx: capacities.set_limit(tx, region_id, flavor_id, data.servers))
 
 
 @put("/machines/{instance_id:str}", opt=ADMINISTER, status_code=204)
-async def set_machine_state(call: Context, instance_id: FromPath[str], data: JSONBody[MachineState]) -> None:
-    """Let a machine be found in a state, as if something had happened to it; its instance follows at once."""
-    async with call.db.read() as tx:
-        await _own(tx, call, instance_id)
+async def set_machine_state(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[MachineState]) -> None:
+    """Put a machine into a state, as if it had failed or changed by itself. Its instance follows at once."""
+    async with ctx.db.read() as tx:
+        await simulation_service.require_instance(tx, ctx, instance_id)
     if data.status not in set(Status):
         raise invalid(status=f"Input should be one of {', '.join(Status)}")
-    driver = call.app.driver
-    assert isinstance(driver, Simulates)  # noqa: S101  # the router is there only then
+    driver = ctx.app.driver
+    assert isinstance(driver, Simulates)  # noqa: S101  # the router exists only with such a driver
     try:
         driver.set_state(instance_id, data.status, data.vm_state)
     except DriverError as error:
         raise not_found("Machine", instance_id) from error
-    await reconcile(call.db, driver, call.app.now)
+    await reconcile(ctx.db, driver, ctx.now)
 
 
 @put("/time", opt=ADMINISTER, status_code=204)
-async def set_time(call: Context, data: JSONBody[SimulatedTime]) -> None:
-    """Let transitions take no time, or as long as a real cloud's."""
-    driver = call.app.driver
-    assert isinstance(driver, Simulates)  # noqa: S101  # the router is there only then
+async def set_time(ctx: Ctx, data: JSONBody[SimulatedTime]) -> None:
+    """Let state changes take no time (`instant`), or as long as in a real cloud (`realistic`)."""
+    driver = ctx.app.driver
+    assert isinstance(driver, Simulates)  # noqa: S101  # the router exists only with such a driver
     driver.set_time(data.mode)
 
 
 @put("/instances/{instance_id:str}/isolation", opt=ADMINISTER, status_code=204)
-async def set_isolation(call: Context, instance_id: FromPath[str], data: JSONBody[NewIsolation]) -> None:
-    """Cut an instance off from its networks, with a reason that its owner sees, or let it back."""
-
-    async def write(tx: Tx) -> None:
-        before = await _own(tx, call, instance_id)
-        after = replace(before, isolated=data.isolated, isolation_reason=data.reason if data.isolated else None)
-        await instances.save(tx, before, after)
-
-    await call.db.write(write)
-
-
-async def _own(tx: Tx, call: RequestContext, instance_id: str) -> Instance:
-    """An instance of the caller's, in whichever project."""
-    found = await instances.find(tx, instance_id)
-    if found is None or found.client_id != call.caller.client_id:
-        raise not_found("Instance", instance_id)
-    return found
+async def set_isolation(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[NewIsolation]) -> None:
+    """Isolate an instance from its networks, for a reason that its owner sees, or end the isolation."""
+    await ctx.write(
+        lambda tx: simulation_service.set_isolation(tx, ctx, instance_id, isolated=data.isolated, reason=data.reason)
+    )
 
 
 @post("/blackholes", opt=ADMINISTER, status_code=200)
-async def add_blackhole(call: Context, data: JSONBody[NewBlackhole]) -> BlackholePort:
-    """Raise an alarm on an address: instances that have it show the blackholed port."""
-
-    async def write(tx: Tx) -> BlackholePort:
-        port = BlackholePort(
-            id=await counters.next_value(tx, "blackhole_ports"),
-            region_id=data.region_id,
-            destination_ip=data.destination_ip,
-            alarm_state=data.alarm_state,
-            started_at=call.app.now(),
-        )
-        await ddos_profiles.add_blackhole(tx, port)
-        return port
-
-    return await call.db.write(write)
+async def add_blackhole(ctx: Ctx, data: JSONBody[NewBlackhole]) -> BlackholePort:
+    """Raise a DDoS alarm on an address. Instances with that address return the blackholed port."""
+    return await ctx.write(
+        lambda tx: simulation_service.add_blackhole(tx, ctx, data.region_id, data.destination_ip, data.alarm_state)
+    )
 
 
 @delete("/blackholes/{blackhole_id:int}", opt=ADMINISTER)
-async def end_blackhole(call: Context, blackhole_id: FromPath[int]) -> None:
-    """End an alarm; it stays to be seen, with its end."""
-    ended = await call.db.write(lambda tx: ddos_profiles.end_blackhole(tx, blackhole_id, "CLEAR", call.app.now()))
-    if not ended:
-        raise not_found("Blackhole", blackhole_id)
+async def end_blackhole(ctx: Ctx, blackhole_id: FromPath[int]) -> None:
+    """End a DDoS alarm. It is still returned, with the time of its end."""
+    await ctx.write(lambda tx: simulation_service.end_blackhole(tx, ctx, blackhole_id))
 
 
 ROUTER = Router(
@@ -228,5 +200,5 @@ ROUTER = Router(
         list_operations, list_faults, add_fault, delete_fault, delete_faults, list_capacities, set_capacity,
         set_machine_state, set_time, set_isolation, add_blackhole, end_blackhole, *operator_quotas.HANDLERS,
     ],
-    tags=["Rehearsal"],
+    tags=["Simulation"],
 )  # fmt: skip

@@ -1,1 +1,1 @@
-"""The published shapes, one module a noun; nothing is decided here."""
+"""Wire types: the published shapes of bodies and answers, one module per noun. They contain no rules."""

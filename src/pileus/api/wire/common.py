@@ -1,4 +1,4 @@
-"""What every view tells alike of a record that a project has in a region."""
+"""The fields that the views of all records with a project and a region have."""
 
 from typing import Any, Protocol
 
@@ -6,23 +6,23 @@ from pileus.api.wire.times import offset
 
 
 class ScopedRecord(Protocol):
-    """A record of a project in a region, or of nobody, that tasks make and hold."""
+    """A record in a region that tasks create and lock. It belongs to a project or to nobody."""
 
     @property
     def project_id(self) -> int | None:
-        """Its project, or None."""
+        """The project, or None if the record belongs to nobody."""
 
     @property
     def region_id(self) -> int:
-        """Its region."""
+        """The region."""
 
     @property
     def task_id(self) -> str | None:
-        """The task that holds it now."""
+        """The task that has locked the record, or None."""
 
     @property
     def creator_task_id(self) -> str | None:
-        """The task that made it."""
+        """The task that created the record, or None."""
 
     @property
     def created_at(self) -> int:
@@ -34,7 +34,7 @@ class ScopedRecord(Protocol):
 
 
 def common_fields(record: ScopedRecord, region_name: str, project_id: int | None = None) -> dict[str, Any]:
-    """Where it is, which tasks made and hold it, and when that was; what is nobody's appears in the project named."""
+    """Make the common fields. `project_id` is the project to return for a record that belongs to nobody."""
     return {
         "project_id": record.project_id or project_id,
         "region": region_name,

@@ -1,4 +1,4 @@
-"""The rules that single values of request bodies keep."""
+"""Types of single values in request bodies, with their constraints."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""What objects carry besides for older clients, where the server is set so: the same facts under second names."""
+"""Fields for older clients, returned if the setting `legacy_fields` is on."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,6 +7,6 @@ from pileus.api.wire.tags import TagView
 
 
 def legacy_tag_fields(tags: Iterable[TagView]) -> dict[str, Any]:
-    """Tags as `metadata`, a map, and as `metadata_detailed`, a list."""
-    each = list(tags)
-    return {"metadata": {tag.key: tag.value for tag in each}, "metadata_detailed": each}
+    """Return the tags as `metadata`, a map, and as `metadata_detailed`, a list."""
+    tag_list = list(tags)
+    return {"metadata": {tag.key: tag.value for tag in tag_list}, "metadata_detailed": tag_list}

@@ -1,4 +1,4 @@
-"""Collections: a page of things, and how many there are in all."""
+"""Pages of collections."""
 
 from typing import Generic, TypeVar
 
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Page(Struct, Generic[T], kw_only=True):
-    """A page of a collection; `count` is the total before paging."""
+    """A page of a collection. `count` is the size of the whole collection."""
 
     count: int
     results: list[T]

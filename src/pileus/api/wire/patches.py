@@ -1,4 +1,4 @@
-"""Bodies that change something: what of them was sent."""
+"""The fields of a body that were sent."""
 
 from typing import Any
 
@@ -7,5 +7,5 @@ from msgspec.structs import asdict
 
 
 def present_fields(body: Struct) -> dict[str, Any]:
-    """The fields of a body that were sent; a field that was not is UNSET."""
+    """Return the fields of a body that are not UNSET."""
     return {name: value for name, value in asdict(body).items() if value is not UNSET}

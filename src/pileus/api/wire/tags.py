@@ -1,4 +1,4 @@
-"""Tags as the API shows them, and maps of them as it takes them."""
+"""Tags as the API returns them, and maps of tags as it accepts them."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -9,14 +9,14 @@ from msgspec import Meta, Struct
 from pileus.domain.errors import invalid
 from pileus.domain.tags import Tag, validate_tags
 
-Ruled = Meta(extra={"rule": validate_tags})
+TagRules = Meta(extra={"rule": validate_tags})
 
-NewTags = Annotated[dict[str, str], Ruled]
-TagChanges = Annotated[dict[str, str | None], Ruled]
+NewTags = Annotated[dict[str, str], TagRules]
+TagChanges = Annotated[dict[str, str | None], TagRules]
 
 
 class TagView(Struct, kw_only=True):
-    """One tag; a read-only one belongs to the system."""
+    """One tag. A read-only tag belongs to the system."""
 
     key: str
     value: str
@@ -24,17 +24,17 @@ class TagView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, tag: Tag) -> "TagView":
-        """Show a tag."""
+        """Make the view of a tag."""
         return cls(key=tag.key, value=tag.value, read_only=tag.read_only)
 
 
 def tag_views(tags: Iterable[Tag]) -> list[TagView]:
-    """Show tags in the order given."""
+    """Make the views of tags, in the given order."""
     return [TagView(key=tag.key, value=tag.value, read_only=tag.read_only) for tag in tags]
 
 
 def parse_tag_filter(text: str | None) -> dict[str, str]:
-    """Read the parameter `tag_key_value`: a map of tags, as JSON. Raises Invalid."""
+    """Parse the parameter `tag_key_value`, a map of tags as JSON. Raises Invalid."""
     if text is None:
         return {}
     try:

@@ -1,21 +1,21 @@
-"""Tasks as the API shows them, and the ids that long operations answer with."""
+"""Tasks as the API returns them, and their ids."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from pileus.api.wire.times import naive
 from pileus.domain.tasks import Task, TaskState
 
 
 class TaskIds(Struct, kw_only=True):
-    """The tasks that a request has started; none if there was nothing to do."""
+    """The tasks that a request has started; empty if there was nothing to do."""
 
     tasks: list[str]
 
 
 class TaskView(Struct, kw_only=True):
-    """A task; `created_resources` names what it has made, by kind, once it is finished."""
+    """A task. Once it is finished, `created_resources` contains the ids of the new resources, by kind."""
 
     id: str
     task_type: str
@@ -41,7 +41,10 @@ class TaskView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, task: Task) -> "TaskView":
-        """Show a task; older clients stop waiting at an error, so it is kept back until nothing is left to undo."""
+        """Make the view of a task.
+
+        `error` is null until the task has undone its steps, because older clients stop waiting when they see it.
+        """
         return cls(
             id=task.id,
             task_type=task.task_type,
@@ -60,18 +63,12 @@ class TaskView(Struct, kw_only=True):
             schedule_id=task.args.get("schedule_id"),
             lifecycle_policy_id=task.args.get("lifecycle_policy_id"),
             created_on=naive(task.created_at),
-            updated_on=_when(task.updated_at),
-            finished_on=_when(task.finished_at),
-            acknowledged_at=_when(task.acknowledged_at),
+            updated_on=_naive_or_none(task.updated_at),
+            finished_on=_naive_or_none(task.finished_at),
+            acknowledged_at=_naive_or_none(task.acknowledged_at),
             acknowledged_by=task.acknowledged_by,
         )
 
 
-class AcknowledgeTasks(Struct, kw_only=True):
-    """Which tasks to acknowledge: all, if null or absent."""
-
-    task_ids: Annotated[list[str], Meta(max_length=1000)] | None = None
-
-
-def _when(us: int | None) -> str | None:
+def _naive_or_none(us: int | None) -> str | None:
     return None if us is None else naive(us)

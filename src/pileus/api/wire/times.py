@@ -1,4 +1,4 @@
-"""How times are written: the public API has a format for each family. Records hold microseconds since 1970."""
+"""Format and parse times. The public API has a format per family; records have microseconds since 1970."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -15,49 +15,52 @@ NEVER = "0001-01-01T00:00:00Z"
 
 @lru_cache(maxsize=65536)
 def format_zulu(us: int) -> str:
-    """Write `2023-11-29T10:56:49Z`: instances, metrics, SSH keys."""
+    """Format as `2023-11-29T10:56:49Z`, for instances, metrics and SSH keys."""
     return naive(us) + "Z"
 
 
 def offset(us: int) -> str:
-    """Write `2019-05-29T05:32:41+0000`: volumes, networks, ports, addresses, images."""
+    """Format as `2019-05-29T05:32:41+0000`, for volumes, networks, ports, addresses and images."""
     return naive(us) + "+0000"
 
 
 def colon_offset(us: int) -> str:
-    """Write `2019-05-29T05:32:41+00:00`: the audit log."""
+    """Format as `2019-05-29T05:32:41+00:00`, for the audit log."""
     return naive(us) + "+00:00"
 
 
 def naive(us: int) -> str:
-    """Write `2024-05-07T08:24:02`, in UTC: tasks and regions."""
+    """Format as `2024-05-07T08:24:02` in UTC, for tasks and regions."""
     return datetime.fromtimestamp(us // 1_000_000, UTC).isoformat()[:19]
 
 
 def naive_micros(us: int) -> str:
-    """Write `2019-05-29T05:32:41.123456`, in UTC: projects."""
+    """Format as `2019-05-29T05:32:41.123456` in UTC, for projects."""
     return f"{naive(us)}.{us % 1_000_000:06d}"
 
 
-def parsed(text: str) -> int:
-    """Read an ISO date or date-time, in UTC unless it says otherwise; raises ValueError."""
+def parse_time(text: str) -> int:
+    """Parse an ISO date or date-time; the default time zone is UTC. Raises ValueError or OverflowError."""
     moment = datetime.fromisoformat(text)
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (aware - EPOCH) // MICROSECOND
 
 
 def earliest(field: str, text: str | None) -> int | None:
-    """Read the start of a range that a parameter names; raises Invalid."""
+    """Parse the start of a range from the parameter `field`. Raises Invalid."""
     if text is None:
         return None
     try:
-        # A plus sign in an address that nobody has escaped arrives as a blank.
-        return parsed(UNESCAPED_PLUS.sub("+", text) if "T" in text else text)
+        # An unescaped plus sign in a URL arrives as a space.
+        return parse_time(UNESCAPED_PLUS.sub("+", text) if "T" in text else text)
     except (ValueError, OverflowError):
         raise invalid(**{field: "Input should be a valid datetime"}) from None
 
 
 def latest(field: str, text: str | None) -> int | None:
-    """Read the end of a range; a whole second belongs to it to its end, as most times are shown without a fraction."""
-    found = earliest(field, text)
-    return found + SECOND - 1 if found is not None and found % SECOND == 0 else found
+    """Parse the end of a range. Raises Invalid.
+
+    A whole second is included to its end, because most times are returned without a fraction.
+    """
+    time = earliest(field, text)
+    return time + SECOND - 1 if time is not None and time % SECOND == 0 else time

@@ -1,1 +1,1 @@
-"""Of this room, tenants: what they have, may and pay, and what is told to them."""
+"""Tenants: projects, access, quotas, prices, usage, and the audit log."""

@@ -1,4 +1,4 @@
-"""Roles, and what each may do."""
+"""Roles and their permissions."""
 
 from enum import StrEnum
 from functools import cache
@@ -13,7 +13,7 @@ class Role(StrEnum):
 
 
 class Access(StrEnum):
-    """What a route asks of its caller."""
+    """The permission that a route requires."""
 
     OPEN = "open"
     READ = "read"
@@ -29,6 +29,6 @@ ALLOWED: dict[Role, frozenset[Access]] = {
 
 
 @cache
-def allowed(role: str, access: Access) -> bool:
-    """Whether `role` may use a route that asks for `access`."""
+def is_allowed(role: str, access: Access) -> bool:
+    """Return whether `role` may use a route that requires `access`."""
     return access in ALLOWED[Role(role)]

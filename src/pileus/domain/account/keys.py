@@ -1,4 +1,4 @@
-"""API keys: their shape, how they are kept, and how one is recognised."""
+"""API keys: the format of a token, its digest, and its verification."""
 
 import hashlib
 import hmac
@@ -10,7 +10,7 @@ TOKEN = re.compile(r"(?P<id>[0-9]{1,15})[_$](?P<secret>[!-~]{8,500})")
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
-    """A permanent token as it is kept: only a digest of it."""
+    """An API key. Only the digest of its token is stored."""
 
     id: int
     client_id: int
@@ -22,18 +22,18 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
     revoked_at: int | None = None
 
-    def opens(self, token: str, now: int) -> bool:
-        """Whether `token` is this key and still good; compares in constant time."""
-        same = hmac.compare_digest(self.digest, digest(token))
-        return same and self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+    def is_valid_token(self, token: str, now: int) -> bool:
+        """Return whether `token` is this key's and the key is in force. Compares in constant time."""
+        is_same = hmac.compare_digest(self.digest, hash_token(token))
+        return is_same and self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
-def digest(token: str) -> str:
-    """What is kept of a token. Its secret is random and long, so a plain hash is enough."""
+def hash_token(token: str) -> str:
+    """Return the digest of a token. The secret is random and long, so a plain hash is enough."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def key_id(token: str) -> int | None:
-    """The number in front of a token, or None if it has not a token's shape."""
-    found = TOKEN.fullmatch(token)
-    return int(found["id"]) if found else None
+def parse_key_id(token: str) -> int | None:
+    """Return the key id at the start of a token, or None if the text is not a token."""
+    match = TOKEN.fullmatch(token)
+    return int(match["id"]) if match else None

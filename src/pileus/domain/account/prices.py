@@ -1,6 +1,6 @@
-"""Prices: exact decimal arithmetic; only `shown` rounds, at the very edge.
+"""Prices in exact decimal arithmetic; only `format_amount` rounds.
 
-Everything is reckoned by the month, because volumes are priced so and 730 does not divide evenly: an hour is derived.
+Prices are per month, because volumes are priced per month and a 730th is not exact; the price per hour is derived.
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ from pileus.domain.compute.instance_orders import ResourceDemand
 from pileus.domain.compute.instances import Kind
 
 HOURS_PER_MONTH = 730
-SHOWN = Decimal("0.000001")
+AMOUNT_PRECISION = Decimal("0.000001")
 
 
 class Price(Struct, frozen=True, order=True):
-    """What something costs in a month, without taxes."""
+    """A price per month, without taxes."""
 
     per_month: Decimal = Decimal(0)
 
     @property
     def per_hour(self) -> Decimal:
-        """What it costs in an hour."""
+        """The price per hour."""
         return self.per_month / HOURS_PER_MONTH
 
     def __add__(self, other: "Price") -> "Price":
@@ -35,8 +35,8 @@ class Price(Struct, frozen=True, order=True):
         return Price(self.per_month * count)
 
 
-class Preview(Struct, frozen=True, kw_only=True):
-    """What a basket costs, all its `count` servers together; a flavor without a price leaves the total unknown."""
+class PricePreview(Struct, frozen=True, kw_only=True):
+    """The price of a demand, for all its `count` servers. Without a price of the flavor the total is unknown."""
 
     count: int = 1
     flavor: Price | None = None
@@ -48,76 +48,76 @@ class Preview(Struct, frozen=True, kw_only=True):
 
     @property
     def total(self) -> Price | None:
-        """The sum of its parts."""
+        """The sum of all parts, or None if the flavor has no price."""
         if self.flavor is None:
             return None
         return sum(self.volumes.values(), self.flavor + self.floating_ip + self.external_ip)
 
     @property
     def status(self) -> str:
-        """Whether there is a price to be shown."""
+        """The API's word for whether the price is shown."""
         return "hide" if self.flavor is None else "show"
 
 
-def hourly(amount: Decimal) -> Price:
-    """The price of what is sold by the hour."""
+def price_from_hourly(amount: Decimal) -> Price:
+    """Return the price of a resource that is sold by the hour."""
     return Price(amount * HOURS_PER_MONTH)
 
 
 def of_flavor(flavor: Flavor) -> Price | None:
-    """What a server of a flavor costs, or None if the catalogue does not say."""
-    return None if flavor.price_per_hour is None else hourly(flavor.price_per_hour)
+    """Return the price of a server, or None if the flavor has no price."""
+    return None if flavor.price_per_hour is None else price_from_hourly(flavor.price_per_hour)
 
 
 def of_volume(catalogue: Catalogue, size: int, type_name: str) -> Price:
-    """What a volume of `size` GiB costs; a type that is no longer in the catalogue costs nothing."""
+    """Return the price of a volume of `size` GiB. A type that has left the catalogue costs nothing."""
     volume_type = catalogue.volume_type(type_name)
     return Price(size * volume_type.price_per_gib_month) if volume_type else Price()
 
 
 def of_snapshot(catalogue: Catalogue, size: int) -> Price:
-    """What a snapshot of a volume of `size` GiB costs."""
+    """Return the price of a snapshot of `size` GiB."""
     return Price(size * catalogue.prices.snapshot_per_gib_month)
 
 
 def of_image(catalogue: Catalogue, size: int) -> Price:
-    """What it costs to keep an image of `size` bytes."""
+    """Return the price of an image of `size` bytes."""
     return Price(size * catalogue.prices.image_per_gib_month / GIB)
 
 
 def of_floating_ip(catalogue: Catalogue) -> Price:
-    """What a floating IP costs."""
-    return hourly(catalogue.prices.floating_ip_per_hour)
+    """Return the price of a floating IP."""
+    return price_from_hourly(catalogue.prices.floating_ip_per_hour)
 
 
 def of_external_ip(catalogue: Catalogue) -> Price:
-    """What an external address costs."""
-    return hourly(catalogue.prices.external_ip_per_hour)
+    """Return the price of an external address."""
+    return price_from_hourly(catalogue.prices.external_ip_per_hour)
 
 
-def preview(catalogue: Catalogue, basket: ResourceDemand) -> Preview:
-    """Reckon what a basket costs: servers to be made, or with a count of 1 one that lives."""
-    flavor = of_flavor(basket.flavor) if basket.flavor else None
-    virtual = basket.flavor is None or basket.flavor.kind == Kind.VM
-    return Preview(
-        count=basket.count,
-        flavor=flavor * basket.count if flavor is not None else None,
-        volumes=_by_type(catalogue, basket),
-        floating_ip=of_floating_ip(catalogue) * (basket.floating_ips * basket.count),
-        external_ip=of_external_ip(catalogue) * (basket.external_ips * basket.count),
+def preview_price(catalogue: Catalogue, demand: ResourceDemand) -> PricePreview:
+    """Price a demand: new servers, or with a count of 1 an existing one."""
+    flavor = of_flavor(demand.flavor) if demand.flavor else None
+    virtual = demand.flavor is None or demand.flavor.kind == Kind.VM
+    return PricePreview(
+        count=demand.count,
+        flavor=flavor * demand.count if flavor is not None else None,
+        volumes=_by_type(catalogue, demand),
+        floating_ip=of_floating_ip(catalogue) * (demand.floating_ips * demand.count),
+        external_ip=of_external_ip(catalogue) * (demand.external_ips * demand.count),
         egress_virtual_per_gb=catalogue.prices.egress_virtual_per_gb if virtual else None,
         egress_baremetal_per_gb=None if virtual else catalogue.prices.egress_baremetal_per_gb,
     )
 
 
 def format_amount(amount: Decimal) -> Decimal:
-    """An amount as it is told to people and programs: to a millionth."""
-    return amount.quantize(SHOWN, ROUND_HALF_UP)
+    """Round an amount to six decimal places."""
+    return amount.quantize(AMOUNT_PRECISION, ROUND_HALF_UP)
 
 
-def _by_type(catalogue: Catalogue, basket: ResourceDemand) -> dict[str, Price]:
+def _by_type(catalogue: Catalogue, demand: ResourceDemand) -> dict[str, Price]:
     costs: dict[str, Price] = {}
-    for disk in basket.disks:
-        price = of_volume(catalogue, disk.size, disk.type_name) * basket.count
+    for disk in demand.disks:
+        price = of_volume(catalogue, disk.size, disk.type_name) * demand.count
         costs[disk.type_name] = costs.get(disk.type_name, Price()) + price
     return costs

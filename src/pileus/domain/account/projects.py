@@ -1,54 +1,48 @@
-"""Projects: what a tenant keeps apart."""
+"""Projects: a tenant's separate sets of resources."""
 
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict
+from pileus.domain.locks import Lockable
 
 
 class ProjectPatch(TypedDict, total=False):
-    """What to change: a key that is absent is left alone."""
+    """Changes of a project. An absent key leaves the field unchanged."""
 
     name: str
     description: str | None
 
 
-class Project(Struct, frozen=True, kw_only=True):
-    """One project; the default one cannot be deleted."""
+class Project(Lockable, frozen=True, kw_only=True):
+    """A project. The default project cannot be deleted."""
 
+    NOUN: ClassVar[str] = "Project"
     id: int
     client_id: int
     name: str
     description: str | None = None
     state: str = "ACTIVE"
     is_default: bool = False
-    task_id: str | None = None
     created_at: int
     deleted_at: int | None = None
     revision: int = 1
 
-    def require_unlocked(self) -> "Project":
-        """Itself if no task holds it; raises Conflict."""
-        if self.task_id is not None:
-            raise Conflict(f"Project {self.id} is locked by task {self.task_id}")
-        return self
-
     def patched(self, patch: ProjectPatch) -> "Project":
-        """Give it another name or description; raises Conflict while locked."""
+        """Apply a new name or description. Raises Conflict while the project is locked."""
         return replace(self.require_unlocked(), **patch)
 
     def deleting(self, task_id: str) -> "Project":
-        """Start its deletion; raises Conflict for the default project and for one held by a task."""
+        """Start the deletion. Raises Conflict for the default project and for a locked one."""
         if self.is_default:
             raise Conflict(f"Project {self.id} is the default project and cannot be deleted")
         return replace(self.require_unlocked(), state="DELETING", task_id=task_id)
 
     def deleted(self, now: int) -> "Project":
-        """End its deletion: it stays in the records."""
+        """Complete the deletion. The record is kept."""
         return replace(self, state="DELETED", task_id=None, deleted_at=now)
 
     def deletion_failed(self) -> "Project":
-        """Give up its deletion."""
+        """Return the project to ACTIVE after a failed deletion."""
         return replace(self, state="ACTIVE", task_id=None)

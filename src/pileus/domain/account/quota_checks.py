@@ -1,4 +1,4 @@
-"""Quotas: what a creation asks for, held against what a tenant has and may have."""
+"""Checks of a demand against a tenant's quotas and usage."""
 
 from collections.abc import Mapping
 
@@ -18,30 +18,32 @@ QUOTAS = frozenset(
 )  # fmt: skip
 
 
-def requested_amounts(basket: ResourceDemand) -> dict[str, int]:
-    """Count what a basket asks for, by the names of quotas; `ram` in MiB, `volume_size` in GiB."""
-    asked = dict(basket.flavor.counts) if basket.flavor else {}
-    asked["volume_count"] = len(basket.disks)
-    asked["volume_size"] = sum(disk.size for disk in basket.disks)
-    asked["floating_count"] = basket.floating_ips
-    asked["external_ip_count"] = basket.external_ips
-    return {name: number * basket.count for name, number in asked.items() if number}
+def requested_amounts(demand: ResourceDemand) -> dict[str, int]:
+    """Count a demand by quota; `ram` in MiB, `volume_size` in GiB."""
+    amounts = dict(demand.flavor.quota_counts) if demand.flavor else {}
+    amounts["volume_count"] = len(demand.disks)
+    amounts["volume_size"] = sum(disk.size for disk in demand.disks)
+    amounts["floating_count"] = demand.floating_ips
+    amounts["external_ip_count"] = demand.external_ips
+    return {name: number * demand.count for name, number in amounts.items() if number}
 
 
-def exceeded(limits: Mapping[str, int], usage: Mapping[str, int], asked: Mapping[str, int]) -> dict[str, int]:
-    """Tell of each quota that would be exceeded what is asked, the limit and what is in use; {} when all is well."""
-    told: dict[str, int] = {}
-    for name in _over(limits, usage, asked):
-        told[f"{name}_requested"] = asked[name]
-        told[f"{name}_limit"] = limits[name]
-        told[f"{name}_usage"] = usage.get(name, 0)
-    return told
+def exceeded_quotas(
+    limits: Mapping[str, int], usage: Mapping[str, int], requested: Mapping[str, int]
+) -> dict[str, int]:
+    """Return the requested amount, limit and usage of each quota that would be exceeded."""
+    report: dict[str, int] = {}
+    for name in _exceeded_names(limits, usage, requested):
+        report[f"{name}_requested"] = requested[name]
+        report[f"{name}_limit"] = limits[name]
+        report[f"{name}_usage"] = usage.get(name, 0)
+    return report
 
 
-def check(limits: Mapping[str, int], usage: Mapping[str, int], asked: Mapping[str, int]) -> None:
+def check_limits(limits: Mapping[str, int], usage: Mapping[str, int], requested: Mapping[str, int]) -> None:
     """Raise QuotaExceeded for the first quota that would be exceeded; its `requested_usage` is the new total."""
-    for name in _over(limits, usage, asked):
-        total = usage.get(name, 0) + asked[name]
+    for name in _exceeded_names(limits, usage, requested):
+        total = usage.get(name, 0) + requested[name]
         raise QuotaExceeded(
             f"Quota limit for {name} exceeded by {total - limits[name]}",
             attribute=name,
@@ -52,17 +54,19 @@ def check(limits: Mapping[str, int], usage: Mapping[str, int], asked: Mapping[st
 
 
 def remaining_count(
-    limits: Mapping[str, int], usage: Mapping[str, int], each: Mapping[str, int], room: int | None
+    limits: Mapping[str, int], usage: Mapping[str, int], per_unit: Mapping[str, int], capacity_left: int | None
 ) -> int | None:
-    """How many more things that count so much each there can be, by quotas and by the room left; None for no end."""
-    left = [(limits[name] - usage.get(name, 0)) // number for name, number in each.items() if number and name in limits]
-    bounds = left if room is None else [*left, room]
+    """Return how many more units fit the quotas and the capacity, or None if nothing limits them."""
+    remaining = [
+        (limits[name] - usage.get(name, 0)) // number for name, number in per_unit.items() if number and name in limits
+    ]
+    bounds = remaining if capacity_left is None else [*remaining, capacity_left]
     return max(0, min(bounds)) if bounds else None
 
 
-def _over(limits: Mapping[str, int], usage: Mapping[str, int], asked: Mapping[str, int]) -> list[str]:
+def _exceeded_names(limits: Mapping[str, int], usage: Mapping[str, int], requested: Mapping[str, int]) -> list[str]:
     return [
         name
-        for name, number in asked.items()
+        for name, number in requested.items()
         if number > 0 and name in limits and usage.get(name, 0) + number > limits[name]
     ]

@@ -1,7 +1,6 @@
-"""Quotas: their names, what a tenant asks to be allowed, and when to say that little is left.
+"""Quotas: views, requests for other limits, and notification thresholds.
 
-`limits.py` has the arithmetic. A quota is called `vm_count` here; the API shows it as `vm_count_limit` and
-`vm_count_usage`.
+`quota_checks.py` has the arithmetic. The quota `vm_count` is `vm_count_limit` and `vm_count_usage` in the API.
 """
 
 from collections.abc import Mapping
@@ -13,15 +12,15 @@ from msgspec import Struct
 from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.errors import invalid
 
-GLOBAL = frozenset({"keypair_count", "project_count"})
-"""Counted in all regions together."""
-EVERYWHERE = 0
-"""Stands for all regions together where a region's number stands otherwise."""
-LARGEST = 2**31 - 1
+GLOBAL_QUOTAS = frozenset({"keypair_count", "project_count"})
+"""Quotas that count all regions together."""
+ALL_REGIONS = 0
+"""Stands for all regions in the place of a region id."""
+MAX_LIMIT = 2**31 - 1
 
 
 class RequestStatus(StrEnum):
-    """How far a request for other limits has come."""
+    """The states of a request for other limits."""
 
     IN_PROGRESS = "in progress"
     DONE = "done"
@@ -29,7 +28,7 @@ class RequestStatus(StrEnum):
 
 
 class LimitRequest(Struct, frozen=True, kw_only=True):
-    """A tenant's wish for other limits; `requested_limits` are the quotas' names and numbers, by region."""
+    """A tenant's request for other limits; `requested_limits` maps region ids to limits by quota."""
 
     id: int
     client_id: int
@@ -42,7 +41,7 @@ class LimitRequest(Struct, frozen=True, kw_only=True):
 
 
 class QuotaThreshold(Struct, frozen=True, kw_only=True):
-    """From how many per cent on a tenant is told that little is left, and what it was told last."""
+    """The usage in per cent at which a tenant is notified, and the last notification."""
 
     client_id: int
     threshold: int
@@ -51,37 +50,37 @@ class QuotaThreshold(Struct, frozen=True, kw_only=True):
     revision: int = 1
 
 
-def quota_view(limits: Mapping[str, int], used: Mapping[str, int], *, everywhere: bool) -> dict[str, int]:
-    """Limits and usage as the API calls them; a quota that is not limited has only its usage."""
-    told: dict[str, int] = {}
-    for name in sorted(QUOTAS & GLOBAL if everywhere else QUOTAS - GLOBAL):
+def quota_view(limits: Mapping[str, int], usage: Mapping[str, int], *, is_global: bool) -> dict[str, int]:
+    """Return limits and usage under the API's names. A quota without a limit has only its usage."""
+    view: dict[str, int] = {}
+    for name in sorted(QUOTAS & GLOBAL_QUOTAS if is_global else QUOTAS - GLOBAL_QUOTAS):
         if name in limits:
-            told[f"{name}_limit"] = limits[name]
-        told[f"{name}_usage"] = used.get(name, 0)
-    return told
+            view[f"{name}_limit"] = limits[name]
+        view[f"{name}_usage"] = usage.get(name, 0)
+    return view
 
 
-def parse_limits(limits: Mapping[str, int], *, everywhere: bool) -> dict[str, int]:
-    """Limits that a tenant asks for, by the quotas' names; raises Invalid for what there is not."""
-    known = QUOTAS & GLOBAL if everywhere else QUOTAS - GLOBAL
-    found = {}
+def parse_limits(limits: Mapping[str, int], *, is_global: bool) -> dict[str, int]:
+    """Return requested limits by quota. Raises Invalid for an unknown quota."""
+    names = QUOTAS & GLOBAL_QUOTAS if is_global else QUOTAS - GLOBAL_QUOTAS
+    parsed = {}
     for key, value in limits.items():
         name = key.removesuffix("_limit")
-        if not key.endswith("_limit") or name not in known:
+        if not key.endswith("_limit") or name not in names:
             raise invalid(**{key: "There is no such quota"})
-        if not 0 <= value <= LARGEST:
-            raise invalid(**{key: f"Input should be between 0 and {LARGEST}"})
-        found[name] = value
-    return found
+        if not 0 <= value <= MAX_LIMIT:
+            raise invalid(**{key: f"Input should be between 0 and {MAX_LIMIT}"})
+        parsed[name] = value
+    return parsed
 
 
 def crossed_thresholds(
-    limits: Mapping[str, int], used: Mapping[str, int], asked: Mapping[str, int], threshold: int
+    limits: Mapping[str, int], usage: Mapping[str, int], requested: Mapping[str, int], threshold: int
 ) -> dict[str, dict[str, int]]:
-    """The quotas whose usage comes to a threshold (in per cent) by what is asked, as the API tells of them."""
-    told = {}
-    for name, number in asked.items():
-        before, limit = used.get(name, 0), limits.get(name)
+    """Return the quotas whose usage reaches a threshold (in per cent) by a request, under the API's names."""
+    crossed = {}
+    for name, number in requested.items():
+        before, limit = usage.get(name, 0), limits.get(name)
         if limit and number > 0 and 100 * before < threshold * limit <= 100 * (before + number):
-            told[f"{name}_limit"] = {"usage": before + number, "limit": limit}
-    return told
+            crossed[f"{name}_limit"] = {"usage": before + number, "limit": limit}
+    return crossed

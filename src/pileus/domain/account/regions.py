@@ -1,4 +1,4 @@
-"""Regions: where things are, and what each place can do."""
+"""Regions and their capabilities."""
 
 from typing import Annotated, Literal
 
@@ -8,14 +8,14 @@ NUMBER_TEXT = r"^[+-]?[0-9]+(\.[0-9]+)?$"
 
 
 class Coordinate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A point on the globe, in degrees written as text."""
+    """A geographic position; degrees as text."""
 
     latitude: Annotated[str, Meta(pattern=NUMBER_TEXT)]
     longitude: Annotated[str, Meta(pattern=NUMBER_TEXT)]
 
 
 class Region(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One region; it stands in the catalogue only, no tenant can make one."""
+    """A region. Regions are part of the catalogue; tenants cannot create them."""
 
     id: Annotated[int, Meta(ge=1)]
     display_name: str
@@ -46,5 +46,5 @@ class Region(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def task_id(self) -> None:
-        """Tell that no task holds it: the API still has the field, from when regions were made by tasks."""
+        """Always None: the API keeps the field from the time when tasks created regions."""
         return

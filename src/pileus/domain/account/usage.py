@@ -1,4 +1,4 @@
-"""Usage: who had what, from when to when, and what that costs; exact decimal arithmetic until it is shown."""
+"""Usage records and reports: resources over time and their costs, in exact decimal arithmetic."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -16,13 +16,13 @@ from pileus.domain.errors import invalid
 
 MINUTE = 60_000_000
 DAY = 24 * 60 * MINUTE
-LONGEST = 31
-"""Days that a report can be about."""
-PLACES = Decimal("0.00001")
+MAX_REPORT_DAYS = 31
+"""The most days that a report can cover."""
+AMOUNT_PRECISION = Decimal("0.00001")
 
 
 class ResourceType(StrEnum):
-    """What is recorded here of all that the public API's reports know."""
+    """The resource types of the public API's reports that are recorded here."""
 
     BAREMETAL = "baremetal"
     EXTERNAL_IP = "external_ip"
@@ -33,19 +33,19 @@ class ResourceType(StrEnum):
     VOLUME = "volume"
 
 
-SIZED = {ResourceType.IMAGE: "bytes", ResourceType.SNAPSHOT: "GiB", ResourceType.VOLUME: "GiB"}
-"""What is paid by size, and the unit of its `last_size`."""
-KINDS = {
+SIZE_UNITS = {ResourceType.IMAGE: "bytes", ResourceType.SNAPSHOT: "GiB", ResourceType.VOLUME: "GiB"}
+"""Types that are charged by size, with the unit of their `last_size`."""
+PRICE_FACTS = {
     ResourceType.BAREMETAL: "flavor",
     ResourceType.INSTANCE: "flavor",
     ResourceType.SNAPSHOT: "volume_type",
     ResourceType.VOLUME: "volume_type",
 }
-"""The fact by which the price of one such thing differs from another's."""
+"""The fact that determines the price of a resource of a type."""
 
 
 class UsageRecord(Struct, frozen=True, kw_only=True):
-    """One thing over a time in which its price did not change; `facts` are what its report shows of it."""
+    """A resource over a period of constant price; `facts` are the further fields of its report."""
 
     resource_id: str
     started_at: int
@@ -59,31 +59,31 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = field(default_factory=dict)
 
     def clipped_to(self, window: "Window") -> "UsageRecord | None":
-        """The part of it that is in a window, if any is."""
+        """Return the part of the record within a window, or None."""
         start, end = max(self.started_at, window.start), min(self.ended_at, window.end)
         return replace(self, started_at=start, ended_at=end) if start < end else None
 
     @property
     def fields_for_report(self) -> dict[str, Any]:
-        """All that can be asked of it, by the names that reports have for it."""
+        """The fields that reports can filter by."""
         return {"uuid": self.resource_id, "type": self.type, "last_name": self.name, **self.facts}
 
     @property
-    def value(self) -> Decimal:
-        """What is paid for: minutes, or minutes times GiB."""
+    def quantity(self) -> Decimal:
+        """The charged quantity: minutes, or minutes times GiB."""
         minutes = Decimal(self.ended_at - self.started_at) / MINUTE
-        if self.type not in SIZED:
+        if self.type not in SIZE_UNITS:
             return minutes
         size = Decimal(self.facts["last_size"] or 0)
         return minutes * (size / GIB if self.type == ResourceType.IMAGE else size)
 
     def cost(self, catalogue: Catalogue) -> Decimal | None:
-        """What it costs by the catalogue's prices of today, or None for a flavor without a price."""
+        """Return the cost at the catalogue's current prices, or None for a flavor without a price."""
         price = self._price(catalogue)
-        return None if price is None else price.per_month / (HOURS_PER_MONTH * 60) * self.value
+        return None if price is None else price.per_month / (HOURS_PER_MONTH * 60) * self.quantity
 
     def _price(self, catalogue: Catalogue) -> Price | None:
-        """The price of one unit over a month."""
+        """Return the price of one unit per month."""
         match ResourceType(self.type):
             case ResourceType.INSTANCE | ResourceType.BAREMETAL:
                 flavor = catalogue.flavor(self.facts["flavor"])
@@ -101,67 +101,67 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
 
 
 class Window(Struct, frozen=True):
-    """A time, its end excluded."""
+    """A period of time; the end is exclusive."""
 
     start: int
     end: int
 
 
-def window(start: int, end: int, now: int, *, last_day: bool) -> Window:
-    """Whole days (UTC) from the first to the last, which counts only if that is asked for; raises Invalid."""
+def report_window(start: int, end: int, now: int, *, last_day: bool) -> Window:
+    """Return the window of whole days (UTC); `last_day` includes the last one. Raises Invalid."""
     first, last = start // DAY * DAY, end // DAY * DAY + (DAY if last_day else 0)
     if last < first:
-        raise invalid(time_to="It must not be before time_from")
-    if last - first > (LONGEST + 1 if last_day else LONGEST) * DAY:
-        raise invalid(time_to=f"A report is about {LONGEST} days at most")
+        raise invalid(time_to="Input should not be before time_from")
+    if last - first > (MAX_REPORT_DAYS + 1 if last_day else MAX_REPORT_DAYS) * DAY:
+        raise invalid(time_to=f"A report covers at most {MAX_REPORT_DAYS} days")
     return Window(first, min(last, now))
 
 
-class Line(Struct, frozen=True, kw_only=True):
-    """One thing, or one kind of things, over a window."""
+class ReportLine(Struct, frozen=True, kw_only=True):
+    """The usage of one resource, or of one type of resources, in a window."""
 
     record: UsageRecord
-    value: Decimal
+    quantity: Decimal
     cost: Decimal | None
     first_seen: int
     last_seen: int
 
 
-def lines(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[Line]:
-    """A line for each thing, or several for one whose price has changed; what it was last is what is shown."""
-    return _gathered(records, catalogue, lambda its: (its.resource_id, its.type, _kind(its)))
+def resource_lines(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[ReportLine]:
+    """Return a line per resource and price, with the resource's last state."""
+    return _group_lines(records, catalogue, lambda record: (record.resource_id, record.type, _price_fact(record)))
 
 
-def totals(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[Line]:
-    """A line for each type, region and price."""
-    return _gathered(records, catalogue, lambda its: (its.type, its.region_id, _kind(its)))
+def total_lines(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[ReportLine]:
+    """Return a line per type, region and price."""
+    return _group_lines(records, catalogue, lambda record: (record.type, record.region_id, _price_fact(record)))
 
 
-def _kind(record: UsageRecord) -> str:
-    return str(record.facts.get(KINDS.get(ResourceType(record.type), ""), ""))
+def _price_fact(record: UsageRecord) -> str:
+    return str(record.facts.get(PRICE_FACTS.get(ResourceType(record.type), ""), ""))
 
 
-def _gathered(records: Iterable[UsageRecord], catalogue: Catalogue, key: Any) -> list[Line]:
+def _group_lines(records: Iterable[UsageRecord], catalogue: Catalogue, key: Any) -> list[ReportLine]:
     groups: dict[Any, list[UsageRecord]] = {}
     for record in records:
         groups.setdefault(key(record), []).append(record)
-    return [_line(group, catalogue) for group in groups.values()]
+    return [_new_line(group, catalogue) for group in groups.values()]
 
 
-def _line(group: Sequence[UsageRecord], catalogue: Catalogue) -> Line:
+def _new_line(group: Sequence[UsageRecord], catalogue: Catalogue) -> ReportLine:
     costs = [record.cost(catalogue) for record in group]
     known = [cost for cost in costs if cost is not None]
-    return Line(
+    return ReportLine(
         record=max(group, key=lambda record: record.ended_at),
-        value=sum((record.value for record in group), Decimal(0)),
+        quantity=sum((record.quantity for record in group), Decimal(0)),
         cost=sum(known, Decimal(0)) if len(known) == len(costs) else None,
         first_seen=min(record.started_at for record in group),
         last_seen=max(record.ended_at for record in group),
     )
 
 
-ORDERS: Mapping[str, Any] = {
-    "billing_value": lambda line: line.value,
+SORT_KEYS: Mapping[str, Any] = {
+    "billing_value": lambda line: line.quantity,
     "first_seen": lambda line: line.first_seen,
     "last_name": lambda line: line.record.name,
     "last_seen": lambda line: line.last_seen,
@@ -171,36 +171,36 @@ ORDERS: Mapping[str, Any] = {
 }
 
 
-def ordered(found: Iterable[Line], order_by: Sequence[str]) -> list[Line]:
-    """Lines in an order of the API's (`column.direction`, the first one counting most)."""
-    result = sorted(found, key=lambda line: (line.record.type, line.record.resource_id, line.first_seen))
-    for each in reversed(order_by):
-        column, _, direction = each.partition(".")
-        result.sort(key=ORDERS[column], reverse=direction == "desc")
+def sort_lines(lines: Iterable[ReportLine], order_by: Sequence[str]) -> list[ReportLine]:
+    """Sort lines by the API's sort keys (`column.direction`), the first as primary key."""
+    result = sorted(lines, key=lambda line: (line.record.type, line.record.resource_id, line.first_seen))
+    for sort_key in reversed(order_by):
+        column, _, direction = sort_key.partition(".")
+        result.sort(key=SORT_KEYS[column], reverse=direction == "desc")
     return result
 
 
 class TagCondition(Struct, frozen=True, kw_only=True):
-    """What a tag must be like: a strict condition asks for the whole value, another one for a part of it."""
+    """A condition on tags. An exact condition compares the whole value, another one a part of it."""
 
     key: str | None = None
     value: str | None = None
-    strict: bool = False
+    is_exact: bool = False
 
-    def holds(self, tags: Mapping[str, str]) -> bool:
-        """Whether one of these tags is like that."""
-        return any(self._like(key, value) for key, value in tags.items())
+    def matches(self, tags: Mapping[str, str]) -> bool:
+        """Return whether one of the tags meets the condition."""
+        return any(self._matches_tag(key, value) for key, value in tags.items())
 
-    def _like(self, key: str, value: str) -> bool:
+    def _matches_tag(self, key: str, value: str) -> bool:
         if self.key is not None and key != self.key:
             return False
         if self.value is None or value == self.value:
             return True
-        return not self.strict and self.value.lower() in value.lower()
+        return not self.is_exact and self.value.lower() in value.lower()
 
 
-class Filter(Struct, frozen=True, kw_only=True):
-    """What a report is narrowed down to; None and empty mean that nobody asks."""
+class UsageFilter(Struct, frozen=True, kw_only=True):
+    """The filter of a report. None and empty do not filter."""
 
     projects: Sequence[int] = ()
     regions: Sequence[int] = ()
@@ -210,26 +210,26 @@ class Filter(Struct, frozen=True, kw_only=True):
     field: str | None = None
     values: Sequence[str] = ()
 
-    def holds(self, record: UsageRecord) -> bool:
-        """Whether a record belongs to the report."""
+    def matches(self, record: UsageRecord) -> bool:
+        """Return whether a record belongs to the report."""
         return (
             (not self.projects or record.project_id in self.projects)
             and (not self.regions or record.region_id in self.regions)
             and (self.types is None or record.type in self.types)
-            and self._tagged(record)
-            and self._has(record)
+            and self._matches_tags(record)
+            and self._matches_field(record)
         )
 
-    def _tagged(self, record: UsageRecord) -> bool:
+    def _matches_tags(self, record: UsageRecord) -> bool:
         if not self.tags:
             return True
-        found = [condition.holds(record.tags) for condition in self.tags]
-        return all(found) if self.all_tags else any(found)
+        results = [condition.matches(record.tags) for condition in self.tags]
+        return all(results) if self.all_tags else any(results)
 
-    def _has(self, record: UsageRecord) -> bool:
+    def _matches_field(self, record: UsageRecord) -> bool:
         return self.field is None or str(record.fields_for_report.get(self.field)) in self.values
 
 
-def rounded(amount: Decimal, *, rounding: bool) -> float:
-    """A number as it is told: to five places, or as precise as it is."""
-    return float(amount.quantize(PLACES) if rounding else amount)
+def round_amount(amount: Decimal, *, is_rounded: bool) -> float:
+    """Return an amount as a float, rounded to five decimal places if `is_rounded`."""
+    return float(amount.quantize(AMOUNT_PRECISION) if is_rounded else amount)

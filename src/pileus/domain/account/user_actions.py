@@ -1,4 +1,4 @@
-"""The audit log: who did what, to which resources."""
+"""User actions: the audit log."""
 
 from typing import Any
 
@@ -7,8 +7,18 @@ from msgspec import Struct
 from pileus.domain.places import Caller
 
 
+class AuditEntry(Struct, frozen=True):
+    """What a change adds to the audit log; it can be searched by `name`, or else by the name in `data`."""
+
+    api_group: str
+    action_type: str
+    resource_id: str | int
+    data: dict[str, Any] | None = None
+    name: str | None = None
+
+
 class UserAction(Struct, frozen=True, kw_only=True):
-    """One line of the audit log, written in the transaction of the change; `acknowledged` by all its subscribers."""
+    """An entry of the audit log, written in the transaction of the change; `acknowledged` by all its subscribers."""
 
     id: str
     client_id: int
@@ -28,7 +38,7 @@ class UserAction(Struct, frozen=True, kw_only=True):
     acknowledged: bool = False
 
 
-def new_user_action(  # noqa: PLR0913  # each is a fact of its own
+def new_user_action(  # noqa: PLR0913  # the fields of the record
     caller: Caller,
     api_group: str,
     action_type: str,
@@ -44,7 +54,7 @@ def new_user_action(  # noqa: PLR0913  # each is a fact of its own
     source_user_ip: str | None = None,
     user_agent: str | None = None,
 ) -> UserAction:
-    """Tell that `caller` has done `action_type` to one resource; `search_field` is what it is known by: its name."""
+    """Create the entry for an action on one resource; `search_field` is its name."""
     resource = {"resource_id": resource_id, "resource_type": api_group}
     return UserAction(
         id=action_id,

@@ -1,1 +1,1 @@
-"""Of this room, machines, and what they are made of."""
+"""Instances, images, flavors, SSH keys and placement groups."""

@@ -1,4 +1,4 @@
-"""App templates: images with an application in them, and the answers that it needs at its first start."""
+"""App templates: images with an application, and its configuration at the first start."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from pileus.domain.errors import invalid
 
 
 class AppConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One question that an application asks; a `default` answers it."""
+    """A parameter of an application."""
 
     name: str
     label: str
@@ -20,7 +20,7 @@ class AppConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AppTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One application; `min_disk` in GiB, `min_ram` in MiB; without a region it is offered in all."""
+    """An application; `min_disk` in GiB, `min_ram` in MiB. Without a region it is offered in all regions."""
 
     id: str
     display_name: str
@@ -40,8 +40,8 @@ class AppTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     region_id: int | None = None
     app_config: list[AppConfig] = field(default_factory=list)
 
-    def configured(self, answers: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Complete `answers` by the defaults; raises Invalid where one that is required is missing."""
+    def complete_answers(self, answers: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Add the defaults to `answers`. Raises Invalid if a required answer is missing."""
         defaults = {question.name: question.default for question in self.app_config if question.default is not None}
         complete = {**defaults, **(answers or {})}
         missing = [question.name for question in self.app_config if question.required and question.name not in complete]

@@ -1,14 +1,14 @@
-"""Giving an instance another flavor: which it may take, and what that counts against quotas."""
+"""Changes of an instance's flavor: which flavors are possible, and the additional quota."""
 
 from pileus.domain.compute.app_templates import AppTemplate
-from pileus.domain.compute.flavors import Flavor, misfit
+from pileus.domain.compute.flavors import Flavor, misfit_reason
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import NoCapacity, invalid
 
 
-def check_flavor_change(instance: Instance, flavor: Flavor | None, flavor_id: str) -> Flavor:
-    """The flavor that was asked for, if it may be taken at all; raises Invalid or NoCapacity."""
+def require_flavor_change(instance: Instance, flavor: Flavor | None, flavor_id: str) -> Flavor:
+    """Return the requested flavor if the instance can change to it. Raises Invalid or NoCapacity."""
     if flavor is None:
         raise invalid(flavor_id=f"Flavor {flavor_id} could not be found")
     if flavor.id == instance.flavor_id:
@@ -20,15 +20,15 @@ def check_flavor_change(instance: Instance, flavor: Flavor | None, flavor_id: st
     return flavor
 
 
-def check_flavor_fits_image(flavor: Flavor, image: Image | None, template: AppTemplate | None) -> Flavor:
-    """The flavor itself if what the instance boots from can run on it; raises Invalid."""
-    if reason := misfit(flavor, image, template):
+def require_flavor_for_image(flavor: Flavor, image: Image | None, template: AppTemplate | None) -> Flavor:
+    """Return the flavor if the image can boot on it. Raises Invalid."""
+    if reason := misfit_reason(flavor, image, template):
         raise invalid(flavor_id=reason)
     return flavor
 
 
 def quota_growth(before: Flavor | None, after: Flavor) -> dict[str, int]:
-    """What the change counts against quotas, where that is more than it counted before."""
-    counted = before.counts if before else {}
-    more = {name: number - counted.get(name, 0) for name, number in after.counts.items()}
-    return {name: number for name, number in more.items() if number > 0}
+    """Return the quota counts that increase, and by how much."""
+    counts_before = before.quota_counts if before else {}
+    growth = {name: number - counts_before.get(name, 0) for name, number in after.quota_counts.items()}
+    return {name: number for name, number in growth.items() if number > 0}

@@ -1,4 +1,4 @@
-"""Flavors: the sizes servers come in, of three kinds."""
+"""Flavors: the sizes of virtual machines, bare metal and GPU servers."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -13,9 +13,9 @@ Positive = Annotated[int, Meta(gt=0)]
 
 
 class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One size; `ram` in MiB, `disk` in GiB (the boot disk of a shared one); `hardware` says in words what a server is.
+    """A size of servers; `ram` in MiB, `disk` in GiB (the boot disk of a shared flavor); `hardware` is a description.
 
-    `quotas` says what one such server counts against the tenant's quotas, where its kind does not say enough.
+    `quotas` overrides what one server counts against the tenant's quotas.
     """
 
     id: str
@@ -32,38 +32,43 @@ class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     disabled: bool = False
 
     @property
-    def basic(self) -> bool:
-        """Whether it is a shared one."""
+    def is_basic(self) -> bool:
+        """Whether it is a shared flavor."""
         return "-shared-" in self.id
 
     @property
     def hardware_description(self) -> dict[str, str]:
-        """What it is made of, in words: the numbers of a virtual machine are its description."""
+        """The hardware in words. A virtual machine is described by its RAM and vCPUs."""
         return self.hardware or {"ram": str(self.ram), "vcpus": str(self.vcpus)}
 
     @property
-    def counts(self) -> dict[str, int]:
-        """What one server of it counts against quotas."""
+    def quota_counts(self) -> dict[str, int]:
+        """What one server counts against quotas."""
         if self.quotas:
             return self.quotas
         if self.kind == Kind.VM:
-            return {"shared_vm_count": 1} if self.basic else {"vm_count": 1, "cpu_count": self.vcpus, "ram": self.ram}
+            return (
+                {"shared_vm_count": 1} if self.is_basic else {"vm_count": 1, "cpu_count": self.vcpus, "ram": self.ram}
+            )
         return {"baremetal_basic_count": 1} if self.kind == Kind.BAREMETAL else {"gpu_count": 1}
 
 
-def misfit(flavor: Flavor, image: Image | None, template: AppTemplate | None = None) -> str | None:
-    """Why an image, or the app template made from it, cannot boot on a flavor; None if it can."""
+def misfit_reason(flavor: Flavor, image: Image | None, template: AppTemplate | None = None) -> str | None:
+    """Return why an image, or the app template on it, cannot boot on a flavor; None if it can."""
     if image is None:
         return None
-    has = f"Flavor {flavor.id} has"
+    prefix = f"Flavor {flavor.id} has"
     ram = max(image.min_ram, template.min_ram if template else 0)
     if flavor.ram < ram:
-        return f"{has} {flavor.ram} MiB of RAM: image {image.name} needs {ram}"
+        return f"{prefix} {flavor.ram} MiB of RAM: image {image.name} needs {ram}"
     if template and template.min_vcpus and flavor.vcpus < template.min_vcpus:
-        return f"{has} {flavor.vcpus} vCPUs: {template.display_name} needs {template.min_vcpus}"
+        return f"{prefix} {flavor.vcpus} vCPUs: {template.display_name} needs {template.min_vcpus}"
     if (image.os_type, image.architecture) != (flavor.os_type, flavor.architecture):
-        theirs, ours = f"{image.os_type} on {image.architecture}", f"{flavor.os_type} on {flavor.architecture}"
-        return f"Image {image.name} is {theirs}, flavor {flavor.id} is for {ours}"
+        image_platform, flavor_platform = (
+            f"{image.os_type} on {image.architecture}",
+            f"{flavor.os_type} on {flavor.architecture}",
+        )
+        return f"Image {image.name} is {image_platform}, flavor {flavor.id} is for {flavor_platform}"
     if image.is_baremetal != (flavor.kind != Kind.VM):
         return f"Image {image.name} is {'' if image.is_baremetal else 'not '}for bare metal servers"
     return None

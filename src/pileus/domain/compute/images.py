@@ -1,9 +1,10 @@
-"""Images that volumes and servers are made from: the catalogue's, and those that a project keeps of its own."""
+"""Images: the catalogue's public ones and the projects' own."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar, TypedDict
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Forbidden
@@ -14,7 +15,7 @@ GIB = 1 << 30
 
 
 class ImageStatus(StrEnum):
-    """The statuses that an image passes through here."""
+    """The statuses of an image."""
 
     QUEUED = "queued"
     SAVING = "saving"
@@ -24,7 +25,7 @@ class ImageStatus(StrEnum):
 
 
 class ImagePatch(TypedDict, total=False):
-    """A merge patch: a key that is absent is left alone."""
+    """A merge patch. An absent key leaves the field unchanged."""
 
     name: str
     os_type: str
@@ -35,14 +36,34 @@ class ImagePatch(TypedDict, total=False):
     tags: Mapping[str, str | None]
 
 
-class Image(Lockable, frozen=True, kw_only=True):
-    """One image; `size` in bytes, `min_disk` in GiB, `min_ram` in MiB; public ones have no tenant.
+UNKNOWN_OS = "unknown"
 
-    Volumes go on needing one of `cow_format` when they have been made. The catalogue offers a `retired` one no more.
+
+class NewImage(Struct, frozen=True, kw_only=True):
+    """An image to create; the operating system of an image of a volume is that of the volume."""
+
+    name: str
+    os_distro: str = UNKNOWN_OS
+    os_type: str = "linux"
+    os_version: str = UNKNOWN_OS
+    architecture: str = "x86_64"
+    ssh_key: str | None = "allow"
+    is_baremetal: bool = False
+    hw_firmware_type: str | None = None
+    hw_machine_type: str | None = None
+    cow_format: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Image(Lockable, frozen=True, kw_only=True):
+    """An image; `size` in bytes, `min_disk` in GiB, `min_ram` in MiB. Public images have no tenant.
+
+    Volumes depend on their image if it is of `cow_format`. The catalogue no longer offers a `retired` image.
     """
 
     NOUN: ClassVar[str] = "Image"
 
+    id: str
     client_id: int | None = None
     project_id: int | None = None
     region_id: int
@@ -71,27 +92,27 @@ class Image(Lockable, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
-    def owned_by(self, place: Place) -> "Image":
-        """Itself if it is a place's own; raises Forbidden for a public one."""
+    def require_owned_by(self, place: Place) -> "Image":
+        """Return the image if it belongs to a project. Raises Forbidden for a public one."""
         if (self.client_id, self.project_id) != (place.client_id, place.project_id):
-            raise Forbidden(f"Image {self.id} is not the project's own: it can be used, but not changed")
+            raise Forbidden(f"Image {self.id} does not belong to the project: it can be used, but not changed")
         return self
 
     def patched(self, patch: ImagePatch, now: int) -> "Image":
-        """Apply the record's part of a merge patch (`tags.merged` does the other); raises Conflict while locked."""
+        """Apply a merge patch, except for its tags. Raises Conflict while the image is locked."""
         self.require_unlocked()
         changes = {name: value for name, value in patch.items() if name != "tags"}
         return replace(self, **changes, updated_at=now) if changes else self
 
     def with_status(self, status: ImageStatus, now: int) -> "Image":
-        """Take a status in which no task holds it."""
+        """Set a status and unlock the image."""
         return replace(self, status=status.value, task_id=None, updated_at=now)
 
     def deleting(self, task_id: str, now: int) -> "Image":
-        """Go away, held by a task; raises Conflict while another holds it."""
+        """Start the deletion by a task. Raises Conflict if the image is locked."""
         return replace(self.require_unlocked(), status=ImageStatus.DELETING.value, task_id=task_id, updated_at=now)
 
 
-def whole_gib(size: int) -> int:
-    """As many GiB as bytes need."""
+def bytes_to_gib(size: int) -> int:
+    """Convert bytes to GiB, rounded up."""
     return -(-size // GIB)

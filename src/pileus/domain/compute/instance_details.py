@@ -1,4 +1,4 @@
-"""What an instance shows but other tables keep."""
+"""Details of an instance that other tables hold."""
 
 from msgspec import Struct, field
 
@@ -8,7 +8,7 @@ from pileus.domain.tags import Tag
 
 
 class InstanceAddress(Struct, frozen=True, kw_only=True):
-    """An address of an instance; a floating one stands under the network of the fixed one that it leads to."""
+    """An address of an instance. A floating IP has the network of its fixed address."""
 
     network_name: str
     addr: str
@@ -21,7 +21,7 @@ class InstanceAddress(Struct, frozen=True, kw_only=True):
 
 
 class InstanceDetails(Struct, frozen=True, kw_only=True):
-    """All of it for one instance: tags sorted by key, group names distinct and sorted, the rest as it was attached."""
+    """All details: tags by key, distinct group names in order, the rest in the order of attachment."""
 
     tags: list[Tag] = field(default_factory=list)
     volumes: list[Attachment] = field(default_factory=list)

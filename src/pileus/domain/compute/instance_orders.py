@@ -1,4 +1,4 @@
-"""Orders: what a tenant asks for when a server is made, in the rules' own words."""
+"""Orders: requests to create instances, and the resources that they need."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -7,10 +7,13 @@ from typing import Any
 from msgspec import Struct, field
 
 from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.instances import Kind
+from pileus.domain.errors import invalid
+from pileus.domain.network.ddos_profiles import NewDdosProfile
 
 
-class Source(StrEnum):
-    """Where a server's volume comes from."""
+class VolumeSource(StrEnum):
+    """The source of an instance's volume."""
 
     NEW = "new-volume"
     IMAGE = "image"
@@ -20,7 +23,7 @@ class Source(StrEnum):
 
 
 class InterfaceType(StrEnum):
-    """Where an interface's address comes from."""
+    """The source of an interface's address."""
 
     EXTERNAL = "external"
     SUBNET = "subnet"
@@ -29,9 +32,9 @@ class InterfaceType(StrEnum):
 
 
 class NewVolume(Struct, frozen=True, kw_only=True):
-    """A volume to be made or taken; `source_id` is its image's, snapshot's, app template's or its own id."""
+    """A volume to create or to attach; `source_id` is the id of its image, snapshot, app template or itself."""
 
-    source: Source
+    source: VolumeSource
     source_id: str | None = None
     size: int | None = None
     type_name: str | None = None
@@ -43,13 +46,13 @@ class NewVolume(Struct, frozen=True, kw_only=True):
 
 
 class FloatingIPChoice(Struct, frozen=True, kw_only=True):
-    """A floating IP for an interface: an existing one, or a new one where `existing_id` is None."""
+    """A floating IP for an interface: an existing one, or a new one if `existing_id` is None."""
 
     existing_id: str | None = None
 
 
 class NewInterface(Struct, frozen=True, kw_only=True):
-    """An interface to be made; only the ids that its type needs are there."""
+    """An interface to create. Only the ids that its type needs are set."""
 
     type: InterfaceType
     network_id: str | None = None
@@ -63,8 +66,14 @@ class NewInterface(Struct, frozen=True, kw_only=True):
     port_group: int = 0
 
 
+def source_ids(volumes: Iterable[NewVolume], source: VolumeSource) -> list[str]:
+    """Return the ids of the sources of one kind that volumes are created from, without duplicates."""
+    matching = [volume.source_id for volume in volumes if volume.source == source]
+    return list(dict.fromkeys(source_id for source_id in matching if source_id is not None))
+
+
 class InstanceOrder(Struct, frozen=True, kw_only=True):
-    """A server as it is asked for; `ssh_key_id` is what the key's name led to; `user_data` is base64 text."""
+    """An instance to create; its flavor must be of one of the `kinds`. `user_data` is base64 text."""
 
     flavor_id: str
     name: str | None = None
@@ -73,31 +82,34 @@ class InstanceOrder(Struct, frozen=True, kw_only=True):
     interfaces: Sequence[NewInterface]
     security_group_ids: Sequence[str] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
-    ssh_key_id: str | None = None
+    ssh_key_name: str | None = None
     placement_group_id: str | None = None
     username: str | None = None
     password: str | None = None
     user_data: str | None = None
     configuration: Mapping[str, Any] | None = None
+    ddos_profile: NewDdosProfile | None = None
+    kinds: tuple[Kind, ...] = (Kind.VM, Kind.GPU)
 
-    def source_ids(self, source: Source) -> list[str]:
-        """The ids of the things of one kind that its volumes come from, each once."""
-        return list(dict.fromkeys(v.source_id for v in self.volumes if v.source == source and v.source_id is not None))
+    def check_boot_source(self) -> None:
+        """Raise Invalid if a bare metal server is ordered without an image or app template, or with both."""
+        if self.kinds == (Kind.BAREMETAL,) and len(self.volumes) != 1:
+            raise invalid(image_id="Give either image_id or apptemplate_id")
 
-    def groups_of(self, interface: NewInterface) -> Sequence[str]:
-        """The security groups of an interface: its own, else the order's; none means the project's default one."""
+    def security_groups_of(self, interface: NewInterface) -> Sequence[str]:
+        """Return the security groups of an interface or else of the order. None means the project's default group."""
         return interface.security_group_ids or self.security_group_ids
 
 
 class NewDisk(Struct, frozen=True):
-    """A volume that is new: what it costs and counts; `size` in GiB."""
+    """A new volume, to price and to count; `size` in GiB."""
 
     size: int
     type_name: str = "standard"
 
 
 class ResourceDemand(Struct, frozen=True, kw_only=True):
-    """What `count` equal servers need that is new: to be priced and held against quotas."""
+    """The new resources of `count` equal servers, to price and to check against quotas."""
 
     flavor: Flavor | None = None
     disks: Sequence[NewDisk] = ()
@@ -109,12 +121,15 @@ class ResourceDemand(Struct, frozen=True, kw_only=True):
 def resource_demand(
     flavor: Flavor | None, disks: Sequence[NewDisk], interfaces: Iterable[NewInterface], count: int = 1
 ) -> ResourceDemand:
-    """Gather a basket: an external interface needs a public address, a new floating IP another one."""
-    wanted = list(interfaces)
+    """Count the new resources. Each external interface and each new floating IP needs a public address."""
+    new_interfaces = list(interfaces)
     return ResourceDemand(
         flavor=flavor,
         disks=disks,
-        floating_ips=sum(each.floating_ip is not None and each.floating_ip.existing_id is None for each in wanted),
-        external_ips=sum(each.type == InterfaceType.EXTERNAL for each in wanted),
+        floating_ips=sum(
+            interface.floating_ip is not None and interface.floating_ip.existing_id is None
+            for interface in new_interfaces
+        ),
+        external_ips=sum(interface.type == InterfaceType.EXTERNAL for interface in new_interfaces),
         count=count,
     )

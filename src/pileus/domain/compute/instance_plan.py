@@ -1,109 +1,111 @@
-"""Making a server: from an order and what its ids led to, to the records that the server begins with.
+"""Plan an instance: the records that an order and its resolved sources lead to.
 
-Nothing is looked up and nothing is kept here: `planned` decides, its caller stores; `disks.py` has the rules for
-volumes. Ports and addresses are planned apart: `Plan.named` fills a name template once they are known.
+`plan_instance` decides and its caller saves; `disks.py` has the rules for volumes. Ports and addresses are planned
+elsewhere: `InstancePlan.with_name` fills a name template when the addresses are known.
 """
 
 import binascii
 from base64 import b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.compute.flavors import Flavor, misfit
+from pileus.domain.compute.flavors import Flavor, misfit_reason
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instance_orders import InstanceOrder, NewDisk, ResourceDemand, Source, resource_demand
-from pileus.domain.compute.instances import Boot, Instance, Kind
+from pileus.domain.compute.instance_orders import InstanceOrder, NewDisk, ResourceDemand, VolumeSource, resource_demand
+from pileus.domain.compute.instances import FirstBoot, Instance, Kind
+from pileus.domain.context import Context
 from pileus.domain.errors import NoCapacity, invalid
-from pileus.domain.names import NAME, NAME_PATTERN, from_template
-from pileus.domain.places import Place
-from pileus.domain.storage.disks import OrderSources, ResolvedDisk, boot_disk, resolved, with_boot_order
-from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device
+from pileus.domain.names import NAME_PATTERN, NAME_REGEX, fill_template
+from pileus.domain.storage.disks import OrderSources, ResolvedDisk, boot_disk, resolve_disk, with_boot_order
+from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device_name
 from pileus.domain.tags import Tag, make_tags, merged, validate_tags
 
-LONGEST = "255.255.255.255"
+LONGEST_ADDRESS = "255.255.255.255"
 
 
-class CreationContext(Struct, frozen=True, kw_only=True):
-    """What the records of one creation have in common: where, when, by which task, and whence their ids come."""
+class InstanceSources(Struct, frozen=True, kw_only=True):
+    """What the names and ids in an order refer to; `disks` holds the sources of its volumes."""
 
-    place: Place
-    task_id: str
-    now: int
-    new_id: Callable[[], str]
+    flavor: Flavor
+    ssh_key_id: str | None = None
+    disks: OrderSources
 
 
 class InstancePlan(Struct, frozen=True, kw_only=True):
-    """The records of a new server: `volumes` are new, `taken` existed before; `tags` by the id of what they are on.
+    """The records of a new instance; `volumes` are new; `tags` are by the id of their resource.
 
-    `configuration` is what an app template's application is told.
+    `configuration` holds the answers for the application of an app template.
     """
 
     instance: Instance
     volumes: list[Volume] = field(default_factory=list)
-    taken: list[Volume] = field(default_factory=list)
+    existing_volumes: list[Volume] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     tags: dict[str, dict[str, Tag]]
     configuration: dict[str, Any] = field(default_factory=dict)
 
     def with_name(self, addresses: Sequence[str]) -> "InstancePlan":
-        """Fill the name template in all that is named by it."""
+        """Fill the name template in the names of the instance and its volumes."""
         instance = with_name(self.instance, self.instance.name, addresses)
-        volumes = [replace(volume, name=from_template(volume.name, addresses)) for volume in self.volumes]
+        volumes = [replace(volume, name=fill_template(volume.name, addresses)) for volume in self.volumes]
         return replace(self, instance=instance, volumes=volumes)
 
-    def basket(self, order: InstanceOrder, flavor: Flavor) -> ResourceDemand:
-        """What of it is new, and so is held against quotas."""
+    def demand(self, order: InstanceOrder, flavor: Flavor) -> ResourceDemand:
+        """Return the new resources, to check against quotas."""
         return resource_demand(
             flavor, [NewDisk(volume.size, volume.type_name) for volume in self.volumes], order.interfaces
         )
 
 
 def with_name(instance: Instance, template: str, addresses: Sequence[str]) -> Instance:
-    """Name an instance after its addresses."""
-    return replace(instance, name=from_template(template, addresses))
+    """Fill the name template of an instance from its addresses."""
+    return replace(instance, name=fill_template(template, addresses))
 
 
-def plan_instance(order: InstanceOrder, flavor: Flavor, found: OrderSources, making: CreationContext) -> InstancePlan:
-    """Plan the server that was ordered; raises Invalid, NotFound, Conflict or NoCapacity where it cannot be."""
-    name = _name(order)
-    _settled(order, flavor)
-    disks = with_boot_order([resolved(volume, flavor, found) for volume in order.volumes])
+def plan_instance(order: InstanceOrder, sources: InstanceSources, ctx: Context, task_id: str) -> InstancePlan:
+    """Plan the records of an ordered instance. Raises Invalid, NotFound, Conflict or NoCapacity."""
+    name, flavor = _choose_name(order), sources.flavor
+    _check_order(order, flavor)
+    disks = with_boot_order([resolve_disk(volume, flavor, sources.disks) for volume in order.volumes])
     boot = boot_disk(disks)
     image = boot.image if boot else None
-    _suits(flavor, boot)
-    instance = _instance(order, flavor, image, name, making)
+    _check_flavor_fits(flavor, boot)
+    instance = _new_instance(order, sources, image, name, ctx, task_id)
     tags = {
-        instance.id: merged(make_tags(_system_tags(boot, making).items(), read_only=True), validate_tags(order.tags))
+        instance.id: merged(make_tags(_system_tags(boot, task_id).items(), read_only=True), validate_tags(order.tags))
     }
     template = boot.app_template if boot else None
-    answers = template.configured(order.configuration) if template else {}
+    answers = template.complete_answers(order.configuration) if template else {}
     plan = InstancePlan(instance=instance, tags=tags, configuration=answers)
-    return plan if flavor.kind != Kind.VM else _with_volumes(plan, disks, found, making)
+    return plan if flavor.kind != Kind.VM else _with_volumes(plan, disks, sources.disks, ctx, task_id)
 
 
 def _with_volumes(
-    plan: InstancePlan, disks: Sequence[ResolvedDisk], found: OrderSources, making: CreationContext
+    plan: InstancePlan, disks: Sequence[ResolvedDisk], sources: OrderSources, ctx: Context, task_id: str
 ) -> InstancePlan:
-    pairs = [(disk, _volume(disk, plan.instance.name, at, making)) for at, disk in enumerate(disks)]
+    pairs = [
+        (disk, _plan_volume(disk, plan.instance.name, position, ctx, task_id)) for position, disk in enumerate(disks)
+    ]
     return replace(
         plan,
         volumes=[volume for disk, volume in pairs if disk.existing is None],
-        taken=[volume for disk, volume in pairs if disk.existing is not None],
-        attachments=[_attachment(disk, volume, at, plan, making) for at, (disk, volume) in enumerate(pairs)],
-        tags=plan.tags | {volume.id: _volume_tags(disk, found, making) for disk, volume in pairs},
+        existing_volumes=[volume for disk, volume in pairs if disk.existing is not None],
+        attachments=[_new_attachment(disk, volume, at, plan, ctx) for at, (disk, volume) in enumerate(pairs)],
+        tags=plan.tags | {volume.id: _volume_tags(disk, sources, task_id) for disk, volume in pairs},
     )
 
 
-def new_volume(disk: ResolvedDisk, name: str, making: CreationContext) -> Volume:
-    """The record of a volume that is to be made."""
+def new_volume(disk: ResolvedDisk, name: str, ctx: Context, task_id: str) -> Volume:
+    """Create the record of a new volume, locked by the task that creates it."""
+    now = ctx.now()
     return Volume(
-        id=making.new_id(),
-        client_id=making.place.client_id,
-        project_id=making.place.project_id,
-        region_id=making.place.region_id,
+        id=ctx.new_id(),
+        client_id=ctx.place.client_id,
+        project_id=ctx.place.project_id,
+        region_id=ctx.place.region_id,
         name=name,
         size=disk.size,
         type_name=disk.type_name,
@@ -111,68 +113,71 @@ def new_volume(disk: ResolvedDisk, name: str, making: CreationContext) -> Volume
         image_id=disk.image.id if disk.image else None,
         snapshot_id=disk.snapshot.id if disk.snapshot else None,
         apptemplate_id=disk.app_template.id if disk.app_template else None,
-        task_id=making.task_id,
-        creator_task_id=making.task_id,
-        created_at=making.now,
-        updated_at=making.now,
+        task_id=task_id,
+        creator_task_id=task_id,
+        created_at=now,
+        updated_at=now,
     )
 
 
-def _name(order: InstanceOrder) -> str:
-    """The name, or the template in its place until it is filled."""
+def _choose_name(order: InstanceOrder) -> str:
+    """Return the name, or the template until it can be filled. Raises Invalid."""
     if order.name and order.name_template:
         raise invalid(name="Give either name or name_template, not both")
     if order.name_template:
-        if not NAME.fullmatch(from_template(order.name_template, [LONGEST])):
+        if not NAME_REGEX.fullmatch(fill_template(order.name_template, [LONGEST_ADDRESS])):
             raise invalid(name_template="It gives no name when {ip_octets}, {two_ip_octets}, {one_ip_octet} are filled")
         return order.name_template
     if not order.name:
         raise invalid(name="Field required")
-    if not NAME.fullmatch(order.name):
+    if not NAME_REGEX.fullmatch(order.name):
         raise invalid(name=f"String should match pattern '{NAME_PATTERN}'")
     return order.name
 
 
-def _settled(order: InstanceOrder, flavor: Flavor) -> None:
+def _check_order(order: InstanceOrder, flavor: Flavor) -> None:
     if flavor.disabled:
         raise NoCapacity(f"Flavor {flavor.id} is disabled")
     if order.security_group_ids and any(interface.security_group_ids for interface in order.interfaces):
-        raise invalid(security_groups="Give them either for the instance or for its interfaces, not for both")
-    sources = {volume.source for volume in order.volumes}
-    if flavor.kind != Kind.VM and (len(order.volumes) != 1 or not sources <= {Source.IMAGE, Source.APPTEMPLATE}):
+        raise invalid(security_groups="Give security groups for the instance or for its interfaces, not for both")
+    volume_sources = {volume.source for volume in order.volumes}
+    if flavor.kind != Kind.VM and (
+        len(order.volumes) != 1 or not volume_sources <= {VolumeSource.IMAGE, VolumeSource.APPTEMPLATE}
+    ):
         raise invalid(volumes=f"A {flavor.kind} server has no volumes: give one image or app template to install")
 
 
-def _suits(flavor: Flavor, boot: ResolvedDisk | None) -> None:
-    """Hold the flavor against what boots on it."""
-    if boot is not None and (reason := misfit(flavor, boot.image, boot.app_template)):
+def _check_flavor_fits(flavor: Flavor, boot: ResolvedDisk | None) -> None:
+    """Raise Invalid if the boot disk cannot boot on the flavor."""
+    if boot is not None and (reason := misfit_reason(flavor, boot.image, boot.app_template)):
         raise invalid(flavor=reason)
 
 
-def _instance(
-    order: InstanceOrder, flavor: Flavor, image: Image | None, name: str, making: CreationContext
+def _new_instance(  # noqa: PLR0913, PLR0917  # a record is made of all of them
+    order: InstanceOrder, sources: InstanceSources, image: Image | None, name: str, ctx: Context, task_id: str
 ) -> Instance:
+    now, flavor = ctx.now(), sources.flavor
     return Instance(
-        id=making.new_id(),
-        client_id=making.place.client_id,
-        project_id=making.place.project_id,
-        region_id=making.place.region_id,
+        id=ctx.new_id(),
+        client_id=ctx.place.client_id,
+        project_id=ctx.place.project_id,
+        region_id=ctx.place.region_id,
         name=name,
         kind=flavor.kind.value,
         flavor_id=flavor.id,
         task_state="scheduling",
-        task_id=making.task_id,
-        creator_task_id=making.task_id,
-        ssh_key_id=check_ssh_key(order.ssh_key_id, image),
+        task_id=task_id,
+        creator_task_id=task_id,
+        ssh_key_id=require_allowed_ssh_key(sources.ssh_key_id, image),
         placement_group_id=order.placement_group_id,
-        boot=_boot(order, windows=(image.os_type if image else flavor.os_type) == "windows"),
-        created_at=making.now,
-        changed_at=making.now,
+        boot=_first_boot(order, is_windows=(image.os_type if image else flavor.os_type) == "windows"),
+        created_at=now,
+        changed_at=now,
     )
 
 
-def check_ssh_key(ssh_key_id: str | None, image: Image | None) -> str | None:
-    """The SSH key itself if an image takes it, or can do without one; raises Invalid."""
+def require_allowed_ssh_key(ssh_key_id: str | None, image: Image | None) -> str | None:
+    """Return the SSH key id if the image allows it, or None if the image needs no key. Raises Invalid."""
     rule = image.ssh_key if image else None
     if rule == "required" and ssh_key_id is None:
         raise invalid(ssh_key_name="Field required")
@@ -181,18 +186,20 @@ def check_ssh_key(ssh_key_id: str | None, image: Image | None) -> str | None:
     return ssh_key_id
 
 
-def _boot(order: InstanceOrder, *, windows: bool) -> Boot:
-    """What the machine is told; on Linux a password takes the place of user data."""
-    if windows and order.username:
-        raise invalid(username="A Windows instance takes no username: its password is that of the user Admin")
+def _first_boot(order: InstanceOrder, *, is_windows: bool) -> FirstBoot:
+    """Return the first-boot data. On Linux a password replaces the user data. Raises Invalid."""
+    if is_windows and order.username:
+        raise invalid(username="A Windows instance has no username: the password is that of the user Admin")
     if order.username and not order.password:
-        raise invalid(password="Field required")  # noqa: S106  # a complaint
-    user_data = None if order.password and not windows else order.user_data or None
-    return Boot(user_data=check_user_data(user_data), username=order.username or None, password=order.password or None)
+        raise invalid(password="Field required")  # noqa: S106  # an error text
+    user_data = None if order.password and not is_windows else order.user_data or None
+    return FirstBoot(
+        user_data=require_valid_user_data(user_data), username=order.username or None, password=order.password or None
+    )
 
 
-def check_user_data(user_data: str | None) -> str | None:
-    """The user data themselves if they are text in base64; raises Invalid."""
+def require_valid_user_data(user_data: str | None) -> str | None:
+    """Return the user data if they are base64. Raises Invalid."""
     try:
         b64decode("".join((user_data or "").split()), validate=True)
     except (binascii.Error, ValueError):
@@ -201,13 +208,13 @@ def check_user_data(user_data: str | None) -> str | None:
 
 
 def image_tags(image: Image) -> dict[str, str]:
-    """What the system's tags tell of the image on a server."""
-    told = {"image_id": image.id, "image_name": image.name}
-    return told | {"os_distro": image.os_distro, "os_type": image.os_type, "os_version": image.os_version}
+    """Return the system tags that describe an instance's image."""
+    tags = {"image_id": image.id, "image_name": image.name}
+    return tags | {"os_distro": image.os_distro, "os_type": image.os_type, "os_version": image.os_version}
 
 
-def _system_tags(boot: ResolvedDisk | None, making: CreationContext) -> dict[str, str]:
-    tags = {"task_id": making.task_id}
+def _system_tags(boot: ResolvedDisk | None, task_id: str) -> dict[str, str]:
+    tags = {"task_id": task_id}
     if boot is not None and boot.image is not None:
         tags |= image_tags(boot.image)
     if boot is not None and boot.snapshot is not None:
@@ -215,30 +222,28 @@ def _system_tags(boot: ResolvedDisk | None, making: CreationContext) -> dict[str
     return tags
 
 
-def _volume(disk: ResolvedDisk, instance_name: str, position: int, making: CreationContext) -> Volume:
+def _plan_volume(disk: ResolvedDisk, instance_name: str, position: int, ctx: Context, task_id: str) -> Volume:
     if disk.existing is not None:
-        held = VolumeStatus.ATTACHING.value
-        return replace(disk.existing, status=held, task_id=making.task_id, updated_at=making.now)
-    default = f"{instance_name}_bootvolume" if disk.boot_index == 0 else f"{instance_name}_volume{position}"
-    return new_volume(disk, disk.ordered.name or default, making)
+        attaching = VolumeStatus.ATTACHING.value
+        return replace(disk.existing, status=attaching, task_id=task_id, updated_at=ctx.now())
+    default_name = f"{instance_name}_bootvolume" if disk.boot_index == 0 else f"{instance_name}_volume{position}"
+    return new_volume(disk, disk.requested.name or default_name, ctx, task_id)
 
 
-def _attachment(
-    disk: ResolvedDisk, volume: Volume, position: int, plan: InstancePlan, making: CreationContext
-) -> Attachment:
+def _new_attachment(disk: ResolvedDisk, volume: Volume, position: int, plan: InstancePlan, ctx: Context) -> Attachment:
     return Attachment(
         volume_id=volume.id,
-        id=making.new_id(),
+        id=ctx.new_id(),
         instance_id=plan.instance.id,
-        device=device(position),
+        device=device_name(position),
         boot_index=disk.boot_index,
-        delete_on_termination=disk.ordered.delete_on_termination,
-        attachment_tag=disk.ordered.attachment_tag,
-        attached_at=making.now,
+        delete_on_termination=disk.requested.delete_on_termination,
+        attachment_tag=disk.requested.attachment_tag,
+        attached_at=ctx.now(),
     )
 
 
-def _volume_tags(disk: ResolvedDisk, found: OrderSources, making: CreationContext) -> dict[str, Tag]:
-    system = make_tags([("task_id", making.task_id)], read_only=True)
-    before = system if disk.existing is None else found.tags.get(disk.existing.id, {})
-    return merged(before, validate_tags(disk.ordered.tags))
+def _volume_tags(disk: ResolvedDisk, sources: OrderSources, task_id: str) -> dict[str, Tag]:
+    system_tags = make_tags([("task_id", task_id)], read_only=True)
+    existing_tags = system_tags if disk.existing is None else sources.tags.get(disk.existing.id, {})
+    return merged(existing_tags, validate_tags(disk.requested.tags))

@@ -1,4 +1,4 @@
-"""Instances: the record, its states, and the rules of what may be done to it when."""
+"""Instances: the record, its states and its transitions."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -62,15 +62,15 @@ VM_STATES: Mapping[Status, str] = {
 
 
 class Kind(StrEnum):
-    """What an instance runs on; each has a flavor shape of its own."""
+    """The kind of hardware that an instance runs on."""
 
     VM = "vm"
     BAREMETAL = "baremetal"
     GPU = "gpu"
 
 
-class Action(StrEnum):
-    """What can be asked of an instance's power."""
+class PowerAction(StrEnum):
+    """A power action on an instance."""
 
     START = "start"
     STOP = "stop"
@@ -81,53 +81,53 @@ class Action(StrEnum):
 
 
 class PowerTransition(Struct, frozen=True):
-    """An action's way: from which statuses, what is shown meanwhile, and where it ends."""
+    """The allowed statuses of a power action, and the states during and after it."""
 
     task_type: str
-    allowed: frozenset[Status]
+    allowed_statuses: frozenset[Status]
     task_state: str
-    arrives: Status
-    meanwhile: Status | None = None
+    final_status: Status
+    interim_status: Status | None = None
 
 
-POWER_TRANSITIONS: Mapping[Action, PowerTransition] = {
-    Action.START: PowerTransition("start_vm", frozenset({Status.SHUTOFF}), "powering-on", Status.ACTIVE),
-    Action.STOP: PowerTransition(
+POWER_TRANSITIONS: Mapping[PowerAction, PowerTransition] = {
+    PowerAction.START: PowerTransition("start_vm", frozenset({Status.SHUTOFF}), "powering-on", Status.ACTIVE),
+    PowerAction.STOP: PowerTransition(
         "stop_vm",
         frozenset({Status.ACTIVE, Status.SHUTOFF, Status.RESCUE, Status.ERROR}),
         "powering-off",
         Status.SHUTOFF,
     ),
-    Action.REBOOT: PowerTransition(
+    PowerAction.REBOOT: PowerTransition(
         "soft_reboot_vm", frozenset({Status.ACTIVE}), "rebooting", Status.ACTIVE, Status.REBOOT
     ),
-    Action.REBOOT_HARD: PowerTransition(
+    PowerAction.REBOOT_HARD: PowerTransition(
         "hard_reboot_vm",
         frozenset({Status.ACTIVE, Status.SHUTOFF, Status.ERROR, Status.PAUSED, Status.RESCUE, Status.SUSPENDED}),
         "rebooting_hard",
         Status.ACTIVE,
         Status.HARD_REBOOT,
     ),
-    Action.SUSPEND: PowerTransition(
+    PowerAction.SUSPEND: PowerTransition(
         "suspend_vm", frozenset({Status.ACTIVE, Status.SHUTOFF}), "suspending", Status.SUSPENDED
     ),
-    Action.RESUME: PowerTransition("resume_vm", frozenset({Status.SUSPENDED}), "resuming", Status.ACTIVE),
+    PowerAction.RESUME: PowerTransition("resume_vm", frozenset({Status.SUSPENDED}), "resuming", Status.ACTIVE),
 }
-BAREMETAL_TASK_TYPES: Mapping[Action, str] = {
-    Action.START: "start_bm",
-    Action.STOP: "stop_bm",
-    Action.REBOOT: "soft_reboot_bm",
-    Action.REBOOT_HARD: "hard_reboot_bm",
+BAREMETAL_TASK_TYPES: Mapping[PowerAction, str] = {
+    PowerAction.START: "start_bm",
+    PowerAction.STOP: "stop_bm",
+    PowerAction.REBOOT: "soft_reboot_bm",
+    PowerAction.REBOOT_HARD: "hard_reboot_bm",
 }
-"""What the tasks of servers without a hypervisor are called; such a server cannot be suspended."""
+"""Task types of power actions on bare metal servers, which cannot be suspended."""
 STABLE_STATUSES = frozenset({Status.ACTIVE, Status.SHUTOFF})
-"""Where an instance can be made into another, or be moved."""
-PLUGGABLE = STABLE_STATUSES | {Status.PAUSED}
-REBUILDABLE = STABLE_STATUSES | {Status.ERROR}
+"""Statuses in which an instance can be resized or migrated."""
+INTERFACE_CHANGE_STATUSES = STABLE_STATUSES | {Status.PAUSED}
+REBUILDABLE_STATUSES = STABLE_STATUSES | {Status.ERROR}
 
 
-class Boot(Struct, frozen=True, kw_only=True):
-    """What a machine is told at its first boot; forgotten once it has booted."""
+class FirstBoot(Struct, frozen=True, kw_only=True):
+    """Data for the first boot. They are deleted after it."""
 
     user_data: str | None = None
     username: str | None = None
@@ -135,17 +135,18 @@ class Boot(Struct, frozen=True, kw_only=True):
 
 
 class InstancePatch(TypedDict, total=False):
-    """A merge patch: a key that is absent is left alone."""
+    """A merge patch. An absent key leaves the field unchanged."""
 
     name: str
     tags: Mapping[str, str | None] | None
 
 
 class Instance(Lockable, frozen=True, kw_only=True):
-    """One server as the control plane knows it; times in microseconds since 1970."""
+    """An instance: a virtual machine or a bare metal server. Times are in microseconds since 1970."""
 
     NOUN: ClassVar[str] = "Instance"
 
+    id: str
     client_id: int
     project_id: int
     region_id: int
@@ -162,79 +163,79 @@ class Instance(Lockable, frozen=True, kw_only=True):
     host: str | None = None
     isolated: bool = False
     isolation_reason: str | None = None
-    boot: Boot = field(default_factory=Boot)
+    boot: FirstBoot = field(default_factory=FirstBoot)
     created_at: int
     changed_at: int
     revision: int = 1
 
     @property
     def place(self) -> Place:
-        """Whose it is and where."""
+        """The project and region of the instance."""
         return Place(self.client_id, self.project_id, self.region_id)
 
     @property
-    def virtual(self) -> bool:
-        """Whether it is a virtual machine: bare metal and GPU servers are not."""
+    def is_virtual(self) -> bool:
+        """Whether it is a virtual machine, not a bare metal or GPU server."""
         return self.kind == Kind.VM
 
     def patched(self, patch: InstancePatch) -> "Instance":
-        """Apply the record's part of a merge patch (`tags.merged` does the other); raises Conflict while locked."""
+        """Apply a merge patch, except for its tags. Raises Conflict while the instance is locked."""
         self.require_unlocked()
         return replace(self, name=patch["name"]) if "name" in patch else self
 
     def locked(self, task_id: str, task_state: str | None = None) -> Self:
-        """Let a task hold it; raises Conflict if one does."""
+        """Lock the instance for a task. Raises Conflict if a task has locked it."""
         return replace(self.require_unlocked(), task_id=task_id, task_state=task_state)
 
-    def task_type(self, action: Action) -> str:
-        """What the task of an action is called; raises Conflict for one that such an instance cannot do."""
-        if not self.virtual and action not in BAREMETAL_TASK_TYPES:
+    def task_type(self, action: PowerAction) -> str:
+        """Return the task type of a power action. Raises Conflict if this kind of instance does not support it."""
+        if not self.is_virtual and action not in BAREMETAL_TASK_TYPES:
             raise Conflict(f"Cannot {action} instance {self.id}: bare metal servers cannot be suspended")
         return BAREMETAL_TASK_TYPES[action] if self.kind == Kind.BAREMETAL else POWER_TRANSITIONS[action].task_type
 
-    def starting_action(self, action: Action, task_id: str, now: int) -> "Instance":
-        """Enter the in-between state of `action`, held by a task; raises Conflict where that is not possible now."""
-        move = POWER_TRANSITIONS[action]
+    def starting_action(self, action: PowerAction, task_id: str, now: int) -> "Instance":
+        """Enter the transitional state of `action`, locked by a task. Raises Conflict if it is not allowed."""
+        transition = POWER_TRANSITIONS[action]
         self.task_type(action)
-        if self.require_unlocked().status not in move.allowed:
-            raise Conflict(f"Cannot {action} instance {self.id} in status {self.status}{self._instead()}")
-        held = self.locked(task_id, move.task_state)
-        return held.with_status(move.meanwhile, now) if move.meanwhile else held
+        if self.require_unlocked().status not in transition.allowed_statuses:
+            raise Conflict(f"Cannot {action} instance {self.id} in status {self.status}{self._allowed_actions_hint()}")
+        locked = self.locked(task_id, transition.task_state)
+        return locked.with_status(transition.interim_status, now) if transition.interim_status else locked
 
-    def _instead(self) -> str:
-        able = [each for each, move in POWER_TRANSITIONS.items() if self.status in move.allowed]
-        ours = [each for each in able if self.virtual or each in BAREMETAL_TASK_TYPES]
-        return f": it can {', '.join(ours)}" if ours else ""
+    def _allowed_actions_hint(self) -> str:
+        allowed = [action for action, move in POWER_TRANSITIONS.items() if self.status in move.allowed_statuses]
+        possible = [action for action in allowed if self.is_virtual or action in BAREMETAL_TASK_TYPES]
+        return f": it can {', '.join(possible)}" if possible else ""
 
     def resizing(self, flavor_id: str, task_id: str, now: int) -> "Instance":
-        """Take another flavor, held by the task that does it; raises Conflict where that is not possible now.
+        """Change the flavor, locked by the task that resizes. Raises Conflict if the status does not allow it.
 
-        The new flavor counts from now on, so that quotas and room cannot be given away twice.
+        The new flavor counts at once, so that quota and capacity cannot be assigned twice.
         """
-        if not self.virtual:
+        if not self.is_virtual:
             raise Conflict(f"Cannot resize instance {self.id}: bare metal servers cannot be resized")
         if self.require_unlocked().status not in STABLE_STATUSES:
             raise Conflict(f"Cannot resize instance {self.id} in status {self.status}")
-        held = self.locked(task_id, "resize_prep").with_status(Status.RESIZE, now)
-        return replace(held, flavor_id=flavor_id)
+        locked = self.locked(task_id, "resize_prep").with_status(Status.RESIZE, now)
+        return replace(locked, flavor_id=flavor_id)
 
-    def rebuilding(self, boot: Boot, task_id: str, now: int) -> "Instance":
-        """Have an image installed anew, held by a task; raises Conflict where that is not possible now."""
-        if self.virtual:
+    def rebuilding(self, boot: FirstBoot, task_id: str, now: int) -> "Instance":
+        """Start a rebuild by a task. Raises Conflict if the kind or status does not allow it."""
+        if self.is_virtual:
             raise Conflict(f"Cannot rebuild instance {self.id}: only bare metal servers can be rebuilt")
-        if self.require_unlocked().status not in REBUILDABLE:
+        if self.require_unlocked().status not in REBUILDABLE_STATUSES:
             raise Conflict(f"Cannot rebuild instance {self.id} in status {self.status}")
         return replace(self.locked(task_id, "rebuilding").with_status(Status.REBUILD, now), boot=boot)
 
     def changing_interfaces(self, task_id: str) -> "Instance":
-        """Be held by the task that gives or takes an interface; raises Conflict where that is not possible now."""
-        if self.require_unlocked().status not in PLUGGABLE:
+        """Lock for a task that attaches or detaches an interface. Raises Conflict if the status does not allow it."""
+        if self.require_unlocked().status not in INTERFACE_CHANGE_STATUSES:
             raise Conflict(f"Cannot change the interfaces of instance {self.id} in status {self.status}")
         return self.locked(task_id)
 
     def entering_group(self, group_id: str, task_id: str) -> "Instance":
-        """Be held by the task that puts it into a placement group; raises Conflict where that is not possible now."""
-        if not self.virtual:
+        """Lock for a task that adds it to a placement group. Raises Conflict if its state does not allow it."""
+        if not self.is_virtual:
             raise Conflict(f"Instance {self.id} is a bare metal server: it cannot be in a placement group")
         if self.placement_group_id is not None:
             raise Conflict(f"Instance {self.id} is in placement group {self.placement_group_id} already")
@@ -243,21 +244,21 @@ class Instance(Lockable, frozen=True, kw_only=True):
         return self.locked(task_id, "scheduling")
 
     def leaving_group(self, task_id: str) -> "Instance":
-        """Be held by the task that takes it out of its placement group; raises Conflict if it is in none."""
+        """Lock for a task that removes it from its placement group. Raises Conflict if it is in none."""
         if self.placement_group_id is None:
             raise Conflict(f"Instance {self.id} is in no placement group")
         return self.locked(task_id)
 
-    def check_security_groups_allowed(self) -> "Instance":
-        """Itself if security groups can guard it; raises Conflict for bare metal."""
-        if not self.virtual:
-            raise Conflict(f"No security group can guard instance {self.id}: it is a bare metal server")
+    def require_security_groups_allowed(self) -> "Instance":
+        """Return the instance if it can have security groups. Raises Conflict for bare metal."""
+        if not self.is_virtual:
+            raise Conflict(f"Instance {self.id} is a bare metal server: it cannot have security groups")
         return self
 
     def with_status(self, status: Status, now: int, vm_state: str | None = None) -> "Instance":
-        """Take a status with the vm_state that goes with it; `changed_at` follows."""
+        """Set a status, its vm_state and `changed_at`."""
         return replace(self, status=status.value, vm_state=vm_state or VM_STATES[status], changed_at=now)
 
     def unlocked(self) -> "Instance":
-        """Let the task go."""
+        """Unlock the instance."""
         return replace(self, task_id=None, task_state=None)

@@ -1,15 +1,14 @@
-"""Placement groups: which instances stand together, or apart."""
+"""Placement groups: which instances share a host, and which must not."""
 
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from pileus.domain.errors import Conflict
 from pileus.domain.locks import Lockable
 
 
 class Policy(StrEnum):
-    """How members are placed."""
+    """How the members are placed on hosts."""
 
     AFFINITY = "affinity"
     ANTI_AFFINITY = "anti-affinity"
@@ -17,10 +16,11 @@ class Policy(StrEnum):
 
 
 class PlacementGroup(Lockable, frozen=True, kw_only=True):
-    """A group; its policy never changes."""
+    """A placement group. Its policy never changes."""
 
     NOUN: ClassVar[str] = "Placement group"
 
+    id: str
     client_id: int
     project_id: int
     region_id: int
@@ -29,19 +29,13 @@ class PlacementGroup(Lockable, frozen=True, kw_only=True):
     created_at: int
     revision: int = 1
 
-    def require_unlocked(self) -> Self:
-        """Itself if no task holds it; raises Conflict."""
-        if self.task_id is not None:
-            raise Conflict(f"Placement group {self.id} is locked by task {self.task_id}")
-        return self
-
 
 def choose_host(
     hosts: Sequence[str], load: Mapping[str, int], policy: str | None, taken: Collection[str]
 ) -> str | None:
-    """Choose the host with the least on it that a policy allows, given where the other members stand; None if none is.
+    """Return the least loaded host that the policy allows, or None. `taken` are the hosts of the other members.
 
-    Affinity keeps to where the others are, anti-affinity away from them, soft-anti-affinity away while it can.
+    Affinity requires a taken host, anti-affinity a free one; soft-anti-affinity prefers a free one.
     """
     allowed = list(hosts)
     if policy == Policy.AFFINITY and taken:
@@ -54,7 +48,7 @@ def choose_host(
 
 
 def may_stay_on(host: str | None, policy: str, taken: Collection[str]) -> bool:
-    """Whether a new member may stand where it stands already."""
+    """Return whether a new member may stay on its current host."""
     if host is None:
         return False
     if policy == Policy.AFFINITY:

@@ -1,26 +1,26 @@
-"""Rebuilding a bare metal server: an image is installed anew, and what was on the server is gone."""
+"""Rebuild a bare metal server: install an image and delete all data on its disks."""
 
-from pileus.domain.compute.flavors import Flavor, misfit
+from pileus.domain.compute.flavors import Flavor, misfit_reason
 from pileus.domain.compute.images import Image, ImageStatus
-from pileus.domain.compute.instance_plan import check_ssh_key, check_user_data, image_tags
-from pileus.domain.compute.instances import Boot, Instance
+from pileus.domain.compute.instance_plan import image_tags, require_allowed_ssh_key, require_valid_user_data
+from pileus.domain.compute.instances import FirstBoot, Instance
 from pileus.domain.errors import Conflict, invalid
 from pileus.domain.tags import Tag, Tags, make_tags
 
 
-def start_rebuild(  # noqa: PLR0913, PLR0917  # each is a fact of its own
+def start_rebuild(  # noqa: PLR0913, PLR0917  # the request and its context
     instance: Instance, flavor: Flavor | None, image: Image, user_data: str | None, task_id: str, now: int
 ) -> Instance:
-    """The server while an image is installed on it; raises Invalid or Conflict where that cannot be."""
-    after = instance.rebuilding(Boot(user_data=check_user_data(user_data or None)), task_id, now)
+    """Return the server in its rebuild state. Raises Invalid or Conflict."""
+    rebuilding = instance.rebuilding(FirstBoot(user_data=require_valid_user_data(user_data or None)), task_id, now)
     if image.status != ImageStatus.ACTIVE:
         raise Conflict(f"Image {image.id} is {image.status}")
-    if flavor is not None and (reason := misfit(flavor, image)):
+    if flavor is not None and (reason := misfit_reason(flavor, image)):
         raise invalid(image_id=reason)
-    check_ssh_key(instance.ssh_key_id, image)
-    return after
+    require_allowed_ssh_key(instance.ssh_key_id, image)
+    return rebuilding
 
 
-def with_image_tags(its: Tags, image: Image) -> dict[str, Tag]:
-    """The server's tags, with what they tell of the new image."""
-    return dict(its) | make_tags(image_tags(image).items(), read_only=True)
+def with_image_tags(tags: Tags, image: Image) -> dict[str, Tag]:
+    """Replace the system tags that describe the image."""
+    return dict(tags) | make_tags(image_tags(image).items(), read_only=True)

@@ -1,1 +1,1 @@
-"""Of this room, networks, addresses, and what guards them."""
+"""Networks, addresses, routers, security groups and DDoS protection."""

@@ -1,12 +1,26 @@
-"""DDoS protection: profiles of addresses, and the ports a mitigation has blackholed."""
+"""DDoS protection: profiles of addresses, their templates, and blackholed addresses."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, ClassVar, Self
 
 from msgspec import Struct, field
+from msgspec.structs import replace
+
+from pileus.domain.errors import Invalid
+from pileus.domain.locks import Lockable
+
+
+class DdosProfileStatus(StrEnum):
+    """The states of a DDoS profile."""
+
+    ACTIVE = "Active"
+    QUEUED = "Queued"
+    ERROR = "Error"
 
 
 class DdosTemplateField(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that a template lets its profiles set; `validation_schema` is the JSON schema of its value."""
+    """A parameter of a template; `validation_schema` is the JSON schema of its value."""
 
     id: int
     name: str
@@ -18,7 +32,7 @@ class DdosTemplateField(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class DdosTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A kind of protection that profiles are made from; it stands in the catalogue."""
+    """A kind of protection that profiles are created from. Templates are part of the catalogue."""
 
     id: int
     name: str
@@ -26,8 +40,20 @@ class DdosTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     fields: list[DdosTemplateField] = field(default_factory=list)
 
 
-class DdosProfile(Struct, frozen=True, kw_only=True):
+class NewDdosProfile(Struct, frozen=True, kw_only=True):
+    """A DDoS profile to create: its template, and answers to the template's fields.
+
+    Each answer has the keys `base_field` (the field's id) and `field_value`.
+    """
+
+    template_id: int
+    answers: list[dict[str, Any]] = field(default_factory=list)
+
+
+class DdosProfile(Lockable, frozen=True, kw_only=True):
     """The protection of one address; `status` is one of Active, Queued, Error."""
+
+    NOUN: ClassVar[str] = "DDoS profile"
 
     id: int
     client_id: int
@@ -40,15 +66,23 @@ class DdosProfile(Struct, frozen=True, kw_only=True):
     active: bool = True
     bgp: bool = False
     site: str | None = None
-    status: str = "Active"
+    status: str = DdosProfileStatus.ACTIVE
     error_description: str = ""
-    task_id: str | None = None
     created_at: int
     revision: int = 1
 
+    def locked(self, task_id: str) -> Self:
+        """Lock the profile for a task that changes the protection. Raises Conflict if a task has locked it."""
+        return replace(self.require_unlocked(), task_id=task_id, status=DdosProfileStatus.QUEUED.value)
+
+    def unlocked(self, *, error: str = "") -> Self:
+        """Unlock the profile: Active, or Error if there is an error text."""
+        status = DdosProfileStatus.ERROR if error else DdosProfileStatus.ACTIVE
+        return replace(self, task_id=None, status=status.value, error_description=error)
+
 
 class BlackholePort(Struct, frozen=True, kw_only=True):
-    """An alarm on an address; `ended_at` is None while it goes on."""
+    """An alarm on an address; `ended_at` is None while the alarm lasts."""
 
     id: int
     region_id: int
@@ -56,3 +90,22 @@ class BlackholePort(Struct, frozen=True, kw_only=True):
     alarm_state: str
     started_at: int
     ended_at: int | None = None
+
+
+def complete_answers(template: DdosTemplate, answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the value of each field of a template, from the answers or the defaults. Raises Invalid."""
+    fields = {template_field.id: template_field for template_field in template.fields}
+    values = {answer["base_field"]: answer.get("field_value") for answer in answers}
+    errors = [f"Template {template.id} has no field {field_id}" for field_id in values if field_id not in fields]
+    errors += [
+        f"Field {template_field.id} ({template_field.name}) is required"
+        for template_field in template.fields
+        if template_field.required and template_field.default is None and values.get(template_field.id) is None
+    ]
+    if errors:
+        raise Invalid(f"Validation Error: {{'fields': {errors}}}", {"fields": errors})
+    return [
+        {"base_field": template_field.id, "field_value": values.get(template_field.id, template_field.default)}
+        for template_field in template.fields
+        if template_field.id in values or template_field.default is not None
+    ]

@@ -1,4 +1,4 @@
-"""Floating IPs: public addresses that can move between ports."""
+"""Floating IPs: public addresses that can be assigned to ports."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -15,14 +15,14 @@ from pileus.domain.network.ports import AssignedAddress, Port
 
 
 class FloatingIPStatus(StrEnum):
-    """Whether one leads anywhere."""
+    """ACTIVE if the floating IP is assigned, else DOWN."""
 
     ACTIVE = "ACTIVE"
     DOWN = "DOWN"
 
 
-class Target(Struct, frozen=True):
-    """Where a floating IP leads: an address of a port, by way of a router if one is known. All None: nowhere."""
+class FloatingIPTarget(Struct, frozen=True):
+    """The port and address that a floating IP is assigned to, and the router if known. All None: unassigned."""
 
     port_id: str | None = None
     fixed_ip_address: str | None = None
@@ -30,7 +30,7 @@ class Target(Struct, frozen=True):
 
 
 class FloatingIPPatch(TypedDict, total=False):
-    """A merge patch of a floating IP: a key that is absent is left alone."""
+    """A merge patch of a floating IP. An absent key leaves the field unchanged."""
 
     port_id: str | None
     fixed_ip_address: str | None
@@ -38,10 +38,11 @@ class FloatingIPPatch(TypedDict, total=False):
 
 
 class FloatingIP(Lockable, frozen=True, kw_only=True):
-    """A public address that can move between ports."""
+    """A public address that can be assigned to a port."""
 
     NOUN: ClassVar[str] = "Floating IP"
 
+    id: str
     client_id: int
     project_id: int
     region_id: int
@@ -56,16 +57,16 @@ class FloatingIP(Lockable, frozen=True, kw_only=True):
     revision: int = 1
 
     @property
-    def target(self) -> Target:
-        """Where it leads."""
-        return Target(self.port_id, self.fixed_ip_address, self.router_id)
+    def target(self) -> FloatingIPTarget:
+        """The port and address that it is assigned to."""
+        return FloatingIPTarget(self.port_id, self.fixed_ip_address, self.router_id)
 
     def with_address(self, ip: str) -> "FloatingIP":
-        """Have an address."""
+        """Set the public address."""
         return replace(self, floating_ip_address=ip)
 
-    def associated_with(self, target: Target, now: int) -> "FloatingIP":
-        """Lead there, or nowhere, held by no task."""
+    def associated_with(self, target: FloatingIPTarget, now: int) -> "FloatingIP":
+        """Assign it to a target or unassign it, and unlock it."""
         status = FloatingIPStatus.ACTIVE if target.port_id else FloatingIPStatus.DOWN
         return replace(
             self,
@@ -78,21 +79,25 @@ class FloatingIP(Lockable, frozen=True, kw_only=True):
         )
 
 
-def choose_fixed_address(port: Port, lines: Iterable[AssignedAddress], wanted: str | None) -> AssignedAddress:
-    """The line of a port's address that a floating IP is to lead to: the one wanted, or the first IPv4 one.
+def choose_fixed_address(
+    port: Port, addresses: Iterable[AssignedAddress], fixed_ip_address: str | None
+) -> AssignedAddress:
+    """Return the address of a port to assign a floating IP to: the requested one, or the first IPv4 address.
 
-    Raises Invalid where the port has none such.
+    Raises Invalid if the port has no such address.
     """
-    own = [line for line in lines if ip_address(line.ip).version == 4]  # noqa: PLR2004  # the protocol's number
-    if wanted is not None:
-        own = [line for line in own if line.ip == _spelled(wanted)]
-    if not own:
-        what = "IPv4 address" if wanted is None else f"IPv4 address {wanted}"
-        raise invalid(**{"port_id" if wanted is None else "fixed_ip_address": f"Port {port.id} has no {what}"})
-    return min(own, key=lambda line: ip_address(line.ip).packed)
+    candidates = [address for address in addresses if ip_address(address.ip).version == 4]  # noqa: PLR2004  # the protocol's number
+    if fixed_ip_address is not None:
+        candidates = [line for line in candidates if line.ip == _canonical_address(fixed_ip_address)]
+    if not candidates:
+        missing = "IPv4 address" if fixed_ip_address is None else f"IPv4 address {fixed_ip_address}"
+        raise invalid(
+            **{"port_id" if fixed_ip_address is None else "fixed_ip_address": f"Port {port.id} has no {missing}"}
+        )
+    return min(candidates, key=lambda line: ip_address(line.ip).packed)
 
 
-def _spelled(text: str) -> str:
+def _canonical_address(text: str) -> str:
     try:
         return canonical_ip(text)
     except ValueError:

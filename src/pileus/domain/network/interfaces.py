@@ -1,46 +1,58 @@
-"""Giving an instance one more interface, and taking one away: what may be, and where it goes."""
+"""Rules of attaching an interface to an instance, and of detaching one."""
 
 from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
 
 from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import invalid, not_found
+from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network, canonical_ip
 from pileus.domain.network.ports import AssignedAddress, Port
 
 
-def check_attachable(instance: Instance, interface: NewInterface) -> NewInterface:
-    """The interface itself, if such an instance can be given one while it lives; raises Invalid."""
-    if not instance.virtual and interface.type == InterfaceType.EXTERNAL:
+class AttachedInterface(Struct, frozen=True, kw_only=True):
+    """A port of an instance with its addresses, and its floating IP, which may be new as well."""
+
+    port: Port
+    addresses: list[str]
+    floating_ip: FloatingIP | None = None
+    new_floating_ip: bool = False
+
+
+def require_attachable_interface(instance: Instance, interface: NewInterface) -> NewInterface:
+    """Return the interface if it can be attached to an existing instance. Raises Invalid."""
+    if not instance.is_virtual and interface.type == InterfaceType.EXTERNAL:
         raise invalid(type="A bare metal server cannot be given a public interface later")
     return interface
 
 
 def next_position(ports: Iterable[Port]) -> int:
-    """Where the next interface goes: after the last one."""
+    """Return the position after the last interface."""
     return max((port.position for port in ports), default=-1) + 1
 
 
-def public_address(network: Network | None, addresses: Sequence[str]) -> str:
-    """The address of an interface to be protected, by preference an IPv4 one; raises Invalid if it is private."""
+def choose_public_address(network: Network | None, addresses: Sequence[str]) -> str:
+    """Return the address to protect, preferably IPv4. Raises Invalid if the network is private."""
     if network is None or not network.external:
         raise invalid(ddos_profile="Only a public address can be protected")
     return min(addresses, key=lambda ip: ":" in ip)
 
 
 def port_to_detach(ports: Iterable[Port], port_id: str) -> Port:
-    """The port to unplug from an instance that has these; raises NotFound."""
+    """Return the port to detach from an instance with these ports. Raises NotFound."""
     for port in ports:
         if port.id == port_id:
             return port
     raise not_found("Port", port_id)
 
 
-def check_address(port: Port, lines: Iterable[AssignedAddress], ip_address: str) -> None:
-    """Return if an address is one of the port's; raises Invalid."""
+def check_port_address(port: Port, addresses: Iterable[AssignedAddress], ip_address: str) -> None:
+    """Raise Invalid if the port does not have the address."""
     try:
-        wanted = canonical_ip(ip_address)
+        address = canonical_ip(ip_address)
     except ValueError:
         raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None
-    if wanted not in {line.ip for line in lines}:
-        raise invalid(ip_address=f"Port {port.id} has no address {wanted}")
+    if address not in {assigned.ip for assigned in addresses}:
+        raise invalid(ip_address=f"Port {port.id} has no address {address}")

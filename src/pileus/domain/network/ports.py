@@ -1,4 +1,4 @@
-"""Ports: where an instance meets a network; MAC addresses."""
+"""Ports: the interfaces of instances on networks, and their MAC addresses."""
 
 import hashlib
 from collections.abc import Iterable
@@ -13,17 +13,18 @@ from pileus.domain.locks import Lockable
 
 
 class AddressPair(Struct, frozen=True):
-    """A further address that a port may speak as."""
+    """An allowed address pair: a further address that a port may use as its source."""
 
     ip_address: str
     mac_address: str | None = None
 
 
 class Port(Lockable, frozen=True, kw_only=True):
-    """An interface; a `reserved` one lives on without an instance (a reserved fixed IP)."""
+    """An interface of an instance. A `reserved` one (a reserved fixed IP) outlives its instance."""
 
     NOUN: ClassVar[str] = "Port"
 
+    id: str
     client_id: int
     project_id: int
     region_id: int
@@ -44,23 +45,25 @@ class Port(Lockable, frozen=True, kw_only=True):
     revision: int = 1
 
     def as_reserved(self, addresses: Iterable[str]) -> "Port":
-        """Keep these addresses, with or without an instance, under the name that such ports have."""
+        """Reserve the port, under the name that reserved fixed IPs have."""
         return replace(self, reserved=True, name=f"reserved_fixed_ip_{next(iter(addresses), '')}")
 
     def with_address_pairs(self, pairs: Iterable[AddressPair], now: int) -> "Port":
-        """Let it speak as other addresses too; a pair without a MAC address has the port's own. Raises Invalid."""
-        allowed = [AddressPair(_range(pair.ip_address), pair.mac_address or self.mac_address) for pair in pairs]
-        if len(set(allowed)) < len(allowed):
+        """Set the allowed address pairs; the port's MAC address is the default. Raises Invalid for duplicates."""
+        canonical = [
+            AddressPair(_canonical_range(pair.ip_address), pair.mac_address or self.mac_address) for pair in pairs
+        ]
+        if len(set(canonical)) < len(canonical):
             raise invalid(allowed_address_pairs="Each pair may be given once only")
-        return replace(self, allowed_address_pairs=allowed, updated_at=now)
+        return replace(self, allowed_address_pairs=canonical, updated_at=now)
 
     def with_port_security(self, now: int, *, enabled: bool) -> "Port":
-        """Turn its port security on or off."""
+        """Set port security."""
         return replace(self, port_security_enabled=enabled, updated_at=now)
 
 
 class AssignedAddress(Struct, frozen=True, kw_only=True):
-    """A line of the address book."""
+    """An address in use, and the port, floating IP or router port that has it."""
 
     subnet_id: str
     ip: str
@@ -70,13 +73,13 @@ class AssignedAddress(Struct, frozen=True, kw_only=True):
 
 
 def mac_address(port_id: str) -> str:
-    """The MAC address of a port, made from its id."""
+    """Return the MAC address of a port, derived from its id."""
     digest = hashlib.sha256(port_id.encode()).hexdigest()
     return "00:16:3e:" + ":".join(digest[at : at + 2] for at in (0, 2, 4))
 
 
-def _range(text: str) -> str:
-    """An address, or a range of them, in the one spelling that records use; raises Invalid."""
+def _canonical_range(text: str) -> str:
+    """Return the canonical form of an address or network. Raises Invalid."""
     try:
         return str(ip_network(text) if "/" in text else ip_address(text))
     except ValueError:

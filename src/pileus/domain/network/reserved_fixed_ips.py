@@ -1,6 +1,6 @@
-"""Reserved fixed IPs: ports that keep their addresses without an instance, and virtual IPs that several ones share.
+"""Reserved fixed IPs: ports that keep their addresses without an instance, and virtual IPs that several ports share.
 
-A port is connected to a virtual IP when it may speak as its address: one of its address pairs says so.
+A port is connected to a virtual IP if one of its allowed address pairs has the virtual IP's address.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -9,16 +9,25 @@ from ipaddress import ip_address
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pileus.domain.compute.instance_orders import NewInterface
 from pileus.domain.errors import Conflict, invalid
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
 
-MOST_PAIRS = 10
-"""Further addresses that one port may speak as."""
+MAX_ADDRESS_PAIRS = 10
+"""The most allowed address pairs of one port."""
+
+
+class NewReservedFixedIP(Struct, frozen=True, kw_only=True):
+    """A fixed IP to reserve: new addresses for `interface`, or the addresses of the instance's port `port_id`."""
+
+    interface: NewInterface | None = None
+    port_id: str = ""
+    is_vip: bool = False
 
 
 class ReservedFixedIP(Struct, frozen=True, kw_only=True):
-    """A reserved port with its network, its addresses, and the instances that use it."""
+    """A reserved port with its network, its addresses and the instances that use it."""
 
     port: Port
     network: Network
@@ -26,30 +35,29 @@ class ReservedFixedIP(Struct, frozen=True, kw_only=True):
     instance_ids: Sequence[str] = ()
 
     def address(self, version: int) -> AssignedAddress | None:
-        """Its address of an IP version, or None."""
+        """Return the address of an IP version, or None."""
         return next((line for line in self.addresses if ip_address(line.ip).version == version), None)
 
-    @property
     def require_free(self) -> "ReservedFixedIP":
-        """Itself if nothing uses it and it is no virtual IP; raises Conflict."""
+        """Return it if no instance uses it and it is no virtual IP. Raises Conflict."""
         self.port.require_unlocked()
         if self.port.is_vip:
-            raise Conflict(f"Reserved fixed IP {self.port.id} is a virtual IP: make it a plain one first")
+            raise Conflict(f"Reserved fixed IP {self.port.id} is a virtual IP: set is_vip to false first")
         if self.instance_ids:
             raise Conflict(f"Reserved fixed IP {self.port.id} is attached to instance {self.instance_ids[0]}")
         return self
 
     def with_vip(self, now: int, *, is_vip: bool) -> Port:
-        """The port made a virtual IP, or a plain one; raises Conflict while something uses it as what it is."""
+        """Return the port as a virtual IP or as a plain one. Raises Conflict while an instance uses it."""
         port = self.port.require_unlocked()
         if is_vip != port.is_vip and self.instance_ids:
-            used = "is attached to" if is_vip else "is connected to"
-            raise Conflict(f"Reserved fixed IP {port.id} {used} instance {self.instance_ids[0]}")
+            verb = "is attached to" if is_vip else "is connected to"
+            raise Conflict(f"Reserved fixed IP {port.id} {verb} instance {self.instance_ids[0]}")
         return replace(port, is_vip=is_vip, updated_at=now)
 
 
 class ReservedFixedIPFilter(Struct, frozen=True, kw_only=True):
-    """What a list of reserved fixed IPs is narrowed down to; None and False mean that nobody asks."""
+    """The filter of a list of reserved fixed IPs. None and False do not filter."""
 
     available_only: bool = False
     device_id: str | None = None
@@ -58,79 +66,82 @@ class ReservedFixedIPFilter(Struct, frozen=True, kw_only=True):
     ip_address: str | None = None
     vip_only: bool = False
 
-    def holds(self, one: ReservedFixedIP) -> bool:
-        """Whether one of them is wanted."""
+    def matches(self, reserved: ReservedFixedIP) -> bool:
+        """Return whether a reserved fixed IP belongs to the list."""
         return (
-            not (self.available_only and one.instance_ids)
-            and (self.device_id is None or self.device_id in one.instance_ids)
-            and not (self.external_only and not one.network.external)
-            and not (self.internal_only and one.network.external)
-            and not (self.vip_only and not one.port.is_vip)
-            and (self.ip_address is None or any(self.ip_address in line.ip for line in one.addresses))
+            not (self.available_only and reserved.instance_ids)
+            and (self.device_id is None or self.device_id in reserved.instance_ids)
+            and not (self.external_only and not reserved.network.external)
+            and not (self.internal_only and reserved.network.external)
+            and not (self.vip_only and not reserved.port.is_vip)
+            and (self.ip_address is None or any(self.ip_address in line.ip for line in reserved.addresses))
         )
 
 
-ORDERS: dict[str, Callable[[ReservedFixedIP], tuple[int, ...] | str | int]] = {
-    "created_at": lambda one: one.port.created_at,
-    "fixed_ip_address": lambda one: min(
-        ((address.version, int(address)) for address in (ip_address(line.ip) for line in one.addresses)), default=(0, 0)
+SORT_KEYS: dict[str, Callable[[ReservedFixedIP], tuple[int, ...] | str | int]] = {
+    "created_at": lambda reserved: reserved.port.created_at,
+    "fixed_ip_address": lambda reserved: min(
+        ((address.version, int(address)) for address in (ip_address(line.ip) for line in reserved.addresses)),
+        default=(0, 0),
     ),
-    "name": lambda one: one.port.name,
-    "status": lambda one: int(not one.instance_ids),
-    "updated_at": lambda one: one.port.updated_at,
+    "name": lambda reserved: reserved.port.name,
+    "status": lambda reserved: int(not reserved.instance_ids),
+    "updated_at": lambda reserved: reserved.port.updated_at,
 }
 
 
 def filter_and_sort(
-    found: Iterable[ReservedFixedIP], wanted: ReservedFixedIPFilter, order_by: str
+    reserved_fixed_ips: Iterable[ReservedFixedIP], criteria: ReservedFixedIPFilter, order_by: str
 ) -> list[ReservedFixedIP]:
-    """Those that are wanted, in an order of the API's (`column.direction`)."""
+    """Filter reserved fixed IPs and sort them by the API's sort key (`column.direction`)."""
     column, _, direction = order_by.partition(".")
-    chosen = sorted(filter(wanted.holds, found), key=lambda one: one.port.id)
-    return sorted(chosen, key=ORDERS[column], reverse=direction == "desc")
+    matching = sorted(filter(criteria.matches, reserved_fixed_ips), key=lambda reserved: reserved.port.id)
+    return sorted(matching, key=SORT_KEYS[column], reverse=direction == "desc")
 
 
-def candidates(vip: ReservedFixedIP, ports: Iterable[Port]) -> list[Port]:
-    """The ports of instances that could be connected to a virtual IP: those in its network that are not yet."""
-    return [port for port in ports if port.network_id == vip.network.id and not connected(vip, port)]
+def vip_candidates(vip: ReservedFixedIP, ports: Iterable[Port]) -> list[Port]:
+    """Return the ports that can be connected to a virtual IP: those in its network that are not connected."""
+    return [port for port in ports if port.network_id == vip.network.id and not is_connected(vip, port)]
 
 
-def connected(vip: ReservedFixedIP, port: Port) -> bool:
-    """Whether a port may speak as a virtual IP."""
-    own = {line.ip for line in vip.addresses}
-    return any(pair.ip_address in own for pair in port.allowed_address_pairs)
+def is_connected(vip: ReservedFixedIP, port: Port) -> bool:
+    """Return whether a port is connected to a virtual IP."""
+    vip_addresses = {line.ip for line in vip.addresses}
+    return any(pair.ip_address in vip_addresses for pair in port.allowed_address_pairs)
 
 
-def checked_vip(vip: ReservedFixedIP) -> ReservedFixedIP:
-    """Itself if it is a virtual IP that no task holds; raises Conflict."""
+def require_vip(vip: ReservedFixedIP) -> ReservedFixedIP:
+    """Return it if it is a virtual IP and unlocked. Raises Conflict."""
     vip.port.require_unlocked()
     if not vip.port.is_vip:
-        raise Conflict(f"Reserved fixed IP {vip.port.id} is no virtual IP: make it one first")
+        raise Conflict(f"Reserved fixed IP {vip.port.id} is not a virtual IP: set is_vip to true first")
     return vip
 
 
-def add_vip_pair(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
-    """The address pairs of a port that is to be connected; raises Invalid."""
+def pairs_with_vip(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
+    """Return the address pairs of a port with the virtual IP's. Raises Invalid."""
     if port.network_id != vip.network.id or port.instance_id is None:
-        raise invalid(port_ids=f"Port {port.id} is not one of an instance in network {vip.network.id}")
+        raise invalid(port_ids=f"Port {port.id} is not a port of an instance in network {vip.network.id}")
     pairs = [*port.allowed_address_pairs, *(AddressPair(line.ip, port.mac_address) for line in vip.addresses)]
-    if len(pairs) > MOST_PAIRS:
-        raise invalid(port_ids=f"Port {port.id} speaks as {MOST_PAIRS} other addresses already")
+    if len(pairs) > MAX_ADDRESS_PAIRS:
+        raise invalid(port_ids=f"Port {port.id} has {MAX_ADDRESS_PAIRS} allowed address pairs already")
     return pairs
 
 
-def drop_vip_pair(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
-    """The address pairs of a port that is to be connected no more."""
-    own = {line.ip for line in vip.addresses}
-    return [pair for pair in port.allowed_address_pairs if pair.ip_address not in own]
+def pairs_without_vip(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
+    """Return the address pairs of a port without the virtual IP's."""
+    vip_addresses = {line.ip for line in vip.addresses}
+    return [pair for pair in port.allowed_address_pairs if pair.ip_address not in vip_addresses]
 
 
-def changes(
-    vip: ReservedFixedIP, now: Iterable[Port], wanted: Collection[Port], *, keep: bool
+def plan_vip_changes(
+    vip: ReservedFixedIP, connected: Iterable[Port], requested: Collection[Port], *, keep_others: bool
 ) -> list[tuple[Port, list[AddressPair]]]:
-    """The ports that change, with their new pairs, for a virtual IP to have those wanted; `keep` those it has."""
-    ids = {port.id for port in wanted}
-    there = list(now)
-    joining = [(port, add_vip_pair(vip, port)) for port in wanted if not connected(vip, port)]
-    leaving = [] if keep else [(port, drop_vip_pair(vip, port)) for port in there if port.id not in ids]
-    return [*joining, *leaving]
+    """Return the ports to change and their new pairs. `keep_others` leaves connected ports that are not requested."""
+    requested_ids = {port.id for port in requested}
+    before = list(connected)
+    connecting = [(port, pairs_with_vip(vip, port)) for port in requested if not is_connected(vip, port)]
+    disconnecting = (
+        [] if keep_others else [(port, pairs_without_vip(vip, port)) for port in before if port.id not in requested_ids]
+    )
+    return [*connecting, *disconnecting]

@@ -1,4 +1,4 @@
-"""Routers: what joins the subnets of a tenant, and leads out of them."""
+"""Routers: interfaces to subnets, external gateways and static routes."""
 
 from collections.abc import Collection, Iterable
 from enum import StrEnum
@@ -14,19 +14,19 @@ from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AssignedAddress
 from pileus.domain.network.subnets import overlaps
 
-SUFFIX = "_router"
-LONGEST_NAME = 63
+NAME_SUFFIX = "_router"
+MAX_NAME_LENGTH = 63
 
 
 class RouterStatus(StrEnum):
-    """The statuses that a router passes through here."""
+    """The statuses of a router."""
 
     BUILD = "BUILD"
     ACTIVE = "ACTIVE"
 
 
 class RouterPatch(TypedDict, total=False):
-    """What is to change of a router: a key that is absent is left alone."""
+    """Changes of a router. An absent key leaves the field unchanged."""
 
     name: str
     routes: list[Route]
@@ -34,11 +34,41 @@ class RouterPatch(TypedDict, total=False):
     enable_snat: bool
 
 
+class NewExternalGateway(Struct, frozen=True, kw_only=True):
+    """The external gateway of a new router.
+
+    `type` is `default` (the region's external network), `manual` (the network `network_id`), or None: `network_id` if
+    that is given, the region's external network otherwise.
+    """
+
+    type: str | None = None
+    network_id: str | None = None
+    enable_snat: bool = True
+
+    def resolve_network(self, default_network_id: str) -> str:
+        """Return the id of the gateway's network. Raises Invalid if the type is `manual` without a network."""
+        if self.network_id is not None and self.type != "default":
+            return self.network_id
+        if self.type == "manual":
+            raise invalid(network_id="Field required")
+        return default_network_id
+
+
+class NewRouter(Struct, frozen=True, kw_only=True):
+    """A router to create, with interfaces in the subnets `subnet_ids`."""
+
+    name: str
+    external_gateway: NewExternalGateway | None = None
+    subnet_ids: list[str] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+
+
 class Router(Lockable, frozen=True, kw_only=True):
-    """A router; `network_id` is the network that it was made with, `external_network_id` the one that it leads to."""
+    """A router; `network_id` is the network that it was created with, `external_network_id` that of its gateway."""
 
     NOUN: ClassVar[str] = "Router"
 
+    id: str
     client_id: int
     project_id: int
     region_id: int
@@ -54,25 +84,25 @@ class Router(Lockable, frozen=True, kw_only=True):
     revision: int = 1
 
     def activated(self, now: int) -> "Router":
-        """Stand in order, held by no task."""
+        """Set ACTIVE and unlock the router."""
         return replace(self, status=RouterStatus.ACTIVE.value, task_id=None, updated_at=now)
 
     def patched(self, patch: RouterPatch) -> "Router":
         """Apply a patch."""
         return replace(self, **patch)
 
-    def changes(self, patch: RouterPatch) -> RouterPatch:
-        """The part of a patch that changes something."""
+    def effective_patch(self, patch: RouterPatch) -> RouterPatch:
+        """Return the fields of a patch that differ from the router."""
         after = self.patched(patch)
-        kept = cast("RouterPatch", {name: value for name, value in patch.items() if getattr(self, name) != value})
-        # Without a way out it does not matter how addresses would be translated there.
+        effective = cast("RouterPatch", {name: value for name, value in patch.items() if getattr(self, name) != value})
+        # Without an external gateway, source NAT has no effect.
         if after.external_network_id is None:
-            kept.pop("enable_snat", None)
-        return kept
+            effective.pop("enable_snat", None)
+        return effective
 
 
 class RouterPort(Struct, frozen=True, kw_only=True):
-    """Where a router meets a network; its addresses stand in the address book. A `gateway` leads out."""
+    """A port of a router on a network. A `gateway` port is on the external network."""
 
     id: str
     router_id: str
@@ -83,44 +113,43 @@ class RouterPort(Struct, frozen=True, kw_only=True):
 
 
 class RouterInterface(Struct, frozen=True):
-    """A port of a router with its addresses."""
+    """A router port with its addresses."""
 
     port: RouterPort
     addresses: list[AssignedAddress]
 
 
 def default_router_name(network: Network) -> str:
-    """The name of the router that is made together with a network."""
-    return network.name[: LONGEST_NAME - len(SUFFIX)] + SUFFIX
+    """Return the name of the router that is created with a network."""
+    return network.name[: MAX_NAME_LENGTH - len(NAME_SUFFIX)] + NAME_SUFFIX
 
 
-def check_can_join(subnet: Subnet, joined: Iterable[Subnet]) -> Subnet:
-    """The subnet itself if a router may join it with those that it joins already; raises Conflict or Invalid."""
-    for other in joined:
+def check_subnet_attachable(subnet: Subnet, attached: Iterable[Subnet]) -> None:
+    """Raise Conflict or Invalid if a router with the attached subnets cannot have this one too."""
+    for other in attached:
         if other.id == subnet.id:
             raise Conflict(f"Subnet {subnet.id} is attached to the router already")
         if overlaps(subnet, other):
             raise invalid(subnet_id=f"Its range {subnet.cidr} overlaps with that of subnet {other.id} ({other.cidr})")
-    return subnet
 
 
-def check_next_hops(routes: Iterable[Route], joined: Collection[Subnet], own: Collection[str]) -> None:
-    """Return if a router reaches the next hop of every route, in the subnets it joins; raises Invalid."""
+def check_next_hops(routes: Iterable[Route], subnets: Collection[Subnet], own_addresses: Collection[str]) -> None:
+    """Raise Invalid if a next hop is in none of the router's subnets."""
     for route in routes:
-        if route.nexthop in own:
+        if route.nexthop in own_addresses:
             raise invalid(nexthop=f"Address {route.nexthop} is the router's own")
-        if not any(_uses(route, subnet) for subnet in joined):
+        if not any(_goes_through(route, subnet) for subnet in subnets):
             raise invalid(nexthop=f"Address {route.nexthop} is in no subnet of the router")
 
 
 def check_no_route_via(routes: Iterable[Route], subnet: Subnet) -> None:
-    """Return if no route has its next hop in a subnet; raises Conflict."""
+    """Raise Conflict if a route has its next hop in the subnet."""
     for route in routes:
-        if _uses(route, subnet):
+        if _goes_through(route, subnet):
             raise Conflict(
-                f"Subnet {subnet.id} is used by the route to {route.destination} over {route.nexthop}: remove it first"
+                f"Subnet {subnet.id} is used by the route to {route.destination} via {route.nexthop}: remove it first"
             )
 
 
-def _uses(route: Route, subnet: Subnet) -> bool:
+def _goes_through(route: Route, subnet: Subnet) -> bool:
     return ip_address(route.nexthop) in ip_network(subnet.cidr)

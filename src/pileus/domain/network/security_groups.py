@@ -1,26 +1,27 @@
-"""Security groups: the rules that ports are guarded by."""
+"""Security groups: named sets of rules that filter the traffic of ports."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.locks import Lockable
 from pileus.domain.network.ports import Port
-from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, replace_rules
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, plan_rules
 from pileus.domain.places import Place
 
-Asked = Iterable[tuple[str | None, Sequence[str]]]
-"""Names of security groups for a port, or for all ports where it is None."""
+GroupsByPort = Iterable[tuple[str | None, Sequence[str]]]
+"""Pairs of a port id (None: all ports) and names of security groups."""
 
 DEFAULT_RULES = (("ingress", "icmp", None), ("ingress", "tcp", 22), ("ingress", "tcp", 3389), ("egress", None, None))
 """Direction, protocol and port."""
 
 
 class SecurityGroup(Lockable, frozen=True, kw_only=True):
-    """A named set of rules; each project has a default one in each region."""
+    """A named set of rules. Each project has a default group in each region."""
 
     NOUN: ClassVar[str] = "Security group"
 
+    id: str
     client_id: int
     project_id: int
     region_id: int
@@ -32,16 +33,10 @@ class SecurityGroup(Lockable, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
-    def require_unlocked(self) -> Self:
-        """Itself if no task holds it; raises Conflict."""
-        if self.task_id is not None:
-            raise Conflict(f"Security group {self.name} is locked by task {self.task_id}")
-        return self
-
-    def removable(self, ports: int, referring: str | None) -> "SecurityGroup":
-        """Itself if it can go, given how many ports it guards and a group that speaks of it; raises Conflict."""
+    def require_removable(self, ports: int, referring: str | None) -> "SecurityGroup":
+        """Return the group if it can be deleted. Raises Conflict if ports use it or a rule of `referring` names it."""
         if self.is_default:
-            raise Conflict(f"Security group {self.name} is the project's default one: it stays")
+            raise Conflict(f"Security group {self.name} is the project's default group: it cannot be deleted")
         if ports:
             raise Conflict(f"Security group {self.name} is in use: it guards {ports} port{'s' * (ports > 1)}")
         if referring is not None:
@@ -50,45 +45,45 @@ class SecurityGroup(Lockable, frozen=True, kw_only=True):
 
 
 def default_rules(group: SecurityGroup) -> list[NewRule]:
-    """The rules that a group has unless others are given: everything goes out; into the default one, some comes in."""
-    rules = DEFAULT_RULES if group.is_default else (("egress", None, None),)
+    """Return the initial rules: all egress is allowed, and some ingress if it is the default group."""
+    ports_allowed = DEFAULT_RULES if group.is_default else (("egress", None, None),)
     return [
         NewRule(direction=direction, ethertype=ethertype, protocol=protocol, port_range_min=port, port_range_max=port)
-        for direction, protocol, port in rules
+        for direction, protocol, port in ports_allowed
         for ethertype in ("IPv4", "IPv6")
     ]
 
 
-def groups_to_add(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]:
-    """Which port is to get which group, by name; raises NotFound for another's port, Conflict where none can have one.
+def groups_to_add(ports: Sequence[Port], requests: GroupsByPort) -> list[tuple[Port, str]]:
+    """Return the pairs of port and group name to add. A request for all ports skips those without port security.
 
-    What is asked for all ports leaves out those without port security.
+    Raises NotFound for a port of another instance, Conflict if no port can have a group.
     """
     pairs = []
-    for port_id, names in asked:
-        secured = [port for port in _aimed(ports, port_id) if port.port_security_enabled]
-        if names and not secured:
-            where = f"port {port_id}" if port_id else "any port of the instance"
-            raise Conflict(f"No security group can guard {where}: port security is disabled")
-        pairs += [(port, name) for port in secured for name in names]
+    for port_id, names in requests:
+        secured_ports = [port for port in _select_ports(ports, port_id) if port.port_security_enabled]
+        if names and not secured_ports:
+            target = f"port {port_id}" if port_id else "any port of the instance"
+            raise Conflict(f"No security group can guard {target}: port security is disabled")
+        pairs += [(port, name) for port in secured_ports for name in names]
     return pairs
 
 
-def groups_to_remove(ports: Sequence[Port], asked: Asked) -> list[tuple[Port, str]]:
-    """Which port is to lose which group; raises NotFound for another's port."""
-    return [(port, name) for port_id, names in asked for port in _aimed(ports, port_id) for name in names]
+def groups_to_remove(ports: Sequence[Port], requests: GroupsByPort) -> list[tuple[Port, str]]:
+    """Return the pairs of port and group name to remove. Raises NotFound for a port of another instance."""
+    return [(port, name) for port_id, names in requests for port in _select_ports(ports, port_id) for name in names]
 
 
-def single_group(name: str, found: Sequence[SecurityGroup]) -> SecurityGroup:
-    """The group of that name; raises NotFound, or Conflict where there are several or a task holds it."""
-    if not found:
+def require_single_group(name: str, groups: Sequence[SecurityGroup]) -> SecurityGroup:
+    """Return the only group of that name. Raises NotFound, or Conflict if there are several or it is locked."""
+    if not groups:
         raise not_found("Security group", name)
-    if len(found) > 1:
-        raise Conflict(f"There are {len(found)} security groups named {name}: give them different names")
-    return found[0].require_unlocked()
+    if len(groups) > 1:
+        raise Conflict(f"There are {len(groups)} security groups named {name}: give them different names")
+    return groups[0].require_unlocked()
 
 
-def _aimed(ports: Sequence[Port], port_id: str | None) -> Sequence[Port]:
+def _select_ports(ports: Sequence[Port], port_id: str | None) -> Sequence[Port]:
     if port_id is None:
         return ports
     for port in ports:
@@ -97,10 +92,10 @@ def _aimed(ports: Sequence[Port], port_id: str | None) -> Sequence[Port]:
     raise not_found("Port", port_id)
 
 
-def new_group(  # noqa: PLR0913  # each is a fact of its own
+def new_group(  # noqa: PLR0913  # the fields of the record
     place: Place, new_id: Callable[[], str], now: int, name: str, *, description: str = "", is_default: bool = False
 ) -> SecurityGroup:
-    """A group without rules."""
+    """Create a group without rules."""
     return SecurityGroup(
         id=new_id(),
         client_id=place.client_id,
@@ -114,7 +109,9 @@ def new_group(  # noqa: PLR0913  # each is a fact of its own
     )
 
 
-def default_group(place: Place, new_id: Callable[[], str], now: int) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
-    """A project's first group, with the rules that it has at first."""
+def new_default_group(
+    place: Place, new_id: Callable[[], str], now: int
+) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
+    """Create a project's default group with its initial rules."""
     group = new_group(place, new_id, now, "default", description="Default security group", is_default=True)
-    return group, replace_rules(group.id, default_rules(group), [], new_id, now)
+    return group, plan_rules(group.id, default_rules(group), [], new_id, now)

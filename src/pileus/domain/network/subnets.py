@@ -1,4 +1,4 @@
-"""Subnets of a tenant's own: what a new one may be, and what may become of one."""
+"""Tenants' own subnets: the rules of creating and changing one."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
@@ -7,31 +7,34 @@ from typing import TypedDict
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from pileus.domain.compute.instance_plan import CreationContext
+from pileus.domain.context import Context
 from pileus.domain.errors import invalid
 from pileus.domain.network.networks import Address, Cidr, Network, Route, Subnet
 
 PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
-TOLD = ("gateway_ip", "enable_dhcp", "dns_nameservers", "host_routes")
-"""What hosts on a subnet are told."""
+HOST_FIELDS = ("gateway_ip", "enable_dhcp", "dns_nameservers", "host_routes")
+"""Fields that hosts on a subnet receive by DHCP."""
 NOT_AN_ADDRESS = "value is not a valid IPv4 or IPv6 address"
 NOT_A_NETWORK = "value is not a valid IPv4 or IPv6 network"
 
 
 class NewSubnet(Struct, frozen=True, kw_only=True):
-    """A subnet that is wanted; an UNSET gateway is its first address, None is no gateway."""
+    """A subnet to create.
+
+    An UNSET gateway is the first address, None is no gateway. Name servers of None are the external network's.
+    """
 
     name: str
     cidr: str
     ip_version: int | None = None
     gateway_ip: str | UnsetType | None = UNSET
     enable_dhcp: bool = True
-    dns_nameservers: Sequence[str] = ()
+    dns_nameservers: Sequence[str] | None = None
     host_routes: Sequence[Route] = ()
 
 
 class SubnetPatch(TypedDict, total=False):
-    """A merge patch of a subnet: a key that is absent is left alone."""
+    """A merge patch of a subnet. An absent key leaves the field unchanged."""
 
     name: str
     gateway_ip: str | None
@@ -41,12 +44,13 @@ class SubnetPatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-def plan_subnet(new: NewSubnet, network: Network, others: Iterable[Subnet], making: CreationContext) -> Subnet:
-    """The record of a new subnet, held by the task that makes it; raises Invalid for all that it cannot be."""
-    cidr = _private(new.cidr, new.ip_version)
-    _apart(cidr, others)
+def plan_subnet(new: NewSubnet, network: Network, others: Iterable[Subnet], ctx: Context, task_id: str) -> Subnet:
+    """Return the record of a new subnet, locked by the task that creates it. Raises Invalid."""
+    cidr = _parse_private_cidr(new.cidr, new.ip_version)
+    _check_no_overlap(cidr, others)
+    now = ctx.now()
     return Subnet(
-        id=making.new_id(),
+        id=ctx.new_id(),
         client_id=network.client_id,
         project_id=network.project_id,
         region_id=network.region_id,
@@ -54,66 +58,68 @@ def plan_subnet(new: NewSubnet, network: Network, others: Iterable[Subnet], maki
         name=new.name,
         cidr=str(cidr),
         ip_version=cidr.version,
-        gateway_ip=_gateway(cidr, new.gateway_ip),
+        gateway_ip=_choose_gateway(cidr, new.gateway_ip),
         enable_dhcp=new.enable_dhcp,
-        dns_nameservers=addresses(new.dns_nameservers),
-        host_routes=routes(new.host_routes, cidr.version),
-        task_id=making.task_id,
-        creator_task_id=making.task_id,
-        created_at=making.now,
-        updated_at=making.now,
+        dns_nameservers=normalize_addresses(new.dns_nameservers or ()),
+        host_routes=normalize_routes(new.host_routes, cidr.version),
+        task_id=task_id,
+        creator_task_id=task_id,
+        created_at=now,
+        updated_at=now,
     )
 
 
 def patched(subnet: Subnet, patch: SubnetPatch, now: int) -> Subnet:
-    """Apply the record's part of a merge patch (`tags.merged` does the other); raises Invalid."""
+    """Apply a merge patch, except for its tags. Raises Invalid."""
     gateway_ip, host_routes = subnet.gateway_ip, subnet.host_routes
     if "gateway_ip" in patch:
-        gateway_ip = _gateway(ip_network(subnet.cidr), patch["gateway_ip"])
+        gateway_ip = _choose_gateway(ip_network(subnet.cidr), patch["gateway_ip"])
     if "host_routes" in patch:
-        host_routes = routes(patch["host_routes"], subnet.ip_version)
+        host_routes = normalize_routes(patch["host_routes"], subnet.ip_version)
     after = replace(
         subnet,
         name=patch.get("name", subnet.name),
         gateway_ip=gateway_ip,
         enable_dhcp=patch.get("enable_dhcp", subnet.enable_dhcp),
-        dns_nameservers=addresses(patch["dns_nameservers"]) if "dns_nameservers" in patch else subnet.dns_nameservers,
+        dns_nameservers=normalize_addresses(patch["dns_nameservers"])
+        if "dns_nameservers" in patch
+        else subnet.dns_nameservers,
         host_routes=host_routes,
     )
     return replace(after, updated_at=now) if after != subnet else subnet
 
 
 def same_for_hosts(one: Subnet, other: Subnet) -> bool:
-    """Whether two states of a subnet are alike to the hosts on it."""
-    return all(getattr(one, name) == getattr(other, name) for name in TOLD)
+    """Return whether two states of a subnet are the same for its hosts."""
+    return all(getattr(one, name) == getattr(other, name) for name in HOST_FIELDS)
 
 
 def overlaps(one: Subnet, other: Subnet) -> bool:
-    """Whether two subnets have addresses in common."""
-    return one.ip_version == other.ip_version and _meet(ip_network(one.cidr), ip_network(other.cidr))
+    """Return whether two subnets overlap."""
+    return one.ip_version == other.ip_version and _ranges_overlap(ip_network(one.cidr), ip_network(other.cidr))
 
 
-def routes(given: Iterable[Route], version: int | None = None) -> list[Route]:
-    """Routes in the one spelling that records use, of one IP version if that is named; raises Invalid."""
-    return [_route(each, version) for each in given]
+def normalize_routes(requested: Iterable[Route], version: int | None = None) -> list[Route]:
+    """Return routes in canonical form. Raises Invalid if one is not of the IP version."""
+    return [_normalize_route(route, version) for route in requested]
 
 
-def address(field: str, text: str) -> Address:
-    """Read an address that a field holds; raises Invalid."""
+def parse_address(field: str, text: str) -> Address:
+    """Parse the address in a field. Raises Invalid."""
     try:
-        # An address with a zone (fe80::1%eth0) means nothing elsewhere.
+        # An address with a zone (fe80::1%eth0) is valid on one host only.
         return ip_address(text if "%" not in text else "")
     except ValueError:
         raise invalid(**{field: NOT_AN_ADDRESS}) from None
 
 
-def addresses(given: Iterable[str]) -> list[str]:
-    """Addresses of name servers in the one spelling that records use; raises Invalid."""
-    return [str(address("dns_nameservers", each)) for each in given]
+def normalize_addresses(texts: Iterable[str]) -> list[str]:
+    """Return addresses of name servers in canonical form. Raises Invalid."""
+    return [str(parse_address("dns_nameservers", text)) for text in texts]
 
 
-def _route(route: Route, version: int | None) -> Route:
-    nexthop = address("nexthop", route.nexthop)
+def _normalize_route(route: Route, version: int | None) -> Route:
+    nexthop = parse_address("nexthop", route.nexthop)
     try:
         destination = ip_network(route.destination)
     except ValueError:
@@ -123,41 +129,41 @@ def _route(route: Route, version: int | None) -> Route:
     return Route(destination=str(destination), nexthop=str(nexthop))
 
 
-def _private(text: str, version: int | None) -> Cidr:
+def _parse_private_cidr(text: str, version: int | None) -> Cidr:
     try:
         cidr = ip_network(text)
     except ValueError:
         raise invalid(cidr=NOT_A_NETWORK) from None
-    if not any(_within(cidr, each) for each in PRIVATE):
-        raise invalid(cidr=f"The range must be a private one, within {', '.join(map(str, PRIVATE))}")
+    if not any(_contains(cidr, private_range) for private_range in PRIVATE):
+        raise invalid(cidr=f"The range must be private, within {', '.join(map(str, PRIVATE))}")
     if cidr.num_addresses < 4:  # noqa: PLR2004  # both edges, the gateway and one more
-        raise invalid(cidr="The range has no room for a gateway and a port")
+        raise invalid(cidr="The range is too small for a gateway and a port")
     if version not in (None, cidr.version):
-        raise invalid(ip_version=f"The range is one of IPv{cidr.version}")
+        raise invalid(ip_version=f"The range is IPv{cidr.version}")
     return cidr
 
 
-def _apart(cidr: Cidr, others: Iterable[Subnet]) -> None:
+def _check_no_overlap(cidr: Cidr, others: Iterable[Subnet]) -> None:
     for other in others:
-        if _meet(cidr, ip_network(other.cidr)):
+        if _ranges_overlap(cidr, ip_network(other.cidr)):
             raise invalid(cidr=f"The range overlaps with that of subnet {other.id} ({other.cidr})")
 
 
-def _meet(one: Cidr, other: Cidr) -> bool:
-    return _within(one, other) or _within(other, one)
+def _ranges_overlap(one: Cidr, other: Cidr) -> bool:
+    return _contains(one, other) or _contains(other, one)
 
 
-def _within(inner: Cidr, outer: Cidr) -> bool:
-    """Ranges never overlap halfway: one holds the other, or they are apart."""
+def _contains(inner: Cidr, outer: Cidr) -> bool:
+    """Return whether `outer` contains `inner`. Ranges never overlap partially."""
     return inner.version == outer.version and inner.prefixlen >= outer.prefixlen and inner.network_address in outer
 
 
-def _gateway(cidr: Cidr, wanted: str | UnsetType | None) -> str | None:
-    if wanted is None:
+def _choose_gateway(cidr: Cidr, requested: str | UnsetType | None) -> str | None:
+    if requested is None:
         return None
-    if isinstance(wanted, UnsetType):
+    if isinstance(requested, UnsetType):
         return str(cidr.network_address + 1)
-    gateway = address("gateway_ip", wanted)
+    gateway = parse_address("gateway_ip", requested)
     if gateway not in cidr or gateway in {cidr.network_address, cidr.broadcast_address}:
-        raise invalid(gateway_ip=f"The gateway must be an address of {cidr} between its edges")
+        raise invalid(gateway_ip=f"The gateway must be a host address in {cidr}")
     return str(gateway)

@@ -1,1 +1,1 @@
-"""Of this room, volumes, and what is kept of them."""
+"""Volumes, snapshots and lifecycle policies."""

@@ -1,47 +1,49 @@
-"""Hanging a volume on an instance: which instances take it, and where it goes."""
+"""Rules of attaching volumes to instances."""
 
 from collections.abc import Sequence
 
 from pileus.domain.compute.instances import Instance, Status
 from pileus.domain.errors import Conflict, invalid
-from pileus.domain.storage.volumes import Attachment, Volume, device
+from pileus.domain.storage.volumes import Attachment, Volume, device_name
 
-SHARED_ONLY = "ultra"
-"""The type of volumes that only instances of shared flavors take."""
+BASIC_FLAVORS_ONLY = "ultra"
+"""The volume type that only instances of shared flavors can attach."""
 ATTACHABLE_STATUSES = frozenset({Status.ACTIVE, Status.SHUTOFF, Status.PAUSED, Status.SUSPENDED})
-"""The statuses in which an instance takes and gives volumes."""
+"""The statuses in which volumes can be attached to an instance and detached from it."""
 
 
-def plan_attachment(  # noqa: PLR0913  # each is a fact of its own
+def plan_attachment(  # noqa: PLR0913  # the request and its context
     volume: Volume,
     instance: Instance,
-    others: Sequence[Attachment],
+    existing: Sequence[Attachment],
     *,
-    shared: bool,
+    is_basic: bool,
     tag: str | None,
     new_id: str,
     now: int,
 ) -> Attachment:
-    """Give a volume the first free place on an instance; raises Conflict or Invalid where it cannot hang.
+    """Return the attachment of a volume, as the first free device of an instance. Raises Conflict or Invalid.
 
-    `shared` says whether the instance's flavor is a shared one, `others` what hangs on it already.
+    `is_basic` tells whether the instance's flavor is a shared one.
     """
-    if not instance.virtual:
-        raise Conflict(f"Instance {instance.id} is a bare metal server: it takes no volumes")
-    require_attachable(instance)
-    if volume.type_name == SHARED_ONLY and not shared:
-        raise Conflict(f"Volume {volume.id} is of type {SHARED_ONLY}: only instances of shared flavors take it")
-    if tag is not None and any(other.attachment_tag == tag for other in others):
-        raise invalid(attachment_tag=f"Another volume of instance {instance.id} has it")
-    taken = {other.device for other in others}
-    free = next(name for at in range(len(taken) + 1) if (name := device(at)) not in taken)
+    if not instance.is_virtual:
+        raise Conflict(f"Instance {instance.id} is a bare metal server: volumes cannot be attached to it")
+    require_volumes_changeable(instance)
+    if volume.type_name == BASIC_FLAVORS_ONLY and not is_basic:
+        raise Conflict(f"Volume {volume.id} is of type {BASIC_FLAVORS_ONLY}: only instances of shared flavors take it")
+    if tag is not None and any(other.attachment_tag == tag for other in existing):
+        raise invalid(attachment_tag=f"Another volume of instance {instance.id} has this tag")
+    used_devices = {other.device for other in existing}
+    free_device = next(
+        name for position in range(len(used_devices) + 1) if (name := device_name(position)) not in used_devices
+    )
     return Attachment(
-        volume_id=volume.id, id=new_id, instance_id=instance.id, device=free, attachment_tag=tag, attached_at=now
+        volume_id=volume.id, id=new_id, instance_id=instance.id, device=free_device, attachment_tag=tag, attached_at=now
     )
 
 
-def require_attachable(instance: Instance) -> Instance:
-    """The instance itself if volumes can be put on it and taken off it now; raises Conflict."""
+def require_volumes_changeable(instance: Instance) -> Instance:
+    """Return the instance if its volumes can be attached and detached now. Raises Conflict."""
     if instance.require_unlocked().status not in ATTACHABLE_STATUSES:
         raise Conflict(f"Cannot attach or detach volumes of instance {instance.id} in status {instance.status}")
     return instance

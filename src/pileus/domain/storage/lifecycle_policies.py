@@ -1,4 +1,4 @@
-"""Lifecycle policies: which volumes are photographed by which schedules."""
+"""Lifecycle policies: volumes with snapshot schedules."""
 
 from enum import StrEnum
 
@@ -6,14 +6,14 @@ from msgspec import Struct
 
 
 class PolicyStatus(StrEnum):
-    """Whether a policy's schedules run."""
+    """The states of a policy. The schedules of a paused policy do not run."""
 
     ACTIVE = "active"
     PAUSED = "paused"
 
 
 class LifecyclePolicy(Struct, frozen=True, kw_only=True):
-    """A policy; its schedules and volumes are kept beside it."""
+    """A policy. Its schedules and volumes are in other tables."""
 
     id: int
     client_id: int
@@ -29,5 +29,5 @@ class LifecyclePolicy(Struct, frozen=True, kw_only=True):
 
     @property
     def is_active(self) -> bool:
-        """Whether its schedules run."""
+        """Whether the policy's schedules run."""
         return self.status == PolicyStatus.ACTIVE

@@ -1,19 +1,22 @@
-"""Making a volume for itself: what it is made of, and the records that it begins with."""
+"""Plan a volume without an instance."""
 
 from pileus.domain.compute.instance_orders import NewVolume
-from pileus.domain.compute.instance_plan import CreationContext, new_volume
+from pileus.domain.compute.instance_plan import new_volume
+from pileus.domain.context import Context
 from pileus.domain.errors import invalid
-from pileus.domain.storage.disks import OrderSources, resolved
+from pileus.domain.storage.disks import OrderSources, resolve_disk
 from pileus.domain.storage.volumes import Volume
 from pileus.domain.tags import Tag, make_tags, merged
 
 
-def plan_volume(ordered: NewVolume, found: OrderSources, making: CreationContext) -> tuple[Volume, dict[str, Tag]]:
-    """The volume that was ordered, with its tags; raises Invalid, NotFound or Conflict where it cannot be made."""
-    disk = resolved(ordered, None, found)
+def plan_volume(
+    requested: NewVolume, sources: OrderSources, ctx: Context, task_id: str
+) -> tuple[Volume, dict[str, Tag]]:
+    """Return the requested volume and its tags. Raises Invalid, NotFound or Conflict."""
+    disk = resolve_disk(requested, None, sources)
     if disk.snapshot and disk.size != disk.snapshot.size:
         raise invalid(size=f"Input should be equal to the size of the snapshot, {disk.snapshot.size}")
     if disk.image and disk.image.is_baremetal:
         raise invalid(image_id=f"Image {disk.image.name} is for bare metal servers")
-    system = make_tags([("task_id", making.task_id)], read_only=True)
-    return new_volume(disk, ordered.name or "", making), merged(system, ordered.tags)
+    system_tags = make_tags([("task_id", task_id)], read_only=True)
+    return new_volume(disk, requested.name or "", ctx, task_id), merged(system_tags, requested.tags)

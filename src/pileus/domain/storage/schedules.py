@@ -1,4 +1,4 @@
-"""Schedules: when snapshots are taken, what they are called, and how long and how many of them are kept."""
+"""Schedules: when snapshots are taken, their names, and their retention."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,19 +16,19 @@ from pileus.domain.storage.volumes import Snapshot, Volume
 MINUTE = 60_000_000
 """Microseconds."""
 UNITS = {"weeks": 10080 * MINUTE, "days": 1440 * MINUTE, "hours": 60 * MINUTE, "minutes": MINUTE}
-LONGEST = 100 * 365 * UNITS["days"]
-YEARS_AHEAD = 40
-"""How far a calendar is looked through: what does not come in that time (the 30th of February) never does."""
-MOST_SCHEDULES = 10
-"""Of one policy."""
+MAX_SPAN = 100 * 365 * UNITS["days"]
+MAX_YEARS_AHEAD = 40
+"""How far ahead a matching date is searched. A date that is not found by then (February 30) never comes."""
+MAX_SCHEDULES = 10
+"""The most schedules of one policy."""
 DEFAULT_TEMPLATE = "Snapshot of volume {volume_id} created by policy {lifecycle_policy_id}"
-BLANKS = ("volume_id", "schedule_id", "lifecycle_policy_id", "datetime_utc", "local_datetime")
-BLANK = re.compile(r"\{([^{}]*)\}")
-LONGEST_NAME = 255
+PLACEHOLDERS = ("volume_id", "schedule_id", "lifecycle_policy_id", "datetime_utc", "local_datetime")
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+MAX_NAME_LENGTH = 255
 
 
 class Span(Struct, frozen=True, kw_only=True):
-    """A length of time; what is not given is nothing."""
+    """A duration. A unit that is None counts as 0."""
 
     weeks: int | None = None
     days: int | None = None
@@ -37,12 +37,12 @@ class Span(Struct, frozen=True, kw_only=True):
 
     @property
     def length(self) -> int:
-        """In microseconds."""
+        """The duration in microseconds."""
         return sum((getattr(self, unit) or 0) * length for unit, length in UNITS.items())
 
-    def checked(self, field: str) -> "Span":
-        """Itself if it lasts; raises Invalid, which names `field`, if it is less than a minute or more than an age."""
-        if any((getattr(self, unit) or 0) < 0 for unit in UNITS) or not MINUTE <= self.length <= LONGEST:
+    def require_valid(self, field: str) -> "Span":
+        """Return the span if it is from one minute to 100 years. Raises Invalid for `field`."""
+        if any((getattr(self, unit) or 0) < 0 for unit in UNITS) or not MINUTE <= self.length <= MAX_SPAN:
             raise invalid(
                 **{field: f"{', '.join(UNITS)}: together they should be one minute or more, at most 100 years"}
             )
@@ -50,21 +50,21 @@ class Span(Struct, frozen=True, kw_only=True):
 
 
 class Interval(Span, frozen=True, kw_only=True, tag="interval"):
-    """Again and again after the same time."""
+    """A timing at regular intervals."""
 
     zone = UTC
 
     def check(self) -> None:
-        """Raise Invalid if it is no time at all."""
-        self.checked("minutes")
+        """Raise Invalid if the interval is too short or too long."""
+        self.require_valid("minutes")
 
     def next_moment(self, last: int, now: int) -> int | None:
-        """The first moment after `now` that is a number of intervals after the `last` one."""
+        """Return the first moment after `now` that is a whole number of intervals after `last`."""
         return now + self.length - (now - last) % self.length
 
 
 class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
-    """At moments of the calendar; smaller units than the smallest that is given are their first, larger ones any."""
+    """A cron timing. Units smaller than the smallest given one are at their first value, larger ones are any."""
 
     month: str | None = None
     week: str | None = None
@@ -76,32 +76,32 @@ class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
 
     @property
     def zone(self) -> tzinfo:
-        """Where its hours are meant."""
+        """The time zone of its hours."""
         return UTC if self.timezone is None else ZoneInfo(self.timezone)
 
     def check(self) -> None:
-        """Raise Invalid, which names the field, for what cannot be read and for moments that never come."""
+        """Raise Invalid for an unknown time zone, an invalid expression, or none."""
         try:
             ZoneInfo(self.timezone or "UTC")
         except (ValueError, KeyError, OSError):
-            raise invalid(timezone=f"There is no time zone {self.timezone}: Europe/Luxembourg is one") from None
-        for field, expression in self._given().items():
+            raise invalid(timezone=f"There is no time zone {self.timezone}; an example is Europe/Luxembourg") from None
+        for field, expression in self._calendar_fields().items():
             try:
                 CronTrigger(**{field: expression}, timezone=UTC)
             except ValueError as error:
                 raise invalid(**{field: str(error)}) from error
-        if not self._given():
+        if not self._calendar_fields():
             raise invalid(minute="A cron schedule needs one of month, week, day, day_of_week, hour and minute")
 
-    def next_moment(self, last: int, now: int) -> int | None:  # noqa: ARG002  # an interval needs it
-        """The first moment after `now`; None if there is none in the next decades."""
+    def next_moment(self, last: int, now: int) -> int | None:  # noqa: ARG002  # the signature of `Interval.next_moment`
+        """Return the first moment after `now`, or None if there is none within `MAX_YEARS_AHEAD`."""
         after = datetime.fromtimestamp(now / 1_000_000, self.zone)
-        years = f"{after.year}-{after.year + YEARS_AHEAD}"
-        # The library looks a microsecond ahead of the moment that it is told was the last.
-        found = CronTrigger(year=years, **self._given(), timezone=self.zone).get_next_fire_time(after, after)
-        return None if found is None else round(found.timestamp()) * 1_000_000
+        years = f"{after.year}-{after.year + MAX_YEARS_AHEAD}"
+        # The library adds a microsecond to the previous moment.
+        moment = CronTrigger(year=years, **self._calendar_fields(), timezone=self.zone).get_next_fire_time(after, after)
+        return None if moment is None else round(moment.timestamp()) * 1_000_000
 
-    def _given(self) -> dict[str, str]:
+    def _calendar_fields(self) -> dict[str, str]:
         return {name: value for name, value in asdict(self).items() if value is not None and name != "timezone"}
 
 
@@ -109,29 +109,29 @@ Timing = Cron | Interval
 
 
 class NewSchedule(Struct, frozen=True, kw_only=True):
-    """A schedule that is asked for."""
+    """A requested schedule."""
 
     timing: Timing
     max_quantity: int = 2
     retention_time: Span | None = None
     resource_name_template: str = DEFAULT_TEMPLATE
 
-    def checked(self, now: int) -> "NewSchedule":
-        """Itself if it can be kept; raises Invalid, which names the field."""
+    def require_valid(self, now: int) -> "NewSchedule":
+        """Return the schedule if it is valid. Raises Invalid."""
         self.timing.check()
         if self.timing.next_moment(now, now) is None:
-            raise invalid(type="No moment is ever like this: check month, week, day and day_of_week")
+            raise invalid(type="The schedule never runs: check month, week, day and day_of_week")
         if self.retention_time is not None:
-            self.retention_time.checked("retention_time")
-        for blank in BLANK.findall(self.resource_name_template):
-            if blank not in BLANKS:
-                known = ", ".join(f"{{{name}}}" for name in BLANKS)
-                raise invalid(resource_name_template=f"{{{blank}}} is not known: there are {known}")
+            self.retention_time.require_valid("retention_time")
+        for placeholder in PLACEHOLDER.findall(self.resource_name_template):
+            if placeholder not in PLACEHOLDERS:
+                known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+                raise invalid(resource_name_template=f"{{{placeholder}}} is not known; placeholders are {known}")
         return self
 
 
 class Schedule(NewSchedule, frozen=True, kw_only=True):
-    """A schedule of a policy; `next_at` is the moment that it waits for, if it does."""
+    """A schedule of a policy; `next_at` is its next moment, or None while it is paused."""
 
     id: str
     client_id: int
@@ -144,49 +144,49 @@ class Schedule(NewSchedule, frozen=True, kw_only=True):
     revision: int = 1
 
     def armed(self, now: int) -> "Schedule":
-        """Wait for the next moment; those that have passed meanwhile are not made up for."""
+        """Set the next moment. Missed moments are skipped."""
         return replace(self, next_at=self.timing.next_moment(now if self.next_at is None else self.next_at, now))
 
     def paused(self) -> "Schedule":
-        """Wait for nothing."""
+        """Clear the next moment."""
         return replace(self, next_at=None)
 
-    def changed(self, changes: Mapping[str, Any], timing: Mapping[str, Any], now: int) -> "Schedule":
-        """Apply a patch: fields of the record, and fields of its timing; raises Invalid."""
-        after = replace(self, **changes, timing=with_timing(self.timing, timing))
-        after.checked(now)
+    def patched(self, changes: Mapping[str, Any], timing: Mapping[str, Any], now: int) -> "Schedule":
+        """Apply changes of the record and of its timing. Raises Invalid."""
+        patched = replace(self, **changes, timing=with_timing(self.timing, timing))
+        patched.require_valid(now)
         if not timing or self.next_at is None:
-            return after
-        return replace(after, next_at=after.timing.next_moment(now, now))
+            return patched
+        return replace(patched, next_at=patched.timing.next_moment(now, now))
 
-    def surplus(self, taken: Sequence[Snapshot], coming: int = 0) -> Sequence[Snapshot]:
-        """The oldest of what it has taken of a volume, where there are more than it keeps, with those to come."""
-        return taken[: max(0, len(taken) + coming - self.max_quantity)]
+    def surplus_snapshots(self, taken: Sequence[Snapshot], upcoming: int = 0) -> Sequence[Snapshot]:
+        """Return the oldest snapshots of a volume beyond `max_quantity`, counting `upcoming` ones."""
+        return taken[: max(0, len(taken) + upcoming - self.max_quantity)]
 
-    def name_of(self, volume: Volume, now: int) -> str:
-        """What a snapshot is called."""
+    def snapshot_name(self, volume: Volume, now: int) -> str:
+        """Return the name of a snapshot, from the template."""
         moment = datetime.fromtimestamp(now // 1_000_000, UTC)
-        told = {
+        values = {
             "volume_id": volume.id,
             "schedule_id": self.id,
             "lifecycle_policy_id": str(self.lifecycle_policy_id),
             "datetime_utc": moment.strftime("%Y-%m-%d %H:%M:%S"),
             "local_datetime": moment.astimezone(self.timing.zone).strftime("%Y-%m-%d %H:%M:%S"),
         }
-        return BLANK.sub(lambda blank: told[blank[1]], self.resource_name_template)[:LONGEST_NAME]
+        return PLACEHOLDER.sub(lambda blank: values[blank[1]], self.resource_name_template)[:MAX_NAME_LENGTH]
 
 
-def with_timing(before: Timing, patch: Mapping[str, Any]) -> Timing:
-    """A timing with other fields; one of another `type` starts from nothing. Raises Invalid for the other's fields."""
+def with_timing(timing: Timing, patch: Mapping[str, Any]) -> Timing:
+    """Change fields of a timing; another `type` starts without fields. Raises Invalid for fields of the other type."""
     kinds: dict[str, type[Timing]] = {"cron": Cron, "interval": Interval}
-    kind = kinds[patch["type"]] if "type" in patch else type(before)
-    wanted = {name: value for name, value in patch.items() if name != "type"}
-    strange = [name for name in wanted if name not in kind.__struct_fields__]
-    if strange:
-        raise invalid(**dict.fromkeys(strange, f"A schedule of type {kind.__name__.lower()} has no such field"))
-    return replace(before, **wanted) if isinstance(before, kind) else kind(**wanted)
+    kind = kinds[patch["type"]] if "type" in patch else type(timing)
+    fields = {name: value for name, value in patch.items() if name != "type"}
+    unknown = [name for name in fields if name not in kind.__struct_fields__]
+    if unknown:
+        raise invalid(**dict.fromkeys(unknown, f"A schedule of type {kind.__name__.lower()} has no such field"))
+    return replace(timing, **fields) if isinstance(timing, kind) else kind(**fields)
 
 
-def most_kept(schedules: Iterable[NewSchedule]) -> int:
-    """How many snapshots of one volume schedules keep at most, all together."""
+def max_snapshots_kept(schedules: Iterable[NewSchedule]) -> int:
+    """Return how many snapshots of one volume the schedules keep at most."""
     return sum(schedule.max_quantity for schedule in schedules)

@@ -1,4 +1,4 @@
-"""What a volume shows but other tables keep."""
+"""Details of a volume that other tables hold."""
 
 from msgspec import Struct, field
 
@@ -8,7 +8,7 @@ from pileus.domain.tags import Tag
 
 
 class VolumeAttachmentDetails(Struct, frozen=True, kw_only=True):
-    """An attachment, with what it tells of the instance."""
+    """An attachment, with the instance's name and flavor."""
 
     attachment: Attachment
     instance_name: str
@@ -16,9 +16,9 @@ class VolumeAttachmentDetails(Struct, frozen=True, kw_only=True):
 
 
 class VolumeDetails(Struct, frozen=True, kw_only=True):
-    """All of it for one volume: tags sorted by key, snapshots from the oldest."""
+    """All details of one volume: tags by key, snapshots from the oldest."""
 
     tags: list[Tag] = field(default_factory=list)
-    hanging: VolumeAttachmentDetails | None = None
+    attachment: VolumeAttachmentDetails | None = None
     snapshot_ids: list[str] = field(default_factory=list)
     image: Image | None = None

@@ -1,4 +1,4 @@
-"""Volume types: what kinds of block storage there are, what they cost and how fast they are."""
+"""Volume types: kinds of block storage, with their prices and performance limits."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -9,7 +9,7 @@ NonNegative = Annotated[int, Meta(ge=0)]
 
 
 class VolumeLimits(Struct, frozen=True, kw_only=True):
-    """How fast a volume may be: operations and megabytes per second."""
+    """Performance limits of a volume: operations and megabytes per second."""
 
     iops_base: int
     iops_burst: int
@@ -18,7 +18,7 @@ class VolumeLimits(Struct, frozen=True, kw_only=True):
 
 
 class VolumeType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One type; sizes in GiB; speed grows with size up to a maximum (0 per GiB: always the maximum)."""
+    """A volume type; sizes in GiB. Limits grow with the size up to a maximum (0 per GiB: always the maximum)."""
 
     name: str
     price_per_gib_month: Decimal
@@ -32,11 +32,11 @@ class VolumeType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     resizable: bool = True
 
     def limits(self, size: int) -> VolumeLimits:
-        """How fast a volume of `size` GiB may be."""
-        iops = _grown(size, self.iops_per_gib, self.max_iops)
-        mbps = _grown(size, self.mbps_per_gib, self.max_mbps)
+        """Return the performance limits of a volume of `size` GiB."""
+        iops = _limit_for_size(size, self.iops_per_gib, self.max_iops)
+        mbps = _limit_for_size(size, self.mbps_per_gib, self.max_mbps)
         return VolumeLimits(iops_base=iops, iops_burst=iops, mbps_base=mbps, mbps_burst=mbps)
 
 
-def _grown(size: int, per_gib: Decimal, maximum: int) -> int:
+def _limit_for_size(size: int, per_gib: Decimal, maximum: int) -> int:
     return min(maximum, max(1, int(size * per_gib))) if per_gib else maximum

@@ -1,6 +1,6 @@
-"""Volumes, how they hang on instances, and their snapshots: the records, their states, and what may be done when.
+"""Volumes, attachments and snapshots: the records, their states and transitions.
 
-A verb that takes time holds the record by its task and gives it a status of its own meanwhile; `standing` lets it go.
+A long operation locks the record for its task and sets a transitional status; `with_status` ends both.
 Sizes are in GiB.
 """
 
@@ -18,7 +18,7 @@ from pileus.domain.storage.volume_types import VolumeType
 
 
 class VolumeStatus(StrEnum):
-    """The statuses that a volume passes through here."""
+    """The statuses of a volume."""
 
     CREATING = "creating"
     AVAILABLE = "available"
@@ -36,7 +36,7 @@ class VolumeStatus(StrEnum):
 
 
 class SnapshotStatus(StrEnum):
-    """The statuses that a snapshot passes through here."""
+    """The statuses of a snapshot."""
 
     CREATING = "creating"
     AVAILABLE = "available"
@@ -46,25 +46,26 @@ class SnapshotStatus(StrEnum):
     ERROR_DELETING = "error_deleting"
 
 
-FREE = frozenset({VolumeStatus.AVAILABLE})
-IN_ORDER = FREE | {VolumeStatus.IN_USE}
-DELETABLE = FREE | {VolumeStatus.ERROR, VolumeStatus.ERROR_DELETING}
-DELETABLE_SNAPSHOTS = frozenset({SnapshotStatus.AVAILABLE, SnapshotStatus.ERROR, SnapshotStatus.ERROR_DELETING})
-RETYPABLE = ("ssd_hiiops", "standard")
+FREE_STATUSES = frozenset({VolumeStatus.AVAILABLE})
+USABLE_STATUSES = FREE_STATUSES | {VolumeStatus.IN_USE}
+DELETABLE_STATUSES = FREE_STATUSES | {VolumeStatus.ERROR, VolumeStatus.ERROR_DELETING}
+DELETABLE_SNAPSHOT_STATUSES = frozenset({SnapshotStatus.AVAILABLE, SnapshotStatus.ERROR, SnapshotStatus.ERROR_DELETING})
+RETYPABLE_TYPES = ("ssd_hiiops", "standard")
 
 
 class VolumePatch(TypedDict, total=False):
-    """A merge patch of a volume or a snapshot: a key that is absent is left alone."""
+    """A merge patch of a volume or snapshot. An absent key leaves the field unchanged."""
 
     name: str
     tags: Mapping[str, str | None] | None
 
 
 class Volume(Lockable, frozen=True, kw_only=True):
-    """A block device of `size` GiB; `image_id` is the image on it, also where it came through a snapshot."""
+    """A block device of `size` GiB; `image_id` is its image, also if it was created from a snapshot."""
 
     NOUN: ClassVar[str] = "Volume"
 
+    id: str
     client_id: int
     project_id: int
     region_id: int
@@ -83,92 +84,92 @@ class Volume(Lockable, frozen=True, kw_only=True):
 
     @property
     def place(self) -> Place:
-        """Whose it is and where."""
+        """The project and region of the volume."""
         return Place(self.client_id, self.project_id, self.region_id)
 
     def patched(self, patch: VolumePatch, now: int) -> "Volume":
-        """Apply the record's part of a merge patch (`tags.merged` does the other); raises Conflict while locked."""
+        """Apply a merge patch, except for its tags. Raises Conflict while the volume is locked."""
         self.require_unlocked()
         return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self
 
     def with_status(self, status: VolumeStatus, now: int) -> "Volume":
-        """Take a status in which no task holds it."""
+        """Set a status and unlock the volume."""
         return replace(self, status=status.value, task_id=None, updated_at=now)
 
     def attaching(self, task_id: str, now: int) -> "Volume":
-        """Be hung on an instance; raises Conflict unless it is free."""
-        return self._entering("attach", FREE, VolumeStatus.ATTACHING, task_id, now)
+        """Start to attach it to an instance. Raises Conflict unless it is available."""
+        return self._in_transition("attach", FREE_STATUSES, VolumeStatus.ATTACHING, task_id, now)
 
     def detaching(self, attachment: "Attachment | None", instance_id: str, task_id: str, now: int) -> "Volume":
-        """Be taken off an instance; raises Conflict where it does not hang, or if the instance boots from it."""
+        """Start to detach it from an instance. Raises Conflict if it is not attached there, or is the boot volume."""
         if attachment is None or attachment.instance_id != instance_id:
             raise Conflict(f"Volume {self.id} is not attached to instance {instance_id}")
         if attachment.boot_index == 0:
             raise Conflict(f"Volume {self.id} is the boot volume of instance {instance_id}: it cannot be detached")
-        return self._entering("detach", frozenset({VolumeStatus.IN_USE}), VolumeStatus.DETACHING, task_id, now)
+        return self._in_transition("detach", frozenset({VolumeStatus.IN_USE}), VolumeStatus.DETACHING, task_id, now)
 
     def extending(self, size: int, volume_type: VolumeType | None, task_id: str, now: int) -> "Volume":
-        """Grow, in use or not; raises Invalid for a size that is not larger, or larger than its type allows.
+        """Start to extend it, in use or not. Raises Invalid for a size that is not larger or exceeds the limit.
 
-        The new size counts from now on, so that a quota cannot be given away twice.
+        The new size counts at once, so that quota cannot be assigned twice.
         """
         if volume_type is not None and not volume_type.resizable:
             raise Conflict(f"Volume {self.id} cannot be extended: those of type {self.type_name} keep their size")
-        held = self._entering("extend", IN_ORDER, VolumeStatus.EXTENDING, task_id, now)
+        extending = self._in_transition("extend", USABLE_STATUSES, VolumeStatus.EXTENDING, task_id, now)
         if size <= self.size:
             raise invalid(size=f"Input should be greater than {self.size}")
-        return replace(held, size=check_size(size, volume_type))
+        return replace(extending, size=require_allowed_size(size, volume_type))
 
     def retyping(
-        self, wanted: VolumeType | None, name: str, snapshots: Sequence["Snapshot"], task_id: str, now: int
+        self, volume_type: VolumeType | None, name: str, snapshots: Sequence["Snapshot"], task_id: str, now: int
     ) -> "Volume":
-        """Be turned into another type; raises Conflict if it has snapshots, or is of a type that stays what it is."""
-        if self.type_name not in RETYPABLE:
+        """Start to change its type. Raises Conflict if it has snapshots or its type cannot be changed."""
+        if self.type_name not in RETYPABLE_TYPES:
             raise Conflict(f"Volume {self.id} cannot be retyped: it is of type {self.type_name}")
-        if wanted is None:
+        if volume_type is None:
             raise invalid(volume_type=f"There is no volume type {name} in this region")
         if snapshots:
             raise Conflict(f"Volume {self.id} cannot be retyped: it has snapshots")
-        check_size(self.size, wanted)
-        return self._entering("retype", IN_ORDER, VolumeStatus.RETYPING, task_id, now)
+        require_allowed_size(self.size, volume_type)
+        return self._in_transition("retype", USABLE_STATUSES, VolumeStatus.RETYPING, task_id, now)
 
     def reverting(self, snapshots: Iterable["Snapshot"], task_id: str, now: int) -> tuple["Volume", "Snapshot"]:
-        """Go back to its last snapshot; raises Conflict if there is none, or if it has grown since."""
-        held = self._entering("revert", FREE, VolumeStatus.REVERTING, task_id, now)
-        last = max(snapshots, key=_age, default=None)
+        """Start to revert it to its last snapshot. Raises Conflict if there is none or the volume has grown since."""
+        reverting = self._in_transition("revert", FREE_STATUSES, VolumeStatus.REVERTING, task_id, now)
+        last = max(snapshots, key=_age_key, default=None)
         if last is None:
             raise Conflict(f"Volume {self.id} cannot be reverted: it has no snapshots")
         if last.size != self.size:
             raise Conflict(f"Volume {self.id} cannot be reverted: it was {last.size} GiB when the snapshot was taken")
-        return held, last.restoring(task_id, now)
+        return reverting, last.restoring(task_id, now)
 
     def deleting(self, task_id: str, now: int) -> "Volume":
-        """Go away; raises Conflict unless it is free, or has failed."""
-        return self._entering("delete", DELETABLE, VolumeStatus.DELETING, task_id, now)
+        """Start the deletion. Raises Conflict unless it is available or has failed."""
+        return self._in_transition("delete", DELETABLE_STATUSES, VolumeStatus.DELETING, task_id, now)
 
     def require_snapshottable(self) -> "Volume":
-        """Itself if a snapshot can be taken of it; raises Conflict."""
-        if self.require_unlocked().status not in IN_ORDER:
+        """Return the volume if a snapshot can be taken of it. Raises Conflict."""
+        if self.require_unlocked().status not in USABLE_STATUSES:
             raise Conflict(f"Cannot take a snapshot of volume {self.id} in status {self.status}")
         return self
 
     def uploading(self, task_id: str, now: int) -> "Volume":
-        """Be copied into an image, in use or not; raises Conflict if nothing can boot from it."""
-        held = self._entering("make an image of", IN_ORDER, VolumeStatus.UPLOADING, task_id, now)
+        """Start to create an image from it, in use or not. Raises Conflict if it is not bootable."""
+        uploading = self._in_transition("make an image of", USABLE_STATUSES, VolumeStatus.UPLOADING, task_id, now)
         if not self.bootable:
-            raise Conflict(f"Volume {self.id} is not bootable: no image can be made of it")
-        return held
+            raise Conflict(f"Volume {self.id} is not bootable: no image can be created from it")
+        return uploading
 
-    def _entering(
-        self, verb: str, allowed: frozenset[VolumeStatus], meanwhile: VolumeStatus, task_id: str, now: int
+    def _in_transition(
+        self, verb: str, allowed_statuses: frozenset[VolumeStatus], interim_status: VolumeStatus, task_id: str, now: int
     ) -> "Volume":
-        if self.require_unlocked().status not in allowed:
+        if self.require_unlocked().status not in allowed_statuses:
             raise Conflict(f"Cannot {verb} volume {self.id} in status {self.status}")
-        return replace(self, status=meanwhile.value, task_id=task_id, updated_at=now)
+        return replace(self, status=interim_status.value, task_id=task_id, updated_at=now)
 
 
 class Attachment(Struct, frozen=True, kw_only=True):
-    """A volume's place on an instance; a negative `boot_index` never boots."""
+    """The attachment of a volume to an instance. A negative `boot_index` never boots."""
 
     volume_id: str
     id: str
@@ -181,13 +182,14 @@ class Attachment(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Lockable, frozen=True, kw_only=True):
-    """A volume as it was at a moment.
+    """The state of a volume at a moment.
 
-    `schedule_id` and `lifecycle_policy_id` say what took it, if nobody asked; it is deleted at `expires_at`.
+    `schedule_id` and `lifecycle_policy_id` are set if a schedule took it; it is deleted at `expires_at`.
     """
 
     NOUN: ClassVar[str] = "Snapshot"
 
+    id: str
     client_id: int
     project_id: int
     region_id: int
@@ -204,56 +206,56 @@ class Snapshot(Lockable, frozen=True, kw_only=True):
     updated_at: int
     revision: int = 1
 
-    @classmethod
-    def of(  # noqa: PLR0913  # each is a fact of its own
-        cls, volume: Volume, snapshot_id: str, name: str, task_id: str, now: int, *, description: str | None = None
-    ) -> "Snapshot":
-        """One that a task is to take of a volume."""
-        return cls(
-            id=snapshot_id,
-            client_id=volume.client_id,
-            project_id=volume.project_id,
-            region_id=volume.region_id,
-            volume_id=volume.id,
-            name=name,
-            description=description,
-            size=volume.size,
-            status=SnapshotStatus.CREATING.value,
-            task_id=task_id,
-            creator_task_id=task_id,
-            created_at=now,
-            updated_at=now,
-        )
-
     @property
     def place(self) -> Place:
-        """Whose it is and where."""
+        """The project and region of the snapshot."""
         return Place(self.client_id, self.project_id, self.region_id)
 
     def patched(self, patch: VolumePatch, now: int) -> "Snapshot":
-        """Apply the record's part of a merge patch; raises Conflict while locked."""
+        """Apply a merge patch, except for its tags. Raises Conflict while the snapshot is locked."""
         self.require_unlocked()
         return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self
 
     def with_status(self, status: SnapshotStatus, now: int) -> "Snapshot":
-        """Take a status in which no task holds it."""
+        """Set a status and unlock the snapshot."""
         return replace(self, status=status.value, task_id=None, updated_at=now)
 
     def restoring(self, task_id: str, now: int) -> "Snapshot":
-        """Give its content back to its volume; raises Conflict unless it is whole."""
+        """Start to revert its volume to it. Raises Conflict unless it is available."""
         if self.require_unlocked().status != SnapshotStatus.AVAILABLE:
             raise Conflict(f"Snapshot {self.id} is {self.status}")
         return replace(self, status=SnapshotStatus.RESTORING.value, task_id=task_id, updated_at=now)
 
     def deleting(self, task_id: str, now: int) -> "Snapshot":
-        """Go away; raises Conflict where that is not possible now."""
-        if self.require_unlocked().status not in DELETABLE_SNAPSHOTS:
+        """Start the deletion. Raises Conflict if the status does not allow it."""
+        if self.require_unlocked().status not in DELETABLE_SNAPSHOT_STATUSES:
             raise Conflict(f"Cannot delete snapshot {self.id} in status {self.status}")
         return replace(self, status=SnapshotStatus.DELETING.value, task_id=task_id, updated_at=now)
 
 
-def device(position: int) -> str:
-    """Name the block device at a position: /dev/vda, …, /dev/vdz, /dev/vdaa."""
+def new_snapshot(  # noqa: PLR0913  # the fields of the record
+    volume: Volume, snapshot_id: str, name: str, task_id: str, now: int, *, description: str | None = None
+) -> Snapshot:
+    """Create the record of a snapshot that a task takes of a volume."""
+    return Snapshot(
+        id=snapshot_id,
+        client_id=volume.client_id,
+        project_id=volume.project_id,
+        region_id=volume.region_id,
+        volume_id=volume.id,
+        name=name,
+        description=description,
+        size=volume.size,
+        status=SnapshotStatus.CREATING.value,
+        task_id=task_id,
+        creator_task_id=task_id,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def device_name(position: int) -> str:
+    """Return the name of the block device at a position: /dev/vda, …, /dev/vdz, /dev/vdaa."""
     letters = ""
     position += 1
     while position:
@@ -262,8 +264,8 @@ def device(position: int) -> str:
     return f"/dev/vd{letters}"
 
 
-def check_size(size: int, volume_type: VolumeType | None) -> int:
-    """The size itself if a type of volumes (unless it has left the catalogue) allows it; raises Invalid."""
+def require_allowed_size(size: int, volume_type: VolumeType | None) -> int:
+    """Return the size if the volume type allows it. Raises Invalid. None is a type that has left the catalogue."""
     if volume_type is not None and size > volume_type.max_size:
         raise invalid(size=f"Input should be less than or equal to {volume_type.max_size}")
     if volume_type is not None and size < volume_type.min_size:
@@ -271,15 +273,17 @@ def check_size(size: int, volume_type: VolumeType | None) -> int:
     return size
 
 
-def snapshots_to_delete(snapshots: Sequence[Snapshot], named: Iterable[str], task_id: str, now: int) -> list[Snapshot]:
-    """All the snapshots of a volume that is deleted, held by its task; raises Invalid for a name that is not theirs."""
+def snapshots_to_delete(
+    snapshots: Sequence[Snapshot], requested_ids: Iterable[str], task_id: str, now: int
+) -> list[Snapshot]:
+    """Start the deletion of all snapshots of a volume. Raises Invalid for a requested id that is not one of them."""
     known = {snapshot.id for snapshot in snapshots}
-    strangers = [identity for identity in named if identity not in known]
-    if strangers:
-        fields = {"snapshots": [f"Snapshot {identity} is not one of this volume" for identity in strangers]}
+    unknown_ids = [snapshot_id for snapshot_id in requested_ids if snapshot_id not in known]
+    if unknown_ids:
+        fields = {"snapshots": [f"Snapshot {snapshot_id} is not one of this volume" for snapshot_id in unknown_ids]}
         raise Invalid(f"Validation Error: {fields}", fields)
     return [snapshot.deleting(task_id, now) for snapshot in snapshots]
 
 
-def _age(snapshot: Snapshot) -> tuple[int, str]:
+def _age_key(snapshot: Snapshot) -> tuple[int, str]:
     return snapshot.created_at, snapshot.id

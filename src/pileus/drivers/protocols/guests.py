@@ -1,4 +1,4 @@
-"""What a driver does whose machines really run, if it can: another part of what stands in `driver.py`."""
+"""What drivers of real machines can do besides: metadata, supervision, capacity, port forwards, serial logs."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
@@ -7,21 +7,21 @@ from msgspec import Struct
 
 
 class Description(Struct, frozen=True, kw_only=True):
-    """What a machine is told of itself by the metadata service, however often it changes."""
+    """The name and tags that the metadata service shows to a machine."""
 
     name: str
     tags: dict[str, str]
 
 
 class Capacity(Struct, frozen=True, kw_only=True):
-    """How much there is for all machines together; `ram` in MiB."""
+    """The capacity for all machines together; `ram` in MiB."""
 
     vcpus: int
     ram: int
 
 
 class PortForward(Struct, frozen=True, kw_only=True):
-    """A way from the host into a machine: what is sent to `host_address` and `host_port` comes to its own port."""
+    """A forward from the host's `host_address` and `host_port` to a machine's `address` and `port`."""
 
     protocol: str
     address: str
@@ -32,42 +32,42 @@ class PortForward(Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class MachineMetadata(Protocol):
-    """Lets machines know their names and tags while they run."""
+    """Shows machines their names and tags while they run."""
 
     async def described(self) -> Mapping[str, Description]:
-        """What each machine was last told, by its id."""
+        """Return the current description of each machine, by its id."""
 
     async def ensure_metadata(self, machine_id: str, description: Description) -> None:
-        """Let a machine know; one that is not there need not."""
+        """Update a machine's description; an unknown machine is ignored."""
 
 
 @runtime_checkable
 class Watches(Protocol):
-    """Looks after machines that do things by themselves."""
+    """Supervises machines that change by themselves."""
 
     async def watch(self, changed: Callable[[], None]) -> None:
-        """Look after them until cancelled, and say so when one has changed; one process of a host does it at a time."""
+        """Supervise until cancelled, and call `changed` after each change; one process of a host does it at a time."""
 
 
 @runtime_checkable
 class HasCapacity(Protocol):
-    """Has no more room than its host."""
+    """Has a limited capacity."""
 
     def capacity(self) -> Capacity:
-        """How much there is, over-commitment included."""
+        """Return the capacity, over-commitment included."""
 
 
 @runtime_checkable
 class Reachable(Protocol):
-    """Lets its host reach into machines that no network leads to."""
+    """Forwards ports of its host to machines that no network reaches."""
 
     async def port_forwards(self, machine_id: str) -> list[PortForward]:
-        """The ways into a machine, as its security groups open them."""
+        """Return the forwards to a machine, as its security groups allow them."""
 
 
 @runtime_checkable
 class SerialLogs(Protocol):
-    """Keeps what machines say on their serial lines."""
+    """Records the serial output of machines."""
 
     async def serial_log(self, machine_id: str, most: int) -> bytes:
-        """The last bytes that it said, at most so many; raises DriverError for an unknown one."""
+        """Return at most the last `most` bytes. Raises DriverError if there is no such machine."""

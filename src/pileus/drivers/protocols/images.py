@@ -1,4 +1,4 @@
-"""What a driver does with images, if it can: another part of what stands in `driver.py`."""
+"""Images of tenants."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol, runtime_checkable
@@ -7,14 +7,14 @@ from msgspec import Struct
 
 
 class ImageSource(Struct, frozen=True, kw_only=True):
-    """Where an image comes from: an address to fetch it from, or a volume."""
+    """The source of an image: an address to download from, or a volume."""
 
     url: str | None = None
     volume_id: str | None = None
 
 
-class KeptImage(Struct, frozen=True, kw_only=True):
-    """An image as a driver keeps it: its bytes, those of a disk made of it, and the SHA-256 of what was fetched."""
+class ImageInfo(Struct, frozen=True, kw_only=True):
+    """A stored image: its bytes, those of a disk made from it, and the SHA-256 of what was downloaded."""
 
     size: int
     virtual_size: int
@@ -22,16 +22,16 @@ class KeptImage(Struct, frozen=True, kw_only=True):
     checksum: str | None = None
 
 
-Fetched = Callable[[int, int | None], Awaitable[None]]
-"""Is told how many bytes have come, and of how many if that is known; what it raises ends the fetching."""
+OnProgress = Callable[[int, int | None], Awaitable[None]]
+"""Called with the bytes received so far, and the total if it is known; an exception from it ends the download."""
 
 
 @runtime_checkable
 class Images(Protocol):
-    """Keeps images of tenants."""
+    """Stores images of tenants."""
 
-    async def ensure_image(self, image_id: str, source: ImageSource, fetched: Fetched) -> KeptImage:
-        """Keep an image, wholly or not at all."""
+    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> ImageInfo:
+        """Store an image, completely or not at all. Raises DriverError if the source cannot be read."""
 
     async def ensure_no_image(self, image_id: str) -> None:
-        """Destroy it; volumes that were made from it stay."""
+        """Delete an image; volumes made from it stay."""

@@ -1,4 +1,4 @@
-"""What a driver measures, if it can: another part of what stands in `driver.py`."""
+"""Metrics of machines and routers."""
 
 from typing import Protocol, runtime_checkable
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Sample(Struct, frozen=True, kw_only=True):
-    """How busy a machine was at a time (microseconds): shares in percent, bytes and packets a second."""
+    """A machine's load at a time (microseconds): shares in percent, bytes and packets per second."""
 
     time: int
     cpu_util: float
@@ -16,11 +16,11 @@ class Sample(Struct, frozen=True, kw_only=True):
     network_packets_in: float
     network_packets_out: float
     disks: dict[str, tuple[float, float, float, float]]
-    """By device: bytes read and written, operations read and written, each a second."""
+    """By device: bytes read and written, operations read and written, each per second."""
 
 
 class Traffic(Struct, frozen=True, kw_only=True):
-    """What passed through an interface at a time (microseconds): bits and packets a second."""
+    """An interface's traffic at a time (microseconds): bits and packets per second."""
 
     time: int
     bits_in: float
@@ -31,15 +31,15 @@ class Traffic(Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class Metrics(Protocol):
-    """Knows how busy its machines are."""
+    """Measures the load of machines."""
 
     async def metrics(self, machine_id: str, since: int, until: int, count: int) -> list[Sample]:
-        """At most `count` samples between two times, oldest first."""
+        """Return at most `count` samples between two times, oldest first."""
 
 
 @runtime_checkable
 class RouterMetrics(Protocol):
-    """Knows what passes through its routers."""
+    """Measures the traffic of routers."""
 
     async def traffic(self, router_id: str, since: int, until: int, count: int) -> dict[str, list[Traffic]]:
-        """At most `count` samples between two times for each interface, by its port, oldest first."""
+        """Return at most `count` samples between two times for each interface, by port id, oldest first."""

@@ -1,1 +1,1 @@
-"""Real machines: QEMU, on the host that the server runs on."""
+"""The QEMU driver: real machines on the host that the server runs on."""

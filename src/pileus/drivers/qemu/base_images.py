@@ -1,4 +1,4 @@
-"""Images' files, on which volumes stand: one that is taken away stays until nothing stands on it any more."""
+"""Base images: the files of images, on which volumes are overlays. A deleted image's file stays while it is in use."""
 
 import asyncio
 import hashlib
@@ -8,117 +8,131 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue, image_id
-from pileus.drivers.protocols.compute import DriverError
-from pileus.drivers.qemu.host import SOON, Host
-from pileus.drivers.qemu.paths import atomic_write, locked, open_untrusted, sealed, wait_for_lock
-from pileus.outbound.image_formats import HEAD, recognised
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.qemu.paths import (
+    POLL_INTERVAL,
+    DataDirectory,
+    atomic_write,
+    make_read_only,
+    open_untrusted,
+    try_lock,
+    wait_for_lock,
+)
+from pileus.drivers.qemu.qemu_img import QemuImg
+from pileus.drivers.qemu.storage_records import StorageRecords
+from pileus.outbound.image_formats import HEAD, detect_format
 
-CHUNK = 1 << 20
-"""Bytes that are copied in one go."""
+COPY_CHUNK = 1 << 20
+"""Bytes."""
 FORMATS = ("qcow2", "raw")
-OFFERED = ("qcow2", "img", "raw")
-"""What the names of operators' image files may end in."""
+OPERATOR_SUFFIXES = ("qcow2", "img", "raw")
+"""Suffixes that operators' image files may have."""
 
 
-class BaseImages(Host):
-    """The part that knows them."""
+class BaseImages:
+    """The base images of a host: tenants' images, and copies of the operator's files for the catalogue's images."""
 
-    SCHEMA = """
-    CREATE TABLE IF NOT EXISTS images (
-        id TEXT PRIMARY KEY, size INTEGER NOT NULL, virtual_size INTEGER NOT NULL, disk_format TEXT NOT NULL,
-        checksum TEXT
-    );
-    CREATE TABLE IF NOT EXISTS dropped_images (base TEXT PRIMARY KEY);
-    """
+    def __init__(
+        self,
+        directory: DataDirectory,
+        qemu_img: QemuImg,
+        records: StorageRecords,
+        catalogue: Catalogue,
+        operator_files: Path,
+    ) -> None:
+        self._directory, self._qemu_img, self._records = directory, qemu_img, records
+        self._catalogue, self._operator_files = catalogue, operator_files
 
-    catalogue: Catalogue
-    offered: Path
-    """Where operators put the files of the catalogue's images."""
+    def path(self, base: str | None) -> Path | None:
+        """Return the file of a base; None for None."""
+        return self._directory.image(base) if base else None
 
-    def base(self, name: str | None) -> Path | None:
-        """The file of a base."""
-        return self.home.image(name) if name else None
+    async def virtual_size(self, base: str) -> int:
+        """Return the bytes of a disk made from a base."""
+        return await self._qemu_img.size(self._directory.image(base))
 
-    async def base_of(self, wanted: str) -> str:
-        """The base of an image, a tenant's or the operator's; raises DriverError if there is no file of it.
+    async def ensure_base(self, wanted_id: str) -> str:
+        """Return the base of a tenant's or the operator's image, imported if missing. Raises DriverError.
 
-        The caller has the shelf, until it is written down that something stands on the base.
+        The caller holds `lock` until it has recorded that it uses the base.
         """
-        if self.home.image(wanted).exists():
-            return wanted
-        file = self._offered(wanted)
-        told = file.stat()
-        mark = hashlib.sha256(f"{told.st_size} {told.st_mtime_ns}".encode()).hexdigest()[:12]
-        name = f"{wanted}-{mark}"
-        if not self.home.image(name).exists():
-            await self._import(file, name)
-        return name
+        if self._directory.image(wanted_id).exists():
+            return wanted_id
+        file = self._find_operator_file(wanted_id)
+        status = file.stat()
+        version = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:12]
+        base = f"{wanted_id}-{version}"
+        if not self._directory.image(base).exists():
+            await self._import(file, base)
+        return base
 
-    async def _import(self, file: Path, name: str) -> None:
-        """Make a base of an operator's file, which QEMU's user need not be able to reach."""
-        with file.open("rb") as content:
-            form = recognised(content.read(HEAD), file.stat().st_size)
-        if file.suffix == ".qcow2" and form.name != "qcow2":
-            raise DriverError(f"The operator's file {file} is no qcow2 image, as its name says", retryable=False)
-        copy = self.home.image(name).with_suffix(".fetched")
-        try:
-            await asyncio.to_thread(_copied, file, copy)
-            self.home.chown_to_qemu(copy)
-            await self.take_in(copy, form.name, name)
-        finally:
-            copy.unlink(missing_ok=True)
+    async def add(self, file: Path, image_format: str, base: str) -> None:
+        """Convert an untrusted file to a base. Raises DriverError if it is not a sound image of that format."""
+        if image_format not in FORMATS:
+            raise DriverError(f"Images can be {' or '.join(FORMATS)} here, not {image_format}", retryable=False)
+        if image_format != "raw":
+            await self._qemu_img.check(file, image_format)
+        with atomic_write(self._directory.image(base)) as new:
+            await self._qemu_img.copy(file, new, source_format=image_format)
+            make_read_only(new)
 
-    async def take_in(self, file: Path, form: str, name: str) -> None:
-        """Make a base of a file that is said to be of a format; raises DriverError if it is not sound."""
-        if form not in FORMATS:
-            raise DriverError(f"Images can be {' or '.join(FORMATS)} here, not {form}", retryable=False)
-        if form != "raw":
-            await self.qemu_img.check(file, form)
-        with atomic_write(self.home.image(name)) as new:
-            await self.qemu_img.copy(file, new, form=form)
-            sealed(new)
-
-    def images_lock(self) -> AbstractAsyncContextManager[None]:
-        """Be the only one, in all processes, who looks for a base; none is taken away meanwhile."""
-        return wait_for_lock(self.home.folder / "images.lock", SOON)
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        """Lock all bases, in all processes: none is imported or removed meanwhile."""
+        return wait_for_lock(self._lock_file, POLL_INTERVAL)
 
     def collect_garbage(self) -> None:
-        """Remove the files of images that are gone and that nothing stands on; later, if somebody looks for one."""
-        if (descriptor := locked(self.home.folder / "images.lock")) is None:
+        """Remove unused files of deleted images; do nothing while the bases are locked: a later call removes them."""
+        if (descriptor := try_lock(self._lock_file)) is None:
             return
         try:
-            self._sweep()
+            for base in self._records.unused_bases():
+                self._directory.image(base).unlink(missing_ok=True)
+                self._records.forget_base(base)
         finally:
             os.close(descriptor)
 
-    def _sweep(self) -> None:
-        rows = self._db.execute(
-            "SELECT base FROM dropped_images EXCEPT SELECT base FROM volumes EXCEPT SELECT base FROM snapshots"
-        ).fetchall()
-        for (name,) in rows:
-            self.home.image(name).unlink(missing_ok=True)
-            self._db.execute("DELETE FROM dropped_images WHERE base = ?", (name,))
+    @property
+    def _lock_file(self) -> Path:
+        return self._directory.folder / "images.lock"
 
-    def _offered(self, wanted: str) -> Path:
-        """The operator's file of an image of the catalogue."""
-        for region in self.catalogue.regions:
-            for image in self.catalogue.images:
-                if image_id(region.id, image.name) == wanted:
-                    return self._file(image.name, image.file)
-        raise DriverError(f"Image {wanted} does not exist", retryable=False)
+    async def _import(self, file: Path, base: str) -> None:
+        """Make a base from an operator's file, which QEMU's user need not be able to read."""
+        with file.open("rb") as content:
+            image_format = detect_format(content.read(HEAD), file.stat().st_size)
+        if file.suffix == ".qcow2" and image_format.name != "qcow2":
+            raise DriverError(
+                f"The operator's file {file} is no qcow2 image, although its name says so", retryable=False
+            )
+        copy = self._directory.image(base).with_suffix(".fetched")
+        try:
+            await asyncio.to_thread(_copy_file, file, copy)
+            self._directory.chown_to_qemu(copy)
+            await self.add(copy, image_format.name, base)
+        finally:
+            copy.unlink(missing_ok=True)
 
-    def _file(self, name: str, file: str | None) -> Path:
-        candidates = [Path(file)] if file else [self.offered / f"{name}.{ending}" for ending in OFFERED]
-        found = next((path for path in candidates if path.is_file()), None)
-        if found is None:
+    def _find_operator_file(self, wanted_id: str) -> Path:
+        """Return the operator's file for an image of the catalogue. Raises DriverError."""
+        for region in self._catalogue.regions:
+            for image in self._catalogue.images:
+                if image_id(region.id, image.name) == wanted_id:
+                    return self._require_file(image.name, image.file)
+        raise DriverError(f"Image {wanted_id} does not exist", retryable=False)
+
+    def _require_file(self, name: str, file: str | None) -> Path:
+        candidates = (
+            [Path(file)] if file else [self._operator_files / f"{name}.{suffix}" for suffix in OPERATOR_SUFFIXES]
+        )
+        path = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if path is None:
             raise DriverError(
                 f"The operator has no file of the image {name}: put one at {candidates[0]}, or name its `file` in the"
                 " catalogue",
                 retryable=False,
             )
-        return found
+        return path
 
 
-def _copied(file: Path, copy: Path) -> None:
-    with file.open("rb") as source, open_untrusted(copy, "wb") as target:
-        shutil.copyfileobj(source, target, CHUNK)
+def _copy_file(source: Path, target: Path) -> None:
+    with source.open("rb") as content, open_untrusted(target, "wb") as copy:
+        shutil.copyfileobj(content, copy, COPY_CHUNK)

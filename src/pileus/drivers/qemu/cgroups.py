@@ -1,4 +1,4 @@
-"""A control group (cgroup v2) for each machine, where one can be made: what it uses is told apart and bounded."""
+"""Control groups (cgroup v2), one for each machine where they can be created: they limit memory, CPU and processes."""
 
 import logging
 import os
@@ -13,15 +13,15 @@ LOG = logging.getLogger(__name__)
 OVERHEAD = 512
 """MiB that QEMU may need beside a machine's own memory."""
 PERIOD = 100_000
-"""Microseconds in which a machine may use each of its processors once, and half a processor more for its devices."""
+"""Microseconds in which a machine may use each of its vCPUs once, and half a vCPU more for its devices."""
 
 
 def create_cgroup(machine: Machine, pid: int) -> None:
-    """Put a machine's process into a group of its own; without the right to, it stays where the server is."""
-    base = _base()
-    if base is None:
+    """Put the process of a machine into a control group of its own; without the right to, it stays in the server's."""
+    parent = parent_group()
+    if parent is None:
         return
-    group = base / machine.id
+    group = parent / machine.id
     limits = {
         "memory.max": str((machine.ram + OVERHEAD) << 20),
         "cpu.max": f"{machine.vcpus * PERIOD + PERIOD // 2} {PERIOD}",
@@ -38,48 +38,48 @@ def create_cgroup(machine: Machine, pid: int) -> None:
 
 
 def remove_cgroup(machine_id: str) -> None:
-    """Take the group of a machine that is gone away."""
-    base = _base()
-    if base is not None:
+    """Remove the control group of a machine that has ended."""
+    parent = parent_group()
+    if parent is not None:
         with suppress(OSError):
-            (base / machine_id).rmdir()
+            (parent / machine_id).rmdir()
 
 
 @cache
-def _base() -> Path | None:
-    """The group in which those of machines stand; None where none can be made."""
+def parent_group() -> Path | None:
+    """Return the parent of the machines' groups, created if missing; None if that is not possible."""
     try:
-        own = _mounted()
-        # A group with processes cannot share out what it has: a manager that means us to has put us into one beneath.
-        place = own.parent if _delegated(own.parent) else own
-        base = place / "pileus"
-        base.mkdir(exist_ok=True)
+        own = _own_group()
+        # A group with processes cannot limit its children: a manager that delegates a group puts the server below it.
+        delegated = own.parent if _is_delegated(own.parent) else own
+        group = delegated / "pileus"
+        group.mkdir(exist_ok=True)
     except (OSError, LookupError) as problem:
-        LOG.info("Machines have no control groups of their own: %s", problem)
+        LOG.info("Machines run without control groups: %s", problem)
         return None
-    for group, controller in product((place, base), ("+memory", "+cpu", "+pids")):
+    for parent, controller in product((delegated, group), ("+memory", "+cpu", "+pids")):
         with suppress(OSError):
-            (group / "cgroup.subtree_control").write_text(controller)
-    return base
+            (parent / "cgroup.subtree_control").write_text(controller)
+    return group
 
 
-def _delegated(group: Path) -> bool:
-    """Whether systemd leaves a group to us (`Delegate=`)."""
+def _is_delegated(group: Path) -> bool:
+    """Whether systemd has delegated a group to the server (`Delegate=`)."""
     for name in ("user.delegate", "trusted.delegate"):
         with suppress(OSError):
             return os.getxattr(group, name) == b"1"
     return False
 
 
-def _mounted() -> Path:
-    """The server's own group, in the tree where groups are kept; raises LookupError."""
-    own = next((line[3:] for line in _lines("/proc/self/cgroup") if line.startswith("0::")), None)
-    mounts = (line.split() for line in _lines("/proc/self/mountinfo"))
+def _own_group() -> Path:
+    """Return the server's own group. Raises LookupError without cgroup v2."""
+    own = next((line[3:] for line in _read_lines("/proc/self/cgroup") if line.startswith("0::")), None)
+    mounts = (line.split() for line in _read_lines("/proc/self/mountinfo"))
     tree = next((fields[4] for fields in mounts if fields[fields.index("-") + 1] == "cgroup2"), None)
     if own is None or tree is None:
         raise LookupError("this host has no cgroup v2")
     return Path(tree) / own.lstrip("/")
 
 
-def _lines(file: str) -> list[str]:
+def _read_lines(file: str) -> list[str]:
     return Path(file).read_text("utf-8").splitlines()

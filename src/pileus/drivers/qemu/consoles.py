@@ -1,53 +1,55 @@
-"""The screens of machines: VNC over a socket that only we can reach, shown to who has a ticket for it."""
+"""Screens and serial logs of machines: VNC over a socket that only the server can open, for clients with a ticket."""
 
 import asyncio
 import time
 
-from pileus.drivers.consoles import Tickets
-from pileus.drivers.protocols.compute import Console, DriverError
+from pileus.drivers.protocols.consoles import Console
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import SERIAL, VNC
-from pileus.drivers.qemu.host import Host
+from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.paths import open_untrusted, short_socket_path
+from pileus.drivers.tickets import Tickets
 
-KIND = "novnc"
-SAME = frozenset({KIND, "vnc"})
-"""What a console may be called: older clients say which protocol they want."""
+CONSOLE_TYPE = "novnc"
+ALIASES = frozenset({CONSOLE_TYPE, "vnc"})
+"""Names that clients may use for it."""
 
 
-class Consoles(Host):
-    """The part that shows them: Consoles, Screens and SerialLogs."""
+class ConsoleSockets:
+    """Opens the screens of machines, and reads their serial logs."""
 
-    public_url: str
-    tickets: Tickets
+    def __init__(self, control: MachineControl, tickets: Tickets, public_url: str) -> None:
+        self._control, self._directory, self._records = control, control.directory, control.records
+        self._tickets, self._public_url = tickets, public_url
 
-    async def console(self, machine_id: str, console_type: str | None) -> Console:
-        """A page's address, good for as long as its ticket."""
-        if console_type not in {None, *SAME}:
-            raise DriverError(f"Unknown console type {console_type}: use {KIND}", retryable=False)
-        if not self.is_running(machine_id, self.existing(machine_id)):
+    def console(self, machine_id: str, console_type: str | None) -> Console:
+        """Return the address of a page with the screen, valid as long as its ticket. Raises DriverError."""
+        if console_type not in {None, *ALIASES}:
+            raise DriverError(f"Unknown console type {console_type}: use {CONSOLE_TYPE}", retryable=False)
+        if not self._control.children.is_running(self._records.get(machine_id)):
             raise DriverError(f"Machine {machine_id} has no console while it is not running", retryable=True)
-        ticket = self.tickets.issue(machine_id, time.time())
-        return Console(url=f"{self.public_url}/screens#{ticket}", type=KIND, protocol="vnc")
+        ticket = self._tickets.issue(machine_id, time.time())
+        return Console(url=f"{self._public_url}/screens#{ticket}", type=CONSOLE_TYPE, protocol="vnc")
 
     async def screen(self, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open the screen that a ticket is for; raises DriverError."""
-        machine_id = self.tickets.machine_of(token, time.time())
+        """Open the screen that a ticket is for. Raises DriverError."""
+        machine_id = self._tickets.machine_of(token, time.time())
         if machine_id is None:
-            raise DriverError("The console's address is wrong or has run out", retryable=False)
+            raise DriverError("The console's address is wrong or has expired", retryable=False)
         try:
-            with short_socket_path(self.home.machine(machine_id) / VNC) as address:
+            with short_socket_path(self._directory.machine(machine_id) / VNC) as address:
                 return await asyncio.open_unix_connection(address)
         except OSError as problem:
             raise DriverError(f"Machine {machine_id} shows no screen: it does not run", retryable=True) from problem
 
     async def serial_log(self, machine_id: str, most: int) -> bytes:
-        """The end of what a machine said on its serial line."""
-        self.existing(machine_id)
-        return await asyncio.to_thread(self._end_of_log, machine_id, most)
+        """Return the last `most` bytes of a machine's serial output. Raises DriverError if there is no machine."""
+        self._records.get(machine_id)
+        return await asyncio.to_thread(self._read_end, machine_id, most)
 
-    def _end_of_log(self, machine_id: str, most: int) -> bytes:
+    def _read_end(self, machine_id: str, most: int) -> bytes:
         try:
-            with open_untrusted(self.home.machine(machine_id) / SERIAL, "rb") as log:
+            with open_untrusted(self._directory.machine(machine_id) / SERIAL, "rb") as log:
                 log.seek(0, 2)
                 log.seek(max(log.tell() - most, 0))
                 return log.read(most)

@@ -1,63 +1,299 @@
 """QEMU: real machines on the host that the server runs on, without a daemon and without root's rights.
 
-Each machine is a process of its own, which the server's end does not end: another finds it again by its sockets. What
-is known of them is in a file, `facts.db`, that all processes of the server share.
+Each machine is a process of its own, which outlives the server: the next server finds it by its record and its sockets.
+The state file `facts.db` is shared by all processes of the server.
+
+`Qemu` is made of parts. Those that all others use are the state file, the records and `MachineControl` (locks,
+processes, monitors); the rest stands in the order in which one part uses another.
 """
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue
-from pileus.drivers.consoles import Tickets
-from pileus.drivers.protocols.compute import DriverConfig, Fetching, Hosting
-from pileus.drivers.qemu.consoles import Consoles
+from pileus.drivers.protocols.compute import Machine, ObservedMachine
+from pileus.drivers.protocols.config import DownloadLimits, DriverConfig
+from pileus.drivers.protocols.consoles import Console
+from pileus.drivers.protocols.guests import Capacity, Description, PortForward
+from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
+from pileus.drivers.protocols.metrics import Sample
+from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.storage import Disk
+from pileus.drivers.qemu.base_images import BaseImages
+from pileus.drivers.qemu.child_processes import ChildProcesses
+from pileus.drivers.qemu.consoles import ConsoleSockets
+from pileus.drivers.qemu.host import HostCapacity
+from pileus.drivers.qemu.hotplug import Hotplug
+from pileus.drivers.qemu.images import ImageFiles
+from pileus.drivers.qemu.machine_control import MachineControl
+from pileus.drivers.qemu.machine_metadata import MetadataPublisher
+from pileus.drivers.qemu.machine_records import DeviceSlots, MachineRecord, MachineRecords
+from pileus.drivers.qemu.machines import MachineLifecycle
+from pileus.drivers.qemu.metrics import MetricsSampler
+from pileus.drivers.qemu.nics import MachineNics
+from pileus.drivers.qemu.observer import MachineObserver
 from pileus.drivers.qemu.paths import DataDirectory
+from pileus.drivers.qemu.processes import Processes
 from pileus.drivers.qemu.programs import Programs, find_programs
+from pileus.drivers.qemu.qemu_img import QemuImg
+from pileus.drivers.qemu.settings import QemuSettings
+from pileus.drivers.qemu.snapshots import SnapshotFiles
+from pileus.drivers.qemu.state import HostState
+from pileus.drivers.qemu.storage_records import StorageRecords
 from pileus.drivers.qemu.supervisor import Supervisor
+from pileus.drivers.qemu.volume_attachments import VolumeAttachments
+from pileus.drivers.qemu.volume_copies import VolumeCopier
+from pileus.drivers.qemu.volumes import VolumeFiles
+from pileus.drivers.qemu.wiring import FabricWiring
+from pileus.drivers.tickets import Tickets
 
 PATIENCE = 30.0
+"""Seconds that a guest has to shut down."""
 
 
-class Qemu(Supervisor, Consoles):
-    """The driver: all that one host can do; servers have no disks of their own, and nobody keeps attacks away."""
+class Qemu:
+    """The driver of one host: no bare metal servers, no migration, no DDoS protection."""
 
-    def __init__(  # noqa: PLR0913  # what an operator can choose, each by its name
+    def __init__(  # noqa: PLR0913  # settings of the operator, each by its name
         self,
         data: Path,
         programs: Programs,
         catalogue: Catalogue,
         *,
-        hosting: Hosting | None = None,
-        fetching: Fetching | None = None,
+        settings: QemuSettings | None = None,
+        download_limits: DownloadLimits | None = None,
         public_url: str = "http://127.0.0.1:8080",
         patience: float = PATIENCE,
     ) -> None:
-        hosting = hosting or Hosting()
-        super().__init__(DataDirectory(data, hosting.user), programs, hosting)
-        self.catalogue, self.offered = catalogue, data / "images"
-        self.fetching = fetching or Fetching()
-        self.public_url, self.patience = public_url, patience
-        self.tickets = Tickets(self.home.folder / "tickets.key")
-        self.readings = {}
-        self.telling = asyncio.Lock()
+        settings = settings or QemuSettings()
+        self.programs = programs
+        self.directory = DataDirectory(data, settings.user)
+        self.directory.prepare()
+        self.state = HostState(self.directory.folder / "facts.db", self._apply_network)
+        self.records, child_processes = MachineRecords(self.state), ChildProcesses()
+        self.control = MachineControl(self.directory, self.records, child_processes)
+        self.children = child_processes.by_name
+        self.host_capacity = HostCapacity(settings, self.records)
+        self.wiring = FabricWiring(self.control, self.state, catalogue, settings.bridges_by_network)
+        self._compose_devices(catalogue, data / "images", download_limits or DownloadLimits())
+        self._compose_machines(settings, patience)
+        self.metadata = MetadataPublisher(self.records, self.wiring)
+        tickets = Tickets(self.directory.folder / "tickets.key")
+        self.consoles = ConsoleSockets(self.control, tickets, public_url)
 
     @classmethod
-    def create(cls, setup: DriverConfig) -> "Qemu":
-        """Make it in the data directory; raises OSError if QEMU is not there or too old, or a network is unknown."""
-        offered = {network.name for network in setup.catalogue.networks}
-        if unknown := sorted(setup.hosting.bridges.keys() - offered):
-            has = ", ".join(sorted(offered))
-            raise OSError(f"--qemu-bridges: the catalogue has no network {', '.join(unknown)}; it has {has}")
+    def create(cls, config: DriverConfig[QemuSettings]) -> "Qemu":
+        """Create the driver. Raises OSError if QEMU is missing or too old, or a bridged network is unknown."""
+        names = {network.name for network in config.catalogue.networks}
+        if unknown := sorted(config.settings.bridges_by_network.keys() - names):
+            known = ", ".join(sorted(names))
+            raise OSError(f"--qemu-bridges: the catalogue has no network {', '.join(unknown)}; it has {known}")
         return cls(
-            setup.data,
-            find_programs(setup.hosting.accelerator),
-            setup.catalogue,
-            hosting=setup.hosting,
-            fetching=setup.fetching,
-            public_url=setup.public_url,
+            config.data,
+            find_programs(config.settings.accelerator),
+            config.catalogue,
+            settings=config.settings,
+            download_limits=config.download_limits,
+            public_url=config.public_url,
         )
 
+    async def ensure_running(self, machine: Machine) -> None:
+        """Start a machine, or resume it."""
+        await self.lifecycle.ensure_running(machine)
+
+    async def ensure_stopped(self, machine_id: str) -> None:
+        """Shut a machine down."""
+        await self.lifecycle.ensure_stopped(machine_id)
+
+    async def ensure_suspended(self, machine_id: str) -> None:
+        """Pause a machine in memory."""
+        await self.lifecycle.ensure_suspended(machine_id)
+
+    async def ensure_restarted(self, machine: Machine, request: str, *, hard: bool) -> None:
+        """Restart a machine once for a request."""
+        await self.lifecycle.ensure_restarted(machine, request, hard=hard)
+
+    async def ensure_sized(self, machine: Machine) -> None:
+        """Resize a machine."""
+        await self.lifecycle.ensure_sized(machine)
+
+    async def ensure_gone(self, machine_id: str) -> None:
+        """Delete a machine."""
+        await self.lifecycle.ensure_gone(machine_id)
+
+    def observe(self) -> AsyncIterator[ObservedMachine]:
+        """Yield the status of every machine."""
+        return self.observer.observe()
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        """Supervise all machines until cancelled."""
+        await self.supervisor.watch(changed)
+
     async def check(self) -> str:
-        """Look whether machines can talk to each other."""
-        await self.report()
+        """Check that the fabric works. Return QEMU's version and accelerator. Raises DriverError."""
+        await self.wiring.report()
         return str(self.programs)
+
+    def capacity(self) -> Capacity:
+        """Return the vCPUs and the memory that the host has for machines."""
+        return self.host_capacity.capacity()
+
+    async def ensure_volume(self, disk: Disk) -> None:
+        """Create a volume."""
+        await self.volumes.ensure_volume(disk)
+
+    async def ensure_no_volume(self, volume_id: str) -> None:
+        """Delete a volume."""
+        await self.volumes.ensure_no_volume(volume_id)
+
+    async def ensure_size(self, volume_id: str, size: int) -> None:
+        """Resize a volume to `size` GiB."""
+        await self.volumes.ensure_size(volume_id, size)
+
+    async def ensure_type(self, volume_id: str, type_name: str) -> None:
+        """Change the type of a volume."""
+        await self.volumes.ensure_type(volume_id, type_name)
+
+    async def ensure_attached(self, machine_id: str, disk: Disk) -> None:
+        """Attach a volume to a machine."""
+        await self.attachments.ensure_attached(machine_id, disk)
+
+    async def ensure_detached(self, machine_id: str, volume_id: str) -> None:
+        """Detach a volume from a machine."""
+        await self.attachments.ensure_detached(machine_id, volume_id)
+
+    async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
+        """Take a snapshot of a volume."""
+        await self.snapshots.ensure_snapshot(snapshot_id, volume_id)
+
+    async def ensure_no_snapshot(self, snapshot_id: str) -> None:
+        """Delete a snapshot."""
+        await self.snapshots.ensure_no_snapshot(snapshot_id)
+
+    async def ensure_reverted(self, volume_id: str, snapshot_id: str, request: str) -> None:
+        """Revert a detached volume to a snapshot, once for a request."""
+        await self.snapshots.ensure_reverted(volume_id, snapshot_id, request)
+
+    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> ImageInfo:
+        """Download an image, or copy a volume."""
+        return await self.images.ensure_image(image_id, source, on_progress)
+
+    async def ensure_no_image(self, image_id: str) -> None:
+        """Delete an image."""
+        await self.images.ensure_no_image(image_id)
+
+    async def ensure_interface(self, machine_id: str, nic: Nic) -> None:
+        """Attach an interface to a machine, or update it."""
+        await self.nics.ensure_interface(machine_id, nic)
+
+    async def ensure_no_interface(self, machine_id: str, port_id: str) -> None:
+        """Detach an interface from a machine."""
+        await self.nics.ensure_no_interface(machine_id, port_id)
+
+    async def ensure_network(self, network: NetworkSpec) -> None:
+        """Create a network, or update it."""
+        await self.state.ensure_network(network)
+
+    async def ensure_no_network(self, network_id: str) -> None:
+        """Delete a network and its subnets."""
+        await self.state.ensure_no_network(network_id)
+
+    async def ensure_subnet(self, subnet: SubnetSpec) -> None:
+        """Create a subnet, or update it."""
+        await self.state.ensure_subnet(subnet)
+
+    async def ensure_no_subnet(self, subnet_id: str) -> None:
+        """Delete a subnet."""
+        await self.state.ensure_no_subnet(subnet_id)
+
+    async def ensure_router(self, router: RouterSpec) -> None:
+        """Create a router, or update it."""
+        await self.state.ensure_router(router)
+
+    async def ensure_no_router(self, router_id: str) -> None:
+        """Delete a router and its interfaces."""
+        await self.state.ensure_no_router(router_id)
+
+    async def ensure_router_interface(self, router_id: str, nic: Nic) -> None:
+        """Add an interface to a router."""
+        await self.state.ensure_router_interface(router_id, nic)
+
+    async def ensure_no_router_interface(self, router_id: str, port_id: str) -> None:
+        """Remove an interface from a router."""
+        await self.state.ensure_no_router_interface(router_id, port_id)
+
+    async def ensure_security_group(self, group: SecurityGroupSpec) -> None:
+        """Create a security group, or update its rules."""
+        await self.state.ensure_security_group(group)
+
+    async def ensure_no_security_group(self, group_id: str) -> None:
+        """Delete a security group."""
+        await self.state.ensure_no_security_group(group_id)
+
+    async def ensure_floating_ip(self, floating_ip: FloatingIPSpec) -> None:
+        """Assign a floating IP to a port."""
+        await self.state.ensure_floating_ip(floating_ip)
+
+    async def ensure_no_floating_ip(self, floating_ip_id: str) -> None:
+        """Unassign a floating IP."""
+        await self.state.ensure_no_floating_ip(floating_ip_id)
+
+    async def port_forwards(self, machine_id: str) -> list[PortForward]:
+        """Return the ports of the host that are forwarded to a machine."""
+        return await self.wiring.port_forwards(machine_id)
+
+    async def described(self) -> Mapping[str, Description]:
+        """Return what the metadata service tells each machine."""
+        return self.metadata.descriptions()
+
+    async def ensure_metadata(self, machine_id: str, description: Description) -> None:
+        """Update what the metadata service tells a machine."""
+        await self.metadata.ensure_metadata(machine_id, description)
+
+    async def metrics(self, machine_id: str, since: int, until: int, count: int) -> list[Sample]:
+        """Return at most `count` samples of a machine."""
+        return self.sampler.samples(machine_id, since, until, count)
+
+    async def console(self, machine_id: str, console_type: str | None) -> Console:
+        """Return the address of a page with a machine's screen."""
+        return self.consoles.console(machine_id, console_type)
+
+    async def screen(self, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open the screen that a ticket is for."""
+        return await self.consoles.screen(token)
+
+    async def serial_log(self, machine_id: str, most: int) -> bytes:
+        """Return the end of a machine's serial output."""
+        return await self.consoles.serial_log(machine_id, most)
+
+    def every(self) -> dict[str, MachineRecord]:
+        """Return the records of all machines."""
+        return self.records.by_id()
+
+    def close(self) -> None:
+        """Close the state file; machines and the fabric keep running."""
+        self.control.children.abandon()
+        self.state.close()
+
+    def _compose_devices(self, catalogue: Catalogue, operator_files: Path, download_limits: DownloadLimits) -> None:
+        records = StorageRecords(self.state)
+        slots, hotplug = DeviceSlots(self.state), Hotplug(self.control)
+        self.qemu_img = QemuImg(self.programs, self.directory)
+        base_images = BaseImages(self.directory, self.qemu_img, records, catalogue, operator_files)
+        copier = VolumeCopier(self.control, self.qemu_img, records)
+        self.volumes = VolumeFiles(self.control, self.qemu_img, records, base_images)
+        self.snapshots = SnapshotFiles(self.directory, self.qemu_img, records, base_images, copier)
+        self.images = ImageFiles(self.directory, records, base_images, copier, download_limits)
+        self.attachments = VolumeAttachments(self.control, hotplug, slots, records)
+        self.nics = MachineNics(self.control, hotplug, slots, self.state, self.wiring)
+
+    def _compose_machines(self, settings: QemuSettings, patience: float) -> None:
+        processes = Processes(self.control, self.programs, self.wiring, patience)
+        self.lifecycle = MachineLifecycle(self.control, self.host_capacity, self.attachments, self.nics, processes)
+        self.observer = MachineObserver(self.control, processes, resume=settings.resume)
+        self.sampler = MetricsSampler(self.control, self.state, self.wiring)
+        self.supervisor = Supervisor(self.control, self.lifecycle, self.sampler, self.wiring, resume=settings.resume)
+
+    async def _apply_network(self) -> None:
+        await self.wiring.apply()

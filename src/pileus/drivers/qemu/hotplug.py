@@ -1,75 +1,71 @@
-"""Devices that come and go while a machine runs."""
+"""Hot-plug: add devices to running machines and remove them."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
-from pileus.drivers.protocols.compute import DriverError
-from pileus.drivers.qemu.arguments import Plug
-from pileus.drivers.qemu.host import SOON, Host
-from pileus.drivers.qemu.monitor import Monitor, Silent
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.qemu.arguments import Device
+from pileus.drivers.qemu.machine_control import MachineControl
+from pileus.drivers.qemu.monitor import Monitor
+from pileus.drivers.qemu.paths import POLL_INTERVAL
 
-AGAIN = 3.0
-"""Seconds after which a guest that does not let go of a device is asked again."""
-AT_EASE = 60.0
-"""Seconds that a guest has to let go of a device."""
+RETRY_INTERVAL = 3.0
+"""Seconds after which a guest that keeps a device is asked again to release it."""
+RELEASE_TIMEOUT = 60.0
+"""Seconds that a guest has to release a device."""
 
 
-class Hotplug(Host):
-    """The part that plugs them in, and pulls them out."""
+class Hotplug:
+    """Hot-plugs devices by the monitor."""
 
-    async def plug(self, machine_id: str, plug: Plug) -> None:
-        """Plug a device into a machine that runs; raises DriverError."""
-        async with self.asked(machine_id) as monitor:
-            if await _has(monitor, plug.id):
+    def __init__(self, control: MachineControl) -> None:
+        self._control = control
+
+    async def plug(self, machine_id: str, device: Device) -> None:
+        """Add a device to a running machine, if it is not there. Raises DriverError."""
+        async with self._control.require_monitor(machine_id) as monitor:
+            if await _has_device(monitor, device.id):
                 return
-            # What is left of a try that broke off would be in the way.
-            await _without_backend(monitor, plug)
-            await monitor.do(f"{plug.kind}-add" if plug.kind == "blockdev" else f"{plug.kind}_add", plug.backend)
+            # The backend of an interrupted attempt would be in the way.
+            await _remove_backend(monitor, device)
+            command = f"{device.kind}-add" if device.kind == "blockdev" else f"{device.kind}_add"
+            await monitor.do(command, device.backend)
             try:
-                await monitor.do("device_add", plug.device)
+                await monitor.do("device_add", device.frontend)
             except DriverError:
-                await _without_backend(monitor, plug)
+                await _remove_backend(monitor, device)
                 raise
 
-    async def unplug(self, machine_id: str, plug: Plug) -> None:
-        """Ask the guest to let go of a device until it has; raises DriverError if it does not."""
-        async with self.asked(machine_id) as monitor:
-            until, asked = time.monotonic() + AT_EASE, 0.0
-            while await _has(monitor, plug.id):
-                if time.monotonic() > until:
-                    raise DriverError("The guest does not let go of the device: is its system up?", retryable=True)
-                if time.monotonic() - asked > AGAIN:
-                    asked = time.monotonic()
-                    await _let_go(monitor, plug.id)
-                await asyncio.sleep(SOON)
-            await _without_backend(monitor, plug)
-
-    @asynccontextmanager
-    async def asked(self, machine_id: str) -> AsyncIterator[Monitor]:
-        """Talk to a machine that runs; raises DriverError if it has stopped answering."""
-        try:
-            async with self.monitor(machine_id) as monitor:
-                yield monitor
-        except Silent:
-            raise DriverError(f"Machine {machine_id} does not answer", retryable=True) from None
+    async def unplug(self, machine_id: str, device: Device) -> None:
+        """Remove a device from a running machine. Raises DriverError if the guest does not release it in time."""
+        async with self._control.require_monitor(machine_id) as monitor:
+            deadline, last_request = time.monotonic() + RELEASE_TIMEOUT, 0.0
+            while await _has_device(monitor, device.id):
+                if time.monotonic() > deadline:
+                    raise DriverError("The guest does not release the device: is its system up?", retryable=True)
+                if time.monotonic() - last_request > RETRY_INTERVAL:
+                    last_request = time.monotonic()
+                    await _request_release(monitor, device.id)
+                await asyncio.sleep(POLL_INTERVAL)
+            await _remove_backend(monitor, device)
 
 
-async def _has(monitor: Monitor, device: str) -> bool:
-    return any(each["name"] == device for each in await monitor.do("qom-list", {"path": "/machine/peripheral"}))
+async def _has_device(monitor: Monitor, device_id: str) -> bool:
+    devices = await monitor.do("qom-list", {"path": "/machine/peripheral"})
+    return any(device["name"] == device_id for device in devices)
 
 
-async def _let_go(monitor: Monitor, device: str) -> None:
-    """Ask for it: QEMU refuses while an earlier question is open, which does no harm."""
+async def _request_release(monitor: Monitor, device_id: str) -> None:
+    """Ask the guest to release a device; QEMU refuses while an earlier request is open, which is harmless."""
     with suppress(DriverError):
-        await monitor.do("device_del", {"id": device})
+        await monitor.do("device_del", {"id": device_id})
 
 
-async def _without_backend(monitor: Monitor, plug: Plug) -> None:
-    """Take away what a device was plugged into, if it is there."""
+async def _remove_backend(monitor: Monitor, device: Device) -> None:
+    """Remove the backend of a device, if there is one."""
     with suppress(DriverError):
-        if plug.kind == "blockdev":
-            await monitor.do("blockdev-del", {"node-name": plug.backend["node-name"]})
+        if device.kind == "blockdev":
+            await monitor.do("blockdev-del", {"node-name": device.backend["node-name"]})
         else:
-            await monitor.do("netdev_del", {"id": plug.backend["id"]})
+            await monitor.do("netdev_del", {"id": device.backend["id"]})

@@ -1,187 +1,134 @@
-"""The life of machines: started, stopped, frozen, restarted, given another size, and gone."""
+"""The lifecycle of machines: start, stop, suspend, restart, resize and deletion."""
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import Status
-from pileus.drivers.protocols.compute import DriverError, Machine, ObservedMachine
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.cgroups import remove_cgroup
-from pileus.drivers.qemu.host import RUNNING, STOPPED, SUSPENDED, MachineRecord, host_boot
-from pileus.drivers.qemu.monitor import Silent
+from pileus.drivers.qemu.host import HostCapacity
+from pileus.drivers.qemu.machine_control import MachineControl
+from pileus.drivers.qemu.machine_records import RUNNING, STOPPED, SUSPENDED, MachineRecord
+from pileus.drivers.qemu.monitor import MonitorUnavailable
+from pileus.drivers.qemu.nics import MachineNics
 from pileus.drivers.qemu.processes import Processes
+from pileus.drivers.qemu.volume_attachments import VolumeAttachments
 
-OVER = frozenset({"shutdown", "guest-panicked"})
-BROKEN = {
-    "io-error": "A disk could not be written: the host's disk is full, or fails",
-    "internal-error": "QEMU cannot go on",
-    "guest-panicked": "The guest's kernel panicked",
-}
-"""How machines stand that need help, in QEMU's words and in ours."""
+ENDED_STATES = frozenset({"shutdown", "guest-panicked", "internal-error"})
+"""States of QEMU that a machine leaves only by a new process."""
 
 
-class Machines(Processes):
-    """The part that runs them: Compute."""
+class MachineLifecycle:
+    """Brings machines to their intended states."""
+
+    def __init__(
+        self,
+        control: MachineControl,
+        capacity: HostCapacity,
+        attachments: VolumeAttachments,
+        nics: MachineNics,
+        processes: Processes,
+    ) -> None:
+        self._control, self._records, self._capacity = control, control.records, capacity
+        self._attachments, self._nics, self._processes = attachments, nics, processes
 
     async def ensure_running(self, machine: Machine) -> None:
-        """Let a machine run: go on if it stands still, start if there is no process."""
-        async with self.machine_lock(machine.id):
-            before = self.known(machine.id)
-            if self.is_running(machine.id, before) and await self._went_on(machine.id):
-                self.remember(replace(self.existing(machine.id), intent=RUNNING, reason=None))
+        """Start a machine, or resume it if it has a process that can go on."""
+        async with self._control.lock(machine.id):
+            if self._control.is_running(machine.id) and await self._resume(machine.id):
+                self._records.save(replace(self._records.get(machine.id), intent=RUNNING, reason=None))
                 return
-            await self.end(machine.id)
-            await self.start(machine)
+            await self._processes.end(machine.id)
+            await self._start(machine)
 
     async def ensure_stopped(self, machine_id: str) -> None:
-        """Ask the guest to shut down, and end it if it has not in time."""
-        async with self.machine_lock(machine_id):
-            known = self.existing(machine_id)
-            # A crash of ours from here on is to find a machine that is meant to stop.
-            self.remember(replace(known, intent=STOPPED, reason=None))
-            await self.shut_down(machine_id)
-            await self.end(machine_id)
+        """Shut the guest down, and end its process."""
+        async with self._control.lock(machine_id):
+            record = self._records.get(machine_id)
+            # Saved first: if the server dies now, the next one knows that the machine is to stop.
+            self._records.save(replace(record, intent=STOPPED, reason=None))
+            await self._processes.shut_down(machine_id)
+            await self._processes.end(machine_id)
 
     async def ensure_suspended(self, machine_id: str) -> None:
-        """Freeze it in memory; one that does not run is started first."""
-        async with self.machine_lock(machine_id):
-            known = self.existing(machine_id)
-            if not self.is_running(machine_id, known):
-                await self.start(known.machine)
-            await self._freeze(machine_id)
-            self.remember(replace(self.existing(machine_id), intent=SUSPENDED, reason=None))
+        """Pause a machine in memory, started first if it does not run."""
+        async with self._control.lock(machine_id):
+            record = self._records.get(machine_id)
+            if not self._control.children.is_running(record):
+                await self._start(record.machine)
+            async with self._control.require_monitor(machine_id) as monitor:
+                await monitor.do("stop")
+            self._records.save(replace(self._records.get(machine_id), intent=SUSPENDED, reason=None))
 
     async def ensure_restarted(self, machine: Machine, request: str, *, hard: bool) -> None:
-        """Restart it once for a request: by its own shutting down, or hard, by another process."""
-        async with self.machine_lock(machine.id):
-            known = self.known(machine.id)
-            if known and known.restarted_for == request:
+        """Restart a machine once for a request; `hard` does not wait for the guest's shutdown."""
+        async with self._control.lock(machine.id):
+            record = self._records.find(machine.id)
+            if record and record.restarted_for == request:
                 return
             if not hard:
-                await self.shut_down(machine.id)
-            await self.end(machine.id)
-            await self.start(machine)
-            self.remember(replace(self.existing(machine.id), restarted_for=request))
+                await self._processes.shut_down(machine.id)
+            await self._processes.end(machine.id)
+            await self._start(machine)
+            self._records.save(replace(self._records.get(machine.id), restarted_for=request))
 
     async def ensure_sized(self, machine: Machine) -> None:
-        """Give it another size, for which it shuts down and starts if it runs."""
-        async with self.machine_lock(machine.id):
-            known = self.existing(machine.id)
-            if known.machine.flavor_id == machine.flavor_id:
+        """Resize a machine; one that runs is restarted."""
+        async with self._control.lock(machine.id):
+            record = self._records.get(machine.id)
+            if record.machine.flavor_id == machine.flavor_id:
                 return
-            if not self.is_running(machine.id, known):
-                self.remember(replace(known, machine=machine))
+            if not self._control.children.is_running(record):
+                self._records.save(replace(record, machine=machine))
                 return
-            self.has_room(machine)
-            await self.shut_down(machine.id)
-            await self.end(machine.id)
-            await self.start(machine)
+            self._capacity.check_room(machine)
+            await self._processes.shut_down(machine.id)
+            await self._processes.end(machine.id)
+            await self._start(machine)
 
     async def ensure_gone(self, machine_id: str) -> None:
-        """End it, and leave nothing of it but its volumes."""
-        folder = self.home.machine(machine_id)
-        if self.known(machine_id) is None and not folder.exists():
+        """End a machine and delete all of it but its volumes."""
+        folder = self._control.directory.machine(machine_id)
+        if self._records.find(machine_id) is None and not folder.exists():
             return
-        async with self.machine_lock(machine_id):
-            await self.end(machine_id)
-            self.untrack_process(machine_id)
-            self.forget_disks(machine_id)
-            await self.forget_nics(machine_id)
-            self._db.execute("DELETE FROM slots WHERE machine_id = ?", (machine_id,))
-            self._db.execute("DELETE FROM machines WHERE id = ?", (machine_id,))
+        async with self._control.lock(machine_id):
+            await self._processes.end(machine_id)
+            self._control.children.untrack(machine_id)
+            self._attachments.detach_all(machine_id)
+            await self._nics.detach_all(machine_id)
+            self._records.delete(machine_id)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             remove_cgroup(machine_id)
             folder.with_suffix(".lock").unlink(missing_ok=True)
 
-    async def observe(self) -> AsyncIterator[ObservedMachine]:
-        """Every machine, as it stands; what has shut itself down is taken note of."""
-        for machine_id in self.every():
-            seen = await self.look(machine_id)
-            if seen:
-                yield seen
+    async def _start(self, machine: Machine) -> None:
+        """Start a process for a machine. Raises DriverError."""
+        previous = self._records.find(machine.id)
+        self._capacity.check_room(machine)
+        if machine.image_id is not None:
+            raise DriverError("The QEMU driver runs virtual machines only, no bare metal servers", retryable=False)
+        folder = self._control.directory.machine(machine.id)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        self._control.directory.chown_to_qemu(folder)
+        disks = self._attachments.attach_all(machine)
+        record = MachineRecord(
+            machine=machine, intent=RUNNING, restarted_for=previous.restarted_for if previous else None
+        )
+        # Saved before the interfaces: the fabric serves metadata to the machines that have a record.
+        self._records.save(record)
+        await self._processes.start(record, [*disks, *await self._nics.attach_all(machine)])
 
-    async def look(self, machine_id: str) -> ObservedMachine | None:
-        """How a machine stands; None while it changes."""
-        known = self.known(machine_id)
-        if known is None:
-            return None
-        if known.intent == STOPPED:
-            return ObservedMachine(machine_id=machine_id, status=Status.SHUTOFF)
-        if not self.is_running(machine_id, known):
-            return self._dead(machine_id)
+    async def _resume(self, machine_id: str) -> bool:
+        """Let the process of a machine go on. Return whether the machine runs now."""
         try:
-            async with self.monitor(machine_id) as monitor:
+            async with self._control.monitor(machine_id) as monitor:
                 state = await monitor.runstate()
-        except Silent:
-            return None if self.is_running(machine_id, known) else self._dead(machine_id)
-        if state == "shutdown":
-            return await self._by_itself(machine_id)
-        return _seen(machine_id, state)
-
-    def _dead(self, machine_id: str) -> ObservedMachine | None:
-        """A machine whose process has ended without being told to; None if it was told meanwhile."""
-        known = self.known(machine_id)
-        if known is None or known.intent == STOPPED or self.is_running(machine_id, known):
-            return None
-        if known.host_boot not in (None, host_boot()):
-            return self._after_the_host(machine_id, known)
-        reason = known.reason or self.exit_reason(machine_id)
-        if not known.reason:
-            self.remember(replace(known, reason=reason))
-        return ObservedMachine(machine_id=machine_id, status=Status.ERROR, reason=reason)
-
-    def _after_the_host(self, machine_id: str, known: MachineRecord) -> ObservedMachine | None:
-        """A machine that the host's end has ended: it is started again, or off from now on."""
-        if self.hosting.resume:
-            return None
-        self.remember(replace(known, intent=STOPPED))
-        return ObservedMachine(machine_id=machine_id, status=Status.SHUTOFF)
-
-    async def _by_itself(self, machine_id: str) -> ObservedMachine | None:
-        """The guest has shut down: its process has nothing more to do, unless somebody is at it already."""
-        if not self.free(machine_id):
-            return None
-        async with self.machine_lock(machine_id):
-            if await self._state(machine_id) != "shutdown":
-                return None
-            self.remember(replace(self.existing(machine_id), intent=STOPPED))
-            await self.end(machine_id)
-        return ObservedMachine(machine_id=machine_id, status=Status.SHUTOFF)
-
-    async def _freeze(self, machine_id: str) -> None:
-        try:
-            async with self.monitor(machine_id) as monitor:
-                await monitor.do("stop")
-        except Silent:
-            raise DriverError(f"Machine {machine_id} does not answer", retryable=True) from None
-
-    async def _state(self, machine_id: str) -> str | None:
-        if not self.is_running(machine_id, self.known(machine_id)):
-            return None
-        with suppress(Silent):
-            async with self.monitor(machine_id) as monitor:
-                return await monitor.runstate()
-        return None
-
-    async def _went_on(self, machine_id: str) -> bool:
-        """Let a process go on with its machine; whether that was possible."""
-        try:
-            async with self.monitor(machine_id) as monitor:
-                state = await monitor.runstate()
-                if state in OVER or state == "internal-error":
+                if state in ENDED_STATES:
                     return False
                 if state != "running":
                     await monitor.do("cont")
                 return await monitor.runstate() == "running"
-        except Silent:
+        except MonitorUnavailable:
             return False
-
-
-def _seen(machine_id: str, state: str) -> ObservedMachine:
-    if state in BROKEN:
-        return ObservedMachine(machine_id=machine_id, status=Status.ERROR, reason=BROKEN[state])
-    status = Status.SUSPENDED if state in {"paused", "suspended"} else Status.ACTIVE
-    return ObservedMachine(machine_id=machine_id, status=status)

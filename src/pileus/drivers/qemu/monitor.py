@@ -1,4 +1,4 @@
-"""Talking to a machine: QMP, by the library of QEMU's own project."""
+"""The monitor of a machine: QMP, by the library of the QEMU project."""
 
 import asyncio
 import logging
@@ -9,69 +9,72 @@ from typing import Any
 
 from qemu.qmp import ConnectError, ExecInterruptedError, ExecuteError, QMPClient, QMPError, StateError
 
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.paths import short_socket_path
 
 COMMANDS, EVENTS = "qmp.sock", "events.sock"
-PATIENCE = 15.0
+ANSWER_TIMEOUT = 15.0
 """Seconds that a machine has to answer."""
-# The library tells its own story of each lost connection, which is a machine's ordinary end.
+# The library logs each lost connection as an error; here it is the usual end of a machine.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 
 
-class Silent(Exception):
-    """A machine does not answer: it does not run, or no longer."""
+class MonitorUnavailable(Exception):
+    """A machine does not answer: it does not run, or has just ended."""
 
 
 class Monitor:
-    """A conversation with a machine that runs."""
+    """A connection to the monitor of a running machine."""
 
     def __init__(self, client: QMPClient) -> None:
         self._client = client
 
     async def do(self, command: str, arguments: Mapping[str, object] | None = None) -> Any:
-        """Let the machine do something; raises DriverError with what it says if it will not, and Silent."""
+        """Execute a command of QMP. Raises DriverError if QEMU refuses it, and MonitorUnavailable."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER_TIMEOUT):
                 return await self._client.execute(command, arguments)
         except ExecuteError as refusal:
             raise DriverError(str(refusal), retryable=False) from refusal
         except (TimeoutError, ExecInterruptedError, StateError) as problem:
-            raise Silent from problem
+            raise MonitorUnavailable from problem
 
     async def runstate(self) -> str:
-        """How the machine stands, in QEMU's own words (`RunState` of its QMP reference)."""
+        """Return the run state of the machine (`RunState` of QMP)."""
         return str((await self.do("query-status"))["status"])
 
 
 @asynccontextmanager
-async def conversation(folder: Path, name: str = COMMANDS) -> AsyncIterator[Monitor]:
-    """Talk to the machine whose sockets are in a directory; raises Silent. One can talk at a time."""
-    async with connected(folder, name) as client:
+async def open_monitor(folder: Path, name: str = COMMANDS) -> AsyncIterator[Monitor]:
+    """Open the monitor of the machine whose directory this is. Raises MonitorUnavailable.
+
+    Its socket serves one client at a time.
+    """
+    async with connect(folder, name) as client:
         yield Monitor(client)
 
 
 @asynccontextmanager
-async def connected(folder: Path, name: str) -> AsyncIterator[QMPClient]:
-    """The library's client, connected; raises Silent."""
+async def connect(folder: Path, name: str) -> AsyncIterator[QMPClient]:
+    """Connect the library's client. Raises MonitorUnavailable."""
     client = QMPClient(name)
     try:
         with short_socket_path(folder / name) as address:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER_TIMEOUT):
                 await client.connect(address)
     except (OSError, ConnectError, TimeoutError, AssertionError) as problem:
-        # The library asserts that a machine which has greeted is still there.
-        await _hung_up(client)
-        raise Silent from problem
+        # The library asserts that a machine is still there after its greeting.
+        await _disconnect(client)
+        raise MonitorUnavailable from problem
     try:
         yield client
     finally:
-        await _hung_up(client)
+        await _disconnect(client)
 
 
-async def _hung_up(client: QMPClient) -> None:
+async def _disconnect(client: QMPClient) -> None:
     try:
         await client.disconnect()
     except (QMPError, OSError, EOFError):
-        # The other side was faster.
+        # The machine has disconnected first.
         return

@@ -1,4 +1,4 @@
-"""Machines' processes: started, asked to shut down, and ended."""
+"""QEMU processes: start, guest shutdown, and end. The caller holds the lock of the machine."""
 
 import asyncio
 import os
@@ -10,146 +10,130 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from pileus.drivers.protocols.compute import DriverError, Machine
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.cgroups import create_cgroup
-from pileus.drivers.qemu.host import RUNNING, SOON, MachineRecord, host_boot, started_at
-from pileus.drivers.qemu.images import Images
-from pileus.drivers.qemu.monitor import Monitor, Silent
-from pileus.drivers.qemu.networks import Networks
-from pileus.drivers.qemu.paths import open_untrusted
+from pileus.drivers.qemu.child_processes import process_start_time
+from pileus.drivers.qemu.host import host_boot
+from pileus.drivers.qemu.machine_control import MachineControl
+from pileus.drivers.qemu.machine_records import MachineRecord
+from pileus.drivers.qemu.monitor import Monitor, MonitorUnavailable
+from pileus.drivers.qemu.paths import POLL_INTERVAL, open_untrusted
+from pileus.drivers.qemu.programs import Programs
 from pileus.drivers.qemu.seed import seed
+from pileus.drivers.qemu.wiring import FabricWiring
 
-LONGEST = 1 << 16
-"""Bytes of what QEMU says that are looked at."""
-BIRTH, DEATH = 20.0, 10.0
-"""Seconds until a machine that was started answers, and until one that was told to end has ended."""
+LOG_FILE = "qemu.log"
+LOG_LIMIT = 1 << 16
+"""Bytes of QEMU's log that are searched for an error."""
+START_TIMEOUT, END_TIMEOUT = 20.0, 10.0
+"""Seconds until a started machine answers its monitor, and until a process has ended after the order to end."""
 
 
-class Processes(Images, Networks):
-    """The part that starts and ends them; it is the caller's turn."""
+class Processes:
+    """Starts and ends the processes of machines; a guest has `shutdown_timeout` seconds to shut down."""
 
-    patience: float
-    """Seconds that a guest has to shut down when it is asked to."""
+    def __init__(
+        self, control: MachineControl, programs: Programs, wiring: FabricWiring, shutdown_timeout: float
+    ) -> None:
+        self._control, self._directory, self._records = control, control.directory, control.records
+        self._programs, self._wiring, self._shutdown_timeout = programs, wiring, shutdown_timeout
+
+    async def start(self, record: MachineRecord, devices: list[arguments.Device]) -> None:
+        """Start QEMU for a machine and wait for its monitor. Raises DriverError with QEMU's error message."""
+        machine = record.machine
+        self._write_seed(machine)
+        child = self._spawn(machine, arguments.command(self._programs, machine, devices))
+        self._control.children.track(machine.id, child)
+        create_cgroup(machine, child.pid)
+        self._records.save(replace(record, pid=child.pid, started=process_start_time(child.pid), host_boot=host_boot()))
+        await self._wait_until_started(machine.id)
 
     async def shut_down(self, machine_id: str) -> None:
-        """Press the power button, and wait for as long as the guest has."""
-        if not self.is_running(machine_id, self.known(machine_id)):
+        """Press the power button, and wait until the guest has shut down or the timeout is over."""
+        if not self._control.is_running(machine_id):
             return
-        with suppress(Silent):
-            async with self.monitor(machine_id) as monitor:
+        with suppress(MonitorUnavailable):
+            async with self._control.monitor(machine_id) as monitor:
                 if await monitor.runstate() == "paused":
                     await monitor.do("cont")
                 await monitor.do("system_powerdown")
-                await _until(monitor, "shutdown", self.patience)
+                await _wait_for_shutdown(monitor, self._shutdown_timeout)
 
     async def end(self, machine_id: str) -> None:
-        """Let there be no process; one that does not go when asked is killed."""
-        known = self.known(machine_id)
-        if not self.is_running(machine_id, known):
+        """End the process of a machine: by its monitor, or by SIGKILL if that does not help."""
+        record = self._records.find(machine_id)
+        if not self._control.children.is_running(record):
             return
-        with suppress(Silent):
-            async with self.monitor(machine_id) as monitor:
+        with suppress(MonitorUnavailable):
+            async with self._control.monitor(machine_id) as monitor:
                 await monitor.do("quit")
-        if not await self.ended(machine_id, DEATH):
-            assert known  # noqa: S101  # it lives
-            assert known.pid  # noqa: S101
+        if not await self._control.wait_until_ended(machine_id, END_TIMEOUT):
+            assert record  # noqa: S101  # only a machine with a record runs
+            assert record.pid  # noqa: S101  # and only one with a process
             with suppress(ProcessLookupError):
-                os.kill(known.pid, signal.SIGKILL)
-            await self.ended(machine_id, DEATH)
+                os.kill(record.pid, signal.SIGKILL)
+            await self._control.wait_until_ended(machine_id, END_TIMEOUT)
 
-    async def ended(self, machine_id: str, patience: float) -> bool:
-        """Wait for a machine's process to be gone, for so many seconds; whether it is."""
-        known, until = self.known(machine_id), time.monotonic() + patience
-        while self.is_running(machine_id, known):
-            if time.monotonic() > until:
-                return False
-            await asyncio.sleep(SOON)
-        return True
+    def exit_reason(self, machine_id: str) -> str:
+        """Return why the process of a machine has ended: the signal, or the last line of QEMU's log."""
+        exit_code = self._control.children.exit_code(machine_id)
+        if exit_code is not None and exit_code < 0:
+            return f"QEMU was ended by {signal.Signals(-exit_code).name}"
+        message = _last_line(self._directory.machine(machine_id) / LOG_FILE)
+        return f"QEMU ended: {message}" if message else "QEMU ended without an error message"
 
-    async def start(self, machine: Machine) -> None:
-        """Start a process; raises DriverError, with what it said, if it does not answer."""
-        before = self.known(machine.id)
-        self.has_room(machine)
-        if machine.image_id is not None:
-            raise DriverError("This cloud has virtual machines only: servers need disks to be real", retryable=False)
-        folder = self.home.machine(machine.id)
-        folder.mkdir(exist_ok=True, mode=0o700)
-        self.home.chown_to_qemu(folder)
-        disks = self.hung(machine)
-        known = MachineRecord(machine=machine, intent=RUNNING, restarted_for=before.restarted_for if before else None)
-        # The fabric is told of every machine that is known: it has to know whom it serves metadata to.
-        self.remember(known)
-        plugs = [*disks, *await self.wired(machine)]
-        self._sow(folder, machine)
-        child = self._spawned(machine, arguments.command(self.programs, machine, plugs))
-        self.track_process(machine.id, child)
-        create_cgroup(machine, child.pid)
-        self.remember(replace(known, pid=child.pid, started=started_at(child.pid), host_boot=host_boot()))
-        await self._born(machine.id)
-
-    def _sow(self, folder: Path, machine: Machine) -> None:
-        """Write down what the machine reads at its first boot, once."""
-        file = folder / arguments.SEED
+    def _write_seed(self, machine: Machine) -> None:
+        """Write the seed disk, once: the guest reads it at its first boot."""
+        file = self._directory.machine(machine.id) / arguments.SEED
         if file.exists():
             return
-        with open_untrusted(file, "wb") as sown:
-            sown.write(seed(machine, self.seeded_subnets()))
-        self.home.chown_to_qemu(file)
+        with open_untrusted(file, "wb") as disk:
+            disk.write(seed(machine, self._wiring.seeded_subnets()))
+        self._directory.chown_to_qemu(file)
 
-    def _spawned(self, machine: Machine, command: list[str]) -> subprocess.Popen[bytes]:
-        """QEMU in a session of its own: what ends the server does not end it."""
-        folder = self.home.machine(machine.id)
-        log = folder / "qemu.log"
+    def _spawn(self, machine: Machine, command: list[str]) -> subprocess.Popen[bytes]:
+        """Start QEMU in a session of its own, so that it outlives the server."""
+        folder = self._directory.machine(machine.id)
+        log = folder / LOG_FILE
         log.unlink(missing_ok=True)
-        with open_untrusted(log, "wb") as said:
-            return subprocess.Popen(  # noqa: S603  # nothing of a tenant's stands in it but sizes and ids
+        with open_untrusted(log, "wb") as output:
+            return subprocess.Popen(  # noqa: S603  # sizes and ids are all that tenants choose
                 command,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
-                **self.home.popen_credentials(),
+                **self._directory.popen_credentials(),
             )
 
-    async def _born(self, machine_id: str) -> None:
-        """Wait until it answers; raises DriverError."""
-        until = time.monotonic() + BIRTH
-        while self.is_running(machine_id, self.known(machine_id)) and time.monotonic() < until:
-            with suppress(Silent):
-                async with self.monitor(machine_id) as monitor:
+    async def _wait_until_started(self, machine_id: str) -> None:
+        """Wait until the monitor answers. Raises DriverError, and ends the process, if it does not."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while self._control.is_running(machine_id) and time.monotonic() < deadline:
+            with suppress(MonitorUnavailable):
+                async with self._control.monitor(machine_id) as monitor:
                     await monitor.runstate()
                     return
-            await asyncio.sleep(SOON)
+            await asyncio.sleep(POLL_INTERVAL)
         await self.end(machine_id)
-        why = self.exit_reason(machine_id)
-        self.remember(replace(self.existing(machine_id), reason=why))
-        raise DriverError(f"The machine could not be started: {why}", retryable=False)
-
-    def exit_reason(self, machine_id: str) -> str:
-        """Why a machine's process has ended, as far as that can be told."""
-        child = self.children.get(machine_id)
-        ended = child.poll() if child else None
-        if ended is not None and ended < 0:
-            return f"QEMU was ended by {signal.Signals(-ended).name}"
-        said = _last(self.home.machine(machine_id) / "qemu.log")
-        return f"QEMU ended: {said}" if said else "QEMU ended without a word"
+        reason = self.exit_reason(machine_id)
+        self._records.save(replace(self._records.get(machine_id), reason=reason))
+        raise DriverError(f"The machine could not be started: {reason}", retryable=False)
 
 
-async def _until(monitor: Monitor, state: str, patience: float) -> bool:
-    until = time.monotonic() + patience
-    while await monitor.runstate() != state:
-        if time.monotonic() > until:
-            return False
-        await asyncio.sleep(SOON)
-    return True
+async def _wait_for_shutdown(monitor: Monitor, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while await monitor.runstate() != "shutdown" and time.monotonic() <= deadline:  # noqa: ASYNC110  # QEMU is polled
+        await asyncio.sleep(POLL_INTERVAL)
 
 
-def _last(log: Path) -> str:
-    """The last line of a short log."""
+def _last_line(log: Path) -> str:
+    """Return the last line of a short log."""
     with suppress(OSError):
-        with open_untrusted(log, "rb") as said:
-            lines = said.read(LONGEST).decode("utf-8", "replace").strip().splitlines()
+        with open_untrusted(log, "rb") as file:
+            lines = file.read(LOG_LIMIT).decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
     return ""

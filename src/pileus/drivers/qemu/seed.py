@@ -1,6 +1,6 @@
-"""What a machine reads at its first boot: cloud-init's NoCloud seed, a disk labelled `cidata`.
+"""The seed disk that a machine reads at its first boot: cloud-init's NoCloud, a disk labelled `cidata`.
 
-Nothing of it is a secret in plain text but what a tenant has put into user data: a password is there as its hash.
+It holds no secret in plain text but what a tenant puts into user data: a password is stored as its hash.
 """
 
 import base64
@@ -14,43 +14,45 @@ from typing import Any
 import bcrypt
 import pycdlib
 
-from pileus.drivers.protocols.compute import DriverError, Machine, Nic, SubnetSpec
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.network import Nic, SubnetSpec
 
-LONGEST = 72
-"""Bytes of a password that its hash tells apart."""
+PASSWORD_LIMIT = 72
+"""Bytes of a password that bcrypt uses."""
 
 
 def seed(machine: Machine, subnets: Sequence[SubnetSpec]) -> bytes:
-    """The disk as an ISO 9660 file system; raises DriverError for a password that cannot be hashed."""
+    """Return the disk as an ISO 9660 file system. Raises DriverError for a password that is too long."""
     iso = pycdlib.PyCdlib()
     iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident="cidata")
     files = {
         "meta-data": _meta_data(machine).encode(),
         "user-data": user_data(machine),
-        "network-config": _network(machine.nics, subnets).encode(),
+        "network-config": _network_config(machine.nics, subnets).encode(),
     }
-    for at, (file, content) in enumerate(files.items()):
-        iso.add_fp(io.BytesIO(content), len(content), f"/F{at}.;1", rr_name=file, joliet_path=f"/{file}")
-    written = io.BytesIO()
-    iso.write_fp(written)
+    for number, (file, content) in enumerate(files.items()):
+        iso.add_fp(io.BytesIO(content), len(content), f"/F{number}.;1", rr_name=file, joliet_path=f"/{file}")
+    image = io.BytesIO()
+    iso.write_fp(image)
     iso.close()
-    return written.getvalue()
+    return image.getvalue()
 
 
 def user_data(machine: Machine) -> bytes:
-    """The tenant's own; without it, users, keys and password as they were ordered."""
+    """Return the tenant's user data, or else a configuration with the ordered users, keys and password."""
     if machine.boot.user_data:
-        return plain(machine.boot.user_data)
+        return _decode(machine.boot.user_data)
     config: dict[str, Any] = {"hostname": host_name(machine.name), "manage_etc_hosts": True}
     if machine.ssh_public_key:
         config["ssh_authorized_keys"] = [machine.ssh_public_key]
     if machine.boot.password:
-        config |= _with_password(machine.boot.username, machine.boot.password, machine.ssh_public_key)
+        config |= _password_config(machine.boot.username, machine.boot.password, machine.ssh_public_key)
     return b"#cloud-config\n" + json.dumps(config, indent=2).encode() + b"\n"
 
 
-def plain(user_data: str) -> bytes:
-    """User data as it is kept, in base64, or as it stands if it is none."""
+def _decode(user_data: str) -> bytes:
+    """Decode user data from base64, or return it as it is if it is not in base64."""
     try:
         return base64.b64decode(user_data, validate=True)
     except binascii.Error:
@@ -58,15 +60,15 @@ def plain(user_data: str) -> bytes:
 
 
 def host_name(name: str) -> str:
-    """A name as a host may have it (RFC 1123)."""
-    fitting = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name.lower())
-    return fitting.strip("-")[:63] or "machine"
+    """Convert a name to a valid host name (RFC 1123)."""
+    letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name.lower())
+    return letters.strip("-")[:63] or "machine"
 
 
-def _with_password(username: str | None, password: str, key: str | None) -> dict[str, Any]:
+def _password_config(username: str | None, password: str, key: str | None) -> dict[str, Any]:
     secret = password.encode()
-    if len(secret) > LONGEST:
-        raise DriverError(f"A password may have {LONGEST} bytes at most", retryable=False)
+    if len(secret) > PASSWORD_LIMIT:
+        raise DriverError(f"A password may have {PASSWORD_LIMIT} bytes at most", retryable=False)
     hashed = bcrypt.hashpw(secret, bcrypt.gensalt(10)).decode()
     if not username:
         return {"password": hashed, "chpasswd": {"expire": False}, "ssh_pwauth": True}
@@ -76,34 +78,34 @@ def _with_password(username: str | None, password: str, key: str | None) -> dict
 
 
 def _meta_data(machine: Machine) -> str:
-    facts: dict[str, Any] = {"instance-id": machine.id, "local-hostname": host_name(machine.name)}
+    meta_data: dict[str, Any] = {"instance-id": machine.id, "local-hostname": host_name(machine.name)}
     if machine.ssh_public_key:
-        facts["public-keys"] = [machine.ssh_public_key]
-    return json.dumps(facts, indent=2)
+        meta_data["public-keys"] = [machine.ssh_public_key]
+    return json.dumps(meta_data, indent=2)
 
 
-def _network(nics: Sequence[Nic], subnets: Sequence[SubnetSpec]) -> str:
-    """Each interface by its MAC address: asking for its address where the subnet tells it, else having it."""
-    cards = {f"nic{at}": _card(nic, subnets) for at, nic in enumerate(nics)}
-    return json.dumps({"version": 2, "ethernets": cards}, indent=2)
+def _network_config(nics: Sequence[Nic], subnets: Sequence[SubnetSpec]) -> str:
+    """Return cloud-init's network configuration: interfaces by MAC address, with DHCP or with static addresses."""
+    interfaces = {f"nic{number}": _interface_config(nic, subnets) for number, nic in enumerate(nics)}
+    return json.dumps({"version": 2, "ethernets": interfaces}, indent=2)
 
 
-def _card(nic: Nic, subnets: Sequence[SubnetSpec]) -> dict[str, Any]:
-    asks, has, routes = False, [], []
+def _interface_config(nic: Nic, subnets: Sequence[SubnetSpec]) -> dict[str, Any]:
+    dhcp, addresses, routes = False, [], []
     for address in nic.addresses:
-        subnet = _subnet(address, nic.network_id, subnets)
+        subnet = _find_subnet(address, nic.network_id, subnets)
         version = ip_address(address).version
-        if version == 4 and (subnet is None or subnet.enable_dhcp):  # of the Internet Protocol
-            asks = True
+        if version == 4 and (subnet is None or subnet.enable_dhcp):  # the version of IP
+            dhcp = True
             continue
         length = ip_network(subnet.cidr).prefixlen if subnet else 64
-        has.append(str(ip_interface(f"{address}/{length}")))
+        addresses.append(str(ip_interface(f"{address}/{length}")))
         if subnet and subnet.gateway_ip:
             routes.append({"to": "default", "via": subnet.gateway_ip})
-    card = {"match": {"macaddress": nic.mac_address}, "dhcp4": asks, "dhcp6": False}
-    return card | ({"addresses": has} if has else {}) | ({"routes": routes} if routes else {})
+    config = {"match": {"macaddress": nic.mac_address}, "dhcp4": dhcp, "dhcp6": False}
+    return config | ({"addresses": addresses} if addresses else {}) | ({"routes": routes} if routes else {})
 
 
-def _subnet(address: str, network_id: str, subnets: Sequence[SubnetSpec]) -> SubnetSpec | None:
-    here = (each for each in subnets if each.network_id == network_id)
-    return next((each for each in here if ip_address(address) in ip_network(each.cidr)), None)
+def _find_subnet(address: str, network_id: str, subnets: Sequence[SubnetSpec]) -> SubnetSpec | None:
+    candidates = (subnet for subnet in subnets if subnet.network_id == network_id)
+    return next((subnet for subnet in candidates if ip_address(address) in ip_network(subnet.cidr)), None)

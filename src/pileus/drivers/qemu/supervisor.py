@@ -1,4 +1,4 @@
-"""Looking after machines: hearing what they do by themselves, measuring them, starting them again after the host."""
+"""The supervisor: listens to events of machines, samples them, and starts them again after a boot of the host."""
 
 import asyncio
 import logging
@@ -8,113 +8,137 @@ from contextlib import suppress
 from msgspec.structs import replace
 from qemu.qmp import EventListener, Runstate
 
-from pileus.drivers.protocols.compute import DriverError
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import SERIAL
-from pileus.drivers.qemu.host import RUNNING, MachineRecord, host_boot
-from pileus.drivers.qemu.metrics import Metrics
-from pileus.drivers.qemu.monitor import EVENTS, Silent, connected
+from pileus.drivers.qemu.host import host_boot
+from pileus.drivers.qemu.machine_control import MachineControl
+from pileus.drivers.qemu.machine_records import RUNNING, MachineRecord
+from pileus.drivers.qemu.machines import MachineLifecycle
+from pileus.drivers.qemu.metrics import MetricsSampler
+from pileus.drivers.qemu.monitor import EVENTS, MonitorUnavailable, connect
 from pileus.drivers.qemu.paths import open_untrusted, wait_for_lock
-from pileus.drivers.qemu.processes import DEATH
+from pileus.drivers.qemu.processes import END_TIMEOUT
+from pileus.drivers.qemu.wiring import FabricWiring
 
 LOG = logging.getLogger(__name__)
-ROUND, ROUNDS_PER_SAMPLE = 1.0, 15
-"""Seconds between two looks at who is there, and how many of them pass between two samples."""
-TELLING = ("SHUTDOWN", "STOP", "RESUME", "SUSPEND", "WAKEUP", "GUEST_PANICKED", "BLOCK_IO_ERROR")
-LONGEST_LOG, KEPT_LOG = 4 << 20, 1 << 20
-"""Bytes of a serial log at which its beginning is dropped, and of what is kept then."""
+ROUND_INTERVAL, ROUNDS_PER_SAMPLE = 1.0, 15
+"""Seconds between two looks at which machines run, and how many of them pass between two samples."""
+EVENT_NAMES = ("SHUTDOWN", "STOP", "RESUME", "SUSPEND", "WAKEUP", "GUEST_PANICKED", "BLOCK_IO_ERROR")
+SERIAL_LOG_LIMIT, SERIAL_LOG_KEPT = 4 << 20, 1 << 20
+"""Bytes of a serial log at which it is truncated, and the bytes at its end that are kept."""
 
 
-class Supervisor(Metrics):
-    """The part that looks after them: Watches."""
+class Supervisor:
+    """Supervises all machines of the host; with `resume`, it starts them again after a boot of the host."""
+
+    def __init__(
+        self,
+        control: MachineControl,
+        lifecycle: MachineLifecycle,
+        sampler: MetricsSampler,
+        wiring: FabricWiring,
+        *,
+        resume: bool,
+    ) -> None:
+        self._control, self._directory, self._records = control, control.directory, control.records
+        self._lifecycle, self._sampler, self._wiring, self._resume = lifecycle, sampler, wiring, resume
 
     async def watch(self, changed: Callable[[], None]) -> None:
-        """Look after all machines, if no other process of this host does; until cancelled."""
-        async with wait_for_lock(self.home.folder / "watch.lock", ROUND):
-            listening: dict[str, asyncio.Task[None]] = {}
+        """Supervise until cancelled, once no other process does; call `changed` when a machine has changed."""
+        async with wait_for_lock(self._directory.folder / "watch.lock", ROUND_INTERVAL):
+            listeners: dict[str, asyncio.Task[None]] = {}
             try:
-                await self._begin()
-                await self._look_after(listening, changed)
+                await self._recover()
+                await self._run_rounds(listeners, changed)
             finally:
-                for task in listening.values():
-                    task.cancel()
-                await asyncio.gather(*listening.values(), return_exceptions=True)
+                for listener in listeners.values():
+                    listener.cancel()
+                await asyncio.gather(*listeners.values(), return_exceptions=True)
 
-    async def _look_after(self, listening: dict[str, asyncio.Task[None]], changed: Callable[[], None]) -> None:
+    async def _run_rounds(self, listeners: dict[str, asyncio.Task[None]], changed: Callable[[], None]) -> None:
         count = 0
         while True:
-            living = {machine_id for machine_id, known in self.every().items() if self.is_running(machine_id, known)}
-            for machine_id in living:
-                if machine_id not in listening or listening[machine_id].done():
-                    listening[machine_id] = asyncio.create_task(self._listen(machine_id, changed))
-            for machine_id in set(listening) - living:
-                listening.pop(machine_id).cancel()
+            records = self._records.by_id()
+            running = {
+                machine_id for machine_id, record in records.items() if self._control.children.is_running(record)
+            }
+            for machine_id in running:
+                if machine_id not in listeners or listeners[machine_id].done():
+                    listeners[machine_id] = asyncio.create_task(self._listen(machine_id, changed))
+            for machine_id in set(listeners) - running:
+                listeners.pop(machine_id).cancel()
                 changed()
             if count % ROUNDS_PER_SAMPLE == 0:
-                await self._sample(living)
+                await self._sample(running)
             count += 1
-            await asyncio.sleep(ROUND)
+            await asyncio.sleep(ROUND_INTERVAL)
 
-    async def _sample(self, living: set[str]) -> None:
+    async def _sample(self, running: set[str]) -> None:
         try:
-            await self.measure()
+            await self._sampler.take_samples()
         except DriverError as problem:
-            LOG.warning("Machines could not be measured", extra={"why": str(problem)})
-        for machine_id in living:
-            self._shorten(machine_id)
+            LOG.warning("Metrics could not be sampled", extra={"why": str(problem)})
+        for machine_id in running:
+            self.truncate_serial_log(machine_id)
 
-    async def _begin(self) -> None:
-        """Bring the network up, start again what ran when the host ended, and tell of machines that nobody knows."""
+    async def _recover(self) -> None:
+        """Start the network, warn about machines without a record, and start machines after a boot of the host."""
         with suppress(DriverError):
-            await self._rewired()
-        known = self.every()
-        for folder in self.home.machines.iterdir():
-            if folder.is_dir() and folder.name not in known:
+            await self._wiring.apply()
+        records = self._records.by_id()
+        for folder in self._directory.machines.iterdir():
+            if folder.is_dir() and folder.name not in records:
                 LOG.warning("A machine is not known: it is left alone", extra={"machine_id": folder.name})
-        if self.hosting.resume:
-            for machine_id, each in known.items():
-                if each.intent == RUNNING and not self.is_running(machine_id, each) and each.host_boot != host_boot():
-                    await self._again(machine_id, each)
+        if self._resume:
+            for record in records.values():
+                is_running = self._control.children.is_running(record)
+                if record.intent == RUNNING and not is_running and record.host_boot != host_boot():
+                    await self._start_again(record)
 
-    async def _again(self, machine_id: str, known: MachineRecord) -> None:
-        LOG.info("A machine starts again, as the host has", extra={"machine_id": machine_id})
+    async def _start_again(self, record: MachineRecord) -> None:
+        machine_id = record.machine.id
+        LOG.info("A machine is started again after a boot of the host", extra={"machine_id": machine_id})
         try:
-            await self.ensure_running(known.machine)
+            await self._lifecycle.ensure_running(record.machine)
         except DriverError as problem:
             LOG.warning("A machine could not be started again", extra={"machine_id": machine_id, "why": str(problem)})
-            # It is not tried for ever: from now on it is in error, as of this run of the host.
-            self.remember(replace(self.existing(machine_id), host_boot=host_boot(), reason=str(problem)))
+            # With the present boot in its record it is in error, and not tried again.
+            failed = replace(self._records.get(machine_id), host_boot=host_boot(), reason=str(problem))
+            self._records.save(failed)
 
     async def _listen(self, machine_id: str, changed: Callable[[], None]) -> None:
-        """Say that something has changed when the machine tells so, and when it falls silent."""
-        with suppress(Silent):
-            async with connected(self.home.machine(machine_id), EVENTS) as client:
-                with client.listener(TELLING) as heard:
-                    await _told(heard, asyncio.ensure_future(client.runstate_changed()), changed)
-            # A process on its way out closes its sockets first: until it is gone, nobody can say what became of it.
-            await self.ended(machine_id, DEATH)
+        """Call `changed` at each event of a machine, and at its end."""
+        with suppress(MonitorUnavailable):
+            async with connect(self._directory.machine(machine_id), EVENTS) as client:
+                with client.listener(EVENT_NAMES) as events:
+                    await _report_events(events, asyncio.ensure_future(client.runstate_changed()), changed)
+            # A process closes its sockets before it ends: until it has ended, its exit code is unknown.
+            await self._control.wait_until_ended(machine_id, END_TIMEOUT)
             changed()
 
-    def _shorten(self, machine_id: str) -> None:
-        """Keep a serial log from filling the disk; QEMU appends to whatever is there."""
-        path = self.home.machine(machine_id) / SERIAL
+    def truncate_serial_log(self, machine_id: str) -> None:
+        """Keep only the end of a serial log that is too long; QEMU appends to the file."""
+        path = self._directory.machine(machine_id) / SERIAL
         with suppress(OSError):
-            if path.stat().st_size > LONGEST_LOG:
+            if path.stat().st_size > SERIAL_LOG_LIMIT:
                 with open_untrusted(path, "r+b") as log:
-                    log.seek(-KEPT_LOG, 2)
+                    log.seek(-SERIAL_LOG_KEPT, 2)
                     end = log.read()
                     log.seek(0)
                     log.write(end)
                     log.truncate()
 
 
-async def _told(heard: EventListener, gone: asyncio.Future[Runstate], changed: Callable[[], None]) -> None:
-    """Pass on that there are news, until the machine has hung up."""
+async def _report_events(
+    events: EventListener, disconnected: asyncio.Future[Runstate], changed: Callable[[], None]
+) -> None:
+    """Call `changed` at each event until the machine has closed the connection."""
     try:
-        while not gone.done():
-            news = asyncio.ensure_future(heard.get())
-            await asyncio.wait((gone, news), return_when=asyncio.FIRST_COMPLETED)
-            if news.done():
+        while not disconnected.done():
+            event = asyncio.ensure_future(events.get())
+            await asyncio.wait((disconnected, event), return_when=asyncio.FIRST_COMPLETED)
+            if event.done():
                 changed()
-            news.cancel()
+            event.cancel()
     finally:
-        gone.cancel()
+        disconnected.cancel()

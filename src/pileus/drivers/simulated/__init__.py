@@ -1,1 +1,1 @@
-"""A cloud that is played: nothing runs, and everything behaves."""
+"""The simulated cloud: nothing runs, but everything behaves as in a real one."""

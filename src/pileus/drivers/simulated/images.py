@@ -1,54 +1,59 @@
-"""Images of the simulated cloud: really fetched, measured and checked; then only what is known of them is kept."""
+"""Images of the simulated cloud: they are downloaded and checked, but only their properties are stored."""
 
 from msgspec import structs
 
-from pileus.drivers.protocols.compute import DriverError, Fetching
-from pileus.drivers.protocols.images import Fetched, ImageSource, KeptImage
-from pileus.drivers.simulated.world import SimulationState
-from pileus.outbound.image_formats import recognised
+from pileus.drivers.protocols.config import DownloadLimits
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
+from pileus.drivers.simulated.state import SimulationState
+from pileus.outbound.image_formats import detect_format
 
 GIB = 1 << 30
 
 
-class Images(SimulationState):
-    """The part that keeps them: Images."""
+class SimulatedImages(SimulationState):
+    """Fulfils Images."""
 
-    _fetching: Fetching
+    _download_limits: DownloadLimits
 
-    async def ensure_image(self, image_id: str, source: ImageSource, fetched: Fetched) -> KeptImage:
-        """Fetch an image, or copy a volume."""
-        if kept := self.image(image_id):
-            return kept
+    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> ImageInfo:
+        """Download an image, or copy a volume."""
+        if stored := self.image(image_id):
+            return stored
         if source.volume_id is not None:
-            kept = self._copied(source.volume_id)
+            info = self._from_volume(source.volume_id)
         else:
-            # Few fetch images: starting need not wait for the library.
-            from pileus.outbound.downloads import fetch  # noqa: PLC0415
-
-            came = await fetch(source.url or "", self._fetching, fetched)
-            form = recognised(came.head, came.size)
-            kept = KeptImage(
-                size=came.size, virtual_size=form.virtual_size, disk_format=form.name, checksum=came.checksum
-            )
-        await self._take("image")
-        row = (image_id, *structs.astuple(kept))
+            info = await self._download(source.url or "", on_progress)
+        await self._take_time("image")
+        row = (image_id, *structs.astuple(info))
         self._db.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?, ?)", row)
-        return kept
+        return info
 
     async def ensure_no_image(self, image_id: str) -> None:
-        """Destroy an image."""
+        """Delete an image."""
         self._db.execute("DELETE FROM images WHERE id = ?", (image_id,))
 
-    def image(self, image_id: str) -> KeptImage | None:
-        """What is known of an image, or None."""
+    def image(self, image_id: str) -> ImageInfo | None:
+        """Return the properties of an image."""
         row = self._db.execute(
             "SELECT size, virtual_size, disk_format, checksum FROM images WHERE id = ?", (image_id,)
         ).fetchone()
-        return row and KeptImage(size=row[0], virtual_size=row[1], disk_format=row[2], checksum=row[3])
+        return row and ImageInfo(size=row[0], virtual_size=row[1], disk_format=row[2], checksum=row[3])
 
-    def _copied(self, volume_id: str) -> KeptImage:
-        """An image of a volume, on which there is nothing."""
+    async def _download(self, url: str, on_progress: OnProgress) -> ImageInfo:
+        from pileus.outbound.downloads import download_image  # noqa: PLC0415  # slow to import, and few servers need it
+
+        file = await download_image(url, self._download_limits, on_progress)
+        image_format = detect_format(file.head, file.size)
+        return ImageInfo(
+            size=file.size,
+            virtual_size=image_format.virtual_size,
+            disk_format=image_format.name,
+            checksum=file.checksum,
+        )
+
+    def _from_volume(self, volume_id: str) -> ImageInfo:
         row = self._db.execute("SELECT size FROM volumes WHERE id = ?", (volume_id,)).fetchone()
         if row is None:
             raise DriverError(f"Volume {volume_id} does not exist", retryable=False)
-        return KeptImage(size=row[0] * GIB, virtual_size=row[0] * GIB, disk_format="raw")
+        return ImageInfo(size=row[0] * GIB, virtual_size=row[0] * GIB, disk_format="raw")

@@ -2,24 +2,25 @@
 
 from typing import Any
 
-from pileus.drivers.protocols.compute import Disk, DriverError
-from pileus.drivers.simulated.world import SimulationState
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.storage import Disk
+from pileus.drivers.simulated.state import SimulationState
 
 
-class Storage(SimulationState):
-    """The part that keeps them: Volumes, Extends, Retypes and Snapshots."""
+class SimulatedStorage(SimulationState):
+    """Fulfils Volumes, Extends, Retypes and Snapshots."""
 
     async def ensure_volume(self, disk: Disk) -> None:
-        """Make a volume."""
+        """Create a volume."""
         if self._db.execute("SELECT 1 FROM volumes WHERE id = ?", (disk.id,)).fetchone() is None:
-            await self._take("volume")
+            await self._take_time("volume")
             self._db.execute(
                 "INSERT OR IGNORE INTO volumes (id, size, type_name) VALUES (?, ?, ?)",
                 (disk.id, disk.size, disk.type_name),
             )
 
     async def ensure_no_volume(self, volume_id: str) -> None:
-        """Destroy a volume."""
+        """Delete a volume."""
         self._db.execute("DELETE FROM volumes WHERE id = ?", (volume_id,))
 
     async def ensure_attached(self, machine_id: str, disk: Disk) -> None:
@@ -30,7 +31,7 @@ class Storage(SimulationState):
         if row[0] not in (None, machine_id):
             raise DriverError(f"Volume {disk.id} is attached to another machine", retryable=False)
         if row[0] is None:
-            await self._take("attach")
+            await self._take_time("attach")
             self._db.execute("UPDATE volumes SET machine_id = ? WHERE id = ?", (machine_id, disk.id))
 
     async def ensure_detached(self, machine_id: str, volume_id: str) -> None:
@@ -40,50 +41,50 @@ class Storage(SimulationState):
         )
 
     async def ensure_size(self, volume_id: str, size: int) -> None:
-        """Extend a volume, or take that back."""
-        if self._of_volume("size", volume_id) != size:
-            await self._take("extend")
+        """Set a volume's size."""
+        if self._column_of_volume("size", volume_id) != size:
+            await self._take_time("extend")
             self._db.execute("UPDATE volumes SET size = ? WHERE id = ?", (size, volume_id))
 
     async def ensure_type(self, volume_id: str, type_name: str) -> None:
-        """Retype a volume."""
-        if self._of_volume("type_name", volume_id) != type_name:
-            await self._take("retype")
+        """Set a volume's type."""
+        if self._column_of_volume("type_name", volume_id) != type_name:
+            await self._take_time("retype")
             self._db.execute("UPDATE volumes SET type_name = ? WHERE id = ?", (type_name, volume_id))
 
     async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
         """Take a snapshot."""
-        size = self._of_volume("size", volume_id)
+        size = self._column_of_volume("size", volume_id)
         if self._db.execute("SELECT 1 FROM snapshots WHERE id = ?", (snapshot_id,)).fetchone() is None:
-            await self._take("snapshot")
+            await self._take_time("snapshot")
             self._db.execute("INSERT OR IGNORE INTO snapshots VALUES (?, ?, ?)", (snapshot_id, volume_id, size))
 
     async def ensure_no_snapshot(self, snapshot_id: str) -> None:
-        """Destroy a snapshot."""
+        """Delete a snapshot."""
         self._db.execute("DELETE FROM snapshots WHERE id = ?", (snapshot_id,))
 
     async def ensure_reverted(self, volume_id: str, snapshot_id: str, request: str) -> None:
-        """Revert a volume; nothing is on it, so nothing changes but that it has been done."""
-        if self._of_volume("reverted_for", volume_id) == request:
+        """Record that a volume was reverted; it has no content."""
+        if self._column_of_volume("reverted_for", volume_id) == request:
             return
         if self._db.execute("SELECT 1 FROM snapshots WHERE id = ?", (snapshot_id,)).fetchone() is None:
             raise DriverError(f"Snapshot {snapshot_id} does not exist", retryable=False)
-        await self._take("revert")
+        await self._take_time("revert")
         self._db.execute("UPDATE volumes SET reverted_for = ? WHERE id = ?", (request, volume_id))
 
     def volume(self, volume_id: str) -> tuple[int, str, str | None, str | None] | None:
-        """A volume's size and type, its machine, and the request for which it was last reverted; None without it."""
-        found: tuple[int, str, str | None, str | None] | None = self._db.execute(
+        """Return a volume's size, type, machine, and the request of its last revert."""
+        row: tuple[int, str, str | None, str | None] | None = self._db.execute(
             "SELECT size, type_name, machine_id, reverted_for FROM volumes WHERE id = ?", (volume_id,)
         ).fetchone()
-        return found
+        return row
 
     def snapshots(self) -> dict[str, str]:
-        """Every snapshot, with the volume that it was taken of."""
+        """Return the volume of each snapshot."""
         return dict(self._db.execute("SELECT id, volume_id FROM snapshots ORDER BY id").fetchall())
 
-    def _of_volume(self, column: str, volume_id: str) -> Any:
-        row = self._db.execute(f"SELECT {column} FROM volumes WHERE id = ?", (volume_id,)).fetchone()  # noqa: S608
+    def _column_of_volume(self, column: str, volume_id: str) -> Any:
+        row = self._db.execute(f"SELECT {column} FROM volumes WHERE id = ?", (volume_id,)).fetchone()
         if row is None:
             raise DriverError(f"Volume {volume_id} does not exist", retryable=False)
         return row[0]

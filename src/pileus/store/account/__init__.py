@@ -1,1 +1,1 @@
-"""Of this room, tenants: what they have, may and pay, and what is told to them."""
+"""Statements on tenants: keys, projects, quotas, usage and the audit log."""

@@ -24,25 +24,25 @@ async def add_user(tx: Tx, user_id: int, client_id: int, email: str, now: int) -
 
 
 async def exists(tx: Tx, client_id: int) -> bool:
-    """Whether there is such a tenant."""
+    """Whether a tenant exists."""
     return await tx.one("SELECT 1 FROM clients WHERE id = :id", id=client_id) is not None
 
 
 async def lock(tx: Tx, client_id: int) -> None:
-    """Let whoever else decides by what a tenant has wait for this transaction's end."""
+    """Lock a tenant until the transaction ends; concurrent requests that lock it wait."""
     await tx.run("UPDATE clients SET name = name WHERE id = :id", id=client_id)
 
 
-async def next_user(tx: Tx) -> int:
-    """A number that no user has yet."""
-    number = await counters.next_value(tx, "users")
+async def allocate_user_id(tx: Tx) -> int:
+    """Return an id that no user has."""
+    number = await counters.increment(tx, "users")
     while await tx.one("SELECT 1 FROM users WHERE id = :id", id=number) is not None:
-        number = await counters.next_value(tx, "users")
+        number = await counters.increment(tx, "users")
     return number
 
 
-async def first_user(tx: Tx, client_id: int) -> int:
-    """The user that a tenant began with; raises NotFound."""
+async def get_first_user(tx: Tx, client_id: int) -> int:
+    """Return the id of a tenant's first user; raises NotFound."""
     row = await tx.one("SELECT min(id) FROM users WHERE client_id = :client_id", client_id=client_id)
     if row is None or row[0] is None:
         raise not_found("User of client", client_id)

@@ -1,4 +1,4 @@
-"""API keys, and who holds them."""
+"""API keys and their callers."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,23 @@ TABLE = Table("api_keys", ApiKey)
 
 @dataclass(slots=True)
 class RevocationCount:
-    """How often this process has taken a key away: who remembers keys looks again when it grows."""
+    """Number of keys revoked by this process.
+
+    Caches of callers compare it and drop their entries when it has grown.
+    """
 
     times: int = 0
 
 
-SHUT = RevocationCount()
-HELD = f"SELECT u.email, {TABLE.of('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"
+REVOCATIONS = RevocationCount()
+KEY_WITH_EMAIL = (
+    f"SELECT u.email, {TABLE.columns_as('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"
+)
 
 
 async def find_with_caller(tx: Tx, key_id: int) -> tuple[ApiKey, Caller] | None:
-    """A key and the caller that it makes, or None."""
-    row = await tx.one(HELD, id=key_id)
+    """Return a key and the caller that it authenticates, or None."""
+    row = await tx.one(KEY_WITH_EMAIL, id=key_id)
     if row is None:
         return None
     key = TABLE.record(row[1:])
@@ -37,33 +42,33 @@ async def add(tx: Tx, key: ApiKey) -> None:
     await TABLE.add(tx, key)
 
 
-async def every(tx: Tx) -> list[ApiKey]:
-    """All keys, oldest first."""
+async def list_all(tx: Tx) -> list[ApiKey]:
+    """Return all keys, oldest first."""
     return await TABLE.find(tx, "id > 0 ORDER BY id")
 
 
 async def revoke(tx: Tx, key_id: int, now: int) -> bool:
-    """End a key; whether there was one to end."""
-    SHUT.times += 1
+    """Revoke a key; False if it does not exist or is revoked."""
+    REVOCATIONS.times += 1
     return bool(
         await tx.run("UPDATE api_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", id=key_id, now=now)
     )
 
 
-async def replace(tx: Tx, key_id: int, digest: str) -> None:
-    """Put another secret behind a key's number, and let it open again."""
-    SHUT.times += 1
+async def replace_digest(tx: Tx, key_id: int, digest: str) -> None:
+    """Replace the secret of a key and undo its revocation."""
+    REVOCATIONS.times += 1
     await tx.run("UPDATE api_keys SET digest = :digest, revoked_at = NULL WHERE id = :id", id=key_id, digest=digest)
 
 
-async def next_number(tx: Tx) -> int:
-    """A number that no key has yet: operators may have given any to a key of their own."""
-    number = await counters.next_value(tx, "api_keys")
-    while await number_taken(tx, number):
-        number = await counters.next_value(tx, "api_keys")
+async def allocate_id(tx: Tx) -> int:
+    """Return an id that no key has; operators may have chosen any id for a key of their own."""
+    number = await counters.increment(tx, "api_keys")
+    while await exists(tx, number):
+        number = await counters.increment(tx, "api_keys")
     return number
 
 
-async def number_taken(tx: Tx, key_id: int) -> bool:
-    """Whether a key has this number."""
+async def exists(tx: Tx, key_id: int) -> bool:
+    """Whether a key with this id exists."""
     return await tx.one("SELECT 1 FROM api_keys WHERE id = :id", id=key_id) is not None

@@ -1,7 +1,7 @@
-"""What has been used: of what there is, by the records themselves; of what is gone or has changed, in a table.
+"""Usage that is billed: of existing resources by their records, of removed or changed ones in a table.
 
-Whoever removes a record that is paid for, or changes what it costs, calls `ended` with it as it was, in the same
-transaction. Nothing is written while a thing lives on unchanged.
+Code that removes a billed record, or changes its price, calls `close_usage` with the record as it was, in the same
+transaction. Nothing is written while a resource exists unchanged.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,19 +17,21 @@ from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.rows import Table, in_list
 
-Metered = Instance | Volume | Snapshot | Image | FloatingIP | Port
+Billed = Instance | Volume | Snapshot | Image | FloatingIP | Port
 TABLE = Table("usage_records", UsageRecord, key="resource_id")
 PUBLIC = "network_id IN (SELECT id FROM networks WHERE external = 1)"
-"""Private addresses cost nothing."""
-PUBLIC_LINES = f"SELECT port_id, ip, subnet_id FROM addresses WHERE port_id IN (SELECT id FROM ports WHERE {PUBLIC})"
-AT_ONCE = 500
-UNBORN = {
+"""Private addresses are free."""
+PUBLIC_ADDRESSES = (
+    f"SELECT port_id, ip, subnet_id FROM addresses WHERE port_id IN (SELECT id FROM ports WHERE {PUBLIC})"
+)
+BATCH_SIZE = 500
+UNBILLED_STATUSES = {
     Status.BUILD.value, VolumeStatus.CREATING.value, SnapshotStatus.CREATING.value, ImageStatus.QUEUED.value,
     ImageStatus.SAVING.value,
 }  # fmt: skip
-"""What is not there yet is not paid for."""
+"""Resources that are still being created are not billed."""
 OWN = "project_id IN (SELECT id FROM projects WHERE client_id = :client_id) AND created_at < :until"
-LIVE: tuple[tuple[Table[Any], str], ...] = (
+BILLED_TABLES: tuple[tuple[Table[Any], str], ...] = (
     (Table("instances", Instance), "1 = 1"),
     (Table("volumes", Volume), "1 = 1"),
     (Table("snapshots", Snapshot), "1 = 1"),
@@ -37,143 +39,155 @@ LIVE: tuple[tuple[Table[Any], str], ...] = (
     (Table("floating_ips", FloatingIP), "1 = 1"),
     (Table("ports", Port), PUBLIC),
 )
-"""What is paid for, and which of it."""
+"""Billed tables, each with the condition that selects its billed rows."""
 
 
-async def close_usage(tx: Tx, things: Sequence[Metered], now: int) -> None:
-    """Write down that things are used no more as they are, up to now."""
-    for record in await _measured(tx, [thing for thing in things if _lives(thing)], now):
+async def close_usage(tx: Tx, resources: Sequence[Billed], now: int) -> None:
+    """Save the usage of resources up to now, before they are removed or their price changes."""
+    for record in await _usage_records(tx, [resource for resource in resources if _is_billable(resource)], now):
         if record.started_at < now:
             await TABLE.add(tx, record)
 
 
 async def close_project_usage(tx: Tx, project_id: int, now: int) -> None:
-    """The same for all that is in a project."""
-    for table, paid in LIVE:
-        await close_usage(tx, await table.find(tx, f"project_id = :project_id AND {paid}", project_id=project_id), now)
+    """Save the usage of all resources in a project up to now."""
+    for table, billed in BILLED_TABLES:
+        await close_usage(
+            tx, await table.find(tx, f"project_id = :project_id AND {billed}", project_id=project_id), now
+        )
 
 
-async def usage_in(tx: Tx, client_id: int, window: Window, now: int) -> list[UsageRecord]:
-    """All that a tenant has used in a window, cut to it."""
+async def list_usage(tx: Tx, client_id: int, window: Window, now: int) -> list[UsageRecord]:
+    """Return all usage of a tenant in a window, clipped to it."""
     where = "client_id = :client_id AND ended_at > :since AND started_at < :until"
-    found = await TABLE.find(tx, where, client_id=client_id, since=window.start, until=window.end)
-    for table, paid in LIVE:
-        alive = await table.find(tx, f"{OWN} AND {paid}", client_id=client_id, until=window.end)
-        found += await _measured(tx, [thing for thing in alive if _lives(thing)], now)
-    return [cut for record in found if (cut := record.clipped_to(window)) is not None]
+    records = await TABLE.find(tx, where, client_id=client_id, since=window.start, until=window.end)
+    for table, billed in BILLED_TABLES:
+        existing = await table.find(tx, f"{OWN} AND {billed}", client_id=client_id, until=window.end)
+        records += await _usage_records(tx, [resource for resource in existing if _is_billable(resource)], now)
+    return [clipped for record in records if (clipped := record.clipped_to(window)) is not None]
 
 
-def _lives(thing: Metered) -> bool:
-    if isinstance(thing, Port):
+def _is_billable(resource: Billed) -> bool:
+    if isinstance(resource, Port):
         return True
-    return thing.status not in UNBORN and thing.client_id is not None
+    return resource.status not in UNBILLED_STATUSES and resource.client_id is not None
 
 
-async def _measured(tx: Tx, things: Sequence[Metered], now: int) -> list[UsageRecord]:
-    found = []
-    for start in range(0, len(things), AT_ONCE):
-        found += await _some(tx, things[start : start + AT_ONCE], now)
-    return found
-
-
-async def _some(tx: Tx, things: Sequence[Metered], now: int) -> list[UsageRecord]:
-    around = await _around(tx, things)
-    told = [(thing, found) for thing in things if (found := _facts(thing, around)) is not None]
-    ids = [thing.id for thing, _ in told]
-    if not ids:
-        return []
-    its, since = await tags.of_each(tx, ids), await _since(tx, ids)
+async def _usage_records(tx: Tx, resources: Sequence[Billed], now: int) -> list[UsageRecord]:
     records = []
-    for thing, (type_, facts) in told:
-        labels = {tag.key: tag.value for tag in its[thing.id]}
-        records.append(_record(thing, type_, facts, labels, max(since.get(thing.id, 0), thing.created_at), now))
+    for start in range(0, len(resources), BATCH_SIZE):
+        records += await _usage_records_of_batch(tx, resources[start : start + BATCH_SIZE], now)
     return records
 
 
-async def _since(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
-    """When the last interval of things that have changed ended."""
+async def _usage_records_of_batch(tx: Tx, resources: Sequence[Billed], now: int) -> list[UsageRecord]:
+    related = await _related_values(tx, resources)
+    billed = [(resource, typed) for resource in resources if (typed := _facts(resource, related)) is not None]
+    ids = [resource.id for resource, _ in billed]
+    if not ids:
+        return []
+    tags_by_resource, last_ends = await tags.list_by_resources(tx, ids), await _last_ends(tx, ids)
+    records = []
+    for resource, (type_, facts) in billed:
+        labels = {tag.key: tag.value for tag in tags_by_resource[resource.id]}
+        since = max(last_ends.get(resource.id, 0), resource.created_at)
+        records.append(_record(resource, type_, facts, labels, since, now))
+    return records
+
+
+async def _last_ends(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
+    """Return the end of the last saved usage of each resource that has changed."""
     marks, values = in_list("id", ids)
     rows = await tx.all(
         f"SELECT resource_id, max(ended_at) FROM usage_records WHERE resource_id IN ({marks}) GROUP BY resource_id",
         **values,
     )
-    return {resource_id: int(moment) for resource_id, moment in rows}
+    return {resource_id: int(ended_at) for resource_id, ended_at in rows}
 
 
-async def _around(tx: Tx, things: Iterable[Metered]) -> dict[str, Any]:
-    """What reports tell of other tables: where a volume hangs, a snapshot's volume's type, a port's first address."""
-    known = list(things)
+async def _related_values(tx: Tx, resources: Iterable[Billed]) -> dict[str, Any]:
+    """Return what usage records show of other tables: instances of volumes, volume types, addresses of ports."""
+    billed = list(resources)
     return {
-        **await _pairs(
-            tx, "SELECT volume_id, instance_id FROM attachments WHERE volume_id", _ids(known, Volume, lambda it: it.id)
+        **await _select_pairs(
+            tx,
+            "SELECT volume_id, instance_id FROM attachments WHERE volume_id",
+            _ids(billed, Volume, lambda volume: volume.id),
         ),
-        **await _pairs(
-            tx, "SELECT id, type_name FROM volumes WHERE id", _ids(known, Snapshot, lambda it: it.volume_id), "type of "
+        **await _select_pairs(
+            tx,
+            "SELECT id, type_name FROM volumes WHERE id",
+            _ids(billed, Snapshot, lambda snapshot: snapshot.volume_id),
+            "type of ",
         ),
-        **await _lines(tx, f"{PUBLIC_LINES} AND port_id", _ids(known, Port, lambda it: it.id)),
+        **await _first_addresses(tx, f"{PUBLIC_ADDRESSES} AND port_id", _ids(billed, Port, lambda port: port.id)),
     }
 
 
-def _ids(things: Iterable[Metered], kind: type[Any], which: Callable[[Any], str]) -> list[str]:
-    return [which(thing) for thing in things if isinstance(thing, kind)]
+def _ids(resources: Iterable[Billed], kind: type[Any], id_of: Callable[[Any], str]) -> list[str]:
+    return [id_of(resource) for resource in resources if isinstance(resource, kind)]
 
 
-async def _pairs(tx: Tx, select: str, ids: Sequence[str], prefix: str = "") -> dict[str, Any]:
+async def _select_pairs(tx: Tx, select: str, ids: Sequence[str], prefix: str = "") -> dict[str, Any]:
     marks, values = in_list("id", ids)
     return {f"{prefix}{row[0]}": row[1] for row in await tx.all(f"{select} IN ({marks})", **values)} if ids else {}
 
 
-async def _lines(tx: Tx, select: str, ids: Sequence[str]) -> dict[str, Any]:
+async def _first_addresses(tx: Tx, select: str, ids: Sequence[str]) -> dict[str, Any]:
     if not ids:
         return {}
     marks, values = in_list("id", ids)
     rows = sorted(await tx.all(f"{select} IN ({marks})", **values), key=lambda row: (":" in row[1], row[1]))
-    found: dict[str, Any] = {}
+    addresses: dict[str, Any] = {}
     for port_id, ip, subnet_id in rows:
-        found.setdefault(port_id, (ip, subnet_id))
-    return found
+        addresses.setdefault(port_id, (ip, subnet_id))
+    return addresses
 
 
-def _facts(thing: Metered, around: dict[str, Any]) -> tuple[ResourceType, dict[str, Any]] | None:
-    """The type of a thing in reports, and what they show of it; None for a port without a public address."""
-    match thing:
+def _facts(resource: Billed, related: dict[str, Any]) -> tuple[ResourceType, dict[str, Any]] | None:
+    """Return the type and the facts that a usage record shows of a resource; None for a port without public address."""
+    match resource:
         case Instance():
-            virtual = thing.kind == Kind.VM
-            return ResourceType.INSTANCE if virtual else ResourceType.BAREMETAL, {"flavor": thing.flavor_id}
+            is_vm = resource.kind == Kind.VM
+            return ResourceType.INSTANCE if is_vm else ResourceType.BAREMETAL, {"flavor": resource.flavor_id}
         case Volume():
-            facts = {"volume_type": thing.type_name, "last_size": thing.size, "attached_to_vm": around.get(thing.id)}
+            facts = {
+                "volume_type": resource.type_name,
+                "last_size": resource.size,
+                "attached_to_vm": related.get(resource.id),
+            }
             return ResourceType.VOLUME, facts
         case Snapshot():
-            kind = around.get(f"type of {thing.volume_id}", "standard")
-            facts = {"volume_type": kind, "last_size": thing.size, "source_volume_uuid": thing.volume_id}
+            volume_type = related.get(f"type of {resource.volume_id}", "standard")
+            facts = {"volume_type": volume_type, "last_size": resource.size, "source_volume_uuid": resource.volume_id}
             return ResourceType.SNAPSHOT, facts
         case Image():
-            return ResourceType.IMAGE, {"last_size": thing.size or 0}
+            return ResourceType.IMAGE, {"last_size": resource.size or 0}
         case FloatingIP():
-            return ResourceType.FLOATING_IP, {"ip_address": thing.floating_ip_address}
-    return _port_facts(thing, around)
+            return ResourceType.FLOATING_IP, {"ip_address": resource.floating_ip_address}
+    return _port_facts(resource, related)
 
 
-def _port_facts(port: Port, around: dict[str, Any]) -> tuple[ResourceType, dict[str, Any]] | None:
-    if port.id not in around:
+def _port_facts(port: Port, related: dict[str, Any]) -> tuple[ResourceType, dict[str, Any]] | None:
+    if port.id not in related:
         return None
-    ip, subnet_id = around[port.id]
-    where = {"port_id": port.id, "network_id": port.network_id, "subnet_id": subnet_id}
-    return ResourceType.EXTERNAL_IP, {"ip_address": ip, **where, "attached_to_vm": port.instance_id}
+    ip, subnet_id = related[port.id]
+    ids = {"port_id": port.id, "network_id": port.network_id, "subnet_id": subnet_id}
+    return ResourceType.EXTERNAL_IP, {"ip_address": ip, **ids, "attached_to_vm": port.instance_id}
 
 
-def _record(  # noqa: PLR0913, PLR0917  # each is a fact of its own
-    thing: Metered, type_: ResourceType, facts: dict[str, Any], its: dict[str, str], since: int, now: int
+def _record(
+    resource: Billed, type_: ResourceType, facts: dict[str, Any], labels: dict[str, str], since: int, now: int
 ) -> UsageRecord:
     return UsageRecord(
-        resource_id=thing.id,
+        resource_id=resource.id,
         started_at=since,
         ended_at=now,
         type=type_.value,
-        client_id=thing.client_id or 0,
-        project_id=thing.project_id or 0,
-        region_id=thing.region_id,
-        name=str(facts.get("ip_address") or getattr(thing, "name", "")),
+        client_id=resource.client_id or 0,
+        project_id=resource.project_id or 0,
+        region_id=resource.region_id,
+        name=str(facts.get("ip_address") or getattr(resource, "name", "")),
         facts=facts,
-        tags=its,
+        tags=labels,
     )

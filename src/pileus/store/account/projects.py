@@ -11,56 +11,56 @@ TABLE = Table("projects", Project)
 
 
 async def get(tx: Tx, client_id: int, project_id: int) -> Project:
-    """One project of a tenant that is not deleted; raises NotFound."""
-    found = await TABLE.find_one(
+    """Return a project of a tenant that is not deleted; raises NotFound."""
+    project = await TABLE.find_one(
         tx, "id = :id AND client_id = :client_id AND deleted_at IS NULL", id=project_id, client_id=client_id
     )
-    if found is None:
+    if project is None:
         raise not_found("Project", project_id)
-    return found
+    return project
 
 
 async def require(tx: Tx, place: Place) -> Place:
-    """The place itself if its project is the tenant's; raises NotFound."""
+    """Return the place if its project exists and is the tenant's; raises NotFound."""
     await get(tx, place.client_id, place.project_id)
     return place
 
 
 async def require_open(tx: Tx, place: Place) -> Place:
-    """The place itself if something new may be put there; raises NotFound, or Conflict while it is being deleted."""
+    """Return the place if resources may be created in it; raises NotFound, or Conflict while it is being deleted."""
     (await get(tx, place.client_id, place.project_id)).require_unlocked()
     return place
 
 
-async def page(  # noqa: PLR0913  # each is a fact of its own
+async def page(
     tx: Tx, client_id: int, *, name: str | None, deleted: bool, order_by: str, limit: int, offset: int
 ) -> tuple[int, list[Project]]:
-    """How many projects a tenant has, and some of them; `order_by` is a column, a dot and a direction."""
+    """Return the number of a tenant's projects and one page; `order_by` is a column, a dot and a direction."""
     where = queries.Where("client_id = :client_id", client_id=client_id).equal("name", name)
     if not deleted:
-        where.also("deleted_at IS NULL")
-    return await queries.query_page(tx, TABLE, where, queries.order_by(order_by), limit=limit, offset=offset)
+        where.add("deleted_at IS NULL")
+    return await queries.page(tx, TABLE, where, queries.order_by(order_by), limit=limit, offset=offset)
 
 
 async def count(tx: Tx, client_id: int) -> int:
-    """How many projects a tenant has."""
+    """Count the projects of a tenant."""
     row = await tx.one("SELECT count(*) FROM projects WHERE client_id = :id AND deleted_at IS NULL", id=client_id)
     return int(row[0]) if row else 0
 
 
 async def check_name_free(tx: Tx, client_id: int, name: str) -> None:
-    """Return if a tenant has no project of that name; raises Conflict."""
+    """Raise Conflict if a tenant has a project with this name."""
     taken = "client_id = :client_id AND name = :name AND deleted_at IS NULL"
     if await TABLE.find_one(tx, taken, client_id=client_id, name=name):
         raise Conflict(f"Project with name {name} already exists")
 
 
-async def find(tx: Tx, project_id: int) -> Project:
-    """One project, whoever has it; raises NotFound."""
-    found = await TABLE.find_one(tx, "id = :id", id=project_id)
-    if found is None:
+async def get_by_id(tx: Tx, project_id: int) -> Project:
+    """Return a project of any tenant, deleted ones included; raises NotFound."""
+    project = await TABLE.find_one(tx, "id = :id", id=project_id)
+    if project is None:
         raise not_found("Project", project_id)
-    return found
+    return project
 
 
 async def add(tx: Tx, project: Project) -> Project:
@@ -69,5 +69,5 @@ async def add(tx: Tx, project: Project) -> Project:
 
 
 async def save(tx: Tx, before: Project, after: Project) -> Project:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await TABLE.save(tx, before, after)

@@ -1,8 +1,8 @@
-"""What tenants may have, what they ask to be allowed, and from when on they are warned."""
+"""Quotas of tenants: limits, requests to raise them, and warning thresholds."""
 
 from collections.abc import Mapping, Sequence
 
-from pileus.domain.account.quotas import EVERYWHERE, LimitRequest, QuotaThreshold
+from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, QuotaThreshold
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import not_found
 from pileus.domain.places import Place
@@ -15,18 +15,18 @@ THRESHOLDS = Table("quota_thresholds", QuotaThreshold, key="client_id")
 
 
 async def limits_of(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
-    """What the tenant of a place may have in its region, and in all regions, by the names of quotas."""
+    """Return the limits of the place's tenant, in its region and global ones, by quota name."""
     rows = await tx.all(
         "SELECT name, value FROM quota_limits WHERE client_id = :client_id AND region_id IN (:region_id, :everywhere)",
         client_id=place.client_id,
         region_id=place.region_id,
-        everywhere=EVERYWHERE,
+        everywhere=ALL_REGIONS,
     )
     return catalogue.quotas | {name: int(value) for name, value in rows}
 
 
 async def set_limits(tx: Tx, client_id: int, region_id: int, limits: Mapping[str, int]) -> None:
-    """Let a tenant have so much."""
+    """Set limits of a tenant."""
     for name in sorted(limits):
         await tx.run(
             "INSERT INTO quota_limits (client_id, region_id, name, value)"
@@ -40,15 +40,15 @@ async def set_limits(tx: Tx, client_id: int, region_id: int, limits: Mapping[str
 
 
 async def get_request(tx: Tx, client_id: int, request_id: int) -> LimitRequest:
-    """One of a tenant's requests; raises NotFound."""
+    """Return a limit request of a tenant; raises NotFound."""
     where = "id = :id AND client_id = :client_id"
-    found = await REQUESTS.find_one(tx, where, id=request_id, client_id=client_id)
-    if found is None:
+    request = await REQUESTS.find_one(tx, where, id=request_id, client_id=client_id)
+    if request is None:
         raise not_found("Limit request", request_id)
-    return found
+    return request
 
 
-async def page(  # noqa: PLR0913  # each is a fact of its own
+async def page_requests(
     tx: Tx,
     client_id: int,
     *,
@@ -59,39 +59,37 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     limit: int,
     offset: int,
 ) -> tuple[int, list[LimitRequest]]:
-    """How many requests a tenant has made, and some of them, the latest first."""
-    where = queries.Where("client_id = :client_id", client_id=client_id).among("id", ids).among("status", statuses)
+    """Return the number of a tenant's limit requests and one page, newest first."""
+    where = queries.Where("client_id = :client_id", client_id=client_id).any_of("id", ids).any_of("status", statuses)
     where.between("created_at", since, until)
-    return await queries.query_page(
-        tx, REQUESTS, where, queries.order_by("created_at.desc"), limit=limit, offset=offset
-    )
+    return await queries.page(tx, REQUESTS, where, queries.order_by("created_at.desc"), limit=limit, offset=offset)
 
 
 async def add_request(tx: Tx, request: LimitRequest) -> LimitRequest:
-    """Insert a request."""
+    """Insert a limit request."""
     return await REQUESTS.add(tx, request)
 
 
 async def save_request(tx: Tx, before: LimitRequest, after: LimitRequest) -> LimitRequest:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await REQUESTS.save(tx, before, after)
 
 
 async def remove_request(tx: Tx, request_id: int) -> None:
-    """Delete a request."""
+    """Delete a limit request."""
     await REQUESTS.remove(tx, request_id)
 
 
 async def threshold_of(tx: Tx, client_id: int) -> QuotaThreshold | None:
-    """A tenant's threshold, if it has set one."""
+    """Return a tenant's threshold, or None."""
     return await THRESHOLDS.find_one(tx, "client_id = :client_id", client_id=client_id)
 
 
 async def save_threshold(tx: Tx, before: QuotaThreshold | None, after: QuotaThreshold) -> QuotaThreshold:
-    """Write a threshold; raises Stale."""
+    """Insert or update a threshold; raises Stale."""
     return await (THRESHOLDS.add(tx, after) if before is None else THRESHOLDS.save(tx, before, after))
 
 
 async def remove_threshold(tx: Tx, client_id: int) -> None:
-    """Forget a threshold."""
+    """Delete a threshold."""
     await THRESHOLDS.remove(tx, client_id)

@@ -1,4 +1,4 @@
-"""Subscriptions to the audit log, and what is still to be sent to them."""
+"""Subscriptions to the audit log, and the outbox of their deliveries."""
 
 from collections.abc import Iterable
 
@@ -12,35 +12,35 @@ from pileus.store.rows import Table
 TABLE = Table("subscriptions", Subscription)
 
 
-async def next_id(tx: Tx) -> int:
-    """The number of a new subscription."""
-    return await counters.next_value(tx, "subscriptions")
+async def allocate_id(tx: Tx) -> int:
+    """Return the id of a new subscription."""
+    return await counters.increment(tx, "subscriptions")
 
 
 async def get(tx: Tx, client_id: int, kind: str, subscription_id: int) -> Subscription:
-    """One of a tenant's subscriptions; raises NotFound."""
+    """Return a subscription of a tenant; raises NotFound."""
     where = "id = :id AND client_id = :client_id AND kind = :kind"
-    found = await TABLE.find_one(tx, where, id=subscription_id, client_id=client_id, kind=kind)
-    if found is None:
+    subscription = await TABLE.find_one(tx, where, id=subscription_id, client_id=client_id, kind=kind)
+    if subscription is None:
         raise not_found("Subscription", subscription_id)
-    return found
+    return subscription
 
 
 async def find(tx: Tx, subscription_id: int) -> Subscription | None:
-    """One subscription, whoever has it."""
+    """Return a subscription of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=subscription_id)
 
 
-async def every(tx: Tx, client_id: int, kind: str) -> list[Subscription]:
-    """All of a tenant's subscriptions of a kind, the oldest first."""
+async def list_all(tx: Tx, client_id: int, kind: str) -> list[Subscription]:
+    """Return all subscriptions of a tenant of one kind, oldest first."""
     where = "client_id = :client_id AND kind = :kind ORDER BY id"
     return await TABLE.find(tx, where, client_id=client_id, kind=kind)
 
 
 async def page(tx: Tx, client_id: int, kind: str, *, limit: int, offset: int) -> tuple[int, list[Subscription]]:
-    """How many subscriptions of a kind a tenant has, and some of them, the oldest first."""
+    """Return the number of a tenant's subscriptions of one kind and one page, oldest first."""
     where = queries.Where("client_id = :client_id", client_id=client_id).equal("kind", kind)
-    return await queries.query_page(tx, TABLE, where, "id asc", limit=limit, offset=offset)
+    return await queries.page(tx, TABLE, where, "id asc", limit=limit, offset=offset)
 
 
 async def add(tx: Tx, subscription: Subscription) -> Subscription:
@@ -49,17 +49,17 @@ async def add(tx: Tx, subscription: Subscription) -> Subscription:
 
 
 async def save(tx: Tx, before: Subscription, after: Subscription) -> Subscription:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await TABLE.save(tx, before, after)
 
 
 async def remove(tx: Tx, subscription_id: int) -> None:
-    """Delete a subscription, and with it what was still to be sent to it."""
+    """Delete a subscription and its pending deliveries."""
     await TABLE.remove(tx, subscription_id)
 
 
-async def enqueue(tx: Tx, action: UserAction) -> None:
-    """Note that a line is to be sent to each subscription of its tenant."""
+async def enqueue_deliveries(tx: Tx, action: UserAction) -> None:
+    """Queue an action for each subscription of its tenant."""
     await tx.run(
         "INSERT INTO deliveries (subscription_id, created_at, action_id)"
         " SELECT id, CAST(:created_at AS BIGINT), CAST(:action_id AS TEXT) FROM subscriptions"
@@ -70,27 +70,29 @@ async def enqueue(tx: Tx, action: UserAction) -> None:
     )
 
 
-async def waiting(tx: Tx, now: int, limit: int) -> list[Subscription]:
-    """The subscriptions to which something is to be sent now, those that have waited longest first."""
+async def list_due(tx: Tx, now: int, limit: int) -> list[Subscription]:
+    """Return the subscriptions with deliveries that are due, longest waiting first."""
     where = "next_at <= :now AND EXISTS (SELECT 1 FROM deliveries d WHERE d.subscription_id = subscriptions.id)"
     return await TABLE.find(tx, f"{where} ORDER BY next_at, id LIMIT {limit}", now=now)
 
 
-async def drop(tx: Tx, subscription_id: int, before: int) -> int:
-    """Forget what was to be sent to a subscription and is older; how many lines."""
+async def remove_deliveries_before(tx: Tx, subscription_id: int, before: int) -> int:
+    """Delete the pending deliveries of a subscription that are older, and return their number."""
     statement = "DELETE FROM deliveries WHERE subscription_id = :id AND created_at < :before"
     return await tx.run(statement, id=subscription_id, before=before)
 
 
 async def mark_delivered(tx: Tx, subscription_id: int, sent: Iterable[str], dropped: Iterable[str]) -> None:
-    """Note what was sent, and what never will be; a line that all its subscribers have got is acknowledged."""
-    got = set(sent)
-    for action_id in sorted(got | set(dropped)):
-        where = {"id": action_id, "subscription_id": subscription_id}
-        # Who settles the same line for another subscriber waits, and then sees that this one has got it.
+    """Remove deliveries that were sent or dropped; acknowledge an action once all its subscribers have it."""
+    sent_ids = set(sent)
+    for action_id in sorted(sent_ids | set(dropped)):
+        parameters = {"id": action_id, "subscription_id": subscription_id}
+        # Lock the action: a concurrent delivery to another subscriber waits, and then sees this one.
         await tx.run("UPDATE user_actions SET acknowledged = acknowledged WHERE id = :id", id=action_id)
-        await tx.run("DELETE FROM deliveries WHERE subscription_id = :subscription_id AND action_id = :id", **where)
-        if action_id in got:
+        await tx.run(
+            "DELETE FROM deliveries WHERE subscription_id = :subscription_id AND action_id = :id", **parameters
+        )
+        if action_id in sent_ids:
             await tx.run(
                 "UPDATE user_actions SET acknowledged = 1 WHERE id = :id"
                 " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE action_id = :id)",

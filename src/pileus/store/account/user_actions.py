@@ -15,7 +15,7 @@ TABLE = Table("user_actions", UserAction)
 
 
 class UserActionFilter(Struct, frozen=True, kw_only=True):
-    """Which lines of a tenant's are asked for; times are inclusive, and what is not given does not matter."""
+    """Filters of a tenant's actions; times are inclusive, and None adds no condition."""
 
     action_types: Sequence[str] | None = None
     api_groups: Sequence[str] | None = None
@@ -29,45 +29,45 @@ class UserActionFilter(Struct, frozen=True, kw_only=True):
     until: int | None = None
 
     def where(self, client_id: int) -> queries.Where:
-        """The same as a condition."""
+        """Return the filters as conditions."""
         where = queries.Where("client_id = :client_id", client_id=client_id)
-        where.among("action_type", self.action_types).among("api_group", self.api_groups)
-        where.among("project_id", self.project_ids).among("region_id", self.region_ids)
-        where.among("source_user_ip", self.source_user_ips).among("user_agent", self.user_agents)
+        where.any_of("action_type", self.action_types).any_of("api_group", self.api_groups)
+        where.any_of("project_id", self.project_ids).any_of("region_id", self.region_ids)
+        where.any_of("source_user_ip", self.source_user_ips).any_of("user_agent", self.user_agents)
         _with_resource(where, "resource_id", self.resource_ids or ())
         _with_resource(where, "search_field", () if self.search_field is None else (self.search_field,))
         return where.between("created_at", self.since, self.until)
 
 
 def _with_resource(where: queries.Where, field: str, values: Sequence[str]) -> None:
-    """Ask for lines with a resource whose field is one of the values: a search in JSON text, as it is written."""
-    found = {f"{field}_{at}": f'%"{field}":{_written(value)}%' for at, value in enumerate(values)}
-    if found:
-        where.also(" OR ".join(f"lower(resources) LIKE lower(:{name}) ESCAPE '\\'" for name in found), **found)
+    """Require a resource whose field has one of the values; a search in the JSON text."""
+    patterns = {f"{field}_{number}": f'%"{field}":{_json_pattern(value)}%' for number, value in enumerate(values)}
+    if patterns:
+        where.add(" OR ".join(f"lower(resources) LIKE lower(:{name}) ESCAPE '\\'" for name in patterns), **patterns)
 
 
-def _written(value: str) -> str:
+def _json_pattern(value: str) -> str:
     return queries.escape_like(msgspec.json.encode(value).decode())
 
 
-async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, client_id: int, wanted: UserActionFilter, *, limit: int, offset: int, direction: str = "desc"
+async def page(
+    tx: Tx, client_id: int, filters: UserActionFilter, *, limit: int, offset: int, direction: str = "desc"
 ) -> tuple[int, list[UserAction]]:
-    """How many lines there are, and some of them by their time."""
+    """Return the number of matching actions and one page of them, sorted by time."""
     order = f"created_at {direction}, id {direction}"
-    return await queries.query_page(tx, TABLE, wanted.where(client_id), order, limit=limit, offset=offset)
+    return await queries.page(tx, TABLE, filters.where(client_id), order, limit=limit, offset=offset)
 
 
 async def add(tx: Tx, action: UserAction) -> None:
-    """Write a line, in the transaction of the change it tells of, and that it is to be sent to who has subscribed."""
+    """Insert an action and queue its deliveries, in the transaction of the change that it records."""
     await TABLE.add(tx, action)
-    await subscriptions.enqueue(tx, action)
+    await subscriptions.enqueue_deliveries(tx, action)
 
 
-async def pending_for(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
-    """The lines that are to be sent to a subscription, the oldest first."""
+async def list_pending(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
+    """Return the actions that wait to be delivered to a subscription, oldest first."""
     rows = await tx.all(
-        f"SELECT {TABLE.of('a')} FROM deliveries d JOIN user_actions a ON a.id = d.action_id"
+        f"SELECT {TABLE.columns_as('a')} FROM deliveries d JOIN user_actions a ON a.id = d.action_id"
         f" WHERE d.subscription_id = :id ORDER BY d.created_at, d.action_id LIMIT {limit}",
         id=subscription_id,
     )

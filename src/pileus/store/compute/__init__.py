@@ -1,1 +1,1 @@
-"""Of this room, machines, and what they are made of."""
+"""Statements on instances, images, SSH keys, placement groups and capacity."""

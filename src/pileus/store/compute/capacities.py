@@ -1,15 +1,15 @@
-"""How many servers of a flavor a region has room for."""
+"""Capacity: the number of instances of a flavor that a region can hold."""
 
 from pileus.store.database import Row, Tx
 
 
-async def every(tx: Tx) -> list[Row]:
-    """Region, flavor and room, of each flavor whose room has an end."""
+async def list_all(tx: Tx) -> list[Row]:
+    """Return region, flavor and capacity of each flavor with a limit."""
     return list(await tx.all("SELECT region_id, flavor_id, servers FROM capacities ORDER BY region_id, flavor_id"))
 
 
 async def set_limit(tx: Tx, region_id: int, flavor_id: str, servers: int | None) -> None:
-    """Set the room for a flavor; None for no end."""
+    """Set the capacity for a flavor; None removes the limit."""
     await tx.run(
         "DELETE FROM capacities WHERE region_id = :region_id AND flavor_id = :flavor_id",
         region_id=region_id,
@@ -25,7 +25,7 @@ async def set_limit(tx: Tx, region_id: int, flavor_id: str, servers: int | None)
 
 
 async def count_left(tx: Tx, region_id: int) -> dict[str, int]:
-    """How many more servers there is room for, of each flavor whose room has an end; nobody waits for it."""
+    """Return the free capacity of each flavor with a limit; takes no lock."""
     rows = await tx.all(
         """
         SELECT c.flavor_id, c.servers - (
@@ -37,14 +37,19 @@ async def count_left(tx: Tx, region_id: int) -> dict[str, int]:
     return {flavor_id: int(servers) for flavor_id, servers in rows}
 
 
-async def count_servers(tx: Tx, but: str | None = None) -> dict[str, int]:
-    """How many servers of each flavor there are, in all regions, whoever has them; one of them may be left out."""
-    rows = await tx.all("SELECT flavor_id, count(*) FROM instances WHERE id <> :but GROUP BY flavor_id", but=but or "")
+async def count_servers(tx: Tx, except_id: str | None = None) -> dict[str, int]:
+    """Count the instances of each flavor, of all tenants and regions; one may be left out."""
+    rows = await tx.all(
+        "SELECT flavor_id, count(*) FROM instances WHERE id <> :but GROUP BY flavor_id", but=except_id or ""
+    )
     return {flavor_id: int(servers) for flavor_id, servers in rows}
 
 
 async def lock_and_count_left(tx: Tx, region_id: int, flavor_id: str) -> int | None:
-    """How many more servers of a flavor fit in; None for no end. Who asks next waits for this transaction's end."""
+    """Lock a flavor's capacity and return what is free; None without limit.
+
+    Concurrent requests for the same flavor wait until this transaction ends.
+    """
     limit = await tx.one(
         """
         UPDATE capacities SET servers = servers WHERE region_id = :region_id AND flavor_id = :flavor_id

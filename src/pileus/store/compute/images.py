@@ -24,7 +24,7 @@ BY_ORDER = "CASE WHEN display_order IS NULL THEN 1 ELSE 0 END, display_order, cr
 
 
 class ImageFilter(Struct, frozen=True, kw_only=True):
-    """Which images of a place are asked for; what is not given does not matter."""
+    """Filters of the images that a place may use; None and False add no condition."""
 
     own: bool = False
     baremetal: bool | None = None
@@ -38,37 +38,37 @@ class ImageFilter(Struct, frozen=True, kw_only=True):
     tag_pairs: Mapping[str, str] | None = None
 
     def where(self, place: Place) -> queries.Where:
-        """The same as a condition."""
+        """Return the filters as conditions."""
         where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_params(place))
         where.equal("is_baremetal", None if self.baremetal is None else int(self.baremetal))
         if self.private:
-            where.also("visibility = 'private'")
+            where.add("visibility = 'private'")
         where.equal("visibility", self.visibility).equal("architecture", self.architecture).contains("name", self.name)
-        where.same("os_distro", self.os_distro).same("os_version", self.os_version)
-        return where.tagged(KIND, self.tag_keys, self.tag_pairs)
+        where.equal_ignoring_case("os_distro", self.os_distro).equal_ignoring_case("os_version", self.os_version)
+        return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
 
 
 async def get(tx: Tx, place: Place, image_id: str) -> Image:
-    """One image that a place may use; raises NotFound."""
-    found = await TABLE.find_one(tx, f"id = :id AND ({VISIBLE})", id=image_id, **place_params(place))
-    if found is None:
+    """Return an image that a place may use; raises NotFound."""
+    image = await TABLE.find_one(tx, f"id = :id AND ({VISIBLE})", id=image_id, **place_params(place))
+    if image is None:
         raise not_found("Image", image_id)
-    return found
+    return image
 
 
 async def get_own(tx: Tx, place: Place, image_id: str) -> Image:
-    """One image of a place's own; raises NotFound, or Forbidden for one that it may only use."""
-    return (await get(tx, place, image_id)).owned_by(place)
+    """Return an image that a place owns; raises NotFound, or Forbidden for one that it may only use."""
+    return (await get(tx, place, image_id)).require_owned_by(place)
 
 
 async def find(tx: Tx, image_id: str) -> Image | None:
-    """One image, whoever has it."""
+    """Return an image of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=image_id)
 
 
-async def page(tx: Tx, place: Place, wanted: ImageFilter, *, limit: int, offset: int) -> tuple[int, list[Image]]:
-    """How many images a place may use, and some of them in the order in which the catalogue shows them."""
-    return await queries.query_page(tx, TABLE, wanted.where(place), BY_ORDER, limit=limit, offset=offset)
+async def page(tx: Tx, place: Place, filters: ImageFilter, *, limit: int, offset: int) -> tuple[int, list[Image]]:
+    """Return the number of matching images and one page of them, in the catalogue's display order."""
+    return await queries.page(tx, TABLE, filters.where(place), BY_ORDER, limit=limit, offset=offset)
 
 
 async def add(tx: Tx, image: Image) -> Image:
@@ -77,33 +77,39 @@ async def add(tx: Tx, image: Image) -> Image:
 
 
 async def save(tx: Tx, before: Image, after: Image) -> Image:
-    """Write what changed, and what was used until then if it cost something else; raises Stale."""
+    """Write the changed fields; raises Stale.
+
+    Billing: a new size closes the usage of the old one.
+    """
     if before.size != after.size:
         await metering.close_usage(tx, [before], after.updated_at)
     return await TABLE.save(tx, before, after)
 
 
 async def remove(tx: Tx, image_id: str) -> None:
-    """Delete an image's own row."""
+    """Delete an image."""
     await TABLE.remove(tx, image_id)
 
 
 async def lock_for_use(tx: Tx, image: Image) -> None:
-    """Keep an image from being deleted until the transaction's end; raises Conflict if it is not active."""
-    there = "UPDATE images SET status = status WHERE id = :id AND status = :active"
-    if image.client_id is not None and not await tx.run(there, id=image.id, active=ImageStatus.ACTIVE.value):
+    """Lock an image against deletion until the transaction ends; raises Conflict if it is not active."""
+    lock = "UPDATE images SET status = status WHERE id = :id AND status = :active"
+    if image.client_id is not None and not await tx.run(lock, id=image.id, active=ImageStatus.ACTIVE.value):
         raise Conflict(f"Image {image.id} is not active")
 
 
-async def needed_by(tx: Tx, image: Image) -> str | None:
-    """What needs an image: a volume or server that is being made of it, or any volume if it is one of `cow_format`."""
-    made = "" if image.cow_format else " AND status = 'creating'"
-    here = {"region_id": image.region_id, "client_id": image.client_id, "project_id": image.project_id}
+async def find_dependent(tx: Tx, image: Image) -> str | None:
+    """Return a resource that still needs an image, as `volume <id>` or `instance <id>`, or None.
+
+    Needed is what is being created from it, and any of its volumes if the image is one of `cow_format`.
+    """
+    creating = "" if image.cow_format else " AND status = 'creating'"
+    place_values = {"region_id": image.region_id, "client_id": image.client_id, "project_id": image.project_id}
     statements = {
-        "volume": f"SELECT id FROM volumes WHERE {IN_PLACE} AND image_id = :image_id{made} LIMIT 1",
+        "volume": f"SELECT id FROM volumes WHERE {IN_PLACE} AND image_id = :image_id{creating} LIMIT 1",
         "instance": f"SELECT id FROM instances WHERE {IN_PLACE} AND {INSTALLING} LIMIT 1",
     }
     for noun, statement in statements.items():
-        if row := await tx.one(statement, image_id=image.id, **here):
+        if row := await tx.one(statement, image_id=image.id, **place_values):
             return f"{noun} {row[0]}"
     return None

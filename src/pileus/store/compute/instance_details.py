@@ -1,7 +1,6 @@
-"""What an instance shows but other tables keep, read by the statement that reads the instance itself.
+"""The parts of an instance that other tables hold, read by the statement that reads the instance.
 
-Each part is one column of JSON, so that an instance is one row however much hangs on it, and one look at the database
-is enough for all of it.
+Each part is one JSON column. So an instance is one row whatever it has attached, and one query reads all of it.
 """
 
 from collections.abc import Iterable
@@ -15,7 +14,7 @@ from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
 from pileus.store.database import Row
 
-# The order of a part's rows is not the database's to keep: each is sorted when it is read.
+# The order of rows in an aggregate is undefined, so each part is sorted when it is parsed.
 COLUMNS = """
 CAST((
     SELECT json_group_array(json_array(t.key, t.value, t.read_only)) FROM tags t WHERE t.resource_id = i.id
@@ -59,7 +58,7 @@ CAST((
 )
 """
 WIDTH = 7
-"""How many columns these are; the last is the id of a DDoS profile."""
+"""Number of these columns; the last is the id of a DDoS profile."""
 
 Json = str | None
 TAGS = msgspec.json.Decoder(list[tuple[str, str, int]])
@@ -70,8 +69,8 @@ GROUPS = msgspec.json.Decoder(list[str])
 BLACKHOLES = msgspec.json.Decoder(list[tuple[int, str, str, int, int | None]])
 
 
-def read(row: Row) -> InstanceDetails:
-    """Read the columns, but for the DDoS profile."""
+def parse_details(row: Row) -> InstanceDetails:
+    """Parse the columns, except the DDoS profile."""
     tags, volumes, addresses, floating, groups, blackholes, _ = row
     return InstanceDetails(
         tags=[Tag(key, value, bool(read_only)) for key, value, read_only in sorted(_items(TAGS, tags))],
@@ -105,7 +104,7 @@ def _attachment(item: Row) -> Attachment:
 
 
 def _addresses(fixed: Iterable[Row], floating: Iterable[Row]) -> Iterable[InstanceAddress]:
-    leading = {(port_id, ip): address for port_id, ip, address in floating}
+    floating_by_fixed = {(port_id, ip): address for port_id, ip, address in floating}
     for _, _, ip, subnet_id, subnet_name, port_id, network_name, external, interface_name in fixed:
         address = InstanceAddress(
             network_name=network_name,
@@ -117,8 +116,8 @@ def _addresses(fixed: Iterable[Row], floating: Iterable[Row]) -> Iterable[Instan
             port_id=port_id,
         )
         yield address
-        if outside := leading.get((port_id, ip)):
-            yield msgspec.structs.replace(address, addr=outside, external=True, floating=True)
+        if floating_ip := floating_by_fixed.get((port_id, ip)):
+            yield msgspec.structs.replace(address, addr=floating_ip, external=True, floating=True)
 
 
 def _blackhole(item: Row) -> BlackholePort:

@@ -1,4 +1,4 @@
-"""Instances, and what they show of other tables."""
+"""Instances and their details."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,24 +9,24 @@ from pileus.domain.compute.instances import Instance, Kind
 from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.store.account import metering
-from pileus.store.compute import instance_details as parts
+from pileus.store.compute import instance_details
 from pileus.store.database import Row, Tx
 from pileus.store.network import ddos_profiles
 from pileus.store.rows import Table, in_list
 
 KIND = "instance"
 TABLE = Table("instances", Instance)
-HERE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
-GET = f"SELECT {TABLE.columns} FROM instances WHERE {HERE}"  # names of our own
-WHOLE = f"SELECT {TABLE.of('i')}, {parts.COLUMNS} FROM instances i WHERE {HERE}"
-ATTACHED = f"SELECT i.id, {parts.COLUMNS} FROM instances i WHERE i.id IN "
-OF_PORTS = f"SELECT p.id, {TABLE.of('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
-AT_ONCE = 500
-"""Ids in one statement."""
+IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
+GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
+GET_WITH_DETAILS = f"SELECT {TABLE.columns_as('i')}, {instance_details.COLUMNS} FROM instances i WHERE {IN_PLACE}"
+DETAILS_OF = f"SELECT i.id, {instance_details.COLUMNS} FROM instances i WHERE i.id IN "
+OF_PORTS = f"SELECT p.id, {TABLE.columns_as('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
+BATCH_SIZE = 500
+"""Number of ids in one statement."""
 
 
 async def get(tx: Tx, place: Place, instance_id: str) -> Instance:
-    """One instance of a place; raises NotFound, for another tenant's as for one that never was."""
+    """Return an instance of a place; raises NotFound, also for an instance of another tenant."""
     row = await tx.one(
         GET, id=instance_id, client_id=place.client_id, project_id=place.project_id, region_id=place.region_id
     )
@@ -36,55 +36,59 @@ async def get(tx: Tx, place: Place, instance_id: str) -> Instance:
 
 
 async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, InstanceDetails]:
-    """One instance of a place with what it shows of other tables; raises NotFound."""
+    """Return an instance of a place with its details; raises NotFound."""
     row = await tx.one(
-        WHOLE, id=instance_id, client_id=place.client_id, project_id=place.project_id, region_id=place.region_id
+        GET_WITH_DETAILS,
+        id=instance_id,
+        client_id=place.client_id,
+        project_id=place.project_id,
+        region_id=place.region_id,
     )
     if row is None:
         raise not_found("Instance", instance_id)
-    return TABLE.record(row[: -parts.WIDTH]), await _one(tx, row[-parts.WIDTH :])
+    return TABLE.record(row[: -instance_details.WIDTH]), await _details_of_row(tx, row[-instance_details.WIDTH :])
 
 
 async def get_baremetal(tx: Tx, place: Place, instance_id: str) -> Instance:
-    """One bare metal server of a place; raises NotFound, for any other instance too."""
-    return _metal(await get(tx, place, instance_id))
+    """Return a bare metal server of a place; raises NotFound, also for other kinds of instances."""
+    return _require_baremetal(await get(tx, place, instance_id))
 
 
 async def get_baremetal_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, InstanceDetails]:
-    """One bare metal server with what it shows of other tables; raises NotFound, for any other instance too."""
-    found, hanging = await get_with_details(tx, place, instance_id)
-    return _metal(found), hanging
+    """Return a bare metal server with its details; raises NotFound, also for other kinds of instances."""
+    instance, details = await get_with_details(tx, place, instance_id)
+    return _require_baremetal(instance), details
 
 
-def _metal(instance: Instance) -> Instance:
+def _require_baremetal(instance: Instance) -> Instance:
     if instance.kind != Kind.BAREMETAL:
         raise not_found("Instance", instance.id)
     return instance
 
 
 async def find(tx: Tx, instance_id: str) -> Instance | None:
-    """One instance, whoever has it."""
+    """Return an instance of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=instance_id)
 
 
-async def of_ports(tx: Tx, port_ids: Sequence[str]) -> dict[str, Instance]:
-    """The instances that ports belong to, by the ports' ids."""
-    found: dict[str, Instance] = {}
-    for start in range(0, len(port_ids), AT_ONCE):
-        marks, values = in_list("id", port_ids[start : start + AT_ONCE])
+async def find_by_ports(tx: Tx, port_ids: Sequence[str]) -> dict[str, Instance]:
+    """Return the instances of ports, by port id."""
+    instances: dict[str, Instance] = {}
+    for start in range(0, len(port_ids), BATCH_SIZE):
+        marks, values = in_list("id", port_ids[start : start + BATCH_SIZE])
         rows = await tx.all(f"{OF_PORTS} ({marks})", **values)
-        found |= {row[0]: TABLE.record(row[1:]) for row in rows}
-    return found
+        instances |= {row[0]: TABLE.record(row[1:]) for row in rows}
+    return instances
 
 
 async def status_of(tx: Tx, instance_id: str) -> tuple[str, str] | None:
-    """Status and vm_state of an instance, whoever has it."""
+    """Return status and vm_state of an instance of any tenant."""
     row = await tx.one("SELECT status, vm_state FROM instances WHERE id = :id", id=instance_id)
     return None if row is None else (row[0], row[1])
 
 
 async def name_of(tx: Tx, instance_id: str) -> str | None:
-    """The name of an instance, whoever has it."""
+    """Return the name of an instance of any tenant."""
     row = await tx.one("SELECT name FROM instances WHERE id = :id", id=instance_id)
     return None if row is None else str(row[0])
 
@@ -95,42 +99,49 @@ async def add(tx: Tx, instance: Instance) -> Instance:
 
 
 async def save(tx: Tx, before: Instance, after: Instance) -> Instance:
-    """Write what changed, and what was used until then if it cost something else; raises Stale."""
+    """Write the changed fields; raises Stale.
+
+    Billing: a new flavor closes the usage of the old one.
+    """
     if before.flavor_id != after.flavor_id:
         await metering.close_usage(tx, [before], after.changed_at)
     return await TABLE.save(tx, before, after)
 
 
 async def bump_revision(tx: Tx, instance: Instance) -> Instance:
-    """Count a change of what hangs on an instance; raises Stale."""
+    """Increase the revision after a change in a child table; raises Stale."""
     return await TABLE.bump_revision(tx, instance)
 
 
 async def remove(tx: Tx, instance_id: str) -> None:
-    """Delete an instance's own row."""
+    """Delete an instance."""
     await TABLE.remove(tx, instance_id)
 
 
 async def details_of(tx: Tx, instance_id: str) -> InstanceDetails:
-    """What one instance shows of other tables."""
+    """Return the details of an instance; empty if it does not exist."""
     return (await details_of_each(tx, [instance_id])).get(instance_id) or InstanceDetails()
 
 
 async def details_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, InstanceDetails]:
-    """What many instances show of other tables; an instance that is gone is left out."""
+    """Return the details of instances, without those that do not exist."""
     rows: list[Row] = []
-    for start in range(0, len(ids), AT_ONCE):
-        marks, values = in_list("id", ids[start : start + AT_ONCE])
-        rows += await tx.all(f"{ATTACHED} ({marks})", **values)
-    return {row[0]: found for row, found in zip(rows, await _read(tx, [row[1:] for row in rows]), strict=True)}
+    for start in range(0, len(ids), BATCH_SIZE):
+        marks, values = in_list("id", ids[start : start + BATCH_SIZE])
+        rows += await tx.all(f"{DETAILS_OF} ({marks})", **values)
+    details = await _details_of_rows(tx, [row[1:] for row in rows])
+    return dict(zip((row[0] for row in rows), details, strict=True))
 
 
-async def _one(tx: Tx, row: Row) -> InstanceDetails:
-    return parts.read(row) if row[-1] is None else (await _read(tx, [row]))[0]
+async def _details_of_row(tx: Tx, row: Row) -> InstanceDetails:
+    return instance_details.parse_details(row) if row[-1] is None else (await _details_of_rows(tx, [row]))[0]
 
 
-async def _read(tx: Tx, rows: Iterable[Row]) -> list[InstanceDetails]:
-    found = [(parts.read(row), row[-1]) for row in rows]
-    wanted = sorted({number for _, number in found if number is not None})
-    profiles = await ddos_profiles.of_ids(tx, wanted) if wanted else {}
-    return [replace(one, ddos_profile=profiles[number]) if number in profiles else one for one, number in found]
+async def _details_of_rows(tx: Tx, rows: Iterable[Row]) -> list[InstanceDetails]:
+    parsed = [(instance_details.parse_details(row), row[-1]) for row in rows]
+    profile_ids = sorted({profile_id for _, profile_id in parsed if profile_id is not None})
+    profiles = await ddos_profiles.list_by_ids(tx, profile_ids) if profile_ids else {}
+    return [
+        replace(details, ddos_profile=profiles[profile_id]) if profile_id in profiles else details
+        for details, profile_id in parsed
+    ]

@@ -13,33 +13,33 @@ TABLE = Table("placement_groups", PlacementGroup)
 
 
 async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
-    """One group of a place; raises NotFound."""
+    """Return a group of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Placement group", place, group_id)
 
 
 async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
-    """One group, whoever has it."""
+    """Return a group of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=group_id)
 
 
 async def page(tx: Tx, place: Place, *, limit: int, offset: int) -> tuple[int, list[PlacementGroup]]:
-    """How many groups a place has, and some of them, the oldest first."""
+    """Return the number of a place's groups and one page, oldest first."""
     where = queries.Where(IN_PLACE, **place_params(place))
-    return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
+    return await queries.page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
 
 
 async def members_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-    """The members of groups: their ids and names, the oldest first."""
-    found: dict[str, list[tuple[str, str]]] = {group_id: [] for group_id in ids}
+    """Return the members of groups as ids and names, oldest first."""
+    members: dict[str, list[tuple[str, str]]] = {group_id: [] for group_id in ids}
     marks, values = in_list("id", ids)
     rows = await tx.all(
-        "SELECT placement_group_id, id, name FROM instances"  # our own words
+        "SELECT placement_group_id, id, name FROM instances"
         f" WHERE placement_group_id IN ({marks}) ORDER BY created_at, id",
         **values,
     )
     for group_id, instance_id, name in rows:
-        found[group_id].append((instance_id, name))
-    return found
+        members[group_id].append((instance_id, name))
+    return members
 
 
 async def add(tx: Tx, group: PlacementGroup) -> PlacementGroup:
@@ -48,12 +48,12 @@ async def add(tx: Tx, group: PlacementGroup) -> PlacementGroup:
 
 
 async def save(tx: Tx, before: PlacementGroup, after: PlacementGroup) -> PlacementGroup:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await TABLE.save(tx, before, after)
 
 
 async def remove(tx: Tx, group_id: str) -> None:
-    """Delete a group; its members are in none any more."""
+    """Delete a group and take its members out of it."""
     await tx.run(
         "UPDATE instances SET placement_group_id = NULL, revision = revision + 1 WHERE placement_group_id = :id",
         id=group_id,
@@ -62,22 +62,22 @@ async def remove(tx: Tx, group_id: str) -> None:
 
 
 async def bump_revision(tx: Tx, group: PlacementGroup) -> PlacementGroup:
-    """Count a change of its members, so that who decides by them decides one after the other; raises Stale."""
+    """Increase the revision, so that decisions about a group's members do not run concurrently; raises Stale."""
     return await TABLE.bump_revision(tx, group)
 
 
-async def hosts_of(tx: Tx, group_id: str, but: str) -> list[str]:
-    """The hosts on which a group's members stand, one member left out."""
+async def hosts_of(tx: Tx, group_id: str, except_id: str) -> list[str]:
+    """Return the hosts of a group's members, one member left out."""
     rows = await tx.all(
         "SELECT host FROM instances WHERE placement_group_id = :id AND id <> :but AND host IS NOT NULL",
         id=group_id,
-        but=but,
+        but=except_id,
     )
     return [row[0] for row in rows]
 
 
-async def load(tx: Tx, region_id: int) -> dict[str, int]:
-    """How many instances stand on each host of a region."""
+async def count_instances_by_host(tx: Tx, region_id: int) -> dict[str, int]:
+    """Count the instances on each host of a region."""
     rows = await tx.all(
         "SELECT host, count(*) FROM instances WHERE region_id = :region_id AND host IS NOT NULL GROUP BY host",
         region_id=region_id,

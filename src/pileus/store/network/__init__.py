@@ -1,1 +1,1 @@
-"""Of this room, networks, addresses, and what guards them."""
+"""Statements on networks, subnets, ports, routers, addresses and security groups."""

@@ -1,16 +1,16 @@
-"""The address book: which addresses of a subnet are in use, and by which port, floating IP or router."""
+"""Addresses in use, each assigned to a port, floating IP or router port."""
 
 from collections.abc import Sequence
 
 from pileus.domain.errors import Conflict, NoCapacity, invalid
-from pileus.domain.network.networks import Subnet, canonical_ip, next_candidates, next_free, starting_point
+from pileus.domain.network.networks import Subnet, canonical_ip, first_candidate, next_candidates, next_free_address
 from pileus.domain.network.ports import AssignedAddress
 from pileus.store.database import Tx
 from pileus.store.network import ports
 from pileus.store.rows import in_list
 
-WINDOWS = (16, 512)
-"""How many addresses in a row are looked at together: a few are rarely all taken, many only when a subnet is full."""
+CANDIDATE_COUNTS = (16, 512)
+"""Sizes of the candidate ranges that are checked in one query; only in a full subnet are both all in use."""
 
 IN_USE = """
 SELECT s.id, count(a.ip) FROM subnets s
@@ -18,80 +18,81 @@ LEFT JOIN addresses a ON a.subnet_id = s.id AND (s.gateway_ip IS NULL OR a.ip <>
 """
 
 
-async def allocate(  # noqa: PLR0913  # each is a fact of its own
+async def allocate(
     tx: Tx,
     subnet: Subnet,
     *,
     port_id: str | None = None,
     floating_ip_id: str | None = None,
     router_port_id: str | None = None,
-    wanted: str | None = None,
+    requested_ip: str | None = None,
 ) -> str:
-    """Give an address of a subnet to a port, floating IP or router's port: the one that is wanted, or any that is free.
+    """Allocate an address of a subnet: the requested one, or any that is free.
 
-    Raises Invalid for one that the subnet cannot give, Conflict for one in use, NoCapacity when all are.
+    Raises Invalid if the subnet cannot assign the requested address, Conflict if it is in use, and NoCapacity if no
+    address is free.
     """
     if subnet.retired:
         raise Conflict(f"Subnet {subnet.id} gives no new addresses: it is not offered any more")
     seed = port_id or floating_ip_id or router_port_id or ""
-    ip = await _free(tx, subnet, seed) if wanted is None else await _this(tx, subnet, wanted)
-    line = AssignedAddress(
+    ip = await _choose_free(tx, subnet, seed) if requested_ip is None else await _require_free(tx, subnet, requested_ip)
+    address = AssignedAddress(
         subnet_id=subnet.id, ip=ip, port_id=port_id, floating_ip_id=floating_ip_id, router_port_id=router_port_id
     )
-    await ports.assign(tx, line)
+    await ports.add_address(tx, address)
     return ip
 
 
-async def in_use(tx: Tx, network_id: str) -> dict[str, int]:
-    """How many addresses of each subnet of a network are in use, its gateway apart, which no port could have."""
+async def count_in_use_in_network(tx: Tx, network_id: str) -> dict[str, int]:
+    """Count the addresses in use of each subnet of a network; gateways are not counted."""
     rows = await tx.all(f"{IN_USE} WHERE s.network_id = :network_id GROUP BY s.id", network_id=network_id)
     return {subnet_id: int(count) for subnet_id, count in rows}
 
 
-async def in_use_each(tx: Tx, subnet_ids: Sequence[str]) -> dict[str, int]:
-    """The same for subnets of any networks."""
+async def count_in_use(tx: Tx, subnet_ids: Sequence[str]) -> dict[str, int]:
+    """Count the addresses in use of subnets; gateways are not counted."""
     marks, values = in_list("id", subnet_ids)
     rows = await tx.all(f"{IN_USE} WHERE s.id IN ({marks}) GROUP BY s.id", **values)
     return {subnet_id: int(count) for subnet_id, count in rows}
 
 
-async def is_taken(tx: Tx, subnet: Subnet, ip: str) -> bool:
+async def is_in_use(tx: Tx, subnet: Subnet, ip: str) -> bool:
     """Whether an address of a subnet is in use."""
-    return bool(await _taken(tx, subnet, [ip]))
+    return bool(await _find_in_use(tx, subnet, [ip]))
 
 
 async def release(tx: Tx, floating_ip_id: str) -> None:
-    """Free the address of a floating IP."""
+    """Release the address of a floating IP."""
     await tx.run("DELETE FROM addresses WHERE floating_ip_id = :id", id=floating_ip_id)
 
 
-async def _this(tx: Tx, subnet: Subnet, wanted: str) -> str:
+async def _require_free(tx: Tx, subnet: Subnet, requested_ip: str) -> str:
     try:
-        ip = canonical_ip(wanted)
+        ip = canonical_ip(requested_ip)
     except ValueError:
         raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None
     if not subnet.can_assign(ip):
         raise invalid(ip_address=f"Address {ip} cannot be given by subnet {subnet.id} ({subnet.cidr})")
-    if await _taken(tx, subnet, [ip]):
+    if await _find_in_use(tx, subnet, [ip]):
         raise Conflict(f"Address {ip} of subnet {subnet.id} is in use")
     return ip
 
 
-async def _free(tx: Tx, subnet: Subnet, seed: str) -> str:
-    start = starting_point(subnet, seed)
-    for window in WINDOWS:
-        near = next_candidates(subnet, start, window)
-        taken = await _taken(tx, subnet, near)
-        if (found := next((ip for ip in near if ip not in taken), None)) is not None:
-            return found
+async def _choose_free(tx: Tx, subnet: Subnet, seed: str) -> str:
+    start = first_candidate(subnet, seed)
+    for count in CANDIDATE_COUNTS:
+        candidates = next_candidates(subnet, start, count)
+        in_use = await _find_in_use(tx, subnet, candidates)
+        if (free := next((ip for ip in candidates if ip not in in_use), None)) is not None:
+            return free
     rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet.id)
-    found = next_free(subnet, {row[0] for row in rows}, start)
-    if found is None:
+    free = next_free_address(subnet, {row[0] for row in rows}, start)
+    if free is None:
         raise NoCapacity(f"Subnet {subnet.id} ({subnet.cidr}) has no free address")
-    return found
+    return free
 
 
-async def _taken(tx: Tx, subnet: Subnet, ips: list[str]) -> set[str]:
+async def _find_in_use(tx: Tx, subnet: Subnet, ips: list[str]) -> set[str]:
     marks, values = in_list("ip", ips)
     rows = await tx.all(f"SELECT ip FROM addresses WHERE subnet_id = :id AND ip IN ({marks})", id=subnet.id, **values)
     return {row[0] for row in rows}

@@ -1,4 +1,4 @@
-"""DDoS profiles and blackholed ports; both are found by address."""
+"""DDoS profiles and blackholed addresses."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ TABLE = Table("ddos_profiles", DdosProfile)
 BLACKHOLES = Table("blackhole_ports", BlackholePort)
 
 
-async def of_ids(tx: Tx, ids: Sequence[int]) -> dict[int, DdosProfile]:
-    """Profiles by id."""
+async def list_by_ids(tx: Tx, ids: Sequence[int]) -> dict[int, DdosProfile]:
+    """Return profiles by id."""
     marks, values = in_list("id", ids)
     return {profile.id: profile for profile in await TABLE.find(tx, f"id IN ({marks})", **values)}
 
@@ -24,8 +24,8 @@ async def add(tx: Tx, profile: DdosProfile) -> None:
     await TABLE.add(tx, profile)
 
 
-async def of_instance(tx: Tx, instance_id: str) -> list[DdosProfile]:
-    """The profiles of an instance's addresses, those of floating IPs that lead to it too."""
+async def list_by_instance(tx: Tx, instance_id: str) -> list[DdosProfile]:
+    """Return the profiles of an instance's addresses, its floating IPs included."""
     return await TABLE.find(
         tx,
         """
@@ -48,7 +48,7 @@ async def add_blackhole(tx: Tx, port: BlackholePort) -> None:
 
 
 async def end_blackhole(tx: Tx, blackhole_id: int, alarm_state: str, now: int) -> bool:
-    """End an alarm; whether there was one."""
+    """End an alarm; False if it does not exist."""
     return bool(
         await tx.run(
             "UPDATE blackhole_ports SET alarm_state = :alarm_state, ended_at = :now WHERE id = :id",
@@ -60,27 +60,27 @@ async def end_blackhole(tx: Tx, blackhole_id: int, alarm_state: str, now: int) -
 
 
 async def get(tx: Tx, place: Place, profile_id: int) -> DdosProfile:
-    """One profile of a place; raises NotFound."""
+    """Return a profile of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "DDoS profile", place, profile_id)
 
 
 async def find(tx: Tx, profile_id: int) -> DdosProfile | None:
-    """One profile, whoever has it."""
+    """Return a profile of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=profile_id)
 
 
-async def of_place(tx: Tx, place: Place) -> list[DdosProfile]:
-    """Every profile of a project in a region."""
+async def list_all(tx: Tx, place: Place) -> list[DdosProfile]:
+    """Return all profiles of a place."""
     return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
 
 
-async def of_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfile | None:
-    """The profile of an address, or None."""
+async def find_by_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfile | None:
+    """Return the profile of an address, or None."""
     return await TABLE.find_one(tx, "region_id = :region_id AND ip_address = :ip", region_id=region_id, ip=ip_address)
 
 
-async def belongs_to_place(tx: Tx, place: Place, ip_address: str) -> bool:
-    """Whether an address is a place's: on a port of its instances, or a floating IP."""
+async def is_address_of_place(tx: Tx, place: Place, ip_address: str) -> bool:
+    """Whether an address belongs to a port or floating IP of a place."""
     row = await tx.one(
         """
         SELECT 1 FROM ports p JOIN addresses a ON a.port_id = p.id
@@ -97,7 +97,7 @@ async def belongs_to_place(tx: Tx, place: Place, ip_address: str) -> bool:
 
 
 async def save(tx: Tx, before: DdosProfile, after: DdosProfile) -> DdosProfile:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await TABLE.save(tx, before, after)
 
 

@@ -17,7 +17,7 @@ TABLE = Table("floating_ips", FloatingIP)
 
 
 class FloatingIPFilter(Struct, frozen=True, kw_only=True):
-    """What a list of floating IPs is narrowed down to; None, False and empty mean that nobody asks."""
+    """Filters of a place's floating IPs; None, False and empty add no condition."""
 
     port_ids: Sequence[str] | None = None
     status: str | None = None
@@ -27,58 +27,60 @@ class FloatingIPFilter(Struct, frozen=True, kw_only=True):
 
 
 async def get(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
-    """One floating IP of a place; raises NotFound."""
+    """Return a floating IP of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Floating IP", place, floating_ip_id)
 
 
 async def find(tx: Tx, floating_ip_id: str) -> FloatingIP | None:
-    """One floating IP, whoever has it."""
+    """Return a floating IP of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=floating_ip_id)
 
 
 async def find_by_fixed_address(tx: Tx, port_id: str, fixed_ip_address: str) -> FloatingIP | None:
-    """The one that leads to an address of a port, or None."""
+    """Return the floating IP assigned to an address of a port, or None."""
     where = "port_id = :port_id AND fixed_ip_address = :ip"
     return await TABLE.find_one(tx, where, port_id=port_id, ip=fixed_ip_address)
 
 
 async def page(
-    tx: Tx, place: Place, wanted: FloatingIPFilter, *, limit: int, offset: int
+    tx: Tx, place: Place, filters: FloatingIPFilter, *, limit: int, offset: int
 ) -> tuple[int, list[FloatingIP]]:
-    """How many floating IPs a place has, and some of them, the oldest first."""
+    """Return the number of matching floating IPs and one page of them, oldest first."""
     where = (
-        queries.Where(IN_PLACE, **place_params(place)).among("port_id", wanted.port_ids).equal("status", wanted.status)
+        queries.Where(IN_PLACE, **place_params(place))
+        .any_of("port_id", filters.port_ids)
+        .equal("status", filters.status)
     )
-    where.tagged(KIND, wanted.tag_keys, wanted.tag_pairs)
-    if wanted.free:
-        where.also("port_id IS NULL")
-    return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
+    where.with_tags(KIND, filters.tag_keys, filters.tag_pairs)
+    if filters.free:
+        where.add("port_id IS NULL")
+    return await queries.page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
 
 
-async def of_port(tx: Tx, port_id: str) -> list[FloatingIP]:
-    """Those that lead to a port."""
+async def list_by_port(tx: Tx, port_id: str) -> list[FloatingIP]:
+    """Return the floating IPs assigned to a port."""
     return await TABLE.find(tx, "port_id = :port_id ORDER BY created_at, id", port_id=port_id)
 
 
-async def of_instance(tx: Tx, instance_id: str) -> list[FloatingIP]:
-    """Those that lead to an instance."""
+async def list_by_instance(tx: Tx, instance_id: str) -> list[FloatingIP]:
+    """Return the floating IPs assigned to an instance."""
     return await TABLE.find(
         tx, "port_id IN (SELECT id FROM ports WHERE instance_id = :id) ORDER BY created_at, id", id=instance_id
     )
 
 
 async def add(tx: Tx, floating_ip: FloatingIP) -> FloatingIP:
-    """Insert a floating IP; its address is in the address book already, or follows in this transaction."""
+    """Insert a floating IP; its address is allocated before or after, in the same transaction."""
     return await TABLE.add(tx, floating_ip)
 
 
 async def save(tx: Tx, before: FloatingIP, after: FloatingIP) -> FloatingIP:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await TABLE.save(tx, before, after)
 
 
 async def remove(tx: Tx, floating_ip_id: str) -> None:
-    """Delete a floating IP and free its address."""
+    """Delete a floating IP and release its address."""
     await addresses.release(tx, floating_ip_id)
     await tags.remove(tx, floating_ip_id)
     await TABLE.remove(tx, floating_ip_id)

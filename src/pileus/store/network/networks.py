@@ -6,7 +6,7 @@ from itertools import islice
 from msgspec import Struct
 
 from pileus.domain.errors import NoCapacity, not_found
-from pileus.domain.network.networks import Network, segments
+from pileus.domain.network.networks import Network, segmentation_ids
 from pileus.domain.places import Place
 from pileus.store import queries
 from pileus.store.database import Tx
@@ -19,12 +19,12 @@ VISIBLE = (
     "region_id = :region_id AND (external = 1 OR shared = 1 OR (client_id = :client_id AND project_id = :project_id))"
 )
 
-AT_ONCE = 16
-"""Numbers of segments that are looked at together: they are rarely all taken."""
+CANDIDATES = 16
+"""Number of segmentation ids to check in one query; they are rarely all in use."""
 
 
 class NetworkFilter(Struct, frozen=True, kw_only=True):
-    """Which networks are asked for: a place's own ones, or all that it may use; what is not given does not matter."""
+    """Filters of the networks that a place owns or may use; None adds no condition."""
 
     own: bool = True
     network_id: str | None = None
@@ -36,34 +36,29 @@ class NetworkFilter(Struct, frozen=True, kw_only=True):
     tag_pairs: Mapping[str, str] | None = None
 
     def where(self, place: Place) -> queries.Where:
-        """The same as a condition."""
+        """Return the filters as conditions."""
         where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_params(place)).equal("id", self.network_id)
-        where.also("retired = 0").equal("name", self.name).equal("type", self.network_type)
+        where.add("retired = 0").equal("name", self.name).equal("type", self.network_type)
         where.equal("external", None if self.external is None else int(self.external))
         where.equal("shared", None if self.shared is None else int(self.shared))
-        return where.tagged(KIND, self.tag_keys, self.tag_pairs)
+        return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
 
 
 async def get(tx: Tx, place: Place, network_id: str) -> Network:
-    """One network that a place may use; raises NotFound."""
-    found = await TABLE.find_one(
-        tx,
-        f"id = :id AND {VISIBLE}",
-        id=network_id,
-        **place_params(place),
-    )
-    if found is None:
+    """Return a network that a place may use; raises NotFound."""
+    network = await TABLE.find_one(tx, f"id = :id AND {VISIBLE}", id=network_id, **place_params(place))
+    if network is None:
         raise not_found("Network", network_id)
-    return found
+    return network
 
 
 async def find(tx: Tx, network_id: str) -> Network | None:
-    """One network, whoever has it."""
+    """Return a network of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=network_id)
 
 
-async def of_floating_ip(tx: Tx, floating_ip_id: str) -> tuple[str, str]:
-    """The subnet and the network of a floating IP's address, by id; raises NotFound."""
+async def get_ids_by_floating_ip(tx: Tx, floating_ip_id: str) -> tuple[str, str]:
+    """Return subnet and network id of a floating IP's address; raises NotFound."""
     sql = "SELECT s.id, s.network_id FROM addresses a JOIN subnets s ON s.id = a.subnet_id WHERE a.floating_ip_id = :id"
     row = await tx.one(sql, id=floating_ip_id)
     if row is None:
@@ -77,52 +72,52 @@ async def add(tx: Tx, network: Network) -> Network:
 
 
 async def save(tx: Tx, before: Network, after: Network) -> Network:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await TABLE.save(tx, before, after)
 
 
 async def bump_revision(tx: Tx, network: Network) -> Network:
-    """Count a change of what is in a network as its own; raises Stale."""
+    """Increase the revision after a change of the network's contents; raises Stale."""
     return await TABLE.bump_revision(tx, network)
 
 
 async def remove(tx: Tx, network_id: str) -> None:
-    """Delete a network's own row."""
+    """Delete a network."""
     await TABLE.remove(tx, network_id)
 
 
 async def get_own(tx: Tx, place: Place, network_id: str) -> Network:
-    """One network of a place's own; raises NotFound, or Forbidden for one that it may only use."""
-    return (await get(tx, place, network_id)).owned_by(place)
+    """Return a network that a place owns; raises NotFound, or Forbidden for one that it may only use."""
+    return (await get(tx, place, network_id)).require_owned_by(place)
 
 
-async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, place: Place, wanted: NetworkFilter, order_by: str, *, limit: int, offset: int
+async def page(
+    tx: Tx, place: Place, filters: NetworkFilter, order_by: str, *, limit: int, offset: int
 ) -> tuple[int, list[Network]]:
-    """How many networks there are, and some of them; `order_by` is a column, a dot and a direction."""
-    # All networks have the same priority: the latest come first.
+    """Return the number of matching networks and one page; `order_by` is a column, a dot and a direction."""
+    # All networks have the same priority, so the newest come first.
     order = queries.order_by("created_at.desc" if order_by == "priority.desc" else order_by)
-    return await queries.query_page(tx, TABLE, wanted.where(place), order, limit=limit, offset=offset)
+    return await queries.page(tx, TABLE, filters.where(place), order, limit=limit, offset=offset)
 
 
-async def free_segment(tx: Tx, region_id: int, network_type: str, seed: str) -> int:
-    """A number for a new network's segment that no other of its type has in a region; raises NoCapacity."""
-    near = list(islice(segments(network_type, seed), AT_ONCE))
-    marks, values = in_list("near", near)
+async def choose_segment(tx: Tx, region_id: int, network_type: str, seed: str) -> int:
+    """Choose a segmentation id that no network of this type has in a region; raises NoCapacity."""
+    candidates = list(islice(segmentation_ids(network_type, seed), CANDIDATES))
+    marks, values = in_list("near", candidates)
     of_type = "SELECT segmentation_id FROM networks WHERE region_id = :region_id AND type = :type"
-    where = {"region_id": region_id, "type": network_type}
-    rows = await tx.all(f"{of_type} AND segmentation_id IN ({marks})", **where, **values)
-    if len(rows) < AT_ONCE:
-        return next(number for number in near if (number,) not in set(map(tuple, rows)))
-    taken = {row[0] for row in await tx.all(of_type, **where)}
-    for number in segments(network_type, seed):
-        if number not in taken:
+    parameters = {"region_id": region_id, "type": network_type}
+    rows = await tx.all(f"{of_type} AND segmentation_id IN ({marks})", **parameters, **values)
+    if len(rows) < CANDIDATES:
+        return next(number for number in candidates if (number,) not in set(map(tuple, rows)))
+    in_use = {row[0] for row in await tx.all(of_type, **parameters)}
+    for number in segmentation_ids(network_type, seed):
+        if number not in in_use:
             return number
     raise NoCapacity(f"Region {region_id} has no room for another network of type {network_type}")
 
 
-async def ports_with_instances(tx: Tx, place: Place, network_id: str) -> list[tuple[str, str, str]]:
-    """The ports of a place's instances in a network: each with the instance's id and name, oldest first."""
+async def list_ports_with_instances(tx: Tx, place: Place, network_id: str) -> list[tuple[str, str, str]]:
+    """Return the ports of a place's instances in a network as port id, instance id and instance name."""
     rows = await tx.all(
         """
         SELECT p.id, i.id, i.name FROM ports p JOIN instances i ON i.id = p.instance_id
@@ -137,5 +132,5 @@ async def ports_with_instances(tx: Tx, place: Place, network_id: str) -> list[tu
 
 
 async def has_ports(tx: Tx, network_id: str) -> bool:
-    """Whether there is a port in a network, those of routers apart."""
+    """Whether a network has ports, router ports not counted."""
     return await tx.one("SELECT 1 FROM ports WHERE network_id = :id LIMIT 1", id=network_id) is not None

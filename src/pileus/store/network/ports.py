@@ -1,4 +1,4 @@
-"""Ports, and the address book that says which addresses they have."""
+"""Ports and their addresses."""
 
 from pileus.domain.network.ports import AssignedAddress, Port
 from pileus.domain.places import Place
@@ -11,22 +11,22 @@ ADDRESSES = Table("addresses", AssignedAddress, key="ip")
 
 
 async def get(tx: Tx, place: Place, port_id: str) -> Port:
-    """One port of a place; raises NotFound."""
+    """Return a port of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Port", place, port_id)
 
 
 async def find(tx: Tx, port_id: str) -> Port | None:
-    """One port, whoever has it."""
+    """Return a port of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=port_id)
 
 
-async def of_instance(tx: Tx, instance_id: str) -> list[Port]:
-    """An instance's ports in their order."""
+async def list_by_instance(tx: Tx, instance_id: str) -> list[Port]:
+    """Return an instance's ports in order of position."""
     return await TABLE.find(tx, "instance_id = :instance_id ORDER BY position, id", instance_id=instance_id)
 
 
 async def addresses_of(tx: Tx, port_id: str) -> list[AssignedAddress]:
-    """The lines of the address book that belong to a port."""
+    """Return the addresses of a port."""
     return await ADDRESSES.find(tx, "port_id = :port_id ORDER BY ip", port_id=port_id)
 
 
@@ -36,17 +36,17 @@ async def add(tx: Tx, port: Port) -> Port:
 
 
 async def save(tx: Tx, before: Port, after: Port) -> Port:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await TABLE.save(tx, before, after)
 
 
-async def assign(tx: Tx, address: AssignedAddress) -> AssignedAddress:
-    """Write a line of the address book; raises Stale (by its key) if the address is taken."""
+async def add_address(tx: Tx, address: AssignedAddress) -> AssignedAddress:
+    """Insert an address; raises Stale (by its key) if it is in use."""
     return await ADDRESSES.add(tx, address)
 
 
 async def remove(tx: Tx, port_id: str) -> None:
-    """Delete a port and free its addresses."""
+    """Delete a port and release its addresses."""
     await tx.run("DELETE FROM addresses WHERE port_id = :port_id", port_id=port_id)
     await tx.run("DELETE FROM port_security_groups WHERE port_id = :port_id", port_id=port_id)
     await TABLE.remove(tx, port_id)

@@ -1,11 +1,13 @@
-"""Reserved fixed IPs: reserved ports with what is around them."""
+"""Reserved fixed IPs: reserved ports with their network, addresses and instances."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from pileus.domain.errors import not_found
 from pileus.domain.network.ports import AssignedAddress, Port
-from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, connected
+from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, is_connected
 from pileus.domain.places import Place
 from pileus.store.database import Tx
 from pileus.store.network import networks, ports
@@ -14,56 +16,57 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 
 async def get(tx: Tx, place: Place, port_id: str) -> ReservedFixedIP:
-    """One of a place; raises NotFound."""
+    """Return a reserved fixed IP of a place; raises NotFound."""
     port = await ports.TABLE.find_one(
         tx, f"id = :id AND reserved = 1 AND {IN_PLACE}", id=port_id, **place_params(place)
     )
     if port is None:
         raise not_found("Reserved fixed IP", port_id)
-    (found,) = await _whole(tx, place, [port])
-    return found
+    (fixed_ip,) = await _with_related(tx, place, [port])
+    return fixed_ip
 
 
-async def every(tx: Tx, place: Place) -> list[ReservedFixedIP]:
-    """All that a place has: quotas keep them few."""
-    return await _whole(tx, place, await ports.TABLE.find(tx, f"reserved = 1 AND {IN_PLACE}", **place_params(place)))
+async def list_all(tx: Tx, place: Place) -> list[ReservedFixedIP]:
+    """Return all reserved fixed IPs of a place; quotas keep them few."""
+    reserved = await ports.TABLE.find(tx, f"reserved = 1 AND {IN_PLACE}", **place_params(place))
+    return await _with_related(tx, place, reserved)
 
 
-async def neighbours(tx: Tx, place: Place, network_id: str) -> list[Port]:
-    """The ports of a place's instances in a network, but for reserved virtual IPs."""
+async def list_instance_ports(tx: Tx, place: Place, network_id: str) -> list[Port]:
+    """Return the ports of a place's instances in a network, oldest first."""
     where = f"{IN_PLACE} AND network_id = :network_id AND instance_id IS NOT NULL ORDER BY created_at, id"
     return await ports.TABLE.find(tx, where, network_id=network_id, **place_params(place))
 
 
 async def addresses_of_each(tx: Tx, port_ids: Sequence[str]) -> dict[str, list[AssignedAddress]]:
-    """The lines of the address book of ports, by their ids."""
-    found: dict[str, list[AssignedAddress]] = defaultdict(list)
+    """Return the addresses of ports, by port id."""
+    addresses: dict[str, list[AssignedAddress]] = defaultdict(list)
     if port_ids:
         marks, values = in_list("id", port_ids)
-        for line in await ports.ADDRESSES.find(tx, f"port_id IN ({marks}) ORDER BY ip", **values):
-            found[line.port_id or ""].append(line)
-    return found
+        for address in await ports.ADDRESSES.find(tx, f"port_id IN ({marks}) ORDER BY ip", **values):
+            addresses[address.port_id or ""].append(address)
+    return addresses
 
 
-async def _whole(tx: Tx, place: Place, found: Iterable[Port]) -> list[ReservedFixedIP]:
-    reserved = list(found)
-    lines = await addresses_of_each(tx, [port.id for port in reserved])
-    around = {each: await networks.find(tx, each) for each in {port.network_id for port in reserved}}
-    shared = {port.network_id for port in reserved if port.is_vip}
-    near = {network_id: await neighbours(tx, place, network_id) for network_id in shared}
-    whole = []
+async def _with_related(tx: Tx, place: Place, reserved: Sequence[Port]) -> list[ReservedFixedIP]:
+    addresses = await addresses_of_each(tx, [port.id for port in reserved])
+    network_ids = {port.network_id for port in reserved}
+    network_by_id = {network_id: await networks.find(tx, network_id) for network_id in network_ids}
+    vip_network_ids = {port.network_id for port in reserved if port.is_vip}
+    instance_ports = {network_id: await list_instance_ports(tx, place, network_id) for network_id in vip_network_ids}
+    fixed_ips = []
     for port in reserved:
-        network = around[port.network_id]
+        network = network_by_id[port.network_id]
         if network is None:
             raise not_found("Network", port.network_id)
-        one = ReservedFixedIP(port=port, network=network, addresses=lines[port.id])
-        whole.append(_used(one, near.get(port.network_id, ())))
-    return whole
+        fixed_ip = ReservedFixedIP(port=port, network=network, addresses=addresses[port.id])
+        fixed_ips.append(_with_instance_ids(fixed_ip, instance_ports.get(port.network_id, ())))
+    return fixed_ips
 
 
-def _used(one: ReservedFixedIP, near: Iterable[Port]) -> ReservedFixedIP:
-    """The same with the instances that use it."""
-    own = [one.port.instance_id] if one.port.instance_id else []
-    sharing = [port.instance_id for port in near if port.instance_id and connected(one, port)]
-    used = list(dict.fromkeys([*own, *(sharing if one.port.is_vip else [])]))
-    return ReservedFixedIP(port=one.port, network=one.network, addresses=one.addresses, instance_ids=used)
+def _with_instance_ids(fixed_ip: ReservedFixedIP, instance_ports: Iterable[Port]) -> ReservedFixedIP:
+    port = fixed_ip.port
+    ids = [port.instance_id] if port.instance_id else []
+    if port.is_vip:
+        ids += [other.instance_id for other in instance_ports if other.instance_id and is_connected(fixed_ip, other)]
+    return replace(fixed_ip, instance_ids=list(dict.fromkeys(ids)))

@@ -1,4 +1,4 @@
-"""The ports of routers, and the addresses that they have."""
+"""Router interfaces: the ports of routers and their addresses."""
 
 from collections.abc import Sequence
 
@@ -14,66 +14,67 @@ TABLE = Table("router_ports", RouterPort)
 ON_SUBNET = "id IN (SELECT router_port_id FROM addresses WHERE subnet_id = :subnet_id AND router_port_id IS NOT NULL)"
 
 
-async def of_each(tx: Tx, router_ids: Sequence[str]) -> dict[str, list[RouterInterface]]:
-    """The ports of many routers with their addresses, oldest first."""
+async def list_by_routers(tx: Tx, router_ids: Sequence[str]) -> dict[str, list[RouterInterface]]:
+    """Return the interfaces of routers, oldest first."""
     marks, values = in_list("router", router_ids)
-    found: dict[str, list[RouterInterface]] = {router_id: [] for router_id in router_ids}
-    for leg in await _legs(tx, f"router_id IN ({marks})", **values):
-        found[leg.port.router_id].append(leg)
-    return found
+    interfaces: dict[str, list[RouterInterface]] = {router_id: [] for router_id in router_ids}
+    for interface in await _list(tx, f"router_id IN ({marks})", **values):
+        interfaces[interface.port.router_id].append(interface)
+    return interfaces
 
 
-async def of(tx: Tx, router_id: str) -> list[RouterInterface]:
-    """A router's ports with their addresses, oldest first."""
-    return await _legs(tx, "router_id = :router_id", router_id=router_id)
+async def list_by_router(tx: Tx, router_id: str) -> list[RouterInterface]:
+    """Return the interfaces of a router, oldest first."""
+    return await _list(tx, "router_id = :router_id", router_id=router_id)
 
 
-async def on_subnet(tx: Tx, subnet_id: str) -> list[RouterInterface]:
-    """The ports of all routers that have an address of a subnet."""
-    return await _legs(tx, ON_SUBNET, subnet_id=subnet_id)
+async def list_by_subnet(tx: Tx, subnet_id: str) -> list[RouterInterface]:
+    """Return the interfaces of all routers that have an address of a subnet."""
+    return await _list(tx, ON_SUBNET, subnet_id=subnet_id)
 
 
-async def in_network(tx: Tx, network_id: str) -> list[RouterInterface]:
-    """The ports of all routers in a network."""
-    return await _legs(tx, "network_id = :network_id", network_id=network_id)
+async def list_by_network(tx: Tx, network_id: str) -> list[RouterInterface]:
+    """Return the interfaces of all routers in a network."""
+    return await _list(tx, "network_id = :network_id", network_id=network_id)
 
 
-async def subnets_of(tx: Tx, legs: Sequence[RouterInterface]) -> list[Subnet]:
-    """The subnets that ports have their addresses of."""
-    marks, values = in_list("id", [line.subnet_id for leg in legs for line in leg.addresses])
+async def subnets_of(tx: Tx, interfaces: Sequence[RouterInterface]) -> list[Subnet]:
+    """Return the subnets of the interfaces' addresses."""
+    marks, values = in_list("id", [address.subnet_id for interface in interfaces for address in interface.addresses])
     return await subnets.TABLE.find(tx, f"id IN ({marks}) ORDER BY created_at, id", **values)
 
 
 async def add(tx: Tx, port: RouterPort) -> RouterPort:
-    """Insert a port; its addresses follow in this transaction."""
+    """Insert a router port; its addresses follow in the same transaction."""
     return await TABLE.add(tx, port)
 
 
-async def assign_address(tx: Tx, subnet: Subnet, port_id: str, wanted: str | None = None) -> str:
-    """Give a port an address of a subnet: the one that is wanted, else the subnet's gateway if it is free, else any.
+async def allocate_address(tx: Tx, subnet: Subnet, port_id: str, requested_ip: str | None = None) -> str:
+    """Allocate an address for a router port: the requested one, else the gateway if it is free, else any.
 
-    Raises Invalid for one that the subnet cannot give, Conflict for one in use, NoCapacity when all are.
+    Raises Invalid if the subnet cannot assign the requested address, Conflict if it is in use, and NoCapacity if no
+    address is free.
     """
     gateway = subnet.gateway_ip
-    free = gateway is not None and not await addresses.is_taken(tx, subnet, gateway)
-    if gateway is not None and (wanted == gateway or (wanted is None and free)):
-        if not free:
+    is_free = gateway is not None and not await addresses.is_in_use(tx, subnet, gateway)
+    if gateway is not None and (requested_ip == gateway or (requested_ip is None and is_free)):
+        if not is_free:
             raise Conflict(f"Address {gateway} of subnet {subnet.id} is in use")
-        line = AssignedAddress(subnet_id=subnet.id, ip=gateway, router_port_id=port_id)
-        return (await ports.assign(tx, line)).ip
-    return await addresses.allocate(tx, subnet, router_port_id=port_id, wanted=wanted)
+        address = AssignedAddress(subnet_id=subnet.id, ip=gateway, router_port_id=port_id)
+        return (await ports.add_address(tx, address)).ip
+    return await addresses.allocate(tx, subnet, router_port_id=port_id, requested_ip=requested_ip)
 
 
 async def remove(tx: Tx, port_id: str) -> None:
-    """Delete a port and free its addresses."""
+    """Delete a router port and release its addresses."""
     await tx.run("DELETE FROM addresses WHERE router_port_id = :id", id=port_id)
     await TABLE.remove(tx, port_id)
 
 
-async def _legs(tx: Tx, where: str, **values: str) -> list[RouterInterface]:
-    found = await TABLE.find(tx, f"{where} ORDER BY created_at, id", **values)
-    marks, named = in_list("port", [port.id for port in found])
-    lines: dict[str, list[AssignedAddress]] = {port.id: [] for port in found}
-    for line in await ports.ADDRESSES.find(tx, f"router_port_id IN ({marks}) ORDER BY ip", **named):
-        lines[line.router_port_id or ""].append(line)
-    return [RouterInterface(port, lines[port.id]) for port in found]
+async def _list(tx: Tx, where: str, **values: str) -> list[RouterInterface]:
+    router_ports = await TABLE.find(tx, f"{where} ORDER BY created_at, id", **values)
+    marks, parameters = in_list("port", [port.id for port in router_ports])
+    addresses_by_port: dict[str, list[AssignedAddress]] = {port.id: [] for port in router_ports}
+    for address in await ports.ADDRESSES.find(tx, f"router_port_id IN ({marks}) ORDER BY ip", **parameters):
+        addresses_by_port[address.router_port_id or ""].append(address)
+    return [RouterInterface(port, addresses_by_port[port.id]) for port in router_ports]

@@ -1,4 +1,4 @@
-"""Routers, and the way through them."""
+"""Routers, and lookups of the subnets and floating IPs that they route."""
 
 from pileus.domain.network.routers import Router
 from pileus.domain.places import Place
@@ -8,11 +8,11 @@ from pileus.store.rows import Table
 from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("routers", Router)
-JOINS = """
+CONNECTED_TO_SUBNET = """
 SELECT p.router_id FROM router_ports p JOIN addresses a ON a.router_port_id = p.id
 WHERE p.gateway = 0 AND a.subnet_id = :subnet_id
 """
-PASSING = """
+ROUTED_FLOATING_IPS = """
 SELECT f.id FROM floating_ips f
 JOIN addresses a ON a.port_id = f.port_id AND a.ip = f.fixed_ip_address
 JOIN addresses r ON r.subnet_id = a.subnet_id
@@ -22,45 +22,49 @@ WHERE p.router_id = :router_id AND p.gateway = 0
 
 
 async def get(tx: Tx, place: Place, router_id: str) -> Router:
-    """One router of a place; raises NotFound."""
+    """Return a router of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Router", place, router_id)
 
 
 async def find(tx: Tx, router_id: str) -> Router | None:
-    """One router, whoever has it."""
+    """Return a router of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=router_id)
 
 
 async def find_created_with_network(tx: Tx, network_id: str) -> Router | None:
-    """The router that was made together with a network, if it is still there."""
+    """Return the router that was created together with a network, or None."""
     return await TABLE.find_one(tx, "network_id = :network_id ORDER BY created_at, id", network_id=network_id)
 
 
-async def of_subnet(tx: Tx, subnet_id: str) -> list[Router]:
-    """The routers that join a subnet to others, oldest first."""
-    return await TABLE.find(tx, f"id IN ({JOINS}) ORDER BY created_at, id", subnet_id=subnet_id)
+async def list_by_subnet(tx: Tx, subnet_id: str) -> list[Router]:
+    """Return the routers with an interface in a subnet, oldest first."""
+    return await TABLE.find(tx, f"id IN ({CONNECTED_TO_SUBNET}) ORDER BY created_at, id", subnet_id=subnet_id)
 
 
-async def gateway_router_of(tx: Tx, subnet_id: str) -> Router | None:
-    """The router through which a subnet is reached from outside: what a floating IP's address goes through."""
+async def find_gateway_router(tx: Tx, subnet_id: str) -> Router | None:
+    """Return the router with an external gateway that connects a subnet, or None."""
     return await TABLE.find_one(
-        tx, f"external_network_id IS NOT NULL AND id IN ({JOINS}) ORDER BY created_at, id", subnet_id=subnet_id
+        tx,
+        f"external_network_id IS NOT NULL AND id IN ({CONNECTED_TO_SUBNET}) ORDER BY created_at, id",
+        subnet_id=subnet_id,
     )
 
 
 async def find_floating_ip_through(tx: Tx, router_id: str, subnet_id: str | None = None) -> str | None:
-    """A floating IP that leads through a router, to one of its subnets if that is named; None if there is none."""
+    """Return the id of a floating IP that a router routes, to one of its subnets if given; None if there is none."""
     if subnet_id is None:
-        row = await tx.one(f"{PASSING} LIMIT 1", router_id=router_id)
+        row = await tx.one(f"{ROUTED_FLOATING_IPS} LIMIT 1", router_id=router_id)
     else:
-        row = await tx.one(f"{PASSING} AND r.subnet_id = :subnet_id LIMIT 1", router_id=router_id, subnet_id=subnet_id)
+        row = await tx.one(
+            f"{ROUTED_FLOATING_IPS} AND r.subnet_id = :subnet_id LIMIT 1", router_id=router_id, subnet_id=subnet_id
+        )
     return None if row is None else str(row[0])
 
 
 async def page(tx: Tx, place: Place, name: str | None, *, limit: int, offset: int) -> tuple[int, list[Router]]:
-    """How many routers a place has, and some of them, the latest first."""
+    """Return the number of a place's routers and one page, newest first."""
     where = queries.Where(IN_PLACE, **place_params(place)).equal("name", name)
-    return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.desc"), limit=limit, offset=offset)
+    return await queries.page(tx, TABLE, where, queries.order_by("created_at.desc"), limit=limit, offset=offset)
 
 
 async def add(tx: Tx, router: Router) -> Router:
@@ -69,22 +73,22 @@ async def add(tx: Tx, router: Router) -> Router:
 
 
 async def save(tx: Tx, before: Router, after: Router) -> Router:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await TABLE.save(tx, before, after)
 
 
 async def bump_revision(tx: Tx, router: Router) -> Router:
-    """Count a change of what hangs on a router as its own; raises Stale."""
+    """Increase the revision after a change of the router's interfaces; raises Stale."""
     return await TABLE.bump_revision(tx, router)
 
 
 async def remove(tx: Tx, router_id: str) -> None:
-    """Delete a router's own row."""
+    """Delete a router."""
     await TABLE.remove(tx, router_id)
 
 
-async def forget_network(tx: Tx, network_id: str) -> None:
-    """Let routers that were made with a network forget it, as it goes away."""
+async def clear_network(tx: Tx, network_id: str) -> None:
+    """Remove the reference to a deleted network from the routers that were created with it."""
     await tx.run(
         "UPDATE routers SET network_id = NULL, revision = revision + 1 WHERE network_id = :network_id",
         network_id=network_id,

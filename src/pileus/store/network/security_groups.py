@@ -1,4 +1,4 @@
-"""Security groups, and which ports they guard."""
+"""Security groups, their rules and their ports."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,15 +16,15 @@ TABLE = Table("security_groups", SecurityGroup)
 RULES = Table("security_group_rules", SecurityGroupRule)
 
 
-async def find_by_name(tx: Tx, place: Place, name: str) -> list[SecurityGroup]:
-    """The groups of a place that have a name, oldest first."""
+async def list_by_name(tx: Tx, place: Place, name: str) -> list[SecurityGroup]:
+    """Return the groups of a place with this name, oldest first."""
     return await TABLE.find(
         tx, f"{IN_PLACE} AND name = :name ORDER BY created_at, id", name=name, **place_params(place)
     )
 
 
 async def add_to_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
-    """Let groups guard a port; those that do already stay."""
+    """Add groups to a port; ignores those that it has."""
     for group_id in group_ids:
         await tx.run(
             """
@@ -37,7 +37,7 @@ async def add_to_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
 
 
 async def remove_from_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
-    """Take groups from a port; nothing happens for those that do not guard it."""
+    """Remove groups from a port; ignores those that it does not have."""
     for group_id in group_ids:
         await tx.run(
             "DELETE FROM port_security_groups WHERE port_id = :port_id AND security_group_id = :group_id",
@@ -47,17 +47,17 @@ async def remove_from_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> No
 
 
 async def remove_all_from_port(tx: Tx, port_id: str) -> None:
-    """Take every group from a port."""
+    """Remove every group from a port."""
     await tx.run("DELETE FROM port_security_groups WHERE port_id = :port_id", port_id=port_id)
 
 
 async def get(tx: Tx, place: Place, group_id: str) -> SecurityGroup:
-    """One group of a place; raises NotFound."""
+    """Return a group of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Security group", place, group_id)
 
 
-async def default(tx: Tx, place: Place) -> SecurityGroup | None:
-    """A place's default group, if it has been made."""
+async def find_default(tx: Tx, place: Place) -> SecurityGroup | None:
+    """Return a place's default group, or None if it has not been created."""
     return await TABLE.find_one(tx, f"{IN_PLACE} AND is_default = 1", **place_params(place))
 
 
@@ -69,8 +69,8 @@ async def add(tx: Tx, group: SecurityGroup, rules: Iterable[SecurityGroupRule] =
     return group
 
 
-async def of_port(tx: Tx, port_id: str) -> list[SecurityGroup]:
-    """The groups that guard a port, by name."""
+async def list_by_port(tx: Tx, port_id: str) -> list[SecurityGroup]:
+    """Return the groups of a port, sorted by name."""
     return await TABLE.find(
         tx,
         "id IN (SELECT security_group_id FROM port_security_groups WHERE port_id = :port_id)"
@@ -80,11 +80,11 @@ async def of_port(tx: Tx, port_id: str) -> list[SecurityGroup]:
 
 
 async def find(tx: Tx, group_id: str) -> SecurityGroup | None:
-    """One group, whoever has it."""
+    """Return a group of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=group_id)
 
 
-async def page(  # noqa: PLR0913  # each is a fact of its own
+async def page(
     tx: Tx,
     place: Place,
     *,
@@ -94,49 +94,50 @@ async def page(  # noqa: PLR0913  # each is a fact of its own
     limit: int,
     offset: int,
 ) -> tuple[int, list[SecurityGroup]]:
-    """How many groups a place has, and some of them, the oldest first."""
-    where = queries.Where(IN_PLACE, **place_params(place)).equal("name", name).tagged(KIND, tag_keys, tag_pairs)
-    return await queries.query_page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
+    """Return the number of matching groups and one page of them, oldest first."""
+    where = queries.Where(IN_PLACE, **place_params(place)).equal("name", name).with_tags(KIND, tag_keys, tag_pairs)
+    return await queries.page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
 
 
 async def rules_of(tx: Tx, group_id: str) -> list[SecurityGroupRule]:
-    """A group's rules, the oldest first."""
+    """Return a group's rules, oldest first."""
     return (await rules_of_each(tx, [group_id]))[group_id]
 
 
 async def rules_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[SecurityGroupRule]]:
-    """The rules of groups, the oldest first."""
-    found: dict[str, list[SecurityGroupRule]] = {group_id: [] for group_id in ids}
+    """Return the rules of groups, oldest first."""
+    rules: dict[str, list[SecurityGroupRule]] = {group_id: [] for group_id in ids}
     marks, values = in_list("id", ids)
     for rule in await RULES.find(tx, f"security_group_id IN ({marks}) ORDER BY created_at, id", **values):
-        found[rule.security_group_id].append(rule)
-    return found
+        rules[rule.security_group_id].append(rule)
+    return rules
 
 
-async def rule(tx: Tx, place: Place, rule_id: str) -> SecurityGroupRule:
-    """One rule of a place's groups; raises NotFound."""
-    found = await RULES.find_one(tx, "id = :id", id=rule_id)
-    group = await find(tx, found.security_group_id) if found else None
-    if found is None or group is None or (group.client_id, group.project_id, group.region_id) != _whose(place):
+async def get_rule(tx: Tx, place: Place, rule_id: str) -> SecurityGroupRule:
+    """Return a rule of a place's groups; raises NotFound."""
+    rule = await RULES.find_one(tx, "id = :id", id=rule_id)
+    group = await find(tx, rule.security_group_id) if rule else None
+    if rule is None or group is None or (group.client_id, group.project_id, group.region_id) != _scope(place):
         raise not_found("Security group rule", rule_id)
-    return found
+    return rule
 
 
 async def save(tx: Tx, before: SecurityGroup, after: SecurityGroup) -> SecurityGroup:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await TABLE.save(tx, before, after)
 
 
-async def save_rules(tx: Tx, group_id: str, wanted: Iterable[SecurityGroupRule]) -> None:
-    """Let a group have exactly these rules."""
-    there, rules = {rule.id: rule for rule in await rules_of(tx, group_id)}, {rule.id: rule for rule in wanted}
-    for rule_id in there.keys() - rules.keys():
+async def save_rules(tx: Tx, group_id: str, rules: Iterable[SecurityGroupRule]) -> None:
+    """Replace the rules of a group: add, update and delete what differs."""
+    existing = {rule.id: rule for rule in await rules_of(tx, group_id)}
+    wanted = {rule.id: rule for rule in rules}
+    for rule_id in existing.keys() - wanted.keys():
         await RULES.remove(tx, rule_id)
-    for rule_id, one in rules.items():
-        if rule_id not in there:
-            await RULES.add(tx, one)
-        elif there[rule_id].rule != one.rule:
-            await RULES.save(tx, there[rule_id], one)
+    for rule_id, rule in wanted.items():
+        if rule_id not in existing:
+            await RULES.add(tx, rule)
+        elif existing[rule_id].rule != rule.rule:
+            await RULES.save(tx, existing[rule_id], rule)
 
 
 async def remove(tx: Tx, group_id: str) -> None:
@@ -148,13 +149,13 @@ async def remove(tx: Tx, group_id: str) -> None:
 
 
 async def count_ports(tx: Tx, group_id: str) -> int:
-    """How many ports a group guards."""
+    """Count the ports of a group."""
     row = await tx.one("SELECT count(*) FROM port_security_groups WHERE security_group_id = :id", id=group_id)
     return int(row[0]) if row else 0
 
 
 async def find_referring(tx: Tx, group_id: str) -> str | None:
-    """The name of another group with a rule that speaks of one, or None."""
+    """Return the name of another group with a rule that refers to this group, or None."""
     row = await tx.one(
         "SELECT g.name FROM security_group_rules r JOIN security_groups g ON g.id = r.security_group_id"
         " WHERE r.remote_group_id = :id AND r.security_group_id <> :id LIMIT 1",
@@ -163,5 +164,5 @@ async def find_referring(tx: Tx, group_id: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _whose(place: Place) -> tuple[int, int, int]:
+def _scope(place: Place) -> tuple[int, int, int]:
     return place.client_id, place.project_id, place.region_id

@@ -12,20 +12,20 @@ from pileus.domain.places import Place
 from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.network import networks
-from pileus.store.network.addresses import in_use, in_use_each
+from pileus.store.network.addresses import count_in_use, count_in_use_in_network
 from pileus.store.rows import Table, in_list
 from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "subnet"
 TABLE = Table("subnets", Subnet)
-USABLE = f"network_id IN (SELECT id FROM networks WHERE {networks.VISIBLE})"  # our own words
+USABLE = f"network_id IN (SELECT id FROM networks WHERE {networks.VISIBLE})"
 
-Counted = tuple[Subnet, int]
-"""A subnet, and how many of its addresses are in use."""
+SubnetUsage = tuple[Subnet, int]
+"""A subnet and the number of its addresses in use."""
 
 
 class SubnetFilter(Struct, frozen=True, kw_only=True):
-    """Which subnets are asked for: a place's own ones, or all that it may use; what is not given does not matter."""
+    """Filters of the subnets that a place owns or may use; None adds no condition."""
 
     own: bool = True
     network_id: str | None = None
@@ -33,50 +33,45 @@ class SubnetFilter(Struct, frozen=True, kw_only=True):
     tag_pairs: Mapping[str, str] | None = None
 
     def where(self, place: Place) -> queries.Where:
-        """The same as a condition."""
+        """Return the filters as conditions."""
         where = queries.Where(IN_PLACE if self.own else USABLE, **place_params(place)).equal(
             "network_id", self.network_id
         )
-        where.also("retired = 0")
-        return where.tagged(KIND, self.tag_keys, self.tag_pairs)
+        where.add("retired = 0")
+        return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
 
 
 async def get(tx: Tx, place: Place, subnet_id: str) -> Subnet:
-    """One subnet that a place may use; raises NotFound."""
-    found = await TABLE.find_one(
-        tx,
-        f"id = :id AND {USABLE}",
-        id=subnet_id,
-        **place_params(place),
-    )
-    if found is None:
+    """Return a subnet that a place may use; raises NotFound."""
+    subnet = await TABLE.find_one(tx, f"id = :id AND {USABLE}", id=subnet_id, **place_params(place))
+    if subnet is None:
         raise not_found("Subnet", subnet_id)
-    return found
+    return subnet
 
 
 async def get_own(tx: Tx, place: Place, subnet_id: str) -> Subnet:
-    """One subnet in a network of a place's own; raises NotFound, or Forbidden for one that it may only use."""
+    """Return a subnet of a network that a place owns; raises NotFound, or Forbidden for one that it may only use."""
     subnet = await get(tx, place, subnet_id)
     await networks.get_own(tx, place, subnet.network_id)
     return subnet
 
 
-async def of_network(tx: Tx, network_id: str) -> list[Subnet]:
-    """A network's subnets, oldest first."""
+async def list_by_network(tx: Tx, network_id: str) -> list[Subnet]:
+    """Return a network's subnets, oldest first."""
     return await TABLE.find(tx, "network_id = :network_id ORDER BY created_at, id", network_id=network_id)
 
 
-async def of_each(tx: Tx, network_ids: Sequence[str]) -> dict[str, list[Subnet]]:
-    """The subnets of many networks, oldest first."""
+async def list_by_networks(tx: Tx, network_ids: Sequence[str]) -> dict[str, list[Subnet]]:
+    """Return the subnets of networks, oldest first."""
     marks, values = in_list("network", network_ids)
-    found: dict[str, list[Subnet]] = {network_id: [] for network_id in network_ids}
+    subnets: dict[str, list[Subnet]] = {network_id: [] for network_id in network_ids}
     for subnet in await TABLE.find(tx, f"network_id IN ({marks}) ORDER BY created_at, id", **values):
-        found[subnet.network_id].append(subnet)
-    return found
+        subnets[subnet.network_id].append(subnet)
+    return subnets
 
 
 async def find(tx: Tx, subnet_id: str) -> Subnet | None:
-    """One subnet, whoever has it."""
+    """Return a subnet of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=subnet_id)
 
 
@@ -86,62 +81,64 @@ async def add(tx: Tx, subnet: Subnet) -> Subnet:
 
 
 async def save(tx: Tx, before: Subnet, after: Subnet) -> Subnet:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await TABLE.save(tx, before, after)
 
 
 async def bump_revision(tx: Tx, subnet: Subnet) -> Subnet:
-    """Count a change of what hangs on a subnet as its own; raises Stale."""
+    """Increase the revision after a change in a child table; raises Stale."""
     return await TABLE.bump_revision(tx, subnet)
 
 
 async def remove(tx: Tx, subnet_id: str) -> None:
-    """Delete a subnet's own row."""
+    """Delete a subnet."""
     await TABLE.remove(tx, subnet_id)
 
 
 async def has_ports(tx: Tx, subnet_id: str) -> bool:
-    """Whether a port or a floating IP has an address of a subnet; ports of routers are nobody's business."""
+    """Whether a port or floating IP has an address of a subnet; router ports are not counted."""
     row = await tx.one("SELECT 1 FROM addresses WHERE subnet_id = :id AND router_port_id IS NULL LIMIT 1", id=subnet_id)
     return row is not None
 
 
-async def page(  # noqa: PLR0913  # each is a fact of its own
-    tx: Tx, place: Place, wanted: SubnetFilter, order_by: str, *, limit: int, offset: int
-) -> tuple[int, list[Counted]]:
-    """How many subnets there are, and some of them, ordered by a key of `KEYS`, a dot and a direction.
+async def page(
+    tx: Tx, place: Place, filters: SubnetFilter, order_by: str, *, limit: int, offset: int
+) -> tuple[int, list[SubnetUsage]]:
+    """Return the number of matching subnets and one page; `order_by` is a key of `KEYS`, a dot and a direction.
 
-    No database can order by addresses, so that is done here: a quota keeps the number of a tenant's subnets low.
+    No database can sort by address range, so the sort is done here: a quota keeps the number of subnets low.
     """
-    where = wanted.where(place)
-    found = await TABLE.find(tx, str(where), **where.values)
-    used = await in_use_each(tx, [subnet.id for subnet in found])
-    counted = [(subnet, used.get(subnet.id, 0)) for subnet in found]
+    where = filters.where(place)
+    subnets = await TABLE.find(tx, str(where), **where.values)
+    used = await count_in_use(tx, [subnet.id for subnet in subnets])
+    usages = [(subnet, used.get(subnet.id, 0)) for subnet in subnets]
     key, _, direction = order_by.partition(".")
-    counted.sort(key=lambda each: (KEYS[key](each), each[0].id), reverse=direction == "desc")
-    return len(counted), counted[offset : offset + limit]
+    usages.sort(key=lambda usage: (KEYS[key](usage), usage[0].id), reverse=direction == "desc")
+    return len(usages), usages[offset : offset + limit]
 
 
-def _by_range(counted: Counted) -> tuple[int, int, int]:
-    cidr = ip_network(counted[0].cidr)
+def _by_range(usage: SubnetUsage) -> tuple[int, int, int]:
+    cidr = ip_network(usage[0].cidr)
     return cidr.version, int(cidr.network_address), cidr.prefixlen
 
 
-KEYS: Mapping[str, Callable[[Counted], Any]] = {
+KEYS: Mapping[str, Callable[[SubnetUsage], Any]] = {
     "cidr": _by_range,
-    "name": lambda counted: counted[0].name,
-    "created_at": lambda counted: counted[0].created_at,
-    "updated_at": lambda counted: counted[0].updated_at,
-    "total_ips": lambda counted: counted[0].total,
-    "available_ips": lambda counted: counted[0].total - counted[1],
+    "name": lambda usage: usage[0].name,
+    "created_at": lambda usage: usage[0].created_at,
+    "updated_at": lambda usage: usage[0].updated_at,
+    "total_ips": lambda usage: usage[0].total_addresses,
+    "available_ips": lambda usage: usage[0].total_addresses - usage[1],
 }
 
 
 async def choose_for_allocation(tx: Tx, network_id: str, family: str) -> list[Subnet]:
-    """The subnets of a network to take addresses of, one for each IP version of a family: those with the most left.
+    """Choose the subnets of a network to allocate from, for each IP version the one with the most free addresses.
 
     Raises Invalid or NoCapacity.
     """
-    ranges = [each for each in await of_network(tx, network_id) if each.task_id is None and not each.retired]
-    used = await in_use(tx, network_id) if has_choice(ranges, family) else {}
-    return choose_subnets([(each, used.get(each.id, 0)) for each in ranges], family)
+    candidates = [
+        subnet for subnet in await list_by_network(tx, network_id) if subnet.task_id is None and not subnet.retired
+    ]
+    used = await count_in_use_in_network(tx, network_id) if has_choice(candidates, family) else {}
+    return choose_subnets([(subnet, used.get(subnet.id, 0)) for subnet in candidates], family)

@@ -1,1 +1,1 @@
-"""Of this room, volumes, and what is kept of them."""
+"""Statements on volumes, snapshots, attachments and lifecycle policies."""

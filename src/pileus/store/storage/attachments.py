@@ -1,4 +1,4 @@
-"""Which volume hangs on which instance."""
+"""Attachments of volumes to instances."""
 
 from operator import itemgetter
 
@@ -8,27 +8,29 @@ from pileus.store.rows import Table
 from pileus.store.storage import volumes
 
 TABLE = Table("attachments", Attachment, key="volume_id")
-BOTH = (
-    f"SELECT {TABLE.of('a')}, {volumes.TABLE.of('v')} FROM attachments a JOIN volumes v ON v.id = a.volume_id"
+WITH_VOLUMES = (
+    f"SELECT {TABLE.columns_as('a')}, {volumes.TABLE.columns_as('v')}"
+    " FROM attachments a JOIN volumes v ON v.id = a.volume_id"
     " WHERE a.instance_id = :instance_id ORDER BY length(a.device), a.device"
 )
 
 
-async def with_volumes(tx: Tx, instance_id: str) -> list[tuple[Attachment, Volume]]:
-    """An instance's attachments with their volumes, in the devices' order."""
+async def list_with_volumes(tx: Tx, instance_id: str) -> list[tuple[Attachment, Volume]]:
+    """Return an instance's attachments with their volumes, in device order."""
     width = len(TABLE.fields)
-    rows = await tx.all(BOTH, instance_id=instance_id)
+    rows = await tx.all(WITH_VOLUMES, instance_id=instance_id)
     return [(TABLE.record(row[:width]), volumes.TABLE.record(row[width:])) for row in rows]
 
 
-async def boot_volume(tx: Tx, instance_id: str) -> Volume | None:
-    """The volume that an instance tries first to boot from."""
-    volumes_of = [(a.boot_index, volume) for a, volume in await with_volumes(tx, instance_id) if a.boot_index >= 0]
-    return min(volumes_of, key=itemgetter(0))[1] if volumes_of else None
+async def find_boot_volume(tx: Tx, instance_id: str) -> Volume | None:
+    """Return the volume with the lowest boot index, or None."""
+    attached = await list_with_volumes(tx, instance_id)
+    bootable = [(attachment.boot_index, volume) for attachment, volume in attached if attachment.boot_index >= 0]
+    return min(bootable, key=itemgetter(0))[1] if bootable else None
 
 
-async def of_volume(tx: Tx, volume_id: str) -> Attachment | None:
-    """Where a volume hangs, or None."""
+async def find_by_volume(tx: Tx, volume_id: str) -> Attachment | None:
+    """Return the attachment of a volume, or None."""
     return await TABLE.find_one(tx, "volume_id = :volume_id", volume_id=volume_id)
 
 
@@ -38,15 +40,15 @@ async def add(tx: Tx, attachment: Attachment) -> Attachment:
 
 
 async def remove(tx: Tx, volume_id: str) -> None:
-    """Take a volume off."""
+    """Delete the attachment of a volume."""
     await TABLE.remove(tx, volume_id)
 
 
 async def set_attached_at(tx: Tx, volume_id: str, now: int) -> None:
-    """Write when a volume was attached; nothing happens if it hangs nowhere."""
+    """Save when a volume was attached; does nothing if it is not."""
     await tx.run("UPDATE attachments SET attached_at = :now WHERE volume_id = :volume_id", volume_id=volume_id, now=now)
 
 
-async def of_instance(tx: Tx, instance_id: str) -> list[Attachment]:
-    """What hangs on an instance."""
+async def list_by_instance(tx: Tx, instance_id: str) -> list[Attachment]:
+    """Return the attachments of an instance."""
     return await TABLE.find(tx, "instance_id = :instance_id", instance_id=instance_id)

@@ -1,4 +1,4 @@
-"""Lifecycle policies, and the volumes that they are about."""
+"""Lifecycle policies and their volumes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,18 +14,18 @@ from pileus.store.storage import volumes
 TABLE = Table("lifecycle_policies", LifecyclePolicy)
 
 
-async def next_id(tx: Tx) -> int:
-    """The number of a new policy."""
-    return await counters.next_value(tx, "lifecycle_policies")
+async def allocate_id(tx: Tx) -> int:
+    """Return the id of a new policy."""
+    return await counters.increment(tx, "lifecycle_policies")
 
 
 async def get(tx: Tx, place: Place, policy_id: int) -> LifecyclePolicy:
-    """One policy of a place; raises NotFound."""
+    """Return a policy of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Lifecycle policy", place, policy_id)
 
 
-async def every(tx: Tx, place: Place) -> list[LifecyclePolicy]:
-    """All policies of a place, the oldest first."""
+async def list_all(tx: Tx, place: Place) -> list[LifecyclePolicy]:
+    """Return all policies of a place, oldest first."""
     return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
 
 
@@ -35,30 +35,30 @@ async def add(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
 
 
 async def save(tx: Tx, before: LifecyclePolicy, after: LifecyclePolicy) -> LifecyclePolicy:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await TABLE.save(tx, before, after)
 
 
 async def bump_revision(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
-    """Count a change of its schedules or volumes as one of its own; raises Stale."""
+    """Increase the revision after a change of the policy's schedules or volumes; raises Stale."""
     return await TABLE.bump_revision(tx, policy)
 
 
 async def remove(tx: Tx, policy_id: int) -> None:
-    """Delete a policy; its volumes are in it no more."""
+    """Delete a policy and take its volumes out of it."""
     await tx.run("DELETE FROM policy_volumes WHERE lifecycle_policy_id = :id", id=policy_id)
     await TABLE.remove(tx, policy_id)
 
 
 async def volumes_of(tx: Tx, policy_id: int) -> list[Volume]:
-    """The volumes of a policy, the oldest first."""
+    """Return the volumes of a policy, oldest first."""
     where = "id IN (SELECT volume_id FROM policy_volumes WHERE lifecycle_policy_id = :id) ORDER BY created_at, id"
     return await volumes.TABLE.find(tx, where, id=policy_id)
 
 
 async def volumes_of_each(tx: Tx, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
-    """The volumes of policies: their ids and names, the oldest first."""
-    found: dict[int, list[tuple[str, str]]] = {policy_id: [] for policy_id in ids}
+    """Return the volumes of policies as ids and names, oldest first."""
+    volumes_by_policy: dict[int, list[tuple[str, str]]] = {policy_id: [] for policy_id in ids}
     marks, values = in_list("id", ids)
     rows = await tx.all(
         "SELECT p.lifecycle_policy_id, v.id, v.name FROM policy_volumes p JOIN volumes v ON v.id = p.volume_id"
@@ -66,12 +66,12 @@ async def volumes_of_each(tx: Tx, ids: Sequence[int]) -> dict[int, list[tuple[st
         **values,
     )
     for policy_id, volume_id, name in rows:
-        found[policy_id].append((volume_id, name))
-    return found
+        volumes_by_policy[policy_id].append((volume_id, name))
+    return volumes_by_policy
 
 
-async def include(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
-    """Put volumes into a policy; those that are in it stay."""
+async def add_volumes(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
+    """Add volumes to a policy; ignores those that it has."""
     for volume_id in sorted(set(volume_ids)):
         await tx.run(
             "INSERT INTO policy_volumes (lifecycle_policy_id, volume_id) VALUES (:policy_id, :volume_id)"
@@ -81,18 +81,18 @@ async def include(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
         )
 
 
-async def exclude(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
-    """Take volumes out of a policy, with what was due of them; what it has taken of them stays for good.
+async def remove_volumes(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
+    """Remove volumes from a policy with their due snapshots; existing snapshots no longer expire.
 
-    Those that are not in it do not matter.
+    Ignores volumes that the policy does not have.
     """
     rows = await tx.all("SELECT volume_id FROM policy_volumes WHERE lifecycle_policy_id = :id", id=policy_id)
-    its = "schedule_id IN (SELECT id FROM schedules WHERE lifecycle_policy_id = :policy_id)"
+    of_policy = "schedule_id IN (SELECT id FROM schedules WHERE lifecycle_policy_id = :policy_id)"
     for volume_id in sorted({row[0] for row in rows} & set(volume_ids)):
-        where = {"policy_id": policy_id, "volume_id": volume_id}
+        parameters = {"policy_id": policy_id, "volume_id": volume_id}
         for statement in (
             "DELETE FROM policy_volumes WHERE lifecycle_policy_id = :policy_id AND volume_id = :volume_id",
-            f"DELETE FROM due_snapshots WHERE volume_id = :volume_id AND {its}",  # our own words
-            f"UPDATE snapshots SET expires_at = NULL WHERE volume_id = :volume_id AND {its}",  # our own words
+            f"DELETE FROM due_snapshots WHERE volume_id = :volume_id AND {of_policy}",
+            f"UPDATE snapshots SET expires_at = NULL WHERE volume_id = :volume_id AND {of_policy}",
         ):
-            await tx.run(statement, **where)
+            await tx.run(statement, **parameters)

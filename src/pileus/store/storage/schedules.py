@@ -1,4 +1,4 @@
-"""Schedules, what is due by them, and how long what they have taken is kept."""
+"""Schedules, their due snapshots, and the retention of snapshots that they have created."""
 
 from collections.abc import Sequence
 
@@ -11,32 +11,32 @@ from pileus.store.rows import Table, in_list
 from pileus.store.storage import snapshots
 
 TABLE = Table("schedules", Schedule)
-MANY = 100
-"""How much of what is due is looked at once."""
+BATCH_SIZE = 100
+"""Number of due or expired ids that one query returns."""
 
 
 async def get(tx: Tx, place: Place, schedule_id: str) -> Schedule:
-    """One schedule of a place; raises NotFound."""
+    """Return a schedule of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Schedule", place, schedule_id)
 
 
 async def find(tx: Tx, schedule_id: str) -> Schedule | None:
-    """One schedule, whoever has it."""
+    """Return a schedule of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=schedule_id)
 
 
-async def of_each(tx: Tx, policy_ids: Sequence[int]) -> dict[int, list[Schedule]]:
-    """The schedules of policies, the oldest first."""
-    found: dict[int, list[Schedule]] = {policy_id: [] for policy_id in policy_ids}
+async def list_by_policies(tx: Tx, policy_ids: Sequence[int]) -> dict[int, list[Schedule]]:
+    """Return the schedules of policies, oldest first."""
+    schedules: dict[int, list[Schedule]] = {policy_id: [] for policy_id in policy_ids}
     marks, values = in_list("id", policy_ids)
     for schedule in await TABLE.find(tx, f"lifecycle_policy_id IN ({marks}) ORDER BY created_at, id", **values):
-        found[schedule.lifecycle_policy_id].append(schedule)
-    return found
+        schedules[schedule.lifecycle_policy_id].append(schedule)
+    return schedules
 
 
-async def of_policy(tx: Tx, policy_id: int) -> list[Schedule]:
-    """A policy's schedules, the oldest first."""
-    return (await of_each(tx, [policy_id]))[policy_id]
+async def list_by_policy(tx: Tx, policy_id: int) -> list[Schedule]:
+    """Return the schedules of a policy, oldest first."""
+    return (await list_by_policies(tx, [policy_id]))[policy_id]
 
 
 async def add(tx: Tx, schedule: Schedule) -> Schedule:
@@ -45,7 +45,7 @@ async def add(tx: Tx, schedule: Schedule) -> Schedule:
 
 
 async def save(tx: Tx, before: Schedule, after: Schedule) -> Schedule:
-    """Write what changed, also for what it has taken already; raises Stale."""
+    """Write the changed fields; a new retention time applies to existing snapshots too. Raises Stale."""
     if before.retention_time != after.retention_time:
         span = after.retention_time.length if after.retention_time else None
         await tx.run(
@@ -59,20 +59,20 @@ async def save(tx: Tx, before: Schedule, after: Schedule) -> Schedule:
 
 
 async def remove(tx: Tx, schedule_id: str) -> None:
-    """Delete a schedule; the snapshots that it has taken stay for good."""
-    await forget_due(tx, schedule_id)
+    """Delete a schedule; its snapshots no longer expire."""
+    await remove_due_snapshots(tx, schedule_id)
     await tx.run("UPDATE snapshots SET expires_at = NULL WHERE schedule_id = :id", id=schedule_id)
     await TABLE.remove(tx, schedule_id)
 
 
-async def due_schedules(tx: Tx, now: int) -> list[str]:
-    """The schedules whose moment has come."""
-    rows = await tx.all(f"SELECT id FROM schedules WHERE next_at <= :now ORDER BY next_at LIMIT {MANY}", now=now)
+async def list_due(tx: Tx, now: int) -> list[str]:
+    """Return the ids of schedules that are due."""
+    rows = await tx.all(f"SELECT id FROM schedules WHERE next_at <= :now ORDER BY next_at LIMIT {BATCH_SIZE}", now=now)
     return [row[0] for row in rows]
 
 
-async def make_due(tx: Tx, schedule: Schedule, now: int) -> None:
-    """Note that all volumes of a schedule's policy are to be photographed; one that still was is so once."""
+async def enqueue_snapshots(tx: Tx, schedule: Schedule, now: int) -> None:
+    """Queue a snapshot of each volume of a schedule's policy, unless one is queued already."""
     await tx.run(
         "INSERT INTO due_snapshots (schedule_id, volume_id, due_at) SELECT :schedule_id, volume_id, :now"
         " FROM policy_volumes WHERE lifecycle_policy_id = :policy_id"
@@ -83,47 +83,47 @@ async def make_due(tx: Tx, schedule: Schedule, now: int) -> None:
     )
 
 
-async def due_snapshots(tx: Tx) -> list[tuple[str, str]]:
-    """Which volumes of which schedules are to be photographed and in nobody's hands: schedule and volume ids."""
+async def list_due_snapshots(tx: Tx) -> list[tuple[str, str]]:
+    """Return schedule and volume ids of queued snapshots whose volume no task has locked."""
     rows = await tx.all(
         "SELECT d.schedule_id, d.volume_id FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id"
-        f" WHERE v.task_id IS NULL ORDER BY d.due_at, d.schedule_id, d.volume_id LIMIT {MANY}"
+        f" WHERE v.task_id IS NULL ORDER BY d.due_at, d.schedule_id, d.volume_id LIMIT {BATCH_SIZE}"
     )
     return [(row[0], row[1]) for row in rows]
 
 
-async def take_due(tx: Tx, schedule_id: str, volume_id: str) -> bool:
-    """Take one of these out; False if somebody else was quicker."""
+async def claim_due_snapshot(tx: Tx, schedule_id: str, volume_id: str) -> bool:
+    """Remove a queued snapshot; False if another worker has claimed it."""
     statement = "DELETE FROM due_snapshots WHERE schedule_id = :schedule_id AND volume_id = :volume_id"
     return bool(await tx.run(statement, schedule_id=schedule_id, volume_id=volume_id))
 
 
-async def forget_due(tx: Tx, schedule_id: str) -> None:
-    """Let nothing be due of a schedule."""
+async def remove_due_snapshots(tx: Tx, schedule_id: str) -> None:
+    """Remove the queued snapshots of a schedule."""
     await tx.run("DELETE FROM due_snapshots WHERE schedule_id = :id", id=schedule_id)
 
 
-async def snapshots_taken(tx: Tx, schedule_id: str, volume_id: str) -> list[Snapshot]:
-    """What a schedule has taken of a volume and is whole, from the oldest."""
+async def list_snapshots(tx: Tx, schedule_id: str, volume_id: str) -> list[Snapshot]:
+    """Return the available snapshots that a schedule has created of a volume, oldest first."""
     where = "schedule_id = :schedule_id AND volume_id = :volume_id AND status = 'available' ORDER BY created_at, id"
     return await snapshots.TABLE.find(tx, where, schedule_id=schedule_id, volume_id=volume_id)
 
 
 async def expire_surplus(tx: Tx, schedule: Schedule, volume_id: str, now: int) -> None:
-    """Let the oldest that a schedule has taken of a volume end, where there are more than it keeps."""
-    for snapshot in schedule.surplus(await snapshots_taken(tx, schedule.id, volume_id)):
-        await expire(tx, snapshot.id, now)
+    """Let the oldest snapshots of a schedule and volume expire if there are more than it keeps."""
+    for snapshot in schedule.surplus_snapshots(await list_snapshots(tx, schedule.id, volume_id)):
+        await set_expiry(tx, snapshot.id, now)
 
 
-async def expire(tx: Tx, snapshot_id: str, at: int) -> None:
-    """Say when a snapshot is to be deleted."""
+async def set_expiry(tx: Tx, snapshot_id: str, at: int) -> None:
+    """Set the time at which a snapshot is deleted."""
     await tx.run("UPDATE snapshots SET expires_at = :at WHERE id = :id", id=snapshot_id, at=at)
 
 
-async def expired(tx: Tx, now: int) -> list[str]:
-    """The snapshots that have been kept long enough and that no task holds."""
+async def list_expired_snapshots(tx: Tx, now: int) -> list[str]:
+    """Return the ids of expired snapshots that no task has locked."""
     rows = await tx.all(
-        f"SELECT id FROM snapshots WHERE expires_at <= :now AND task_id IS NULL ORDER BY expires_at LIMIT {MANY}",
+        f"SELECT id FROM snapshots WHERE expires_at <= :now AND task_id IS NULL ORDER BY expires_at LIMIT {BATCH_SIZE}",
         now=now,
     )
     return [row[0] for row in rows]

@@ -15,7 +15,7 @@ OF_INSTANCE = "volume_id IN (SELECT volume_id FROM attachments WHERE instance_id
 
 
 class SnapshotFilter(Struct, frozen=True, kw_only=True):
-    """Which snapshots of a place are asked for; what is not given does not matter."""
+    """Filters of a place's snapshots; None adds no condition."""
 
     volume_id: str | None = None
     instance_id: str | None = None
@@ -23,14 +23,14 @@ class SnapshotFilter(Struct, frozen=True, kw_only=True):
     lifecycle_policy_id: int | None = None
 
     def where(self, place: Place) -> queries.Where:
-        """The same as a condition."""
+        """Return the filters as conditions."""
         where = queries.Where(IN_PLACE, **place_params(place)).equal("volume_id", self.volume_id)
         where.equal("schedule_id", self.schedule_id).equal("lifecycle_policy_id", self.lifecycle_policy_id)
-        return where if self.instance_id is None else where.also(OF_INSTANCE, instance_id=self.instance_id)
+        return where if self.instance_id is None else where.add(OF_INSTANCE, instance_id=self.instance_id)
 
 
 async def get(tx: Tx, place: Place, snapshot_id: str) -> Snapshot:
-    """One snapshot of a place; raises NotFound."""
+    """Return a snapshot of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Snapshot", place, snapshot_id)
 
 
@@ -40,26 +40,26 @@ async def add(tx: Tx, snapshot: Snapshot) -> Snapshot:
 
 
 async def find(tx: Tx, snapshot_id: str) -> Snapshot | None:
-    """One snapshot, whoever has it."""
+    """Return a snapshot of any tenant, or None."""
     return await TABLE.find_one(tx, "id = :id", id=snapshot_id)
 
 
-async def of_volume(tx: Tx, volume_id: str) -> list[Snapshot]:
-    """A volume's snapshots, from the oldest."""
+async def list_by_volume(tx: Tx, volume_id: str) -> list[Snapshot]:
+    """Return a volume's snapshots, oldest first."""
     return await TABLE.find(tx, "volume_id = :volume_id ORDER BY created_at, id", volume_id=volume_id)
 
 
-async def page(tx: Tx, place: Place, wanted: SnapshotFilter, *, limit: int, offset: int) -> tuple[int, list[Snapshot]]:
-    """How many snapshots a place has, and some of them, the latest first."""
+async def page(tx: Tx, place: Place, filters: SnapshotFilter, *, limit: int, offset: int) -> tuple[int, list[Snapshot]]:
+    """Return the number of matching snapshots and one page of them, newest first."""
     latest = queries.order_by("created_at.desc")
-    return await queries.query_page(tx, TABLE, wanted.where(place), latest, limit=limit, offset=offset)
+    return await queries.page(tx, TABLE, filters.where(place), latest, limit=limit, offset=offset)
 
 
 async def save(tx: Tx, before: Snapshot, after: Snapshot) -> Snapshot:
-    """Write what changed; raises Stale."""
+    """Write the changed fields; raises Stale."""
     return await TABLE.save(tx, before, after)
 
 
 async def remove(tx: Tx, snapshot_id: str) -> None:
-    """Delete a snapshot's own row."""
+    """Delete a snapshot."""
     await TABLE.remove(tx, snapshot_id)

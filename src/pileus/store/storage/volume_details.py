@@ -1,4 +1,4 @@
-"""What volumes show but other tables keep."""
+"""The parts of volumes that other tables hold."""
 
 from collections.abc import Sequence
 
@@ -10,49 +10,50 @@ from pileus.store.database import Tx
 from pileus.store.rows import in_list
 from pileus.store.storage import attachments
 
-HANGING = (
-    f"SELECT {attachments.TABLE.of('a')}, i.name, i.flavor_id"  # names of our own
+ATTACHMENTS = (
+    f"SELECT {attachments.TABLE.columns_as('a')}, i.name, i.flavor_id"
     " FROM attachments a JOIN instances i ON i.id = a.instance_id WHERE a.volume_id IN "
 )
 SNAPSHOTS = "SELECT volume_id, id FROM snapshots WHERE volume_id IN ({marks}) ORDER BY created_at, id"
 
 
-async def of(tx: Tx, volume: Volume) -> VolumeDetails:
-    """What one volume shows."""
-    return (await of_each(tx, [volume]))[volume.id]
+async def get(tx: Tx, volume: Volume) -> VolumeDetails:
+    """Return the details of a volume."""
+    return (await get_many(tx, [volume]))[volume.id]
 
 
-async def of_each(tx: Tx, volumes: Sequence[Volume]) -> dict[str, VolumeDetails]:
-    """What many volumes show, by their ids."""
+async def get_many(tx: Tx, volumes: Sequence[Volume]) -> dict[str, VolumeDetails]:
+    """Return the details of volumes, by volume id."""
     ids = [volume.id for volume in volumes]
-    tagged, hanging, taken = await tags.of_each(tx, ids), await _hanging(tx, ids), await _snapshots(tx, ids)
+    tags_by_volume = await tags.list_by_resources(tx, ids)
+    attachment_by_volume, snapshot_ids = await _attachments(tx, ids), await _snapshot_ids(tx, ids)
     marks, values = in_list("id", sorted({volume.image_id for volume in volumes if volume.image_id}))
-    behind = {image.id: image for image in await images.TABLE.find(tx, f"id IN ({marks})", **values)}
+    image_by_id = {image.id: image for image in await images.TABLE.find(tx, f"id IN ({marks})", **values)}
     return {
         volume.id: VolumeDetails(
-            tags=tagged[volume.id],
-            hanging=hanging.get(volume.id),
-            snapshot_ids=taken[volume.id],
-            image=behind.get(volume.image_id or ""),
+            tags=tags_by_volume[volume.id],
+            attachment=attachment_by_volume.get(volume.id),
+            snapshot_ids=snapshot_ids[volume.id],
+            image=image_by_id.get(volume.image_id or ""),
         )
         for volume in volumes
     }
 
 
-async def _hanging(tx: Tx, ids: Sequence[str]) -> dict[str, VolumeAttachmentDetails]:
+async def _attachments(tx: Tx, ids: Sequence[str]) -> dict[str, VolumeAttachmentDetails]:
     marks, values = in_list("id", ids)
-    found = {}
-    for *row, name, flavor_id in await tx.all(f"{HANGING}({marks})", **values):
+    details = {}
+    for *row, name, flavor_id in await tx.all(f"{ATTACHMENTS}({marks})", **values):
         attachment = attachments.TABLE.record(tuple(row))
-        found[attachment.volume_id] = VolumeAttachmentDetails(
+        details[attachment.volume_id] = VolumeAttachmentDetails(
             attachment=attachment, instance_name=name, flavor_id=flavor_id
         )
-    return found
+    return details
 
 
-async def _snapshots(tx: Tx, ids: Sequence[str]) -> dict[str, list[str]]:
+async def _snapshot_ids(tx: Tx, ids: Sequence[str]) -> dict[str, list[str]]:
     marks, values = in_list("id", ids)
-    found: dict[str, list[str]] = {volume_id: [] for volume_id in ids}
+    snapshot_ids: dict[str, list[str]] = {volume_id: [] for volume_id in ids}
     for volume_id, snapshot_id in await tx.all(SNAPSHOTS.format(marks=marks), **values):
-        found[volume_id].append(snapshot_id)
-    return found
+        snapshot_ids[volume_id].append(snapshot_id)
+    return snapshot_ids

@@ -1,1 +1,1 @@
-"""Of this room, tenants: what they have, may and pay, and what is told to them."""
+"""Operations on projects, and the delivery of audit events."""

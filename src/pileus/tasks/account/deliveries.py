@@ -1,9 +1,9 @@
-"""Sends the audit log to those who have subscribed to it: each line at least once, in order, whatever fails meanwhile.
+"""Deliver audit events to subscribers: each event at least once and in order.
 
-What is to be sent is written down in the transaction of the change itself. A worker holds a subscription for as long as
-it sends; should it die, another goes on when that time is over. A subscriber that cannot be reached is left alone for
-growing pauses, and delays nobody else. What it refuses for good, and what is too old, is dropped and told to the
-operator's log.
+The events to deliver are saved in the transaction of the change itself. A worker leases a subscription while it sends;
+if the worker dies, another one continues when the lease expires. A subscriber that cannot be reached is retried after
+growing delays, and does not delay the others. Events that a subscriber refuses for good, and events that are too old,
+are dropped and logged.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from pileus.domain.account.subscriptions import KEPT, SECOND, Subscription
+from pileus.domain.account.subscriptions import RETENTION, SECOND, Subscription
 from pileus.domain.account.user_actions import UserAction
 from pileus.outbound.protocols import Notifier, NotSentError
 from pileus.store.account import subscriptions, user_actions
@@ -21,17 +21,17 @@ from pileus.tasks.cancellation import cancel_and_wait
 from pileus.tasks.periodic import repeat
 
 LOG = logging.getLogger(__name__)
-EVERY = 0.5
-"""Seconds between looks."""
-AT_ONCE, IN_A_ROW = 16, 100
-"""Subscriptions that are served at once, and lines that each gets before others have their turn."""
-BUDGET, HELD = 60 * SECOND, 120 * SECOND
-"""For how long lines are sent in a row, and a worker holds a subscription."""
+POLL_INTERVAL = 0.5
+"""Seconds between polls for due subscriptions."""
+MAX_CONCURRENT, BATCH_SIZE = 16, 100
+"""Subscriptions that are served concurrently, and events that are sent before another subscription gets its turn."""
+BATCH_TIME, LEASE = 60 * SECOND, 120 * SECOND
+"""How long one batch may take, and how long a worker leases a subscription, in microseconds."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What has arrived of a row of lines, what never will, and the failure that ended it."""
+    """The ids of sent and of dropped events of a batch, and the failure that ended it."""
 
     sent: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
@@ -40,92 +40,94 @@ class Outcome:
 
 @dataclass(slots=True)
 class Deliverer:
-    """Serves subscriptions; `run` works until cancelled, `settle` until nobody waits."""
+    """Serves subscriptions: `run` until it is cancelled, `run_until_idle` until none is due."""
 
     db: Database
     notifier: Notifier
-    written: Callable[[UserAction], bytes]
+    encode: Callable[[UserAction], bytes]
     now: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _serving: set[asyncio.Task[None]] = field(default_factory=set)
+    _running: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Serve many at once, again and again; a failure is not the last try."""
+        """Serve due subscriptions concurrently until cancelled; failures are logged."""
         try:
-            await repeat(self._look, EVERY, self.sleep, LOG, "Subscriptions could not be looked at")
+            await repeat(self._start_due, POLL_INTERVAL, self.sleep, LOG, "Polling subscriptions failed")
         finally:
-            await cancel_and_wait(*self._serving)
+            await cancel_and_wait(*self._running)
 
-    async def settle(self) -> None:
-        """Serve each that waits, one after the other."""
-        while waiting := await self._waiting(1):
-            await self._serve(waiting[0])
+    async def run_until_idle(self) -> None:
+        """Serve all due subscriptions, one after the other."""
+        while due := await self._list_due(1):
+            await self._deliver(due[0])
 
-    async def _look(self) -> None:
-        for each in await self._waiting(AT_ONCE - len(self._serving)):
-            self._start(each)
+    async def _start_due(self) -> None:
+        for subscription in await self._list_due(MAX_CONCURRENT - len(self._running)):
+            self._start(subscription)
 
-    async def _waiting(self, number: int) -> list[Subscription]:
+    async def _list_due(self, limit: int) -> list[Subscription]:
         async with self.db.read() as tx:
-            return await subscriptions.waiting(tx, self.now(), number)
+            return await subscriptions.list_due(tx, self.now(), limit)
 
-    def _start(self, seen: Subscription) -> None:
-        serving = asyncio.create_task(self._guarded(seen), name=f"subscription-{seen.id}")
-        self._serving.add(serving)
-        serving.add_done_callback(self._serving.discard)
+    def _start(self, subscription: Subscription) -> None:
+        running = asyncio.create_task(
+            self._deliver_and_log_failure(subscription), name=f"subscription-{subscription.id}"
+        )
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
 
-    async def _guarded(self, seen: Subscription) -> None:
+    async def _deliver_and_log_failure(self, subscription: Subscription) -> None:
         try:
-            await self._serve(seen)
+            await self._deliver(subscription)
         except Exception:
-            LOG.exception("A subscription could not be served", extra={"subscription_id": seen.id})
+            LOG.exception("A subscription could not be served", extra={"subscription_id": subscription.id})
 
-    async def _serve(self, seen: Subscription) -> None:
-        held = await self.db.write(partial(self._hold, seen))
-        if held is None:
+    async def _deliver(self, subscription: Subscription) -> None:
+        leased = await self.db.write(partial(self._lease, subscription))
+        if leased is None:
             return
         async with self.db.read() as tx:
-            owed = await user_actions.pending_for(tx, held.id, IN_A_ROW)
-        outcome = await self._sent(held, owed)
-        await self.db.write(partial(self._note, held, outcome))
+            pending = await user_actions.list_pending(tx, leased.id, BATCH_SIZE)
+        outcome = await self._send(leased, pending)
+        await self.db.write(partial(self._save_outcome, leased, outcome))
 
-    async def _hold(self, seen: Subscription, tx: Tx) -> Subscription | None:
-        """Take a subscription, without what has waited too long; None if another worker was quicker."""
-        now, current = self.now(), await subscriptions.find(tx, seen.id)
-        if current is None or current.revision != seen.revision:
+    async def _lease(self, subscription: Subscription, tx: Tx) -> Subscription | None:
+        """Lease the subscription and drop its old events; return None if it has changed meanwhile."""
+        now, current = self.now(), await subscriptions.find(tx, subscription.id)
+        if current is None or current.revision != subscription.revision:
             return None
-        if dropped := await subscriptions.drop(tx, seen.id, now - KEPT):
-            LOG.warning("Lines are not sent: too old", extra={"subscription_id": seen.id, "lines": dropped})
-        return await subscriptions.save(tx, current, current.leased(now + HELD))
+        if dropped := await subscriptions.remove_deliveries_before(tx, current.id, now - RETENTION):
+            LOG.warning("Audit events are dropped: too old", extra={"subscription_id": current.id, "lines": dropped})
+        return await subscriptions.save(tx, current, current.leased(now + LEASE))
 
-    async def _sent(self, held: Subscription, owed: list[UserAction]) -> Outcome:
-        """Send in order, up to the first failure."""
-        outcome, began = Outcome(), self.now()
-        for action in owed:
-            if self.now() - began > BUDGET:
+    async def _send(self, subscription: Subscription, pending: list[UserAction]) -> Outcome:
+        """Send the events in order, up to the first failure or the end of the batch's time."""
+        outcome, started_at = Outcome(), self.now()
+        for action in pending:
+            if self.now() - started_at > BATCH_TIME:
                 break
             try:
-                await self.notifier.send(held.target, action.id, self.written(action), self.now())
+                await self.notifier.send(subscription.target, action.id, self.encode(action), self.now())
                 outcome.sent.append(action.id)
             except NotSentError as failure:
                 if not failure.refused:
                     outcome.failure = str(failure)
                     break
-                told = {"subscription_id": held.id, "user_action_id": action.id, "reason": str(failure)}
-                LOG.warning("A line of the audit log is not sent", extra=told)
+                details = {"subscription_id": subscription.id, "user_action_id": action.id, "reason": str(failure)}
+                LOG.warning("An audit event is dropped: refused", extra=details)
                 outcome.dropped.append(action.id)
         return outcome
 
-    async def _note(self, held: Subscription, outcome: Outcome, tx: Tx) -> None:
-        now, current = self.now(), await subscriptions.find(tx, held.id)
-        await subscriptions.mark_delivered(tx, held.id, outcome.sent, outcome.dropped)
+    async def _save_outcome(self, leased: Subscription, outcome: Outcome, tx: Tx) -> None:
+        now, current = self.now(), await subscriptions.find(tx, leased.id)
+        await subscriptions.mark_delivered(tx, leased.id, outcome.sent, outcome.dropped)
         if current is None:
             return
-        # What has changed meanwhile has another target: it was the former one that failed.
-        failed = outcome.failure is not None and current.target == held.target
-        # Who has taken something is there: only in a row do failures make for longer pauses.
-        so_far = current.succeeded(now) if outcome.sent else current
-        await subscriptions.save(tx, current, so_far.failed(now) if failed else current.succeeded(now))
+        # If the target was changed meanwhile, the failure was that of the previous target.
+        has_failed = outcome.failure is not None and current.target == leased.target
+        # A sent event resets the retry delay.
+        after_sent = current.succeeded(now) if outcome.sent else current
+        await subscriptions.save(tx, current, after_sent.failed(now) if has_failed else current.succeeded(now))
         if outcome.failure:
-            told = {"subscription_id": held.id, "reason": outcome.failure, "failures": current.failures + 1}
-            LOG.info("A subscriber cannot be reached", extra=told)
+            details = {"subscription_id": leased.id, "reason": outcome.failure, "failures": current.failures + 1}
+            LOG.info("A subscriber cannot be reached", extra=details)

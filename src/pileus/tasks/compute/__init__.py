@@ -1,1 +1,1 @@
-"""Of this room, machines, and what they are made of."""
+"""Operations on instances, images and placement groups."""

@@ -1,8 +1,9 @@
-"""What a machine may know of itself while it runs: its name and its tags, as its record has them now."""
+"""The name and tags that a running machine can read about itself."""
 
 import logging
 
-from pileus.drivers.protocols.compute import Compute, DriverError
+from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import Description, MachineMetadata
 from pileus.store import tags
 from pileus.store.compute import instances
@@ -12,27 +13,27 @@ LOG = logging.getLogger(__name__)
 
 
 async def push_metadata(db: Database, driver: Compute, instance_id: str) -> None:
-    """Let a machine know, where it can; one that cannot be reached is told by the reconciler later."""
+    """Send a machine its current metadata; if it cannot be reached, the reconciler does so later."""
     if not isinstance(driver, MachineMetadata):
         return
     async with db.read() as tx:
-        description = await metadata_of(tx, instance_id)
-    if description is None:
+        metadata = await load_metadata(tx, instance_id)
+    if metadata is None:
         return
     try:
-        await driver.ensure_metadata(instance_id, description)
+        await driver.ensure_metadata(instance_id, metadata)
     except DriverError:
-        LOG.exception("A machine could not be told its name and tags", extra={"machine_id": instance_id})
+        LOG.exception("Metadata could not be sent to a machine", extra={"machine_id": instance_id})
 
 
-async def metadata_of(tx: Tx, instance_id: str) -> Description | None:
-    """The name and tags of an instance; None without it."""
+async def load_metadata(tx: Tx, instance_id: str) -> Description | None:
+    """Return the name and tags of an instance, or None if it does not exist."""
     name = await instances.name_of(tx, instance_id)
     if name is None:
         return None
-    return Description(name=name, tags=await tags_of(tx, instance_id))
+    return Description(name=name, tags=await load_tags(tx, instance_id))
 
 
-async def tags_of(tx: Tx, instance_id: str) -> dict[str, str]:
-    """The tags of an instance, read-only ones too."""
-    return {key: tag.value for key, tag in sorted((await tags.of(tx, instance_id)).items())}
+async def load_tags(tx: Tx, instance_id: str) -> dict[str, str]:
+    """Return the tags of an instance, read-only ones included, sorted by key."""
+    return {key: tag.value for key, tag in sorted((await tags.list_by_resource(tx, instance_id)).items())}

@@ -1,33 +1,42 @@
-"""An instance's record and what hangs on it, made into the machine that drivers are told of."""
+"""Instances as drivers see them: specifications of machines, disks and network interfaces from the database."""
 
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import not_found
 from pileus.domain.network.ports import Port
-from pileus.drivers.protocols.compute import Disk, Machine, Nic
+from pileus.domain.storage.volumes import Attachment, Volume
+from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.network import Nic
+from pileus.drivers.protocols.storage import Disk
 from pileus.store import tags
 from pileus.store.compute import instances, ssh_keys
 from pileus.store.database import Tx
 from pileus.store.network import ports, security_groups
 from pileus.store.storage import attachments
-from pileus.tasks.compute.machine_metadata import tags_of
+from pileus.tasks.compute.machine_metadata import load_tags
 from pileus.tasks.operation import TaskContext
-from pileus.tasks.records import record_of_task
+from pileus.tasks.records import require_record
 
 
-async def instance_of(tx: Tx, work: TaskContext) -> Instance:
-    """The instance that the task is about; raises NotFound."""
-    return await record_of_task(tx, work, "instance_id", "Instance", instances.find)
+async def require_instance(tx: Tx, instance_id: str) -> Instance:
+    """Return the instance. Raises NotFound."""
+    return await require_record(tx, instances.find, instance_id, "Instance")
 
 
-async def machine_of(work: TaskContext, flavor_id: str | None = None) -> Machine:
-    """The machine as it is to be; of another size than its record says, where a flavor is named."""
-    async with work.db.read() as tx:
-        instance = await instance_of(tx, work)
-        return await _described(tx, work, instance, flavor_id or instance.flavor_id)
+async def unlock_instance(tx: Tx, instance_id: str) -> None:
+    """Save an instance as unlocked, otherwise unchanged. Raises NotFound."""
+    instance = await require_instance(tx, instance_id)
+    await instances.save(tx, instance, instance.unlocked())
 
 
-async def _described(tx: Tx, work: TaskContext, instance: Instance, flavor_id: str) -> Machine:
-    flavor = work.catalogue.flavor(flavor_id)
+async def load_machine(ctx: TaskContext[object], instance_id: str, *, flavor_id: str | None = None) -> Machine:
+    """Return the machine that the instance describes, with another flavor if one is given. Raises NotFound."""
+    async with ctx.db.read() as tx:
+        instance = await require_instance(tx, instance_id)
+        return await _load_machine(tx, ctx, instance, flavor_id or instance.flavor_id)
+
+
+async def _load_machine(tx: Tx, ctx: TaskContext[object], instance: Instance, flavor_id: str) -> Machine:
+    flavor = ctx.catalogue.flavor(flavor_id)
     if flavor is None:
         raise not_found("Flavor", flavor_id)
     key = await ssh_keys.find(tx, instance.ssh_key_id) if instance.ssh_key_id else None
@@ -38,50 +47,47 @@ async def _described(tx: Tx, work: TaskContext, instance: Instance, flavor_id: s
         vcpus=flavor.vcpus,
         ram=flavor.ram,
         host=instance.host,
-        image_id=await _installed(tx, instance),
-        disks=await disks_of(tx, instance.id),
-        nics=await nics_of(tx, instance.id),
+        image_id=await _installed_image_id(tx, instance),
+        disks=await _load_disks(tx, instance.id),
+        nics=[await load_nic(tx, port) for port in await ports.list_by_instance(tx, instance.id)],
         ssh_public_key=key.public_key if key else None,
-        tags=await tags_of(tx, instance.id),
+        tags=await load_tags(tx, instance.id),
         boot=instance.boot,
     )
 
 
-async def _installed(tx: Tx, instance: Instance) -> str | None:
-    """The image on a server that has no volumes."""
-    tag = None if instance.virtual else (await tags.of(tx, instance.id)).get("image_id")
+async def _installed_image_id(tx: Tx, instance: Instance) -> str | None:
+    """Return the image on a bare metal server, which has no volumes."""
+    tag = None if instance.is_virtual else (await tags.list_by_resource(tx, instance.id)).get("image_id")
     return tag.value if tag else None
 
 
-async def disks_of(tx: Tx, instance_id: str) -> list[Disk]:
-    """The volumes on an instance."""
-    return [
-        Disk(
-            id=volume.id,
-            size=volume.size,
-            type_name=volume.type_name,
-            device=attachment.device,
-            boot_index=attachment.boot_index,
-            image_id=volume.image_id,
-            snapshot_id=volume.snapshot_id,
-        )
-        for attachment, volume in await attachments.with_volumes(tx, instance_id)
-    ]
+async def _load_disks(tx: Tx, instance_id: str) -> list[Disk]:
+    attached = await attachments.list_with_volumes(tx, instance_id)
+    return [disk_spec(volume, attachment) for attachment, volume in attached]
 
 
-async def nics_of(tx: Tx, instance_id: str) -> list[Nic]:
-    """The interfaces of an instance."""
-    return [await nic_of(tx, port) for port in await ports.of_instance(tx, instance_id)]
+def disk_spec(volume: Volume, attachment: Attachment | None) -> Disk:
+    """Return a volume as drivers see it."""
+    return Disk(
+        id=volume.id,
+        size=volume.size,
+        type_name=volume.type_name,
+        device=attachment.device if attachment else None,
+        boot_index=attachment.boot_index if attachment else -1,
+        image_id=volume.image_id,
+        snapshot_id=volume.snapshot_id,
+    )
 
 
-async def nic_of(tx: Tx, port: Port) -> Nic:
-    """A port as an interface."""
+async def load_nic(tx: Tx, port: Port) -> Nic:
+    """Return a port as drivers see it, with its addresses and security groups."""
     return Nic(
         port_id=port.id,
         network_id=port.network_id,
         mac_address=port.mac_address,
-        addresses=[line.ip for line in await ports.addresses_of(tx, port.id)],
+        addresses=[address.ip for address in await ports.addresses_of(tx, port.id)],
         pairs=port.allowed_address_pairs,
         secured=port.port_security_enabled,
-        groups=[group.id for group in await security_groups.of_port(tx, port.id)],
+        groups=[group.id for group in await security_groups.list_by_port(tx, port.id)],
     )

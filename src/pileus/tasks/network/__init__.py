@@ -1,1 +1,1 @@
-"""Of this room, networks, addresses, and what guards them."""
+"""Operations on networks, addresses and security groups."""

@@ -1,72 +1,107 @@
-"""create_reserved_fixed_ip, delete_reserved_fixed_ip: keep addresses without an instance, and free them again.
+"""Create, delete and convert reserved fixed IPs, which are ports that outlive their instance.
 
-Arguments: `port_id`; of a creation, `made`: whether the port was made for it, or was an instance's before; of a
-deletion, `profiles`: the protection against DDoS that goes with the addresses. Nothing is told to the driver of a port
-that is plugged in nowhere.
+A reserved port that is not attached is unknown to the driver. A failed creation leaves nothing behind; a failure of
+another operation leaves the port as it was.
 """
 
 from msgspec.structs import replace
 
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.network.ports import AssignedAddress
+from pileus.domain.network.task_types import (
+    CONVERT_RESERVED_FIXED_IP,
+    CREATE_RESERVED_FIXED_IP,
+    DELETE_RESERVED_FIXED_IP,
+    ConvertReservedFixedIPArgs,
+    CreateReservedFixedIPArgs,
+    DeleteReservedFixedIPArgs,
+)
 from pileus.domain.tasks import created_resources
+from pileus.services.network.interfaces import remove_interface
+from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
-from pileus.store.network.unplugging import remove_interface
-from pileus.tasks.network import ddos_profile_sync
-from pileus.tasks.network.floating_ip_sync import associate_all, disassociate_all
-from pileus.tasks.network.interface_sync import port_of
-from pileus.tasks.operation import Created, Operation, Step, TaskContext
+from pileus.tasks.network import ddos_profiles
+from pileus.tasks.network.floating_ips import assign_all, unassign_all
+from pileus.tasks.network.ports import require_port, unlock_port
+from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
 
-async def _created(tx: Tx, work: TaskContext) -> Created | None:
-    port = await port_of(tx, work)
-    await ports.save(tx, port, replace(port, task_id=None))
-    return created_resources(ports=[port.id])
+async def _save_created(tx: Tx, ctx: TaskContext[CreateReservedFixedIPArgs]) -> CreatedResources:
+    await unlock_port(tx, ctx.args.port_id)
+    return created_resources(ports=[ctx.args.port_id])
 
 
-async def _not_created(tx: Tx, work: TaskContext) -> None:
-    port = await port_of(tx, work)
-    if work.task.args["made"]:
+async def _undo_creation(tx: Tx, ctx: TaskContext[CreateReservedFixedIPArgs]) -> None:
+    port = await require_port(tx, ctx.args.port_id)
+    if ctx.args.made:
         await ports.remove(tx, port.id)
     else:
         await ports.save(tx, port, replace(port, task_id=None, reserved=False, name=""))
 
 
-async def _lead_nowhere(work: TaskContext) -> None:
-    async with work.db.read() as tx:
-        leading = await floating_ips.of_port(tx, work.task.args["port_id"])
-    await disassociate_all(work, leading)
+async def _unassign_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
+    await unassign_all(ctx, await _load_floating_ips(ctx))
 
 
-async def _lead(work: TaskContext) -> None:
-    async with work.db.read() as tx:
-        leading = await floating_ips.of_port(tx, work.task.args["port_id"])
-    await associate_all(work, leading)
+async def _assign_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
+    await assign_all(ctx, await _load_floating_ips(ctx))
 
 
-async def _deleted(tx: Tx, work: TaskContext) -> Created | None:
-    port = await port_of(tx, work)
-    await ddos_profile_sync.delete_profiles(tx, work)
-    await remove_interface(tx, port, work.now(), freed=[port.id])
-    return None
+async def _load_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> list[FloatingIP]:
+    async with ctx.db.read() as tx:
+        return await floating_ips.list_by_port(tx, ctx.args.port_id)
 
 
-async def _not_deleted(tx: Tx, work: TaskContext) -> None:
-    port = await port_of(tx, work)
-    await ddos_profile_sync.unlock_profiles(tx, work)
-    for floating_ip in await floating_ips.of_port(tx, port.id):
+async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
+    port = await require_port(tx, ctx.args.port_id)
+    await ddos_profiles.delete_profiles(tx, ctx)
+    await remove_interface(tx, port, ctx.now(), port_ids=[port.id])
+
+
+async def _unlock_all(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
+    await ddos_profiles.unlock_profiles(tx, ctx)
+    for floating_ip in await floating_ips.list_by_port(tx, ctx.args.port_id):
         await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
-    await ports.save(tx, port, replace(port, task_id=None))
+    await unlock_port(tx, ctx.args.port_id)
 
 
-RESERVED_FIXED_IPS = (
-    Operation("create_reserved_fixed_ip", (), _created, _not_created),
+async def _convert_to_floating_ip(tx: Tx, ctx: TaskContext[ConvertReservedFixedIPArgs]) -> CreatedResources:
+    """Replace the port by a floating IP with the same address, which is not free in between."""
+    port, now = await require_port(tx, ctx.args.port_id), ctx.now()
+    (address,) = await ports.addresses_of(tx, port.id)
+    await metering.close_usage(tx, [port], now)
+    await ports.remove(tx, port.id)
+    floating_ip = FloatingIP(
+        id=ctx.args.new_id,
+        client_id=port.client_id,
+        project_id=port.project_id,
+        region_id=port.region_id,
+        floating_ip_address=address.ip,
+        creator_task_id=ctx.task.id,
+        created_at=now,
+        updated_at=now,
+    )
+    await floating_ips.add(tx, floating_ip)
+    converted = AssignedAddress(subnet_id=address.subnet_id, ip=address.ip, floating_ip_id=floating_ip.id)
+    await ports.add_address(tx, converted)
+    return created_resources(floatingips=[floating_ip.id])
+
+
+async def _unlock(tx: Tx, ctx: TaskContext[ConvertReservedFixedIPArgs]) -> None:
+    await unlock_port(tx, ctx.args.port_id)
+
+
+OPERATIONS = (
+    Operation(CREATE_RESERVED_FIXED_IP, steps=(), done=_save_created, failed=_undo_creation),
     Operation(
-        "delete_reserved_fixed_ip",
-        (
-            Step("stop leading there", _lead_nowhere, undo=_lead),
-            Step("stop protecting", ddos_profile_sync.unprotect, undo=ddos_profile_sync.protect),
+        DELETE_RESERVED_FIXED_IP,
+        steps=(
+            Step("stop leading there", _unassign_floating_ips, undo=_assign_floating_ips),
+            Step("stop protecting", ddos_profiles.unprotect, undo=ddos_profiles.protect),
         ),
-        _deleted,
-        _not_deleted,
+        done=_remove_deleted,
+        failed=_unlock_all,
     ),
+    Operation(CONVERT_RESERVED_FIXED_IP, steps=(), done=_convert_to_floating_ip, failed=_unlock),
 )

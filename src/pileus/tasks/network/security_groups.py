@@ -1,95 +1,145 @@
-"""Security groups made, changed and deleted: create_, update_ and delete_security_group, and those of single rules.
+"""Create, update and delete security groups and their rules.
 
-Arguments: `group_id`; of a change also `name`, `description`, `tags` (a merge patch) where they change, and `rules`,
-all that the group is to have; `created`, the id of a new rule. Records say what was until the driver has been told.
+A failed creation leaves nothing behind. An update or deletion is saved when the driver has applied it.
 """
 
-from msgspec import convert
+from collections.abc import Iterable
+
+from msgspec import UNSET
 from msgspec.structs import replace
 
+from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import SecurityGroupRule
+from pileus.domain.network.task_types import (
+    CREATE_SECURITY_GROUP,
+    CREATE_SECURITY_GROUP_RULE,
+    DELETE_SECURITY_GROUP,
+    DELETE_SECURITY_GROUP_RULE,
+    UPDATE_SECURITY_GROUP,
+    SecurityGroupArgs,
+    UpdateSecurityGroupArgs,
+)
 from pileus.domain.tasks import created_resources
+from pileus.drivers.protocols.network import SecurityGroups, SecurityGroupSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import security_groups
-from pileus.tasks.network.security_group_sync import (
-    apply_recorded_group,
-    apply_security_group,
-    group_of,
-    remove_security_group,
-)
-from pileus.tasks.operation import Created, Operation, Step, TaskContext
+from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
+from pileus.tasks.records import require_record
 
 
-async def _created(tx: Tx, work: TaskContext) -> Created | None:
-    group = await group_of(tx, work)
-    await security_groups.save(tx, group, replace(group, task_id=None))
-    rules = [rule.id for rule in await security_groups.rules_of(tx, group.id)]
-    return created_resources(security_groups=[group.id], security_group_rules=rules)
+async def _require_group(tx: Tx, group_id: str) -> SecurityGroup:
+    return await require_record(tx, security_groups.find, group_id, "Security group")
 
 
-async def _forgotten(tx: Tx, work: TaskContext) -> None:
-    await security_groups.remove(tx, work.task.args["group_id"])
+async def apply_group(ctx: TaskContext[object], group: SecurityGroup, rules: Iterable[SecurityGroupRule]) -> None:
+    """Send a group with these rules to the driver; a driver without security groups lets all traffic pass."""
+    if isinstance(ctx.driver, SecurityGroups):
+        spec = SecurityGroupSpec(id=group.id, name=group.name, rules=[rule.rule for rule in rules])
+        await ctx.driver.ensure_security_group(spec)
 
 
-async def _change(work: TaskContext) -> None:
-    async with work.db.read() as tx:
-        group = await group_of(tx, work)
-        rules = await security_groups.rules_of(tx, group.id)
-    args = work.task.args
-    wanted = convert(args["rules"], list[SecurityGroupRule]) if "rules" in args else rules
-    await apply_security_group(work, replace(group, name=args.get("name", group.name)), wanted)
+async def apply_default_groups(ctx: TaskContext[object], group_ids: Iterable[str]) -> None:
+    """Send those groups to the driver that are default groups, which are created without a task of their own."""
+    for group_id in group_ids:
+        async with ctx.db.read() as tx:
+            group = await security_groups.find(tx, group_id)
+            rules = await security_groups.rules_of(tx, group_id)
+        if group is not None and group.is_default and group.task_id is None:
+            await apply_group(ctx, group, rules)
 
 
-async def _changed(tx: Tx, work: TaskContext) -> Created | None:
-    group, args = await group_of(tx, work), work.task.args
-    if "rules" in args:
-        await security_groups.save_rules(tx, group.id, convert(args["rules"], list[SecurityGroupRule]))
-    if "tags" in args:
-        await tags.patch(tx, security_groups.KIND, work.task.place, group.id, args["tags"])
+async def _apply_saved_group(ctx: TaskContext[object], group_id: str) -> None:
+    await apply_group(ctx, *await _load_group(ctx, group_id))
+
+
+async def _load_group(ctx: TaskContext[object], group_id: str) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
+    async with ctx.db.read() as tx:
+        return await _require_group(tx, group_id), await security_groups.rules_of(tx, group_id)
+
+
+async def _create_group(ctx: TaskContext[SecurityGroupArgs]) -> None:
+    await _apply_saved_group(ctx, ctx.args.group_id)
+
+
+async def _destroy_group(ctx: TaskContext[SecurityGroupArgs]) -> None:
+    if isinstance(ctx.driver, SecurityGroups):
+        await ctx.driver.ensure_no_security_group(ctx.args.group_id)
+
+
+async def _save_created(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> CreatedResources:
+    await _unlock(tx, ctx)
+    rules = [rule.id for rule in await security_groups.rules_of(tx, ctx.args.group_id)]
+    return created_resources(security_groups=[ctx.args.group_id], security_group_rules=rules)
+
+
+async def _remove_created(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
+    await security_groups.remove(tx, ctx.args.group_id)
+
+
+async def _remove_deleted(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
+    group = await _require_group(tx, ctx.args.group_id)
+    port_count = await security_groups.count_ports(tx, group.id)
+    referring = await security_groups.find_referring(tx, group.id)
+    replace(group, task_id=None).require_removable(port_count, referring)
+    await security_groups.remove(tx, group.id)
+
+
+async def _unlock(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
+    await _unlock_group(tx, ctx.args.group_id)
+
+
+async def _apply_update(ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
+    group, rules = await _load_group(ctx, ctx.args.group_id)
+    name = group.name if ctx.args.name is UNSET else ctx.args.name
+    await apply_group(ctx, replace(group, name=name), rules if ctx.args.rules is UNSET else ctx.args.rules)
+
+
+async def _revert_update(ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
+    await _apply_saved_group(ctx, ctx.args.group_id)
+
+
+async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> CreatedResources | None:
+    group, args = await _require_group(tx, ctx.args.group_id), ctx.args
+    if args.rules is not UNSET:
+        await security_groups.save_rules(tx, group.id, args.rules)
+    if args.tags is not UNSET:
+        await tags.patch(tx, security_groups.KIND, ctx.task.place, group.id, args.tags)
     after = replace(
         group,
-        name=args.get("name", group.name),
-        description=args.get("description", group.description),
+        name=group.name if args.name is UNSET else args.name,
+        description=group.description if args.description is UNSET else args.description,
         task_id=None,
-        updated_at=work.now(),
+        updated_at=ctx.now(),
     )
     await security_groups.save(tx, group, after)
-    return created_resources(security_group_rules=[args["created"]]) if "created" in args else None
+    return created_resources(security_group_rules=[args.created]) if args.created else None
 
 
-async def _unlocked(tx: Tx, work: TaskContext) -> None:
-    group = await group_of(tx, work)
+async def _unlock_unchanged(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
+    await _unlock_group(tx, ctx.args.group_id)
+
+
+async def _unlock_group(tx: Tx, group_id: str) -> None:
+    group = await _require_group(tx, group_id)
     await security_groups.save(tx, group, replace(group, task_id=None))
 
 
-async def _deleted(tx: Tx, work: TaskContext) -> Created | None:
-    group = await group_of(tx, work)
-    guarding, referring = (
-        await security_groups.count_ports(tx, group.id),
-        await security_groups.find_referring(tx, group.id),
-    )
-    replace(group, task_id=None).removable(guarding, referring)
-    await security_groups.remove(tx, group.id)
-    return None
-
-
-CHANGES = ("update_security_group", "create_security_group_rule", "delete_security_group_rule")
-SECURITY_GROUPS = (
+_UPDATE = (Step("let it guard so", _apply_update, undo=_revert_update),)
+OPERATIONS = (
     Operation(
-        "create_security_group",
-        (Step("let it guard", apply_recorded_group, undo=remove_security_group),),
-        _created,
-        _forgotten,
+        CREATE_SECURITY_GROUP,
+        steps=(Step("let it guard", _create_group, undo=_destroy_group),),
+        done=_save_created,
+        failed=_remove_created,
     ),
-    *(
-        Operation(name, (Step("let it guard so", _change, undo=apply_recorded_group),), _changed, _unlocked)
-        for name in CHANGES
-    ),
+    Operation(UPDATE_SECURITY_GROUP, steps=_UPDATE, done=_save_updated, failed=_unlock_unchanged),
+    Operation(CREATE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock_unchanged),
+    Operation(DELETE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock_unchanged),
     Operation(
-        "delete_security_group",
-        (Step("let it no longer guard", remove_security_group, undo=apply_recorded_group),),
-        _deleted,
-        _unlocked,
+        DELETE_SECURITY_GROUP,
+        steps=(Step("let it no longer guard", _destroy_group, undo=_create_group),),
+        done=_remove_deleted,
+        failed=_unlock,
     ),
 )

@@ -1,1 +1,1 @@
-"""Of this room, volumes, and what is kept of them."""
+"""Operations on volumes and snapshots, and the scheduler of snapshots."""

@@ -1,8 +1,8 @@
-"""Takes snapshots when schedules say so, and deletes them when they have been kept long enough.
+"""Create snapshots on schedule, and delete them when their retention time has passed.
 
-A schedule whose moment has come is given its next one, and its volumes are noted as due, in one transaction: so each
-moment counts once, however many processes look, and moments that passed while no server ran count as one. What is due
-waits while a task holds its volume. All that is long is left to tasks.
+When a schedule is due, one transaction sets its next run and marks its volumes as due. So each run counts once, however
+many processes poll, and runs that were missed while no server was running count as one. A due snapshot waits while a
+task has locked its volume. The snapshots themselves are created and deleted by tasks.
 """
 
 import asyncio
@@ -11,29 +11,32 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import Conflict, QuotaExceeded, Stale
 from pileus.domain.storage.schedules import Schedule
-from pileus.domain.storage.volumes import Snapshot, Volume
-from pileus.domain.tasks import Task, TaskState
+from pileus.domain.storage.task_types import CREATE_SNAPSHOT, DELETE_SNAPSHOT, CreateSnapshotArgs, DeleteSnapshotArgs
+from pileus.domain.storage.volumes import Snapshot, Volume, new_snapshot
+from pileus.domain.tasks import Task, TaskState, TaskType
+from pileus.services.account.quotas import check_regional_quotas
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.store.storage import schedules, snapshots, volumes
-from pileus.tasks.account import quotas
+from pileus.tasks.operation import A
 from pileus.tasks.periodic import repeat
 
 LOG = logging.getLogger(__name__)
-EVERY = 1.0
-"""Seconds between looks."""
-ANOTHER_TRY = 3_600_000_000
-"""Microseconds until a snapshot that could not be deleted is tried again."""
+POLL_INTERVAL = 1.0
+"""Seconds between polls for due schedules and snapshots."""
+RETRY_DELAY = 3_600_000_000
+"""Microseconds until the deletion of a snapshot is tried again."""
 
 
 @dataclass(slots=True)
 class Scheduler:
-    """What is due in a database, turned into tasks; `run` works until cancelled, `tick` does what is due now."""
+    """Starts the tasks of schedules: `run` until it is cancelled, `start_due` those that are due now."""
 
     db: Database
     catalogue: Catalogue
@@ -43,96 +46,121 @@ class Scheduler:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def run(self) -> None:
-        """Look again and again; a failure is not the last try."""
-        await repeat(self._look, EVERY, self.sleep, LOG, "Schedules could not be looked at")
+        """Start due tasks and wake the engine, until cancelled; failures are logged."""
+        await repeat(self._poll, POLL_INTERVAL, self.sleep, LOG, "Polling schedules failed")
 
-    async def _look(self) -> None:
-        if await self.tick():
+    async def _poll(self) -> None:
+        if await self.start_due():
             self.nudge()
 
-    async def tick(self) -> int:
-        """Start the tasks that are due now; how many that are."""
+    async def start_due(self) -> int:
+        """Start the tasks that are due now, and return how many were started."""
         async with self.db.read() as tx:
-            waiting = await schedules.due_schedules(tx, self.now())
-        for schedule_id in waiting:
-            await self.db.write(partial(self._come, schedule_id))
+            due_schedules = await schedules.list_due(tx, self.now())
+        for schedule_id in due_schedules:
+            await self.db.write(partial(self._set_next_run, schedule_id))
         async with self.db.read() as tx:
-            due, expired = await schedules.due_snapshots(tx), await schedules.expired(tx, self.now())
-        started = [await self.db.write(partial(self._take, *each)) for each in due]
-        return sum(started) + sum([await self.db.write(partial(self._delete, each)) for each in expired])
+            due_snapshots = await schedules.list_due_snapshots(tx)
+            expired = await schedules.list_expired_snapshots(tx, self.now())
+        created = [await self.db.write(partial(self._create_snapshot, *due)) for due in due_snapshots]
+        deleted = [await self.db.write(partial(self._delete_snapshot, snapshot_id)) for snapshot_id in expired]
+        return sum(created) + sum(deleted)
 
-    async def _come(self, schedule_id: str, tx: Tx) -> None:
+    async def _set_next_run(self, schedule_id: str, tx: Tx) -> None:
         now, schedule = self.now(), await schedules.find(tx, schedule_id)
         if schedule is None or schedule.next_at is None or schedule.next_at > now:
             return
         await schedules.save(tx, schedule, schedule.armed(now))
-        await schedules.make_due(tx, schedule, now)
+        await schedules.enqueue_snapshots(tx, schedule, now)
 
-    async def _take(self, schedule_id: str, volume_id: str, tx: Tx) -> bool:
+    async def _create_snapshot(self, schedule_id: str, volume_id: str, tx: Tx) -> bool:
+        """Start the task and return True; return False if the volume is locked or gone, or the task would fail.
+
+        A task that would fail is saved as failed, so that users see it.
+        """
         schedule, volume = await schedules.find(tx, schedule_id), await volumes.find(tx, volume_id)
         if volume is not None and volume.task_id is not None:
             return False
-        if not await schedules.take_due(tx, schedule_id, volume_id) or schedule is None or volume is None:
+        if not await schedules.claim_due_snapshot(tx, schedule_id, volume_id) or schedule is None or volume is None:
             return False
-        now = self.now()
-        task = _task("create_snapshot", volume, schedule, self.new_id(), now)
+        snapshot_id = self.new_id()
+        args = CreateSnapshotArgs(
+            snapshot_id=snapshot_id,
+            volume_id=volume.id,
+            schedule_id=schedule.id,
+            lifecycle_policy_id=schedule.lifecycle_policy_id,
+        )
+        task = self._new_task(CREATE_SNAPSHOT, args, volume, schedule)
+        now = task.created_at
         try:
             await volumes.bump_revision(tx, volume.require_snapshottable())
-            await quotas.check(tx, self.catalogue, volume.place, await _more(tx, schedule, volume), now)
+            demand = await _quota_usage(tx, schedule, volume)
+            await check_regional_quotas(tx, self.catalogue, volume.place, demand, now)
         except Stale:
             raise
         except (Conflict, QuotaExceeded) as reason:
             await tasks.add(tx, replace(task, state=TaskState.ERROR, error=str(reason), finished_at=now))
             return False
-        snapshot = await snapshots.add(tx, self._snapshot(schedule, volume, task))
-        named = {"snapshot_id": snapshot.id, "volume_id": volume.id}
-        await tasks.add(tx, replace(task, args=task.args | named, data=task.data | named | {"name": snapshot.name}))
+        snapshot = await snapshots.add(tx, _new_snapshot(snapshot_id, volume, schedule, task))
+        created = {"snapshot_id": snapshot.id, "volume_id": volume.id, "name": snapshot.name}
+        await tasks.add(tx, replace(task, data=task.data | created))
         return True
 
-    def _snapshot(self, schedule: Schedule, volume: Volume, task: Task) -> Snapshot:
-        now, span = task.created_at, schedule.retention_time
-        taken = Snapshot.of(volume, self.new_id(), schedule.name_of(volume, now), task.id, now)
-        expires_at = now + span.length if span else None
-        policy_id = schedule.lifecycle_policy_id
-        return replace(taken, schedule_id=schedule.id, lifecycle_policy_id=policy_id, expires_at=expires_at)
-
-    async def _delete(self, snapshot_id: str, tx: Tx) -> bool:
+    async def _delete_snapshot(self, snapshot_id: str, tx: Tx) -> bool:
+        """Start the task and return True; return False if the snapshot is locked, gone or to be kept longer."""
         now, snapshot = self.now(), await snapshots.find(tx, snapshot_id)
         if snapshot is None or snapshot.expires_at is None or snapshot.expires_at > now:
             return False
-        try:
-            task_id = self.new_id()
-            going = replace(snapshot.deleting(task_id, now), expires_at=now + ANOTHER_TRY)
-        except Conflict:
-            await snapshots.save(tx, snapshot, replace(snapshot, expires_at=now + ANOTHER_TRY))
-            return False
-        await snapshots.save(tx, snapshot, going)
         schedule = await schedules.find(tx, snapshot.schedule_id or "")
-        task = _task("delete_snapshot", snapshot, schedule, task_id, now)
-        await tasks.add(tx, replace(task, args=task.args | {"snapshot_id": snapshot_id}))
+        args = DeleteSnapshotArgs(
+            snapshot_id=snapshot_id,
+            schedule_id=schedule.id if schedule else None,
+            lifecycle_policy_id=schedule.lifecycle_policy_id if schedule else None,
+        )
+        task = self._new_task(DELETE_SNAPSHOT, args, snapshot, schedule)
+        retried_later = replace(snapshot, expires_at=now + RETRY_DELAY)
+        try:
+            deleting = retried_later.deleting(task.id, now)
+        except Conflict:
+            await snapshots.save(tx, snapshot, retried_later)
+            return False
+        await snapshots.save(tx, snapshot, deleting)
+        await tasks.add(tx, task)
         return True
 
+    def _new_task(
+        self, task_type: TaskType[A], args: A, resource: Volume | Snapshot, schedule: Schedule | None
+    ) -> Task:
+        """Return a task that no request has started; its user is the creator of the schedule."""
+        data = {"schedule_id": schedule.id, "lifecycle_policy_id": schedule.lifecycle_policy_id} if schedule else {}
+        return Task(
+            id=self.new_id(),
+            task_type=task_type.name,
+            client_id=resource.client_id,
+            user_id=schedule.user_id if schedule else 0,
+            project_id=resource.project_id,
+            region_id=resource.region_id,
+            args=to_builtins(args),
+            data=data,
+            created_at=self.now(),
+        )
 
-def _task(task_type: str, subject: Volume | Snapshot, schedule: Schedule | None, task_id: str, now: int) -> Task:
-    """A task that nobody has asked for; it counts as that of the policy's maker."""
-    told = {"schedule_id": schedule.id, "lifecycle_policy_id": schedule.lifecycle_policy_id} if schedule else {}
-    return Task(
-        id=task_id,
-        task_type=task_type,
-        client_id=subject.client_id,
-        user_id=schedule.user_id if schedule else 0,
-        project_id=subject.project_id,
-        region_id=subject.region_id,
-        args=told,
-        data=dict(told),
-        created_at=now,
+
+def _new_snapshot(snapshot_id: str, volume: Volume, schedule: Schedule, task: Task) -> Snapshot:
+    now, retention = task.created_at, schedule.retention_time
+    snapshot = new_snapshot(volume, snapshot_id, schedule.snapshot_name(volume, now), task.id, now)
+    return replace(
+        snapshot,
+        schedule_id=schedule.id,
+        lifecycle_policy_id=schedule.lifecycle_policy_id,
+        expires_at=now + retention.length if retention else None,
     )
 
 
-async def _more(tx: Tx, schedule: Schedule, volume: Volume) -> dict[str, int]:
-    """What another snapshot adds to what a tenant has, when the oldest have gone for it."""
-    going = schedule.surplus(await schedules.snapshots_taken(tx, schedule.id, volume.id), coming=1)
+async def _quota_usage(tx: Tx, schedule: Schedule, volume: Volume) -> dict[str, int]:
+    """Return what a further snapshot adds to the tenant's usage, once it has replaced the oldest ones."""
+    surplus = schedule.surplus_snapshots(await schedules.list_snapshots(tx, schedule.id, volume.id), upcoming=1)
     return {
-        "volume_snapshots_count": max(0, 1 - len(going)),
-        "volume_snapshots_size": max(0, volume.size - sum(snapshot.size for snapshot in going)),
+        "volume_snapshots_count": max(0, 1 - len(surplus)),
+        "volume_snapshots_size": max(0, volume.size - sum(snapshot.size for snapshot in surplus)),
     }

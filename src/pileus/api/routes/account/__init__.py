@@ -1,1 +1,1 @@
-"""Of this room, tenants: what they have, may and pay, and what is told to them."""
+"""Routes of the account family: projects, quotas, regions, reports, subscriptions and the audit log."""

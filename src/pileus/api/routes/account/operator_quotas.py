@@ -1,6 +1,6 @@
-"""The operator's side of quotas: answer requests for other limits, and set limits outright.
+"""Answer requests for other quota limits, and set limits directly.
 
-It is part of the control endpoint, for administrators; each sets the limits of their own tenant.
+Part of the control endpoint of a simulated cloud, for administrators, who set the limits of their own tenant.
 """
 
 from typing import Literal
@@ -8,50 +8,31 @@ from typing import Literal
 from litestar import put
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
-from msgspec.structs import replace
 
 from pileus.api.auth import ADMINISTER
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.wire.account.quotas import LimitRequestView, Limits
-from pileus.domain.account.quotas import EVERYWHERE, RequestStatus, parse_limits
-from pileus.domain.errors import Conflict
-from pileus.store.account import quotas
-from pileus.store.database import Tx
+from pileus.services.account import limit_requests as limit_request_service
+from pileus.services.account import quotas as quota_service
 
 
 class LimitAnswer(Struct, kw_only=True):
-    """What becomes of a request."""
+    """The answer to a limit request."""
 
     status: Literal["done", "rejected"]
 
 
 @put("/limit_requests/{request_id:int}", opt=ADMINISTER)
-async def answer_limit_request(
-    call: Context, request_id: FromPath[int], data: JSONBody[LimitAnswer]
-) -> LimitRequestView:
-    """Grant a tenant's request for other limits (`done`), or do not (`rejected`)."""
-
-    async def write(tx: Tx) -> LimitRequestView:
-        before = await quotas.get_request(tx, call.caller.client_id, request_id)
-        if before.status != RequestStatus.IN_PROGRESS:
-            raise Conflict(f"Limit request {before.id} is {before.status} already")
-        if data.status == RequestStatus.DONE.value:
-            for region_id, limits in before.requested_limits.items():
-                await quotas.set_limits(tx, before.client_id, int(region_id), limits)
-        after = await quotas.save_request(tx, before, replace(before, status=data.status, updated_at=call.app.now()))
-        await call.audit(tx, "quota_limit_request", "update", before.id, data={"status": data.status})
-        return LimitRequestView.of(after)
-
-    return await call.db.write(write)
+async def answer_limit_request(ctx: Ctx, request_id: FromPath[int], data: JSONBody[LimitAnswer]) -> LimitRequestView:
+    """Grant a request for other limits (`done`) or reject it (`rejected`)."""
+    request = await ctx.write(lambda tx: limit_request_service.answer_limit_request(tx, ctx, request_id, data.status))
+    return LimitRequestView.of(request)
 
 
 @put("/quotas/{region_id:int}", opt=ADMINISTER)
-async def set_quotas(call: Context, region_id: FromPath[int], data: JSONBody[Limits]) -> Limits:
-    """Set limits of your tenant in a region, `{"vm_count_limit": 3}`; region 0 is what is counted in all together."""
-    limits = parse_limits(data, everywhere=region_id == EVERYWHERE)
-    if region_id != EVERYWHERE:
-        call.region()
-    await call.db.write(lambda tx: quotas.set_limits(tx, call.caller.client_id, region_id, limits))
+async def set_quotas(ctx: Ctx, region_id: FromPath[int], data: JSONBody[Limits]) -> Limits:
+    """Set limits of your tenant in a region: `{"vm_count_limit": 3}`. Region 0 stands for the global quotas."""
+    await ctx.write(lambda tx: quota_service.set_quotas(tx, ctx, region_id, data))
     return data
 
 

@@ -1,23 +1,19 @@
-"""Projects: what a tenant keeps apart."""
+"""Projects: list, create, read, update and delete them."""
 
-from dataclasses import replace
 from typing import Literal
 
 from litestar import delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
 from pileus.api.auth import ADMINISTER, READ
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.quotas import check_global_quotas
-from pileus.api.wire.account.projects import CreateProject, ProjectView, UpdateProject
+from pileus.api.wire.account.project_requests import CreateProject, UpdateProject
+from pileus.api.wire.account.projects import ProjectView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.account.projects import Project
-from pileus.domain.places import Place
-from pileus.store import counters, project_contents
+from pileus.services.account import projects as project_service
 from pileus.store.account import projects
-from pileus.store.database import Tx
 
 ALL = "/cloud/v1/projects"
 ONE = f"{ALL}/{{project_id:int}}"
@@ -25,91 +21,55 @@ Order = Literal["created_at.asc", "created_at.desc", "name.asc", "name.desc"]
 
 
 @get(ALL, opt=READ, tags=["Projects"])
-async def list_projects(  # each is a parameter of the operation
-    call: Context,
+async def list_projects(
+    ctx: Ctx,
     name: FromQuery[str | None] = None,
-    include_deleted: FromQuery[bool] = False,  # a parameter of the operation
+    include_deleted: FromQuery[bool] = False,
     order_by: FromQuery[Order] = "created_at.desc",
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Page[ProjectView]:
-    """List projects; `name` finds the one that is called so, and `include_deleted` adds those that were."""
-    async with call.db.scan() as tx:
-        count, found = await projects.page(
+    """List projects. `name` matches the exact name; `include_deleted` adds deleted projects."""
+    async with ctx.db.scan() as tx:
+        count, page = await projects.page(
             tx,
-            call.caller.client_id,
+            ctx.caller.client_id,
             name=name,
             deleted=include_deleted,
             order_by=order_by,
             limit=limit,
             offset=offset,
         )
-    return Page(count=count, results=[ProjectView.of(project) for project in found])
+    return Page(count=count, results=[ProjectView.of(project) for project in page])
 
 
 @post(ALL, opt=ADMINISTER, tags=["Projects"], status_code=201)
-async def create_project(call: Context, data: JSONBody[CreateProject]) -> ProjectView:
-    """Make a project; no other project of yours may have its name."""
-    client_id = call.caller.client_id
-
-    async def write(tx: Tx) -> ProjectView:
-        await projects.check_name_free(tx, client_id, data.name)
-        await check_global_quotas(tx, call, {"project_count": 1})
-        made = Project(
-            id=await counters.next_value(tx, "projects"),
-            client_id=client_id,
-            name=data.name,
-            description=data.description,
-            created_at=call.app.now(),
-        )
-        there = replace(call, place=Place(client_id, made.id, 0))
-        await there.audit(tx, "project", "create", made.id, name=made.name)
-        return ProjectView.of(await projects.add(tx, made))
-
-    return await call.db.write(write)
+async def create_project(ctx: Ctx, data: JSONBody[CreateProject]) -> ProjectView:
+    """Create a project. Its name must be unique among your projects."""
+    project = await ctx.write(lambda tx: project_service.create_project(tx, ctx, data.name, data.description))
+    return ProjectView.of(project)
 
 
 @get(ONE, opt=READ, tags=["Projects"])
-async def get_project(call: Context) -> ProjectView:
-    """Show a project."""
-    async with call.db.read() as tx:
-        return ProjectView.of(await projects.get(tx, call.caller.client_id, call.place.project_id))
+async def get_project(ctx: Ctx) -> ProjectView:
+    """Get a project."""
+    async with ctx.db.read() as tx:
+        return ProjectView.of(await projects.get(tx, ctx.caller.client_id, ctx.place.project_id))
 
 
 @patch(ONE, opt=ADMINISTER, tags=["Projects"])
-async def update_project(call: Context, data: JSONBody[UpdateProject]) -> ProjectView:
-    """Give a project another name or description; what is not named stays."""
-    change = data.patch()
-
-    async def write(tx: Tx) -> ProjectView:
-        before = await projects.get(tx, call.caller.client_id, call.place.project_id)
-        after = before.patched(change)
-        if after.name != before.name:
-            await projects.check_name_free(tx, before.client_id, after.name)
-        await call.audit(tx, "project", "update", before.id, data=dict(change), name=after.name)
-        return ProjectView.of(await projects.save(tx, before, after))
-
-    return await call.db.write(write)
+async def update_project(ctx: Ctx, data: JSONBody[UpdateProject]) -> ProjectView:
+    """Change the name or the description of a project. Absent fields do not change."""
+    return ProjectView.of(await ctx.write(lambda tx: project_service.update_project(tx, ctx, data.patch())))
 
 
 @delete(ONE, opt=ADMINISTER, tags=["Projects"], status_code=200)
-async def delete_project(call: Context) -> TaskIds:
-    """Delete a project with everything in it: servers, volumes, networks, addresses, keys.
+async def delete_project(ctx: Ctx) -> TaskIds:
+    """Delete a project with everything in it: instances, volumes, networks, addresses and keys.
 
-    The default project cannot be deleted. While a task works on something in the project the answer is 409.
+    The default project cannot be deleted. The answer is 409 while a task runs in the project.
     """
-    task_id = call.app.new_id()
-
-    async def write(tx: Tx) -> None:
-        before = await projects.get(tx, call.caller.client_id, call.place.project_id)
-        await projects.save(tx, before, before.deleting(task_id))
-        await project_contents.lock(tx, before.id, task_id)
-        await call.start_task(tx, "delete_project", task_id, {"project_id": before.id})
-        await call.audit(tx, "project", "delete", before.id, task_id=task_id, name=before.name)
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
+    return await ctx.submit(lambda tx, task_id: project_service.delete_project(tx, ctx, task_id))
 
 
 ROUTES = [list_projects, create_project, get_project, update_project, delete_project]

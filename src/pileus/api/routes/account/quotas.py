@@ -1,4 +1,4 @@
-"""Quotas: what you may have and have, wishes for more, and when to be told that little is left."""
+"""Quotas: limits and usage, requests for other limits, and the notification threshold."""
 
 from typing import Literal
 
@@ -8,21 +8,16 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id, Limit, Offset
-from pileus.api.wire.account.quotas import (
-    AllQuotas,
-    CreateLimitRequest,
-    LimitRequestView,
-    Limits,
-    SetThreshold,
-    ThresholdView,
-)
+from pileus.api.wire.account.quota_requests import CreateLimitRequest, SetThreshold
+from pileus.api.wire.account.quotas import AllQuotas, LimitRequestView, Limits, ThresholdView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.times import earliest, latest
-from pileus.domain.account.quotas import EVERYWHERE, LimitRequest, QuotaThreshold, quota_view
+from pileus.domain.account.quotas import ALL_REGIONS, quota_view
 from pileus.domain.errors import not_found
-from pileus.store import counters
+from pileus.services.account import limit_requests as limit_request_service
+from pileus.services.account import quotas as quota_service
 from pileus.store.account import quotas, usage
 from pileus.store.database import Tx
 
@@ -32,96 +27,72 @@ REQUEST = f"{REQUESTS}/{{request_id:int}}"
 
 
 @get("/cloud/v2/client_quotas", opt=READ, tags=["Quotas"])
-async def get_client_quotas(call: Context) -> AllQuotas:
-    """Show your quotas, those of all regions together and those of each. One without a limit has only its usage."""
-    async with call.db.scan() as tx:
-        regional = [await _regional(tx, call, region.id) for region in call.app.catalogue.regions]
-        return AllQuotas(global_quotas=await _global(tx, call), regional_quotas=regional)
+async def get_client_quotas(ctx: Ctx) -> AllQuotas:
+    """Get your quotas: the global ones and those of each region. A quota without a limit has only its usage."""
+    async with ctx.db.scan() as tx:
+        regional = [await _regional_quotas(tx, ctx, region.id) for region in ctx.catalogue.regions]
+        return AllQuotas(global_quotas=await _global_quotas(tx, ctx), regional_quotas=regional)
 
 
 @get("/cloud/v2/global_quotas/{client_id:int}", opt=READ, tags=["Quotas"])
-async def get_global_quotas(call: Context, client_id: FromPath[int]) -> Limits:
-    """Show your quotas of what is counted in all regions together."""
-    _yourself(call, client_id)
-    async with call.db.scan() as tx:
-        return await _global(tx, call)
+async def get_global_quotas(ctx: Ctx, client_id: FromPath[int]) -> Limits:
+    """Get your global quotas, which are counted in all regions together."""
+    _check_own_client(ctx, client_id)
+    async with ctx.db.scan() as tx:
+        return await _global_quotas(tx, ctx)
 
 
 @get("/cloud/v2/regional_quotas/{client_id:int}/{region_id:int}", opt=READ, tags=["Quotas"])
-async def get_regional_quotas(call: Context, client_id: FromPath[int]) -> Limits:
-    """Show your quotas in a region, all your projects together. One without a limit has only its usage."""
-    _yourself(call, client_id)
-    region = call.region()
-    async with call.db.scan() as tx:
-        return await _regional(tx, call, region.id)
+async def get_regional_quotas(ctx: Ctx, client_id: FromPath[int]) -> Limits:
+    """Get your quotas in a region, for all your projects together. A quota without a limit has only its usage."""
+    _check_own_client(ctx, client_id)
+    region = ctx.region()
+    async with ctx.db.scan() as tx:
+        return await _regional_quotas(tx, ctx, region.id)
 
 
 @get(THRESHOLD, opt=READ, tags=["Quotas"])
-async def get_notification_threshold(call: Context, client_id: FromPath[int]) -> ThresholdView:
-    """Show from how many per cent of any quota on you are told, and what you were told last."""
-    _yourself(call, client_id)
-    async with call.db.read() as tx:
-        return ThresholdView.of(await _threshold(tx, client_id))
+async def get_notification_threshold(ctx: Ctx, client_id: FromPath[int]) -> ThresholdView:
+    """Get the notification threshold, in percent of any quota, and the last notification."""
+    _check_own_client(ctx, client_id)
+    async with ctx.db.read() as tx:
+        threshold = await quotas.threshold_of(tx, client_id)
+    if threshold is None:
+        raise not_found("Notification threshold", client_id)
+    return ThresholdView.of(threshold)
 
 
 @put(THRESHOLD, opt=WRITE, tags=["Quotas"])
-async def set_notification_threshold(
-    call: Context, client_id: FromPath[int], data: JSONBody[SetThreshold]
-) -> ThresholdView:
-    """Be told when something that you make brings the usage of a quota to so many per cent of its limit.
+async def set_notification_threshold(ctx: Ctx, client_id: FromPath[int], data: JSONBody[SetThreshold]) -> ThresholdView:
+    """Request a notification when a creation takes the usage of a quota to this percentage of its limit.
 
-    You find it here as `last_message`, and the operator in the log.
+    The notification is returned here as `last_message`, and the operator finds it in the log.
     """
-    _yourself(call, client_id)
-
-    async def write(tx: Tx) -> QuotaThreshold:
-        before = await quotas.threshold_of(tx, client_id)
-        fresh = QuotaThreshold(client_id=client_id, threshold=data.threshold)
-        after = fresh if before is None else replace(before, threshold=data.threshold)
-        return await quotas.save_threshold(tx, before, after)
-
-    return ThresholdView.of(await call.db.write(write))
+    _check_own_client(ctx, client_id)
+    threshold = await ctx.write(lambda tx: quota_service.set_notification_threshold(tx, client_id, data.threshold))
+    return ThresholdView.of(threshold)
 
 
 @delete(THRESHOLD, opt=WRITE, status_code=204, tags=["Quotas"])
-async def delete_notification_threshold(call: Context, client_id: FromPath[int]) -> None:
-    """Be told no more."""
-    _yourself(call, client_id)
-
-    async def write(tx: Tx) -> None:
-        await _threshold(tx, client_id)
-        await quotas.remove_threshold(tx, client_id)
-
-    await call.db.write(write)
+async def delete_notification_threshold(ctx: Ctx, client_id: FromPath[int]) -> None:
+    """Delete the notification threshold: no more notifications are made."""
+    _check_own_client(ctx, client_id)
+    await ctx.write(lambda tx: quota_service.delete_notification_threshold(tx, client_id))
 
 
 @post(REQUESTS, opt=WRITE, status_code=201, media_type="text/plain", tags=["Quotas"])
-async def create_limit_request(call: Context, data: JSONBody[CreateLimitRequest]) -> Response[str]:
-    """Ask the operator for other limits, and say why; they hold when the request is `done`."""
-    wished = data.requested_limits.by_region()
-    for region_id in map(int, wished):
-        if region_id != EVERYWHERE and call.app.catalogue.region(region_id) is None:
-            raise not_found("Region", region_id)
-
-    async def write(tx: Tx) -> None:
-        request = LimitRequest(
-            id=await counters.next_value(tx, "limit_requests"),
-            client_id=call.caller.client_id,
-            description=data.description,
-            requested_limits=wished,
-            created_at=call.app.now(),
-            updated_at=call.app.now(),
-        )
-        await quotas.add_request(tx, request)
-        await call.audit(tx, "quota_limit_request", "create", request.id, data=to_builtins(data))
-
-    await call.db.write(write)
+async def create_limit_request(ctx: Ctx, data: JSONBody[CreateLimitRequest]) -> Response[str]:
+    """Request other limits from the operator, and say why. They apply once the request is `done`."""
+    limits, audit_data = data.requested_limits.by_region(), to_builtins(data)
+    await ctx.write(
+        lambda tx: limit_request_service.create_limit_request(tx, ctx, data.description, limits, audit_data)
+    )
     return Response("")
 
 
 @get(REQUESTS, opt=READ, tags=["Quotas"])
-async def list_limit_requests(  # each is a parameter of the operation
-    call: Context,
+async def list_limit_requests(
+    ctx: Ctx,
     request_ids: FromQuery[list[Id] | None] = None,
     status: FromQuery[list[Literal["done", "in progress", "rejected"]] | None] = None,
     created_from: FromQuery[str | None] = None,
@@ -131,57 +102,44 @@ async def list_limit_requests(  # each is a parameter of the operation
 ) -> Page[LimitRequestView]:
     """List your requests for other limits, the latest first."""
     since, until = earliest("created_from", created_from), latest("created_to", created_to)
-    async with call.db.scan() as tx:
-        count, found = await quotas.page(
-            tx, call.caller.client_id, ids=request_ids, statuses=status, since=since, until=until, limit=limit,
+    async with ctx.db.scan() as tx:
+        count, page = await quotas.page_requests(
+            tx, ctx.caller.client_id, ids=request_ids, statuses=status, since=since, until=until, limit=limit,
             offset=offset,
         )  # fmt: skip
-    return Page(count=count, results=[LimitRequestView.of(request) for request in found])
+    return Page(count=count, results=[LimitRequestView.of(request) for request in page])
 
 
 @get(REQUEST, opt=READ, tags=["Quotas"])
-async def get_limit_request(call: Context, request_id: FromPath[int]) -> LimitRequestView:
-    """Show a request for other limits."""
-    async with call.db.read() as tx:
-        return LimitRequestView.of(await quotas.get_request(tx, call.caller.client_id, request_id))
+async def get_limit_request(ctx: Ctx, request_id: FromPath[int]) -> LimitRequestView:
+    """Get a request for other limits."""
+    async with ctx.db.read() as tx:
+        return LimitRequestView.of(await quotas.get_request(tx, ctx.caller.client_id, request_id))
 
 
 @delete(REQUEST, opt=WRITE, status_code=204, tags=["Quotas"])
-async def delete_limit_request(call: Context, request_id: FromPath[int]) -> None:
-    """Forget a request for other limits; limits that it has brought stay."""
-
-    async def write(tx: Tx) -> None:
-        request = await quotas.get_request(tx, call.caller.client_id, request_id)
-        await quotas.remove_request(tx, request.id)
-        await call.audit(tx, "quota_limit_request", "delete", request.id)
-
-    await call.db.write(write)
+async def delete_limit_request(ctx: Ctx, request_id: FromPath[int]) -> None:
+    """Delete a request for other limits. Limits that it has changed remain."""
+    await ctx.write(lambda tx: limit_request_service.delete_limit_request(tx, ctx, request_id))
 
 
-def _yourself(call: RequestContext, client_id: int) -> None:
-    """Return if a client is the caller's own; raises NotFound."""
-    if client_id != call.caller.client_id:
+def _check_own_client(ctx: RequestContext, client_id: int) -> None:
+    """Raise NotFound if the client is not the caller's own."""
+    if client_id != ctx.caller.client_id:
         raise not_found("Client", client_id)
 
 
-async def _threshold(tx: Tx, client_id: int) -> QuotaThreshold:
-    found = await quotas.threshold_of(tx, client_id)
-    if found is None:
-        raise not_found("Notification threshold", client_id)
-    return found
+async def _global_quotas(tx: Tx, ctx: RequestContext) -> Limits:
+    place, catalogue = replace(ctx.place, region_id=ALL_REGIONS), ctx.catalogue
+    used = await usage.count_global(tx, place.client_id)
+    return quota_view(await quotas.limits_of(tx, place, catalogue), used, is_global=True)
 
 
-async def _global(tx: Tx, call: RequestContext) -> Limits:
-    place, catalogue = replace(call.place, region_id=EVERYWHERE), call.app.catalogue
-    used = await usage.of_client(tx, place.client_id)
-    return quota_view(await quotas.limits_of(tx, place, catalogue), used, everywhere=True)
-
-
-async def _regional(tx: Tx, call: RequestContext, region_id: int) -> Limits:
-    place, catalogue = replace(call.place, region_id=region_id), call.app.catalogue
-    used = await usage.of_place(tx, place, catalogue)
+async def _regional_quotas(tx: Tx, ctx: RequestContext, region_id: int) -> Limits:
+    place, catalogue = replace(ctx.place, region_id=region_id), ctx.catalogue
+    used = await usage.count(tx, place, catalogue)
     limits = await quotas.limits_of(tx, place, catalogue)
-    return {"region_id": region_id, **quota_view(limits, used, everywhere=False)}
+    return {"region_id": region_id, **quota_view(limits, used, is_global=False)}
 
 
 ROUTES = [

@@ -1,4 +1,4 @@
-"""Regions: where things can be, as the catalogue has them."""
+"""Regions, read from the catalogue."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -7,7 +7,7 @@ from litestar import get
 from litestar.params import FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.context import AppState, Context
+from pileus.api.context import AppState, Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.regions import RegionView
 from pileus.api.wire.paging import Page
@@ -22,41 +22,41 @@ SORTS: dict[str, Callable[[Region], tuple[int | str, int]]] = {
 
 
 @get("/cloud/v1/regions", opt=READ, tags=["Regions"])
-async def list_regions(  # each is a parameter of the operation
-    call: Context,
+async def list_regions(
+    ctx: Ctx,
     display_name: FromQuery[str | None] = None,
     product: FromQuery[Product | None] = None,
-    show_volume_types: FromQuery[bool] = False,  # a parameter of the operation
+    show_volume_types: FromQuery[bool] = False,
     order_by: FromQuery[Order] = "created_at.desc",
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Page[RegionView]:
-    """List regions; `display_name` finds one by its name, in letters of any case.
+    """List regions. `display_name` matches the whole name, regardless of case.
 
-    No region offers the `product`s containers and inference, so a list narrowed to one of them is empty.
+    No region offers the products `containers` and `inference`, so a list filtered by `product` is empty.
     """
     field, _, direction = order_by.partition(".")
-    found = [] if product else [region for region in call.app.catalogue.regions if _is_called(region, display_name)]
-    found.sort(key=SORTS[field], reverse=direction == "desc")
+    matching = [] if product else [region for region in ctx.catalogue.regions if _has_name(region, display_name)]
+    matching.sort(key=SORTS[field], reverse=direction == "desc")
     return Page(
-        count=len(found),
-        results=[_shown(call.app, region, show_volume_types) for region in found[offset : offset + limit]],
+        count=len(matching),
+        results=[_region_view(ctx.app, region, show_volume_types) for region in matching[offset : offset + limit]],
     )
 
 
 @get("/cloud/v1/regions/{region_id:int}", opt=READ, tags=["Regions"])
-async def get_region(call: Context, show_volume_types: FromQuery[bool] = False) -> RegionView:
-    """Show a region, with its volume types if `show_volume_types` is true."""
-    return _shown(call.app, call.region(), show_volume_types)
+async def get_region(ctx: Ctx, show_volume_types: FromQuery[bool] = False) -> RegionView:
+    """Get a region, with its volume types if `show_volume_types` is true."""
+    return _region_view(ctx.app, ctx.region(), show_volume_types)
 
 
-def _is_called(region: Region, display_name: str | None) -> bool:
+def _has_name(region: Region, display_name: str | None) -> bool:
     return display_name is None or region.display_name.casefold() == display_name.casefold()
 
 
-def _shown(cloud: AppState, region: Region, with_volume_types: bool) -> RegionView:  # noqa: FBT001  # as it was asked
-    external = cloud.catalogue.external_network_id(region.id)
-    return RegionView.of(region, external, with_volume_types=with_volume_types)
+def _region_view(state: AppState, region: Region, with_volume_types: bool) -> RegionView:  # noqa: FBT001  # as sent
+    external_network_id = state.catalogue.external_network_id(region.id)
+    return RegionView.of(region, external_network_id, with_volume_types=with_volume_types)
 
 
 ROUTES = [list_regions, get_region]

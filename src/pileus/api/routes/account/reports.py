@@ -1,4 +1,4 @@
-"""Reports of what has been used, and what that costs."""
+"""Reports of usage and costs."""
 
 import csv
 import io
@@ -8,93 +8,92 @@ from litestar import Response, post
 from litestar.params import JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.context import Context, RequestContext
-from pileus.api.wire.account.reports import (
-    CostReport,
+from pileus.api.context import Ctx, RequestContext
+from pileus.api.wire.account.report_requests import (
     ListedReportRequest,
     ReportRequest,
     ReservationReportRequest,
     ResourcesRequest,
     TotalsRequest,
-    UsageReport,
-    cost,
-    single,
-    total,
 )
-from pileus.domain.account.usage import UsageRecord, lines, ordered, totals
+from pileus.api.wire.account.reports import CostReport, UsageReport, cost_fields, resource_fields, total_fields
+from pileus.domain.account.usage import UsageRecord, resource_lines, sort_lines, total_lines
 from pileus.store.account import metering
 
 REPORT = "/cloud/v1/cost_report"
-LEFT_OUT = "tags"
-"""What does not fit into a cell."""
+OMITTED = "tags"
+"""The field that does not fit into a cell of a table."""
 
 
 @post(f"{REPORT}/totals", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_cost_totals(call: Context, data: JSONBody[TotalsRequest]) -> CostReport | Response[str]:
-    """Tell what all your projects have cost, summed up by type, region and price: whole days in UTC, 31 at most.
+async def report_cost_totals(ctx: Ctx, data: JSONBody[TotalsRequest]) -> CostReport | Response[str]:
+    """Report the costs of all your projects, summed by type, region and price, for at most 31 whole days (UTC).
 
-    The last day counts only with `enable_last_day`. Prices are those of today's catalogue, without taxes. Tags are
-    those that things have, or had when they went. With `csv_totals` the answer is a table.
+    The last day is included only with `enable_last_day`. Prices are those of today's catalogue, without taxes. Tags are
+    those of a resource now, or when it was deleted. With `csv_totals` the answer is a CSV table.
     """
-    currency, catalogue = call.app.catalogue.currency, call.app.catalogue
-    found = ordered(totals(await _used(call, data), catalogue), ["type.asc", "region.asc"])
-    results = [total(line, rounding=data.rounding) | cost(line, currency, rounding=data.rounding) for line in found]
+    currency, catalogue = ctx.catalogue.currency, ctx.catalogue
+    sums = sort_lines(total_lines(await _read_usage(ctx, data), catalogue), ["type.asc", "region.asc"])
+    results = [
+        total_fields(line, rounding=data.rounding) | cost_fields(line, currency, rounding=data.rounding)
+        for line in sums
+    ]
     if data.response_format == "csv_totals":
-        return _table(results)
+        return _csv_response(results)
     return CostReport(count=len(results), price_status="show", results=results)
 
 
 @post(f"{REPORT}/resources", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_cost_of_resources(call: Context, data: JSONBody[ResourcesRequest]) -> CostReport | Response[str]:
-    """Tell what each thing has cost; one whose price has changed, as by a resize, has a line for each.
+async def report_cost_of_resources(ctx: Ctx, data: JSONBody[ResourcesRequest]) -> CostReport | Response[str]:
+    """Report the costs of each resource. A resource whose price has changed, as by a resize, has a line per price.
 
-    The rules are those of the totals. With `csv_records` the answer is a table.
+    The rules are those of the totals. With `csv_records` the answer is a CSV table.
     """
-    currency, catalogue = call.app.catalogue.currency, call.app.catalogue
-    found = ordered(lines(await _used(call, data), catalogue), data.order())
+    currency, catalogue = ctx.catalogue.currency, ctx.catalogue
+    sorted_lines = sort_lines(resource_lines(await _read_usage(ctx, data), catalogue), data.order())
     results = [
-        single(line, rounding=data.rounding) | cost(line, currency, rounding=data.rounding)
-        for line in found[data.offset : data.offset + data.limit]
+        resource_fields(line, rounding=data.rounding) | cost_fields(line, currency, rounding=data.rounding)
+        for line in sorted_lines[data.offset : data.offset + data.limit]
     ]
     if data.response_format == "csv_records":
-        return _table(results)
-    return CostReport(count=len(found), price_status="show", results=results)
+        return _csv_response(results)
+    return CostReport(count=len(sorted_lines), price_status="show", results=results)
 
 
 @post("/cloud/v1/reservation_cost_report/totals", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_reservation_costs(
-    call: Context, data: JSONBody[ReservationReportRequest]
-) -> CostReport | Response[str]:
-    """Tell what reserved things have cost beyond their reservation. There are no reservations here: nothing has."""
-    data.window(call.app.now())
+async def report_reservation_costs(ctx: Ctx, data: JSONBody[ReservationReportRequest]) -> CostReport | Response[str]:
+    """Report the costs of reserved resources beyond their reservation. Always empty: there are no reservations."""
+    data.window(ctx.now())
     if data.response_format == "csv_totals":
-        return _table([])
+        return _csv_response([])
     return CostReport(count=0, price_status="show", results=[])
 
 
 @post("/cloud/v1/usage_report", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_usage(call: Context, data: JSONBody[ListedReportRequest]) -> UsageReport:
-    """Tell what has been used, thing by thing and summed up, without costs. The rules are those of the cost report."""
-    used, catalogue = await _used(call, data), call.app.catalogue
-    found = ordered(lines(used, catalogue), data.order())
-    sums = ordered(totals(used, catalogue), ["type.asc", "region.asc"])
-    page = found[data.offset : data.offset + data.limit]
+async def report_usage(ctx: Ctx, data: JSONBody[ListedReportRequest]) -> UsageReport:
+    """Report usage, per resource and summed, without costs. The rules are those of the cost report."""
+    records, catalogue = await _read_usage(ctx, data), ctx.catalogue
+    sorted_lines = sort_lines(resource_lines(records, catalogue), data.order())
+    sums = sort_lines(total_lines(records, catalogue), ["type.asc", "region.asc"])
+    page = sorted_lines[data.offset : data.offset + data.limit]
     return UsageReport(
-        count=len(found), resources=[single(line) for line in page], totals=[total(line) for line in sums]
+        count=len(sorted_lines),
+        resources=[resource_fields(line) for line in page],
+        totals=[total_fields(line) for line in sums],
     )
 
 
-async def _used(call: RequestContext, data: ReportRequest) -> list[UsageRecord]:
-    now = call.app.now()
-    window, wanted = data.window(now, last_day=data.enable_last_day), data.wanted()
-    async with call.db.scan() as tx:
-        found = await metering.usage_in(tx, call.caller.client_id, window, now)
-    return [record for record in found if wanted.holds(record)]
+async def _read_usage(ctx: RequestContext, data: ReportRequest) -> list[UsageRecord]:
+    now = ctx.now()
+    window, usage_filter = data.window(now, last_day=data.enable_last_day), data.usage_filter()
+    async with ctx.db.scan() as tx:
+        records = await metering.list_usage(tx, ctx.caller.client_id, window, now)
+    return [record for record in records if usage_filter.matches(record)]
 
 
-def _table(rows: list[dict[str, Any]]) -> Response[str]:
-    """Rows as comma-separated values, a column for each field that any of them has."""
-    columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name != LEFT_OUT]
+def _csv_response(rows: list[dict[str, Any]]) -> Response[str]:
+    """Format rows as comma-separated values, with a column for each field that any row has."""
+    columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name != OMITTED]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, extrasaction="ignore")
     writer.writeheader()

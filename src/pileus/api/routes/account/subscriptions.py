@@ -1,27 +1,20 @@
-"""Subscriptions to the audit log: by HTTP and by AMQP."""
+"""Subscriptions to the audit log, by HTTP and by AMQP."""
 
 import msgspec
 from litestar import get, patch, post
 from litestar.params import FromPath, JSONBody
-from msgspec.structs import replace
 
 from pileus.api.auth import ADMINISTER, READ
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.wire.account.subscriptions import (
-    QueueView,
-    Subscribe,
-    SubscribeQueue,
-    TestQueue,
-    UpdateQueue,
-    WebhookView,
-)
+from pileus.api.wire.account.subscription_requests import Subscribe, SubscribeQueue, TestQueue, UpdateQueue
+from pileus.api.wire.account.subscriptions import QueueView, WebhookView
 from pileus.api.wire.paging import Page
-from pileus.domain.account.subscriptions import MOST, Queue, Target, Webhook, new_subscription, with_target
-from pileus.domain.errors import Conflict, invalid
+from pileus.domain.account.subscriptions import Queue, SubscriptionTarget, Webhook, with_target
+from pileus.domain.errors import invalid
 from pileus.outbound.protocols import NotSentError
-from pileus.store.account import clients, subscriptions
-from pileus.store.database import Tx
+from pileus.services.account import subscriptions as subscription_service
+from pileus.store.account import subscriptions
 
 ROOT = "/cloud/v1/user_actions"
 QUEUE = f"{ROOT}/amqp_subscriptions/{{subscription_id:int}}"
@@ -29,141 +22,105 @@ TEST_MESSAGE = {"test": True, "message": "A test message of the audit log"}
 
 
 @get(f"{ROOT}/subscriptions_list", opt=READ, tags=["User Actions"])
-async def list_webhooks(call: Context, limit: Limit = 1000, offset: Offset = 0) -> Page[WebhookView]:
-    """List the addresses that the audit log is posted to; secrets are hidden."""
-    client_id = call.caller.client_id
-    async with call.db.read() as tx:
-        count, found = await subscriptions.page(tx, client_id, "webhook", limit=limit, offset=offset)
-    shown = [WebhookView.of(each.id, each.target) for each in found if isinstance(each.target, Webhook)]
-    return Page(count=count, results=shown)
+async def list_webhooks(ctx: Ctx, limit: Limit = 1000, offset: Offset = 0) -> Page[WebhookView]:
+    """List the URLs that the audit log is posted to. Secrets are masked."""
+    client_id = ctx.caller.client_id
+    async with ctx.db.read() as tx:
+        count, page = await subscriptions.page(tx, client_id, "webhook", limit=limit, offset=offset)
+    targets = [(subscription.id, subscription.target) for subscription in page]
+    views = [WebhookView.of(number, target) for number, target in targets if isinstance(target, Webhook)]
+    return Page(count=count, results=views)
 
 
 @get(f"{ROOT}/amqp_subscriptions_list", opt=READ, tags=["User Actions"])
-async def list_queues(call: Context, limit: Limit = 1000, offset: Offset = 0) -> Page[QueueView]:
-    """List the message brokers that the audit log is published to; passwords are hidden."""
-    client_id = call.caller.client_id
-    async with call.db.read() as tx:
-        count, found = await subscriptions.page(tx, client_id, "amqp", limit=limit, offset=offset)
-    shown = [QueueView.of(each.id, each.target) for each in found if isinstance(each.target, Queue)]
-    return Page(count=count, results=shown)
+async def list_queues(ctx: Ctx, limit: Limit = 1000, offset: Offset = 0) -> Page[QueueView]:
+    """List the message brokers that the audit log is published to. Passwords are masked."""
+    client_id = ctx.caller.client_id
+    async with ctx.db.read() as tx:
+        count, page = await subscriptions.page(tx, client_id, "amqp", limit=limit, offset=offset)
+    targets = [(subscription.id, subscription.target) for subscription in page]
+    views = [QueueView.of(number, target) for number, target in targets if isinstance(target, Queue)]
+    return Page(count=count, results=views)
 
 
 @post(f"{ROOT}/subscribe", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def subscribe(call: Context, data: JSONBody[Subscribe]) -> None:
-    """Let every new line of the audit log be posted to an address, in order and at least once.
+async def subscribe(ctx: Ctx, data: JSONBody[Subscribe]) -> None:
+    """Post every new entry of the audit log to a URL, in order and at least once.
 
-    Each request has the header that you name, and those of the Standard Webhooks specification: `webhook-id` (the
-    line's id: the same line may come twice), `webhook-timestamp`, and `webhook-signature`, an HMAC with SHA-256 over
-    both and the body, whose key is the value of your header. Any answer of 200 to 299 takes the line; others are tried
-    again after growing pauses for three days, but for refusals of that line itself (400, 422, …). An address that has a
-    subscription already gets the new header.
+    Each request has the header that you specify, and the headers of the Standard Webhooks specification: `webhook-id`
+    (the id of the entry; an entry may be posted twice), `webhook-timestamp`, and `webhook-signature`, an HMAC with
+    SHA-256 of both and the body, whose key is the value of your header. Any answer from 200 to 299 accepts the entry.
+    Other answers are retried with growing pauses for three days, except for rejections of the entry itself (400, 422,
+    …). If the URL has a subscription already, it gets the new header.
     """
-    await _add(call, data.target())
+    await _add_subscription(ctx, data.target())
 
 
 @post(f"{ROOT}/subscribe_amqp", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def subscribe_queue(call: Context, data: JSONBody[SubscribeQueue]) -> None:
-    """Let every new line of the audit log be published to a message broker (AMQP 0-9-1), in order and at least once.
+async def subscribe_queue(ctx: Ctx, data: JSONBody[SubscribeQueue]) -> None:
+    """Publish every new entry of the audit log to a message broker (AMQP 0-9-1), in order and at least once.
 
-    Messages are persistent, and confirmed by the broker; one that goes to no queue is tried again. `message_id` is the
-    line's id: the same line may come twice.
+    Messages are persistent and confirmed by the broker; a message that reaches no queue is retried. `message_id` is
+    the id of the entry; an entry may be published twice.
     """
-    await _add(call, data.target())
+    await _add_subscription(ctx, data.target())
 
 
 @post(f"{ROOT}/unsubscribe", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def unsubscribe(call: Context) -> None:
-    """Let the audit log be posted nowhere any more; what was still to be posted never is."""
-    await _remove(call, "webhook")
+async def unsubscribe(ctx: Ctx) -> None:
+    """Remove all webhook subscriptions. Entries that have not been posted yet are dropped."""
+    await ctx.write(lambda tx: subscription_service.remove_subscriptions(tx, ctx, "webhook"))
 
 
 @post(f"{ROOT}/unsubscribe_amqp", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def unsubscribe_queue(call: Context) -> None:
-    """Let the audit log be published nowhere any more; what was still to be published never is."""
-    await _remove(call, "amqp")
+async def unsubscribe_queue(ctx: Ctx) -> None:
+    """Remove all AMQP subscriptions. Entries that have not been published yet are dropped."""
+    await ctx.write(lambda tx: subscription_service.remove_subscriptions(tx, ctx, "amqp"))
 
 
 @post(f"{ROOT}/subscribe_amqp_test", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def try_queue(call: Context, data: JSONBody[TestQueue]) -> None:
-    """Publish a message to a broker, to see whether it arrives; if not, the answer tells why."""
+async def try_queue(ctx: Ctx, data: JSONBody[TestQueue]) -> None:
+    """Publish a test message to a broker. If it does not arrive, the answer contains the reason."""
     body = msgspec.json.encode(TEST_MESSAGE)
     try:
-        await call.app.notifier.send(data.target(), call.request_id, body, call.app.now())
+        await ctx.app.notifier.send(data.target(), ctx.request_id, body, ctx.now())
     except NotSentError as problem:
         raise invalid(connection_string=f"The message has not arrived: {problem}") from problem
 
 
 @get(QUEUE, opt=READ, tags=["User Actions"])
-async def get_queue(call: Context, subscription_id: FromPath[int]) -> QueueView:
-    """Show a message broker that the audit log is published to; its password is hidden."""
-    async with call.db.read() as tx:
-        found = await subscriptions.get(tx, call.caller.client_id, "amqp", subscription_id)
-    return QueueView.of(found.id, _queue(found.target))
+async def get_queue(ctx: Ctx, subscription_id: FromPath[int]) -> QueueView:
+    """Get a message broker that the audit log is published to. Its password is masked."""
+    return QueueView.of(subscription_id, await _read_queue(ctx, subscription_id))
 
 
 @patch(QUEUE, opt=ADMINISTER, tags=["User Actions"])
-async def update_queue(call: Context, subscription_id: FromPath[int], data: JSONBody[UpdateQueue]) -> QueueView:
-    """Change to where the audit log is published; what is still to be published goes there."""
-    async with call.db.read() as tx:
-        former = await subscriptions.get(tx, call.caller.client_id, "amqp", subscription_id)
-    await _may_be_sent(call, with_target(_queue(former.target), **data.changes()))
-
-    async def write(tx: Tx) -> QueueView:
-        before = await subscriptions.get(tx, call.caller.client_id, "amqp", subscription_id)
-        target = with_target(_queue(before.target), **data.changes())
-        changed = replace(before, target=target).succeeded(call.app.now())
-        await subscriptions.save(tx, before, changed)
-        return QueueView.of(before.id, target)
-
-    return await call.db.write(write)
+async def update_queue(ctx: Ctx, subscription_id: FromPath[int], data: JSONBody[UpdateQueue]) -> QueueView:
+    """Change the message broker that the audit log is published to. Entries still waiting go to the new one."""
+    changes = data.changes()
+    existing = await _read_queue(ctx, subscription_id)
+    await _check_target(ctx, with_target(existing, **changes))
+    queue = await ctx.write(lambda tx: subscription_service.update_queue(tx, ctx, subscription_id, changes))
+    return QueueView.of(subscription_id, queue)
 
 
-async def _add(call: RequestContext, target: Target) -> None:
-    client_id, now = call.caller.client_id, call.app.now()
-    await _may_be_sent(call, target)
-
-    async def write(tx: Tx) -> None:
-        await clients.lock(tx, client_id)
-        new = new_subscription(await subscriptions.next_id(tx), client_id, target, now)
-        held = await subscriptions.every(tx, client_id, new.kind)
-        for before in held:
-            if _place(before.target) == _place(target):
-                await subscriptions.save(tx, before, replace(before, target=target).succeeded(now))
-                return
-        if len(held) >= MOST:
-            raise Conflict(f"There are {MOST} subscriptions already: unsubscribe first")
-        await subscriptions.add(tx, new)
-
-    await call.db.write(write)
+async def _read_queue(ctx: RequestContext, subscription_id: int) -> Queue:
+    async with ctx.db.read() as tx:
+        subscription = await subscriptions.get(tx, ctx.caller.client_id, "amqp", subscription_id)
+    return subscription_service.require_queue(subscription.target)
 
 
-async def _may_be_sent(call: RequestContext, target: Target) -> None:
-    """Return if lines may be sent to a target; raises Invalid."""
+async def _add_subscription(ctx: RequestContext, target: SubscriptionTarget) -> None:
+    await _check_target(ctx, target)
+    await ctx.write(lambda tx: subscription_service.add_subscription(tx, ctx, target))
+
+
+async def _check_target(ctx: RequestContext, target: SubscriptionTarget) -> None:
+    """Check that the server may send to a target. Raises Invalid."""
     try:
-        await call.app.notifier.check(target)
+        await ctx.app.notifier.check(target)
     except NotSentError as problem:
         raise invalid(**{"url" if isinstance(target, Webhook) else "connection_string": str(problem)}) from problem
-
-
-async def _remove(call: RequestContext, kind: str) -> None:
-    async def write(tx: Tx) -> None:
-        for each in await subscriptions.every(tx, call.caller.client_id, kind):
-            await subscriptions.remove(tx, each.id)
-
-    await call.db.write(write)
-
-
-def _place(target: Target) -> tuple[str | None, ...]:
-    """What tells one subscription from another."""
-    if isinstance(target, Webhook):
-        return (target.url,)
-    return target.address_without_password, target.exchange, target.routing_key
-
-
-def _queue(target: Target) -> Queue:
-    if not isinstance(target, Queue):
-        raise TypeError(target)
-    return target
 
 
 ROUTES = [

@@ -1,4 +1,4 @@
-"""The audit log: who did what, to which things."""
+"""The audit log."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.account.user_actions import UserActionView
 from pileus.api.wire.paging import Page
@@ -18,7 +18,7 @@ from pileus.store.account.user_actions import UserActionFilter
 Direction = Literal["asc", "desc"]
 
 
-def wanted_actions(  # each is a parameter of the operation
+def provide_filter(
     action_type: FromQuery[list[str] | None] = None,
     api_group: FromQuery[list[str] | None] = None,
     project_id: FromQuery[list[Id] | None] = None,
@@ -30,7 +30,7 @@ def wanted_actions(  # each is a parameter of the operation
     from_timestamp: FromQuery[str | None] = None,
     to_timestamp: FromQuery[str | None] = None,
 ) -> UserActionFilter:
-    """Gather the filters of the audit log."""
+    """Collect the query parameters into a filter."""
     return UserActionFilter(
         action_types=action_type,
         api_groups=api_group,
@@ -45,26 +45,29 @@ def wanted_actions(  # each is a parameter of the operation
     )
 
 
-FILTERED = {"wanted": Provide(wanted_actions, sync_to_thread=False)}
+FILTER = {"action_filter": Provide(provide_filter, sync_to_thread=False)}
 
 
-@get("/cloud/v1/user_actions", opt=READ, dependencies=FILTERED, tags=["User Actions"])
-async def list_user_actions(  # each is a parameter of the operation
-    call: Context,
-    wanted: NamedDependency[UserActionFilter],
+@get("/cloud/v1/user_actions", opt=READ, dependencies=FILTER, tags=["User Actions"])
+async def list_user_actions(
+    ctx: Ctx,
+    action_filter: NamedDependency[UserActionFilter],
     order_by: FromQuery[Direction | None] = None,
     sorting: FromQuery[Direction | None] = None,
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[UserActionView]:
-    """List what your users have changed, the latest first; a line is there exactly if its change is.
+    """List the changes that your users have made, the latest first. Each change has exactly one entry.
 
-    `search_field` is a thing's name at that time. Times are inclusive. `sorting` is an older `order_by`.
+    `search_field` matches the name of a resource at that time. Times are inclusive. `sorting` is an older name of
+    `order_by`.
     """
-    client_id, direction = call.caller.client_id, order_by or sorting or "desc"
-    async with call.db.scan() as tx:
-        count, found = await user_actions.page(tx, client_id, wanted, limit=limit, offset=offset, direction=direction)
-    return Page(count=count, results=[UserActionView.of(action) for action in found])
+    client_id, direction = ctx.caller.client_id, order_by or sorting or "desc"
+    async with ctx.db.scan() as tx:
+        count, page = await user_actions.page(
+            tx, client_id, action_filter, limit=limit, offset=offset, direction=direction
+        )
+    return Page(count=count, results=[UserActionView.of(action) for action in page])
 
 
 ROUTES = [list_user_actions]

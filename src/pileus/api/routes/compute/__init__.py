@@ -1,1 +1,1 @@
-"""Of this room, machines, and what they are made of."""
+"""Routes of instances, bare metal servers, flavors, images, SSH keys and placement groups."""

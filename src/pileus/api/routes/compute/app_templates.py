@@ -1,10 +1,10 @@
-"""App templates: applications that an instance can be made with."""
+"""Routes of app templates: applications that an instance can be created with."""
 
 from litestar import get
 from litestar.params import FromPath
 
 from pileus.api.auth import READ
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.compute.app_templates import AppTemplateView
 from pileus.api.wire.paging import Page
 from pileus.domain.compute.app_templates import AppTemplate
@@ -15,26 +15,26 @@ ALL = "/cloud/v1/apptemplates/{project_id:int}/{region_id:int}"
 
 
 @get(ALL, opt=READ, tags=["Instances"])
-async def list_app_templates(call: Context) -> Page[AppTemplateView]:
-    """List the applications of a region, with the answers that each needs at its first start."""
-    shown = [AppTemplateView.of(template) for template in await _offered(call)]
-    return Page(count=len(shown), results=shown)
+async def list_app_templates(ctx: Ctx) -> Page[AppTemplateView]:
+    """List the app templates of a region, with the settings that each needs at its first boot."""
+    views = [AppTemplateView.of(template) for template in await _templates_of_region(ctx)]
+    return Page(count=len(views), results=views)
 
 
 @get(f"{ALL}/{{apptemplate_id:str}}", opt=READ, tags=["Instances"])
-async def get_app_template(call: Context, apptemplate_id: FromPath[str]) -> AppTemplateView:
-    """Show one application."""
-    for template in await _offered(call):
+async def get_app_template(ctx: Ctx, apptemplate_id: FromPath[str]) -> AppTemplateView:
+    """Get an app template."""
+    for template in await _templates_of_region(ctx):
         if template.id == apptemplate_id:
             return AppTemplateView.of(template)
     raise not_found("App template", apptemplate_id)
 
 
-async def _offered(call: RequestContext) -> list[AppTemplate]:
-    region = call.region()
-    async with call.db.read() as tx:
-        await projects.require(tx, call.place)
-    return [each for each in call.app.catalogue.app_templates if each.region_id in (None, region.id)]
+async def _templates_of_region(ctx: RequestContext) -> list[AppTemplate]:
+    region = ctx.region()
+    async with ctx.db.read() as tx:
+        await projects.require(tx, ctx.place)
+    return [template for template in ctx.catalogue.app_templates if template.region_id in (None, region.id)]
 
 
 ROUTES = [list_app_templates, get_app_template]

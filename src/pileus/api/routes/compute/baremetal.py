@@ -1,104 +1,104 @@
-"""Bare metal servers: make, list, look at, change and delete them. Among instances they are seen as well."""
+"""Routes of bare metal servers. The routes of instances serve them too."""
+
+from typing import Literal
 
 from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import AppState, Context
-from pileus.api.creating import CreateInstanceRequest, create_instance
-from pileus.api.deleting import DeletionRequest, SelectedIds, delete_instance
+from pileus.api.context import AppState, Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.compute.baremetal_filters import FILTERED
-from pileus.api.routes.compute.instance_list import Order, instance_views
-from pileus.api.routes.compute.instance_views import show
-from pileus.api.routes.compute.instances import apply_instance_patch
-from pileus.api.wire.compute.baremetal import CreateServer, LegacyServerView, ServerView
+from pileus.api.routes.compute.baremetal_filters import FILTER_DEPENDENCIES
+from pileus.api.routes.compute.instance_reads import open_console
+from pileus.api.routes.compute.instance_views import instance_view, instance_views
+from pileus.api.routes.compute.instances import SortOrder, parse_ids
+from pileus.api.wire.compute.baremetal import LegacyServerView, ServerView
+from pileus.api.wire.compute.baremetal_requests import ActOnServer, CreateServer, RebuildServer
 from pileus.api.wire.compute.instance_requests import UpdateInstance
-from pileus.api.wire.compute.instances import InstanceView
+from pileus.api.wire.compute.instances import InstanceView, RemoteConsoleView, ViewOptions
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import PowerAction
+from pileus.services.compute import instance_creation as creation_service
+from pileus.services.compute import instance_deletion as deletion_service
+from pileus.services.compute import instances as instance_service
+from pileus.services.compute import power_actions as power_service
+from pileus.services.compute import rebuilds as rebuild_service
+from pileus.services.compute.instance_deletion import DeletionRequest, SelectedIds
 from pileus.store.account import projects
 from pileus.store.compute import instance_list, instances
 from pileus.store.compute.instance_list import InstanceFilter
-from pileus.store.database import Tx
 
-ALL = "/cloud/v1/bminstances/{project_id:int}/{region_id:int}"
+HERE = "{project_id:int}/{region_id:int}"
+ALL = f"/cloud/v1/bminstances/{HERE}"
 ONE = f"{ALL}/{{server_id:str}}"
 
 
-@get(ALL, opt=READ, dependencies=FILTERED, tags=["Bare Metal"])
-async def list_servers(  # each is a parameter of the operation
-    call: Context,
-    wanted: NamedDependency[InstanceFilter],
+@get(ALL, opt=READ, dependencies=FILTER_DEPENDENCIES, tags=["Bare Metal"])
+async def list_servers(
+    ctx: Ctx,
+    instance_filter: NamedDependency[InstanceFilter],
     with_ddos: FromQuery[bool] = False,
     with_interfaces_name: FromQuery[bool] = False,
-    order_by: FromQuery[Order] = "created.desc",
+    order_by: FromQuery[SortOrder] = "created.desc",
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[ServerView]:
-    """List the bare metal servers of a project in a region, the newest first.
+    """List the bare metal servers of a project in a region, by default the newest first.
 
-    `name` and `uuid` are parts of the name and the id; `ip` is how an address begins. `tag_value` may be given several
-    times and asks for any of them; `tag_key_value` is a JSON object whose pairs must all be there. Protection is shown
-    with `with_ddos`; only then `type_ddos_profile`, `profile_name` and `protection_status` narrow the list.
+    `name` and `uuid` match parts of the name and the id, `ip` matches the beginning of an address. `tag_value` can be
+    repeated: a server matches if it has one of the values. `tag_key_value` is a JSON object: a server matches if it has
+    all of its tags. `with_ddos` adds the DDoS profile to each server; `type_ddos_profile`, `profile_name` and
+    `protection_status` filter only together with it.
     """
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
-        count, found = await instance_list.page(tx, place, wanted, order_by, limit=limit, offset=offset)
-        views = await instance_views(tx, call, found, names=with_interfaces_name, ddos=with_ddos, detail=True)
-    return Page(count=count, results=[_server(call.app, view) for view in views])
+    ctx.region()
+    options = ViewOptions(interface_names=with_interfaces_name, ddos_profile=with_ddos)
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
+        count, page = await instance_list.page(tx, place, instance_filter, order_by, limit=limit, offset=offset)
+        views = await instance_views(tx, ctx, page, options)
+    return Page(count=count, results=[_server_view(ctx.app, view) for view in views])
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Bare Metal"])
-async def create_server(call: Context, data: JSONBody[CreateServer]) -> TaskIds:
-    """Make a bare metal server from an image or an app template.
+async def create_server(ctx: Ctx, data: JSONBody[CreateServer]) -> TaskIds:
+    """Create a bare metal server from an image or an app template.
 
-    `ddos_profile` protects its public address at once. The answer names the one task that makes it. A task that fails
-    leaves nothing behind.
+    `ddos_profile` creates a DDoS profile for its public address. The response is the id of the task that creates the
+    server. A task that fails leaves nothing behind.
     """
-    call.region()
-    task_id = call.app.new_id()
-    wish = CreateInstanceRequest(
-        ssh_key_name=data.ssh_key_name,
-        order=data.order,
-        kind=(Kind.BAREMETAL,),
-        task_type="create_bm",
-        protection=data.ddos_profile,
+    return await ctx.submit(
+        lambda tx, task_id: creation_service.create_instance(tx, ctx, ctx.app.driver, data.order(), task_id)
     )
-    await call.db.write(lambda tx: create_instance(tx, call, wish, task_id))
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
 
 
 @get(ONE, opt=READ, tags=["Bare Metal"])
-async def get_server(call: Context, server_id: FromPath[str]) -> ServerView:
-    """Show a bare metal server with its addresses, protection and tags."""
-    async with call.db.read() as tx:
-        return _server(call.app, show(call.app, *await instances.get_baremetal_with_details(tx, call.place, server_id)))
+async def get_server(ctx: Ctx, server_id: FromPath[str]) -> ServerView:
+    """Get a bare metal server with its addresses, DDoS profile and tags."""
+    async with ctx.db.read() as tx:
+        server, details = await instances.get_baremetal_with_details(tx, ctx.place, server_id)
+    return _server_view(ctx.app, instance_view(ctx.app, server, details))
 
 
 @patch(ONE, opt=WRITE, tags=["Bare Metal"])
-async def update_server(call: Context, server_id: FromPath[str], data: JSONBody[UpdateInstance]) -> ServerView:
+async def update_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[UpdateInstance]) -> ServerView:
     """Rename a bare metal server or change its tags, by JSON merge patch (RFC 7386).
 
-    A tag with a value is set, a tag with null is removed, tags not named stay; `"tags": null` removes all.
-    Read-only tags always stay as they are. While a task holds the server the answer is 409.
+    A tag with a value is set, a tag with null is removed, and other tags do not change; `"tags": null` removes all
+    tags. Read-only tags never change. The response is 409 while a task has locked the server.
     """
-    change = data.patch()
-
-    async def write(tx: Tx) -> InstanceView:
-        found = await instances.get_baremetal_with_details(tx, call.place, server_id)
-        return show(call.app, *await apply_instance_patch(tx, call, found, change))
-
-    return _server(call.app, await call.db.write(write))
+    server, details = await ctx.write(
+        lambda tx: instance_service.update_instance(
+            tx, ctx, server_id, data.patch(), get=instances.get_baremetal_with_details
+        )
+    )
+    return _server_view(ctx.app, instance_view(ctx.app, server, details))
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Bare Metal"])
-async def delete_server(  # each is a parameter of the operation
-    call: Context,
+async def delete_server(
+    ctx: Ctx,
     server_id: FromPath[str],
     floating_ip_ids: FromQuery[str | None] = None,
     all_floating_ips: FromQuery[bool] = False,
@@ -107,17 +107,98 @@ async def delete_server(  # each is a parameter of the operation
 ) -> TaskIds:
     """Delete a bare metal server.
 
-    With it go the floating IPs and the reserved fixed IPs that are named, with commas between their ids, or all of
-    them. What is not named stays, and is free again.
+    Also deletes its floating IPs and reserved fixed IPs in `floating_ip_ids` and `reserved_fixed_ip_ids`, lists of ids
+    separated by commas, or all of them. The others become available.
     """
-    floating_ips = SelectedIds(parameter="floating_ip_ids", text=floating_ip_ids, every=all_floating_ips)
-    reserved = SelectedIds(parameter="reserved_fixed_ip_ids", text=reserved_fixed_ip_ids, every=all_reserved_fixed_ips)
-    doomed = DeletionRequest(floating_ips=floating_ips, ports=reserved, find=instances.get_baremetal)
-    return await delete_instance(call, server_id, doomed)
+    request = DeletionRequest(
+        floating_ips=SelectedIds(parameter="floating_ip_ids", ids=parse_ids(floating_ip_ids), all_ids=all_floating_ips),
+        ports=SelectedIds(
+            parameter="reserved_fixed_ip_ids", ids=parse_ids(reserved_fixed_ip_ids), all_ids=all_reserved_fixed_ips
+        ),
+    )
+    return await ctx.submit(
+        lambda tx, task_id: deletion_service.delete_instance(
+            tx, ctx, server_id, request, task_id, get=instances.get_baremetal
+        )
+    )
 
 
-def _server(cloud: AppState, view: InstanceView) -> ServerView:
-    return (LegacyServerView if cloud.legacy_fields else ServerView).of(view)
+@post(f"/cloud/v2/baremetal/{HERE}/{{server_id:str}}/action", opt=WRITE, status_code=200, tags=["Bare Metal"])
+async def act_on_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[ActOnServer]) -> TaskIds:
+    """Start, stop or reboot a bare metal server (`reboot` softly, `reboot_hard` by a power cycle).
+
+    A server can be started if it is shut off, and rebooted softly if it is active. The response is 409 in any other
+    status, and while a task has locked the server. A start also activates the DDoS profiles, unless `activate_profile`
+    is false.
+    """
+    return await _start_power_action(ctx, server_id, data)
 
 
-ROUTES = [list_servers, create_server, get_server, update_server, delete_server]
+@post(
+    f"/cloud/v2/bminstances/{HERE}/{{server_id:str}}/action",
+    opt=WRITE,
+    status_code=200,
+    deprecated=True,
+    tags=["Bare Metal"],
+)
+async def act_on_bminstance(ctx: Ctx, server_id: FromPath[str], data: JSONBody[ActOnServer]) -> TaskIds:
+    """Start, stop or reboot a bare metal server.
+
+    Deprecated: use the path with `baremetal`.
+    """
+    return await _start_power_action(ctx, server_id, data)
+
+
+@get(f"/cloud/v3/baremetal/{HERE}/{{server_id:str}}/get_console", opt=WRITE, tags=["Bare Metal"])
+async def get_server_console(
+    ctx: Ctx, server_id: FromPath[str], console_type: FromQuery[Literal["serial", "vnc"]] = "vnc"
+) -> RemoteConsoleView:
+    """Open the console of a running server. The URL is valid for some time, for everyone who knows it."""
+    async with ctx.db.read() as tx:
+        server = await instances.get_baremetal(tx, ctx.place, server_id)
+    return await open_console(ctx, server, console_type)
+
+
+@post(f"{ONE}/rebuild", opt=WRITE, status_code=200, tags=["Bare Metal"])
+async def rebuild_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[RebuildServer]) -> TaskIds:
+    """Install an image on a bare metal server, by default its present image. All data on the server is lost.
+
+    The server must be active, shut off or in error; its status is `REBUILD` during the task, and it runs after it. Its
+    addresses, name and tags stay. If the task fails, the server is in error and can be rebuilt again.
+    """
+    return await ctx.submit(
+        lambda tx, task_id: rebuild_service.rebuild_server(
+            tx, ctx, server_id, data.image_id or None, data.user_data, task_id
+        )
+    )
+
+
+async def _start_power_action(ctx: RequestContext, server_id: str, data: ActOnServer) -> TaskIds:
+    return await ctx.submit(
+        lambda tx, task_id: power_service.start_power_action(
+            tx,
+            ctx,
+            server_id,
+            PowerAction(data.action),
+            task_id,
+            activate_profiles=data.activate_profile is not False,
+            get=instances.get_baremetal,
+        )
+    )
+
+
+def _server_view(app: AppState, view: InstanceView) -> ServerView:
+    return (LegacyServerView if app.legacy_fields else ServerView).of(view)
+
+
+ROUTES = [
+    list_servers,
+    create_server,
+    get_server,
+    update_server,
+    delete_server,
+    act_on_server,
+    act_on_bminstance,
+    get_server_console,
+    rebuild_server,
+]

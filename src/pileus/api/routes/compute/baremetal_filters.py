@@ -1,4 +1,4 @@
-"""What a list of bare metal servers can be narrowed down by: the parameters of the operation, in three groups."""
+"""The filters of the list of bare metal servers: its query parameters, as dependencies that build on each other."""
 
 from typing import Annotated, Literal
 
@@ -6,22 +6,22 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, QueryParameter
 from msgspec.structs import replace
 
-from pileus.api.routes.compute.instance_filters import Flag, TagValue, protected_instances
+from pileus.api.routes.compute.instance_filters import Flag, TagValue, filter_by_ddos_profile
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.times import earliest, latest
 from pileus.domain.compute.instances import Kind
 from pileus.store.compute.instance_list import InstanceFilter
 
-Standing = Literal[
+ServerStatus = Literal[
     "ACTIVE", "BUILD", "ERROR", "HARD_REBOOT", "REBOOT", "REBUILD", "RESCUE", "SHUTOFF", "SUSPENDED"
 ]  # fmt: skip
 
 
-def found_servers(  # each is a parameter of the operation
+def filter_servers_by_attributes(
     name: FromQuery[str | None] = None,
     uuid: Annotated[str | None, QueryParameter(max_length=36)] = None,
     ip: FromQuery[str | None] = None,
-    status: FromQuery[Standing | None] = None,
+    status: FromQuery[ServerStatus | None] = None,
     flavor_id: FromQuery[str | None] = None,
     flavor_prefix: FromQuery[str | None] = None,
     only_with_fixed_external_ip: Flag = False,
@@ -29,7 +29,7 @@ def found_servers(  # each is a parameter of the operation
     changes_since: Annotated[str | None, QueryParameter(name="changes-since")] = None,
     changes_before: Annotated[str | None, QueryParameter(name="changes-before")] = None,
 ) -> InstanceFilter:
-    """Ask for what servers are, and where they are reached."""
+    """Filter by the server itself and by its addresses."""
     return InstanceFilter(
         kinds=[Kind.BAREMETAL.value],
         name=name,
@@ -45,21 +45,20 @@ def found_servers(  # each is a parameter of the operation
     )
 
 
-def tagged_servers(
-    found: NamedDependency[InstanceFilter],
+def filter_servers_by_tags(
+    attribute_filter: NamedDependency[InstanceFilter],
     tag_value: FromQuery[list[TagValue] | None] = None,
     tag_key_value: FromQuery[str | None] = None,
-    include_k8s: Flag = True,  # noqa: ARG001  # there are no clusters whose members could be left out
+    include_k8s: Flag = True,  # noqa: ARG001  # accepted, but there are no clusters whose members could be left out
 ) -> InstanceFilter:
-    """Ask for tags too."""
-    return replace(
-        found, tag_values=[value.strip() for value in tag_value or ()], tag_pairs=parse_tag_filter(tag_key_value)
-    )
+    """Add the filter by tags."""
+    values = [value.strip() for value in tag_value or ()]
+    return replace(attribute_filter, tag_values=values, tag_pairs=parse_tag_filter(tag_key_value))
 
 
-FILTERED = {
-    "found": Provide(found_servers, sync_to_thread=False),
-    "of_kinds": Provide(tagged_servers, sync_to_thread=False),
-    "wanted": Provide(protected_instances, sync_to_thread=False),
+FILTER_DEPENDENCIES = {
+    "attribute_filter": Provide(filter_servers_by_attributes, sync_to_thread=False),
+    "kind_filter": Provide(filter_servers_by_tags, sync_to_thread=False),
+    "instance_filter": Provide(filter_by_ddos_profile, sync_to_thread=False),
 }
-"""A handler says `dependencies=FILTERED` and takes `wanted: NamedDependency[Wanted]`."""
+"""For a handler with `dependencies=FILTER_DEPENDENCIES` and `instance_filter: NamedDependency[InstanceFilter]`."""

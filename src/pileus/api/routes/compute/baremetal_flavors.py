@@ -1,25 +1,26 @@
-"""Flavors of bare metal servers: those on offer, how many more servers of them there can be, and what quotas say."""
+"""Routes of flavors, capacity and limits of bare metal servers."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from litestar import get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, JSONBody
-from msgspec import structs
+from msgspec import Struct, structs
 from msgspec.structs import replace
 
 from pileus.api.auth import READ
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id, Limit, Offset
-from pileus.api.routes.compute.instance_prices import exceeded_quotas
-from pileus.api.wire.account.limits import CheckLimits, ExceededQuotas
-from pileus.api.wire.compute.baremetal import AskServerFlavors, CheckServerLimits, ServerCapacity
+from pileus.api.routes.compute.instance_reads import exceeded_quotas
+from pileus.api.wire.account.quota_requests import CheckLimits
+from pileus.api.wire.account.quotas import ExceededQuotas
+from pileus.api.wire.compute.baremetal import ServerCapacity
+from pileus.api.wire.compute.baremetal_requests import CheckServerLimits, FindServerFlavors
 from pileus.api.wire.compute.flavors import ServerFlavor
 from pileus.api.wire.paging import Page
 from pileus.domain.account import quota_checks
 from pileus.domain.catalogue import image_id
-from pileus.domain.compute.flavors import Flavor, misfit
+from pileus.domain.compute.flavors import Flavor, misfit_reason
 from pileus.domain.compute.instances import Kind
 from pileus.domain.errors import invalid, not_found
 from pileus.store.account import projects, quotas, usage
@@ -29,154 +30,174 @@ from pileus.store.database import Tx
 HERE = "{project_id:int}/{region_id:int}"
 
 
-class Asked(NamedTuple):
-    """Which flavors are asked for, and what is to be told of them."""
+class FlavorListOptions(Struct, frozen=True, kw_only=True):
+    """Which flavors to list, and which optional fields to show."""
 
-    disabled: bool
-    excluded: tuple[str, ...]
-    capacity: bool
-    prices: bool
-    reserved: bool
+    disabled: bool = False
+    excluded_os_types: tuple[str, ...] = ()
+    capacity: bool = False
+    prices: bool = False
+    reserved_capacity: bool = False
 
 
-def asked_flavors(  # each is a parameter of the operation
+def parse_list_options(
     disabled: FromQuery[bool] = True,
     exclude_linux: FromQuery[bool] = False,
     exclude_windows: FromQuery[bool] = False,
     include_capacity: FromQuery[bool] = False,
     include_prices: FromQuery[bool] = False,
     include_reservation_stock: FromQuery[bool] = False,
-) -> Asked:
-    """Gather what is asked of a list of flavors."""
-    excluded = ("linux",) * exclude_linux + ("windows",) * exclude_windows
-    return Asked(disabled, excluded, include_capacity, include_prices, include_reservation_stock)
+) -> FlavorListOptions:
+    """Read the query parameters of a list of flavors."""
+    return FlavorListOptions(
+        disabled=disabled,
+        excluded_os_types=("linux",) * exclude_linux + ("windows",) * exclude_windows,
+        capacity=include_capacity,
+        prices=include_prices,
+        reserved_capacity=include_reservation_stock,
+    )
 
 
-ASKED = {"asked": Provide(asked_flavors, sync_to_thread=False)}
+LIST_DEPENDENCIES = {"options": Provide(parse_list_options, sync_to_thread=False)}
 
 
-@get(f"/cloud/v1/bmflavors/{HERE}", opt=READ, dependencies=ASKED, tags=["Bare Metal"])
+@get(f"/cloud/v1/bmflavors/{HERE}", opt=READ, dependencies=LIST_DEPENDENCIES, tags=["Bare Metal"])
 async def list_server_flavors(
-    call: Context, asked: NamedDependency[Asked], limit: Limit = 1000, offset: Offset = 0
+    ctx: Ctx, options: NamedDependency[FlavorListOptions], limit: Limit = 1000, offset: Offset = 0
 ) -> Page[ServerFlavor]:
-    """List the flavors of bare metal servers; those that are disabled too, unless `disabled` is false.
+    """List the flavors of bare metal servers, without disabled ones if `disabled` is false.
 
-    `include_capacity` tells how many more servers there can be, as far as room or a quota sets an end.
+    `include_capacity` adds the number of servers that can still be created, if capacity or a quota limits it.
     """
-    return await _page(call, asked, limit, offset)
+    return await _page(ctx, options, limit, offset)
 
 
-@get("/cloud/v1/bmflavors/{region_id:int}", opt=READ, dependencies=ASKED, tags=["Bare Metal"])
+@get("/cloud/v1/bmflavors/{region_id:int}", opt=READ, dependencies=LIST_DEPENDENCIES, tags=["Bare Metal"])
 async def list_region_server_flavors(
-    call: Context,
-    asked: NamedDependency[Asked],
+    ctx: Ctx,
+    options: NamedDependency[FlavorListOptions],
     client_id: FromQuery[Id | None] = None,
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[ServerFlavor]:
-    """List the flavors of bare metal servers in a region; `client_id` can only be the caller's own."""
-    if client_id not in (None, call.caller.client_id):
+    """List the flavors of bare metal servers in a region. `client_id` must be your own."""
+    if client_id not in (None, ctx.caller.client_id):
         raise not_found("Client", client_id)
-    return await _page(call, asked, limit, offset)
+    return await _page(ctx, options, limit, offset)
 
 
 @post(f"/cloud/v1/bminstances/{HERE}/available_flavors", opt=READ, status_code=200, tags=["Bare Metal"])
 async def list_flavors_for_server(
-    call: Context,
-    data: JSONBody[AskServerFlavors],
-    include_prices: FromQuery[bool] = False,
+    ctx: Ctx, data: JSONBody[FindServerFlavors], include_prices: FromQuery[bool] = False
 ) -> Page[ServerFlavor]:
-    """List the flavors that a bare metal server made from this image or app template could have."""
-    async with call.db.read() as tx:
-        await _present(tx, call)
-        template = call.app.catalogue.app_template(data.apptemplate_id) if data.apptemplate_id else None
+    """List the flavors of bare metal servers that can boot an image or app template."""
+    async with ctx.db.read() as tx:
+        await _check_place(tx, ctx)
+        template = ctx.catalogue.app_template(data.apptemplate_id) if data.apptemplate_id else None
         if data.apptemplate_id and template is None:
             raise not_found("App template", data.apptemplate_id)
-        named = data.image_id or (image_id(call.place.region_id, template.image_name) if template else None)
-        image = await images.get(tx, call.place, named) if named else None
-    fitting = [each for each in _offered(call) if not each.disabled and not misfit(each, image, template)]
-    asked = Asked(disabled=False, excluded=(), capacity=False, prices=include_prices, reserved=False)
-    return Page(count=len(fitting), results=_shown(call, fitting, asked, {}))
+        source_id = data.image_id or (image_id(ctx.place.region_id, template.image_name) if template else None)
+        image = await images.get(tx, ctx.place, source_id) if source_id else None
+    fitting = [
+        flavor for flavor in _server_flavors(ctx) if not flavor.disabled and not misfit_reason(flavor, image, template)
+    ]
+    options = FlavorListOptions(prices=include_prices)
+    return Page(count=len(fitting), results=_flavor_views(ctx, fitting, options, {}))
 
 
 @get(f"/cloud/v1/bmcapacity/{HERE}", opt=READ, tags=["Bare Metal"])
-async def get_server_capacity(call: Context) -> ServerCapacity:
-    """Tell how many more servers of each flavor there can be, as far as room or a quota sets an end."""
-    return await _capacity(call)
+async def get_server_capacity(ctx: Ctx) -> ServerCapacity:
+    """Get the number of servers of each flavor that can still be created, if capacity or a quota limits it."""
+    return await _capacity_view(ctx)
 
 
 @get("/cloud/v2/bmcapacity/{region_id:int}", opt=READ, tags=["Bare Metal"])
-async def get_region_server_capacity(call: Context) -> ServerCapacity:
-    """Tell how many more servers of each flavor there can be in a region, as far as room or a quota sets an end."""
-    return await _capacity(call)
+async def get_region_server_capacity(ctx: Ctx) -> ServerCapacity:
+    """Get the number of servers of each flavor that can still be created in a region.
+
+    A flavor is left out if neither capacity nor a quota limits it.
+    """
+    return await _capacity_view(ctx)
 
 
 @post(f"/cloud/v1/bminstances/{HERE}/check_limits", opt=READ, status_code=200, tags=["Bare Metal"])
-async def check_server_limits(call: Context, data: JSONBody[CheckServerLimits]) -> ExceededQuotas:
-    """Tell which quotas servers would exceed, with what is asked, the limit and what is in use; `{}` if none."""
-    if data.flavor is not None and data.flavor not in {flavor.id for flavor in _offered(call)}:
+async def check_server_limits(ctx: Ctx, data: JSONBody[CheckServerLimits]) -> ExceededQuotas:
+    """Check which quotas new bare metal servers would exceed.
+
+    The response holds the requested amount, the limit and the usage of each exceeded quota; it is `{}` if there is
+    none.
+    """
+    if data.flavor is not None and data.flavor not in {flavor.id for flavor in _server_flavors(ctx)}:
         raise invalid(flavor=f"There is no flavor {data.flavor} for this kind of server")
-    return await exceeded_quotas(call, CheckLimits(**structs.asdict(data)))
+    return await exceeded_quotas(ctx, CheckLimits(**structs.asdict(data)))
 
 
-async def _page(call: RequestContext, asked: Asked, limit: int, offset: int) -> Page[ServerFlavor]:
-    async with call.db.scan() as tx:
-        await _present(tx, call)
-        room = await _room(tx, call) if asked.capacity else {}
-    wanted = [each for each in _offered(call) if each.os_type not in asked.excluded]
-    wanted = [each for each in wanted if asked.disabled or not each.disabled]
-    return Page(count=len(wanted), results=_shown(call, wanted[offset : offset + limit], asked, room))
+async def _page(ctx: RequestContext, options: FlavorListOptions, limit: int, offset: int) -> Page[ServerFlavor]:
+    async with ctx.db.scan() as tx:
+        await _check_place(tx, ctx)
+        capacity = await _remaining_capacity(tx, ctx) if options.capacity else {}
+    flavors = [
+        flavor
+        for flavor in _server_flavors(ctx)
+        if flavor.os_type not in options.excluded_os_types and (options.disabled or not flavor.disabled)
+    ]
+    views = _flavor_views(ctx, flavors[offset : offset + limit], options, capacity)
+    return Page(count=len(flavors), results=views)
 
 
-async def _capacity(call: RequestContext) -> ServerCapacity:
-    async with call.db.scan() as tx:
-        await _present(tx, call)
-        room = await _room(tx, call)
+async def _capacity_view(ctx: RequestContext) -> ServerCapacity:
+    async with ctx.db.scan() as tx:
+        await _check_place(tx, ctx)
+        capacity = await _remaining_capacity(tx, ctx)
     return ServerCapacity(
-        capacity={name: number for name, number in room.items() if number is not None},
-        reserved_capacity=dict.fromkeys(room, 0),
+        capacity={flavor_id: count for flavor_id, count in capacity.items() if count is not None},
+        reserved_capacity=dict.fromkeys(capacity, 0),
     )
 
 
-async def _present(tx: Tx, call: RequestContext) -> None:
-    """Return if the region is there, and the project if the path names one; raises NotFound."""
-    call.region()
-    if call.place.project_id:
-        await projects.require(tx, call.place)
+async def _check_place(tx: Tx, ctx: RequestContext) -> None:
+    """Raise NotFound if the region does not exist, or the project of the path, if it names one."""
+    ctx.region()
+    if ctx.place.project_id:
+        await projects.require(tx, ctx.place)
 
 
-async def _room(tx: Tx, call: RequestContext) -> dict[str, int | None]:
-    """How many more servers of each flavor the region has room for and the tenant's quotas leave."""
-    catalogue = call.app.catalogue
-    left, used = await capacities.count_left(tx, call.place.region_id), await usage.of_place(tx, call.place, catalogue)
-    allowed = await quotas.limits_of(tx, call.place, catalogue)
+async def _remaining_capacity(tx: Tx, ctx: RequestContext) -> dict[str, int | None]:
+    """Return how many servers of each flavor capacity and quotas still allow; None if there is no limit."""
+    left = await capacities.count_left(tx, ctx.place.region_id)
+    used = await usage.count(tx, ctx.place, ctx.catalogue)
+    limits = await quotas.limits_of(tx, ctx.place, ctx.catalogue)
     return {
         flavor.id: 0
         if flavor.disabled
-        else quota_checks.remaining_count(allowed, used, flavor.counts, left.get(flavor.id))
-        for flavor in _offered(call)
+        else quota_checks.remaining_count(limits, used, flavor.quota_counts, left.get(flavor.id))
+        for flavor in _server_flavors(ctx)
     }
 
 
-def _offered(call: RequestContext) -> list[Flavor]:
-    return [flavor for flavor in call.app.catalogue.flavors if flavor.kind == Kind.BAREMETAL]
+def _server_flavors(ctx: RequestContext) -> list[Flavor]:
+    return [flavor for flavor in ctx.catalogue.flavors if flavor.kind == Kind.BAREMETAL]
 
 
-def _shown(
-    call: RequestContext, flavors: Iterable[Flavor], asked: Asked, room: Mapping[str, int | None]
+def _flavor_views(
+    ctx: RequestContext, flavors: Iterable[Flavor], options: FlavorListOptions, capacity: Mapping[str, int | None]
 ) -> list[ServerFlavor]:
     views = []
     for flavor in flavors:
         view = ServerFlavor.of(flavor)
-        if asked.capacity:
-            view = replace(view, capacity=room[flavor.id])
-        if asked.reserved:
+        if options.capacity:
+            view = replace(view, capacity=capacity[flavor.id])
+        if options.reserved_capacity:
             view = replace(view, reserved_capacity=0)
-        views.append(view.priced(flavor, call.app.catalogue.currency) if asked.prices else view)
+        views.append(view.priced(flavor, ctx.catalogue.currency) if options.prices else view)
     return views
 
 
 ROUTES = [
-    list_server_flavors, list_region_server_flavors, list_flavors_for_server, get_server_capacity,
-    get_region_server_capacity, check_server_limits,
-]  # fmt: skip
+    list_server_flavors,
+    list_region_server_flavors,
+    list_flavors_for_server,
+    get_server_capacity,
+    get_region_server_capacity,
+    check_server_limits,
+]

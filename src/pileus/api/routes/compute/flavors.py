@@ -1,19 +1,20 @@
-"""Flavors: those on offer, and those that an instance, or one to be made of some volumes, could have."""
+"""Routes of flavors for virtual machines: all of them, and those that can boot given volumes."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
+from pileus.api.wire.compute.flavor_requests import CandidateVolume, FindFlavors
 from pileus.api.wire.compute.flavors import ListedFlavor, PricedFlavor
-from pileus.api.wire.compute.instance_volumes import CandidateVolume, SuitableFlavorsRequest
 from pileus.api.wire.paging import Page
 from pileus.domain.catalogue import image_id
 from pileus.domain.compute.app_templates import AppTemplate
-from pileus.domain.compute.flavors import Flavor, misfit
+from pileus.domain.compute.flavors import Flavor, misfit_reason
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.instances import Kind
 from pileus.domain.errors import not_found
@@ -24,12 +25,18 @@ from pileus.store.database import Tx
 from pileus.store.storage import attachments, snapshots, volumes
 
 INSTANCES = "/cloud/v1/instances/{project_id:int}/{region_id:int}"
-Boots = tuple[Image | None, AppTemplate | None]
+
+
+class BootSource(NamedTuple):
+    """The image and the app template on a volume, as far as they are known."""
+
+    image: Image | None = None
+    template: AppTemplate | None = None
 
 
 @get("/cloud/v1/flavors/{project_id:int}/{region_id:int}", opt=READ, tags=["Instances"])
-async def list_flavors(  # each is a parameter of the operation
-    call: Context,
+async def list_flavors(
+    ctx: Ctx,
     disabled: FromQuery[bool] = True,
     exclude_linux: FromQuery[bool] = False,
     exclude_windows: FromQuery[bool] = False,
@@ -37,92 +44,92 @@ async def list_flavors(  # each is a parameter of the operation
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[ListedFlavor | PricedFlavor]:
-    """List the flavors of virtual machines; those that are disabled too, unless `disabled` is false."""
+    """List the flavors of virtual machines, without disabled ones if `disabled` is false."""
     excluded = ("linux",) * exclude_linux + ("windows",) * exclude_windows
-    offered = [each for each in await _offered(call, Kind.VM) if each.os_type not in excluded]
-    wanted = [each for each in offered if disabled or not each.disabled]
-    shown = _shown(call, wanted[offset : offset + limit], include_prices=include_prices)
-    return Page(count=len(wanted), results=shown)
+    flavors = [
+        flavor
+        for flavor in await _flavors_of_kind(ctx, Kind.VM)
+        if flavor.os_type not in excluded and (disabled or not flavor.disabled)
+    ]
+    views = _flavor_views(ctx, flavors[offset : offset + limit], with_prices=include_prices)
+    return Page(count=len(flavors), results=views)
 
 
 @get(f"{INSTANCES}/{{instance_id:str}}/available_flavors", opt=READ, tags=["Instances"])
 async def list_instance_flavors(
-    call: Context,
-    instance_id: FromPath[str],
-    include_prices: FromQuery[bool] = False,
+    ctx: Ctx, instance_id: FromPath[str], include_prices: FromQuery[bool] = False
 ) -> Page[ListedFlavor | PricedFlavor]:
-    """List the flavors that an instance could be changed to: of its kind, and fit for what it boots from."""
-    async with call.db.scan() as tx:
-        instance = await instances.get(tx, call.place, instance_id)
-        boots = await _booting(tx, call, await attachments.boot_volume(tx, instance_id))
-    fitting = [
-        each for each in call.app.catalogue.flavors if each.kind == instance.kind and each.id != instance.flavor_id
+    """List the flavors that an instance can be changed to: other flavors of its kind that can boot its boot volume."""
+    async with ctx.db.scan() as tx:
+        instance = await instances.get(tx, ctx.place, instance_id)
+        source = await _source_of_volume(tx, ctx, await attachments.find_boot_volume(tx, instance_id))
+    others = [
+        flavor for flavor in ctx.catalogue.flavors if flavor.kind == instance.kind and flavor.id != instance.flavor_id
     ]
-    return _page(call, fitting, [boots], include_prices=include_prices)
+    return _page_of_fitting(ctx, others, [source], with_prices=include_prices)
 
 
 @post(f"{INSTANCES}/available_flavors", opt=READ, status_code=200, tags=["Instances"])
 async def list_flavors_for_volumes(
-    call: Context,
-    data: JSONBody[SuitableFlavorsRequest],
-    include_prices: FromQuery[bool] = False,
+    ctx: Ctx, data: JSONBody[FindFlavors], include_prices: FromQuery[bool] = False
 ) -> Page[ListedFlavor | PricedFlavor]:
-    """List the flavors that an instance with these volumes could have."""
-    offered = await _offered(call, Kind.VM)
-    async with call.db.scan() as tx:
-        boots = [await _from(tx, call, volume) for volume in data.volumes]
-    return _page(call, offered, boots, include_prices=include_prices)
+    """List the flavors that an instance with these volumes can have."""
+    flavors = await _flavors_of_kind(ctx, Kind.VM)
+    async with ctx.db.scan() as tx:
+        sources = [await _source_of_candidate(tx, ctx, volume) for volume in data.volumes]
+    return _page_of_fitting(ctx, flavors, sources, with_prices=include_prices)
 
 
-def _page(
-    call: RequestContext, offered: Iterable[Flavor], boots: list[Boots], *, include_prices: bool
+def _page_of_fitting(
+    ctx: RequestContext, flavors: Iterable[Flavor], sources: list[BootSource], *, with_prices: bool
 ) -> Page[ListedFlavor | PricedFlavor]:
+    """List the enabled flavors that can boot all of the sources."""
     fitting = [
-        each
-        for each in offered
-        if not each.disabled and not any(misfit(each, image, template) for image, template in boots)
+        flavor
+        for flavor in flavors
+        if not flavor.disabled and not any(misfit_reason(flavor, source.image, source.template) for source in sources)
     ]
-    return Page(count=len(fitting), results=_shown(call, fitting, include_prices=include_prices))
+    return Page(count=len(fitting), results=_flavor_views(ctx, fitting, with_prices=with_prices))
 
 
-def _shown(
-    call: RequestContext, flavors: Iterable[Flavor], *, include_prices: bool
+def _flavor_views(
+    ctx: RequestContext, flavors: Iterable[Flavor], *, with_prices: bool
 ) -> list[ListedFlavor | PricedFlavor]:
-    if include_prices:
-        return [PricedFlavor.priced(flavor, call.app.catalogue.currency) for flavor in flavors]
+    if with_prices:
+        return [PricedFlavor.priced(flavor, ctx.catalogue.currency) for flavor in flavors]
     return [ListedFlavor.of(flavor) for flavor in flavors]
 
 
-async def _offered(call: RequestContext, kind: Kind) -> list[Flavor]:
-    call.region()
-    async with call.db.read() as tx:
-        await projects.require(tx, call.place)
-    return [flavor for flavor in call.app.catalogue.flavors if flavor.kind == kind]
+async def _flavors_of_kind(ctx: RequestContext, kind: Kind) -> list[Flavor]:
+    ctx.region()
+    async with ctx.db.read() as tx:
+        await projects.require(tx, ctx.place)
+    return [flavor for flavor in ctx.catalogue.flavors if flavor.kind == kind]
 
 
-async def _from(tx: Tx, call: RequestContext, volume: CandidateVolume) -> Boots:
-    """What a volume that is thought of would boot; raises NotFound for what is not there."""
+async def _source_of_candidate(tx: Tx, ctx: RequestContext, volume: CandidateVolume) -> BootSource:
+    """Return what a volume of the request would boot. Raises NotFound."""
     if volume.image_id is not None:
-        return await images.get(tx, call.place, volume.image_id), None
+        return BootSource(await images.get(tx, ctx.place, volume.image_id))
     if volume.volume_id is not None:
-        return await _booting(tx, call, await volumes.get(tx, call.place, volume.volume_id))
+        return await _source_of_volume(tx, ctx, await volumes.get(tx, ctx.place, volume.volume_id))
     if volume.snapshot_id is not None:
-        snapshot = await snapshots.get(tx, call.place, volume.snapshot_id)
-        return await _booting(tx, call, await volumes.find(tx, snapshot.volume_id))
+        snapshot = await snapshots.get(tx, ctx.place, volume.snapshot_id)
+        return await _source_of_volume(tx, ctx, await volumes.find(tx, snapshot.volume_id))
     if volume.apptemplate_id is None:
-        return None, None
-    template = call.app.catalogue.app_template(volume.apptemplate_id)
+        return BootSource()
+    template = ctx.catalogue.app_template(volume.apptemplate_id)
     if template is None:
         raise not_found("App template", volume.apptemplate_id)
-    return await images.find(tx, image_id(call.place.region_id, template.image_name)), template
+    return BootSource(await images.find(tx, image_id(ctx.place.region_id, template.image_name)), template)
 
 
-async def _booting(tx: Tx, call: RequestContext, volume: Volume | None) -> Boots:
-    """What is on a volume."""
+async def _source_of_volume(tx: Tx, ctx: RequestContext, volume: Volume | None) -> BootSource:
     if volume is None:
-        return None, None
+        return BootSource()
     image = await images.find(tx, volume.image_id) if volume.image_id else None
-    return image, call.app.catalogue.app_template(volume.apptemplate_id) if volume.apptemplate_id else None
+    template = ctx.catalogue.app_template(volume.apptemplate_id) if volume.apptemplate_id else None
+    return BootSource(image, template)
 
 
 ROUTES = [list_flavors, list_instance_flavors, list_flavors_for_volumes]

@@ -1,118 +1,161 @@
-"""An instance's power: the action, answered with its task, and the six older verbs that wait for its end."""
+"""Routes of power actions, flavor changes and placement group membership of instances.
 
-from collections.abc import Awaitable, Callable
+The deprecated routes of version 1 wait for the task and return the instance.
+"""
 
 from litestar import post
 from litestar.params import FromPath, JSONBody
-from msgspec.structs import replace
 
 from pileus.api.auth import WRITE
-from pileus.api.context import Context, RequestContext
-from pileus.api.routes.compute.instance_views import show
-from pileus.api.wire.compute.instance_requests import ActOnInstance, StartInstance
+from pileus.api.context import Ctx, RequestContext
+from pileus.api.routes.compute.instance_views import instance_view
+from pileus.api.wire.compute.flavor_requests import ChangeFlavor
+from pileus.api.wire.compute.instance_requests import ActOnInstance, PutIntoPlacementGroup, StartInstance
 from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute.instances import Action, Instance
-from pileus.domain.network.ddos_profile_locks import locked
-from pileus.domain.places import Place
+from pileus.domain.compute.instances import PowerAction
+from pileus.services.compute import flavor_changes as flavor_service
+from pileus.services.compute import placement_groups as placement_group_service
+from pileus.services.compute import power_actions as power_service
 from pileus.store.compute import instances
-from pileus.store.database import Tx
-from pileus.store.network import ddos_profiles
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 ONE_V2 = "/cloud/v2/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
-Find = Callable[[Tx, Place, str], Awaitable[Instance]]
-AS_USUAL = StartInstance()
+DEFAULT_START = StartInstance()
 
 
 @post(f"{ONE_V2}/action", opt=WRITE, status_code=200, tags=["Instances"])
-async def act_on_instance(call: Context, instance_id: FromPath[str], data: JSONBody[ActOnInstance]) -> TaskIds:
-    """Start, stop, reboot (`reboot` softly, `reboot_hard` by its power), suspend or resume an instance.
+async def act_on_instance(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[ActOnInstance]) -> TaskIds:
+    """Start, stop, reboot (`reboot` softly, `reboot_hard` by a power cycle), suspend or resume an instance.
 
-    It can be started when it is shut off, rebooted softly when it is active, suspended when it is active or shut off,
-    and resumed when it is suspended; in any other status the answer is 409, as it is while a task holds the instance.
-    A start also turns protection against DDoS on again, unless `activate_profile` is false. Bare metal servers cannot
-    be suspended.
+    An instance can be started if it is shut off, rebooted softly if it is active, suspended if it is active or shut
+    off, and resumed if it is suspended. The response is 409 in any other status, and while a task has locked the
+    instance. A start also activates the DDoS profiles, unless `activate_profile` is false. Bare metal servers cannot be
+    suspended.
     """
-    activate = data.action is Action.START and data.activate_profile is not False
-    return TaskIds(tasks=[await start_power_action(call, instance_id, data.action, activate=activate)])
+    return await ctx.submit(
+        lambda tx, task_id: power_service.start_power_action(
+            tx, ctx, instance_id, data.action, task_id, activate_profiles=data.activate_profile is not False
+        )
+    )
 
 
 @post(f"{ONE}/start", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
 async def start_instance(
-    call: Context, instance_id: FromPath[str], data: JSONBody[StartInstance] = AS_USUAL
+    ctx: Ctx, instance_id: FromPath[str], data: JSONBody[StartInstance] = DEFAULT_START
 ) -> InstanceView:
-    """Start an instance and answer with it when it runs, or as it stands after 25 seconds. Use the action instead."""
-    return await _after(call, instance_id, Action.START, activate=data.activate_profile)
+    """Start an instance. Waits up to 25 seconds for the task and returns the instance.
+
+    Deprecated: use the action `start`.
+    """
+    return await _act_and_wait(ctx, instance_id, PowerAction.START, activate_profiles=data.activate_profile)
 
 
 @post(f"{ONE}/stop", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def stop_instance(call: Context, instance_id: FromPath[str]) -> InstanceView:
-    """Stop an instance and answer with it when it has, or as it stands after 25 seconds. Use the action instead."""
-    return await _after(call, instance_id, Action.STOP)
+async def stop_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView:
+    """Stop an instance. Waits up to 25 seconds for the task and returns the instance.
+
+    Deprecated: use the action `stop`.
+    """
+    return await _act_and_wait(ctx, instance_id, PowerAction.STOP)
 
 
 @post(f"{ONE}/powercycle", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def powercycle_instance(call: Context, instance_id: FromPath[str]) -> InstanceView:
-    """Reboot an instance by its power, and answer with it afterwards. Use the action `reboot_hard` instead."""
-    return await _after(call, instance_id, Action.REBOOT_HARD)
+async def powercycle_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView:
+    """Reboot an instance by a power cycle. Waits up to 25 seconds for the task and returns the instance.
+
+    Deprecated: use the action `reboot_hard`.
+    """
+    return await _act_and_wait(ctx, instance_id, PowerAction.REBOOT_HARD)
 
 
 @post(f"{ONE}/reboot", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def reboot_instance(call: Context, instance_id: FromPath[str]) -> InstanceView:
-    """Reboot an instance softly, and answer with it afterwards. Use the action instead."""
-    return await _after(call, instance_id, Action.REBOOT)
+async def reboot_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView:
+    """Reboot an instance softly. Waits up to 25 seconds for the task and returns the instance.
+
+    Deprecated: use the action `reboot`.
+    """
+    return await _act_and_wait(ctx, instance_id, PowerAction.REBOOT)
 
 
 @post(f"{ONE}/suspend", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def suspend_instance(call: Context, instance_id: FromPath[str]) -> InstanceView:
-    """Suspend an instance, and answer with it afterwards. Use the action instead."""
-    return await _after(call, instance_id, Action.SUSPEND)
+async def suspend_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView:
+    """Suspend an instance. Waits up to 25 seconds for the task and returns the instance.
+
+    Deprecated: use the action `suspend`.
+    """
+    return await _act_and_wait(ctx, instance_id, PowerAction.SUSPEND)
 
 
 @post(f"{ONE}/resume", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def resume_instance(call: Context, instance_id: FromPath[str]) -> InstanceView:
-    """Resume a suspended instance, and answer with it afterwards. Use the action instead."""
-    return await _after(call, instance_id, Action.RESUME)
+async def resume_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView:
+    """Resume a suspended instance. Waits up to 25 seconds for the task and returns the instance.
+
+    Deprecated: use the action `resume`.
+    """
+    return await _act_and_wait(ctx, instance_id, PowerAction.RESUME)
 
 
-async def start_power_action(
-    call: RequestContext, instance_id: str, action: Action, *, activate: bool = False, find: Find = instances.get
-) -> str:
-    """Lock the instance that is found and write down the task that does the action; its id."""
-    task_id = call.app.new_id()
+@post(f"{ONE}/changeflavor", opt=WRITE, status_code=200, tags=["Instances"])
+async def change_flavor(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[ChangeFlavor]) -> TaskIds:
+    """Change the flavor of an instance to another flavor of its kind.
 
-    async def write(tx: Tx) -> None:
-        before = await find(tx, call.place, instance_id)
-        await instances.save(tx, before, before.starting_action(action, task_id, call.app.now()))
-        profiles = await _held_profiles(tx, before, task_id) if activate else []
-        shown = {"instance_id": instance_id}
-        args = {**shown, "before": before.status, "vm_state": before.vm_state, "profiles": profiles}
-        await call.start_task(tx, before.task_type(action), task_id, args, data=shown)
-        await call.audit(tx, "instance", action.value, instance_id, task_id=task_id)
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return task_id
+    The instance must be active or shut off; its status is `RESIZE` during the task, and the same as before after it.
+    The flavor must meet the requirements of the image that the instance boots from. Bare metal servers cannot be
+    resized.
+    """
+    return await ctx.submit(
+        lambda tx, task_id: flavor_service.change_flavor(tx, ctx, ctx.app.driver, instance_id, data.flavor_id, task_id)
+    )
 
 
-async def _held_profiles(tx: Tx, instance: Instance, task_id: str) -> list[int]:
-    """Turn on what protection is off, held by the task; what another task holds is left to that one."""
-    off = [each for each in await ddos_profiles.of_instance(tx, instance.id) if not each.active and not each.task_id]
-    for profile in off:
-        await ddos_profiles.save(tx, profile, replace(locked(profile, task_id), active=True))
-    return [profile.id for profile in off]
+@post(f"{ONE}/put_into_servergroup", opt=WRITE, status_code=200, tags=["Instances"])
+async def put_into_placement_group(
+    ctx: Ctx, instance_id: FromPath[str], data: JSONBody[PutIntoPlacementGroup]
+) -> TaskIds:
+    """Put an instance that is in no placement group into one.
+
+    The instance must be active or shut off: it migrates to another host if the policy of the group does not allow its
+    present host. If the policy allows no host, the task fails and nothing changes. Bare metal servers cannot be in
+    placement groups.
+    """
+    return await ctx.submit(
+        lambda tx, task_id: placement_group_service.put_into_placement_group(
+            tx, ctx, instance_id, data.servergroup_id, task_id
+        )
+    )
 
 
-async def _after(call: RequestContext, instance_id: str, action: Action, *, activate: bool = False) -> InstanceView:
-    """The instance when the task has ended, or as it stands when that takes too long."""
-    task_id = await start_power_action(call, instance_id, action, activate=activate)
-    await call.wait_for_task(task_id)
-    async with call.db.read() as tx:
-        return show(call.app, *await instances.get_with_details(tx, call.place, instance_id))
+@post(f"{ONE}/remove_from_servergroup", opt=WRITE, status_code=200, tags=["Instances"])
+async def remove_from_placement_group(ctx: Ctx, instance_id: FromPath[str]) -> TaskIds:
+    """Remove an instance from its placement group. The instance stays on its host."""
+    return await ctx.submit(
+        lambda tx, task_id: placement_group_service.remove_from_placement_group(tx, ctx, instance_id, task_id)
+    )
+
+
+async def _act_and_wait(
+    ctx: RequestContext, instance_id: str, action: PowerAction, *, activate_profiles: bool = False
+) -> InstanceView:
+    await ctx.submit_and_wait(
+        lambda tx, task_id: power_service.start_power_action(
+            tx, ctx, instance_id, action, task_id, activate_profiles=activate_profiles
+        )
+    )
+    async with ctx.db.read() as tx:
+        instance, details = await instances.get_with_details(tx, ctx.place, instance_id)
+    return instance_view(ctx.app, instance, details)
 
 
 ROUTES = [
-    act_on_instance, start_instance, stop_instance, powercycle_instance, reboot_instance, suspend_instance,
+    act_on_instance,
+    start_instance,
+    stop_instance,
+    powercycle_instance,
+    reboot_instance,
+    suspend_instance,
     resume_instance,
-]  # fmt: skip
+    change_flavor,
+    put_into_placement_group,
+    remove_from_placement_group,
+]

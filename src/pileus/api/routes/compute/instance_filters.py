@@ -1,4 +1,4 @@
-"""What a list of instances can be narrowed down by: the parameters of the operation, in four groups."""
+"""The filters of the list of instances: its query parameters, as four dependencies that build on each other."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,7 @@ from litestar.params import FromQuery, QueryParameter
 from msgspec import Meta
 from msgspec.structs import replace
 
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.times import earliest, latest
 from pileus.domain.compute.instances import Kind, Status
@@ -17,7 +17,7 @@ TagValue = Annotated[str, Meta(min_length=1, max_length=255)]
 Flag = FromQuery[bool]
 
 
-def found_instances(  # each is a parameter of the operation
+def filter_by_attributes(
     name: FromQuery[str | None] = None,
     uuid: Annotated[str | None, QueryParameter(max_length=36)] = None,
     ip: FromQuery[str | None] = None,
@@ -32,7 +32,7 @@ def found_instances(  # each is a parameter of the operation
     changes_since: Annotated[str | None, QueryParameter(name="changes-since")] = None,
     changes_before: Annotated[str | None, QueryParameter(name="changes-before")] = None,
 ) -> InstanceFilter:
-    """Ask for what instances are, and where they are reached."""
+    """Filter by the instance itself and by its addresses."""
     return InstanceFilter(
         name=name,
         uuid=uuid,
@@ -50,52 +50,53 @@ def found_instances(  # each is a parameter of the operation
     )
 
 
-def tagged_instances(
-    found: NamedDependency[InstanceFilter],
+def filter_by_tags(
+    attribute_filter: NamedDependency[InstanceFilter],
     tag_key: FromQuery[list[str] | None] = None,
     tag_value: FromQuery[list[TagValue] | None] = None,
     tag_key_value: FromQuery[str | None] = None,
 ) -> InstanceFilter:
-    """Ask for tags too."""
+    """Add the filter by tags."""
     values = [value.strip() for value in tag_value or ()]
-    return replace(found, tag_keys=tag_key or (), tag_values=values, tag_pairs=parse_tag_filter(tag_key_value))
+    tag_pairs = parse_tag_filter(tag_key_value)
+    return replace(attribute_filter, tag_keys=tag_key or (), tag_values=values, tag_pairs=tag_pairs)
 
 
-def instances_of_kinds(
-    tagged: NamedDependency[InstanceFilter],
+def filter_by_kinds(
+    tag_filter: NamedDependency[InstanceFilter],
     include_baremetal: Flag = False,
     include_ai: Flag = False,
-    include_k8s: Flag = True,  # noqa: ARG001  # there are no clusters whose members could be left out
+    include_k8s: Flag = True,  # noqa: ARG001  # accepted, but there are no clusters whose members could be left out
 ) -> InstanceFilter:
-    """Say which kinds of servers are wanted."""
+    """Add the filter by kinds of instances."""
     kinds = (Kind.VM, *(Kind.BAREMETAL,) * include_baremetal, *(Kind.GPU,) * include_ai)
-    return replace(tagged, kinds=[kind.value for kind in kinds])
+    return replace(tag_filter, kinds=[kind.value for kind in kinds])
 
 
-def protected_instances(  # each is a parameter of the operation
-    call: Context,
-    of_kinds: NamedDependency[InstanceFilter],
+def filter_by_ddos_profile(
+    ctx: Ctx,
+    kind_filter: NamedDependency[InstanceFilter],
     with_ddos: Flag = False,
     type_ddos_profile: FromQuery[Literal["basic", "advanced"] | None] = None,
     profile_name: FromQuery[str | None] = None,
     protection_status: FromQuery[Literal["Active", "Queued", "Error"] | None] = None,
 ) -> InstanceFilter:
-    """Ask for protection too, if it is to be shown: all have the basic one, those with a profile the advanced one."""
+    """Add the filter by DDoS profile, if `with_ddos`: instances with a profile are `advanced`, all others `basic`."""
     if not with_ddos:
-        return of_kinds
-    named = [each.id for each in call.app.catalogue.ddos_templates if each.name == profile_name]
+        return kind_filter
+    template_ids = [template.id for template in ctx.catalogue.ddos_templates if template.name == profile_name]
     return replace(
-        of_kinds,
+        kind_filter,
         protected=None if type_ddos_profile is None else type_ddos_profile == "advanced",
-        template_ids=None if profile_name is None else named,
+        template_ids=None if profile_name is None else template_ids,
         protection_status=protection_status,
     )
 
 
-FILTERED = {
-    "found": Provide(found_instances, sync_to_thread=False),
-    "tagged": Provide(tagged_instances, sync_to_thread=False),
-    "of_kinds": Provide(instances_of_kinds, sync_to_thread=False),
-    "wanted": Provide(protected_instances, sync_to_thread=False),
+FILTER_DEPENDENCIES = {
+    "attribute_filter": Provide(filter_by_attributes, sync_to_thread=False),
+    "tag_filter": Provide(filter_by_tags, sync_to_thread=False),
+    "kind_filter": Provide(filter_by_kinds, sync_to_thread=False),
+    "instance_filter": Provide(filter_by_ddos_profile, sync_to_thread=False),
 }
-"""A handler says `dependencies=FILTERED` and takes `wanted: NamedDependency[Wanted]`."""
+"""For a handler with `dependencies=FILTER_DEPENDENCIES` and `instance_filter: NamedDependency[InstanceFilter]`."""

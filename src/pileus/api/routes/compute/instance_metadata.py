@@ -1,12 +1,13 @@
-"""An instance's tags by their older name, metadata; a single one is reached in two ways of its own."""
+"""Deprecated routes of an instance's tags, called metadata; a single tag has two paths of its own."""
 
 from litestar import delete, get
 from litestar.params import FromPath, FromQuery
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context
-from pileus.api.routes.metadata import TaggedResource, change_tags, map_routes, one_tag, without
+from pileus.api.context import Ctx
+from pileus.api.routes.metadata import TaggedResource, change_tags, map_routes, read_tag
 from pileus.api.wire.tags import TagView
+from pileus.services.tags import without_tag
 from pileus.store.compute import instances
 from pileus.tasks.compute.machine_metadata import push_metadata
 
@@ -16,42 +17,42 @@ INSTANCE = TaggedResource(
     path=ONE,
     parameter="instance_id",
     tag="Instances",
-    name="Instance",
     kind=instances.KIND,
     group="instance",
     get=instances.get,
-    told=push_metadata,
+    after_change=push_metadata,
 )
 
 
 @get(f"{ONE}/metadata/{{key:str}}", opt=READ, deprecated=True, tags=["Instances"])
-async def get_instance_metadata_item(call: Context, instance_id: FromPath[str], key: FromPath[str]) -> TagView:
-    """Show one tag of an instance."""
-    async with call.db.read() as tx:
-        return TagView.of(await one_tag(tx, call, INSTANCE, instance_id, key))
+async def get_instance_metadata_item(ctx: Ctx, instance_id: FromPath[str], key: FromPath[str]) -> TagView:
+    """Get a tag of an instance."""
+    return await read_tag(ctx, INSTANCE, instance_id, key)
 
 
 @delete(f"{ONE}/metadata/{{key:str}}", opt=WRITE, deprecated=True, tags=["Instances"])
-async def delete_instance_metadata_item(call: Context, instance_id: FromPath[str], key: FromPath[str]) -> None:
-    """Remove one tag of an instance; a read-only one cannot be removed. PATCH the instance instead."""
-    await change_tags(call, INSTANCE, instance_id, "delete", lambda its: without(key, its))
+async def delete_instance_metadata_item(ctx: Ctx, instance_id: FromPath[str], key: FromPath[str]) -> None:
+    """Remove a tag of an instance; a read-only tag cannot be removed.
+
+    Deprecated: update the instance by PATCH.
+    """
+    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda existing: without_tag(key, existing))
 
 
 @get(ITEM, opt=READ, deprecated=True, tags=["Instances"])
 async def get_instance_metadata_item_v2(
-    call: Context, instance_id: FromPath[str], key: FromQuery[str | None] = None
+    ctx: Ctx, instance_id: FromPath[str], key: FromQuery[str | None] = None
 ) -> TagView:
-    """Show one tag of an instance, whatever characters its key has."""
-    async with call.db.read() as tx:
-        return TagView.of(await one_tag(tx, call, INSTANCE, instance_id, key))
+    """Get a tag of an instance. The key can have any characters."""
+    return await read_tag(ctx, INSTANCE, instance_id, key)
 
 
 @delete(ITEM, opt=WRITE, deprecated=True, tags=["Instances"])
 async def delete_instance_metadata_item_v2(
-    call: Context, instance_id: FromPath[str], key: FromQuery[str | None] = None
+    ctx: Ctx, instance_id: FromPath[str], key: FromQuery[str | None] = None
 ) -> None:
-    """Remove one tag of an instance, whatever characters its key has; a read-only one cannot be removed."""
-    await change_tags(call, INSTANCE, instance_id, "delete", lambda its: without(key, its))
+    """Remove a tag of an instance; a read-only tag cannot be removed. The key can have any characters."""
+    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda existing: without_tag(key, existing))
 
 
 ROUTES = [

@@ -1,36 +1,34 @@
-"""An instance's record and what hangs on it, made into what the API shows."""
+"""Show instances."""
+
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from pileus.api.context import AppState
-from pileus.api.wire.compute.instances import InstanceView, LegacyInstanceView
+from pileus.api.context import AppState, RequestContext
+from pileus.api.wire.compute.instances import ALL_FIELDS, InstanceView, LegacyInstanceView, ViewOptions
 from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Unavailable
+from pileus.store.compute import instances
+from pileus.store.database import Tx
 
 
-def show(  # what may be left out of a view
-    cloud: AppState,
-    instance: Instance,
-    attached: InstanceDetails,
-    *,
-    detail: bool = True,
-    with_interface_names: bool = True,
-    with_ddos: bool = True,
+def instance_view(
+    app: AppState, instance: Instance, details: InstanceDetails, options: ViewOptions = ALL_FIELDS
 ) -> InstanceView:
-    """Show an instance, under its older names too if the server is set so."""
-    flavor, region = cloud.catalogue.flavor(instance.flavor_id), cloud.catalogue.region(instance.region_id)
+    """Show an instance, with its legacy fields if the server is set so."""
+    flavor, region = app.catalogue.flavor(instance.flavor_id), app.catalogue.region(instance.region_id)
     if flavor is None or region is None:
         raise Unavailable(f"Flavor {instance.flavor_id} or region {instance.region_id} is missing from the catalogue")
-    if profile := attached.ddos_profile:
-        attached = replace(attached, ddos_template=cloud.catalogue.ddos_template(profile.template_id))
-    view = LegacyInstanceView if cloud.legacy_fields else InstanceView
-    return view.of(
-        instance,
-        attached,
-        region.display_name,
-        flavor,
-        detail=detail,
-        with_interface_names=with_interface_names,
-        with_ddos=with_ddos,
-    )
+    if profile := details.ddos_profile:
+        details = replace(details, ddos_template=app.catalogue.ddos_template(profile.template_id))
+    view_type = LegacyInstanceView if app.legacy_fields else InstanceView
+    return view_type.of(instance, details, region.display_name, flavor, options)
+
+
+async def instance_views(
+    tx: Tx, ctx: RequestContext, records: Sequence[Instance], options: ViewOptions
+) -> list[InstanceView]:
+    """Read the details of instances and show them."""
+    details = await instances.details_of_each(tx, [instance.id for instance in records])
+    return [instance_view(ctx.app, instance, details[instance.id], options) for instance in records]

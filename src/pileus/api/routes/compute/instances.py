@@ -1,67 +1,147 @@
-"""Instances: look at one, and change its name and tags."""
+"""Routes that list, create, show, update and delete instances."""
 
-from litestar import get, patch
-from litestar.params import FromPath, JSONBody
-from msgspec.structs import replace
+from typing import Literal
+
+from litestar import delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
-from pileus.api.routes.compute.instance_views import show
-from pileus.api.wire.compute.instance_requests import UpdateInstance
-from pileus.api.wire.compute.instances import InstanceView
-from pileus.domain.compute.instance_details import InstanceDetails
-from pileus.domain.compute.instances import Instance, InstancePatch
-from pileus.domain.tags import merged
-from pileus.store import tags
-from pileus.store.compute import instances
-from pileus.store.database import Tx
+from pileus.api.context import Ctx
+from pileus.api.paging import Limit, Offset
+from pileus.api.routes.compute.instance_filters import FILTER_DEPENDENCIES
+from pileus.api.routes.compute.instance_views import instance_view, instance_views
+from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
+from pileus.api.wire.compute.instances import InstanceView, ViewOptions
+from pileus.api.wire.paging import Page
+from pileus.api.wire.tasks import TaskIds
+from pileus.domain.compute.instances import Kind
+from pileus.services.compute import instance_creation as creation_service
+from pileus.services.compute import instance_deletion as deletion_service
+from pileus.services.compute import instances as instance_service
+from pileus.services.compute.instance_deletion import DeletionRequest, SelectedIds
+from pileus.store.account import projects
+from pileus.store.compute import instance_list, instances
+from pileus.store.compute.instance_list import InstanceFilter
+from pileus.store.network import security_groups
 from pileus.tasks.compute.machine_metadata import push_metadata
 
-ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
+ALL = "/cloud/v1/instances/{project_id:int}/{region_id:int}"
+ALL_V2 = "/cloud/v2/instances/{project_id:int}/{region_id:int}"
+ONE = f"{ALL}/{{instance_id:str}}"
+OF_SECURITY_GROUP = "/cloud/v1/securitygroups/{project_id:int}/{region_id:int}/{group_id:str}/instances"
+SortOrder = Literal["created.asc", "created.desc", "name.asc", "name.desc", "status.asc", "status.desc"]
+
+
+@get(ALL, opt=READ, dependencies=FILTER_DEPENDENCIES, tags=["Instances"])
+async def list_instances(
+    ctx: Ctx,
+    instance_filter: NamedDependency[InstanceFilter],
+    with_ddos: FromQuery[bool] = False,
+    with_interfaces_name: FromQuery[bool] = False,
+    order_by: FromQuery[SortOrder] = "created.desc",
+    limit: Limit = 1000,
+    offset: Offset = 0,
+) -> Page[InstanceView]:
+    """List the instances of a project in a region, by default the newest first.
+
+    `name` and `uuid` match parts of the name and the id, `ip` matches the beginning of an address, `exclude_secgroup`
+    is the name of a security group. `tag_key` and `tag_value` can be repeated: an instance matches if it has one of the
+    keys and one of the values. `tag_key_value` is a JSON object: an instance matches if it has all of its tags.
+    `include_baremetal` and `include_ai` add bare metal and GPU servers. `with_ddos` adds the DDoS profile to each
+    instance; `type_ddos_profile`, `profile_name` and `protection_status` filter only together with it.
+    `with_interfaces_name` adds `interface_name` to the addresses.
+    """
+    ctx.region()
+    options = ViewOptions(subnets=False, interface_names=with_interfaces_name, ddos_profile=with_ddos)
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
+        count, page = await instance_list.page(tx, place, instance_filter, order_by, limit=limit, offset=offset)
+        return Page(count=count, results=await instance_views(tx, ctx, page, options))
+
+
+@get(OF_SECURITY_GROUP, opt=READ, tags=["Instances"])
+async def list_security_group_instances(ctx: Ctx, group_id: FromPath[str]) -> Page[InstanceView]:
+    """List the instances that have a security group on one of their ports."""
+    instance_filter = InstanceFilter(kinds=[kind.value for kind in Kind], group_id=group_id)
+    options = ViewOptions(subnets=False, interface_names=False, ddos_profile=False)
+    async with ctx.db.scan() as tx:
+        await security_groups.get(tx, ctx.place, group_id)
+        count, page = await instance_list.page(tx, ctx.place, instance_filter, "created.desc", limit=1000, offset=0)
+        return Page(count=count, results=await instance_views(tx, ctx, page, options))
+
+
+@post(ALL_V2, opt=WRITE, status_code=200, tags=["Instances"])
+async def create_instance(ctx: Ctx, data: JSONBody[CreateInstance]) -> TaskIds:
+    """Create an instance with a flavor, volumes and interfaces.
+
+    A volume is created from an image, a snapshot or an app template, is blank, or is an existing one. An interface gets
+    a public address, an address of a subnet, an address of any subnet of a network, or a reserved fixed IP; it can be
+    assigned a floating IP. Without security groups, the instance gets the project's default one. The response is the id
+    of the task that creates the instance; the `created_resources` of the finished task are the new resources. A task
+    that fails leaves nothing behind.
+    """
+    return await ctx.submit(
+        lambda tx, task_id: creation_service.create_instance(tx, ctx, ctx.app.driver, data.order(), task_id)
+    )
 
 
 @get(ONE, opt=READ, tags=["Instances"])
-async def get_instance(call: Context, instance_id: FromPath[str]) -> InstanceView:
-    """Show an instance with its addresses, volumes, security groups, protection and tags."""
-    async with call.db.read() as tx:
-        return show(call.app, *await instances.get_with_details(tx, call.place, instance_id))
+async def get_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView:
+    """Get an instance with its addresses, volumes, security groups, DDoS profile and tags."""
+    async with ctx.db.read() as tx:
+        instance, details = await instances.get_with_details(tx, ctx.place, instance_id)
+    return instance_view(ctx.app, instance, details)
 
 
 @patch(ONE, opt=WRITE, tags=["Instances"])
-async def update_instance(call: Context, instance_id: FromPath[str], data: JSONBody[UpdateInstance]) -> InstanceView:
+async def update_instance(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[UpdateInstance]) -> InstanceView:
     """Rename an instance or change its tags, by JSON merge patch (RFC 7386).
 
-    A tag with a value is set, a tag with null is removed, tags not named stay; `"tags": null` removes all.
-    Read-only tags always stay as they are. While a task holds the instance the answer is 409.
+    A tag with a value is set, a tag with null is removed, and other tags do not change; `"tags": null` removes all
+    tags. Read-only tags never change. The response is 409 while a task has locked the instance.
     """
-    change = data.patch()
-
-    async def write(tx: Tx) -> InstanceView:
-        return show(
-            call.app,
-            *await apply_instance_patch(
-                tx, call, await instances.get_with_details(tx, call.place, instance_id), change
-            ),
-        )
-
-    view = await call.db.write(write)
-    await push_metadata(call.db, call.app.driver, instance_id)
-    return view
+    instance, details = await ctx.write(lambda tx: instance_service.update_instance(tx, ctx, instance_id, data.patch()))
+    await push_metadata(ctx.db, ctx.app.driver, instance_id)
+    return instance_view(ctx.app, instance, details)
 
 
-async def apply_instance_patch(
-    tx: Tx, call: RequestContext, found: tuple[Instance, InstanceDetails], change: InstancePatch
-) -> tuple[Instance, InstanceDetails]:
-    """Write a merge patch of an instance and its tags, and who has made it."""
-    before, attached = found
-    after = await instances.save(tx, before, before.patched(change))
-    if "tags" in change:
-        old = {tag.key: tag for tag in attached.tags}
-        new = merged(old, change["tags"])
-        await tags.save(tx, instances.KIND, call.place, before.id, old, new)
-        attached = replace(attached, tags=[new[key] for key in sorted(new)])
-    await call.audit(tx, "instance", "update", before.id, data=dict(change))
-    return after, attached
+@delete(ONE, opt=WRITE, status_code=200, tags=["Instances"])
+async def delete_instance(
+    ctx: Ctx,
+    instance_id: FromPath[str],
+    volumes: FromQuery[str | None] = None,
+    floatings: FromQuery[str | None] = None,
+    delete_floatings: FromQuery[bool | None] = None,
+    reserved_fixed_ips: FromQuery[str | None] = None,
+) -> TaskIds:
+    """Delete an instance.
+
+    Also deletes its volumes with `delete_on_termination` and those in `volumes`, the floating IPs in `floatings`, or
+    all of them with `delete_floatings`, and the reserved fixed IPs whose ports are in `reserved_fixed_ips`. Each
+    parameter is a list of ids separated by commas. All other volumes, floating IPs and reserved fixed IPs of the
+    instance become available.
+    """
+    request = DeletionRequest(
+        volumes=SelectedIds(parameter="volumes", ids=parse_ids(volumes)),
+        floating_ips=SelectedIds(parameter="floatings", ids=parse_ids(floatings), all_ids=bool(delete_floatings)),
+        ports=SelectedIds(parameter="reserved_fixed_ips", ids=parse_ids(reserved_fixed_ips)),
+    )
+    return await ctx.submit(
+        lambda tx, task_id: deletion_service.delete_instance(tx, ctx, instance_id, request, task_id)
+    )
 
 
-ROUTES = [get_instance, update_instance]
+def parse_ids(text: str | None) -> list[str]:
+    """Read ids separated by commas, without duplicates."""
+    return list(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
+
+
+ROUTES = [
+    list_instances,
+    list_security_group_instances,
+    create_instance,
+    get_instance,
+    update_instance,
+    delete_instance,
+]

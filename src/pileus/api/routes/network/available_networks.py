@@ -1,12 +1,12 @@
-"""Networks that a project may use, with their whole subnets: how older clients look for one."""
+"""The legacy list of networks with their subnets."""
 
 from litestar import get
 from litestar.params import FromQuery
 
 from pileus.api.auth import READ
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.network.network_views import show_details
+from pileus.api.routes.network.network_views import show_network_details
 from pileus.api.wire.network.networks import NetworkDetails, NetworkOrder, NetworkType
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import parse_tag_filter
@@ -15,8 +15,8 @@ from pileus.store.network import networks
 
 
 @get("/cloud/v1/availablenetworks/{project_id:int}/{region_id:int}", opt=READ, deprecated=True, tags=["Networks"])
-async def list_available_networks(  # each is a parameter of the operation
-    call: Context,
+async def list_available_networks(
+    ctx: Ctx,
     name: FromQuery[str | None] = None,
     network_id: FromQuery[str | None] = None,
     network_type: FromQuery[NetworkType | None] = None,
@@ -28,19 +28,20 @@ async def list_available_networks(  # each is a parameter of the operation
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[NetworkDetails]:
-    """List every network that the project may use, with its subnets. Use the list of networks and of subnets instead.
+    """List all networks that the project can use, with their subnets.
 
-    `name` asks for the whole name, `tag_key` and `tag_key_value` (a map as JSON) for all of their tags.
+    `name` matches the full name. Networks must have all tags of `tag_key` and `tag_key_value` (a JSON map).
+    Deprecated: use the lists of networks and of subnets.
     """
-    wanted = networks.NetworkFilter(
+    network_filter = networks.NetworkFilter(
         own=False, network_id=network_id, name=name, network_type=network_type, external=external, shared=shared,
         tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value),
     )  # fmt: skip
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
-        count, found = await networks.page(tx, place, wanted, order_by, limit=limit, offset=offset)
-        return Page(count=count, results=await show_details(tx, call, found))
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
+        count, records = await networks.page(tx, place, network_filter, order_by, limit=limit, offset=offset)
+        return Page(count=count, results=await show_network_details(tx, ctx, records))
 
 
 ROUTES = [list_available_networks]

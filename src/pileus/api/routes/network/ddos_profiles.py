@@ -1,43 +1,37 @@
-"""DDoS protection: profiles of addresses, the templates they are made from, and where protection is to be had."""
+"""Routes of DDoS protection: profiles of addresses, templates, prices and availability."""
 
 from calendar import monthrange
 from datetime import UTC, datetime
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
-from msgspec.structs import replace
+from msgspec import to_builtins
 
-from pileus.api import protecting as ddos_profile_service
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.protecting import check_unprotected, template_of
-from pileus.api.wire.network.ddos_profiles import TemplateView
-from pileus.api.wire.network.ddos_protection import (
-    Accessibility,
-    ProtectAddress,
-    ProtectedAddress,
-    ProtectionPrice,
-    ProtectionPricing,
-    RegionCoverage,
-    SwitchProtection,
+from pileus.api.wire.network.ddos_profile_requests import CreateDdosProfile, SwitchDdosProfile
+from pileus.api.wire.network.ddos_profiles import (
+    DdosAccessibility,
+    DdosPrice,
+    DdosPricing,
+    DdosProfileDetails,
+    DdosRegionCoverage,
+    TemplateView,
 )
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.errors import invalid, not_found
-from pileus.domain.network.ddos_profile_locks import check_answers, locked
+from pileus.domain.errors import invalid
 from pileus.domain.network.ddos_profiles import DdosProfile
+from pileus.services.network import ddos_profiles as ddos_profile_service
 from pileus.store.account import projects
-from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles
 
 ALL = "/cloud/v1/ddos/profiles/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{profile_id:int}}"
-GROUP = "ddos_profile"
 TAGS = ["DDoS Protection"]
 HOURS_A_DAY, DAYS = 24, 30
 Order = Literal["id.asc", "id.desc", "ip_address.asc", "ip_address.desc", "managed_by.asc", "managed_by.desc",
@@ -45,182 +39,124 @@ Order = Literal["id.asc", "id.desc", "ip_address.asc", "ip_address.desc", "manag
 
 
 @get("/cloud/v1/ddos/profile-templates/{region_id:int}", opt=READ, tags=TAGS)
-async def list_ddos_templates(call: Context) -> Page[TemplateView]:
-    """List the kinds of protection, with what each asks."""
-    call.region()
-    templates = call.app.catalogue.ddos_templates
+async def list_ddos_templates(ctx: Ctx) -> Page[TemplateView]:
+    """List the templates of DDoS profiles with their fields."""
+    ctx.region()
+    templates = ctx.catalogue.ddos_templates
     return Page(count=len(templates), results=[TemplateView.of(template) for template in templates])
 
 
 @get("/cloud/v1/ddos/region_coverage/{region_id:int}", opt=READ, tags=TAGS)
-async def get_ddos_region_coverage(call: Context) -> RegionCoverage:
-    """Say whether a region has protection."""
-    return RegionCoverage(is_covered=call.region().has_ddos)
+async def get_ddos_region_coverage(ctx: Ctx) -> DdosRegionCoverage:
+    """Get whether a region has DDoS protection."""
+    return DdosRegionCoverage(is_covered=ctx.region().has_ddos)
 
 
 @get("/cloud/v1/ddos/accessibility/{region_id:int}", opt=READ, tags=TAGS)
-async def get_ddos_accessibility(call: Context) -> Accessibility:
-    """Say whether protection can be used now, in HTTP's words."""
-    if call.region().has_ddos and call.app.catalogue.ddos_templates:
-        return Accessibility(is_accessible=True, http_code=200, message="OK")
-    return Accessibility(is_accessible=False, http_code=403, message="Forbidden")
+async def get_ddos_accessibility(ctx: Ctx) -> DdosAccessibility:
+    """Get whether DDoS protection can be used now, with an HTTP status code and its text."""
+    if ctx.region().has_ddos and ctx.catalogue.ddos_templates:
+        return DdosAccessibility(is_accessible=True, http_code=200, message="OK")
+    return DdosAccessibility(is_accessible=False, http_code=403, message="Forbidden")
 
 
 @get("/cloud/v1/pricing/{region_id:int}/ddos", opt=READ, tags=TAGS)
-async def get_ddos_price(call: Context) -> ProtectionPricing:
-    """Tell what protecting one address costs, and the days of this month and the next."""
-    call.region()
-    catalogue = call.app.catalogue
-    hour = catalogue.prices.ddos_profile_per_hour
-    today = datetime.fromtimestamp(call.app.now() / 1_000_000, UTC)
+async def get_ddos_price(ctx: Ctx) -> DdosPricing:
+    """Get the price of protecting one address, and the number of days in this month and the next."""
+    ctx.region()
+    per_hour = ctx.catalogue.prices.ddos_profile_per_hour
+    today = datetime.fromtimestamp(ctx.now() / 1_000_000, UTC)
     days = monthrange(today.year, today.month)[1]
-    following = monthrange(today.year + today.month // 12, today.month % 12 + 1)[1]
-    price = ProtectionPrice(
+    price = DdosPrice(
         feature_name="ddos_protection",
         period="hour",
         unit_name="address",
         unit_size=1,
-        price_currency=catalogue.currency,
-        price_per_hour=_shown(hour),
-        price_per_day=_shown(hour * HOURS_A_DAY),
-        price_per_30d=_shown(hour * HOURS_A_DAY * DAYS),
+        price_currency=ctx.catalogue.currency,
+        price_per_hour=_rounded(per_hour),
+        price_per_day=_rounded(per_hour * HOURS_A_DAY),
+        price_per_30d=_rounded(per_hour * HOURS_A_DAY * DAYS),
     )
-    return ProtectionPricing(
+    return DdosPricing(
         price=price,
         current_month_days=days,
         current_month_days_last=days - today.day + 1,
-        next_month_days=following,
+        next_month_days=monthrange(today.year + today.month // 12, today.month % 12 + 1)[1],
     )
 
 
 @get(ALL, opt=READ, tags=TAGS)
-async def list_ddos_profiles(  # each is a parameter of the operation
-    call: Context,
+async def list_ddos_profiles(
+    ctx: Ctx,
     ip: Annotated[str | None, QueryParameter(name="ip_address", description="An address, or a network.")] = None,
     managed_by: FromQuery[list[Literal["system", "user"]] | None] = None,
     order_by: FromQuery[Order] = "id.asc",
     limit: Limit = 1000,
     offset: Offset = 0,
-) -> Page[ProtectedAddress]:
-    """List the protected addresses of a project."""
-    call.region()
-    network = None if ip is None else _network(ip)
-    async with call.db.scan() as tx:
-        await projects.require(tx, call.place)
-        profiles = await ddos_profiles.of_place(tx, call.place)
-    found = profiles if "user" in (managed_by or ["user"]) else []
-    wanted = [each for each in found if network is None or ip_address(each.ip_address) in network]
+) -> Page[DdosProfileDetails]:
+    """List the DDoS profiles of a project."""
+    ctx.region()
+    network = None if ip is None else _parse_network(ip)
+    async with ctx.db.scan() as tx:
+        await projects.require(tx, ctx.place)
+        profiles = await ddos_profiles.list_all(tx, ctx.place)
+    if "user" not in (managed_by or ["user"]):
+        profiles = []
+    matching = [profile for profile in profiles if network is None or ip_address(profile.ip_address) in network]
     column, _, direction = order_by.partition(".")
     if column != "managed_by":
-        wanted.sort(key=lambda each: (getattr(each, column) or "", each.id), reverse=direction == "desc")
-    shown = [_view(call, profile) for profile in wanted[offset : offset + limit]]
-    return Page(count=len(wanted), results=shown)
+        matching.sort(key=lambda profile: (getattr(profile, column) or "", profile.id), reverse=direction == "desc")
+    return Page(count=len(matching), results=[_show(ctx, profile) for profile in matching[offset : offset + limit]])
 
 
 @post(ALL, opt=WRITE, tags=TAGS, status_code=200)
-async def create_ddos_profile(call: Context, data: JSONBody[ProtectAddress]) -> TaskIds:
-    """Protect an address of an instance or a floating IP by a template; an address has one protection at the most."""
-    call.region()
-    template, task_id = template_of(call, data.profile_template), call.app.new_id()
-    fields, address = check_answers(template, data.answers()), _address(data.ip_address)
-
-    async def write(tx: Tx) -> None:
-        await projects.require_open(tx, call.place)
-        await _owned(tx, call, address)
-        profile = await ddos_profile_service.create_ddos_profile(
-            tx, call, address, template=template, fields=fields, task_id=task_id
+async def create_ddos_profile(ctx: Ctx, data: JSONBody[CreateDdosProfile]) -> TaskIds:
+    """Create a DDoS profile for an address of an instance, or for a floating IP. An address can have one profile."""
+    return await ctx.submit(
+        lambda tx, task_id: ddos_profile_service.create_ddos_profile(
+            tx, ctx, data.ip_address, data.new_profile(), task_id, audit_data=to_builtins(data)
         )
-        await _begin(tx, call, "create_ddos_profile", task_id, profile.id, None)
-        await call.audit(tx, GROUP, "create", profile.id, data=msgspec.to_builtins(data), task_id=task_id)
-
-    return await _done(call, task_id, write)
+    )
 
 
 @patch(ONE, opt=WRITE, tags=TAGS)
-async def update_ddos_profile(call: Context, profile_id: FromPath[int], data: JSONBody[ProtectAddress]) -> TaskIds:
-    """Change the template, its answers or the address of a protection."""
-    template, task_id = template_of(call, data.profile_template), call.app.new_id()
-    fields, address = check_answers(template, data.answers()), _address(data.ip_address)
-
-    async def write(tx: Tx) -> None:
-        before = await ddos_profiles.get(tx, call.place, profile_id)
-        if address != before.ip_address:
-            await _owned(tx, call, address)
-            await check_unprotected(tx, call, address)
-        after = replace(locked(before, task_id), template_id=template.id, fields=fields, ip_address=address)
-        await ddos_profiles.save(tx, before, after)
-        await _begin(tx, call, "update_ddos_profile", task_id, profile_id, before)
-        await call.audit(tx, GROUP, "update", profile_id, data=msgspec.to_builtins(data), task_id=task_id)
-
-    return await _done(call, task_id, write)
+async def update_ddos_profile(ctx: Ctx, profile_id: FromPath[int], data: JSONBody[CreateDdosProfile]) -> TaskIds:
+    """Replace the template, the fields and the address of a DDoS profile."""
+    return await ctx.submit(
+        lambda tx, task_id: ddos_profile_service.update_ddos_profile(
+            tx, ctx, profile_id, data.ip_address, data.new_profile(), task_id, audit_data=to_builtins(data)
+        )
+    )
 
 
 @delete(ONE, opt=WRITE, tags=TAGS, status_code=200)
-async def delete_ddos_profile(call: Context, profile_id: FromPath[int]) -> TaskIds:
-    """Protect an address no more."""
-    task_id = call.app.new_id()
-
-    async def write(tx: Tx) -> None:
-        before = await ddos_profiles.get(tx, call.place, profile_id)
-        await ddos_profiles.save(tx, before, locked(before, task_id))
-        await _begin(tx, call, "delete_ddos_profile", task_id, profile_id, before)
-        await call.audit(tx, GROUP, "delete", profile_id, task_id=task_id)
-
-    return await _done(call, task_id, write)
+async def delete_ddos_profile(ctx: Ctx, profile_id: FromPath[int]) -> TaskIds:
+    """Delete a DDoS profile. Its address is no longer protected."""
+    return await ctx.submit(lambda tx, task_id: ddos_profile_service.delete_ddos_profile(tx, ctx, profile_id, task_id))
 
 
 @post(f"{ONE}/action", opt=WRITE, tags=TAGS, status_code=200)
-async def switch_ddos_profile(call: Context, profile_id: FromPath[int], data: JSONBody[SwitchProtection]) -> TaskIds:
-    """Turn a protection on or off."""
-    task_id, verb = call.app.new_id(), "activate" if data.active else "deactivate"
-
-    async def write(tx: Tx) -> None:
-        before = await ddos_profiles.get(tx, call.place, profile_id)
-        await ddos_profiles.save(tx, before, replace(locked(before, task_id), active=data.active, bgp=data.bgp))
-        await _begin(tx, call, f"{verb}_ddos_profile", task_id, profile_id, before)
-        await call.audit(tx, GROUP, verb, profile_id, data=msgspec.to_builtins(data), task_id=task_id)
-
-    return await _done(call, task_id, write)
+async def switch_ddos_profile(ctx: Ctx, profile_id: FromPath[int], data: JSONBody[SwitchDdosProfile]) -> TaskIds:
+    """Activate or deactivate a DDoS profile."""
+    return await ctx.submit(
+        lambda tx, task_id: ddos_profile_service.switch_ddos_profile(
+            tx, ctx, profile_id, task_id, active=data.active, bgp=data.bgp
+        )
+    )
 
 
-async def _begin(  # each is a fact of its own
-    tx: Tx, call: RequestContext, task_type: str, task_id: str, profile_id: int, before: DdosProfile | None
-) -> None:
-    args = {"profile_id": profile_id, "before": None if before is None else msgspec.to_builtins(before)}
-    await call.start_task(tx, task_type, task_id, args, data={"profile_id": profile_id})
-
-
-async def _done(call: RequestContext, task_id: str, write: Any) -> TaskIds:
-    await call.db.write(write)
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
-
-
-async def _owned(tx: Tx, call: RequestContext, address: str) -> None:
-    """Make sure that an address is the tenant's."""
-    if not await ddos_profiles.belongs_to_place(tx, call.place, address):
-        raise not_found("Address", address)
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
+def _parse_network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text, strict=False)
     except ValueError:
         raise invalid(ip_address="value is not a valid IPv4 or IPv6 address or network") from None
 
 
-def _view(call: RequestContext, profile: DdosProfile) -> ProtectedAddress:
-    return ProtectedAddress.of(profile, call.app.catalogue.ddos_template(profile.template_id))
+def _show(ctx: RequestContext, profile: DdosProfile) -> DdosProfileDetails:
+    return DdosProfileDetails.of(profile, ctx.catalogue.ddos_template(profile.template_id))
 
 
-def _shown(amount: Decimal) -> float:
+def _rounded(amount: Decimal) -> float:
     return float(round(amount, 6))
 
 

@@ -1,11 +1,12 @@
-"""Floating IPs with what they lead to, made into what the API shows."""
+"""Build the views of floating IPs."""
 
 from collections.abc import Sequence
 
 from msgspec.structs import asdict
 
 from pileus.api.context import RequestContext
-from pileus.api.routes.compute.instance_views import show
+from pileus.api.routes.compute.instance_views import instance_view
+from pileus.api.wire.compute.instances import ViewOptions
 from pileus.api.wire.network.floating_ips import (
     FloatingIPView,
     LegacyFloatingIPView,
@@ -16,30 +17,38 @@ from pileus.domain.network.floating_ips import FloatingIP
 from pileus.store import tags
 from pileus.store.compute import instances
 from pileus.store.database import Tx
+from pileus.store.network import floating_ips
+
+WITHOUT_SUBNETS = ViewOptions(subnets=False, ddos_profile=False)
 
 
-async def show_each(tx: Tx, call: RequestContext, found: Sequence[FloatingIP]) -> list[FloatingIPView]:
-    """Show floating IPs."""
-    its, region = await tags.of_each(tx, [each.id for each in found]), call.region().display_name
-    view = LegacyFloatingIPView if call.app.legacy_fields else FloatingIPView
-    return [view.of(each, its[each.id], region) for each in found]
+async def show_floating_ips(tx: Tx, ctx: RequestContext, records: Sequence[FloatingIP]) -> list[FloatingIPView]:
+    """Return the views of floating IPs, with legacy fields if the server has them on."""
+    tags_by_id = await tags.list_by_resources(tx, [floating_ip.id for floating_ip in records])
+    view, region = LegacyFloatingIPView if ctx.app.legacy_fields else FloatingIPView, ctx.region().display_name
+    return [view.of(floating_ip, tags_by_id[floating_ip.id], region) for floating_ip in records]
 
 
-async def show_floating_ip(tx: Tx, call: RequestContext, floating_ip: FloatingIP) -> FloatingIPView:
-    """Show one of them."""
-    (view,) = await show_each(tx, call, [floating_ip])
+async def current_floating_ip(ctx: RequestContext, floating_ip_id: str) -> FloatingIPView:
+    """Read a floating IP. Raises NotFound."""
+    async with ctx.db.read() as tx:
+        (view,) = await show_floating_ips(tx, ctx, [await floating_ips.get(tx, ctx.place, floating_ip_id)])
     return view
 
 
-async def show_listed(tx: Tx, call: RequestContext, found: Sequence[FloatingIP]) -> list[ListedFloatingIP]:
-    """Show floating IPs as the list does: with the instances that they lead to."""
-    port_ids = [each.port_id for each in found if each.port_id]
-    behind = await instances.of_ports(tx, port_ids)
-    hanging = await instances.details_of_each(tx, [instance.id for instance in behind.values()])
-    shown = {
-        port_id: show(call.app, instance, hanging[instance.id], detail=False, with_ddos=False)
-        for port_id, instance in behind.items()
+async def show_listed_floating_ips(
+    tx: Tx, ctx: RequestContext, records: Sequence[FloatingIP]
+) -> list[ListedFloatingIP]:
+    """Return the views of floating IPs with the instances that they are assigned to."""
+    port_ids = [floating_ip.port_id for floating_ip in records if floating_ip.port_id]
+    instances_by_port = await instances.find_by_ports(tx, port_ids)
+    details = await instances.details_of_each(tx, [instance.id for instance in instances_by_port.values()])
+    instance_views = {
+        port_id: instance_view(ctx.app, instance, details[instance.id], WITHOUT_SUBNETS)
+        for port_id, instance in instances_by_port.items()
     }
-    views = await show_each(tx, call, found)
-    listed = LegacyListedFloatingIP if call.app.legacy_fields else ListedFloatingIP
-    return [listed(**asdict(view), instance=shown.get(view.port_id or ""), loadbalancer=None) for view in views]
+    views = await show_floating_ips(tx, ctx, records)
+    listed = LegacyListedFloatingIP if ctx.app.legacy_fields else ListedFloatingIP
+    return [
+        listed(**asdict(view), instance=instance_views.get(view.port_id or ""), loadbalancer=None) for view in views
+    ]

@@ -1,19 +1,21 @@
-"""Floating IPs: list, make, look at, move and delete them."""
+"""Routes of floating IPs."""
 
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
-from pileus.api.floating import allocate_floating_ip, resolve_target
+from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.protecting import lock_profiles_of_floating_ips
-from pileus.api.quotas import check_quotas
 from pileus.api.routes.metadata import TaggedResource, metadata_routes
-from pileus.api.routes.network.floating_ip_views import show_each, show_floating_ip, show_listed
+from pileus.api.routes.network.floating_ip_views import (
+    current_floating_ip,
+    show_floating_ips,
+    show_listed_floating_ips,
+)
 from pileus.api.wire.network.floating_ips import (
     AssignFloatingIP,
+    ConvertFloatingIP,
     CreateFloatingIP,
     FloatingIPView,
     ListedFloatingIP,
@@ -24,12 +26,8 @@ from pileus.api.wire.network.floating_ips import (
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute.instance_plan import CreationContext
-from pileus.domain.network.floating_ips import FloatingIP, FloatingIPPatch, Target
-from pileus.domain.tags import make_tags, merged, validate_tags
-from pileus.store import tags
+from pileus.services.network import floating_ips as floating_ip_service
 from pileus.store.account import projects
-from pileus.store.database import Tx
 from pileus.store.network import floating_ips
 
 PLACE = "floatingips/{project_id:int}/{region_id:int}"
@@ -39,7 +37,6 @@ NOUN = TaggedResource(
     path=ONE,
     parameter="floating_ip_id",
     tag="Floating IPs",
-    name="Floating IP",
     kind=floating_ips.KIND,
     group="floating_ip",
     get=floating_ips.get,
@@ -47,8 +44,8 @@ NOUN = TaggedResource(
 
 
 @get(ALL, opt=READ, tags=["Floating IPs"])
-async def list_floating_ips(  # each is a parameter of the operation
-    call: Context,
+async def list_floating_ips(
+    ctx: Ctx,
     port_ids: FromQuery[list[str] | None] = None,
     status: FromQuery[Status | None] = None,
     tag_key: FromQuery[list[str] | None] = None,
@@ -56,178 +53,127 @@ async def list_floating_ips(  # each is a parameter of the operation
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[ListedFloatingIP]:
-    """List floating IPs with the instances that they lead to, the oldest first.
+    """List floating IPs with the instances that they are assigned to, the oldest first.
 
-    `tag_key` and `tag_key_value` (a map as JSON) ask for all of their tags. There are no load balancers here.
+    Floating IPs must have all tags of `tag_key` and `tag_key_value` (a JSON map). Load balancers are not supported.
     """
-    wanted = floating_ips.FloatingIPFilter(
+    floating_ip_filter = floating_ips.FloatingIPFilter(
         port_ids=port_ids, status=status, tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value)
     )
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
-        count, found = await floating_ips.page(tx, place, wanted, limit=limit, offset=offset)
-        return Page(count=count, results=await show_listed(tx, call, found))
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
+        count, records = await floating_ips.page(tx, place, floating_ip_filter, limit=limit, offset=offset)
+        return Page(count=count, results=await show_listed_floating_ips(tx, ctx, records))
 
 
 @get(
     "/cloud/v1/availablefloatingips/{project_id:int}/{region_id:int}", opt=READ, deprecated=True, tags=["Floating IPs"]
 )
-async def list_available_floating_ips(call: Context) -> Page[FloatingIPView]:
-    """List the floating IPs that lead nowhere. Use the list with `status=DOWN` instead."""
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
-        wanted = floating_ips.FloatingIPFilter(free=True)
-        count, found = await floating_ips.page(tx, place, wanted, limit=1000, offset=0)
-        return Page(count=count, results=await show_each(tx, call, found))
+async def list_available_floating_ips(ctx: Ctx) -> Page[FloatingIPView]:
+    """List the floating IPs that are not assigned. Deprecated: use the list with `status=DOWN`."""
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
+        unassigned = floating_ips.FloatingIPFilter(free=True)
+        count, records = await floating_ips.page(tx, place, unassigned, limit=1000, offset=0)
+        return Page(count=count, results=await show_floating_ips(tx, ctx, records))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Floating IPs"])
-async def create_floating_ip(call: Context, data: JSONBody[CreateFloatingIP]) -> TaskIds:
-    """Make a floating IP, and let it lead to a port: to its first IPv4 address, or to `fixed_ip_address`.
+async def create_floating_ip(ctx: Ctx, data: JSONBody[CreateFloatingIP]) -> TaskIds:
+    """Create a floating IP. With `port_id` assign it to the port: to `fixed_ip_address` or its first IPv4 address.
 
-    A task that fails leaves nothing behind.
+    If the task fails, nothing remains.
     """
-    call.region()
-    task_id, its = call.app.new_id(), make_tags(validate_tags(data.tags or data.metadata or {}).items())
-
-    async def write(tx: Tx) -> None:
-        await projects.require_open(tx, call.place)
-        catalogue = call.app.catalogue
-        await check_quotas(tx, call, {"floating_count": 1})
-        target = await resolve_target(tx, call.place, data.port_id, data.fixed_ip_address)
-        making = CreationContext(place=call.place, task_id=task_id, now=call.app.now(), new_id=call.app.new_id)
-        fresh = await allocate_floating_ip(tx, catalogue, making, target)
-        await tags.add(tx, floating_ips.KIND, call.place, fresh.id, its)
-        args, told = {"floating_ip_id": fresh.id}, to_builtins(data)
-        await call.start_task(tx, "create_fip", task_id, args, data={**args, **told})
-        await call.audit(tx, "floating_ip", "create", fresh.id, data=told, task_id=task_id)
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
+    return await ctx.submit(
+        lambda tx, task_id: floating_ip_service.create_floating_ip(
+            tx,
+            ctx,
+            task_id,
+            port_id=data.port_id,
+            fixed_ip_address=data.fixed_ip_address,
+            user_tags=data.tags or data.metadata or {},
+            audit_data=to_builtins(data),
+        )
+    )
 
 
 @get(ONE, opt=READ, tags=["Floating IPs"])
-async def get_floating_ip(call: Context, floating_ip_id: FromPath[str]) -> FloatingIPView:
-    """Show a floating IP, and where it leads."""
-    return await _shown(call, floating_ip_id)
+async def get_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str]) -> FloatingIPView:
+    """Get a floating IP with the port that it is assigned to."""
+    return await current_floating_ip(ctx, floating_ip_id)
 
 
 @patch(f"/cloud/v2/{PLACE}/{{floating_ip_id:str}}", opt=WRITE, status_code=200, tags=["Floating IPs"])
-async def update_floating_ip(call: Context, floating_ip_id: FromPath[str], data: JSONBody[UpdateFloatingIP]) -> TaskIds:
-    """Let a floating IP lead to another port, or with `"port_id": null` nowhere, and change its tags, in a task.
+async def update_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[UpdateFloatingIP]) -> TaskIds:
+    """Assign a floating IP to another port, unassign it with `"port_id": null`, or change its tags, in a task.
 
-    A port alone means its first IPv4 address. Tags are a JSON merge patch (RFC 7386). Where nothing would change there
-    is no task.
+    Without `fixed_ip_address` it is assigned to the port's first IPv4 address. Tags are a JSON merge patch (RFC 7386).
+    If nothing changes, no task is started.
     """
-    task_id = await _changed(call, floating_ip_id, data.patch(), "update")
-    return TaskIds(tasks=[task_id] if task_id else [])
+    return await ctx.submit(
+        lambda tx, task_id: floating_ip_service.update_floating_ip(tx, ctx, floating_ip_id, data.patch(), task_id)
+    )
 
 
 @patch(ONE, opt=WRITE, deprecated=True, tags=["Floating IPs"])
 async def update_floating_ip_tags(
-    call: Context, floating_ip_id: FromPath[str], data: JSONBody[UpdateFloatingIPTags]
+    ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[UpdateFloatingIPTags]
 ) -> FloatingIPView:
-    """Change tags, by JSON merge patch (RFC 7386). Use version 2 instead."""
-
-    async def write(tx: Tx) -> FloatingIPView:
-        before = (await floating_ips.get(tx, call.place, floating_ip_id)).require_unlocked()
-        change = data.patch()
-        if "tags" in change:
-            await tags.patch(tx, floating_ips.KIND, call.place, before.id, change["tags"])
-        await call.audit(tx, "floating_ip", "update", before.id, data=to_builtins(change))
-        return await show_floating_ip(tx, call, before)
-
-    return await call.db.write(write)
+    """Change the tags of a floating IP, by JSON merge patch (RFC 7386). Deprecated: use version 2."""
+    await ctx.write(lambda tx: floating_ip_service.update_floating_ip_tags(tx, ctx, floating_ip_id, data.tags))
+    return await current_floating_ip(ctx, floating_ip_id)
 
 
 @post(f"{ONE}/assign", opt=WRITE, status_code=200, deprecated=True, tags=["Floating IPs"])
 async def assign_floating_ip(
-    call: Context, floating_ip_id: FromPath[str], data: JSONBody[AssignFloatingIP]
+    ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[AssignFloatingIP]
 ) -> FloatingIPView:
-    """Let a floating IP lead to a port; the answer comes when it does, or after 25 seconds. Use PATCH instead."""
-    change = FloatingIPPatch(port_id=data.port_id, fixed_ip_address=data.fixed_ip_address)
-    return await _after(call, floating_ip_id, await _changed(call, floating_ip_id, change, "attach"))
+    """Assign a floating IP to a port. Waits up to 25 seconds for the task and returns the floating IP.
+
+    Deprecated: use PATCH.
+    """
+    await ctx.submit_and_wait(
+        lambda tx, task_id: floating_ip_service.assign_floating_ip(
+            tx, ctx, floating_ip_id, data.port_id, data.fixed_ip_address, task_id
+        )
+    )
+    return await current_floating_ip(ctx, floating_ip_id)
 
 
 @post(f"{ONE}/unassign", opt=WRITE, status_code=200, deprecated=True, tags=["Floating IPs"])
-async def unassign_floating_ip(call: Context, floating_ip_id: FromPath[str]) -> FloatingIPView:
-    """Let a floating IP lead nowhere; the answer comes when it does, or after 25 seconds. Use PATCH instead."""
-    change = FloatingIPPatch(port_id=None)
-    return await _after(call, floating_ip_id, await _changed(call, floating_ip_id, change, "detach"))
+async def unassign_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str]) -> FloatingIPView:
+    """Unassign a floating IP from its port. Waits up to 25 seconds for the task and returns the floating IP.
+
+    Deprecated: use PATCH.
+    """
+    await ctx.submit_and_wait(
+        lambda tx, task_id: floating_ip_service.unassign_floating_ip(tx, ctx, floating_ip_id, task_id)
+    )
+    return await current_floating_ip(ctx, floating_ip_id)
+
+
+@post(f"{ONE}/convert", opt=WRITE, status_code=200, tags=["Floating IPs"])
+async def convert_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[ConvertFloatingIP]) -> TaskIds:
+    """Convert an unassigned floating IP to a reserved fixed IP. It keeps its address, but not its tags."""
+    return await ctx.submit(
+        lambda tx, task_id: floating_ip_service.convert_floating_ip(
+            tx, ctx, floating_ip_id, task_id, audit_data=to_builtins(data)
+        )
+    )
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Floating IPs"])
-async def delete_floating_ip(call: Context, floating_ip_id: FromPath[str]) -> TaskIds:
-    """Delete a floating IP, though it leads somewhere; its address is free again, protection goes with it."""
-    task_id = call.app.new_id()
-
-    async def write(tx: Tx) -> None:
-        before = await floating_ips.get(tx, call.place, floating_ip_id)
-        held = await floating_ips.save(tx, before, before.locked(task_id))
-        profiles = await lock_profiles_of_floating_ips(tx, [held], task_id)
-        told = {"floating_ip_id": held.id, "floating_ip_address": held.floating_ip_address}
-        await call.start_task(tx, "delete_fip", task_id, {"floating_ip_id": held.id, "profiles": profiles}, data=told)
-        await call.audit(tx, "floating_ip", "delete", held.id, data=told, task_id=task_id)
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
-
-
-async def _changed(call: RequestContext, floating_ip_id: str, change: FloatingIPPatch, verb: str) -> str | None:
-    """Lock a floating IP and write down the task that changes it; its id, or None where nothing would change."""
-    task_id, told = call.app.new_id(), to_builtins(change)
-
-    async def write(tx: Tx) -> str | None:
-        before = (await floating_ips.get(tx, call.place, floating_ip_id)).require_unlocked()
-        target, new_tags = await _aimed(tx, call, before, change), await _retagged(tx, before, change)
-        if target is None and not new_tags:
-            return None
-        await floating_ips.save(tx, before, before.locked(task_id))
-        args = {"floating_ip_id": before.id, "target": to_builtins(target)}
-        args |= {"tags": told["tags"]} if new_tags else {}
-        await call.start_task(tx, "update_floating_ip", task_id, args, data={"floating_ip_id": before.id, **told})
-        await call.audit(tx, "floating_ip", verb, before.id, data=told, task_id=task_id)
-        return task_id
-
-    started = await call.db.write(write)
-    call.app.wake_engine()
-    return started
-
-
-async def _aimed(tx: Tx, call: RequestContext, before: FloatingIP, change: FloatingIPPatch) -> Target | None:
-    """Where a patch lets it lead, or None where that is where it leads already."""
-    if "port_id" not in change and "fixed_ip_address" not in change:
-        return None
-    port_id, fixed = change.get("port_id", before.port_id), change.get("fixed_ip_address")
-    if port_id == before.port_id and fixed in (None, before.fixed_ip_address):
-        return None
-    if port_id is None and before.port_id is None:
-        return None
-    return await resolve_target(tx, call.place, port_id, fixed)
-
-
-async def _retagged(tx: Tx, before: FloatingIP, change: FloatingIPPatch) -> bool:
-    """Whether a patch changes tags."""
-    old = await tags.of(tx, before.id)
-    return "tags" in change and merged(old, change["tags"]) != old
-
-
-async def _after(call: RequestContext, floating_ip_id: str, task_id: str | None) -> FloatingIPView:
-    """The floating IP when a task has ended, or as it stands when that takes too long."""
-    await call.wait_for_task(task_id)
-    return await _shown(call, floating_ip_id)
-
-
-async def _shown(call: RequestContext, floating_ip_id: str) -> FloatingIPView:
-    async with call.db.read() as tx:
-        return await show_floating_ip(tx, call, await floating_ips.get(tx, call.place, floating_ip_id))
+async def delete_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str]) -> TaskIds:
+    """Delete a floating IP, even if it is assigned. Its address is released, and its DDoS profile is deleted."""
+    return await ctx.submit(
+        lambda tx, task_id: floating_ip_service.delete_floating_ip(tx, ctx, floating_ip_id, task_id)
+    )
 
 
 ROUTES = [
     list_floating_ips, list_available_floating_ips, create_floating_ip, get_floating_ip, update_floating_ip,
-    update_floating_ip_tags, assign_floating_ip, unassign_floating_ip, delete_floating_ip, *metadata_routes(NOUN),
+    update_floating_ip_tags, assign_floating_ip, unassign_floating_ip, convert_floating_ip, delete_floating_ip,
+    *metadata_routes(NOUN),
 ]  # fmt: skip

@@ -1,9 +1,9 @@
-"""A port and what is around it, made into the interface that the API shows."""
+"""Build the views of interfaces."""
 
 from pileus.api.context import RequestContext
 from pileus.api.wire.network.floating_ips import FloatingIPView
+from pileus.api.wire.network.interfaces import InterfaceView
 from pileus.api.wire.network.networks import NetworkDetails
-from pileus.api.wire.network.ports import InterfaceView
 from pileus.api.wire.network.subnets import SubnetView
 from pileus.domain.errors import not_found
 from pileus.domain.network.ports import Port
@@ -12,31 +12,36 @@ from pileus.store.database import Tx
 from pileus.store.network import addresses, floating_ips, networks, ports, subnets
 
 
-async def interface(tx: Tx, call: RequestContext, port: Port) -> InterfaceView:
-    """Show one port with its network, the network's subnets and the floating IPs that lead to it."""
-    region = call.region().display_name
-    floating = [
-        FloatingIPView.of(each, (await tags.of(tx, each.id)).values(), region)
-        for each in await floating_ips.of_port(tx, port.id)
+async def show_interface(tx: Tx, ctx: RequestContext, port: Port) -> InterfaceView:
+    """Return the view of a port with its network, the network's subnets and the port's floating IPs."""
+    region = ctx.region().display_name
+    floating_ip_views = [
+        FloatingIPView.of(floating_ip, (await tags.list_by_resource(tx, floating_ip.id)).values(), region)
+        for floating_ip in await floating_ips.list_by_port(tx, port.id)
     ]
-    return InterfaceView.of(
-        port, await ports.addresses_of(tx, port.id), await _network(tx, call, port.network_id, region), floating
-    )
+    network = await _show_network(tx, ctx, port.network_id, region)
+    return InterfaceView.of(port, await ports.addresses_of(tx, port.id), network, floating_ip_views)
 
 
-async def _network(tx: Tx, call: RequestContext, network_id: str, region: str) -> NetworkDetails:
+async def current_interface(ctx: RequestContext, port_id: str) -> InterfaceView:
+    """Read an interface. Raises NotFound."""
+    async with ctx.db.read() as tx:
+        return await show_interface(tx, ctx, await ports.get(tx, ctx.place, port_id))
+
+
+async def _show_network(tx: Tx, ctx: RequestContext, network_id: str, region: str) -> NetworkDetails:
     network = await networks.find(tx, network_id)
     if network is None:
         raise not_found("Network", network_id)
-    used = await addresses.in_use(tx, network_id)
-    ranges = [
+    used = await addresses.count_in_use_in_network(tx, network_id)
+    subnet_views = [
         SubnetView.of(
             subnet,
-            (await tags.of(tx, subnet.id)).values(),
+            (await tags.list_by_resource(tx, subnet.id)).values(),
             region,
-            call.place.project_id,
-            max(0, subnet.total - used.get(subnet.id, 0)),
+            ctx.place.project_id,
+            max(0, subnet.total_addresses - used.get(subnet.id, 0)),
         )
-        for subnet in await subnets.of_network(tx, network_id)
+        for subnet in await subnets.list_by_network(tx, network_id)
     ]
-    return NetworkDetails.of(network, ranges, (await tags.of(tx, network_id)).values(), region)
+    return NetworkDetails.of(network, subnet_views, (await tags.list_by_resource(tx, network_id)).values(), region)

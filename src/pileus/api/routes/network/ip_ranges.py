@@ -1,4 +1,4 @@
-"""The addresses from which this cloud speaks to the world: for other people's allow lists."""
+"""The route of the egress IP ranges."""
 
 from litestar import get
 from litestar.di import NamedDependency
@@ -9,15 +9,15 @@ from pileus.api.context import AppState
 
 
 class IPRanges(Struct, kw_only=True):
-    """Ranges of addresses of both families."""
+    """IPv4 and IPv6 ranges."""
 
     ranges: list[str]
 
 
 @get("/cloud/public/v1/ipranges/egress", opt=OPEN, tags=["IP Ranges"])
-async def list_egress_ip_ranges(cloud: NamedDependency[AppState]) -> IPRanges:
-    """List the ranges of all external networks, in every region: what comes from here has one of their addresses."""
-    networks = cloud.catalogue.networks
+async def list_egress_ip_ranges(app_state: NamedDependency[AppState]) -> IPRanges:
+    """List the egress IP ranges of all regions: traffic from this cloud comes from these addresses."""
+    networks = app_state.catalogue.networks
     return IPRanges(ranges=sorted({subnet.cidr for network in networks for subnet in network.subnets}))
 
 

@@ -1,80 +1,57 @@
-"""Security groups as older clients make and change them: at once, rule by rule."""
+"""Routes that create and update security groups in version 1, and wait for the tasks."""
 
 from litestar import patch, post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
-from pileus.api.context import Context, RequestContext
-from pileus.api.guarding import SecurityGroupChange, create_security_group, start_port_refresh, update_security_group
-from pileus.api.routes.network.security_group_views import show_group
-from pileus.api.wire.network.security_groups import CreateOlderGroup, DropRule, SecurityGroupView, UpdateOlderGroup
-from pileus.domain.network.security_rules import SecurityGroupRule, added, new_rule, without
-from pileus.domain.tags import make_tags, validate_tags
-from pileus.store.compute import instances
-from pileus.store.database import Tx
-from pileus.store.network import ports, security_groups
+from pileus.api.context import Ctx
+from pileus.api.routes.network.security_group_views import current_security_group
+from pileus.api.wire.network.security_group_requests import CreateLegacySecurityGroup, UpdateLegacySecurityGroup
+from pileus.api.wire.network.security_groups import SecurityGroupView
+from pileus.services.network import instance_security_groups as security_group_service
+from pileus.services.network import security_group_rules as rule_service
 
 ALL = "/cloud/v1/securitygroups/{project_id:int}/{region_id:int}"
 
 
 @post(ALL, opt=WRITE, status_code=200, deprecated=True, tags=["Security Groups"])
-async def create_group_at_once(call: Context, data: JSONBody[CreateOlderGroup]) -> SecurityGroupView:
-    """Make a security group, let it guard instances, and answer with it. Use version 2 instead."""
-    call.region()
-    wish, task_id = data.security_group, call.app.new_id()
-    its = make_tags(validate_tags(wish.tags or wish.metadata or {}).items())
-    rules = None if wish.security_group_rules is None else [rule.rule() for rule in wish.security_group_rules]
+async def create_security_group_and_wait(ctx: Ctx, data: JSONBody[CreateLegacySecurityGroup]) -> SecurityGroupView:
+    """Create a security group and add it to instances. Waits up to 25 seconds for each task and returns the group.
 
-    async def write(tx: Tx) -> tuple[str, list[str]]:
-        made = await create_security_group(
-            tx, call, task_id, name=wish.name, description=wish.description or "", rules=rules, its=its
+    Deprecated: use version 2.
+    """
+    new = data.security_group
+    group, tasks = await ctx.submit_and_wait(
+        lambda tx, task_id: security_group_service.create_security_group_on_instances(
+            tx,
+            ctx,
+            new.name,
+            new.description or "",
+            new.new_rules(),
+            data.instances,
+            task_id,
+            user_tags=new.tags or new.metadata or {},
         )
-        return made.id, [
-            await _guarded(tx, call, instance_id, made.id) for instance_id in dict.fromkeys(data.instances)
-        ]
-
-    made, told = await call.db.write(write)
-    for each in (task_id, *told):
-        await call.wait_for_task(each)
-    return await show_group(call, made)
+    )
+    for task in tasks:
+        await ctx.wait_for_task(task.id)
+    return await current_security_group(ctx, group.id)
 
 
 @patch(f"{ALL}/{{group_id:str}}", opt=WRITE, deprecated=True, tags=["Security Groups"])
-async def update_group_at_once(
-    call: Context, group_id: FromPath[str], data: JSONBody[UpdateOlderGroup]
+async def update_security_group_and_wait(
+    ctx: Ctx, group_id: FromPath[str], data: JSONBody[UpdateLegacySecurityGroup]
 ) -> SecurityGroupView:
-    """Change a security group, rule by rule, and answer with it. Use version 2 instead."""
+    """Change a security group, rule by rule. Waits up to 25 seconds for the task and returns the group.
 
-    async def write(tx: Tx) -> str | None:
-        group = await security_groups.get(tx, call.place, group_id)
-        rules = _edited(call, group_id, await security_groups.rules_of(tx, group_id), data)
-        return await update_security_group(
-            tx, call, group, SecurityGroupChange(name=data.name, rules=rules, tags=data.retagging())
+    Deprecated: use version 2.
+    """
+    await ctx.submit_and_wait(
+        lambda tx, task_id: rule_service.edit_security_group(
+            tx, ctx, group_id, data.edits(), task_id, name=data.name, tag_changes=data.tags
         )
-
-    await call.wait_for_task(await call.db.write(write))
-    return await show_group(call, group_id)
-
-
-def _edited(
-    call: RequestContext, group_id: str, rules: list[SecurityGroupRule], data: UpdateOlderGroup
-) -> list[SecurityGroupRule]:
-    for each in data.changed_rules:
-        if isinstance(each, DropRule):
-            rules = without(rules, each.security_group_rule_id)
-        else:
-            rules = added(rules, new_rule(group_id, each.rule(), call.app.new_id(), call.app.now()))
-    return rules
+    )
+    return await current_security_group(ctx, group_id)
 
 
-async def _guarded(tx: Tx, call: RequestContext, instance_id: str, group_id: str) -> str:
-    """Let a group guard an instance; the task that tells it."""
-    instance = await instances.get(tx, call.place, instance_id)
-    await instances.bump_revision(tx, instance.require_unlocked().check_security_groups_allowed())
-    secured = [port.id for port in await ports.of_instance(tx, instance_id) if port.port_security_enabled]
-    for port_id in secured:
-        await security_groups.add_to_port(tx, port_id, [group_id])
-    return await start_port_refresh(tx, call, secured)
-
-
-ROUTES = [create_group_at_once, update_group_at_once]
+ROUTES = [create_security_group_and_wait, update_security_group_and_wait]

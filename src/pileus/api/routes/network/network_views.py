@@ -1,4 +1,4 @@
-"""Networks, subnets and routers with what belongs to them, made into what the API shows."""
+"""Build the views of networks, subnets and routers from the records and what belongs to them."""
 
 from collections.abc import Sequence
 
@@ -10,60 +10,78 @@ from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.network.routers import Router
 from pileus.store import tags
 from pileus.store.database import Tx
-from pileus.store.network import addresses, router_interfaces, subnets
+from pileus.store.network import addresses, networks, router_interfaces, routers, subnets
 
 
-async def show_networks(tx: Tx, call: RequestContext, found: Sequence[Network]) -> list[NetworkView]:
-    """Show networks with the ids of their subnets, under their older names too if the server is set so."""
-    view = LegacyNetworkView if call.app.legacy_fields else NetworkView
-    ids, region = [network.id for network in found], call.region().display_name
-    its, ranges = await tags.of_each(tx, ids), await subnets.of_each(tx, ids)
-    return [view.of(network, ranges[network.id], its[network.id], region) for network in found]
+async def show_networks(tx: Tx, ctx: RequestContext, records: Sequence[Network]) -> list[NetworkView]:
+    """Return the views of networks with the ids of their subnets, with legacy fields if the server has them on."""
+    view = LegacyNetworkView if ctx.app.legacy_fields else NetworkView
+    ids, region = [network.id for network in records], ctx.region().display_name
+    tags_by_id, subnets_by_id = await tags.list_by_resources(tx, ids), await subnets.list_by_networks(tx, ids)
+    return [view.of(network, subnets_by_id[network.id], tags_by_id[network.id], region) for network in records]
 
 
-async def show_network(tx: Tx, call: RequestContext, network: Network) -> NetworkView:
-    """Show one of them."""
-    (view,) = await show_networks(tx, call, [network])
+async def show_network(tx: Tx, ctx: RequestContext, network: Network) -> NetworkView:
+    """Return the view of one network."""
+    (view,) = await show_networks(tx, ctx, [network])
     return view
 
 
-async def show_details(tx: Tx, call: RequestContext, found: Sequence[Network]) -> list[NetworkDetails]:
-    """Show networks with their whole subnets."""
-    view = LegacyNetworkDetails if call.app.legacy_fields else NetworkDetails
-    ids, region = [network.id for network in found], call.region().display_name
-    its, ranges = await tags.of_each(tx, ids), await subnets.of_each(tx, ids)
-    used = await addresses.in_use_each(tx, [subnet.id for network_id in ids for subnet in ranges[network_id]])
-    shown = {
-        network_id: await show_subnets(tx, call, [(subnet, used.get(subnet.id, 0)) for subnet in ranges[network_id]])
+async def current_network(ctx: RequestContext, network_id: str) -> NetworkView:
+    """Read a network. Raises NotFound."""
+    async with ctx.db.read() as tx:
+        return await show_network(tx, ctx, await networks.get(tx, ctx.place, network_id))
+
+
+async def show_network_details(tx: Tx, ctx: RequestContext, records: Sequence[Network]) -> list[NetworkDetails]:
+    """Return the views of networks with the views of their subnets."""
+    view = LegacyNetworkDetails if ctx.app.legacy_fields else NetworkDetails
+    ids, region = [network.id for network in records], ctx.region().display_name
+    tags_by_id, subnets_by_id = await tags.list_by_resources(tx, ids), await subnets.list_by_networks(tx, ids)
+    used = await addresses.count_in_use(tx, [subnet.id for network_id in ids for subnet in subnets_by_id[network_id]])
+    subnet_views = {
+        network_id: await show_subnets(
+            tx, ctx, [(subnet, used.get(subnet.id, 0)) for subnet in subnets_by_id[network_id]]
+        )
         for network_id in ids
     }
-    return [view.of(network, shown[network.id], its[network.id], region) for network in found]
+    return [view.of(network, subnet_views[network.id], tags_by_id[network.id], region) for network in records]
 
 
-async def show_subnets(tx: Tx, call: RequestContext, found: Sequence[subnets.Counted]) -> list[SubnetView]:
-    """Show subnets with how many of their addresses are left."""
-    view = LegacySubnetView if call.app.legacy_fields else SubnetView
-    its, region = await tags.of_each(tx, [subnet.id for subnet, _ in found]), call.region().display_name
+async def show_subnets(tx: Tx, ctx: RequestContext, counted: Sequence[subnets.SubnetUsage]) -> list[SubnetView]:
+    """Return the views of subnets with the numbers of their free addresses."""
+    view = LegacySubnetView if ctx.app.legacy_fields else SubnetView
+    tags_by_id, region = (
+        await tags.list_by_resources(tx, [subnet.id for subnet, _ in counted]),
+        ctx.region().display_name,
+    )
     return [
-        view.of(subnet, its[subnet.id], region, call.place.project_id, max(0, subnet.total - used))
-        for subnet, used in found
+        view.of(subnet, tags_by_id[subnet.id], region, ctx.place.project_id, max(0, subnet.total_addresses - used))
+        for subnet, used in counted
     ]
 
 
-async def show_subnet(tx: Tx, call: RequestContext, subnet: Subnet) -> SubnetView:
-    """Show one of them."""
-    used = await addresses.in_use_each(tx, [subnet.id])
-    (view,) = await show_subnets(tx, call, [(subnet, used.get(subnet.id, 0))])
+async def current_subnet(ctx: RequestContext, subnet_id: str) -> SubnetView:
+    """Read a subnet. Raises NotFound."""
+    async with ctx.db.read() as tx:
+        return await _show_subnet(tx, ctx, await subnets.get(tx, ctx.place, subnet_id))
+
+
+async def show_routers(tx: Tx, ctx: RequestContext, records: Sequence[Router]) -> list[RouterView]:
+    """Return the views of routers with their interfaces."""
+    interfaces = await router_interfaces.list_by_routers(tx, [router.id for router in records])
+    region = ctx.region().display_name
+    return [RouterView.of(router, interfaces[router.id], region) for router in records]
+
+
+async def current_router(ctx: RequestContext, router_id: str) -> RouterView:
+    """Read a router. Raises NotFound."""
+    async with ctx.db.read() as tx:
+        (view,) = await show_routers(tx, ctx, [await routers.get(tx, ctx.place, router_id)])
     return view
 
 
-async def show_routers(tx: Tx, call: RequestContext, found: Sequence[Router]) -> list[RouterView]:
-    """Show routers with what they join."""
-    legs, region = await router_interfaces.of_each(tx, [router.id for router in found]), call.region().display_name
-    return [RouterView.of(router, legs[router.id], region) for router in found]
-
-
-async def show_router(tx: Tx, call: RequestContext, router: Router) -> RouterView:
-    """Show one of them."""
-    (view,) = await show_routers(tx, call, [router])
+async def _show_subnet(tx: Tx, ctx: RequestContext, subnet: Subnet) -> SubnetView:
+    used = await addresses.count_in_use(tx, [subnet.id])
+    (view,) = await show_subnets(tx, ctx, [(subnet, used.get(subnet.id, 0))])
     return view

@@ -1,82 +1,60 @@
-"""Ports: as what else they may speak, and whether they are kept from speaking as others."""
+"""Routes of ports: allowed address pairs and port security."""
 
 from litestar import post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import WRITE
-from pileus.api.context import Context, RequestContext
-from pileus.api.guarding import start_port_refresh
-from pileus.api.routes.network.interface_views import interface
-from pileus.api.speaking import set_allowed_address_pairs
-from pileus.api.wire.network.ports import AllowAddressPairs, InterfaceView
+from pileus.api.context import Ctx
+from pileus.api.routes.network.interface_views import current_interface
+from pileus.api.wire.network.interfaces import InterfaceView
+from pileus.api.wire.network.ports import AllowAddressPairs
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.errors import Conflict
-from pileus.domain.network.ports import Port
-from pileus.store.compute import instances
-from pileus.store.database import Tx
-from pileus.store.network import networks, ports, security_groups
+from pileus.services.network import ports as port_service
 
 PORT = "{project_id:int}/{region_id:int}/{port_id:str}"
 
 
 @put(f"/cloud/v2/ports/{PORT}/allow_address_pairs", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def allow_address_pairs(call: Context, port_id: FromPath[str], data: JSONBody[AllowAddressPairs]) -> TaskIds:
-    """Say as which other addresses, or ranges of them, a port may speak: at most ten, in place of those before.
+async def allow_address_pairs(ctx: Ctx, port_id: FromPath[str], data: JSONBody[AllowAddressPairs]) -> TaskIds:
+    """Replace the allowed address pairs of a port in a private network: at most ten addresses or ranges.
 
-    A pair without a MAC address has the port's own. Only for ports in private networks.
+    The port may send from them besides its own addresses. A pair without a MAC address has the port's.
     """
-    task_id = call.app.new_id()
-
-    async def write(tx: Tx) -> None:
-        before = await ports.get(tx, call.place, port_id)
-        await _private(tx, before)
-        pairs = (each.pair() for each in data.allowed_address_pairs)
-        await set_allowed_address_pairs(tx, call, before, pairs, task_id, to_builtins(data))
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
+    return await ctx.submit(
+        lambda tx, task_id: port_service.set_allowed_address_pairs(
+            tx,
+            ctx,
+            port_id,
+            [pair.pair() for pair in data.allowed_address_pairs],
+            task_id,
+            audit_data=to_builtins(data),
+        )
+    )
 
 
 @post(f"/cloud/v1/ports/{PORT}/enable_port_security", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def enable_port_security(call: Context, port_id: FromPath[str]) -> InterfaceView:
-    """Keep a port from speaking as others, and let security groups guard it; none does until it is added."""
-    return await _secured(call, port_id, enabled=True)
+async def enable_port_security(ctx: Ctx, port_id: FromPath[str]) -> InterfaceView:
+    """Enable port security: anti-spoofing is on, and security groups can be added.
+
+    Security groups that disabling removed are not restored.
+    """
+    await ctx.submit_and_wait(
+        lambda tx, task_id: port_service.set_port_security(tx, ctx, port_id, task_id, enabled=True)
+    )
+    return await current_interface(ctx, port_id)
 
 
 @post(f"/cloud/v1/ports/{PORT}/disable_port_security", opt=WRITE, status_code=200, deprecated=True, tags=["Instances"])
-async def disable_port_security(call: Context, port_id: FromPath[str]) -> InterfaceView:
-    """Let a port speak as any address; its security groups are taken from it.
+async def disable_port_security(ctx: Ctx, port_id: FromPath[str]) -> InterfaceView:
+    """Disable port security: the port may send from any address, and its security groups are removed.
 
-    In a public network, which tenants share, a real machine speaks as its own addresses all the same.
+    In a public network, which tenants share, a real machine can still send from its own addresses only.
     """
-    return await _secured(call, port_id, enabled=False)
-
-
-async def _secured(call: RequestContext, port_id: str, *, enabled: bool) -> InterfaceView:
-    async def write(tx: Tx) -> tuple[InterfaceView, str]:
-        before = await ports.get(tx, call.place, port_id)
-        if before.instance_id is not None:
-            instance = await instances.get(tx, call.place, before.instance_id)
-            await instances.bump_revision(tx, instance.require_unlocked())
-        after = await ports.save(
-            tx, before, before.require_unlocked().with_port_security(call.app.now(), enabled=enabled)
-        )
-        if not enabled:
-            await security_groups.remove_all_from_port(tx, port_id)
-        await call.audit(tx, "port", "enable_portsecurity" if enabled else "disable_portsecurity", port_id)
-        return await interface(tx, call, after), await start_port_refresh(tx, call, [port_id])
-
-    view, task_id = await call.db.write(write)
-    await call.wait_for_task(task_id)
-    return view
-
-
-async def _private(tx: Tx, port: Port) -> None:
-    network = await networks.find(tx, port.network_id)
-    if network is not None and network.external:
-        raise Conflict(f"Port {port.id} is in a public network: it may speak as its own address only")
+    await ctx.submit_and_wait(
+        lambda tx, task_id: port_service.set_port_security(tx, ctx, port_id, task_id, enabled=False)
+    )
+    return await current_interface(ctx, port_id)
 
 
 ROUTES = [allow_address_pairs, enable_port_security, disable_port_security]

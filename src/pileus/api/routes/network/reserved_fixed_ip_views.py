@@ -1,4 +1,4 @@
-"""Reserved fixed IPs, and the ports that share virtual ones, made into what the API shows."""
+"""Build the views of reserved fixed IPs and of the devices of virtual IPs."""
 
 from collections.abc import Sequence
 
@@ -12,20 +12,35 @@ from pileus.store.database import Tx
 from pileus.store.network import addresses, reserved_fixed_ips, subnets
 
 
-async def show_reserved(tx: Tx, call: RequestContext, found: Sequence[ReservedFixedIP]) -> list[ReservedFixedIPView]:
-    """Show reserved fixed IPs with their networks."""
-    around = {one.network.id: one.network for one in found}
-    shown = {view.id: view for view in await show_networks(tx, call, list(around.values()))}
-    region = call.region().display_name
-    return [ReservedFixedIPView.of(one, shown[one.network.id], region) for one in found]
+async def show_reserved_fixed_ips(
+    tx: Tx, ctx: RequestContext, records: Sequence[ReservedFixedIP]
+) -> list[ReservedFixedIPView]:
+    """Return the views of reserved fixed IPs with their networks."""
+    networks = {reserved.network.id: reserved.network for reserved in records}
+    views = {view.id: view for view in await show_networks(tx, ctx, list(networks.values()))}
+    region = ctx.region().display_name
+    return [ReservedFixedIPView.of(reserved, views[reserved.network.id], region) for reserved in records]
 
 
-async def show_devices(tx: Tx, call: RequestContext, vip: ReservedFixedIP, found: Sequence[Port]) -> list[DeviceView]:
-    """Show ports of a virtual IP's network with their instances."""
-    network = await show_network(tx, call, vip.network)
-    used = await addresses.in_use(tx, vip.network.id)
-    ranges = [(subnet, used.get(subnet.id, 0)) for subnet in await subnets.of_network(tx, vip.network.id)]
-    shown = {view.id: view for view in await show_subnets(tx, call, ranges)}
-    ids = [port.id for port in found]
-    behind, lines = await instances.of_ports(tx, ids), await reserved_fixed_ips.addresses_of_each(tx, ids)
-    return [DeviceView.of(port, behind[port.id], network, lines[port.id], shown) for port in found if port.id in behind]
+async def current_reserved_fixed_ip(ctx: RequestContext, port_id: str) -> ReservedFixedIPView:
+    """Read a reserved fixed IP. Raises NotFound."""
+    async with ctx.db.read() as tx:
+        reserved = await reserved_fixed_ips.get(tx, ctx.place, port_id)
+        (view,) = await show_reserved_fixed_ips(tx, ctx, [reserved])
+    return view
+
+
+async def show_devices(tx: Tx, ctx: RequestContext, vip: ReservedFixedIP, ports: Sequence[Port]) -> list[DeviceView]:
+    """Return the views of ports in a virtual IP's network with their instances."""
+    network = await show_network(tx, ctx, vip.network)
+    used = await addresses.count_in_use_in_network(tx, vip.network.id)
+    counted = [(subnet, used.get(subnet.id, 0)) for subnet in await subnets.list_by_network(tx, vip.network.id)]
+    subnet_views = {view.id: view for view in await show_subnets(tx, ctx, counted)}
+    port_ids = [port.id for port in ports]
+    instances_by_port = await instances.find_by_ports(tx, port_ids)
+    ips_by_port = await reserved_fixed_ips.addresses_of_each(tx, port_ids)
+    return [
+        DeviceView.of(port, instances_by_port[port.id], network, ips_by_port[port.id], subnet_views)
+        for port in ports
+        if port.id in instances_by_port
+    ]

@@ -1,40 +1,26 @@
-"""Routers: list, make, look at, change and delete them, and attach subnets to them."""
-
-from collections.abc import Sequence
-from typing import Any
+"""Routes of routers and their interfaces."""
 
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
-from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
-from pileus.api.joining import (
-    add_router_interface,
-    check_no_floating_ip_uses,
-    check_routes_reachable,
-    new_router,
-    router_interface_to_detach,
-    set_external_gateway,
-)
+from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.quotas import check_quotas
-from pileus.api.routes.network.network_views import show_router, show_routers
-from pileus.api.wire.network.routers import (
+from pileus.api.routes.network.network_views import current_router, show_routers
+from pileus.api.wire.network.router_requests import (
     AttachSubnet,
     CreateRouter,
     DetachSubnet,
-    RouterView,
     UpdateRouter,
     UpdateRouterAndWait,
 )
+from pileus.api.wire.network.routers import RouterView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.network.routers import Router, RouterPatch
+from pileus.services.network import routers as router_service
 from pileus.store.account import projects
-from pileus.store.database import Tx
-from pileus.store.network import networks, router_interfaces, routers, subnets
+from pileus.store.network import routers
 
 PLACE = "routers/{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/{PLACE}"
@@ -43,191 +29,87 @@ ONE = f"{ALL}/{{router_id:str}}"
 
 @get(ALL, opt=READ, tags=["Routers"])
 async def list_routers(
-    call: Context, name: FromQuery[str | None] = None, limit: Limit = 1000, offset: Offset = 0
+    ctx: Ctx, name: FromQuery[str | None] = None, limit: Limit = 1000, offset: Offset = 0
 ) -> Page[RouterView]:
-    """List routers, the latest first; `name` asks for the whole name."""
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
-        count, found = await routers.page(tx, place, name, limit=limit, offset=offset)
-        return Page(count=count, results=await show_routers(tx, call, found))
+    """List routers, the newest first. `name` matches the full name."""
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
+        count, records = await routers.page(tx, place, name, limit=limit, offset=offset)
+        return Page(count=count, results=await show_routers(tx, ctx, records))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Routers"])
-async def create_router(call: Context, data: JSONBody[CreateRouter]) -> TaskIds:
-    """Make a router that joins subnets of the project's own, and leads out if it has `external_gateway_info`.
+async def create_router(ctx: Ctx, data: JSONBody[CreateRouter]) -> TaskIds:
+    """Create a router with interfaces in subnets of the project, and an external gateway if requested.
 
-    A gateway of type `default` leads to the region's usual external network, one of type `manual` to the one named.
-    The next hop of each route must be in a subnet that the router joins. A task that fails leaves nothing behind.
+    An `external_gateway_info` of type `default` is in the region's external network, one of type `manual` in the
+    network `network_id`. The next hop of each route must be in a subnet of the router. If the task fails, nothing
+    remains.
     """
-    call.region()
-    task_id, ways = call.app.new_id(), data.ways()
-
-    async def write(tx: Tx) -> None:
-        await projects.require_open(tx, call.place)
-        await check_quotas(tx, call, {"router_count": 1})
-        router = await _led_out(tx, call, replace(new_router(call, data.name, task_id), routes=ways), data)
-        for interface in data.interfaces or ():
-            await _attached(tx, call, router, interface.subnet_id)
-        await check_routes_reachable(tx, router)
-        told = {"name": router.name}
-        args = {"router_id": router.id}
-        await call.start_task(tx, "create_router", task_id, args, data={**args, **told})
-        await call.audit(tx, "router", "create", router.id, data=to_builtins(data), task_id=task_id)
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
+    return await ctx.submit(
+        lambda tx, task_id: router_service.create_router(
+            tx, ctx, data.new_router(), task_id, audit_data=to_builtins(data)
+        )
+    )
 
 
 @get(ONE, opt=READ, tags=["Routers"])
-async def get_router(call: Context, router_id: FromPath[str]) -> RouterView:
-    """Show a router with its way out, its interfaces and its routes."""
-    async with call.db.read() as tx:
-        return await show_router(tx, call, await routers.get(tx, call.place, router_id))
+async def get_router(ctx: Ctx, router_id: FromPath[str]) -> RouterView:
+    """Get a router with its external gateway, interfaces and routes."""
+    return await current_router(ctx, router_id)
 
 
 @patch(f"/cloud/v2/{PLACE}/{{router_id:str}}", opt=WRITE, status_code=200, tags=["Routers"])
-async def update_router(call: Context, router_id: FromPath[str], data: JSONBody[UpdateRouter]) -> TaskIds:
-    """Change a router in a task: what is absent stays. Where nothing would change there is no task.
+async def update_router(ctx: Ctx, router_id: FromPath[str], data: JSONBody[UpdateRouter]) -> TaskIds:
+    """Change a router in a task. Absent fields stay. If nothing changes, no task is started.
 
-    `routes` replace all that there were; an `external_gateway_info` of null takes the way out away, another network
-    gives it a new address. While a task holds the router the answer is 409.
+    `routes` replace all routes. An `external_gateway_info` of null removes the external gateway; another network gives
+    the router a new external address. While another task has locked the router, the answer is 409.
     """
-    task_id = await _changed(call, router_id, data.patch())
-    return TaskIds(tasks=[task_id] if task_id else [])
+    return await ctx.submit(lambda tx, task_id: router_service.update_router(tx, ctx, router_id, data.patch(), task_id))
 
 
 @patch(ONE, opt=WRITE, deprecated=True, tags=["Routers"])
-async def update_router_and_wait(
-    call: Context, router_id: FromPath[str], data: JSONBody[UpdateRouterAndWait]
-) -> RouterView:
-    """Change a router and answer with it afterwards; what is absent or null stays. Use version 2 instead."""
-    return await _after(call, router_id, await _changed(call, router_id, data.patch()))
+async def update_router_and_wait(ctx: Ctx, router_id: FromPath[str], data: JSONBody[UpdateRouterAndWait]) -> RouterView:
+    """Change a router. Absent and null fields stay. Waits up to 25 seconds for the task and returns the router.
+
+    Deprecated: use version 2.
+    """
+    await ctx.submit_and_wait(
+        lambda tx, task_id: router_service.update_router(tx, ctx, router_id, data.patch(), task_id)
+    )
+    return await current_router(ctx, router_id)
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Routers"])
-async def delete_router(call: Context, router_id: FromPath[str]) -> TaskIds:
-    """Delete a router; subnets that it joins stay. While a floating IP leads through it the answer is 409."""
-    task_id = call.app.new_id()
-
-    async def write(tx: Tx) -> None:
-        before = await routers.get(tx, call.place, router_id)
-        await routers.save(tx, before, before.locked(task_id))
-        for subnet in await router_interfaces.subnets_of(tx, await router_interfaces.of(tx, router_id)):
-            subnet.require_unlocked()
-        await check_no_floating_ip_uses(tx, before)
-        await call.start_task(tx, "delete_router", task_id, {"router_id": router_id})
-        await call.audit(tx, "router", "delete", router_id, task_id=task_id, name=before.name)
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
+async def delete_router(ctx: Ctx, router_id: FromPath[str]) -> TaskIds:
+    """Delete a router. Its subnets stay. While a floating IP uses the router, the answer is 409."""
+    return await ctx.submit(lambda tx, task_id: router_service.delete_router(tx, ctx, router_id, task_id))
 
 
 @post(f"{ONE}/attach", opt=WRITE, status_code=200, tags=["Routers"])
-async def attach_subnet(call: Context, router_id: FromPath[str], data: JSONBody[AttachSubnet]) -> RouterView:
-    """Let a router join a subnet: at the address of its gateway, if no other router has it, or at `ip_address`.
+async def attach_subnet(ctx: Ctx, router_id: FromPath[str], data: JSONBody[AttachSubnet]) -> RouterView:
+    """Attach a subnet to a router: at `ip_address`, or else at the subnet's gateway if no other router has it.
 
-    The answer comes when that is done, or with the router as it stands after 25 seconds.
+    Waits up to 25 seconds for the task and returns the router.
     """
-
-    async def write(tx: Tx) -> str:
-        before = (await routers.get(tx, call.place, router_id)).require_unlocked()
-        port_id = await _attached(tx, call, before, data.subnet_id, data.ip_address)
-        told = to_builtins(data)
-        return await _started(tx, call, before, told, verb="attach", new=[port_id])
-
-    return await _after(call, router_id, await call.db.write(write))
+    await ctx.submit_and_wait(
+        lambda tx, task_id: router_service.attach_subnet(tx, ctx, router_id, data.subnet_id, data.ip_address, task_id)
+    )
+    return await current_router(ctx, router_id)
 
 
 @post(f"{ONE}/detach", opt=WRITE, status_code=200, tags=["Routers"])
-async def detach_subnet(call: Context, router_id: FromPath[str], data: JSONBody[DetachSubnet]) -> RouterView:
-    """Let a router leave a subnet; while a route or a floating IP leads through there the answer is 409.
+async def detach_subnet(ctx: Ctx, router_id: FromPath[str], data: JSONBody[DetachSubnet]) -> RouterView:
+    """Detach a subnet from a router. While a route or a floating IP uses the subnet, the answer is 409.
 
-    The answer comes when that is done, or with the router as it stands after 25 seconds.
+    Waits up to 25 seconds for the task and returns the router.
     """
-
-    async def write(tx: Tx) -> str:
-        before = (await routers.get(tx, call.place, router_id)).require_unlocked()
-        subnet = (await subnets.get(tx, call.place, data.subnet_id)).require_unlocked()
-        leg = await router_interface_to_detach(tx, before, subnet)
-        return await _started(tx, call, before, to_builtins(data), verb="detach", old=[leg.port.id])
-
-    return await _after(call, router_id, await call.db.write(write))
-
-
-async def _led_out(tx: Tx, call: RequestContext, router: Router, data: CreateRouter) -> Router:
-    """Write a new router, with its way out if it is to have one."""
-    gateway = data.external_gateway_info
-    if gateway is None:
-        return await routers.add(tx, router)
-    outside = gateway.network(call.app.catalogue.external_network_id(call.place.region_id))
-    await networks.get(tx, call.place, outside)
-    leading = replace(router, external_network_id=outside, enable_snat=gateway.enable_snat)
-    await routers.add(tx, leading)
-    await set_external_gateway(tx, call, leading, outside)
-    return leading
-
-
-async def _attached(tx: Tx, call: RequestContext, router: Router, subnet_id: str, ip_address: str | None = None) -> str:
-    """Write a router's port in a subnet of the project's own; its id."""
-    subnet = await subnets.bump_revision(tx, (await subnets.get_own(tx, call.place, subnet_id)).require_unlocked())
-    return (await add_router_interface(tx, call, router, subnet, ip_address)).id
-
-
-async def _changed(call: RequestContext, router_id: str, change: RouterPatch) -> str | None:
-    """Write down the task that changes a router; its id, or None where nothing would change."""
-
-    async def write(tx: Tx) -> str | None:
-        before = (await routers.get(tx, call.place, router_id)).require_unlocked()
-        kept = before.changes(change)
-        if not kept:
-            return None
-        new, old = await _redirected(tx, call, before, kept)
-        await check_routes_reachable(tx, before.patched(kept), but=old)
-        return await _started(tx, call, before, to_builtins(kept), patch=kept, new=new, old=old)
-
-    started = await call.db.write(write)
-    call.app.wake_engine()
-    return started
-
-
-async def _redirected(tx: Tx, call: RequestContext, router: Router, change: RouterPatch) -> tuple[list[str], list[str]]:
-    """Write the port that a new way out needs: its id, and that of the one that goes, if any."""
-    if "external_network_id" not in change:
-        return [], []
-    await check_no_floating_ip_uses(tx, router)
-    old = [leg.port.id for leg in await router_interfaces.of(tx, router.id) if leg.port.gateway]
-    network_id = change["external_network_id"]
-    return [(await set_external_gateway(tx, call, router, network_id)).id] if network_id else [], old
-
-
-async def _started(  # each is a fact of its own
-    tx: Tx,
-    call: RequestContext,
-    router: Router,
-    told: dict[str, Any],
-    *,
-    verb: str = "update",
-    patch: RouterPatch | None = None,
-    new: Sequence[str] = (),
-    old: Sequence[str] = (),
-) -> str:
-    """Lock a router and write down the task that works on it; its id."""
-    task_id = call.app.new_id()
-    await routers.save(tx, router, router.locked(task_id))
-    args = {"router_id": router.id, "patch": to_builtins(patch or {}), "new": list(new), "old": list(old)}
-    await call.start_task(tx, "update_router", task_id, args, data={"router_id": router.id, **told})
-    await call.audit(tx, "router", verb, router.id, data=told, task_id=task_id, name=router.name)
-    return task_id
-
-
-async def _after(call: RequestContext, router_id: str, task_id: str | None) -> RouterView:
-    """The router when a task has ended, or as it stands when that takes too long."""
-    await call.wait_for_task(task_id)
-    async with call.db.read() as tx:
-        return await show_router(tx, call, await routers.get(tx, call.place, router_id))
+    await ctx.submit_and_wait(
+        lambda tx, task_id: router_service.detach_subnet(tx, ctx, router_id, data.subnet_id, task_id)
+    )
+    return await current_router(ctx, router_id)
 
 
 ROUTES = [

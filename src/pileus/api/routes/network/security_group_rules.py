@@ -1,104 +1,70 @@
-"""Single rules of security groups."""
-
-from collections.abc import Callable
+"""Routes of single rules of security groups."""
 
 from litestar import delete, post, put
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
-from pileus.api.context import Context, RequestContext
-from pileus.api.guarding import SecurityGroupChange, update_security_group
-from pileus.api.wire.network.security_groups import Rule, SecurityGroupRuleView
+from pileus.api.context import Ctx
+from pileus.api.wire.network.security_group_requests import Rule
+from pileus.api.wire.network.security_groups import SecurityGroupRuleView
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.network.security_rules import SecurityGroupRule, added, new_rule, without
-from pileus.store.database import Tx
-from pileus.store.network import security_groups
+from pileus.services.network import security_group_rules as rule_service
 
 PLACE = "{project_id:int}/{region_id:int}"
 OF_GROUP = f"/cloud/v1/securitygroups/{PLACE}/{{group_id:str}}/rules"
 ONE = f"/cloud/v1/securitygrouprules/{PLACE}/{{rule_id:str}}"
-NEWER = f"/cloud/v2/security_groups/{PLACE}/{{group_id:str}}/rules"
-Rules = list[SecurityGroupRule]
+OF_GROUP_V2 = f"/cloud/v2/security_groups/{PLACE}/{{group_id:str}}/rules"
 
 
-@post(NEWER, opt=WRITE, status_code=200, tags=["Security Groups"])
-async def create_security_group_rule(call: Context, group_id: FromPath[str], data: JSONBody[Rule]) -> TaskIds:
-    """Give a security group one more rule, in a task; one that says what another says already is refused."""
-    _, task_id = await _added(call, group_id, data)
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
+@post(OF_GROUP_V2, opt=WRITE, status_code=200, tags=["Security Groups"])
+async def create_security_group_rule(ctx: Ctx, group_id: FromPath[str], data: JSONBody[Rule]) -> TaskIds:
+    """Create a rule in a security group, in a task. If the group has an equal rule, the answer is 409."""
+    return await ctx.submit(
+        lambda tx, task_id: rule_service.create_security_group_rule(tx, ctx, group_id, data.rule(), task_id)
+    )
 
 
-@delete(f"{NEWER}/{{rule_id:str}}", opt=WRITE, status_code=200, tags=["Security Groups"])
-async def delete_security_group_rule(call: Context, group_id: FromPath[str], rule_id: FromPath[str]) -> TaskIds:
-    """Take a rule from a security group, in a task."""
-    task_id = await _edited(call, group_id, lambda there: without(there, rule_id), "delete_security_group_rule")
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
+@delete(f"{OF_GROUP_V2}/{{rule_id:str}}", opt=WRITE, status_code=200, tags=["Security Groups"])
+async def delete_security_group_rule(ctx: Ctx, group_id: FromPath[str], rule_id: FromPath[str]) -> TaskIds:
+    """Delete a rule of a security group, in a task."""
+    return await ctx.submit(
+        lambda tx, task_id: rule_service.delete_security_group_rule(tx, ctx, group_id, rule_id, task_id)
+    )
 
 
 @post(OF_GROUP, opt=WRITE, status_code=200, deprecated=True, tags=["Security Groups"])
-async def add_security_group_rule(
-    call: Context, group_id: FromPath[str], data: JSONBody[Rule]
-) -> SecurityGroupRuleView:
-    """Give a security group one more rule, and answer with it. Use version 2 instead."""
-    rule, task_id = await _added(call, group_id, data)
-    await call.wait_for_task(task_id)
+async def add_security_group_rule(ctx: Ctx, group_id: FromPath[str], data: JSONBody[Rule]) -> SecurityGroupRuleView:
+    """Create a rule in a security group. Waits up to 25 seconds for the task and returns the rule.
+
+    Deprecated: use version 2.
+    """
+    rule = await ctx.submit_and_wait(
+        lambda tx, task_id: rule_service.create_security_group_rule(tx, ctx, group_id, data.rule(), task_id)
+    )
     return SecurityGroupRuleView.of(rule)
 
 
 @put(ONE, opt=WRITE, deprecated=True, tags=["Security Groups"])
-async def replace_security_group_rule(
-    call: Context, rule_id: FromPath[str], data: JSONBody[Rule]
-) -> SecurityGroupRuleView:
-    """Let another rule take the place of one, and answer with it. Use version 2 of the group's PATCH instead."""
-    old = await _found(call, rule_id)
-    new = new_rule(old.security_group_id, data.rule(), call.app.new_id(), call.app.now())
-    task_id = await _edited(call, old.security_group_id, lambda there: added(without(there, rule_id), new))
-    await call.wait_for_task(task_id)
-    return SecurityGroupRuleView.of(new)
+async def replace_security_group_rule(ctx: Ctx, rule_id: FromPath[str], data: JSONBody[Rule]) -> SecurityGroupRuleView:
+    """Replace a rule by a new one. Waits up to 25 seconds for the task and returns the new rule.
+
+    Deprecated: use PATCH of the security group in version 2.
+    """
+    rule = await ctx.submit_and_wait(
+        lambda tx, task_id: rule_service.replace_security_group_rule(tx, ctx, rule_id, data.rule(), task_id)
+    )
+    return SecurityGroupRuleView.of(rule)
 
 
 @delete(ONE, opt=WRITE, status_code=204, deprecated=True, tags=["Security Groups"])
-async def drop_security_group_rule(call: Context, rule_id: FromPath[str]) -> None:
-    """Take a rule from its security group. Use version 2 instead."""
-    group_id = (await _found(call, rule_id)).security_group_id
-    task_id = await _edited(call, group_id, lambda there: without(there, rule_id), "delete_security_group_rule")
-    await call.wait_for_task(task_id)
-
-
-async def _found(call: RequestContext, rule_id: str) -> SecurityGroupRule:
-    async with call.db.read() as tx:
-        return await security_groups.rule(tx, call.place, rule_id)
-
-
-async def _added(call: RequestContext, group_id: str, data: Rule) -> tuple[SecurityGroupRule, str]:
-    rule = new_rule(group_id, data.rule(), call.app.new_id(), call.app.now())
-    task_type = "create_security_group_rule"
-    return rule, await _edited(call, group_id, lambda there: added(there, rule), task_type, rule.id)
-
-
-async def _edited(
-    call: RequestContext,
-    group_id: str,
-    edit: Callable[[Rules], Rules],
-    task_type: str = "update_security_group",
-    new: str = "",
-) -> str:
-    """Write down the task that gives a group other rules; its id."""
-
-    async def write(tx: Tx) -> str:
-        group = await security_groups.get(tx, call.place, group_id)
-        rules = edit(await security_groups.rules_of(tx, group_id))
-        return (
-            await update_security_group(tx, call, group, SecurityGroupChange(rules=rules), task_type=task_type, new=new)
-            or ""
-        )
-
-    return await call.db.write(write)
+async def delete_security_group_rule_and_wait(ctx: Ctx, rule_id: FromPath[str]) -> None:
+    """Delete a rule of a security group. Waits up to 25 seconds for the task. Deprecated: use version 2."""
+    await ctx.submit_and_wait(
+        lambda tx, task_id: rule_service.delete_security_group_rule(tx, ctx, None, rule_id, task_id)
+    )
 
 
 ROUTES = [
     create_security_group_rule, delete_security_group_rule, add_security_group_rule, replace_security_group_rule,
-    drop_security_group_rule,
+    delete_security_group_rule_and_wait,
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Security groups with their rules, made into what the API shows."""
+"""Build the views of security groups."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,18 @@ from pileus.store.database import Tx
 from pileus.store.network import security_groups
 
 
-async def show_groups(tx: Tx, call: RequestContext, found: Sequence[SecurityGroup]) -> list[SecurityGroupView]:
-    """Show groups, under their older names too if the server is set so."""
-    view = LegacySecurityGroupView if call.app.legacy_fields else SecurityGroupView
-    ids, region = [group.id for group in found], call.region().display_name
-    its, rules = await tags.of_each(tx, ids), await security_groups.rules_of_each(tx, ids)
-    return [view.of(group, rules[group.id], its[group.id], region) for group in found]
+async def show_security_groups(
+    tx: Tx, ctx: RequestContext, records: Sequence[SecurityGroup]
+) -> list[SecurityGroupView]:
+    """Return the views of groups with their rules, with legacy fields if the server has them on."""
+    view = LegacySecurityGroupView if ctx.app.legacy_fields else SecurityGroupView
+    ids, region = [group.id for group in records], ctx.region().display_name
+    tags_by_id, rules_by_id = await tags.list_by_resources(tx, ids), await security_groups.rules_of_each(tx, ids)
+    return [view.of(group, rules_by_id[group.id], tags_by_id[group.id], region) for group in records]
 
 
-async def show_group(call: RequestContext, group_id: str) -> SecurityGroupView:
-    """Show one of a place's; raises NotFound."""
-    async with call.db.read() as tx:
-        (view,) = await show_groups(tx, call, [await security_groups.get(tx, call.place, group_id)])
+async def current_security_group(ctx: RequestContext, group_id: str) -> SecurityGroupView:
+    """Read a group. Raises NotFound."""
+    async with ctx.db.read() as tx:
+        (view,) = await show_security_groups(tx, ctx, [await security_groups.get(tx, ctx.place, group_id)])
     return view

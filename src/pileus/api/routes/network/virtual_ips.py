@@ -1,88 +1,79 @@
-"""Virtual IPs: the instances that share one, and those that could."""
+"""Routes of virtual IPs: the instances' ports that are connected to one, and those that can be."""
 
 from collections.abc import Sequence
 
 from litestar import get, patch, put
 from litestar.params import FromPath, JSONBody
-from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.routes.network.reserved_fixed_ip_views import show_devices
-from pileus.api.speaking import set_allowed_address_pairs
-from pileus.api.wire.network.reserved_fixed_ips import DevicePorts, DeviceView
+from pileus.api.wire.network.reserved_fixed_ip_requests import DevicePorts
+from pileus.api.wire.network.reserved_fixed_ips import DeviceView
 from pileus.api.wire.paging import Page
 from pileus.domain.network.ports import Port
-from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, candidates, changes, checked_vip, connected
+from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, is_connected, vip_candidates
+from pileus.services.network import reserved_fixed_ips as reserved_fixed_ip_service
 from pileus.store.database import Tx
-from pileus.store.network import ports, reserved_fixed_ips
+from pileus.store.network import reserved_fixed_ips
 
 ONE = "/cloud/v1/reserved_fixed_ips/{project_id:int}/{region_id:int}/{port_id:str}"
 
 
 @get(f"{ONE}/available_devices", opt=READ, tags=["Reserved IPs"])
-async def list_available_devices(call: Context, port_id: FromPath[str]) -> Page[DeviceView]:
-    """List the instances' ports that could share a virtual IP: those in its network that do not yet."""
-    async with call.db.scan() as tx:
-        vip = await reserved_fixed_ips.get(tx, call.place, port_id)
-        near = await reserved_fixed_ips.neighbours(tx, call.place, vip.network.id)
-        return await _page(tx, call, vip, candidates(vip, near))
+async def list_available_devices(ctx: Ctx, port_id: FromPath[str]) -> Page[DeviceView]:
+    """List the instances' ports that can be connected to a virtual IP: those in its network that are not yet."""
+    async with ctx.db.scan() as tx:
+        vip = await reserved_fixed_ips.get(tx, ctx.place, port_id)
+        neighbours = await reserved_fixed_ips.list_instance_ports(tx, ctx.place, vip.network.id)
+        return await _show_page(tx, ctx, vip, vip_candidates(vip, neighbours))
 
 
 @get(f"{ONE}/connected_devices", opt=READ, tags=["Reserved IPs"])
-async def list_connected_devices(call: Context, port_id: FromPath[str]) -> Page[DeviceView]:
-    """List the instances' ports that share a virtual IP."""
-    async with call.db.scan() as tx:
-        vip = await reserved_fixed_ips.get(tx, call.place, port_id)
-        return await _page(tx, call, vip, await _connected(tx, call, vip))
+async def list_connected_devices(ctx: Ctx, port_id: FromPath[str]) -> Page[DeviceView]:
+    """List the instances' ports that are connected to a virtual IP."""
+    async with ctx.db.scan() as tx:
+        return await _show_connected_devices(tx, ctx, port_id)
 
 
 @put(f"{ONE}/connected_devices", opt=WRITE, tags=["Reserved IPs"])
-async def replace_connected_devices(
-    call: Context, port_id: FromPath[str], data: JSONBody[DevicePorts]
-) -> Page[DeviceView]:
-    """Let these ports share a virtual IP, and no others: they may speak as its address, besides their own.
+async def replace_connected_devices(ctx: Ctx, port_id: FromPath[str], data: JSONBody[DevicePorts]) -> Page[DeviceView]:
+    """Connect these ports to a virtual IP, and disconnect all others.
 
-    The answer comes when the ports' instances have been told, or after 25 seconds.
+    A connected port may send from the virtual IP besides its own addresses. Waits up to 25 seconds for each task.
     """
-    return await _connect(call, port_id, data, keep=False)
+    return await _connect(ctx, port_id, data, keep_connected=False)
 
 
 @patch(f"{ONE}/connected_devices", opt=WRITE, tags=["Reserved IPs"])
-async def add_connected_devices(call: Context, port_id: FromPath[str], data: JSONBody[DevicePorts]) -> Page[DeviceView]:
-    """Let these ports share a virtual IP, too: they may speak as its address, besides their own.
+async def add_connected_devices(ctx: Ctx, port_id: FromPath[str], data: JSONBody[DevicePorts]) -> Page[DeviceView]:
+    """Connect these ports to a virtual IP, besides those that are connected.
 
-    The answer comes when the ports' instances have been told, or after 25 seconds.
+    A connected port may send from the virtual IP besides its own addresses. Waits up to 25 seconds for each task.
     """
-    return await _connect(call, port_id, data, keep=True)
+    return await _connect(ctx, port_id, data, keep_connected=True)
 
 
-async def _connect(call: RequestContext, port_id: str, data: DevicePorts, *, keep: bool) -> Page[DeviceView]:
-    async def write(tx: Tx) -> list[str]:
-        vip = checked_vip(await reserved_fixed_ips.get(tx, call.place, port_id))
-        wanted = [await ports.get(tx, call.place, each) for each in dict.fromkeys(data.port_ids)]
-        started = []
-        for port, pairs in changes(vip, await _connected(tx, call, vip), wanted, keep=keep):
-            started.append(call.app.new_id())
-            await set_allowed_address_pairs(tx, call, port, pairs, started[-1], {"vip_port_id": port_id})
-        await ports.save(tx, vip.port, vip.with_vip(call.app.now(), is_vip=True))
-        await call.audit(tx, "vip_ip_addresses", "update", port_id, data=to_builtins(data), name=vip.port.name)
-        return started
-
-    for task_id in await call.db.write(write):
-        await call.wait_for_task(task_id)
-    async with call.db.read() as tx:
-        vip = await reserved_fixed_ips.get(tx, call.place, port_id)
-        return await _page(tx, call, vip, await _connected(tx, call, vip))
+async def _connect(ctx: RequestContext, port_id: str, data: DevicePorts, *, keep_connected: bool) -> Page[DeviceView]:
+    tasks = await ctx.write(
+        lambda tx: reserved_fixed_ip_service.connect_devices(
+            tx, ctx, port_id, data.port_ids, keep_connected=keep_connected
+        )
+    )
+    for task in tasks:
+        await ctx.wait_for_task(task.id)
+    async with ctx.db.read() as tx:
+        return await _show_connected_devices(tx, ctx, port_id)
 
 
-async def _connected(tx: Tx, call: RequestContext, vip: ReservedFixedIP) -> list[Port]:
-    near = await reserved_fixed_ips.neighbours(tx, call.place, vip.network.id)
-    return [port for port in near if connected(vip, port)]
+async def _show_connected_devices(tx: Tx, ctx: RequestContext, port_id: str) -> Page[DeviceView]:
+    vip = await reserved_fixed_ips.get(tx, ctx.place, port_id)
+    neighbours = await reserved_fixed_ips.list_instance_ports(tx, ctx.place, vip.network.id)
+    return await _show_page(tx, ctx, vip, [port for port in neighbours if is_connected(vip, port)])
 
 
-async def _page(tx: Tx, call: RequestContext, vip: ReservedFixedIP, found: Sequence[Port]) -> Page[DeviceView]:
-    results = await show_devices(tx, call, vip, found)
+async def _show_page(tx: Tx, ctx: RequestContext, vip: ReservedFixedIP, ports: Sequence[Port]) -> Page[DeviceView]:
+    results = await show_devices(tx, ctx, vip, ports)
     return Page(count=len(results), results=results)
 
 

@@ -1,1 +1,1 @@
-"""Of this room, volumes, and what is kept of them."""
+"""Routes of the storage family: volumes, snapshots, lifecycle policies and schedules."""

@@ -1,125 +1,113 @@
-"""Lifecycle policies: list, make, look at, change and delete them."""
+"""Lifecycle policies: list, create, read, update and delete them."""
+
+from collections.abc import Awaitable, Callable, Sequence
 
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
-from msgspec.structs import replace
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context, RequestContext
-from pileus.api.scheduling import add_schedules, add_volumes, policy_view, policy_views
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.paging import Page
-from pileus.api.wire.storage.lifecycle_policies import CreateLifecyclePolicy, LifecyclePolicyView, UpdateLifecyclePolicy
+from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
+from pileus.api.wire.storage.lifecycle_policy_requests import (
+    CreateLifecyclePolicy,
+    UpdateLifecyclePolicy,
+    new_schedules,
+)
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
+from pileus.services.storage import lifecycle_policies as policy_service
 from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, schedules
 
-GROUP = "lifecycle_policy"
-ALL = f"/cloud/v1/{GROUP}/{{project_id:int}}/{{region_id:int}}"
+ALL = "/cloud/v1/lifecycle_policy/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{policy_id:int}}"
 
 
 @get(ALL, opt=READ, tags=["Snapshot Schedules"])
-async def list_lifecycle_policies(call: Context) -> Page[LifecyclePolicyView]:
+async def list_lifecycle_policies(ctx: Ctx) -> Page[LifecyclePolicyView]:
     """List lifecycle policies with their schedules and volumes, the oldest first."""
-    call.region()
-    async with call.db.scan() as tx:
-        found = await lifecycle_policies.every(tx, await projects.require(tx, call.place))
-        return Page(count=len(found), results=await policy_views(tx, found))
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        policies = await lifecycle_policies.list_all(tx, await projects.require(tx, ctx.place))
+        return Page(count=len(policies), results=await policy_views(tx, policies))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Snapshot Schedules"])
-async def create_lifecycle_policy(call: Context, data: JSONBody[CreateLifecyclePolicy]) -> LifecyclePolicyView:
-    """Make a policy that takes snapshots of volumes by schedules, and deletes them again.
+async def create_lifecycle_policy(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy]) -> LifecyclePolicyView:
+    """Create a policy that takes snapshots of volumes by schedules and deletes them again.
 
-    A schedule of type `cron` follows the calendar of its `timezone` (UTC by default): `hour: "0,12", minute: "30"` is
-    twice a day. One of type `interval` comes again after so many weeks, days, hours and minutes. Moments that pass
+    A schedule of type `cron` follows the calendar of its `timezone` (default: UTC): `hour: "0,12", minute: "30"` means
+    twice a day. A schedule of type `interval` repeats after the given weeks, days, hours and minutes. Times that pass
     while no server runs count as one.
 
-    Of each volume a schedule keeps its latest `max_quantity` snapshots, each no longer than `retention_time`. Names
-    are made from `resource_name_template`, with `{volume_id}`, `{schedule_id}`, `{lifecycle_policy_id}`,
-    `{datetime_utc}` and `{local_datetime}` filled in. A snapshot that quotas do not allow shows as a failed task.
+    A schedule keeps the latest `max_quantity` snapshots of each volume, each for at most `retention_time`. Snapshots
+    are named by `resource_name_template`, in which `{volume_id}`, `{schedule_id}`, `{lifecycle_policy_id}`,
+    `{datetime_utc}` and `{local_datetime}` are replaced. A snapshot that exceeds a quota appears as a failed task.
     """
-    call.region()
-
-    async def write(tx: Tx) -> LifecyclePolicyView:
-        await projects.require_open(tx, call.place)
-        policy = await lifecycle_policies.add(tx, _new(call, data, await lifecycle_policies.next_id(tx)))
-        await add_schedules(tx, call, policy, data.schedules)
-        await add_volumes(tx, call, policy, data.volume_ids)
-        await call.audit(tx, GROUP, "create", policy.id, data=to_builtins(data), name=policy.name)
-        return await policy_view(tx, policy)
-
-    return await call.db.write(write)
+    ctx.region()
+    return await change_policy(
+        ctx,
+        lambda tx: policy_service.create_lifecycle_policy(
+            tx,
+            ctx,
+            name=data.name,
+            action=data.action,
+            status=data.status,
+            new_schedules=new_schedules(data),
+            volume_ids=data.volume_ids,
+            audit_data=to_builtins(data),
+        ),
+    )
 
 
 @get(ONE, opt=READ, tags=["Snapshot Schedules"])
-async def get_lifecycle_policy(call: Context, policy_id: FromPath[int]) -> LifecyclePolicyView:
-    """Show a lifecycle policy with its schedules and volumes."""
-    async with call.db.read() as tx:
-        return await policy_view(tx, await lifecycle_policies.get(tx, call.place, policy_id))
+async def get_lifecycle_policy(ctx: Ctx, policy_id: FromPath[int]) -> LifecyclePolicyView:
+    """Get a lifecycle policy with its schedules and volumes."""
+    async with ctx.db.read() as tx:
+        (view,) = await policy_views(tx, [await lifecycle_policies.get(tx, ctx.place, policy_id)])
+        return view
 
 
 @patch(ONE, opt=WRITE, tags=["Snapshot Schedules"])
 async def update_lifecycle_policy(
-    call: Context, policy_id: FromPath[int], data: JSONBody[UpdateLifecyclePolicy]
+    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[UpdateLifecyclePolicy]
 ) -> LifecyclePolicyView:
-    """Rename a policy, pause it or let it go on.
+    """Rename a policy, pause it or resume it.
 
-    A paused policy takes no snapshots, and those that it would have taken are not made up for; what it has taken is
-    still deleted when its time is over.
+    A paused policy takes no snapshots, and missed ones are not taken later. Its existing snapshots are still deleted
+    when their retention time ends.
     """
     changes = data.changes()
-
-    async def write(tx: Tx) -> LifecyclePolicyView:
-        before = await lifecycle_policies.get(tx, call.place, policy_id)
-        after = replace(before, **changes, updated_at=call.app.now())
-        after = await lifecycle_policies.save(tx, before, after)
-        if before.status != after.status:
-            await _set_going(tx, after, call.app.now())
-        await call.audit(tx, GROUP, "update", policy_id, data=changes, name=after.name)
-        return await policy_view(tx, after)
-
-    return await call.db.write(write)
+    return await change_policy(ctx, lambda tx: policy_service.update_lifecycle_policy(tx, ctx, policy_id, changes))
 
 
 @delete(ONE, opt=WRITE, tags=["Snapshot Schedules"])
-async def delete_lifecycle_policy(call: Context, policy_id: FromPath[int]) -> None:
-    """Delete a policy and its schedules; the snapshots that they have taken stay until somebody deletes them."""
-
-    async def write(tx: Tx) -> None:
-        policy = await lifecycle_policies.get(tx, call.place, policy_id)
-        await lifecycle_policies.bump_revision(tx, policy)
-        for schedule in await schedules.of_policy(tx, policy_id):
-            await schedules.remove(tx, schedule.id)
-        await lifecycle_policies.remove(tx, policy_id)
-        await call.audit(tx, GROUP, "delete", policy_id, name=policy.name)
-
-    await call.db.write(write)
+async def delete_lifecycle_policy(ctx: Ctx, policy_id: FromPath[int]) -> None:
+    """Delete a policy and its schedules. Snapshots that they have taken remain until you delete them."""
+    await ctx.write(lambda tx: policy_service.delete_lifecycle_policy(tx, ctx, policy_id))
 
 
-def _new(call: RequestContext, data: CreateLifecyclePolicy, policy_id: int) -> LifecyclePolicy:
-    now = call.app.now()
-    return LifecyclePolicy(
-        id=policy_id,
-        client_id=call.place.client_id,
-        project_id=call.place.project_id,
-        region_id=call.place.region_id,
-        user_id=call.caller.user_id,
-        name=data.name,
-        action=data.action,
-        status=data.status,
-        created_at=now,
-        updated_at=now,
-    )
+async def change_policy(ctx: RequestContext, change: Callable[[Tx], Awaitable[LifecyclePolicy]]) -> LifecyclePolicyView:
+    """Change a policy and make its view, in one transaction."""
+
+    async def write(tx: Tx) -> LifecyclePolicyView:
+        (view,) = await policy_views(tx, [await change(tx)])
+        return view
+
+    return await ctx.write(write)
 
 
-async def _set_going(tx: Tx, policy: LifecyclePolicy, now: int) -> None:
-    for schedule in await schedules.of_policy(tx, policy.id):
-        await schedules.save(tx, schedule, schedule.armed(now) if policy.is_active else schedule.paused())
-        if not policy.is_active:
-            await schedules.forget_due(tx, schedule.id)
+async def policy_views(tx: Tx, policies: Sequence[LifecyclePolicy]) -> list[LifecyclePolicyView]:
+    """Make the views of policies with their schedules and volumes."""
+    ids = [policy.id for policy in policies]
+    schedules_by_policy = await schedules.list_by_policies(tx, ids)
+    volumes_by_policy = await lifecycle_policies.volumes_of_each(tx, ids)
+    return [
+        LifecyclePolicyView.of(policy, schedules_by_policy[policy.id], volumes_by_policy[policy.id])
+        for policy in policies
+    ]
 
 
 ROUTES = [

@@ -1,4 +1,4 @@
-"""What lifecycle policies would use and cost, if all the snapshots that they keep were there."""
+"""Estimate the usage and the price of lifecycle policies that keep all their snapshots."""
 
 from collections.abc import Iterable
 
@@ -6,14 +6,15 @@ from litestar import post
 from litestar.params import JSONBody
 
 from pileus.api.auth import READ
-from pileus.api.context import Context, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.routes.storage.lifecycle_policies import ALL
 from pileus.api.wire.account.prices import ItemPrice
-from pileus.api.wire.storage.lifecycle_policies import CreateLifecyclePolicy, PolicyPrice, PolicyUsage, PricePolicy
+from pileus.api.wire.storage.lifecycle_policies import PolicyPrice, PolicyUsage
+from pileus.api.wire.storage.lifecycle_policy_requests import CreateLifecyclePolicy, PricePolicy, new_schedules
 from pileus.domain.account import prices
 from pileus.domain.account.prices import Price
 from pileus.domain.errors import invalid
-from pileus.domain.storage.schedules import most_kept
+from pileus.domain.storage.schedules import max_snapshots_kept
 from pileus.domain.storage.volumes import Volume
 from pileus.store.account import projects
 from pileus.store.storage import volumes
@@ -22,46 +23,47 @@ PRICE = "pricing/{project_id:int}/{region_id:int}/lifecycle_policy"
 
 
 @post(f"{ALL}/estimate_max_policy_usage", opt=READ, status_code=200, tags=["Snapshot Schedules"])
-async def estimate_policy_usage(call: Context, data: JSONBody[CreateLifecyclePolicy]) -> PolicyUsage:
-    """Tell how many snapshots a policy would keep at most, how much room they need and what they cost."""
-    named, kept = await _volumes(call, data.volume_ids), _kept(call, data)
-    size = kept * sum(volume.size for volume in named)
+async def estimate_policy_usage(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy]) -> PolicyUsage:
+    """Estimate the maximum number, size and price of the snapshots that a policy keeps."""
+    policy_volumes, quantity = await _read_volumes(ctx, data.volume_ids), _max_quantity(ctx, data)
+    size = quantity * sum(volume.size for volume in policy_volumes)
     return PolicyUsage(
-        max_volume_snapshot_count_usage=kept * len(named),
+        max_volume_snapshot_count_usage=quantity * len(policy_volumes),
         max_volume_snapshot_size_usage=size,
-        max_volume_snapshot_sequence_length=kept,
-        max_cost=ItemPrice.of(prices.of_snapshot(call.app.catalogue, size), call.app.catalogue),
+        max_volume_snapshot_sequence_length=quantity,
+        max_cost=ItemPrice.of(prices.of_snapshot(ctx.catalogue, size), ctx.catalogue),
     )
 
 
 @post(f"/cloud/v1/{PRICE}", opt=READ, status_code=200, deprecated=True, tags=["Snapshot Schedules"])
-async def preview_policy_price(call: Context, data: JSONBody[CreateLifecyclePolicy]) -> ItemPrice:
-    """Tell what a policy would cost at most; version 2 tells it by the type of the volumes."""
-    size = _kept(call, data) * sum(volume.size for volume in await _volumes(call, data.volume_ids))
-    return ItemPrice.of(prices.of_snapshot(call.app.catalogue, size), call.app.catalogue)
+async def preview_policy_price(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy]) -> ItemPrice:
+    """Get the maximum price of a policy. Deprecated: version 2 returns it by volume type."""
+    size = _max_quantity(ctx, data) * sum(volume.size for volume in await _read_volumes(ctx, data.volume_ids))
+    return ItemPrice.of(prices.of_snapshot(ctx.catalogue, size), ctx.catalogue)
 
 
 @post(f"/cloud/v2/{PRICE}", opt=READ, status_code=200, tags=["Snapshot Schedules"])
-async def preview_policy_price_by_type(call: Context, data: JSONBody[PricePolicy]) -> PolicyPrice:
-    """Tell what a policy would cost at most, by the type of the volumes."""
+async def preview_policy_price_by_type(ctx: Ctx, data: JSONBody[PricePolicy]) -> PolicyPrice:
+    """Get the maximum price of a policy, by volume type."""
     if len(set(data.volume_ids)) < len(data.volume_ids):
         raise invalid(volume_ids="A volume is named twice")
-    catalogue, costs, kept = call.app.catalogue, dict[str, Price](), _kept(call, data)
-    for volume in await _volumes(call, data.volume_ids):
-        cost = prices.of_snapshot(catalogue, kept * volume.size)
-        costs[volume.type_name] = costs.get(volume.type_name, Price()) + cost
-    return PolicyPrice.of(costs, catalogue)
+    catalogue, prices_by_type, quantity = ctx.catalogue, dict[str, Price](), _max_quantity(ctx, data)
+    for volume in await _read_volumes(ctx, data.volume_ids):
+        price = prices.of_snapshot(catalogue, quantity * volume.size)
+        prices_by_type[volume.type_name] = prices_by_type.get(volume.type_name, Price()) + price
+    return PolicyPrice.of(prices_by_type, catalogue)
 
 
-async def _volumes(call: RequestContext, volume_ids: Iterable[str]) -> list[Volume]:
-    call.region()
-    async with call.db.read() as tx:
-        place = await projects.require(tx, call.place)
+async def _read_volumes(ctx: RequestContext, volume_ids: Iterable[str]) -> list[Volume]:
+    ctx.region()
+    async with ctx.db.read() as tx:
+        place = await projects.require(tx, ctx.place)
         return [await volumes.get(tx, place, volume_id) for volume_id in dict.fromkeys(volume_ids)]
 
 
-def _kept(call: RequestContext, data: CreateLifecyclePolicy | PricePolicy) -> int:
-    return most_kept(schedule.asked(call.app.now()) for schedule in data.schedules)
+def _max_quantity(ctx: RequestContext, data: CreateLifecyclePolicy | PricePolicy) -> int:
+    """Return how many snapshots of one volume all schedules keep together. Raises Invalid."""
+    return max_snapshots_kept(schedule.require_valid(ctx.now()) for schedule in new_schedules(data))
 
 
 ROUTES = [estimate_policy_usage, preview_policy_price, preview_policy_price_by_type]

@@ -1,95 +1,87 @@
-"""Schedules: look at and change one, and put them and volumes into lifecycle policies."""
+"""Schedules: read and update them, and change the schedules and volumes of lifecycle policies."""
 
 from litestar import get, patch, post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.routes.storage.lifecycle_policies import ONE as POLICY
-from pileus.api.scheduling import add_schedules, add_volumes, remove_schedules, update_policy
-from pileus.api.wire.storage.lifecycle_policies import AddSchedules, LifecyclePolicyView, PolicyVolumes, RemoveSchedules
-from pileus.api.wire.storage.schedules import ScheduleView, UpdateSchedule
-from pileus.api.wire.storage.schedules import schedule_view as shown_alone
-from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
-from pileus.store.database import Tx
-from pileus.store.storage import lifecycle_policies, schedules
+from pileus.api.routes.storage.lifecycle_policies import change_policy
+from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
+from pileus.api.wire.storage.lifecycle_policy_requests import (
+    AddSchedules,
+    PolicyVolumes,
+    RemoveSchedules,
+    new_schedules,
+)
+from pileus.api.wire.storage.schedule_requests import UpdateSchedule
+from pileus.api.wire.storage.schedules import ScheduleView, schedule_view
+from pileus.services.storage import lifecycle_policies as policy_service
+from pileus.services.storage import schedules as schedule_service
+from pileus.store.storage import schedules
 
-MEMBER, SCHEDULE = "lifecycle_policy_volume_member", "snapshot_schedule"
 ONE = "/cloud/v1/schedule/{project_id:int}/{region_id:int}/{schedule_id:str}"
 
 
 @get(ONE, opt=READ, tags=["Snapshot Schedules"])
-async def get_schedule(call: Context, schedule_id: FromPath[str]) -> ScheduleView:
-    """Show a schedule; its owner is the policy that it belongs to."""
-    async with call.db.read() as tx:
-        return shown_alone(await schedules.get(tx, call.place, schedule_id))
+async def get_schedule(ctx: Ctx, schedule_id: FromPath[str]) -> ScheduleView:
+    """Get a schedule. `owner_id` is the lifecycle policy that it belongs to."""
+    async with ctx.db.read() as tx:
+        return schedule_view(await schedules.get(tx, ctx.place, schedule_id))
 
 
 @patch(ONE, opt=WRITE, tags=["Snapshot Schedules"])
-async def update_schedule(call: Context, schedule_id: FromPath[str], data: JSONBody[UpdateSchedule]) -> ScheduleView:
-    """Change when a schedule takes snapshots, what they are called, how many are kept and how long.
+async def update_schedule(ctx: Ctx, schedule_id: FromPath[str], data: JSONBody[UpdateSchedule]) -> ScheduleView:
+    """Change the timing of a schedule, and the names, the number and the retention time of its snapshots.
 
-    What is absent stays; another `type` starts from nothing. A new `retention_time` counts for the snapshots that are
-    there already; fewer of them are kept from the next one on.
+    Absent fields do not change; a different `type` resets the timing. A new `retention_time` also applies to existing
+    snapshots; a lower `max_quantity` applies from the next snapshot on.
     """
-
-    async def write(tx: Tx) -> ScheduleView:
-        before = await schedules.get(tx, call.place, schedule_id)
-        after = before.changed(data.changes(), data.timing(), call.app.now())
-        after = await schedules.save(tx, before, after)
-        await call.audit(tx, SCHEDULE, "update", schedule_id, data=to_builtins(data))
-        return shown_alone(after)
-
-    return await call.db.write(write)
+    changes, timing, audit_data = data.changes(), data.timing(), to_builtins(data)
+    schedule = await ctx.write(
+        lambda tx: schedule_service.update_schedule(tx, ctx, schedule_id, changes, timing, audit_data)
+    )
+    return schedule_view(schedule)
 
 
 @post(f"{POLICY}/add_schedules", opt=WRITE, status_code=200, tags=["Snapshot Schedules"])
 async def add_schedules_to_policy(
-    call: Context, policy_id: FromPath[int], data: JSONBody[AddSchedules]
+    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[AddSchedules]
 ) -> LifecyclePolicyView:
-    """Put more schedules into a policy, ten at most in all."""
-
-    async def add(tx: Tx, policy: LifecyclePolicy) -> None:
-        await add_schedules(tx, call, policy, data.schedules)
-
-    return await update_policy(call, policy_id, (SCHEDULE, "create"), data, add)
+    """Add schedules to a policy. A policy has at most ten schedules."""
+    schedules_to_add, audit_data = new_schedules(data), to_builtins(data)
+    return await change_policy(
+        ctx, lambda tx: schedule_service.add_schedules(tx, ctx, policy_id, schedules_to_add, audit_data)
+    )
 
 
 @post(f"{POLICY}/remove_schedules", opt=WRITE, status_code=200, tags=["Snapshot Schedules"])
 async def remove_schedules_from_policy(
-    call: Context, policy_id: FromPath[int], data: JSONBody[RemoveSchedules]
+    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[RemoveSchedules]
 ) -> LifecyclePolicyView:
-    """Delete schedules of a policy; the snapshots that they have taken stay until somebody deletes them."""
-
-    async def remove(tx: Tx, policy: LifecyclePolicy) -> None:
-        await remove_schedules(tx, policy, data.schedule_ids)
-
-    return await update_policy(call, policy_id, (SCHEDULE, "delete"), data, remove)
+    """Delete schedules of a policy. Snapshots that they have taken remain until you delete them."""
+    return await change_policy(ctx, lambda tx: schedule_service.remove_schedules(tx, ctx, policy_id, data.schedule_ids))
 
 
 @put(f"{POLICY}/add_volumes_to_policy", opt=WRITE, tags=["Snapshot Schedules"])
 async def add_volumes_to_policy(
-    call: Context, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
+    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
 ) -> LifecyclePolicyView:
-    """Put volumes into a policy; those that are in it stay."""
-
-    async def add(tx: Tx, policy: LifecyclePolicy) -> None:
-        await add_volumes(tx, call, policy, data.volume_ids)
-
-    return await update_policy(call, policy_id, (MEMBER, "create"), data, add)
+    """Add volumes to a policy. Volumes that the policy has already remain."""
+    return await change_policy(
+        ctx, lambda tx: policy_service.add_volumes_to_policy(tx, ctx, policy_id, data.volume_ids)
+    )
 
 
 @put(f"{POLICY}/remove_volumes_from_policy", opt=WRITE, tags=["Snapshot Schedules"])
 async def remove_volumes_from_policy(
-    call: Context, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
+    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
 ) -> LifecyclePolicyView:
-    """Take volumes out of a policy; those that are not in it do not matter, and all their snapshots stay."""
-
-    async def remove(tx: Tx, policy: LifecyclePolicy) -> None:
-        await lifecycle_policies.exclude(tx, policy.id, data.volume_ids)
-
-    return await update_policy(call, policy_id, (MEMBER, "delete"), data, remove)
+    """Remove volumes from a policy. Volumes that the policy does not have are ignored, and all snapshots remain."""
+    return await change_policy(
+        ctx, lambda tx: policy_service.remove_volumes_from_policy(tx, ctx, policy_id, data.volume_ids)
+    )
 
 
 ROUTES = [

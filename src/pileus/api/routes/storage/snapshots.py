@@ -1,32 +1,30 @@
-"""Snapshots of volumes: list, take, look at, change and delete them."""
+"""Snapshots of volumes: list, create, read, update and delete them."""
 
 from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.auth import READ, WRITE
-from pileus.api.context import Context
+from pileus.api.context import Ctx
 from pileus.api.paging import Id, Limit, Offset
-from pileus.api.quotas import check_quotas
-from pileus.api.routes.storage.volume_views import show_snapshot
+from pileus.api.routes.storage.volume_views import snapshot_view
 from pileus.api.wire.paging import Page
-from pileus.api.wire.storage.snapshots import CreateSnapshot, SnapshotView
+from pileus.api.wire.storage.snapshot_requests import CreateSnapshot, replacement_tags
+from pileus.api.wire.storage.snapshots import SnapshotView
 from pileus.api.wire.storage.volume_requests import UpdateVolume
 from pileus.api.wire.tags import TagChanges
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.storage.volumes import Snapshot
-from pileus.domain.tags import make_tags, replaced, validate_tags
+from pileus.services.storage import snapshots as snapshot_service
 from pileus.store import tags
 from pileus.store.account import projects
-from pileus.store.database import Tx
-from pileus.store.storage import snapshots, volumes
+from pileus.store.storage import snapshots
 
 ALL = "/cloud/v1/snapshots/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{snapshot_id:str}}"
 
 
 @get(ALL, opt=READ, tags=["Snapshots"])
-async def list_snapshots(  # each is a parameter of the operation
-    call: Context,
+async def list_snapshots(
+    ctx: Ctx,
     volume_id: FromQuery[str | None] = None,
     instance_id: FromQuery[str | None] = None,
     schedule_id: FromQuery[str | None] = None,
@@ -34,106 +32,76 @@ async def list_snapshots(  # each is a parameter of the operation
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[SnapshotView]:
-    """List snapshots, the latest first: of a volume, of the volumes on an instance, or of what took them by itself."""
-    wanted = snapshots.SnapshotFilter(
+    """List snapshots, the latest first.
+
+    Filter them by volume, by the instance that their volume is attached to, or by the schedule or the lifecycle policy
+    that took them.
+    """
+    snapshot_filter = snapshots.SnapshotFilter(
         volume_id=volume_id,
         instance_id=instance_id,
         schedule_id=schedule_id,
         lifecycle_policy_id=lifecycle_policy_id,
     )
-    call.region()
-    async with call.db.scan() as tx:
-        place = await projects.require(tx, call.place)
-        count, found = await snapshots.page(tx, place, wanted, limit=limit, offset=offset)
-        its = await tags.of_each(tx, [snapshot.id for snapshot in found])
-    return Page(count=count, results=[show_snapshot(call.app, each, its[each.id]) for each in found])
+    ctx.region()
+    async with ctx.db.scan() as tx:
+        place = await projects.require(tx, ctx.place)
+        count, page = await snapshots.page(tx, place, snapshot_filter, limit=limit, offset=offset)
+        tags_by_id = await tags.list_by_resources(tx, [snapshot.id for snapshot in page])
+    return Page(count=count, results=[snapshot_view(ctx.app, snapshot, tags_by_id[snapshot.id]) for snapshot in page])
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Snapshots"])
-async def create_snapshot(call: Context, data: JSONBody[CreateSnapshot]) -> TaskIds:
-    """Keep what a volume holds now; it may be in use. A task that fails leaves nothing behind."""
-    call.region()
-    task_id, its = call.app.new_id(), make_tags(validate_tags(data.tags or data.metadata or {}).items())
-
-    async def write(tx: Tx) -> None:
-        await projects.require_open(tx, call.place)
-        volume = (await volumes.get(tx, call.place, data.volume_id)).require_snapshottable()
-        await volumes.bump_revision(tx, volume)
-        await check_quotas(tx, call, {"volume_snapshots_count": 1, "volume_snapshots_size": volume.size})
-        identity, now = call.app.new_id(), call.app.now()
-        taken = Snapshot.of(volume, identity, data.name, task_id, now, description=data.description)
-        snapshot = await snapshots.add(tx, taken)
-        await tags.add(tx, snapshots.KIND, call.place, snapshot.id, its)
-        args = {"snapshot_id": snapshot.id, "volume_id": volume.id}
-        told = {"name": snapshot.name, "volume_id": volume.id}
-        await call.start_task(tx, "create_snapshot", task_id, args, data={**args, **told})
-        await call.audit(tx, "snapshot", "create", snapshot.id, data=told, task_id=task_id)
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
+async def create_snapshot(ctx: Ctx, data: JSONBody[CreateSnapshot]) -> TaskIds:
+    """Take a snapshot of a volume, also while the volume is attached. If the task fails, nothing remains."""
+    ctx.region()
+    tag_values = data.tag_values()
+    return await ctx.submit(
+        lambda tx, task_id: snapshot_service.create_snapshot(
+            tx, ctx, data.volume_id, data.name, task_id, description=data.description, tag_values=tag_values
+        )
+    )
 
 
 @get(ONE, opt=READ, tags=["Snapshots"])
-async def get_snapshot(call: Context, snapshot_id: FromPath[str]) -> SnapshotView:
-    """Show a snapshot."""
-    async with call.db.read() as tx:
-        snapshot = await snapshots.get(tx, call.place, snapshot_id)
-        return show_snapshot(call.app, snapshot, (await tags.of(tx, snapshot.id)).values())
+async def get_snapshot(ctx: Ctx, snapshot_id: FromPath[str]) -> SnapshotView:
+    """Get a snapshot."""
+    async with ctx.db.read() as tx:
+        snapshot = await snapshots.get(tx, ctx.place, snapshot_id)
+        return snapshot_view(ctx.app, snapshot, (await tags.list_by_resource(tx, snapshot.id)).values())
 
 
 @patch(ONE, opt=WRITE, tags=["Snapshots"])
-async def update_snapshot(call: Context, snapshot_id: FromPath[str], data: JSONBody[UpdateVolume]) -> SnapshotView:
+async def update_snapshot(ctx: Ctx, snapshot_id: FromPath[str], data: JSONBody[UpdateVolume]) -> SnapshotView:
     """Rename a snapshot or change its tags, by JSON merge patch (RFC 7386).
 
-    A tag with a value is set, a tag with null is removed, tags not named stay; `"tags": null` removes all.
-    Read-only tags always stay as they are. While a task holds the snapshot the answer is 409.
+    A tag with a value is set, a tag with null is removed, other tags do not change; `"tags": null` removes all tags.
+    Read-only tags never change. The answer is 409 while a task has locked the snapshot.
     """
-    change = data.patch()
-
-    async def write(tx: Tx) -> SnapshotView:
-        before = await snapshots.get(tx, call.place, snapshot_id)
-        after = await snapshots.save(tx, before, before.patched(change, call.app.now()))
-        new = await tags.patch(tx, snapshots.KIND, call.place, snapshot_id, change.get("tags", {}))
-        await call.audit(tx, "snapshot", "update", snapshot_id, data=dict(change), name=after.name)
-        return show_snapshot(call.app, after, [new[key] for key in sorted(new)])
-
-    return await call.db.write(write)
+    snapshot_patch = data.patch()
+    snapshot, new_tags = await ctx.write(
+        lambda tx: snapshot_service.update_snapshot(tx, ctx, snapshot_id, snapshot_patch)
+    )
+    return snapshot_view(ctx.app, snapshot, [new_tags[key] for key in sorted(new_tags)])
 
 
 @put(f"{ONE}/metadata", opt=WRITE, deprecated=True, tags=["Snapshots"])
-async def replace_snapshot_metadata(
-    call: Context, snapshot_id: FromPath[str], data: JSONBody[TagChanges]
-) -> SnapshotView:
-    """Put these tags in the place of all that are not read-only; null is as good as absent. Use PATCH instead."""
-    wanted = {key: value for key, value in validate_tags(data).items() if value is not None}
+async def replace_snapshot_metadata(ctx: Ctx, snapshot_id: FromPath[str], data: JSONBody[TagChanges]) -> SnapshotView:
+    """Replace all tags of a snapshot that are not read-only. A tag with null counts as absent.
 
-    async def write(tx: Tx) -> SnapshotView:
-        snapshot = (await snapshots.get(tx, call.place, snapshot_id)).require_unlocked()
-        old = await tags.of(tx, snapshot_id)
-        new = replaced(old, wanted)
-        await tags.save(tx, snapshots.KIND, call.place, snapshot_id, old, new)
-        told = {"metadata": wanted}
-        await call.audit(tx, "snapshot", "replace_metadata", snapshot_id, data=told, name=snapshot.name)
-        return show_snapshot(call.app, snapshot, [new[key] for key in sorted(new)])
-
-    return await call.db.write(write)
+    Deprecated: use PATCH on the snapshot.
+    """
+    tag_values = replacement_tags(data)
+    snapshot, new_tags = await ctx.write(
+        lambda tx: snapshot_service.replace_snapshot_metadata(tx, ctx, snapshot_id, tag_values)
+    )
+    return snapshot_view(ctx.app, snapshot, [new_tags[key] for key in sorted(new_tags)])
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Snapshots"])
-async def delete_snapshot(call: Context, snapshot_id: FromPath[str]) -> TaskIds:
-    """Delete a snapshot; volumes that were made from it stay."""
-    task_id = call.app.new_id()
-
-    async def write(tx: Tx) -> None:
-        before = await snapshots.get(tx, call.place, snapshot_id)
-        await snapshots.save(tx, before, before.deleting(task_id, call.app.now()))
-        await call.start_task(tx, "delete_snapshot", task_id, {"snapshot_id": snapshot_id})
-        await call.audit(tx, "snapshot", "delete", snapshot_id, task_id=task_id, name=before.name)
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
+async def delete_snapshot(ctx: Ctx, snapshot_id: FromPath[str]) -> TaskIds:
+    """Delete a snapshot. Volumes that were created from it remain."""
+    return await ctx.submit(lambda tx, task_id: snapshot_service.delete_snapshot(tx, ctx, snapshot_id, task_id))
 
 
 ROUTES = [

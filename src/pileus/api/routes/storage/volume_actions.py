@@ -1,92 +1,47 @@
-"""What can be done to a volume: extend it, change its type, take it back to its last snapshot."""
+"""Actions on a volume: extend it, change its type, revert it to its latest snapshot."""
 
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.auth import WRITE
-from pileus.api.context import Context
-from pileus.api.quotas import check_quotas
-from pileus.api.routes.storage.volume_attachments import after
-from pileus.api.routes.storage.volume_views import show
+from pileus.api.context import Ctx
+from pileus.api.routes.storage.volume_views import read_volume_view
 from pileus.api.wire.storage.volume_requests import ExtendVolume, RetypeVolume
-from pileus.api.wire.storage.volume_views import VolumeView
+from pileus.api.wire.storage.volumes import VolumeView
 from pileus.api.wire.tasks import TaskIds
-from pileus.store.database import Tx
-from pileus.store.storage import snapshots, volume_details, volumes
+from pileus.services.storage import volumes as volume_service
 
 ONE = "/cloud/v1/volumes/{project_id:int}/{region_id:int}/{volume_id:str}"
 
 
 @post(f"{ONE}/extend", opt=WRITE, status_code=200, tags=["Volumes"])
-async def extend_volume(call: Context, volume_id: FromPath[str], data: JSONBody[ExtendVolume]) -> TaskIds:
-    """Make a volume larger, also while an instance uses it; it never becomes smaller.
+async def extend_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[ExtendVolume]) -> TaskIds:
+    """Extend a volume, also while it is attached. A volume cannot shrink.
 
-    Some types keep their size, and each has a largest one.
+    Some volume types cannot be extended, and each has a maximum size.
     """
-    task_id, catalogue = call.app.new_id(), call.app.catalogue
-
-    async def write(tx: Tx) -> None:
-        before = await volumes.get(tx, call.place, volume_id)
-        volume_type = catalogue.volume_type(before.type_name)
-        after = before.extending(data.size, volume_type, task_id, call.app.now())
-        more = {"volume_size": after.size - before.size}
-        await check_quotas(tx, call, more)
-        await volumes.save(tx, before, after)
-        shown = {"volume_id": volume_id, "size": data.size}
-        await call.start_task(tx, "extend_volume", task_id, {"volume_id": volume_id, "size": before.size}, data=shown)
-        await call.audit(tx, "volume", "resize", volume_id, data=shown, task_id=task_id, name=before.name)
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
+    return await ctx.submit(lambda tx, task_id: volume_service.extend_volume(tx, ctx, volume_id, data.size, task_id))
 
 
 @post(f"{ONE}/retype", opt=WRITE, status_code=200, tags=["Volumes"])
-async def retype_volume(call: Context, volume_id: FromPath[str], data: JSONBody[RetypeVolume]) -> VolumeView:
-    """Turn a volume of type `standard` into `ssd_hiiops` or back, also while an instance uses it.
+async def retype_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[RetypeVolume]) -> VolumeView:
+    """Change the type of a volume from `standard` to `ssd_hiiops` or back, also while it is attached.
 
-    It must have no snapshots. The answer comes when that is done, or with the volume as it stands after 25 seconds.
+    The volume must have no snapshots. Waits up to 25 seconds for the task and returns the volume.
     """
-    task_id, name, types = call.app.new_id(), data.volume_type, call.app.catalogue.volume_types_of(call.region())
-
-    async def write(tx: Tx) -> VolumeView | None:
-        before = await volumes.get(tx, call.place, volume_id)
-        if before.require_unlocked().type_name == name:
-            return show(call.app, before, await volume_details.of(tx, before))
-        taken = await snapshots.of_volume(tx, volume_id)
-        await volumes.save(tx, before, before.retyping(types.get(name), name, taken, task_id, call.app.now()))
-        args = {"volume_id": volume_id, "before": before.type_name, "volume_type": name}
-        shown = {"volume_id": volume_id, "volume_type": name}
-        await call.start_task(tx, "retype_volume", task_id, args, data=shown)
-        await call.audit(tx, "volume", "retype", volume_id, data=shown, task_id=task_id, name=before.name)
-        return None
-
-    unchanged = await call.db.write(write)
-    call.app.wake_engine()
-    return unchanged or await after(call, volume_id, task_id)
+    await ctx.submit_and_wait(
+        lambda tx, task_id: volume_service.retype_volume(tx, ctx, volume_id, data.volume_type, task_id)
+    )
+    return await read_volume_view(ctx, volume_id)
 
 
 @post(f"{ONE}/revert", opt=WRITE, status_code=200, tags=["Volumes"])
-async def revert_volume(call: Context, volume_id: FromPath[str]) -> TaskIds:
-    """Give a volume that is available what its last snapshot holds; what was written since is lost.
+async def revert_volume(ctx: Ctx, volume_id: FromPath[str]) -> TaskIds:
+    """Revert an available volume to its latest snapshot. Data written since then is lost.
 
-    It must not have been extended since then.
+    The volume must not have been extended since the snapshot was taken.
     """
-    task_id = call.app.new_id()
-
-    async def write(tx: Tx) -> None:
-        before = await volumes.get(tx, call.place, volume_id)
-        taken = await snapshots.of_volume(tx, volume_id)
-        after, last = before.reverting(taken, task_id, call.app.now())
-        await volumes.save(tx, before, after)
-        await snapshots.save(tx, next(each for each in taken if each.id == last.id), last)
-        args = {"volume_id": volume_id, "snapshot_id": last.id}
-        await call.start_task(tx, "revert_volume", task_id, args)
-        await call.audit(tx, "volume", "revert", volume_id, data=args, task_id=task_id, name=before.name)
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return TaskIds(tasks=[task_id])
+    return await ctx.submit(lambda tx, task_id: volume_service.revert_volume(tx, ctx, volume_id, task_id))
 
 
 ROUTES = [extend_volume, retype_volume, revert_volume]

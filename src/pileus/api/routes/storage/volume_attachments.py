@@ -1,95 +1,66 @@
-"""Hanging volumes on instances and taking them off: as tasks, and as the older verbs that wait for their end."""
+"""Attach volumes to instances and detach them, and the older endpoints that wait for the task."""
 
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api import hanging as attachment_service
 from pileus.api.auth import WRITE
-from pileus.api.context import Context, RequestContext
-from pileus.api.routes.storage.volume_views import show
+from pileus.api.context import Ctx
+from pileus.api.routes.storage.volume_views import read_volume_view
 from pileus.api.wire.storage.volume_requests import AttachVolume, DetachVolume
-from pileus.api.wire.storage.volume_views import VolumeView
+from pileus.api.wire.storage.volumes import VolumeView
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.storage.attachments import require_attachable
-from pileus.store.compute import instances
-from pileus.store.database import Tx
-from pileus.store.storage import attachments, volume_details, volumes
+from pileus.services.storage import volume_attachments as attachment_service
 
 ONE = "/cloud/v1/volumes/{project_id:int}/{region_id:int}/{volume_id:str}"
 ONE_V2 = "/cloud/v2/volumes/{project_id:int}/{region_id:int}/{volume_id:str}"
 
 
 @post(f"{ONE_V2}/attach", opt=WRITE, status_code=200, tags=["Volumes"])
-async def attach_volume(call: Context, volume_id: FromPath[str], data: JSONBody[AttachVolume]) -> TaskIds:
-    """Attach a volume that is available to an instance, under `attachment_tag` if that is given.
+async def attach_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[AttachVolume]) -> TaskIds:
+    """Attach an available volume to an instance, under `attachment_tag` if that is given.
 
-    The instance may run or not. A volume of type `ultra` hangs on instances of shared flavors only; bare metal servers
-    take no volumes.
+    The instance can be running or stopped. A volume of type `ultra` can be attached only to an instance with a shared
+    flavor. Volumes cannot be attached to bare metal servers.
     """
-    return TaskIds(tasks=[await _attached(call, volume_id, data)])
+    return await ctx.submit(
+        lambda tx, task_id: attachment_service.attach_volume(
+            tx, ctx, volume_id, data.instance_id, task_id, tag=data.attachment_tag
+        )
+    )
 
 
 @post(f"{ONE_V2}/detach", opt=WRITE, status_code=200, tags=["Volumes"])
-async def detach_volume(call: Context, volume_id: FromPath[str], data: JSONBody[DetachVolume]) -> TaskIds:
-    """Take a volume off an instance; the one that it boots from stays."""
-    return TaskIds(tasks=[await _detached(call, volume_id, data.instance_id)])
+async def detach_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[DetachVolume]) -> TaskIds:
+    """Detach a volume from an instance. The boot volume cannot be detached."""
+    return await ctx.submit(
+        lambda tx, task_id: attachment_service.detach_volume(tx, ctx, volume_id, data.instance_id, task_id)
+    )
 
 
 @post(f"{ONE}/attach", opt=WRITE, status_code=200, deprecated=True, tags=["Volumes"])
-async def attach_volume_and_wait(call: Context, volume_id: FromPath[str], data: JSONBody[AttachVolume]) -> VolumeView:
-    """Attach a volume, and answer with it when it hangs, or as it stands after 25 seconds. Use version 2 instead."""
-    return await after(call, volume_id, await _attached(call, volume_id, data))
+async def attach_volume_and_wait(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[AttachVolume]) -> VolumeView:
+    """Attach a volume to an instance. Waits up to 25 seconds for the task and returns the volume.
+
+    Deprecated: use version 2.
+    """
+    await ctx.submit_and_wait(
+        lambda tx, task_id: attachment_service.attach_volume(
+            tx, ctx, volume_id, data.instance_id, task_id, tag=data.attachment_tag
+        )
+    )
+    return await read_volume_view(ctx, volume_id)
 
 
 @post(f"{ONE}/detach", opt=WRITE, status_code=200, deprecated=True, tags=["Volumes"])
-async def detach_volume_and_wait(call: Context, volume_id: FromPath[str], data: JSONBody[DetachVolume]) -> VolumeView:
-    """Take a volume off; answer with it when it is free, or as it stands after 25 seconds. Use version 2 instead."""
-    return await after(call, volume_id, await _detached(call, volume_id, data.instance_id))
+async def detach_volume_and_wait(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[DetachVolume]) -> VolumeView:
+    """Detach a volume from an instance. Waits up to 25 seconds for the task and returns the volume.
 
-
-async def after(call: RequestContext, volume_id: str, task_id: str) -> VolumeView:
-    """The volume when the task has ended, or as it stands when that takes too long."""
-    await call.wait_for_task(task_id)
-    async with call.db.read() as tx:
-        volume = await volumes.get(tx, call.place, volume_id)
-        return show(call.app, volume, await volume_details.of(tx, volume))
-
-
-async def _attached(call: RequestContext, volume_id: str, data: AttachVolume) -> str:
-    """Lock both and write down the task that attaches; its id."""
-    task_id = call.app.new_id()
-
-    async def write(tx: Tx) -> None:
-        before = await volumes.get(tx, call.place, volume_id)
-        held = await volumes.save(tx, before, before.attaching(task_id, call.app.now()))
-        await attachment_service.attach_volume(tx, call, held, data.instance_id, data.attachment_tag, task_id)
-        args = {"volume_id": volume_id, "instance_id": data.instance_id}
-        shown = {**args, "attachment_tag": data.attachment_tag}
-        await call.start_task(tx, "attach_volume", task_id, args, data=shown)
-        await call.audit(tx, "volume", "attach", volume_id, data=shown, task_id=task_id, name=before.name)
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return task_id
-
-
-async def _detached(call: RequestContext, volume_id: str, instance_id: str) -> str:
-    """Lock both and write down the task that detaches; its id."""
-    task_id = call.app.new_id()
-
-    async def write(tx: Tx) -> None:
-        before = await volumes.get(tx, call.place, volume_id)
-        instance = await instances.get(tx, call.place, instance_id)
-        hangs = await attachments.of_volume(tx, volume_id)
-        await volumes.save(tx, before, before.detaching(hangs, instance_id, task_id, call.app.now()))
-        await instances.save(tx, instance, require_attachable(instance).locked(task_id))
-        args = {"volume_id": volume_id, "instance_id": instance_id}
-        await call.start_task(tx, "detach_volume", task_id, args)
-        await call.audit(tx, "volume", "detach", volume_id, data=args, task_id=task_id, name=before.name)
-
-    await call.db.write(write)
-    call.app.wake_engine()
-    return task_id
+    Deprecated: use version 2.
+    """
+    await ctx.submit_and_wait(
+        lambda tx, task_id: attachment_service.detach_volume(tx, ctx, volume_id, data.instance_id, task_id)
+    )
+    return await read_volume_view(ctx, volume_id)
 
 
 ROUTES = [attach_volume, detach_volume, attach_volume_and_wait, detach_volume_and_wait]

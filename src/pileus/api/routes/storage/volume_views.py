@@ -1,32 +1,40 @@
-"""Volumes and snapshots, made into what the API shows."""
+"""Make the views of volumes and snapshots, with the older fields if the server is set to return them."""
 
 from collections.abc import Iterable
 
-from pileus.api.context import AppState
+from pileus.api.context import AppState, RequestContext
 from pileus.api.wire.storage.snapshots import LegacySnapshotView, SnapshotView
-from pileus.api.wire.storage.volume_views import LegacyVolumeView, VolumeView
+from pileus.api.wire.storage.volumes import LegacyVolumeView, VolumeView
 from pileus.domain.errors import Unavailable
 from pileus.domain.storage.volume_details import VolumeDetails
 from pileus.domain.storage.volumes import Snapshot, Volume
 from pileus.domain.tags import Tag
+from pileus.store.storage import volume_details, volumes
 
 
-def show(cloud: AppState, volume: Volume, parts: VolumeDetails) -> VolumeView:
-    """Show a volume, under its older names too if the server is set so."""
-    volume_type = cloud.catalogue.volume_type(volume.type_name)
+async def read_volume_view(ctx: RequestContext, volume_id: str) -> VolumeView:
+    """Read a volume in a transaction of its own. Raises NotFound."""
+    async with ctx.db.read() as tx:
+        volume = await volumes.get(tx, ctx.place, volume_id)
+        return volume_view(ctx.app, volume, await volume_details.get(tx, volume))
+
+
+def volume_view(state: AppState, volume: Volume, details: VolumeDetails) -> VolumeView:
+    """Make the view of a volume. Raises Unavailable if the catalogue lacks its region."""
+    volume_type = state.catalogue.volume_type(volume.type_name)
     limits = volume_type.limits(volume.size) if volume_type else None
-    view = LegacyVolumeView if cloud.legacy_fields else VolumeView
-    return view.of(volume, parts, _region(cloud, volume.region_id), limits)
+    view_type = LegacyVolumeView if state.legacy_fields else VolumeView
+    return view_type.of(volume, details, _region_name(state, volume.region_id), limits)
 
 
-def show_snapshot(cloud: AppState, snapshot: Snapshot, tags: Iterable[Tag]) -> SnapshotView:
-    """Show a snapshot, under its older names too if the server is set so."""
-    view = LegacySnapshotView if cloud.legacy_fields else SnapshotView
-    return view.of(snapshot, tags, _region(cloud, snapshot.region_id))
+def snapshot_view(state: AppState, snapshot: Snapshot, tags: Iterable[Tag]) -> SnapshotView:
+    """Make the view of a snapshot. Raises Unavailable if the catalogue lacks its region."""
+    view_type = LegacySnapshotView if state.legacy_fields else SnapshotView
+    return view_type.of(snapshot, tags, _region_name(state, snapshot.region_id))
 
 
-def _region(cloud: AppState, region_id: int) -> str:
-    region = cloud.catalogue.region(region_id)
+def _region_name(state: AppState, region_id: int) -> str:
+    region = state.catalogue.region(region_id)
     if region is None:
         raise Unavailable(f"Region {region_id} is missing from the catalogue")
     return region.display_name

@@ -1,1 +1,1 @@
-"""Of this room, tenants: what they have, may and pay, and what is told to them."""
+"""Wire types of the account family."""

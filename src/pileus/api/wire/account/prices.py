@@ -1,50 +1,20 @@
-"""Prices: of an instance, and of one that is thought of; the body that asks."""
+"""Prices as the API returns them."""
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Struct
 
-from pileus.api.wire.constraints import Size, VolumeSourceName, VolumeType
-from pileus.api.wire.network.interfaces import NewInterface
-from pileus.domain.account.prices import Preview, Price, format_amount
+from pileus.domain.account.prices import Price, PricePreview, format_amount
 from pileus.domain.catalogue import Catalogue
 
 Currency = Literal["AZN", "EUR", "USD"]
 PriceStatus = Literal["error", "hide", "show"]
 
 
-class PricedVolume(Struct, kw_only=True):
-    """A volume to be priced or counted."""
-
-    source: VolumeSourceName
-    size: Size | None = None
-    snapshot_id: str | None = None
-    type_name: VolumeType | None = None
-
-
-class PriceVolume(Struct, kw_only=True):
-    """A volume to be priced before it is made."""
-
-    source: Literal["image", "new-volume", "snapshot"]
-    size: Annotated[int, Meta(ge=1, le=102400)] | None = None
-    snapshot_id: str | None = None
-    type_name: VolumeType | None = None
-
-
-class PreviewPrice(Struct, kw_only=True):
-    """An instance to be priced before it is made."""
-
-    flavor: str
-    interfaces: list[NewInterface]
-    volumes: list[PricedVolume] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    name_templates: list[str | None] = field(default_factory=list)
-
-
 class ItemPrice(Struct, kw_only=True):
-    """The price of one thing."""
+    """The price of one resource."""
 
     currency_code: Currency | None
     price_status: PriceStatus
@@ -56,7 +26,7 @@ class ItemPrice(Struct, kw_only=True):
 
     @classmethod
     def of(cls, price: Price | None, catalogue: Catalogue) -> "ItemPrice":
-        """Show a price; there are no discounts here."""
+        """Make the view of a price; None hides it. There are no discounts."""
         return cls(
             currency_code=catalogue.currency,
             price_status="hide" if price is None else "show",
@@ -69,7 +39,7 @@ class ItemPrice(Struct, kw_only=True):
 
 
 class VolumesPrice(Struct, kw_only=True):
-    """The price of volumes, by type."""
+    """The prices of volumes by type."""
 
     cold: float | None
     ssd_hiiops: float | None
@@ -79,12 +49,12 @@ class VolumesPrice(Struct, kw_only=True):
 
     @classmethod
     def of(cls, amounts: Mapping[str, float | None]) -> "VolumesPrice":
-        """Show amounts by type."""
+        """Make the view of amounts by type."""
         return cls(**{name: amounts.get(name) for name in cls.__struct_fields__})
 
 
 class InstancePriceParts(Struct, kw_only=True):
-    """What an instance's price is made of."""
+    """The parts of an instance's price."""
 
     flavor: float | None
     external_ip: float | None
@@ -93,7 +63,7 @@ class InstancePriceParts(Struct, kw_only=True):
 
 
 class TrafficPrice(Struct, kw_only=True):
-    """The price of a GB that leaves."""
+    """The price of a GB of egress traffic."""
 
     egress_traffic_baremetal: float | None
     egress_traffic_virtual: float | None
@@ -107,7 +77,7 @@ class Discount(Struct, kw_only=True):
 
 
 class InstancePrice(Struct, kw_only=True):
-    """The price of an instance, whole and in parts."""
+    """The price of an instance, in total and in parts."""
 
     currency_code: Currency | None
     price_status: PriceStatus
@@ -123,8 +93,8 @@ class InstancePrice(Struct, kw_only=True):
     vm_count: int
 
     @classmethod
-    def of(cls, preview: Preview, catalogue: Catalogue) -> "InstancePrice":
-        """Show a preview; there are no discounts here."""
+    def of(cls, preview: PricePreview, catalogue: Catalogue) -> "InstancePrice":
+        """Make the view of a preview. There are no discounts."""
         total = preview.total
         virtual, baremetal = preview.egress_virtual_per_gb, preview.egress_baremetal_per_gb
         return cls(
@@ -154,12 +124,12 @@ class InstancePrice(Struct, kw_only=True):
 
 
 def hourly(price: Price | None) -> float | None:
-    """What is shown of a price by the hour."""
+    """Return the price per hour as a number."""
     return _number(None if price is None else price.per_hour)
 
 
 def monthly(price: Price | None) -> float | None:
-    """What is shown of a price by the month."""
+    """Return the price per month as a number."""
     return _number(None if price is None else price.per_month)
 
 

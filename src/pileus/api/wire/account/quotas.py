@@ -1,47 +1,44 @@
-"""Quotas as the API shows them, and the bodies that ask for other limits and set a threshold."""
+"""Quotas, limit requests and thresholds as the API returns them."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field
 
 from pileus.api.wire.times import format_zulu
-from pileus.domain.account.quotas import EVERYWHERE, LimitRequest, QuotaThreshold, parse_limits
+from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, QuotaThreshold, parse_limits
 
 Limits = dict[str, int]
-"""Numbers by `<quota>_limit` and, in what is shown, `<quota>_usage`."""
+"""Numbers by `<quota>_limit`, and in answers also by `<quota>_usage`."""
+
+ExceededQuotas = dict[str, int]
+"""Three numbers of each quota that would be exceeded: `<quota>_limit`, `<quota>_requested`, `<quota>_usage`."""
 
 
 class AllQuotas(Struct, kw_only=True):
-    """What a tenant may have and has, in all regions together and in each; a region's numbers tell its `region_id`."""
+    """Limits and usage of the global quotas and of each region, which contains its `region_id`."""
 
     global_quotas: Limits
     regional_quotas: list[Limits]
 
 
 class RequestedLimits(Struct, kw_only=True):
-    """Limits that are wished for; a region's numbers tell its `region_id`."""
+    """Requested limits. Those of a region contain its `region_id`."""
 
     global_limits: Limits = field(default_factory=dict)
     regional_limits: list[Limits] = field(default_factory=list)
 
     def by_region(self) -> dict[str, Limits]:
-        """The quotas' names and numbers, by region; raises Invalid."""
-        found = {str(EVERYWHERE): parse_limits(self.global_limits, everywhere=True)} if self.global_limits else {}
+        """Return the limits by region id and quota name; region 0 stands for the global quotas. Raises Invalid."""
+        by_region = {str(ALL_REGIONS): parse_limits(self.global_limits, is_global=True)} if self.global_limits else {}
         for limits in self.regional_limits:
             rest = {name: value for name, value in limits.items() if name != "region_id"}
-            found.setdefault(str(limits.get("region_id", EVERYWHERE)), {}).update(parse_limits(rest, everywhere=False))
-        return found
-
-
-class CreateLimitRequest(Struct, kw_only=True):
-    """A wish for other limits, and why."""
-
-    description: Annotated[str, Meta(max_length=1000)]
-    requested_limits: RequestedLimits
+            region_id = str(limits.get("region_id", ALL_REGIONS))
+            by_region.setdefault(region_id, {}).update(parse_limits(rest, is_global=False))
+        return by_region
 
 
 class LimitRequestView(Struct, kw_only=True):
-    """A wish for other limits; its `status` is `in progress`, `done` or `rejected`."""
+    """A request for other limits. Its `status` is `in progress`, `done` or `rejected`."""
 
     id: int
     client_id: int
@@ -53,19 +50,19 @@ class LimitRequestView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, request: LimitRequest) -> "LimitRequestView":
-        """Show a request."""
-        wished = {int(region): limits for region, limits in request.requested_limits.items()}
+        """Make the view of a limit request."""
+        requested = {int(region): limits for region, limits in request.requested_limits.items()}
         regional = [
             {"region_id": region, **_limits(limits)}
-            for region, limits in sorted(wished.items())
-            if region != EVERYWHERE
+            for region, limits in sorted(requested.items())
+            if region != ALL_REGIONS
         ]
         return cls(
             id=request.id,
             client_id=request.client_id,
             description=request.description,
             requested_limits=RequestedLimits(
-                global_limits=_limits(wished.get(EVERYWHERE, {})), regional_limits=regional
+                global_limits=_limits(requested.get(ALL_REGIONS, {})), regional_limits=regional
             ),
             status=request.status,
             created_at=format_zulu(request.created_at),
@@ -73,14 +70,8 @@ class LimitRequestView(Struct, kw_only=True):
         )
 
 
-class SetThreshold(Struct, kw_only=True):
-    """From how many per cent of any quota on you are told that little is left."""
-
-    threshold: Annotated[int, Meta(ge=60, le=100)]
-
-
 class ThresholdView(Struct, kw_only=True):
-    """A threshold, and what was told when last; null if nothing was."""
+    """A notification threshold in percent, and the last notification, or null."""
 
     client_id: int
     threshold: int
@@ -89,12 +80,12 @@ class ThresholdView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, threshold: QuotaThreshold) -> "ThresholdView":
-        """Show a threshold."""
-        sent = threshold.last_sending
+        """Make the view of a threshold."""
+        last_sending = threshold.last_sending
         return cls(
             client_id=threshold.client_id,
             threshold=threshold.threshold,
-            last_sending=None if sent is None else format_zulu(sent),
+            last_sending=None if last_sending is None else format_zulu(last_sending),
             last_message=threshold.last_message,
         )
 

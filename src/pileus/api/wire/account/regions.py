@@ -1,4 +1,4 @@
-"""Regions as the API shows them."""
+"""Regions as the API returns them."""
 
 from typing import Literal
 
@@ -9,14 +9,14 @@ from pileus.domain.account.regions import Region
 
 
 class Coordinates(Struct, kw_only=True):
-    """Where on Earth; the API writes the numbers as text."""
+    """Geographic coordinates, as text."""
 
     latitude: str
     longitude: str
 
 
 class RegionView(Struct, kw_only=True):
-    """A region, and what it offers."""
+    """A region and its features."""
 
     id: int
     display_name: str
@@ -50,7 +50,7 @@ class RegionView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, region: Region, external_network_id: str | None, *, with_volume_types: bool = False) -> "RegionView":
-        """Show a region, with its volume types if they were asked for."""
+        """Make the view of a region, with its volume types if `with_volume_types`."""
         point = region.coordinates
         return cls(
             id=region.id,

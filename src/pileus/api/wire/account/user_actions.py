@@ -1,4 +1,4 @@
-"""The audit log as the API shows it."""
+"""The audit log as the API returns it."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from pileus.domain.account.user_actions import UserAction
 
 
 class UserActionView(Struct, kw_only=True):
-    """One line of the audit log; `resources` are what it was done to."""
+    """One entry of the audit log. `resources` are the changed resources."""
 
     id: str
     timestamp: str
@@ -34,7 +34,7 @@ class UserActionView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, action: UserAction) -> "UserActionView":
-        """Show a line; ours are written whole, hence always complete."""
+        """Make the view of an entry. Entries are always complete, as they are written at once."""
         return cls(
             id=action.id,
             timestamp=colon_offset(action.created_at),
@@ -59,5 +59,5 @@ class UserActionView(Struct, kw_only=True):
 
 
 def encode_audit_event(action: UserAction) -> bytes:
-    """A line as subscribers get it."""
+    """Encode an entry for subscribers."""
     return msgspec.json.encode(UserActionView.of(action))

@@ -1,1 +1,1 @@
-"""Of this room, machines, and what they are made of."""
+"""Shapes of instances, bare metal servers, flavors, images, SSH keys and placement groups in the public API."""

@@ -1,4 +1,4 @@
-"""Application templates: ready-made applications that instances start with, as the API shows them."""
+"""App templates: applications that an instance can be created with."""
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -6,7 +6,7 @@ from pileus.domain.compute.app_templates import AppConfig, AppTemplate
 
 
 class AppTemplateSetting(Struct, kw_only=True):
-    """One setting of an application."""
+    """A setting of the application."""
 
     name: str
     label: str
@@ -17,7 +17,7 @@ class AppTemplateSetting(Struct, kw_only=True):
 
     @classmethod
     def of(cls, config: AppConfig) -> "AppTemplateSetting":
-        """Show a setting; one without a default does not mention it."""
+        """Show a setting; a setting without a default has no field `default`."""
         return cls(
             name=config.name,
             label=config.label,
@@ -29,7 +29,7 @@ class AppTemplateSetting(Struct, kw_only=True):
 
 
 class AppTemplateView(Struct, kw_only=True):
-    """An application template."""
+    """An app template."""
 
     id: str
     display_name: str
@@ -51,7 +51,7 @@ class AppTemplateView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, template: AppTemplate) -> "AppTemplateView":
-        """Show a template."""
+        """Show an app template."""
         return cls(
             id=template.id,
             display_name=template.display_name,

@@ -1,4 +1,4 @@
-"""Flavors: as an instance shows its own, each kind in its shape, and as the catalogue lists them."""
+"""Flavors: in an instance, where each kind has a shape of its own, and in lists."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from pileus.domain.account import prices
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instances import Kind
 
-WORDS_OF_KIND: Mapping[Kind, tuple[str, ...]] = {
+HARDWARE_FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.VM: ("ram", "vcpus"),
     Kind.BAREMETAL: ("cpu", "disk", "license", "network", "ram"),
     Kind.GPU: ("cpu", "disk", "gpu", "license", "network", "ram"),
@@ -16,7 +16,7 @@ WORDS_OF_KIND: Mapping[Kind, tuple[str, ...]] = {
 
 
 class Hardware(Struct, kw_only=True):
-    """The hardware of a server, in words; what the kind of server does not tell is left out."""
+    """A description of the hardware; which fields are present depends on the kind of instance."""
 
     ram: str
     vcpus: str | UnsetType = UNSET
@@ -28,7 +28,7 @@ class Hardware(Struct, kw_only=True):
 
 
 class FlavorView(Struct, kw_only=True):
-    """The size of an instance; `ram` in MiB; only bare metal and GPU servers have a resource class."""
+    """The flavor of an instance; `ram` in MiB; only bare metal and GPU servers have a resource class."""
 
     flavor_id: str
     flavor_name: str
@@ -41,9 +41,9 @@ class FlavorView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, flavor: Flavor) -> "FlavorView":
-        """Show the flavor of an instance in the shape of its kind."""
-        described = flavor.hardware_description
-        words = {name: described.get(name, "") for name in WORDS_OF_KIND[flavor.kind]}
+        """Show a flavor in the shape of its kind."""
+        description = flavor.hardware_description
+        hardware = {name: description.get(name, "") for name in HARDWARE_FIELDS[flavor.kind]}
         return cls(
             flavor_id=flavor.id,
             flavor_name=flavor.id,
@@ -51,13 +51,13 @@ class FlavorView(Struct, kw_only=True):
             ram=flavor.ram,
             os_type=flavor.os_type,
             architecture=flavor.architecture,
-            hardware_description=Hardware(**words),
+            hardware_description=Hardware(**hardware),
             resource_class=UNSET if flavor.kind == Kind.VM else flavor.resource_class or flavor.id,
         )
 
 
 class ListedFlavor(Struct, kw_only=True):
-    """A flavor of the catalogue."""
+    """A flavor in a list."""
 
     flavor_id: str
     flavor_name: str
@@ -70,7 +70,7 @@ class ListedFlavor(Struct, kw_only=True):
 
     @classmethod
     def of(cls, flavor: Flavor) -> "ListedFlavor":
-        """Show a flavor without its price."""
+        """Show a flavor."""
         return cls(
             flavor_id=flavor.id,
             flavor_name=flavor.id,
@@ -84,7 +84,7 @@ class ListedFlavor(Struct, kw_only=True):
 
 
 class PricedFlavor(ListedFlavor, kw_only=True):
-    """A flavor of the catalogue with its price; one without a price hides it."""
+    """A flavor with its price; the price of a flavor that has none is hidden."""
 
     currency_code: str | None
     price_per_hour: float | None
@@ -104,11 +104,11 @@ class PricedFlavor(ListedFlavor, kw_only=True):
         )
 
 
-PRICE = ("currency_code", "price_per_hour", "price_per_month", "price_status")
+PRICE_FIELDS = ("currency_code", "price_per_hour", "price_per_month", "price_status")
 
 
 class ServerFlavor(ListedFlavor, kw_only=True):
-    """A flavor of bare metal servers; room and price are shown to those who ask."""
+    """A flavor of bare metal servers; capacity and price are shown on request."""
 
     resource_class: str | None
     capacity: int | UnsetType | None = UNSET
@@ -124,12 +124,6 @@ class ServerFlavor(ListedFlavor, kw_only=True):
         return cls(**structs.asdict(ListedFlavor.of(flavor)), resource_class=flavor.resource_class or flavor.id)
 
     def priced(self, flavor: Flavor, currency_code: str) -> "ServerFlavor":
-        """Show what it costs, too."""
-        shown = PricedFlavor.priced(flavor, currency_code)
-        return structs.replace(self, **{name: getattr(shown, name) for name in PRICE})
-
-
-class ChangeFlavor(Struct, kw_only=True):
-    """The flavor to change an instance to."""
-
-    flavor_id: str
+        """Add the price."""
+        priced = PricedFlavor.priced(flavor, currency_code)
+        return structs.replace(self, **{name: getattr(priced, name) for name in PRICE_FIELDS})

@@ -1,13 +1,14 @@
-"""What clients send about images. An absent field is UNSET where absence and null differ, else None."""
+"""Bodies of requests about images. An absent field is UNSET if absence and null differ, else None."""
 
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from pileus.api.wire.constraints import Name, Uuid
 from pileus.api.wire.tags import NewTags, TagChanges
-from pileus.domain.compute.images import ImagePatch
+from pileus.domain.compute.images import UNKNOWN_OS, ImagePatch, NewImage
 from pileus.domain.errors import invalid
 from pileus.domain.tags import validate_tags
 
@@ -28,30 +29,52 @@ class _NewImage(Struct, kw_only=True):
     is_baremetal: bool = False
     tags: NewTags | None = None
 
+    def new_image(self) -> NewImage:
+        """Return the image to create. Raises Invalid for its tags."""
+        return NewImage(
+            name=self.name,
+            os_type=self.os_type,
+            architecture=self.architecture,
+            ssh_key=self.ssh_key,
+            is_baremetal=self.is_baremetal,
+            hw_firmware_type=self.hw_firmware_type,
+            hw_machine_type=self.hw_machine_type,
+            tags=validate_tags(self.tags or {}),
+        )
+
 
 class CreateImage(_NewImage, kw_only=True):
-    """An image to be made of a volume."""
+    """An image to create from a volume."""
 
     volume_id: Uuid
     source: Literal["volume"] = "volume"
 
 
 class DownloadImage(_NewImage, kw_only=True):
-    """An image to be fetched from an address; `cow_format` lets the volumes made of it keep it from being deleted."""
+    """An image to download; one of `cow_format` cannot be deleted while volumes created from it exist."""
 
     url: Annotated[str, Meta(min_length=1, max_length=4096)]
     os_distro: str | None = None
     os_version: str | None = None
     cow_format: bool = False
 
-    def address(self) -> str:
-        """Where the image is; raises Invalid for what is no address of the web."""
+    def new_image(self) -> NewImage:
+        """Return the image to create. Raises Invalid for its tags."""
+        return replace(
+            super().new_image(),
+            os_distro=self.os_distro or UNKNOWN_OS,
+            os_version=self.os_version or UNKNOWN_OS,
+            cow_format=self.cow_format,
+        )
+
+    def require_valid_url(self) -> str:
+        """Return the URL. Raises Invalid unless it is a plain http or https URL without credentials."""
         try:
             parts = urlsplit(self.url)
-            whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         except ValueError:
-            whole = False
-        if not whole or not self.url.isascii() or not self.url.isprintable() or " " in self.url:
+            complete = False
+        if not complete or not self.url.isascii() or not self.url.isprintable() or " " in self.url:
             raise invalid(url="Input should be an address that begins with http:// or https://")
         if "@" in parts.netloc:
             raise invalid(url="An address with a user's name or a password in it is not taken")
@@ -59,7 +82,7 @@ class DownloadImage(_NewImage, kw_only=True):
 
 
 class UpdateImage(Struct, kw_only=True):
-    """A JSON merge patch (RFC 7386) of an image: what is absent stays; unlike elsewhere, tags may not be null."""
+    """A JSON merge patch (RFC 7386) of an image: an absent field does not change; tags cannot be null."""
 
     name: Name | UnsetType = UNSET
     os_type: OsType | UnsetType = UNSET
@@ -70,7 +93,7 @@ class UpdateImage(Struct, kw_only=True):
     tags: TagChanges | UnsetType | None = UNSET
 
     def patch(self) -> ImagePatch:
-        """Keep the fields that were sent, tags checked; raises Invalid."""
+        """Return the fields that were sent. Raises Invalid for tags."""
         if self.tags is None:
             raise invalid(tags="Input should be an object: {} changes nothing, and a value of null removes a tag")
         patch = ImagePatch()
@@ -84,6 +107,6 @@ class UpdateImage(Struct, kw_only=True):
 
 
 class PriceImage(Struct, kw_only=True):
-    """The size of an image that would be kept, in bytes."""
+    """The size of an image in bytes."""
 
     size: Annotated[int, Meta(ge=0, le=2**63 - 1)]

@@ -1,4 +1,4 @@
-"""Images as the API shows them."""
+"""Images."""
 
 from collections.abc import Iterable
 
@@ -51,7 +51,7 @@ class ImageView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, image: Image, tags: Iterable[Tag], region_name: str, project_id: int) -> "ImageView":
-        """Show an image; a public one appears as the caller's project's own."""
+        """Show an image; a public image gets the caller's project."""
         return cls(
             id=image.id,
             name=image.name,
@@ -84,7 +84,7 @@ class ImageView(Struct, kw_only=True):
 
 
 class LegacyImageView(ImageView, kw_only=True):
-    """An image with the second names that older clients read."""
+    """An image with the fields that older clients read."""
 
     tags: list[TagView]
     metadata: dict[str, str]
@@ -92,6 +92,6 @@ class LegacyImageView(ImageView, kw_only=True):
 
     @classmethod
     def of(cls, image: Image, tags: Iterable[Tag], region_name: str, project_id: int) -> "LegacyImageView":
-        """Show an image under both sets of names."""
+        """Show an image with its legacy fields."""
         view = ImageView.of(image, tags, region_name, project_id)
         return cls(**asdict(view), tags=view.tags_v2, **legacy_tag_fields(view.tags_v2))

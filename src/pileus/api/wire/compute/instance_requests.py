@@ -1,28 +1,37 @@
-"""What clients send about instances. An absent field is UNSET where absence and null differ, else None."""
+"""Bodies of requests about instances. An absent field is UNSET if absence and null differ, else None."""
 
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from pileus.api.wire.compute.instance_volumes import NewVolume
-from pileus.api.wire.constraints import Name, NameTemplate, Uuid
-from pileus.api.wire.network.interfaces import GroupId, NewInterface
+from pileus.api.wire.constraints import (
+    AttachmentTag,
+    Name,
+    NameTemplate,
+    Number,
+    Size,
+    SnapshotVolumeType,
+    Uuid,
+    VolumeType,
+)
+from pileus.api.wire.network.interface_requests import GroupId, NewInterface
 from pileus.api.wire.tags import NewTags, TagChanges
-from pileus.domain.compute.instance_orders import InstanceOrder
-from pileus.domain.compute.instances import Action, InstancePatch
+from pileus.domain.compute import instance_orders
+from pileus.domain.compute.instance_orders import InstanceOrder, VolumeSource
+from pileus.domain.compute.instances import InstancePatch, PowerAction
 from pileus.domain.tags import validate_tags
 
 AtMostOne = Meta(max_length=1)
 
 
 class UpdateInstance(Struct, kw_only=True):
-    """A JSON merge patch (RFC 7386): what is absent stays; tags may be null."""
+    """A JSON merge patch (RFC 7386): an absent field does not change; tags can be null."""
 
     name: Name | UnsetType = UNSET
     tags: TagChanges | UnsetType | None = UNSET
 
     def patch(self) -> InstancePatch:
-        """Keep the fields that were sent, tags checked; raises Invalid."""
+        """Return the fields that were sent. Raises Invalid for tags."""
         patch = InstancePatch()
         if self.name is not UNSET:
             patch["name"] = self.name
@@ -31,8 +40,92 @@ class UpdateInstance(Struct, kw_only=True):
         return patch
 
 
+class _NewVolume(Struct, kw_only=True, tag_field="source"):
+    name: Name | None = None
+    boot_index: Number | None = None
+    delete_on_termination: bool = False
+    attachment_tag: AttachmentTag | None = None
+    tags: NewTags | None = None
+    metadata: NewTags | None = None
+
+    def _new_volume(
+        self, source: VolumeSource, source_id: str | None, size: int | None, type_name: str | None
+    ) -> instance_orders.NewVolume:
+        return instance_orders.NewVolume(
+            source=source,
+            source_id=source_id,
+            size=size,
+            type_name=type_name,
+            name=self.name,
+            boot_index=self.boot_index,
+            delete_on_termination=self.delete_on_termination,
+            attachment_tag=self.attachment_tag,
+            tags=validate_tags(self.tags or self.metadata or {}),
+        )
+
+
+class BlankVolume(_NewVolume, kw_only=True, tag="new-volume"):
+    """A new, empty volume of `size` GiB."""
+
+    size: Size
+    type_name: VolumeType = "standard"
+
+    def new_volume(self) -> instance_orders.NewVolume:
+        """Return the volume to create. Raises Invalid for its tags."""
+        return self._new_volume(VolumeSource.NEW, None, self.size, self.type_name)
+
+
+class ImageVolume(_NewVolume, kw_only=True, tag="image"):
+    """A new volume with the content of an image."""
+
+    image_id: Uuid
+    size: Size | None = None
+    type_name: VolumeType = "standard"
+
+    def new_volume(self) -> instance_orders.NewVolume:
+        """Return the volume to create. Raises Invalid for its tags."""
+        return self._new_volume(VolumeSource.IMAGE, self.image_id, self.size, self.type_name)
+
+
+class SnapshotVolume(_NewVolume, kw_only=True, tag="snapshot"):
+    """A new volume with the content of a snapshot."""
+
+    snapshot_id: Uuid
+    size: Size
+    type_name: SnapshotVolumeType | None = None
+
+    def new_volume(self) -> instance_orders.NewVolume:
+        """Return the volume to create. Raises Invalid for its tags."""
+        return self._new_volume(VolumeSource.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
+
+
+class AppTemplateVolume(_NewVolume, kw_only=True, tag="apptemplate"):
+    """A new volume with the image of an app template."""
+
+    apptemplate_id: str
+    size: Size | None = None
+    type_name: VolumeType = "standard"
+
+    def new_volume(self) -> instance_orders.NewVolume:
+        """Return the volume to create. Raises Invalid for its tags."""
+        return self._new_volume(VolumeSource.APPTEMPLATE, self.apptemplate_id, self.size, self.type_name)
+
+
+class ExistingVolume(_NewVolume, kw_only=True, tag="existing-volume"):
+    """An existing volume that is not attached."""
+
+    volume_id: Uuid
+
+    def new_volume(self) -> instance_orders.NewVolume:
+        """Return the volume to create. Raises Invalid for its tags."""
+        return self._new_volume(VolumeSource.EXISTING, self.volume_id, None, None)
+
+
+NewVolume = BlankVolume | ImageVolume | SnapshotVolume | AppTemplateVolume | ExistingVolume
+
+
 class CreateInstance(Struct, kw_only=True):
-    """An instance to make; `names`, `name_templates`, `keypair_name` and `metadata` are what older clients say."""
+    """An instance to create; older clients send `names`, `name_templates`, `keypair_name` and `metadata`."""
 
     flavor: str
     interfaces: Annotated[list[NewInterface], Meta(min_length=1)]
@@ -54,28 +147,28 @@ class CreateInstance(Struct, kw_only=True):
     metadata: NewTags | None = None
 
     def effective_name(self) -> str | None:
-        """The name, if one was given, by whichever field."""
+        """Return the name from either of its fields."""
         return self.name or next(iter(self.names or ()), None)
 
     def effective_template(self) -> str | None:
-        """The name template, if one was given, by whichever field."""
+        """Return the name template from either of its fields."""
         return self.name_template or next(iter(self.name_templates or ()), None)
 
     def effective_ssh_key(self) -> str | None:
-        """The name of the SSH key, if one was given, by whichever field."""
+        """Return the name of the SSH key from either of its fields."""
         return self.ssh_key_name or self.keypair_name or None
 
-    def order(self, ssh_key_id: str | None) -> InstanceOrder:
-        """Say it in the rules' words; empty text is as good as none. Raises Invalid for tags."""
+    def order(self) -> InstanceOrder:
+        """Return the order; empty text counts as absent. Raises Invalid for tags."""
         return InstanceOrder(
             flavor_id=self.flavor,
             name=self.effective_name(),
             name_template=self.effective_template(),
-            volumes=[volume.ordered() for volume in self.volumes],
-            interfaces=[interface.ordered() for interface in self.interfaces],
+            volumes=[volume.new_volume() for volume in self.volumes],
+            interfaces=[interface.new_interface() for interface in self.interfaces],
             security_group_ids=[group.id for group in self.security_groups or ()],
             tags=validate_tags(self.tags or self.metadata or {}),
-            ssh_key_id=ssh_key_id,
+            ssh_key_name=self.effective_ssh_key(),
             placement_group_id=self.servergroup_id,
             username=self.username or None,
             password=self.password or None,
@@ -85,38 +178,40 @@ class CreateInstance(Struct, kw_only=True):
 
 
 class ActOnInstance(Struct, kw_only=True):
-    """What to do to an instance's power; `activate_profile` tells whether a start turns DDoS protection on again."""
+    """A power action; a start also activates the DDoS profiles, unless `activate_profile` is false."""
 
-    action: Action
+    action: PowerAction
     activate_profile: bool | None = True
 
 
 class StartInstance(Struct, frozen=True, kw_only=True):
-    """How to start an instance."""
+    """Options of a start: whether it activates the DDoS profiles."""
 
     activate_profile: bool = True
 
 
 class PortGroupNames(Struct, kw_only=True):
-    """Security groups, by name, for a port; without a port for all."""
+    """Names of security groups for a port, or for all ports if `port_id` is absent."""
 
     port_id: str | None = None
     security_group_names: list[str]
 
 
 class ChangeSecurityGroups(Struct, kw_only=True):
-    """Security groups to add or take away: one for all ports by `name`, or some for some ports."""
+    """Security groups to add or remove: `name` for all ports, or others for single ports."""
 
     name: str | None = None
     ports_security_group_names: list[PortGroupNames] | None = None
 
     def by_port(self) -> list[tuple[str | None, list[str]]]:
-        """Each port, None for all, with its groups."""
-        named: list[tuple[str | None, list[str]]] = [(None, [self.name])] if self.name else []
-        return named + [(entry.port_id, entry.security_group_names) for entry in self.ports_security_group_names or ()]
+        """Return pairs of a port id, None for all ports, and names of security groups."""
+        for_all: list[tuple[str | None, list[str]]] = [(None, [self.name])] if self.name else []
+        return for_all + [
+            (entry.port_id, entry.security_group_names) for entry in self.ports_security_group_names or ()
+        ]
 
 
 class PutIntoPlacementGroup(Struct, kw_only=True):
-    """The placement group to enter."""
+    """The placement group to put an instance into."""
 
     servergroup_id: Uuid

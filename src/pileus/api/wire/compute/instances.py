@@ -1,4 +1,4 @@
-"""Instances as the API shows them."""
+"""Instances, their consoles and their available names."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -16,7 +16,7 @@ from pileus.domain.compute.instances import Instance
 
 
 class AddressView(Struct, kw_only=True):
-    """An address: a fixed one tells its interface, and outside lists its subnet; a floating one is bare."""
+    """An address; only a fixed one has an interface and a subnet, and lists do not show the subnet."""
 
     addr: str
     type: Literal["fixed", "floating"]
@@ -26,7 +26,7 @@ class AddressView(Struct, kw_only=True):
 
 
 class FixedIpAssignment(Struct, kw_only=True):
-    """An address with its subnet; external if it is in a public network."""
+    """A fixed address with its subnet; `external` if its network is public."""
 
     ip_address: str
     subnet_id: str
@@ -47,13 +47,24 @@ class InstanceSecurityGroup(Struct, kw_only=True):
 
 
 class Isolation(Struct, kw_only=True):
-    """Why an instance is cut off from its networks."""
+    """Why an instance is isolated from its networks."""
 
     reason: str | None
 
 
+class ViewOptions(Struct, frozen=True, kw_only=True):
+    """Which optional fields of an instance to show: subnets and interface names of addresses, and the DDoS profile."""
+
+    subnets: bool = True
+    interface_names: bool = True
+    ddos_profile: bool = True
+
+
+ALL_FIELDS = ViewOptions()
+
+
 class InstanceView(Struct, kw_only=True):
-    """An instance; `task_id` is the task that holds it now, `creator_task_id` the one that made it."""
+    """An instance; `task_id` is the task that has locked it, `creator_task_id` the task that created it."""
 
     id: str
     name: str
@@ -79,19 +90,16 @@ class InstanceView(Struct, kw_only=True):
     created_at: str
 
     @classmethod
-    def of(  # noqa: PLR0913  # each is a fact of its own
+    def of(
         cls,
         instance: Instance,
-        attached: InstanceDetails,
+        details: InstanceDetails,
         region_name: str,
         flavor: Flavor,
-        *,
-        detail: bool = True,
-        with_interface_names: bool = True,
-        with_ddos: bool = True,
+        options: ViewOptions = ALL_FIELDS,
     ) -> "InstanceView":
-        """Show an instance: whole, or as a list does, with what of names and protection was asked for."""
-        profile = attached.ddos_profile if with_ddos else None
+        """Show an instance with its details."""
+        profile = details.ddos_profile if options.ddos_profile else None
         return cls(
             id=instance.id,
             name=instance.name,
@@ -102,15 +110,15 @@ class InstanceView(Struct, kw_only=True):
             flavor=FlavorView.of(flavor),
             volumes=[
                 InstanceVolume(id=volume.volume_id, delete_on_termination=volume.delete_on_termination)
-                for volume in attached.volumes
+                for volume in details.volumes
             ],
-            addresses=_addresses(attached.addresses, detail=detail, named=with_interface_names),
-            fixed_ip_assignments=_assignments(attached.addresses),
-            security_groups=[InstanceSecurityGroup(name=name) for name in attached.security_groups],
+            addresses=_addresses(details.addresses, options),
+            fixed_ip_assignments=_assignments(details.addresses),
+            security_groups=[InstanceSecurityGroup(name=name) for name in details.security_groups],
             ssh_key_name=instance.ssh_key_id,
-            tags=tags.tag_views(attached.tags),
-            blackhole_ports=[BlackholePortView.of(port) for port in attached.blackhole_ports],
-            ddos_profile=None if profile is None else DdosProfileView.of(profile, attached.ddos_template),
+            tags=tags.tag_views(details.tags),
+            blackhole_ports=[BlackholePortView.of(port) for port in details.blackhole_ports],
+            ddos_profile=None if profile is None else DdosProfileView.of(profile, details.ddos_template),
             instance_isolation=Isolation(reason=instance.isolation_reason) if instance.isolated else None,
             region=region_name,
             region_id=instance.region_id,
@@ -122,7 +130,7 @@ class InstanceView(Struct, kw_only=True):
 
 
 class LegacyInstanceView(InstanceView, kw_only=True):
-    """An instance with the second names that older clients read."""
+    """An instance with the fields that older clients read."""
 
     instance_id: str
     instance_name: str
@@ -132,27 +140,16 @@ class LegacyInstanceView(InstanceView, kw_only=True):
     metadata_detailed: list[TagView]
 
     @classmethod
-    def of(  # noqa: PLR0913  # each is a fact of its own
+    def of(
         cls,
         instance: Instance,
-        attached: InstanceDetails,
+        details: InstanceDetails,
         region_name: str,
         flavor: Flavor,
-        *,
-        detail: bool = True,
-        with_interface_names: bool = True,
-        with_ddos: bool = True,
+        options: ViewOptions = ALL_FIELDS,
     ) -> "LegacyInstanceView":
-        """Show an instance under both sets of names."""
-        view = InstanceView.of(
-            instance,
-            attached,
-            region_name,
-            flavor,
-            detail=detail,
-            with_interface_names=with_interface_names,
-            with_ddos=with_ddos,
-        )
+        """Show an instance with its legacy fields."""
+        view = InstanceView.of(instance, details, region_name, flavor, options)
         return cls(
             **structs.asdict(view),
             instance_id=view.id,
@@ -165,7 +162,7 @@ class LegacyInstanceView(InstanceView, kw_only=True):
 
 
 class RemoteConsole(Struct, kw_only=True):
-    """Where an instance's screen is."""
+    """The URL of a console."""
 
     url: str
     type: str
@@ -173,13 +170,13 @@ class RemoteConsole(Struct, kw_only=True):
 
 
 class RemoteConsoleView(Struct, kw_only=True):
-    """The console that was asked for."""
+    """A console of an instance."""
 
     remote_console: RemoteConsole
 
 
 class AvailableNames(Struct, kw_only=True):
-    """Which names instances may have."""
+    """The rules for names of instances."""
 
     custom_name_allowed: bool
     name_templates_limited: bool
@@ -189,11 +186,11 @@ class AvailableNames(Struct, kw_only=True):
     allowed_bm_name_win_templates: list[str] | None
 
 
-def _addresses(addresses: Iterable[InstanceAddress], *, detail: bool, named: bool) -> dict[str, list[AddressView]]:
+def _addresses(addresses: Iterable[InstanceAddress], options: ViewOptions) -> dict[str, list[AddressView]]:
     views: dict[str, list[AddressView]] = {}
-    # Sorting is stable: floating addresses go last, the rest stay in order.
+    # The sort is stable: floating addresses go last, all others keep their order.
     for address in sorted(addresses, key=_is_floating):
-        view = _floating(address) if address.floating else _fixed(address, detail=detail, named=named)
+        view = _floating(address) if address.floating else _fixed(address, options)
         views.setdefault(address.network_name, []).append(view)
     return views
 
@@ -206,13 +203,13 @@ def _floating(address: InstanceAddress) -> AddressView:
     return AddressView(type="floating", addr=address.addr)
 
 
-def _fixed(address: InstanceAddress, *, detail: bool, named: bool) -> AddressView:
+def _fixed(address: InstanceAddress, options: ViewOptions) -> AddressView:
     return AddressView(
         type="fixed",
         addr=address.addr,
-        interface_name=address.interface_name if named else None,
-        subnet_id=address.subnet_id if detail else UNSET,
-        subnet_name=address.subnet_name if detail else UNSET,
+        interface_name=address.interface_name if options.interface_names else None,
+        subnet_id=address.subnet_id if options.subnets else UNSET,
+        subnet_name=address.subnet_name if options.subnets else UNSET,
     )
 
 

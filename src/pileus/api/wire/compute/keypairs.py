@@ -1,14 +1,13 @@
-"""SSH keys as older clients know them: the same records, under other names."""
+"""SSH keys with the field names of older clients."""
 
 from msgspec import Struct
 
-from pileus.api.wire.constraints import Name
 from pileus.api.wire.times import format_zulu
 from pileus.domain.compute.ssh_keys import SSHKey
 
 
 class KeypairView(Struct, kw_only=True):
-    """A public key; the private half is shown once, to who has let the server make the pair."""
+    """A public key; `private_key` is shown once, if the server has generated the key pair."""
 
     sshkey_id: str
     sshkey_name: str
@@ -34,17 +33,3 @@ class KeypairView(Struct, kw_only=True):
             state=key.state,
             created_at=format_zulu(key.created_at),
         )
-
-
-class CreateKeypair(Struct, kw_only=True):
-    """A key to keep in the project of the path; without `public_key` the server makes a pair."""
-
-    sshkey_name: Name
-    public_key: str | None = None
-    shared_in_project: bool | None = True
-
-
-class CreateKeypairInProject(CreateKeypair, kw_only=True):
-    """A key to keep in a project."""
-
-    project_id: int

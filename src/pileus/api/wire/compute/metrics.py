@@ -1,34 +1,8 @@
-"""Metrics of instances and routers: what is asked for, and what was measured."""
+"""Metrics of instances and routers."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct
-
-SECONDS = {"hour": 3600, "day": 86_400}
-DENSEST, MOST = 300, 1000
-"""Seconds between two samples, unless so many would not fit on the largest page."""
-
-
-class AskMetrics(Struct, kw_only=True):
-    """How far back to look."""
-
-    time_interval: Annotated[int, Meta(ge=1, le=10_000)]
-    time_unit: Literal["day", "hour"]
-
-    @property
-    def span(self) -> int:
-        """In seconds."""
-        return self.time_interval * SECONDS[self.time_unit]
-
-    @property
-    def count(self) -> int:
-        """How many samples are told."""
-        return min(MOST, max(1, self.span // DENSEST))
-
-    def since(self, now: int) -> int:
-        """From when on, in microseconds."""
-        return max(0, now - self.span * 1_000_000)
-
+from msgspec import Struct
 
 DISK_NAMES = {
     "read_bytes": "disk_Bps_read",
@@ -45,7 +19,7 @@ TRAFFIC_NAMES = {
 
 
 class DiskMetrics(Struct, kw_only=True, rename=DISK_NAMES):
-    """One disk at a moment; bytes and operations are for each second."""
+    """A sample of a disk: bytes and operations per second."""
 
     disk_name: str | None
     read_bytes: float | None
@@ -55,7 +29,7 @@ class DiskMetrics(Struct, kw_only=True, rename=DISK_NAMES):
 
 
 class MetricsView(Struct, kw_only=True, rename=TRAFFIC_NAMES):
-    """An instance at a moment: use in per cent, traffic a second."""
+    """A sample of an instance: utilization in per cent, traffic per second."""
 
     time: str
     cpu_util: float | None
@@ -68,7 +42,7 @@ class MetricsView(Struct, kw_only=True, rename=TRAFFIC_NAMES):
 
 
 class TrafficView(Struct, kw_only=True):
-    """An interface of a router at a moment: bits and packets a second."""
+    """A sample of a router interface: bits and packets per second."""
 
     time: str
     network_bps_egress: float | None
@@ -78,7 +52,7 @@ class TrafficView(Struct, kw_only=True):
 
 
 class RouterMetricsView(Struct, kw_only=True):
-    """What passed through an interface of a router; the public one is its way out."""
+    """The traffic of a router interface; the `public` interface is the external gateway."""
 
     port_id: str
     network_id: str

@@ -1,14 +1,10 @@
-"""Placement groups as the API shows them, and the body that makes one."""
+"""Placement groups."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from pileus.domain.compute.placement_groups import PlacementGroup
-
-GroupName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9][a-zA-Z 0-9._\-]{1,108}[a-zA-Z0-9._](?!\n)$")]
-PolicyName = Literal["affinity", "anti-affinity", "soft-anti-affinity"]
 
 
 class Member(Struct, kw_only=True):
@@ -31,20 +27,13 @@ class PlacementGroupView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, group: PlacementGroup, members: Iterable[tuple[str, str]], region_name: str) -> "PlacementGroupView":
-        """Show a group; members are ids and names."""
+        """Show a group; `members` are pairs of id and name."""
         return cls(
             servergroup_id=group.id,
             name=group.name,
             policy=group.policy,
-            instances=[Member(instance_id=each, instance_name=name) for each, name in members],
+            instances=[Member(instance_id=instance_id, instance_name=name) for instance_id, name in members],
             project_id=group.project_id,
             region=region_name,
             region_id=group.region_id,
         )
-
-
-class CreatePlacementGroup(Struct, kw_only=True):
-    """A placement group to make; its policy never changes."""
-
-    name: GroupName
-    policy: PolicyName

@@ -1,8 +1,7 @@
-"""SSH keys: as the API shows them, and the bodies that make and share them."""
+"""SSH keys."""
 
 from msgspec import Struct, structs
 
-from pileus.api.wire.constraints import Name
 from pileus.api.wire.times import format_zulu
 from pileus.domain.compute.ssh_keys import SSHKey
 
@@ -35,25 +34,11 @@ class SSHKeyView(Struct, kw_only=True):
 
 
 class CreatedSSHKeyView(SSHKeyView, kw_only=True):
-    """A key just made; the private half is shown this once, if the server made the pair."""
+    """A new key; `private_key` is shown once, if the server has generated the key pair."""
 
     private_key: str | None
 
     @classmethod
-    def made(cls, key: SSHKey, private_key: str | None) -> "CreatedSSHKeyView":
-        """Show a new key with its private half."""
+    def created(cls, key: SSHKey, private_key: str | None) -> "CreatedSSHKeyView":
+        """Show a new key with its private key."""
         return cls(**structs.asdict(SSHKeyView.of(key)), private_key=private_key)
-
-
-class CreateSSHKey(Struct, kw_only=True):
-    """A key to keep; without `public_key` the server makes a pair."""
-
-    name: Name
-    public_key: str | None = None
-    shared_in_project: bool = True
-
-
-class ShareSSHKey(Struct, kw_only=True):
-    """Whether all of a project may use the key, or its owner alone."""
-
-    shared_in_project: bool

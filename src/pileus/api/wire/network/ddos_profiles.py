@@ -1,8 +1,8 @@
-"""DDoS profiles and blackholed ports as an instance shows them, and the profile that an interface is attached with."""
+"""DDoS profiles, their templates, prices and availability as the API shows them."""
 
-from typing import Any
+from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from pileus.api.wire.times import NEVER, format_zulu
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
@@ -20,7 +20,7 @@ ALARM_NAMES = {
 
 
 class TemplateFieldView(Struct, kw_only=True):
-    """One thing that a template asks for."""
+    """A field of a template."""
 
     id: int
     name: str
@@ -31,21 +31,21 @@ class TemplateFieldView(Struct, kw_only=True):
     validation_schema: Any
 
     @classmethod
-    def of(cls, asked: DdosTemplateField) -> "TemplateFieldView":
-        """Show a field of a template."""
+    def of(cls, template_field: DdosTemplateField) -> "TemplateFieldView":
+        """Return the view of a field."""
         return cls(
-            id=asked.id,
-            name=asked.name,
-            description=asked.description,
-            field_type=asked.field_type,
-            required=asked.required,
-            default=asked.default,
-            validation_schema=asked.validation_schema,
+            id=template_field.id,
+            name=template_field.name,
+            description=template_field.description,
+            field_type=template_field.field_type,
+            required=template_field.required,
+            default=template_field.default,
+            validation_schema=template_field.validation_schema,
         )
 
 
 class TemplateView(Struct, kw_only=True):
-    """A kind of protection."""
+    """A template of DDoS profiles."""
 
     id: int
     name: str
@@ -54,13 +54,13 @@ class TemplateView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, template: DdosTemplate) -> "TemplateView":
-        """Show a template."""
-        fields = [TemplateFieldView.of(asked) for asked in template.fields]
+        """Return the view of a template."""
+        fields = [TemplateFieldView.of(template_field) for template_field in template.fields]
         return cls(id=template.id, name=template.name, description=template.description, fields=fields)
 
 
 class ProfileFieldView(Struct, kw_only=True):
-    """What a profile answers to a field of its template."""
+    """A field of the template with the profile's answer."""
 
     id: int
     name: str
@@ -73,37 +73,37 @@ class ProfileFieldView(Struct, kw_only=True):
     field_value: Any
 
     @classmethod
-    def of(cls, answer: dict[str, Any], asked: DdosTemplateField) -> "ProfileFieldView":
-        """Show an answer with what was asked."""
+    def of(cls, answer: dict[str, Any], template_field: DdosTemplateField) -> "ProfileFieldView":
+        """Return the view of an answer."""
         return cls(
-            id=answer.get("id", asked.id),
-            name=asked.name,
-            description=asked.description,
-            field_type=asked.field_type,
-            required=asked.required,
-            default=asked.default,
-            validation_schema=asked.validation_schema,
-            base_field=asked.id,
+            id=answer.get("id", template_field.id),
+            name=template_field.name,
+            description=template_field.description,
+            field_type=template_field.field_type,
+            required=template_field.required,
+            default=template_field.default,
+            validation_schema=template_field.validation_schema,
+            base_field=template_field.id,
             field_value=answer.get("field_value", answer.get("value")),
         )
 
 
 class ProfileOptions(Struct, kw_only=True):
-    """Whether protection is on, and by BGP."""
+    """Whether the profile is active, and whether it uses BGP."""
 
     active: bool
     bgp: bool
 
 
 class ProfileStatus(Struct, kw_only=True):
-    """Active, Queued or Error."""
+    """The status (`Active`, `Queued` or `Error`) and the error."""
 
     status: str
     error_description: str
 
 
 class DdosProfileView(Struct, kw_only=True):
-    """The protection of an instance's address."""
+    """The DDoS profile of an address."""
 
     id: int
     site: str | None
@@ -116,7 +116,7 @@ class DdosProfileView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, profile: DdosProfile, template: DdosTemplate | None) -> "DdosProfileView":
-        """Show a profile with the template it was made from; empty rather than null, as strict clients insist."""
+        """Return the view of a profile. Missing values are empty, not null: strict clients reject null."""
         return cls(
             id=profile.id,
             site=profile.site or "",
@@ -124,13 +124,63 @@ class DdosProfileView(Struct, kw_only=True):
             status=ProfileStatus(status=profile.status, error_description=profile.error_description),
             profile_template=None if template is None else TemplateView.of(template),
             profile_template_description=None if template is None else template.description,
-            fields=_fields(profile, template),
+            fields=_field_views(profile, template),
             protocols=profile.protocols or [],
         )
 
 
+class DdosProfileDetails(DdosProfileView, kw_only=True):
+    """A DDoS profile with the address that it protects."""
+
+    ip_address: str | None
+    managed_by: Literal["system", "user"]
+
+    @classmethod
+    def of(cls, profile: DdosProfile, template: DdosTemplate | None) -> "DdosProfileDetails":
+        """Return the view of a profile."""
+        view = DdosProfileView.of(profile, template)
+        fields = {name: getattr(view, name) for name in DdosProfileView.__struct_fields__}
+        return cls(**fields, ip_address=profile.ip_address, managed_by="user")
+
+
+class DdosRegionCoverage(Struct, kw_only=True):
+    """Whether a region has DDoS protection."""
+
+    is_covered: bool
+
+
+class DdosAccessibility(Struct, kw_only=True):
+    """Whether DDoS protection can be used now, with an HTTP status code and its text."""
+
+    is_accessible: bool
+    http_code: int
+    message: str
+
+
+class DdosPrice(Struct, kw_only=True):
+    """The price of the protection of one address."""
+
+    feature_name: str
+    period: str
+    unit_name: str
+    unit_size: int
+    price_currency: str
+    price_per_hour: float | None
+    price_per_day: float | None
+    price_per_30d: float | None
+
+
+class DdosPricing(Struct, kw_only=True):
+    """The price of DDoS protection, and the number of days in this month and the next."""
+
+    price: DdosPrice
+    current_month_days: int
+    current_month_days_last: int
+    next_month_days: int
+
+
 class BlackholePortView(Struct, kw_only=True, rename=ALARM_NAMES):
-    """An alarm on an address; while it goes on, its end is in the year 1."""
+    """A DDoS alarm on an address. While it goes on, its end is in the year 1."""
 
     id: int
     state: str
@@ -141,49 +191,25 @@ class BlackholePortView(Struct, kw_only=True, rename=ALARM_NAMES):
 
     @classmethod
     def of(cls, port: BlackholePort) -> "BlackholePortView":
-        """Show an alarm."""
+        """Return the view of an alarm."""
         ended = port.ended_at
         return cls(
             id=port.id,
             state=port.alarm_state,
             start=format_zulu(port.started_at),
             end=NEVER if ended is None else format_zulu(ended),
-            duration="ongoing" if ended is None else _lasting(ended - port.started_at),
+            duration="ongoing" if ended is None else _format_duration(ended - port.started_at),
             ip=port.destination_ip,
         )
 
 
-class NewProfileField(Struct, kw_only=True):
-    """An answer to a field of the template: any JSON in `field_value`, or text in `value`."""
-
-    base_field: int
-    field_value: Any = None
-    value: str | None = None
-
-    def answer(self) -> dict[str, Any]:
-        """The answer as the rules take it."""
-        given = self.value if self.field_value is None else self.field_value
-        return {"base_field": self.base_field, "field_value": given}
+def _field_views(profile: DdosProfile, template: DdosTemplate | None) -> list[ProfileFieldView]:
+    by_id = {} if template is None else {template_field.id: template_field for template_field in template.fields}
+    answers = [answer for answer in profile.fields if answer.get("base_field") in by_id]
+    return [ProfileFieldView.of(answer, by_id[answer["base_field"]]) for answer in answers]
 
 
-class NewProfile(Struct, kw_only=True):
-    """The protection that an interface is attached with."""
-
-    profile_template: int
-    profile_template_name: str | None = None
-    fields: list[NewProfileField] = field(default_factory=list)
-
-    def answers(self) -> list[dict[str, Any]]:
-        """The answers as the rules take them."""
-        return [answer.answer() for answer in self.fields]
-
-
-def _fields(profile: DdosProfile, template: DdosTemplate | None) -> list[ProfileFieldView]:
-    asked = {} if template is None else {entry.id: entry for entry in template.fields}
-    answers = [answer for answer in profile.fields if answer.get("base_field") in asked]
-    return [ProfileFieldView.of(answer, asked[answer["base_field"]]) for answer in answers]
-
-
-def _lasting(us: int) -> str:
-    count, unit = (us // HOUR, "hour") if us >= HOUR else (us // MINUTE, "minute")
+def _format_duration(microseconds: int) -> str:
+    hours = microseconds >= HOUR
+    count, unit = (microseconds // HOUR, "hour") if hours else (microseconds // MINUTE, "minute")
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"

@@ -1,4 +1,4 @@
-"""Floating IPs as the API shows them, and the bodies that make and move them."""
+"""Floating IPs as the API shows them, and their request bodies."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
@@ -18,7 +18,7 @@ Status = Literal["ACTIVE", "DOWN", "ERROR"]
 
 
 class FloatingIPView(Struct, kw_only=True):
-    """A public address, and the port that it leads to."""
+    """A floating IP, and the port that it is assigned to."""
 
     id: str
     floating_ip_address: str
@@ -36,49 +36,49 @@ class FloatingIPView(Struct, kw_only=True):
     updated_at: str
 
     @classmethod
-    def of(cls, floating: FloatingIP, tags: Iterable[Tag], region_name: str) -> "FloatingIPView":
-        """Show a floating IP."""
+    def of(cls, floating_ip: FloatingIP, tags: Iterable[Tag], region_name: str) -> "FloatingIPView":
+        """Return the view of a floating IP."""
         return cls(
-            id=floating.id,
-            floating_ip_address=floating.floating_ip_address,
-            fixed_ip_address=floating.fixed_ip_address,
-            port_id=floating.port_id,
-            router_id=floating.router_id,
-            status=floating.status,
+            id=floating_ip.id,
+            floating_ip_address=floating_ip.floating_ip_address,
+            fixed_ip_address=floating_ip.fixed_ip_address,
+            port_id=floating_ip.port_id,
+            router_id=floating_ip.router_id,
+            status=floating_ip.status,
             tags=tag_views(tags),
-            **common_fields(floating, region_name),
+            **common_fields(floating_ip, region_name),
         )
 
 
 class ListedFloatingIP(FloatingIPView, kw_only=True):
-    """A public address with the instance that it leads to; there are no load balancers here."""
+    """A floating IP with its instance. `loadbalancer` is always null."""
 
     instance: InstanceView | None
     loadbalancer: None
 
 
 class LegacyFloatingIPView(FloatingIPView, kw_only=True):
-    """A public address with the second names that older clients read."""
+    """A floating IP with the additional field names that older clients read."""
 
     metadata: dict[str, str]
     metadata_detailed: list[TagView]
 
     @classmethod
-    def of(cls, floating: FloatingIP, tags: Iterable[Tag], region_name: str) -> "LegacyFloatingIPView":
-        """Show a floating IP under both sets of names."""
-        view = FloatingIPView.of(floating, tags, region_name)
+    def of(cls, floating_ip: FloatingIP, tags: Iterable[Tag], region_name: str) -> "LegacyFloatingIPView":
+        """Return the view of a floating IP with both sets of field names."""
+        view = FloatingIPView.of(floating_ip, tags, region_name)
         return cls(**asdict(view), **legacy_tag_fields(view.tags))
 
 
 class LegacyListedFloatingIP(ListedFloatingIP, kw_only=True):
-    """The same as the list shows it."""
+    """A floating IP of a list with the additional field names that older clients read."""
 
     metadata: dict[str, str]
     metadata_detailed: list[TagView]
 
 
 class CreateFloatingIP(Struct, kw_only=True):
-    """A floating IP to make, and where it is to lead."""
+    """A floating IP to create, and the port to assign it to."""
 
     port_id: Uuid | None = None
     fixed_ip_address: str | None = None
@@ -87,15 +87,17 @@ class CreateFloatingIP(Struct, kw_only=True):
 
 
 class UpdateFloatingIP(Struct, kw_only=True):
-    """A JSON merge patch (RFC 7386): a port of null is none, a port alone means its first IPv4 address."""
+    """A JSON merge patch (RFC 7386). A port of null unassigns; a port alone means its first IPv4 address."""
 
     port_id: Uuid | UnsetType | None = UNSET
     fixed_ip_address: str | UnsetType | None = UNSET
     tags: TagChanges | UnsetType | None = UNSET
 
     def patch(self) -> FloatingIPPatch:
-        """Keep the fields that were sent, tags checked; raises Invalid."""
-        patch = UpdateFloatingIPTags(tags=self.tags).patch()
+        """Return the fields of the request, with valid tags. Raises Invalid."""
+        patch = FloatingIPPatch()
+        if self.tags is not UNSET:
+            patch["tags"] = None if self.tags is None else validate_tags(self.tags)
         if self.port_id is not UNSET:
             patch["port_id"] = self.port_id
         if self.fixed_ip_address is not UNSET:
@@ -108,21 +110,21 @@ class UpdateFloatingIPTags(Struct, kw_only=True):
 
     tags: TagChanges | UnsetType | None = UNSET
 
-    def patch(self) -> FloatingIPPatch:
-        """Keep the field if it was sent, tags checked; raises Invalid."""
-        if self.tags is UNSET:
-            return FloatingIPPatch()
-        return FloatingIPPatch(tags=None if self.tags is None else validate_tags(self.tags))
-
 
 class AssignFloatingIP(Struct, kw_only=True):
-    """The port that a floating IP is to lead to."""
+    """The port to assign the floating IP to, at `fixed_ip_address` or else at its first IPv4 address."""
 
     port_id: Uuid
     fixed_ip_address: str | None = None
 
 
 class PriceFloatingIPs(Struct, kw_only=True):
-    """Floating IPs to be priced."""
+    """The number of floating IPs to price."""
 
     count: Annotated[int, Meta(ge=1, le=1000)]
+
+
+class ConvertFloatingIP(Struct, kw_only=True):
+    """The resource type that a floating IP is converted to."""
+
+    target_type: Literal["reserved_fixed_ip"]

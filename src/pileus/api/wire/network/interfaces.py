@@ -1,181 +1,52 @@
-"""Interfaces in request bodies: those of a new instance, those attached later, and those detached."""
+"""Interfaces of instances as the API shows them."""
 
-from typing import Any
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from pileus.api.wire.constraints import InterfaceName, IpFamily, PortGroup, Uuid
-from pileus.api.wire.network.ddos_profiles import NewProfile
-from pileus.domain.compute import instance_orders
-from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType
+from pileus.api.wire.network.floating_ips import FloatingIPView
+from pileus.api.wire.network.networks import NetworkDetails
+from pileus.api.wire.network.ports import AddressPairView
+from pileus.domain.network.ports import AssignedAddress, Port
 
 
-class NewFloatingIP(Struct, kw_only=True, tag_field="source", tag="new"):
-    """A floating IP to be made for the interface."""
-
-    def chosen(self) -> FloatingIPChoice:
-        """Say it in the rules' words."""
-        return FloatingIPChoice()
-
-
-class ExistingFloatingIP(Struct, kw_only=True, tag_field="source", tag="existing"):
-    """A floating IP that exists and is free."""
-
-    existing_floating_id: Uuid
-
-    def chosen(self) -> FloatingIPChoice:
-        """Say it in the rules' words."""
-        return FloatingIPChoice(existing_id=self.existing_floating_id)
-
-
-InterfaceFloatingIP = NewFloatingIP | ExistingFloatingIP
-
-
-class GroupId(Struct, kw_only=True):
-    """A security group, by id."""
-
-    id: Uuid
-
-
-class _NewInterface(Struct, kw_only=True, tag_field="type"):
-    interface_name: InterfaceName | None = None
-    security_groups: list[GroupId] | None = None
-    port_group: PortGroup = 0
-
-    def _ordered(self, type_: InterfaceType, **rest: Any) -> instance_orders.NewInterface:
-        return instance_orders.NewInterface(
-            type=type_,
-            interface_name=self.interface_name,
-            port_group=self.port_group,
-            security_group_ids=[group.id for group in self.security_groups or ()],
-            **rest,
-        )
-
-
-class NewExternalInterface(_NewInterface, kw_only=True, tag="external"):
-    """An interface with a public address of its own."""
-
-    ip_family: IpFamily | None = "ipv4"
-
-    def ordered(self) -> instance_orders.NewInterface:
-        """Say it in the rules' words."""
-        return self._ordered(InterfaceType.EXTERNAL, ip_family=self.ip_family or "ipv4")
-
-
-class NewSubnetInterface(_NewInterface, kw_only=True, tag="subnet"):
-    """An interface in a subnet."""
-
-    network_id: Uuid
-    subnet_id: Uuid
-    floating_ip: InterfaceFloatingIP | None = None
-
-    def ordered(self) -> instance_orders.NewInterface:
-        """Say it in the rules' words."""
-        return self._ordered(
-            InterfaceType.SUBNET,
-            network_id=self.network_id,
-            subnet_id=self.subnet_id,
-            floating_ip=self.floating_ip and self.floating_ip.chosen(),
-        )
-
-
-class NewAnySubnetInterface(_NewInterface, kw_only=True, tag="any_subnet"):
-    """An interface in a network, in the subnet with most room, or at a given address."""
-
-    network_id: Uuid
-    ip_address: str | None = None
-    ip_family: IpFamily | None = "ipv4"
-    floating_ip: InterfaceFloatingIP | None = None
-
-    def ordered(self) -> instance_orders.NewInterface:
-        """Say it in the rules' words."""
-        return self._ordered(
-            InterfaceType.ANY_SUBNET,
-            network_id=self.network_id,
-            ip_address=self.ip_address,
-            ip_family=self.ip_family or "ipv4",
-            floating_ip=self.floating_ip and self.floating_ip.chosen(),
-        )
-
-
-class NewReservedInterface(_NewInterface, kw_only=True, tag="reserved_fixed_ip"):
-    """An interface at an address reserved before, by the id of its port."""
-
-    port_id: Uuid
-    floating_ip: InterfaceFloatingIP | None = None
-
-    def ordered(self) -> instance_orders.NewInterface:
-        """Say it in the rules' words."""
-        return self._ordered(
-            InterfaceType.RESERVED_FIXED_IP,
-            port_id=self.port_id,
-            floating_ip=self.floating_ip and self.floating_ip.chosen(),
-        )
-
-
-NewInterface = NewExternalInterface | NewSubnetInterface | NewAnySubnetInterface | NewReservedInterface
-
-
-class _AttachInterface(_NewInterface, kw_only=True):
-    ddos_profile: NewProfile | None = None
-
-
-class AttachExternal(_AttachInterface, kw_only=True, tag="external"):
-    """Attach an interface with a public address of its own."""
-
-    ip_family: IpFamily | None = None
-
-    def ordered(self) -> instance_orders.NewInterface:
-        """Say it in the rules' words."""
-        return self._ordered(InterfaceType.EXTERNAL, ip_family=self.ip_family or "ipv4")
-
-
-class AttachSubnet(_AttachInterface, kw_only=True, tag="subnet"):
-    """Attach an interface in a subnet."""
-
-    subnet_id: Uuid
-
-    def ordered(self) -> instance_orders.NewInterface:
-        """Say it in the rules' words."""
-        return self._ordered(InterfaceType.SUBNET, subnet_id=self.subnet_id)
-
-
-class AttachAnySubnet(_AttachInterface, kw_only=True, tag="any_subnet"):
-    """Attach an interface in a network, in the subnet with most room."""
-
-    network_id: Uuid
-    ip_family: IpFamily | None = None
-
-    def ordered(self) -> instance_orders.NewInterface:
-        """Say it in the rules' words."""
-        return self._ordered(InterfaceType.ANY_SUBNET, network_id=self.network_id, ip_family=self.ip_family or "ipv4")
-
-
-class AttachReserved(_AttachInterface, kw_only=True, tag="reserved_fixed_ip"):
-    """Attach an interface at an address reserved before, by the id of its port."""
-
-    port_id: Uuid
-
-    def ordered(self) -> instance_orders.NewInterface:
-        """Say it in the rules' words."""
-        return self._ordered(InterfaceType.RESERVED_FIXED_IP, port_id=self.port_id)
-
-
-AttachInterface = AttachExternal | AttachSubnet | AttachAnySubnet | AttachReserved
-
-TYPE_OF_FIELD = {"subnet_id": "subnet", "network_id": "any_subnet", "port_id": "reserved_fixed_ip"}
-
-
-def inferred(raw: dict[str, Any]) -> dict[str, Any]:
-    """Say the type of an interface to attach where older clients leave it out: the id that it names tells it."""
-    if raw.get("type") is not None:
-        return raw
-    types = (type_ for field, type_ in TYPE_OF_FIELD.items() if raw.get(field) is not None)
-    return raw | {"type": next(types, "external")}
-
-
-class DetachInterface(Struct, kw_only=True):
-    """The interface to detach: its port, and an address of it."""
+class IpAssignment(Struct, kw_only=True):
+    """An address of a port."""
 
     ip_address: str
-    port_id: Uuid
+    subnet_id: str
+
+
+class InterfaceView(Struct, kw_only=True):
+    """An interface of an instance, with its network and floating IPs."""
+
+    port_id: str
+    interface_name: str | None
+    mac_address: str | None
+    network_id: str
+    port_security_enabled: bool
+    ip_assignments: list[IpAssignment]
+    allowed_address_pairs: list[AddressPairView]
+    network_details: NetworkDetails
+    floatingip_details: list[FloatingIPView]
+
+    @classmethod
+    def of(
+        cls,
+        port: Port,
+        addresses: Iterable[AssignedAddress],
+        network_details: NetworkDetails,
+        floating_ips: list[FloatingIPView],
+    ) -> "InterfaceView":
+        """Return the view of a port as an interface."""
+        return cls(
+            port_id=port.id,
+            interface_name=port.interface_name,
+            mac_address=port.mac_address,
+            network_id=port.network_id,
+            port_security_enabled=port.port_security_enabled,
+            ip_assignments=[IpAssignment(ip_address=address.ip, subnet_id=address.subnet_id) for address in addresses],
+            allowed_address_pairs=[AddressPairView.of(pair) for pair in port.allowed_address_pairs],
+            network_details=network_details,
+            floatingip_details=floating_ips,
+        )

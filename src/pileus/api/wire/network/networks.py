@@ -1,4 +1,4 @@
-"""Networks as the API shows them, by themselves or with their subnets, and the bodies that make and change them."""
+"""Networks, with or without their subnets, as the API shows them, and their request bodies."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -38,18 +38,18 @@ class _NetworkView(Struct, kw_only=True):
 
 
 class NetworkView(_NetworkView, kw_only=True):
-    """A network with the ids of its subnets; `task_id` is the task that holds it now."""
+    """A network with the ids of its subnets. `task_id` is the task that has locked it."""
 
     subnets: list[str]
 
     @classmethod
     def of(cls, network: Network, subnets: Iterable[Subnet], tags: Iterable[Tag], region_name: str) -> "NetworkView":
-        """Show a network."""
-        return cls(subnets=[subnet.id for subnet in subnets], **_facts(network, tags, region_name))
+        """Return the view of a network."""
+        return cls(subnets=[subnet.id for subnet in subnets], **_common_fields(network, tags, region_name))
 
 
 class LegacyNetworkView(NetworkView, kw_only=True):
-    """A network with the second name that older clients read."""
+    """A network with the additional field names that older clients read."""
 
     metadata: list[TagView]
 
@@ -57,9 +57,9 @@ class LegacyNetworkView(NetworkView, kw_only=True):
     def of(
         cls, network: Network, subnets: Iterable[Subnet], tags: Iterable[Tag], region_name: str
     ) -> "LegacyNetworkView":
-        """Show a network under both sets of names."""
-        facts = _facts(network, tags, region_name)
-        return cls(subnets=[subnet.id for subnet in subnets], metadata=facts["tags"], **facts)
+        """Return the view of a network with both sets of field names."""
+        fields = _common_fields(network, tags, region_name)
+        return cls(subnets=[subnet.id for subnet in subnets], metadata=fields["tags"], **fields)
 
 
 class NetworkDetails(_NetworkView, kw_only=True):
@@ -71,12 +71,12 @@ class NetworkDetails(_NetworkView, kw_only=True):
     def of(
         cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
     ) -> "NetworkDetails":
-        """Show a network with its subnets."""
-        return cls(subnets=subnets, **_facts(network, tags, region_name))
+        """Return the view of a network with its subnets."""
+        return cls(subnets=subnets, **_common_fields(network, tags, region_name))
 
 
 class LegacyNetworkDetails(NetworkDetails, kw_only=True):
-    """A network with its subnets, and the second name that older clients read."""
+    """A network with its subnets and the additional field names that older clients read."""
 
     metadata: list[TagView]
 
@@ -84,13 +84,13 @@ class LegacyNetworkDetails(NetworkDetails, kw_only=True):
     def of(
         cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
     ) -> "LegacyNetworkDetails":
-        """Show a network with its subnets under both sets of names."""
-        facts = _facts(network, tags, region_name)
-        return cls(subnets=subnets, metadata=facts["tags"], **facts)
+        """Return the view of a network with its subnets and both sets of field names."""
+        fields = _common_fields(network, tags, region_name)
+        return cls(subnets=subnets, metadata=fields["tags"], **fields)
 
 
 class PortWithInstance(Struct, kw_only=True):
-    """A port in a network, and the instance that it belongs to."""
+    """A port in a network, and its instance."""
 
     id: str
     instance_id: str
@@ -98,7 +98,7 @@ class PortWithInstance(Struct, kw_only=True):
 
 
 class CreateNetwork(Struct, kw_only=True):
-    """A network to make, and a router that leads out of it unless `create_router` is false."""
+    """A network to create, with a router to the external network unless `create_router` is false."""
 
     name: Name
     create_router: bool = True
@@ -108,13 +108,13 @@ class CreateNetwork(Struct, kw_only=True):
 
 
 class UpdateNetwork(Struct, kw_only=True):
-    """A JSON merge patch (RFC 7386) of a network: what is absent stays; tags may be null."""
+    """A JSON merge patch (RFC 7386) of a network. Absent fields stay; null removes all tags."""
 
     name: Name | UnsetType = UNSET
     tags: TagChanges | UnsetType | None = UNSET
 
     def patch(self) -> NetworkPatch:
-        """Keep the fields that were sent, tags checked; raises Invalid."""
+        """Return the fields of the request, with valid tags. Raises Invalid."""
         patch = NetworkPatch()
         if self.name is not UNSET:
             patch["name"] = self.name
@@ -123,7 +123,7 @@ class UpdateNetwork(Struct, kw_only=True):
         return patch
 
 
-def _facts(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str, Any]:
+def _common_fields(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str, Any]:
     return {
         "id": network.id,
         "name": network.name,

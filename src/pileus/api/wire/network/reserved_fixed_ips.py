@@ -1,16 +1,14 @@
-"""Reserved fixed IPs and virtual IPs as the API shows them, and the bodies that make and change them."""
+"""Reserved fixed IPs, and the devices of virtual IPs, as the API shows them."""
 
 from collections.abc import Mapping
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from pileus.api.wire.common import common_fields
-from pileus.api.wire.constraints import IpFamily, Uuid
 from pileus.api.wire.network.networks import NetworkView
 from pileus.api.wire.network.ports import AddressPairView
 from pileus.api.wire.network.subnets import SubnetView
-from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.compute.instances import Instance
 from pileus.domain.network.ports import AssignedAddress, Port
 from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP
@@ -22,14 +20,14 @@ ReservedOrder = Literal[
 
 
 class AttachmentView(Struct, kw_only=True):
-    """What uses an address."""
+    """A resource that uses the address."""
 
     resource_id: str | None
     resource_type: str | None
 
 
 class ReservationView(Struct, kw_only=True):
-    """Whether an address is `available` or `attached`, and to what."""
+    """The status of the address, `available` or `attached`, and the resource that it is attached to."""
 
     status: str
     resource_id: str | None
@@ -37,7 +35,7 @@ class ReservationView(Struct, kw_only=True):
 
 
 class ReservedFixedIPView(Struct, kw_only=True):
-    """An address that is kept without an instance; it is known by its port."""
+    """A reserved fixed IP, identified by its port."""
 
     port_id: str
     name: str
@@ -62,24 +60,26 @@ class ReservedFixedIPView(Struct, kw_only=True):
     updated_at: str
 
     @classmethod
-    def of(cls, one: ReservedFixedIP, network: NetworkView, region_name: str) -> "ReservedFixedIPView":
-        """Show one of them."""
-        port, four, six = one.port, one.address(4), one.address(6)
-        used = [AttachmentView(resource_id=each, resource_type="instance") for each in one.instance_ids]
+    def of(cls, reserved: ReservedFixedIP, network: NetworkView, region_name: str) -> "ReservedFixedIPView":
+        """Return the view of a reserved fixed IP."""
+        port, ipv4, ipv6 = reserved.port, reserved.address(4), reserved.address(6)
+        attachments = [
+            AttachmentView(resource_id=instance_id, resource_type="instance") for instance_id in reserved.instance_ids
+        ]
         return cls(
             port_id=port.id,
             name=port.name,
-            fixed_ip_address=four.ip if four else None,
-            fixed_ipv6_address=six.ip if six else None,
-            subnet_id=four.subnet_id if four else None,
-            subnet_v6_id=six.subnet_id if six else None,
+            fixed_ip_address=ipv4.ip if ipv4 else None,
+            fixed_ipv6_address=ipv6.ip if ipv6 else None,
+            subnet_id=ipv4.subnet_id if ipv4 else None,
+            subnet_v6_id=ipv6.subnet_id if ipv6 else None,
             network_id=port.network_id,
             network=network,
-            is_external=one.network.external,
+            is_external=reserved.network.external,
             is_vip=port.is_vip,
-            status="ACTIVE" if used else "DOWN",
-            reservation=_reservation(one),
-            attachments=used,
+            status="ACTIVE" if attachments else "DOWN",
+            reservation=_reservation_view(reserved),
+            attachments=attachments,
             allowed_address_pairs=[AddressPairView.of(pair) for pair in port.allowed_address_pairs],
             **common_fields(port, region_name),
         )
@@ -94,7 +94,7 @@ class AssignmentInSubnet(Struct, kw_only=True):
 
 
 class DeviceView(Struct, kw_only=True):
-    """A port of an instance that shares a virtual IP, or could."""
+    """A port of an instance that is connected to a virtual IP, or can be."""
 
     port_id: str
     instance_id: str
@@ -108,106 +108,25 @@ class DeviceView(Struct, kw_only=True):
         port: Port,
         instance: Instance,
         network: NetworkView,
-        lines: list[AssignedAddress],
-        ranges: Mapping[str, SubnetView],
+        addresses: list[AssignedAddress],
+        subnets: Mapping[str, SubnetView],
     ) -> "DeviceView":
-        """Show one of them."""
+        """Return the view of a port."""
         return cls(
             port_id=port.id,
             instance_id=instance.id,
             instance_name=instance.name,
             network=network,
             ip_assignments=[
-                AssignmentInSubnet(ip_address=line.ip, subnet_id=line.subnet_id, subnet=ranges[line.subnet_id])
-                for line in lines
+                AssignmentInSubnet(
+                    ip_address=address.ip, subnet_id=address.subnet_id, subnet=subnets[address.subnet_id]
+                )
+                for address in addresses
             ],
         )
 
 
-class ReserveExternal(Struct, kw_only=True, tag_field="type", tag="external"):
-    """A public address."""
-
-    ip_family: IpFamily | None = "ipv4"
-    is_vip: bool = False
-
-    def interface(self) -> NewInterface:
-        """Say it in the rules' words."""
-        return NewInterface(type=InterfaceType.EXTERNAL, ip_family=self.ip_family or "ipv4")
-
-
-class ReserveInSubnet(Struct, kw_only=True, tag_field="type", tag="subnet"):
-    """Any address of a subnet."""
-
-    subnet_id: Uuid
-    is_vip: bool = False
-
-    def interface(self) -> NewInterface:
-        """Say it in the rules' words."""
-        return NewInterface(type=InterfaceType.SUBNET, subnet_id=self.subnet_id)
-
-
-class ReserveInNetwork(Struct, kw_only=True, tag_field="type", tag="any_subnet"):
-    """Any address of a network, in the subnet with the most room."""
-
-    network_id: Uuid
-    ip_family: IpFamily | None = "ipv4"
-    is_vip: bool = False
-
-    def interface(self) -> NewInterface:
-        """Say it in the rules' words."""
-        return NewInterface(
-            type=InterfaceType.ANY_SUBNET, network_id=self.network_id, ip_family=self.ip_family or "ipv4"
-        )
-
-
-class ReserveAddress(Struct, kw_only=True, tag_field="type", tag="ip_address"):
-    """One address of a network, by name."""
-
-    network_id: Uuid
-    ip_address: str
-    is_vip: bool = False
-
-    def interface(self) -> NewInterface:
-        """Say it in the rules' words."""
-        return NewInterface(type=InterfaceType.ANY_SUBNET, network_id=self.network_id, ip_address=self.ip_address)
-
-
-class ReservePort(Struct, kw_only=True, tag_field="type", tag="port"):
-    """The addresses of an instance's port, to be kept when the instance goes."""
-
-    port_id: Uuid
-
-
-NewAddress = ReserveExternal | ReserveInSubnet | ReserveInNetwork | ReserveAddress
-CreateReservedFixedIP = ReserveExternal | ReserveInSubnet | ReserveInNetwork | ReserveAddress | ReservePort
-
-
-class UpdateReservedFixedIP(Struct, kw_only=True):
-    """Whether an address is a virtual IP."""
-
-    is_vip: bool
-
-
-class DevicePorts(Struct, kw_only=True):
-    """Ports of instances, by id."""
-
-    port_ids: list[Uuid] = field(default_factory=list)
-
-
-class ConvertReservedFixedIP(Struct, kw_only=True):
-    """What a reserved fixed IP is to become."""
-
-    target_type: Literal["floating_ip"]
-
-
-class ConvertFloatingIP(Struct, kw_only=True):
-    """What a floating IP is to become."""
-
-    target_type: Literal["reserved_fixed_ip"]
-
-
-def _reservation(one: ReservedFixedIP) -> ReservationView:
-    first = next(iter(one.instance_ids), None)
-    return ReservationView(
-        status="attached" if first else "available", resource_id=first, resource_type="instance" if first else None
-    )
+def _reservation_view(reserved: ReservedFixedIP) -> ReservationView:
+    if not reserved.instance_ids:
+        return ReservationView(status="available", resource_id=None, resource_type=None)
+    return ReservationView(status="attached", resource_id=reserved.instance_ids[0], resource_type="instance")

@@ -1,4 +1,4 @@
-"""Snapshots: as the API shows them, and the bodies that make and price them."""
+"""Snapshots as the API returns them."""
 
 from collections.abc import Iterable
 
@@ -6,15 +6,14 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from pileus.api.wire.common import common_fields
-from pileus.api.wire.constraints import Name, Uuid
 from pileus.api.wire.legacy import legacy_tag_fields
-from pileus.api.wire.tags import NewTags, TagView, tag_views
+from pileus.api.wire.tags import TagView, tag_views
 from pileus.domain.storage.volumes import Snapshot
 from pileus.domain.tags import Tag
 
 
 class SnapshotView(Struct, kw_only=True):
-    """A snapshot; `task_id` is the task that holds it now, `creator_task_id` the one that made it."""
+    """A snapshot. `task_id` is the task that has locked it, `creator_task_id` the task that created it."""
 
     id: str
     name: str
@@ -33,7 +32,7 @@ class SnapshotView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, snapshot: Snapshot, tags: Iterable[Tag], region_name: str) -> "SnapshotView":
-        """Show a snapshot."""
+        """Make the view of a snapshot."""
         return cls(
             id=snapshot.id,
             name=snapshot.name,
@@ -47,29 +46,13 @@ class SnapshotView(Struct, kw_only=True):
 
 
 class LegacySnapshotView(SnapshotView, kw_only=True):
-    """A snapshot with the second names that older clients read."""
+    """A snapshot with the fields that older clients read."""
 
     metadata: dict[str, str]
     metadata_detailed: list[TagView]
 
     @classmethod
     def of(cls, snapshot: Snapshot, tags: Iterable[Tag], region_name: str) -> "LegacySnapshotView":
-        """Show a snapshot under both sets of names."""
+        """Make the view of a snapshot with the older fields."""
         view = SnapshotView.of(snapshot, tags, region_name)
         return cls(**asdict(view), **legacy_tag_fields(view.tags))
-
-
-class CreateSnapshot(Struct, kw_only=True):
-    """A snapshot to take of a volume."""
-
-    volume_id: Uuid
-    name: Name
-    description: str | None = None
-    tags: NewTags | None = None
-    metadata: NewTags | None = None
-
-
-class PriceSnapshot(Struct, kw_only=True):
-    """The volume of which a snapshot would be taken."""
-
-    volume_id: str

@@ -1,4 +1,7 @@
-"""What clients send about volumes. An absent field is UNSET where absence and null differ, else None."""
+"""Request bodies for volumes.
+
+An absent field is UNSET where absence and null have different meanings, otherwise None.
+"""
 
 from typing import Annotated
 
@@ -7,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from pileus.api.wire.constraints import AttachmentTag, Name, RetypableVolumeType, Size, Uuid, VolumeType
 from pileus.api.wire.tags import NewTags, TagChanges
 from pileus.domain.compute import instance_orders
-from pileus.domain.compute.instance_orders import Source
+from pileus.domain.compute.instance_orders import VolumeSource
 from pileus.domain.storage.volumes import VolumePatch
 from pileus.domain.tags import validate_tags
 
@@ -22,8 +25,8 @@ class _CreateVolume(Struct, kw_only=True, tag_field="source"):
     tags: NewTags | None = None
     metadata: NewTags | None = None
 
-    def _ordered(
-        self, source: Source, source_id: str | None, size: int | None, type_name: str | None
+    def _new_volume(
+        self, source: VolumeSource, source_id: str | None, size: int | None, type_name: str | None
     ) -> instance_orders.NewVolume:
         return instance_orders.NewVolume(
             source=source,
@@ -42,46 +45,49 @@ class CreateBlankVolume(_CreateVolume, kw_only=True, tag="new-volume"):
     size: Size
     type_name: VolumeType = "standard"
 
-    def ordered(self) -> instance_orders.NewVolume:
-        """Say it in the rules' words; raises Invalid for its tags."""
-        return self._ordered(Source.NEW, None, self.size, self.type_name)
+    def new_volume(self) -> instance_orders.NewVolume:
+        """Return the domain's description of the volume. Raises Invalid for wrong tags."""
+        return self._new_volume(VolumeSource.NEW, None, self.size, self.type_name)
 
 
 class CreateVolumeFromImage(_CreateVolume, kw_only=True, tag="image"):
-    """A new volume with an image on it."""
+    """A new volume of `size` GiB with the content of an image."""
 
     image_id: Uuid
     size: Size
     type_name: VolumeType = "standard"
 
-    def ordered(self) -> instance_orders.NewVolume:
-        """Say it in the rules' words; raises Invalid for its tags."""
-        return self._ordered(Source.IMAGE, self.image_id, self.size, self.type_name)
+    def new_volume(self) -> instance_orders.NewVolume:
+        """Return the domain's description of the volume. Raises Invalid for wrong tags."""
+        return self._new_volume(VolumeSource.IMAGE, self.image_id, self.size, self.type_name)
 
 
 class CreateVolumeFromSnapshot(_CreateVolume, kw_only=True, tag="snapshot"):
-    """A new volume with what a snapshot holds, of its size; of the type of its volume, unless another is named."""
+    """A new volume with the content of a snapshot.
+
+    It has the size of the snapshot, and by default the type of the snapshot's volume.
+    """
 
     snapshot_id: Uuid
     size: Size | None = None
     type_name: VolumeType | None = None
 
-    def ordered(self) -> instance_orders.NewVolume:
-        """Say it in the rules' words; raises Invalid for its tags."""
-        return self._ordered(Source.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
+    def new_volume(self) -> instance_orders.NewVolume:
+        """Return the domain's description of the volume. Raises Invalid for wrong tags."""
+        return self._new_volume(VolumeSource.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
 
 
 CreateVolume = CreateBlankVolume | CreateVolumeFromImage | CreateVolumeFromSnapshot
 
 
 class UpdateVolume(Struct, kw_only=True):
-    """A JSON merge patch (RFC 7386) of a volume or a snapshot: what is absent stays; tags may be null."""
+    """A JSON merge patch (RFC 7386) of a volume or a snapshot. Absent fields do not change; `tags` may be null."""
 
     name: Name | UnsetType = UNSET
     tags: TagChanges | UnsetType | None = UNSET
 
     def patch(self) -> VolumePatch:
-        """Keep the fields that were sent, tags checked; raises Invalid."""
+        """Return the fields that were sent. Raises Invalid for wrong tags."""
         patch = VolumePatch()
         if self.name is not UNSET:
             patch["name"] = self.name
@@ -91,25 +97,25 @@ class UpdateVolume(Struct, kw_only=True):
 
 
 class AttachVolume(Struct, kw_only=True):
-    """The instance that a volume is to hang on; the tag is not one of the volume's."""
+    """The instance to attach the volume to. `attachment_tag` is a tag of the attachment, not of the volume."""
 
     instance_id: Uuid
     attachment_tag: AttachmentTag | None = None
 
 
 class DetachVolume(Struct, kw_only=True):
-    """The instance that a volume hangs on."""
+    """The instance to detach the volume from."""
 
     instance_id: Uuid
 
 
 class ExtendVolume(Struct, kw_only=True):
-    """The size that a volume is to have, in GiB."""
+    """The new size of the volume, in GiB."""
 
     size: Size
 
 
 class RetypeVolume(Struct, kw_only=True):
-    """The type that a volume is to have."""
+    """The new type of the volume."""
 
     volume_type: RetypableVolumeType

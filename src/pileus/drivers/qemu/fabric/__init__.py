@@ -1,1 +1,1 @@
-"""The fabric: a process that carries the frames of all machines of a host, as nobody in particular."""
+"""The fabric: an unprivileged process that carries the frames of all machines of a host."""

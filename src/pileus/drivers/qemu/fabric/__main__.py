@@ -1,6 +1,6 @@
-"""`python -m pileus.drivers.qemu.fabric FOLDER [UID GID]`: carry frames until told to stop, as that user.
+"""`python -m pileus.drivers.qemu.fabric FOLDER [UID GID]`: carry frames as that user until stopped by a signal.
 
-What it is to do, it is told by a socket in the folder.
+Its state comes over a socket in the folder.
 """
 
 import asyncio
@@ -10,16 +10,16 @@ import signal
 import sys
 from pathlib import Path
 
-from pileus.drivers.qemu.fabric.control import answering
+from pileus.drivers.qemu.fabric.control import serve_control
 from pileus.drivers.qemu.fabric.fabric import Fabric
-from pileus.drivers.qemu.fabric.slirp import library
-from pileus.drivers.qemu.paths import locked
+from pileus.drivers.qemu.fabric.slirp import load_library
+from pileus.drivers.qemu.paths import try_lock
 
 LOG = logging.getLogger(__name__)
 
 
-def become(user: int, group: int) -> None:
-    """Give up root's rights; what has been read in by now may lie where that user cannot look."""
+def change_user(user: int, group: int) -> None:
+    """Change to another user, for good; modules that this user cannot read have been imported before."""
     os.setgroups([])
     os.setgid(group)
     os.setuid(user)
@@ -27,12 +27,12 @@ def become(user: int, group: int) -> None:
 
 async def main() -> None:
     """Run in the current directory."""
-    fabric, stop = Fabric(library()), asyncio.Event()
+    fabric, stop = Fabric(load_library()), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await fabric.remember()
-    async with answering(fabric):
+    await fabric.restore()
+    async with serve_control(fabric):
         LOG.info("The fabric is up")
         await stop.wait()
     fabric.close()
@@ -41,12 +41,12 @@ async def main() -> None:
 if __name__ == "__main__":
     os.chdir(sys.argv[1])
     if len(sys.argv) > 2:
-        become(int(sys.argv[2]), int(sys.argv[3]))
+        change_user(int(sys.argv[2]), int(sys.argv[3]))
     os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for needed in ("wires", "md"):
         Path(needed).mkdir(exist_ok=True)
-    # Whoever comes second need not be there; the lock goes with the process.
-    if locked(Path("fabric.lock")) is None:
+    # A second fabric is not needed; the lock ends with the process.
+    if try_lock(Path("fabric.lock")) is None:
         sys.exit(0)
     asyncio.run(main())

@@ -1,4 +1,4 @@
-"""How the driver speaks with the fabric."""
+"""The client of the fabric's control socket, for the driver."""
 
 import asyncio
 import subprocess
@@ -7,35 +7,35 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.drivers.protocols.compute import DriverError
-from pileus.drivers.qemu.fabric.state import Question, Reply, Report, State
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.qemu.fabric.state import Reply, Report, Request, State
 from pileus.drivers.qemu.paths import short_socket_path
 
 SOCKET = "fabric.sock"
-LONGEST = 64 << 20
+LINE_LIMIT = 64 << 20
 """Bytes of a line."""
-PATIENCE = 30.0
+REPLY_TIMEOUT = 30.0
 """Seconds."""
 
 
 class FabricGone(OSError):
-    """Nobody answers: the fabric does not run."""
+    """The fabric does not answer: it does not run."""
 
 
 async def apply_state(folder: Path, state: State) -> Report:
-    """Let the fabric be as a state says; raises FabricGone, or DriverError if it cannot."""
-    return await _asked(folder, Question(state=state))
+    """Send the fabric a new state. Raises FabricGone, and DriverError if the state cannot be applied."""
+    return await _request(folder, Request(state=state))
 
 
 async def report(folder: Path) -> Report:
-    """What the fabric does; raises FabricGone."""
-    return await _asked(folder, Question())
+    """Return the fabric's report. Raises FabricGone."""
+    return await _request(folder, Request())
 
 
 def start(folder: Path, user: tuple[int, int] | None) -> "subprocess.Popen[bytes]":
-    """Start the fabric as a user and group, in a session of its own: what ends us does not end it.
+    """Start the fabric as a user and group, in a session of its own, so that it outlives the server.
 
-    A second one ends itself.
+    A second fabric in the same folder exits at once.
     """
     become = [str(number) for number in user or ()]
     with (folder / "fabric.log").open("ab") as log:
@@ -48,25 +48,25 @@ def start(folder: Path, user: tuple[int, int] | None) -> "subprocess.Popen[bytes
         )
 
 
-async def _asked(folder: Path, question: Question) -> Report:
+async def _request(folder: Path, request: Request) -> Report:
     try:
-        async with asyncio.timeout(PATIENCE):
-            line = await _exchanged(folder, msgspec.json.encode(question) + b"\n")
+        async with asyncio.timeout(REPLY_TIMEOUT):
+            line = await _exchange(folder, msgspec.json.encode(request) + b"\n")
     except (OSError, TimeoutError) as problem:
         raise FabricGone from problem
     if not line:
         raise FabricGone
     reply = msgspec.json.decode(line, type=Reply)
     if reply.report is None:
-        raise DriverError(f"The network could not be wired: {reply.wrong}", retryable=True)
+        raise DriverError(f"The network could not be applied: {reply.wrong}", retryable=True)
     return reply.report
 
 
-async def _exchanged(folder: Path, question: bytes) -> bytes:
+async def _exchange(folder: Path, line: bytes) -> bytes:
     with short_socket_path(folder / SOCKET) as address:
-        reader, writer = await asyncio.open_unix_connection(address, limit=LONGEST)
+        reader, writer = await asyncio.open_unix_connection(address, limit=LINE_LIMIT)
     try:
-        writer.write(question)
+        writer.write(line)
         await writer.drain()
         return await reader.readline()
     finally:

@@ -1,4 +1,4 @@
-"""What the fabric is told to do, over a socket that only its user and root can reach: a JSON line each way."""
+"""The fabric's control socket, which only its user and root can open: a line of JSON for a request and for a reply."""
 
 import asyncio
 import logging
@@ -8,44 +8,44 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.drivers.qemu.fabric.client import LONGEST, SOCKET
+from pileus.drivers.qemu.fabric.client import LINE_LIMIT, SOCKET
 from pileus.drivers.qemu.fabric.fabric import Fabric
-from pileus.drivers.qemu.fabric.state import Question, Reply
+from pileus.drivers.qemu.fabric.state import Reply, Request
 
 LOG = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def answering(fabric: Fabric) -> AsyncIterator[None]:
-    """Answer questions."""
-    turn = asyncio.Lock()
+async def serve_control(fabric: Fabric) -> AsyncIterator[None]:
+    """Serve requests for as long as the context is open."""
+    lock = asyncio.Lock()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             line = await reader.readline()
-            async with turn:
-                reply = await _answered(fabric, line)
+            async with lock:
+                reply = await _handle_request(fabric, line)
             writer.write(msgspec.json.encode(reply) + b"\n")
             await writer.drain()
         except (OSError, ValueError):
-            LOG.warning("Somebody asked, and did not wait for the answer")
+            LOG.warning("A client disconnected before the reply")
         finally:
             writer.close()
 
     Path(SOCKET).unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(serve, SOCKET, limit=LONGEST)
+    server = await asyncio.start_unix_server(serve, SOCKET, limit=LINE_LIMIT)
     async with server:
         yield
 
 
-async def _answered(fabric: Fabric, line: bytes) -> Reply:
+async def _handle_request(fabric: Fabric, line: bytes) -> Reply:
     try:
-        question = msgspec.json.decode(line, type=Question)
-    except msgspec.MsgspecError as mistake:
-        return Reply(wrong=str(mistake))
+        request = msgspec.json.decode(line, type=Request)
+    except msgspec.MsgspecError as problem:
+        return Reply(wrong=str(problem))
     try:
-        if question.state is not None:
-            await fabric.become(question.state)
+        if request.state is not None:
+            await fabric.apply(request.state)
     except (OSError, ValueError) as problem:
         LOG.exception("The state could not be brought about")
         return Reply(wrong=str(problem))

@@ -1,4 +1,4 @@
-"""The fabric's whole: it becomes what it is told to be, keeps that, and tells what it does."""
+"""The fabric as a whole: it applies states, saves the last one, and reports what it does."""
 
 import ctypes
 import hashlib
@@ -12,22 +12,22 @@ from pathlib import Path
 import msgspec
 
 from pileus.drivers.protocols.guests import PortForward
-from pileus.drivers.qemu.fabric.plan import MTU, Plan
 from pileus.drivers.qemu.fabric.ports import Port
 from pileus.drivers.qemu.fabric.slirp import LOOPBACK
 from pileus.drivers.qemu.fabric.state import Forward, Guest, Report, SavedState, State
 from pileus.drivers.qemu.fabric.switch import Switch
+from pileus.drivers.qemu.fabric.tables import MTU, NetworkTables
 from pileus.drivers.qemu.fabric.taps import Tap
-from pileus.drivers.qemu.fabric.uplink import Opening, Uplink
+from pileus.drivers.qemu.fabric.uplink import ForwardRule, Uplink
 
 LOG = logging.getLogger(__name__)
-KEPT = Path("state.json")
-FIRST, LAST = 20000, 29999
-"""Ports of the host that are given to machines."""
+STATE_FILE = Path("state.json")
+FIRST_HOST_PORT, LAST_HOST_PORT = 20000, 29999
+"""Ports of the host that are forwarded to machines."""
 
 
 class Fabric:
-    """One host's; it works in the current directory."""
+    """The fabric of a host, in the current directory."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.switch = Switch(library)
@@ -35,122 +35,128 @@ class Fabric:
         self._host_ports: dict[str, int] = {}
         self._forwards: list[Forward] = []
 
-    async def remember(self) -> None:
-        """Go on from what was kept."""
-        if KEPT.exists():
-            kept = msgspec.json.decode(KEPT.read_bytes(), type=SavedState)
-            self._host_ports = kept.host_ports
-            await self.become(kept.state)
+    async def restore(self) -> None:
+        """Apply the saved state of an earlier process, if there is one."""
+        if STATE_FILE.exists():
+            saved = msgspec.json.decode(STATE_FILE.read_bytes(), type=SavedState)
+            self._host_ports = saved.host_ports
+            await self.apply(saved.state)
 
-    async def become(self, state: State) -> None:
-        """Wire all as a state says, unless a later one is known."""
+    async def apply(self, state: State) -> None:
+        """Apply a state, unless a later one has been applied. Raises OSError for bridges that cannot be connected."""
         if state.revision <= self._state.revision:
             return
         self._state = state
-        self.switch.plan = Plan(state)
-        self._wire()
-        await self._lead_out()
-        self._open()
-        self._keep()
-        self._join()
+        self.switch.tables = NetworkTables(state)
+        self._update_ports()
+        await self._add_uplinks()
+        self._update_forwards()
+        self._save()
+        self._update_taps()
 
     def report(self) -> Report:
-        """What is done now."""
+        """Return the revision of the state, port forwards and counters."""
         counters = {port_id: port.counters for port_id, port in self.switch.ports.items()}
         return Report(revision=self._state.revision, forwards=self._forwards, counters=counters)
 
     def close(self) -> None:
-        """Let go of everything."""
-        for ends in (self.switch.outsides, self.switch.ports, self.switch.taps):
-            while ends:
-                ends.popitem()[1].close()
+        """Close all sockets and devices."""
+        for endpoints in (self.switch.uplinks, self.switch.ports, self.switch.taps):
+            while endpoints:
+                endpoints.popitem()[1].close()
 
-    def _wire(self) -> None:
-        """Have a port for each wire, and none else, with the rules that guard it."""
-        switch, plan = self.switch, self.switch.plan
-        for port_id in switch.ports.keys() - plan.wires.keys():
-            if outside := switch.outsides.pop(port_id, None):
-                outside.close()
+    def _update_ports(self) -> None:
+        """Create, update and remove ports, with the rules of their security groups."""
+        switch, tables = self.switch, self.switch.tables
+        for port_id in switch.ports.keys() - tables.wires.keys():
+            if uplink := switch.uplinks.pop(port_id, None):
+                uplink.close()
             switch.ports.pop(port_id).close()
-        for port_id, wire in plan.wires.items():
-            shared = wire.nic.network_id in plan.external
+        for port_id, wire in tables.wires.items():
+            shared = wire.nic.network_id in tables.external
             if port_id in switch.ports:
-                switch.ports[port_id].become(wire, shared=shared)
+                switch.ports[port_id].update(wire, shared=shared)
             else:
                 switch.ports[port_id] = Port(wire, switch.from_machine, shared=shared)
-            switch.ports[port_id].guard.learn(plan.patterns(wire.nic))
-        switch.index()
+            switch.ports[port_id].firewall.update_rules(tables.firewall_rules(wire.nic))
+        switch.rebuild_index()
 
-    async def _lead_out(self) -> None:
-        """Let each port have its way out."""
+    async def _add_uplinks(self) -> None:
+        """Create the uplink of each port that has none."""
         for port_id, port in self.switch.ports.items():
-            if port_id not in self.switch.outsides:
-                mtu = min(self.switch.plan.mtus.get(port.nic.network_id, MTU), MTU)
-                outside = Uplink(self.switch.library, port, self.switch.from_host, mtu)
-                self.switch.outsides[port_id] = outside
-                await outside.serve(partial(self._known, port))
+            if port_id not in self.switch.uplinks:
+                mtu = min(self.switch.tables.mtus.get(port.nic.network_id, MTU), MTU)
+                uplink = Uplink(self.switch.library, port, self.switch.from_host, mtu)
+                self.switch.uplinks[port_id] = uplink
+                await uplink.serve_metadata(partial(self._metadata_source, port))
 
-    def _known(self, port: Port) -> tuple[Guest, str, str] | None:
-        """Who asks for metadata at a port."""
-        guest = self.switch.plan.guests.get(port.machine_id)
-        address = next((each for each in port.nic.addresses if ":" not in each), "")
+    def _metadata_source(self, port: Port) -> tuple[Guest, str, str] | None:
+        """Return the guest behind a port, and the addresses by which it asks for metadata."""
+        guest = self.switch.tables.guests.get(port.machine_id)
+        address = next((address for address in port.nic.addresses if ":" not in address), "")
         return None if guest is None else (guest, address, port.nic.mac_address)
 
-    def _open(self) -> None:
-        """Open the ways in that security groups open, each by the host's port that it had."""
-        wanted = {
-            f"{port_id} {protocol} {address} {number}": (port, protocol, address, number)
+    def _update_forwards(self) -> None:
+        """Forward ports of the host as security groups allow; a forward keeps its host port."""
+        targets = {
+            f"{port_id} {protocol} {address} {port_number}": (port, protocol, address, port_number)
             for port_id, port in self.switch.ports.items()
-            for protocol, address, number in self.switch.plan.openings(port.nic)
+            for protocol, address, port_number in self.switch.tables.open_ports(port.nic)
         }
-        self._host_ports = {key: host_port for key, host_port in self._host_ports.items() if key in wanted}
-        openings: dict[str, set[Opening]] = {port_id: set() for port_id in self.switch.ports}
-        for key, (port, protocol, address, number) in wanted.items():
+        self._host_ports = {key: host_port for key, host_port in self._host_ports.items() if key in targets}
+        rules: dict[str, set[ForwardRule]] = {port_id: set() for port_id in self.switch.ports}
+        for key, (port, protocol, address, port_number) in targets.items():
             if host_port := self._host_ports.get(key):
-                openings[port.nic.port_id].add(
-                    Opening(protocol=protocol, address=address, port=number, host_port=host_port)
+                rules[port.nic.port_id].add(
+                    ForwardRule(protocol=protocol, address=address, port=port_number, host_port=host_port)
                 )
-        for port_id, its in openings.items():
-            self.switch.outsides[port_id].close_but(its)
-        opened = [self._opened(key, *what) for key, what in wanted.items()]
-        self._forwards = [forward for forward in opened if forward]
+        for port_id, port_rules in rules.items():
+            self.switch.uplinks[port_id].close_all_except(port_rules)
+        forwards = [self._open_forward(key, *target) for key, target in targets.items()]
+        self._forwards = [forward for forward in forwards if forward]
 
-    def _opened(self, key: str, port: Port, protocol: str, address: str, number: int) -> Forward | None:
-        """One way in, by a port of the host that is free; None where none is."""
-        outside = self.switch.outsides[port.nic.port_id]
-        had = [self._host_ports[key]] if key in self._host_ports else []
-        for host_port in chain(had, self._free(key)):
-            if outside.open(Opening(protocol=protocol, address=address, port=number, host_port=host_port)):
+    def _open_forward(self, key: str, port: Port, protocol: str, address: str, port_number: int) -> Forward | None:
+        """Open a forward by a free port of the host; return None if no port is free."""
+        uplink = self.switch.uplinks[port.nic.port_id]
+        previous = [self._host_ports[key]] if key in self._host_ports else []
+        for host_port in chain(previous, self._free_host_ports(key)):
+            if uplink.open_forward(
+                ForwardRule(protocol=protocol, address=address, port=port_number, host_port=host_port)
+            ):
                 self._host_ports[key] = host_port
-                way = PortForward(
-                    protocol=protocol, address=address, port=number, host_address=LOOPBACK, host_port=host_port
+                port_forward = PortForward(
+                    protocol=protocol, address=address, port=port_number, host_address=LOOPBACK, host_port=host_port
                 )
-                return Forward(port_id=port.nic.port_id, machine_id=port.machine_id, way=way)
-        LOG.error("No port of the host is free for port %d of %s", number, address)
+                return Forward(port_id=port.nic.port_id, machine_id=port.machine_id, way=port_forward)
+        LOG.error("No port of the host is free for port %d of %s", port_number, address)
         return None
 
-    def _free(self, key: str) -> Iterator[int]:
-        """Ports of the host that nobody was given, beginning at the one that a key would always have."""
-        taken, count = set(self._host_ports.values()), LAST - FIRST + 1
-        begin = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % count
-        yield from (each for at in range(count) if (each := FIRST + (begin + at) % count) not in taken)
+    def _free_host_ports(self, key: str) -> Iterator[int]:
+        """Yield unused ports of the host, beginning at one that depends on the key alone."""
+        used, count = set(self._host_ports.values()), LAST_HOST_PORT - FIRST_HOST_PORT + 1
+        first = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % count
+        yield from (
+            host_port for index in range(count) if (host_port := FIRST_HOST_PORT + (first + index) % count) not in used
+        )
 
-    def _join(self) -> None:
-        """Join networks with the host's bridges; raises OSError, when all else is done, for those that cannot be."""
-        switch, wanted = self.switch, self.switch.plan.bridges
-        for network_id in [each for each, tap in switch.taps.items() if wanted.get(each) != tap.bridge]:
+    def _update_taps(self) -> None:
+        """Connect networks to bridges. Raises OSError for those that fail, after all others are connected."""
+        switch, bridges = self.switch, self.switch.tables.bridges
+        for network_id in [
+            network_id for network_id, tap in switch.taps.items() if bridges.get(network_id) != tap.bridge
+        ]:
             switch.taps.pop(network_id).close()
-        wrong = []
-        for network_id in wanted.keys() - switch.taps.keys():
+        errors = []
+        for network_id in bridges.keys() - switch.taps.keys():
             try:
-                switch.taps[network_id] = Tap(wanted[network_id], network_id, switch.from_tap)
+                switch.taps[network_id] = Tap(bridges[network_id], network_id, switch.from_tap)
             except OSError as problem:
-                wrong.append(f"bridge {wanted[network_id].name} cannot be joined: {problem}")
-        if wrong:
-            raise OSError("; ".join(wrong))
+                errors.append(f"bridge {bridges[network_id].name} cannot be connected: {problem}")
+        if errors:
+            raise OSError("; ".join(errors))
 
-    def _keep(self) -> None:
-        new = KEPT.with_suffix(".new")
+    def _save(self) -> None:
+        new = STATE_FILE.with_suffix(".new")
         new.touch(mode=0o600)
         new.write_bytes(msgspec.json.encode(SavedState(state=self._state, host_ports=self._host_ports)))
-        os.replace(new, KEPT)  # noqa: PTH105  # a name, not a path
+        os.replace(new, STATE_FILE)  # noqa: PTH105  # a relative name

@@ -1,4 +1,4 @@
-"""Frames of Ethernet, ARP, IP, UDP and ICMP: read once, by offsets, and built (RFC 826, 791, 8200, 768, 792)."""
+"""Frames of Ethernet, ARP, IP, UDP and ICMP: parse and build them (RFC 826, 791, 8200, 768, 792)."""
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
@@ -7,21 +7,21 @@ from typing import NamedTuple
 from msgspec import Struct
 
 ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
-KINDS = {4: IPV4, 6: IPV6}
-"""What an Ethernet frame calls each version of IP."""
+ETHERTYPES = {4: IPV4, 6: IPV6}
+"""The Ethernet type of each version of IP."""
 ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
-FRAGMENT, EXTENSIONS = 44, frozenset({0, 43, 44, 60})
-"""Headers of IPv6 that stand before what a packet carries (RFC 8200)."""
+FRAGMENT_HEADER, EXTENSION_HEADERS = 44, frozenset({0, 43, 44, 60})
+"""Extension headers of IPv6, which precede the payload (RFC 8200)."""
 BROADCAST = b"\xff" * 6
-ASK, ANSWER = 1, 2
+REQUEST, REPLY = 1, 2
 ETHERNET, IPV4_HEADER, IPV6_HEADER = 14, 20, 40
-MORE, OFFSET = 0x2000, 0x1FFF
-CHECKSUMS = {TCP: 16, UDP: 6, ICMP: 2}
-"""Where in what is sent a protocol has its checksum."""
+MORE_FRAGMENTS, OFFSET_MASK = 0x2000, 0x1FFF
+CHECKSUM_OFFSETS = {TCP: 16, UDP: 6, ICMP: 2}
+"""The offset of the checksum in a protocol's header."""
 
 
 class Ends(NamedTuple):
-    """Who speaks to whom; of an echo both ports are the identifier."""
+    """Source and destination; for an ICMP echo both ports are its identifier."""
 
     source: bytes
     sport: int
@@ -29,18 +29,18 @@ class Ends(NamedTuple):
     dport: int
 
 
-class Ports(NamedTuple):
-    """Where in a frame the ports are, or an echo's identifier, and what is to stand there."""
+class PortField(NamedTuple):
+    """The offset of the ports in a frame, or of an echo's identifier, and their new content."""
 
-    place: int
+    offset: int
     content: bytes
 
 
 class Packet(Struct):
-    """What of an IP packet decides where it goes: its ends, as packed addresses, its protocol, and its ports.
+    """The fields of an IP packet that decide on its route: packed addresses, protocol and ports.
 
-    For echo requests and replies both ports are the identifier; `kind` and `code` are those of ICMP. An ICMP error has
-    in `about` the packet that it tells of. Only the first of several fragments has ports.
+    For ICMP echo both ports are the identifier; `kind` and `code` are the type and code of ICMP. `quoted` is the packet
+    in an ICMP error. Only the first fragment of a packet has ports.
     """
 
     version: int
@@ -53,100 +53,103 @@ class Packet(Struct):
     code: int = -1
     fragment: bool = False
     first: bool = True
-    about: "Packet | None" = None
+    quoted: "Packet | None" = None
 
 
-def packet(frame: bytes, at: int = ETHERNET, depth: int = 0) -> Packet | None:
-    """The IP packet in a frame; None for what is none, is not what it says to be, or is cut off."""
-    if len(frame) < at + IPV4_HEADER:
+def parse_packet(frame: bytes, offset: int = ETHERNET, depth: int = 0) -> Packet | None:
+    """Parse the IP packet in a frame; return None for other frames and for truncated ones."""
+    if len(frame) < offset + IPV4_HEADER:
         return None
-    if at == ETHERNET and int.from_bytes(frame[12:14], "big") != KINDS.get(frame[at] >> 4):
+    if offset == ETHERNET and int.from_bytes(frame[12:14], "big") != ETHERTYPES.get(frame[offset] >> 4):
         return None
-    if frame[at] >> 4 == 4:  # of the protocol
-        return _ipv4(frame, at, depth) if frame[at] & 15 >= IPV4_HEADER // 4 else None
-    return _ipv6(frame, at, depth) if frame[at] >> 4 == 6 and len(frame) >= at + IPV6_HEADER else None
+    if frame[offset] >> 4 == 4:  # the version of IP
+        return _parse_ipv4(frame, offset, depth) if frame[offset] & 15 >= IPV4_HEADER // 4 else None
+    return _parse_ipv6(frame, offset, depth) if frame[offset] >> 4 == 6 and len(frame) >= offset + IPV6_HEADER else None
 
 
-def _ipv4(frame: bytes, at: int, depth: int) -> Packet:
-    split = int.from_bytes(frame[at + 6 : at + 8], "big")
-    found = Packet(4, frame[at + 9], frame[at + 12 : at + 16], frame[at + 16 : at + 20])
-    found.fragment, found.first = bool(split & (MORE | OFFSET)), not split & OFFSET
-    if found.first:
-        _inside(found, frame, at + 4 * (frame[at] & 15), depth)
-    return found
+def _parse_ipv4(frame: bytes, offset: int, depth: int) -> Packet:
+    fragment_field = int.from_bytes(frame[offset + 6 : offset + 8], "big")
+    packet = Packet(4, frame[offset + 9], frame[offset + 12 : offset + 16], frame[offset + 16 : offset + 20])
+    packet.fragment = bool(fragment_field & (MORE_FRAGMENTS | OFFSET_MASK))
+    packet.first = not fragment_field & OFFSET_MASK
+    if packet.first:
+        _parse_payload(packet, frame, offset + 4 * (frame[offset] & 15), depth)
+    return packet
 
 
-def _ipv6(frame: bytes, at: int, depth: int) -> Packet:
-    found = Packet(6, frame[at + 6], frame[at + 8 : at + 24], frame[at + 24 : at + 40])
-    at += IPV6_HEADER
-    # What it is about stands behind its extension headers, where rules have to look for it too.
-    while found.protocol in EXTENSIONS and len(frame) >= at + 8:
+def _parse_ipv6(frame: bytes, offset: int, depth: int) -> Packet:
+    packet = Packet(6, frame[offset + 6], frame[offset + 8 : offset + 24], frame[offset + 24 : offset + 40])
+    offset += IPV6_HEADER
+    # An ICMP error comes after its extension headers, where the firewall has to find it too.
+    while packet.protocol in EXTENSION_HEADERS and len(frame) >= offset + 8:
         length = 8
-        if found.protocol == FRAGMENT:
-            split = int.from_bytes(frame[at + 2 : at + 4], "big")
-            found.fragment, found.first = True, split < 8  # its offset has the upper 13 bits
+        if packet.protocol == FRAGMENT_HEADER:
+            fragment_field = int.from_bytes(frame[offset + 2 : offset + 4], "big")
+            packet.fragment, packet.first = True, fragment_field < 8  # the upper 13 bits are the offset
         else:
-            length += 8 * frame[at + 1]
-        found.protocol, at = frame[at], at + length
-        if not found.first:
-            return found
-    _inside(found, frame, at, depth)
-    return found
+            length += 8 * frame[offset + 1]
+        packet.protocol, offset = frame[offset], offset + length
+        if not packet.first:
+            return packet
+    _parse_payload(packet, frame, offset, depth)
+    return packet
 
 
-def _inside(found: Packet, frame: bytes, at: int, depth: int) -> None:
-    """Read the ports, or ICMP's kind."""
-    if found.protocol in (TCP, UDP) and len(frame) >= at + 4:
-        found.sport, found.dport = struct.unpack_from("!HH", frame, at)
-    elif found.protocol in (ICMP, ICMPV6) and len(frame) >= at + 8:
-        found.kind, found.code = frame[at], frame[at + 1]
-        if found.kind in ((0, 8) if found.protocol == ICMP else (128, 129)):
-            found.sport = found.dport = int.from_bytes(frame[at + 4 : at + 6], "big")
-        elif depth == 0 and found.kind in ((3, 11, 12) if found.protocol == ICMP else (1, 2, 3, 4)):
-            found.about = packet(frame, at + 8, 1)
+def _parse_payload(packet: Packet, frame: bytes, offset: int, depth: int) -> None:
+    """Parse the ports, or the type and code of ICMP."""
+    if packet.protocol in (TCP, UDP) and len(frame) >= offset + 4:
+        packet.sport, packet.dport = struct.unpack_from("!HH", frame, offset)
+    elif packet.protocol in (ICMP, ICMPV6) and len(frame) >= offset + 8:
+        packet.kind, packet.code = frame[offset], frame[offset + 1]
+        if packet.kind in ((0, 8) if packet.protocol == ICMP else (128, 129)):
+            packet.sport = packet.dport = int.from_bytes(frame[offset + 4 : offset + 6], "big")
+        elif depth == 0 and packet.kind in ((3, 11, 12) if packet.protocol == ICMP else (1, 2, 3, 4)):
+            packet.quoted = parse_packet(frame, offset + 8, 1)
 
 
 def mac(text: str) -> bytes:
-    """A hardware address as six bytes."""
+    """Convert a hardware address to six bytes."""
     return bytes.fromhex(text.replace(":", ""))
 
 
 def link_local(hardware: bytes) -> bytes:
-    """The address that an interface gives itself by its hardware address (RFC 4291, appendix A)."""
+    """Return the link-local address of an interface, by its hardware address (RFC 4291, appendix A)."""
     return b"\xfe\x80" + bytes(6) + bytes((hardware[0] ^ 2,)) + hardware[1:3] + b"\xff\xfe" + hardware[3:]
 
 
 def packed(address: str) -> bytes:
-    """An IP address as four or sixteen bytes."""
+    """Convert an IP address to four or sixteen bytes."""
     return (IPv6Address(address) if ":" in address else IPv4Address(address)).packed
 
 
 def arp(operation: int, sender: tuple[bytes, bytes], target: tuple[bytes, bytes]) -> bytes:
-    """An ARP frame; both ends are a hardware and an IP address."""
-    to = BROADCAST if operation == ASK else target[0]
-    return struct.pack("!6s6sHHHBBH", to, sender[0], ARP, 1, IPV4, 6, 4, operation) + b"".join((*sender, *target))
+    """Build an ARP frame; sender and target are pairs of hardware and IP address."""
+    destination = BROADCAST if operation == REQUEST else target[0]
+    return struct.pack("!6s6sHHHBBH", destination, sender[0], ARP, 1, IPV4, 6, 4, operation) + b"".join(
+        (*sender, *target)
+    )
 
 
 def ipv4(ends: tuple[bytes, bytes], addresses: tuple[bytes, bytes], protocol: int, payload: bytes) -> bytes:
-    """A frame with an IPv4 packet, from the first hardware and IP address to the second."""
+    """Build an IPv4 packet; `ends` are source and destination hardware addresses, `addresses` the IP addresses."""
     head = struct.pack("!BBHHHBBH", 0x45, 0, IPV4_HEADER + len(payload), 0, 0, 64, protocol, 0) + b"".join(addresses)
     summed = head[:10] + checksum(head).to_bytes(2, "big") + head[12:]
     return ends[1] + ends[0] + IPV4.to_bytes(2, "big") + summed + payload
 
 
 def udp(ends: tuple[bytes, bytes], addresses: tuple[bytes, bytes], ports: tuple[int, int], payload: bytes) -> bytes:
-    """A frame with a datagram; it has no checksum, which IPv4 leaves free."""
+    """Build a UDP datagram without a checksum, which is optional in IPv4."""
     return ipv4(ends, addresses, UDP, struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload)
 
 
 def icmp(ends: tuple[bytes, bytes], addresses: tuple[bytes, bytes], kind: int, code: int, payload: bytes) -> bytes:
-    """A frame with an ICMP message; the payload begins after the checksum."""
+    """Build an ICMP message; the payload begins after the checksum."""
     message = bytes((kind, code, 0, 0)) + payload
     return ipv4(ends, addresses, ICMP, message[:2] + checksum(message).to_bytes(2, "big") + message[4:])
 
 
 def checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
+    """Return the Internet checksum (RFC 1071)."""
     if len(data) % 2:
         data += b"\0"
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
@@ -156,7 +159,7 @@ def checksum(data: bytes) -> int:
 
 
 def forwarded(frame: bytes, source: bytes, target: bytes) -> bytes | None:
-    """A frame with an IPv4 packet, sent on by a router from one hardware address to another; None at its last hop."""
+    """Return an IPv4 frame as a router forwards it, with new hardware addresses; None if its TTL expires."""
     if frame[ETHERNET + 8] <= 1:
         return None
     head = bytearray(frame[ETHERNET : ETHERNET + 4 * (frame[ETHERNET] & 15)])
@@ -166,13 +169,17 @@ def forwarded(frame: bytes, source: bytes, target: bytes) -> bytes | None:
     return target + source + frame[12:ETHERNET] + bytes(head) + frame[ETHERNET + len(head) :]
 
 
-def is_sound(frame: bytes) -> bool:
-    """Whether a frame has a whole IPv4 packet, no piece of one, as long as it says, of TCP, UDP or ICMP."""
+def is_well_formed(frame: bytes) -> bool:
+    """Whether a frame holds a complete, unfragmented IPv4 packet of TCP, UDP or ICMP with consistent lengths."""
     head = frame[ETHERNET:]
     if len(head) < IPV4_HEADER or head[0] != 0x45:  # version 4, a header without options
         return False
-    length, split = struct.unpack_from("!HxxH", head, 2)
-    if split & (MORE | OFFSET) or not IPV4_HEADER <= length <= len(head) or checksum(head[:IPV4_HEADER]):
+    length, fragment_field = struct.unpack_from("!HxxH", head, 2)
+    if (
+        fragment_field & (MORE_FRAGMENTS | OFFSET_MASK)
+        or not IPV4_HEADER <= length <= len(head)
+        or checksum(head[:IPV4_HEADER])
+    ):
         return False
     protocol, content = head[9], head[IPV4_HEADER:length]
     if protocol == UDP:
@@ -183,62 +190,63 @@ def is_sound(frame: bytes) -> bool:
 
 
 def reversed_ends(ends: Ends) -> Ends:
-    """The ends of the answers."""
+    """Return the ends of replies."""
     return Ends(ends.target, ends.dport, ends.source, ends.sport)
 
 
 def translated(frame: bytes, ends: Ends) -> bytes:
-    """A frame with an IPv4 packet that speaks of other ends, and right checksums."""
+    """Return an IPv4 frame with other addresses and ports, and updated checksums."""
     changed, start = bytearray(frame), ETHERNET + 4 * (frame[ETHERNET] & 15)
-    old, changed[ETHERNET + 12 : ETHERNET + 20] = frame[ETHERNET + 12 : ETHERNET + 20], ends.source + ends.target
-    _amend(changed, ETHERNET + 10, old, ends.source + ends.target)
+    old, new = frame[ETHERNET + 12 : ETHERNET + 20], ends.source + ends.target
+    changed[ETHERNET + 12 : ETHERNET + 20] = new
+    _update_checksum(changed, ETHERNET + 10, old, new)
     protocol = frame[ETHERNET + 9]
-    place = CHECKSUMS.get(protocol)
-    if int.from_bytes(frame[ETHERNET + 6 : ETHERNET + 8], "big") & OFFSET or place is None:
+    offset = CHECKSUM_OFFSETS.get(protocol)
+    if int.from_bytes(frame[ETHERNET + 6 : ETHERNET + 8], "big") & OFFSET_MASK or offset is None:
         return bytes(changed)
-    place, ports = start + place, _ports(protocol, start, ends)
-    before = frame[ports.place : ports.place + len(ports.content)]
-    if len(frame) < place + 2 or len(before) < len(ports.content):
+    checksum_offset, ports = start + offset, _port_field(protocol, start, ends)
+    before = frame[ports.offset : ports.offset + len(ports.content)]
+    if len(frame) < checksum_offset + 2 or len(before) < len(ports.content):
         return bytes(changed)
-    changed[ports.place : ports.place + len(before)] = ports.content
+    changed[ports.offset : ports.offset + len(before)] = ports.content
     if protocol == ICMP:
-        # It has no addresses in its checksum.
-        _amend(changed, place, before, ports.content)
-    elif protocol == TCP or frame[place : place + 2] != b"\0\0":
-        _amend(changed, place, old + before, ends.source + ends.target + ports.content)
+        # The checksum of ICMP does not cover the addresses.
+        _update_checksum(changed, checksum_offset, before, ports.content)
+    elif protocol == TCP or frame[checksum_offset : checksum_offset + 2] != b"\0\0":
+        _update_checksum(changed, checksum_offset, old + before, new + ports.content)
     return bytes(changed)
 
 
 def translate_icmp_error(frame: bytes, ends: Ends) -> bytes:
-    """A frame with an ICMP error about a packet that had, where the error goes, the ends turned round."""
+    """Return an ICMP error with the ends `ends`, which quotes a packet that went the other way."""
     start, length = ETHERNET + 4 * (frame[ETHERNET] & 15), int.from_bytes(frame[ETHERNET + 2 : ETHERNET + 4], "big")
     inner = start + 8
-    told = reversed_ends(ends)
+    reply_ends = reversed_ends(ends)
     changed = bytearray(translated(frame, Ends(ends.source, 0, ends.target, 0)))
-    first = inner + 4 * (frame[inner] & 15)
-    ports = _ports(frame[inner + 9], first, told)
-    changed[inner + 12 : inner + 20] = told.source + told.target
-    if len(changed) >= ports.place + len(ports.content):
-        changed[ports.place : ports.place + len(ports.content)] = ports.content
+    payload_start = inner + 4 * (frame[inner] & 15)
+    ports = _port_field(frame[inner + 9], payload_start, reply_ends)
+    changed[inner + 12 : inner + 20] = reply_ends.source + reply_ends.target
+    if len(changed) >= ports.offset + len(ports.content):
+        changed[ports.offset : ports.offset + len(ports.content)] = ports.content
     changed[inner + 10 : inner + 12] = b"\0\0"
-    changed[inner + 10 : inner + 12] = checksum(bytes(changed[inner:first])).to_bytes(2, "big")
+    changed[inner + 10 : inner + 12] = checksum(bytes(changed[inner:payload_start])).to_bytes(2, "big")
     changed[start + 2 : start + 4] = b"\0\0"
     changed[start + 2 : start + 4] = checksum(bytes(changed[start : ETHERNET + length])).to_bytes(2, "big")
     return bytes(changed)
 
 
-def _ports(protocol: int, start: int, ends: Ends) -> "Ports":
+def _port_field(protocol: int, start: int, ends: Ends) -> PortField:
     if protocol == ICMP:
-        return Ports(start + 4, struct.pack("!H", ends.sport))
-    return Ports(start, struct.pack("!HH", ends.sport, ends.dport))
+        return PortField(start + 4, struct.pack("!H", ends.sport))
+    return PortField(start, struct.pack("!HH", ends.sport, ends.dport))
 
 
-def _amend(frame: bytearray, at: int, old: bytes, new: bytes) -> None:
-    """Put a checksum right after bytes that it covers have changed, which are even in number (RFC 1624)."""
-    total = ~int.from_bytes(frame[at : at + 2], "big") & 0xFFFF
+def _update_checksum(frame: bytearray, offset: int, old: bytes, new: bytes) -> None:
+    """Update a checksum after an even number of covered bytes has changed (RFC 1624)."""
+    total = ~int.from_bytes(frame[offset : offset + 2], "big") & 0xFFFF
     words = f"!{len(old) // 2}H"
     for before, after in zip(struct.unpack(words, old), struct.unpack(words, new), strict=True):
         total += (~before & 0xFFFF) + after
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
-    frame[at : at + 2] = (~total & 0xFFFF).to_bytes(2, "big")
+    frame[offset : offset + 2] = (~total & 0xFFFF).to_bytes(2, "big")

@@ -1,4 +1,4 @@
-"""Addresses that others see: a machine's floating IP, or that of the router that it is behind (RFC 3022)."""
+"""Network address translation: floating IPs, and source NAT of routers (RFC 3022)."""
 
 import random
 from collections import OrderedDict, defaultdict
@@ -9,121 +9,131 @@ from msgspec.structs import replace
 
 from pileus.drivers.qemu.fabric.frames import Ends, Packet, reversed_ends
 
-MOST = 8192
-"""Connections that are known at once of those that one end has begun: who begins more loses its own oldest."""
-FIRST, LAST, TRIES = 32768, 60999, 64
-"""Ports that are given to connections whose own is taken, and how many are tried."""
+CONNECTION_LIMIT = 8192
+"""Connections that one end may have opened; a further one replaces its oldest."""
+FIRST_PORT, LAST_PORT, PORT_ATTEMPTS = 32768, 60999, 64
+"""Ports for connections whose own port is taken, and how many are tried."""
 Key = tuple[int, bytes, int, bytes, int]
-Fact = tuple[bytes, str, bytes]
-"""What a connection stands on: a public address, whose it is (an interface's id, or a network's), and what is there."""
+Binding = tuple[bytes, str, bytes]
+"""What a connection depends on: a public address, its owner (the id of a port or a network), and the inner address."""
 
 
 class Translation(Struct):
-    """What becomes of the packets of a connection in one direction: their ends, and whom they go to."""
+    """How packets of a connection are translated in one direction: their new ends, and the endpoint they go to."""
 
     ends: Ends
-    place: str
+    endpoint_id: str
     mac: bytes | None
-    """Of whom they go to, where that is not the fabric's to know."""
-    back: tuple[str, Key]
-    """Where and as what the answers are heard."""
-    facts: tuple[Fact, ...]
+    """The hardware address to send to, where the fabric does not know it."""
+    reply: tuple[str, Key]
+    """The endpoint and the key of the replies."""
+    bindings: tuple[Binding, ...]
 
 
 class Nat:
-    """All connections that are translated, by where they are heard and by the ends that they have there."""
+    """All translated connections, by the endpoint that their packets come from and by their ends there."""
 
     def __init__(self) -> None:
-        self._places: defaultdict[str, dict[Key, Translation]] = defaultdict(dict)
-        self._begun: defaultdict[str, OrderedDict[Key, None]] = defaultdict(OrderedDict)
+        self._connections: defaultdict[str, dict[Key, Translation]] = defaultdict(dict)
+        self._by_age: defaultdict[str, OrderedDict[Key, None]] = defaultdict(OrderedDict)
 
-    def known(self, place: str, found: Packet, mac: bytes) -> Translation | None:
-        """What becomes of a packet of a connection that has begun, or of an error about one; None for others."""
-        if not (connections := self._places.get(place)):
+    def look_up(self, endpoint_id: str, packet: Packet, mac: bytes) -> Translation | None:
+        """Return the translation of a packet, or of an ICMP error about one; None if it belongs to no connection."""
+        if not (connections := self._connections.get(endpoint_id)):
             return None
-        if (about := found.about) is not None:
-            return connections.get((about.protocol, about.target, about.dport, about.source, about.sport))
-        key = _key(found.protocol, found)
+        if (quoted := packet.quoted) is not None:
+            return connections.get((quoted.protocol, quoted.target, quoted.dport, quoted.source, quoted.sport))
+        key = _connection_key(packet.protocol, packet)
         translation = connections.get(key)
         if translation is not None:
-            self._use(place, key)
-            self._use(*translation.back)
-            self._answer(translation, mac)
-            self._others(place, found, translation)
+            self._touch(endpoint_id, key)
+            self._touch(*translation.reply)
+            self._update_reply_mac(translation, mac)
+            self._add_fragments(endpoint_id, packet, translation)
         return translation
 
-    def begin(
-        self, here: tuple[str, bytes], there: str, found: Packet, as_: tuple[bytes, bytes], facts: tuple[Fact, ...]
+    def open(
+        self,
+        source_endpoint: tuple[str, bytes],
+        target_id: str,
+        packet: Packet,
+        new_addresses: tuple[bytes, bytes],
+        bindings: tuple[Binding, ...],
     ) -> Translation | None:
-        """Have a connection, from who is at a place with a MAC address, that says and asks for other addresses.
+        """Open a connection from an endpoint and hardware address to another endpoint, with new addresses.
 
-        None if no port of the new source is free, or if it is no connection's first packet.
+        Return None if no port of the new source is free, or if the packet cannot open a connection.
         """
-        (place, mac), (source, target) = here, as_
-        if found.about is not None or not found.first or (ends := self._free(there, found, source, target)) is None:
+        (source_id, mac), (source, target) = source_endpoint, new_addresses
+        if (
+            packet.quoted is not None
+            or not packet.first
+            or (ends := self._choose_ends(target_id, packet, source, target)) is None
+        ):
             return None
-        key, back = _key(found.protocol, found), _key(found.protocol, reversed_ends(ends))
-        said = Ends(found.target, found.dport, found.source, found.sport)
-        self._places[there][back] = Translation(said, place, mac, (place, key), facts)
-        forth = Translation(ends, there, None, (there, back), facts)
-        self._put(place, key, forth)
-        self._others(place, found, forth)
-        return forth
+        key, reply_key = _connection_key(packet.protocol, packet), _connection_key(packet.protocol, reversed_ends(ends))
+        reply_ends = Ends(packet.target, packet.dport, packet.source, packet.sport)
+        self._connections[target_id][reply_key] = Translation(reply_ends, source_id, mac, (source_id, key), bindings)
+        translation = Translation(ends, target_id, None, (target_id, reply_key), bindings)
+        self._insert(source_id, key, translation)
+        self._add_fragments(source_id, packet, translation)
+        return translation
 
-    def keep(self, facts: set[Fact], places: set[str]) -> None:
-        """Forget connections that stand on what is no longer so, or that end at a place that is gone."""
-        for place, connections in list(self._places.items()):
-            kept = {
-                key: each for key, each in connections.items()
-                if place in places and each.place in places and facts.issuperset(each.facts)
+    def retain(self, bindings: set[Binding], endpoint_ids: set[str]) -> None:
+        """Remove connections whose bindings or endpoints are gone."""
+        for endpoint_id, connections in list(self._connections.items()):
+            remaining = {
+                key: translation for key, translation in connections.items()
+                if endpoint_ids.issuperset((endpoint_id, translation.endpoint_id))
+                and bindings.issuperset(translation.bindings)
             }  # fmt: skip
-            begun = OrderedDict.fromkeys(key for key in self._begun.pop(place, ()) if key in kept)
-            del self._places[place]
-            if kept:
-                self._places[place], self._begun[place] = kept, begun
+            by_age = OrderedDict.fromkeys(key for key in self._by_age.pop(endpoint_id, ()) if key in remaining)
+            del self._connections[endpoint_id]
+            if remaining:
+                self._connections[endpoint_id], self._by_age[endpoint_id] = remaining, by_age
 
-    def _free(self, there: str, found: Packet, source: bytes, target: bytes) -> Ends | None:
-        """The ends that a connection is to have where it goes, which no other has."""
-        for port in _ports(found, source):
-            ends = Ends(source, port, target, port if found.kind >= 0 else found.dport)
-            if _key(found.protocol, reversed_ends(ends)) not in self._places[there]:
+    def _choose_ends(self, endpoint_id: str, packet: Packet, source: bytes, target: bytes) -> Ends | None:
+        """Return unused ends for a connection at the endpoint that it goes to."""
+        for port in _candidate_ports(packet, source):
+            ends = Ends(source, port, target, port if packet.kind >= 0 else packet.dport)
+            if _connection_key(packet.protocol, reversed_ends(ends)) not in self._connections[endpoint_id]:
                 return ends
         return None
 
-    def _others(self, place: str, found: Packet, translation: Translation) -> None:
-        """Let the other pieces of a packet go the way of its first: they have no ports by which they could be known."""
-        key = (found.protocol, found.source, 0, found.target, 0)
-        if found.fragment and found.first and key != _key(found.protocol, found):
-            self._put(place, key, replace(translation, back=(place, key)))
+    def _add_fragments(self, endpoint_id: str, packet: Packet, translation: Translation) -> None:
+        """Translate further fragments of a packet like its first: they have no ports to look them up by."""
+        key = (packet.protocol, packet.source, 0, packet.target, 0)
+        if packet.fragment and packet.first and key != _connection_key(packet.protocol, packet):
+            self._insert(endpoint_id, key, replace(translation, reply=(endpoint_id, key)))
 
-    def _answer(self, translation: Translation, mac: bytes) -> None:
-        """Let answers go to whom the last packet came from: behind a bridge a router may have changed."""
-        place, key = translation.back
-        answers = self._places[place].get(key)
-        if answers is not None and answers.mac is not None:
-            answers.mac = mac
+    def _update_reply_mac(self, translation: Translation, mac: bytes) -> None:
+        """Send replies to where the last packet came from: behind a bridge, a router may have changed."""
+        endpoint_id, key = translation.reply
+        reply = self._connections[endpoint_id].get(key)
+        if reply is not None and reply.mac is not None:
+            reply.mac = mac
 
-    def _use(self, place: str, key: Key) -> None:
-        if key in self._begun[place]:
-            self._begun[place].move_to_end(key)
+    def _touch(self, endpoint_id: str, key: Key) -> None:
+        if key in self._by_age[endpoint_id]:
+            self._by_age[endpoint_id].move_to_end(key)
 
-    def _put(self, place: str, key: Key, translation: Translation) -> None:
-        self._places[place][key] = translation
-        self._begun[place][key] = None
-        self._use(place, key)
-        if len(self._begun[place]) > MOST:
-            oldest, _ = self._begun[place].popitem(last=False)
-            if (gone := self._places[place].pop(oldest, None)) is not None:
-                there, back = gone.back
-                self._places[there].pop(back, None)
-
-
-def _ports(found: Packet, source: bytes) -> Iterator[int]:
-    """Ports that a connection may have: its own, or if it speaks as another, one at random."""
-    yield found.sport
-    if source != found.source and (found.sport or found.dport):
-        yield from (random.randint(FIRST, LAST) for _ in range(TRIES))  # noqa: S311  # it only has to be free
+    def _insert(self, endpoint_id: str, key: Key, translation: Translation) -> None:
+        self._connections[endpoint_id][key] = translation
+        self._by_age[endpoint_id][key] = None
+        self._touch(endpoint_id, key)
+        if len(self._by_age[endpoint_id]) > CONNECTION_LIMIT:
+            oldest, _ = self._by_age[endpoint_id].popitem(last=False)
+            if (removed := self._connections[endpoint_id].pop(oldest, None)) is not None:
+                reply_endpoint_id, reply_key = removed.reply
+                self._connections[reply_endpoint_id].pop(reply_key, None)
 
 
-def _key(protocol: int, ends: Packet | Ends) -> Key:
+def _candidate_ports(packet: Packet, source: bytes) -> Iterator[int]:
+    """Yield ports that a connection may have: its own, and with another source address, random ones."""
+    yield packet.sport
+    if source != packet.source and (packet.sport or packet.dport):
+        yield from (random.randint(FIRST_PORT, LAST_PORT) for _ in range(PORT_ATTEMPTS))  # noqa: S311  # no secret
+
+
+def _connection_key(protocol: int, ends: Packet | Ends) -> Key:
     return protocol, ends.source, ends.sport, ends.target, ends.dport

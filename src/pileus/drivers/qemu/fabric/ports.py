@@ -1,4 +1,4 @@
-"""A machine's end of a wire: a datagram socket on which each message is a frame."""
+"""Ports of machines: each is a datagram socket on which a message is a frame."""
 
 import asyncio
 import os
@@ -8,91 +8,91 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from pileus.drivers.qemu.fabric.firewall import Guard
+from pileus.drivers.qemu.fabric.firewall import Firewall
 from pileus.drivers.qemu.fabric.frames import link_local, mac, packed
 from pileus.drivers.qemu.fabric.state import Counters, Wire
 
-LONGEST, AT_ONCE, WAITING = 65550, 64, 512
-"""Bytes of a frame, how many are read in one go, and how many wait for a machine that is slow."""
-BUFFER = 1 << 20
+FRAME_LIMIT, BATCH, QUEUE_LIMIT = 65550, 64, 512
+"""Bytes of a frame, frames that are read at once, and frames that may wait for a slow machine."""
+BUFFER_SIZE = 1 << 20
 
 
 class Port:
-    """One interface: what may be said there, by whom, and what has passed."""
+    """The port of one interface: its addresses, its firewall and its counters."""
 
-    def __init__(self, wire: Wire, heard: Callable[["Port", bytes], None], *, shared: bool) -> None:
-        self.counters, self.guard = Counters(), Guard()
-        self._heard = heard
+    def __init__(self, wire: Wire, on_frame: Callable[["Port", bytes], None], *, shared: bool) -> None:
+        self.counters, self.firewall = Counters(), Firewall()
+        self._on_frame = on_frame
         self._queue: deque[bytes] = deque()
         self._loop = asyncio.get_running_loop()
         port_id = wire.nic.port_id
-        self._mine, self._its = Path("wires") / f"{port_id}.host", f"wires/{port_id}.guest"
-        self._socket = _bound(self._mine)
+        self._host_path, self._guest_path = Path("wires") / f"{port_id}.host", f"wires/{port_id}.guest"
+        self._socket = _bind_socket(self._host_path)
         self._loop.add_reader(self._socket, self._read)
-        self.become(wire, shared=shared)
+        self.update(wire, shared=shared)
 
-    def become(self, wire: Wire, *, shared: bool) -> None:
-        """Be another interface's end from now on: it may have other addresses.
+    def update(self, wire: Wire, *, shared: bool) -> None:
+        """Set the interface of the port, whose addresses may change.
 
-        In a network that tenants share it speaks as itself, even where no security group guards it.
+        In a network that tenants share, source addresses are checked even without port security.
         """
         self.machine_id, self.nic = wire.machine_id, wire.nic
         nic = wire.nic
-        self.confined = nic.secured or shared
+        self.checks_source = nic.secured or shared
         self.id, self.network_id = nic.port_id, nic.network_id
         self.mac = mac(nic.mac_address)
         self.addresses = {packed(address) for address in nic.addresses}
         self.macs = {self.mac, *(mac(pair.mac_address) for pair in nic.pairs if pair.mac_address)}
-        self.own = self.addresses | {link_local(each) for each in self.macs}
-        # A pair may be a range; only single addresses and ranges of one are looked up at once.
-        self.pairs = [_range(pair.ip_address) for pair in nic.pairs]
+        self.own_addresses = self.addresses | {link_local(mac_address) for mac_address in self.macs}
+        # A pair may be an address range.
+        self.pairs = [_parse_range(pair.ip_address) for pair in nic.pairs]
 
-    def may_speak_as(self, address: bytes) -> bool:
-        """Whether an address is its own, or one of its pairs'."""
-        if address in self.own:
+    def may_send_from(self, address: bytes) -> bool:
+        """Whether the machine may use an address as its source: its own, or one of its address pairs."""
+        if address in self.own_addresses:
             return True
         number = int.from_bytes(address, "big")
         return any(len(address) == width and number & mask == network for network, mask, width in self.pairs)
 
     def send(self, frame: bytes) -> None:
-        """Let the machine have a frame, now or when it has read what waits for it."""
+        """Send a frame to the machine, or queue it while the machine does not read."""
         if self._queue:
-            self._wait(frame)
+            self._enqueue(frame)
             return
         try:
-            self._socket.sendto(frame, self._its)
+            self._socket.sendto(frame, self._guest_path)
         except BlockingIOError:
-            self._loop.add_writer(self._socket, self._write)
-            self._wait(frame)
+            self._loop.add_writer(self._socket, self._flush)
+            self._enqueue(frame)
         except OSError:
-            # The machine is not there: nobody listens to a computer that is off.
+            # The machine does not run.
             self.counters.dropped += 1
         else:
             self._count(frame)
 
     def close(self) -> None:
-        """Hear and say nothing more."""
+        """Close the socket."""
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
-        self._mine.unlink(missing_ok=True)
+        self._host_path.unlink(missing_ok=True)
         with suppress(OSError):
-            os.unlink(self._its)  # noqa: PTH108  # a name, not a path
+            os.unlink(self._guest_path)  # noqa: PTH108  # a name, not a path
 
     def _read(self) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(BATCH):
             try:
-                frame = self._socket.recv(LONGEST)
+                frame = self._socket.recv(FRAME_LIMIT)
             except OSError:
                 return
             self.counters.packets_out += 1
             self.counters.bytes_out += len(frame)
-            self._heard(self, frame)
+            self._on_frame(self, frame)
 
-    def _write(self) -> None:
+    def _flush(self) -> None:
         while self._queue:
             try:
-                self._socket.sendto(self._queue[0], self._its)
+                self._socket.sendto(self._queue[0], self._guest_path)
             except BlockingIOError:
                 return
             except OSError:
@@ -102,8 +102,8 @@ class Port:
             self._count(self._queue.popleft())
         self._loop.remove_writer(self._socket)
 
-    def _wait(self, frame: bytes) -> None:
-        if len(self._queue) < WAITING:
+    def _enqueue(self, frame: bytes) -> None:
+        if len(self._queue) < QUEUE_LIMIT:
             self._queue.append(frame)
         else:
             self.counters.dropped += 1
@@ -113,16 +113,16 @@ class Port:
         self.counters.bytes_in += len(frame)
 
 
-def _bound(path: Path) -> socket.socket:
+def _bind_socket(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-    made.bind(str(path))
-    return made
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_SIZE)
+    bound.bind(str(path))
+    return bound
 
 
-def _range(text: str) -> tuple[int, int, int]:
-    """A pair's address or range as a network, a mask, and the width of its addresses in bytes."""
+def _parse_range(text: str) -> tuple[int, int, int]:
+    """Parse an address or range: the network and mask as numbers, and the width of an address in bytes."""
     address, _, length = text.partition("/")
     content = packed(address)
     bits = 8 * len(content)

@@ -1,4 +1,4 @@
-"""The way of a packet from one network to another, or out of the host; and the tables by which it is found."""
+"""Routing of packets between networks and out of the host, and the tables that it uses."""
 
 import ctypes
 from typing import Protocol
@@ -12,170 +12,190 @@ from pileus.drivers.qemu.fabric.frames import (
     forwarded,
     icmp,
     packed,
-    packet,
+    parse_packet,
     translate_icmp_error,
     translated,
 )
-from pileus.drivers.qemu.fabric.nat import Fact, Nat, Translation
-from pileus.drivers.qemu.fabric.plan import Plan, Target, own_mac
+from pileus.drivers.qemu.fabric.nat import Binding, Nat, Translation
 from pileus.drivers.qemu.fabric.ports import Port
 from pileus.drivers.qemu.fabric.slirp import HOST
 from pileus.drivers.qemu.fabric.state import State
+from pileus.drivers.qemu.fabric.tables import FloatingTarget, NetworkTables, own_mac
 from pileus.drivers.qemu.fabric.taps import Tap
 from pileus.drivers.qemu.fabric.uplink import Uplink  # noqa: TC001  # an attribute's type
-from pileus.outbound.ssrf_guard import PROVIDERS
+from pileus.outbound.ssrf_guard import CLOUD_SERVICES
 
 HOST_IP = packed(HOST)
-LINK, HOSTS, MULTICAST = b"\xa9\xfe", (0, 127), 224
-"""How addresses begin that no router leads to: those of a link, of a host, and from multicast on (RFC 6890)."""
-OURS_ALONE = frozenset(address.packed for address in PROVIDERS)
-"""Where a cloud that the host itself may stand in speaks to it: no machine of a tenant's has business there."""
-NEIGHBOURS = frozenset({133, 135, 136, 130, 131, 132, 143})
-"""ICMPv6 that a network lives by: who is where, and who listens to what (RFC 4861, 3810)."""
+LINK_LOCAL, HOST_LOCAL, MULTICAST = b"\xa9\xfe", (0, 127), 224
+"""The first bytes of addresses that are not routed: link-local, local to a host, multicast and above (RFC 6890)."""
+PROVIDER_ADDRESSES = frozenset(address.packed for address in CLOUD_SERVICES)
+"""Services that a cloud provider offers to the host: machines of tenants must not reach them."""
+NEIGHBOUR_TYPES = frozenset({133, 135, 136, 130, 131, 132, 143})
+"""ICMPv6 types of neighbour discovery and multicast listeners, which always pass (RFC 4861, 3810)."""
 
 
-class End(Protocol):
-    """Where frames come from and go to: a machine's port, or a network of the host."""
+class Endpoint(Protocol):
+    """A source and destination of frames: the port of a machine, or a network of the host."""
 
     id: str
     network_id: str
 
     def send(self, frame: bytes) -> object:
-        """Let it have a frame."""
+        """Send a frame."""
 
 
 class Routing:
-    """All ports, and the tables."""
+    """All endpoints, and the routing tables."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.library = library
-        self.plan = Plan(State(revision=0))
+        self.tables = NetworkTables(State(revision=0))
         self.nat = Nat()
         self.ports: dict[str, Port] = {}
-        self.outsides: dict[str, Uplink] = {}
+        self.uplinks: dict[str, Uplink] = {}
         self.taps: dict[str, Tap] = {}
         self.by_mac: dict[tuple[str, bytes], Port] = {}
         self.by_address: dict[tuple[str, bytes], Port] = {}
         self.in_network: dict[str, list[Port]] = {}
 
-    def index(self) -> None:
-        """Make the tables anew, after ports have come, gone or changed."""
+    def rebuild_index(self) -> None:
+        """Rebuild the tables after ports have changed."""
         self.by_mac, self.by_address, self.in_network = {}, {}, {}
         for port in self.ports.values():
             self.in_network.setdefault(port.network_id, []).append(port)
-            self.by_mac |= {(port.network_id, each): port for each in port.macs}
-            self.by_address |= {(port.network_id, each): port for each in port.addresses}
-        self.nat.keep(self.plan.facts, {*self.ports, *self.plan.bridges})
+            self.by_mac |= {(port.network_id, mac): port for mac in port.macs}
+            self.by_address |= {(port.network_id, address): port for address in port.addresses}
+        self.nat.retain(self.tables.bindings, {*self.ports, *self.tables.bridges})
 
-    def route(self, end: End, frame: bytes, found: Packet) -> bool:
-        """Send on what was sent to a network's gateway; whether it went anywhere."""
-        target = found.target
-        if known := self.nat.known(end.id, found, frame[6:12]):
-            return self._translate(known, frame, found)
-        if (leading := self.plan.floating.get(target)) and end.network_id in self.plan.exits:
-            return self._lead(end, frame, found, leading)
-        if target in self.plan.own[end.network_id]:
-            return self._echo(end, frame, found)
-        if not isinstance(end, Port) or not is_routed(target):
-            return target == HOST_IP and isinstance(end, Port) and self.leave(end, frame)
-        return self._onward(end, frame, found)
+    def route(self, endpoint: Endpoint, frame: bytes, packet: Packet) -> bool:
+        """Route a packet that was sent to the gateway of a network. Return whether it was sent on."""
+        target = packet.target
+        if translation := self.nat.look_up(endpoint.id, packet, frame[6:12]):
+            return self._send_translated(translation, frame, packet)
+        floating_target = self.tables.floating_ips.get(target)
+        if floating_target and endpoint.network_id in self.tables.networks_with_uplink:
+            return self._open_to_floating_ip(endpoint, frame, packet, floating_target)
+        if target in self.tables.own_addresses[endpoint.network_id]:
+            return self._answer_ping(endpoint, frame, packet)
+        if not isinstance(endpoint, Port) or not is_routed(target):
+            return target == HOST_IP and isinstance(endpoint, Port) and self.send_out(endpoint, frame)
+        return self._route_to_network(endpoint, frame, packet)
 
-    def leave(self, port: Port, frame: bytes) -> bool:
-        """Let a frame leave the host, or reach what is served to its machine alone."""
-        outside = self.outsides.get(port.id)
-        return outside is not None and outside.take(frame)
+    def send_out(self, port: Port, frame: bytes) -> bool:
+        """Send a frame out of the host, or to the services of its machine. Return whether it was sent."""
+        uplink = self.uplinks.get(port.id)
+        return uplink is not None and uplink.send(frame)
 
-    def receive(self, port: Port, frame: bytes, found: Packet | None) -> bool:
-        """Let a machine have a frame that may pass."""
-        passes = found is None or not port.nic.secured or is_neighbourly(found) or port.guard.passes(found, IN)
-        if passes:
+    def deliver(self, port: Port, frame: bytes, packet: Packet | None) -> bool:
+        """Send a frame to a machine if its firewall accepts it. Return whether it does."""
+        accepted = (
+            packet is None or not port.nic.secured or is_neighbour_discovery(packet) or port.firewall.accept(packet, IN)
+        )
+        if accepted:
             port.send(frame)
-        return passes
+        return accepted
 
-    def _onward(self, port: Port, frame: bytes, found: Packet) -> bool:
-        """To a machine in a network that a router joins, in one that it leads out to, or out of the host."""
-        network_id, target = port.network_id, found.target
-        near = self._near(network_id, target) or self._near(network_id, self._next(network_id, target))
-        if near:
-            return self._deliver(near, None, frame, found)
-        for beyond in self.plan.beyond.get(network_id, ()):
-            if to := self.by_address.get((beyond, target)):
-                return self._begin(port, frame, found, (to, target), ())
-        if network_id in self.plan.exits:
-            return self.leave(port, frame)
-        return self._unreachable(port, frame, found)
+    def _route_to_network(self, port: Port, frame: bytes, packet: Packet) -> bool:
+        """Route to a machine in a connected network, to an external network, or out of the host."""
+        network_id, target = port.network_id, packet.target
+        next_hop = self._next_hop(network_id, target)
+        target_port = self._find_port(network_id, target) or self._find_port(network_id, next_hop)
+        if target_port:
+            return self._send_routed(target_port, None, frame, packet)
+        for external_id in self.tables.external_gateways.get(network_id, ()):
+            if external_port := self.by_address.get((external_id, target)):
+                return self._open_connection(port, frame, packet, (external_port, target), ())
+        if network_id in self.tables.networks_with_uplink:
+            return self.send_out(port, frame)
+        return self._send_unreachable(port, frame, packet)
 
-    def _near(self, network_id: str, address: bytes) -> Port | None:
-        """The machine that has an address, in the network or in those that a router joins with it."""
-        ports = (self.by_address.get((each, address)) for each in self.plan.joined.get(network_id, ()))
+    def _find_port(self, network_id: str, address: bytes) -> Port | None:
+        """Return the port with an address, in the network or in those that a router connects with it."""
+        ports = (
+            self.by_address.get((connected_id, address)) for connected_id in self.tables.connected.get(network_id, ())
+        )
         return next((port for port in ports if port), None)
 
-    def _next(self, network_id: str, target: bytes) -> bytes:
-        """The next router of a static route; no address without one."""
+    def _next_hop(self, network_id: str, target: bytes) -> bytes:
+        """Return the next hop of a static route; empty without one."""
         number = int.from_bytes(target, "big")
-        hops = self.plan.hops.get(network_id, ())
+        hops = self.tables.static_routes.get(network_id, ())
         return next((hop.nexthop for hop in hops if number & hop.mask == hop.network), b"")
 
-    def _lead(self, end: End, frame: bytes, found: Packet, leading: Target) -> bool:
-        """Begin a connection to what is behind a floating IP."""
-        to = self.ports.get(leading.port_id)
-        if to is None:
-            return self._unreachable(end, frame, found)
-        fact = (found.target, leading.port_id, leading.address)
-        return self._begin(end, frame, found, (to, leading.address), (fact,))
-
-    def _begin(
-        self, end: End, frame: bytes, found: Packet, towards: tuple[Port, bytes], facts: tuple[Fact, ...]
+    def _open_to_floating_ip(
+        self, endpoint: Endpoint, frame: bytes, packet: Packet, floating_target: FloatingTarget
     ) -> bool:
-        """Begin a connection to an address of another's, as whom its first machine is seen from there."""
-        to, target = towards
-        source = found.source
-        seen = self.plan.seen_as(end.id, end.network_id, source)
-        if end.network_id not in self.plan.external:
-            if seen is None:
-                return self._unreachable(end, frame, found)
-            source, facts = seen[0], (*facts, seen)
-        begun = self.nat.begin((end.id, frame[6:12]), to.id, found, (source, target), facts)
-        return begun is not None and self._translate(begun, frame, found)
+        """Open a connection to the port behind a floating IP."""
+        target_port = self.ports.get(floating_target.port_id)
+        if target_port is None:
+            return self._send_unreachable(endpoint, frame, packet)
+        binding = (packet.target, floating_target.port_id, floating_target.address)
+        return self._open_connection(endpoint, frame, packet, (target_port, floating_target.address), (binding,))
 
-    def _translate(self, known: Translation, frame: bytes, found: Packet) -> bool:
-        """Send a packet of a connection on, in the words of its other side."""
-        to = self.ports.get(known.place) or self.taps.get(known.place)
-        if to is None:
+    def _open_connection(
+        self,
+        endpoint: Endpoint,
+        frame: bytes,
+        packet: Packet,
+        destination: tuple[Port, bytes],
+        bindings: tuple[Binding, ...],
+    ) -> bool:
+        """Open a connection to an address of a port, with the public address of the source."""
+        target_port, target = destination
+        source = packet.source
+        public = self.tables.public_binding(endpoint.id, endpoint.network_id, source)
+        if endpoint.network_id not in self.tables.external:
+            if public is None:
+                return self._send_unreachable(endpoint, frame, packet)
+            source, bindings = public[0], (*bindings, public)
+        translation = self.nat.open((endpoint.id, frame[6:12]), target_port.id, packet, (source, target), bindings)
+        return translation is not None and self._send_translated(translation, frame, packet)
+
+    def _send_translated(self, translation: Translation, frame: bytes, packet: Packet) -> bool:
+        """Send a packet of a connection to its other endpoint, translated."""
+        target_port = self.ports.get(translation.endpoint_id) or self.taps.get(translation.endpoint_id)
+        if target_port is None:
             return False
-        changed = translate_icmp_error(frame, known.ends) if found.about else translated(frame, known.ends)
-        return self._deliver(to, known.mac, changed, packet(changed) or found)
+        changed = (
+            translate_icmp_error(frame, translation.ends) if packet.quoted else translated(frame, translation.ends)
+        )
+        return self._send_routed(target_port, translation.mac, changed, parse_packet(changed) or packet)
 
-    def _deliver(self, to: Port | Tap, mac: bytes | None, frame: bytes, found: Packet) -> bool:
-        if isinstance(to, Port):
-            sent = forwarded(frame, own_mac(to.network_id), to.mac)
-            return sent is not None and self.receive(to, sent, found)
-        sent = forwarded(frame, own_mac(to.network_id), mac) if mac else None
-        return sent is not None and to.send(sent)
+    def _send_routed(self, target_port: Port | Tap, mac: bytes | None, frame: bytes, packet: Packet) -> bool:
+        if isinstance(target_port, Port):
+            sent = forwarded(frame, own_mac(target_port.network_id), target_port.mac)
+            return sent is not None and self.deliver(target_port, sent, packet)
+        sent = forwarded(frame, own_mac(target_port.network_id), mac) if mac else None
+        return sent is not None and target_port.send(sent)
 
-    def _echo(self, end: End, frame: bytes, found: Packet) -> bool:
-        """The gateway answers who asks whether it is there."""
-        if found.protocol != ICMP or found.kind != 8:  # an echo request
+    def _answer_ping(self, endpoint: Endpoint, frame: bytes, packet: Packet) -> bool:
+        """Answer a ping to an address of the fabric."""
+        if packet.protocol != ICMP or packet.kind != 8:  # an echo request
             return False
         start = ETHERNET + 4 * (frame[ETHERNET] & 15)
         length = int.from_bytes(frame[ETHERNET + 2 : ETHERNET + 4], "big")
-        ends = (own_mac(end.network_id), frame[6:12])
-        end.send(icmp(ends, (found.target, found.source), 0, 0, frame[start + 4 : ETHERNET + length]))
+        ends = (own_mac(endpoint.network_id), frame[6:12])
+        endpoint.send(icmp(ends, (packet.target, packet.source), 0, 0, frame[start + 4 : ETHERNET + length]))
         return True
 
-    def _unreachable(self, end: End, frame: bytes, found: Packet) -> bool:
-        gateway = next(iter(self.plan.own[end.network_id]), None)
-        if gateway and found.first and found.about is None:
-            ends = (own_mac(end.network_id), frame[6:12])
-            end.send(icmp(ends, (gateway, found.source), 3, 0, bytes(4) + frame[ETHERNET : ETHERNET + 28]))
+    def _send_unreachable(self, endpoint: Endpoint, frame: bytes, packet: Packet) -> bool:
+        gateway = next(iter(self.tables.own_addresses[endpoint.network_id]), None)
+        if gateway and packet.first and packet.quoted is None:
+            ends = (own_mac(endpoint.network_id), frame[6:12])
+            endpoint.send(icmp(ends, (gateway, packet.source), 3, 0, bytes(4) + frame[ETHERNET : ETHERNET + 28]))
         return False
 
 
 def is_routed(target: bytes) -> bool:
-    """Whether routers lead to an address of IPv4."""
-    return target[0] not in HOSTS and target[0] < MULTICAST and target[:2] != LINK and target not in OURS_ALONE
+    """Whether an IPv4 address is routed."""
+    return (
+        target[0] not in HOST_LOCAL
+        and target[0] < MULTICAST
+        and target[:2] != LINK_LOCAL
+        and target not in PROVIDER_ADDRESSES
+    )
 
 
-def is_neighbourly(found: Packet) -> bool:
-    """Whether it is what a network of IPv6 lives by."""
-    return found.protocol == ICMPV6 and found.kind in NEIGHBOURS
+def is_neighbour_discovery(packet: Packet) -> bool:
+    """Whether a packet is one of those that an IPv6 network needs to work."""
+    return packet.protocol == ICMPV6 and packet.kind in NEIGHBOUR_TYPES

@@ -1,6 +1,6 @@
-"""The way out without rights: libslirp, a TCP/IP stack that speaks to the world by sockets, by its C interface.
+"""libslirp by its C interface: a TCP/IP stack in user space, by which machines leave the host without privileges.
 
-It is the library that QEMU's own user networking is made of, and comes with it. Only its version 3 interface is used.
+QEMU's user networking is made of the same library, which is installed with it. Only version 3 of its interface is used.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from ctypes.util import find_library
 from pileus.drivers.qemu.fabric.frames import packed
 
 NETWORK, MASK, HOST, RESOLVER = "169.254.0.0", "255.255.0.0", "169.254.0.1", "169.254.169.253"
-"""Where libslirp is found by machines: on the link, beside whatever addresses they have."""
+"""The addresses of libslirp for machines: link-local, so that they fit any network."""
 LOOPBACK = "127.0.0.1"
 POLL_IN, POLL_OUT, POLL_PRI, POLL_ERR, POLL_HUP = 1, 2, 4, 8, 16
 TO_EPOLL = ((POLL_IN, select.EPOLLIN), (POLL_OUT, select.EPOLLOUT), (POLL_PRI, select.EPOLLPRI))
@@ -63,11 +63,11 @@ class Config(Structure):
     )  # fmt: skip
 
 
-SEND = CFUNCTYPE(c_ssize_t, c_void_p, c_size_t, c_void_p)
-COMPLAIN = CFUNCTYPE(None, c_char_p, c_void_p)
-CLOCK = CFUNCTYPE(c_int64, c_void_p)
-RING = CFUNCTYPE(None, c_void_p)
-TIMER_NEW = CFUNCTYPE(c_void_p, RING, c_void_p, c_void_p)
+SEND_CALLBACK = CFUNCTYPE(c_ssize_t, c_void_p, c_size_t, c_void_p)
+ERROR_CALLBACK = CFUNCTYPE(None, c_char_p, c_void_p)
+CLOCK_CALLBACK = CFUNCTYPE(c_int64, c_void_p)
+TIMER_CALLBACK = CFUNCTYPE(None, c_void_p)
+TIMER_NEW = CFUNCTYPE(c_void_p, TIMER_CALLBACK, c_void_p, c_void_p)
 TIMER_FREE = CFUNCTYPE(None, c_void_p, c_void_p)
 TIMER_MOD = CFUNCTYPE(None, c_void_p, c_int64, c_void_p)
 WATCH = CFUNCTYPE(None, c_int, c_void_p)
@@ -77,113 +77,113 @@ GET_EVENTS = CFUNCTYPE(c_int, c_int, c_void_p)
 
 
 class Callbacks(Structure):
-    """`SlirpCb`, as version 3 knows it."""
+    """`SlirpCb`, as of version 3."""
 
     _fields_ = (
-        ("send_packet", SEND), ("guest_error", COMPLAIN), ("clock_get_ns", CLOCK), ("timer_new", TIMER_NEW),
-        ("timer_free", TIMER_FREE), ("timer_mod", TIMER_MOD), ("register_poll_fd", WATCH),
+        ("send_packet", SEND_CALLBACK), ("guest_error", ERROR_CALLBACK), ("clock_get_ns", CLOCK_CALLBACK),
+        ("timer_new", TIMER_NEW), ("timer_free", TIMER_FREE), ("timer_mod", TIMER_MOD), ("register_poll_fd", WATCH),
         ("unregister_poll_fd", WATCH), ("notify", NOTIFY),
     )  # fmt: skip
 
 
-def library() -> ctypes.CDLL:
-    """libslirp; raises OSError where it is not installed."""
+def load_library() -> ctypes.CDLL:
+    """Load libslirp. Raises OSError if it is not installed."""
     name = find_library("slirp") or "libslirp.so.0"
-    found = ctypes.CDLL(name)
-    found.slirp_new.restype = c_void_p
-    found.slirp_new.argtypes = (POINTER(Config), POINTER(Callbacks), c_void_p)
-    found.slirp_cleanup.argtypes = (c_void_p,)
-    found.slirp_input.argtypes = (c_void_p, c_char_p, c_int)
-    found.slirp_pollfds_fill.argtypes = (c_void_p, POINTER(c_uint32), ADD_POLL, c_void_p)
-    found.slirp_pollfds_poll.argtypes = (c_void_p, c_int, GET_EVENTS, c_void_p)
-    found.slirp_add_hostfwd.argtypes = (c_void_p, c_int, InAddr, c_int, InAddr, c_int)
-    found.slirp_remove_hostfwd.argtypes = (c_void_p, c_int, InAddr, c_int)
-    found.slirp_add_unix.argtypes = (c_void_p, c_char_p, POINTER(InAddr), c_int)
-    return found
+    library = ctypes.CDLL(name)
+    library.slirp_new.restype = c_void_p
+    library.slirp_new.argtypes = (POINTER(Config), POINTER(Callbacks), c_void_p)
+    library.slirp_cleanup.argtypes = (c_void_p,)
+    library.slirp_input.argtypes = (c_void_p, c_char_p, c_int)
+    library.slirp_pollfds_fill.argtypes = (c_void_p, POINTER(c_uint32), ADD_POLL, c_void_p)
+    library.slirp_pollfds_poll.argtypes = (c_void_p, c_int, GET_EVENTS, c_void_p)
+    library.slirp_add_hostfwd.argtypes = (c_void_p, c_int, InAddr, c_int, InAddr, c_int)
+    library.slirp_remove_hostfwd.argtypes = (c_void_p, c_int, InAddr, c_int)
+    library.slirp_add_unix.argtypes = (c_void_p, c_char_p, POINTER(InAddr), c_int)
+    return library
 
 
 class Slirp:
-    """One machine's way out: frames go in by `take`, and come out by `send`; it works in the running event loop."""
+    """An instance of libslirp for one machine, in the running event loop; `send` is called with each frame from it."""
 
-    def __init__(self, found: ctypes.CDLL, send: Callable[[bytes], None], mtu: int) -> None:
-        self._library, self._send = found, send
+    def __init__(self, library: ctypes.CDLL, send: Callable[[bytes], None], mtu: int) -> None:
+        self._library, self._send = library, send
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
         self._watched: dict[int, int] = {}
         self._timers: dict[int, tuple[Callable[[c_void_p], None], c_void_p, asyncio.TimerHandle | None]] = {}
-        self._looking: asyncio.Handle | None = None
-        self._alarm: asyncio.TimerHandle | None = None
-        self._callbacks = self._made_callbacks()
-        self._it = found.slirp_new(byref(_config(mtu)), byref(self._callbacks), None)
-        if not self._it:
+        self._scheduled_update: asyncio.Handle | None = None
+        self._timeout: asyncio.TimerHandle | None = None
+        self._callbacks = self._make_callbacks()
+        self._instance = library.slirp_new(byref(_config(mtu)), byref(self._callbacks), None)
+        if not self._instance:
             raise OSError("libslirp could not be started")
         self._loop.add_reader(self._epoll.fileno(), self._poll)
-        self._look_soon()
+        self._schedule_update()
 
-    def take(self, frame: bytes) -> None:
-        """Let it have a frame of the machine's."""
-        self._library.slirp_input(self._it, frame, len(frame))
-        self._look_soon()
+    def pass_frame(self, frame: bytes) -> None:
+        """Pass a frame of the machine to libslirp."""
+        self._library.slirp_input(self._instance, frame, len(frame))
+        self._schedule_update()
 
-    def forward(self, protocol: str, host_port: int, address: str, port: int) -> bool:
-        """Let a port of the host's loopback lead to the machine; whether it was free."""
-        wrong = self._library.slirp_add_hostfwd(
-            self._it, int(protocol == "udp"), _in_addr(LOOPBACK), host_port, _in_addr(address), port
+    def add_forward(self, protocol: str, host_port: int, address: str, port: int) -> bool:
+        """Forward a port of the host's loopback address to the machine. Return whether the port was free."""
+        error = self._library.slirp_add_hostfwd(
+            self._instance, int(protocol == "udp"), _in_addr(LOOPBACK), host_port, _in_addr(address), port
         )
-        self._look_soon()
-        return not wrong
+        self._schedule_update()
+        return not error
 
-    def forward_no_more(self, protocol: str, host_port: int) -> None:
-        """Let a port of the host lead nowhere."""
-        self._library.slirp_remove_hostfwd(self._it, int(protocol == "udp"), _in_addr(LOOPBACK), host_port)
-        self._look_soon()
+    def remove_forward(self, protocol: str, host_port: int) -> None:
+        """Close a forwarded port of the host."""
+        self._library.slirp_remove_hostfwd(self._instance, int(protocol == "udp"), _in_addr(LOOPBACK), host_port)
+        self._schedule_update()
 
-    def serve(self, path: str, address: str, port: int) -> bool:
-        """Let what the machine sends to an address of the link reach a unix socket; whether that was possible."""
-        return not self._library.slirp_add_unix(self._it, path.encode(), byref(_in_addr(address)), port)
+    def connect_socket(self, path: str, address: str, port: int) -> bool:
+        """Connect what the machine sends to a link-local address with a Unix socket. Return whether that succeeded."""
+        return not self._library.slirp_add_unix(self._instance, path.encode(), byref(_in_addr(address)), port)
 
     def close(self) -> None:
-        """End all its connections."""
+        """Close all connections."""
         self._loop.remove_reader(self._epoll.fileno())
-        for handle in (self._looking, self._alarm, *(timer[2] for timer in self._timers.values())):
+        for handle in (self._scheduled_update, self._timeout, *(timer[2] for timer in self._timers.values())):
             if handle:
                 handle.cancel()
-        self._library.slirp_cleanup(self._it)
+        self._library.slirp_cleanup(self._instance)
         self._epoll.close()
 
-    def _look_soon(self) -> None:
-        if self._looking is None:
-            self._looking = self._loop.call_soon(self._look)
+    def _schedule_update(self) -> None:
+        if self._scheduled_update is None:
+            self._scheduled_update = self._loop.call_soon(self._update)
 
-    def _look(self) -> None:
-        """Ask what it waits for, and wait for that."""
-        self._looking = None
-        wanted: dict[int, int] = {}
+    def _update(self) -> None:
+        """Ask libslirp for its descriptors and its timeout, and watch them."""
+        self._scheduled_update = None
+        events_by_descriptor: dict[int, int] = {}
         self._order: list[int] = []
 
         def add(descriptor: int, events: int, _: object) -> int:
-            wanted[descriptor] = wanted.get(descriptor, 0) | _translated(events, TO_EPOLL)
+            events_by_descriptor[descriptor] = events_by_descriptor.get(descriptor, 0) | _to_epoll(events, TO_EPOLL)
             self._order.append(descriptor)
             return len(self._order) - 1
 
         timeout = c_uint32(NEVER)
-        self._library.slirp_pollfds_fill(self._it, byref(timeout), ADD_POLL(add), None)
-        self._watch(wanted)
-        if self._alarm:
-            self._alarm.cancel()
+        self._library.slirp_pollfds_fill(self._instance, byref(timeout), ADD_POLL(add), None)
+        self._watch(events_by_descriptor)
+        if self._timeout:
+            self._timeout.cancel()
         later = timeout.value != NEVER
-        self._alarm = self._loop.call_later(timeout.value / 1000, self._poll) if later else None
+        self._timeout = self._loop.call_later(timeout.value / 1000, self._poll) if later else None
 
-    def _watch(self, wanted: dict[int, int]) -> None:
-        for descriptor in self._watched.keys() - wanted.keys():
+    def _watch(self, events_by_descriptor: dict[int, int]) -> None:
+        for descriptor in self._watched.keys() - events_by_descriptor.keys():
             with suppress(OSError):
                 self._epoll.unregister(descriptor)
-        for descriptor, events in wanted.items():
+        for descriptor, events in events_by_descriptor.items():
             if descriptor not in self._watched:
                 self._register(descriptor, events)
             elif self._watched[descriptor] != events:
-                self._changed(descriptor, events)
-        self._watched = wanted
+                self._modify(descriptor, events)
+        self._watched = events_by_descriptor
 
     def _register(self, descriptor: int, events: int) -> None:
         try:
@@ -191,27 +191,27 @@ class Slirp:
         except FileExistsError:
             self._epoll.modify(descriptor, events)
 
-    def _changed(self, descriptor: int, events: int) -> None:
+    def _modify(self, descriptor: int, events: int) -> None:
         try:
             self._epoll.modify(descriptor, events)
         except FileNotFoundError:
-            # It was closed, and its number is another's now.
+            # It was closed, and another file has its number.
             self._epoll.register(descriptor, events)
 
     def _poll(self) -> None:
-        """Let it work on what has come."""
-        ready = {descriptor: _translated_back(events) for descriptor, events in self._epoll.poll(0)}
-        order = self._order
+        """Let libslirp handle the events that have come."""
+        ready = {descriptor: _from_epoll(events) for descriptor, events in self._epoll.poll(0)}
+        descriptors = self._order
 
         def events_of(index: int, _: object) -> int:
-            return ready.get(order[index], 0)
+            return ready.get(descriptors[index], 0)
 
-        self._library.slirp_pollfds_poll(self._it, 0, GET_EVENTS(events_of), None)
-        # A closed descriptor's number may come back for another socket before we look.
+        self._library.slirp_pollfds_poll(self._instance, 0, GET_EVENTS(events_of), None)
+        # A number may be closed and reused before the next update.
         self._watched = dict.fromkeys(self._watched, -1)
-        self._look_soon()
+        self._schedule_update()
 
-    def _made_callbacks(self) -> Callbacks:
+    def _make_callbacks(self) -> Callbacks:
         def send(content: int, length: int, _: object) -> int:
             self._send(ctypes.string_at(content, length))
             return length
@@ -222,29 +222,29 @@ class Slirp:
                 handle.cancel()
 
         return Callbacks(
-            SEND(send),
-            COMPLAIN(lambda *_: None),
-            CLOCK(lambda _: time.monotonic_ns()),
+            SEND_CALLBACK(send),
+            ERROR_CALLBACK(lambda *_: None),
+            CLOCK_CALLBACK(lambda _: time.monotonic_ns()),
             TIMER_NEW(self._timer_new),
             TIMER_FREE(timer_free),
             TIMER_MOD(self._timer_mod),
             WATCH(lambda *_: None),
             WATCH(lambda *_: None),
-            NOTIFY(lambda _: self._look_soon()),
+            NOTIFY(lambda _: self._schedule_update()),
         )
 
-    def _timer_new(self, ring: Callable[[c_void_p], None], about: c_void_p, _: object) -> int:
+    def _timer_new(self, callback: Callable[[c_void_p], None], data: c_void_p, _: object) -> int:
         number = max(self._timers, default=0) + 1
-        self._timers[number] = (ring, about, None)
+        self._timers[number] = (callback, data, None)
         return number
 
     def _timer_mod(self, timer: int, when: int, _: object) -> None:
-        """Ring at a moment, in milliseconds of the clock that it was given."""
-        ring, about, handle = self._timers[timer]
+        """Set a timer to a time in milliseconds of the clock."""
+        callback, data, handle = self._timers[timer]
         if handle:
             handle.cancel()
         delay = max(when / 1000 - time.monotonic(), 0)
-        self._timers[timer] = (ring, about, self._loop.call_later(delay, ring, about))
+        self._timers[timer] = (callback, data, self._loop.call_later(delay, callback, data))
 
 
 def _config(mtu: int) -> Config:
@@ -258,9 +258,9 @@ def _in_addr(address: str) -> InAddr:
     return InAddr(int.from_bytes(packed(address), "little"))
 
 
-def _translated(events: int, table: tuple[tuple[int, int], ...]) -> int:
-    return sum(theirs for ours, theirs in table if events & ours)
+def _to_epoll(events: int, table: tuple[tuple[int, int], ...]) -> int:
+    return sum(epoll_flag for slirp_flag, epoll_flag in table if events & slirp_flag)
 
 
-def _translated_back(events: int) -> int:
-    return sum(ours for ours, theirs in FROM_EPOLL if events & theirs)
+def _from_epoll(events: int) -> int:
+    return sum(slirp_flag for slirp_flag, epoll_flag in FROM_EPOLL if events & epoll_flag)

@@ -1,20 +1,20 @@
-"""What the fabric is told, and what it tells."""
+"""Messages between the driver and the fabric. A newer server talks to an older fabric: fields keep their names."""
 
 from msgspec import Struct, field
 
-from pileus.drivers.protocols.compute import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.protocols.guests import PortForward
+from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
 
 
 class Wire(Struct, frozen=True, kw_only=True):
-    """An interface, and the machine that has it."""
+    """An interface and its machine."""
 
     machine_id: str
     nic: Nic
 
 
 class Guest(Struct, frozen=True, kw_only=True):
-    """What the metadata service tells a machine of itself."""
+    """The metadata of a machine."""
 
     machine_id: str
     name: str
@@ -25,23 +25,23 @@ class Guest(Struct, frozen=True, kw_only=True):
 
 
 class RouterState(Struct, frozen=True, kw_only=True):
-    """A router with its interfaces in the networks that it joins."""
+    """A router and its interfaces in networks."""
 
     router: RouterSpec
     nics: list[Nic] = field(default_factory=list)
 
 
 class Bridge(Struct, frozen=True, kw_only=True):
-    """A bridge of the host that a network is joined with: by a TAP device, or by one that QEMU's helper lends."""
+    """A bridge of the host for a network: by a TAP device, or without one, by a device from QEMU's bridge helper."""
 
     name: str
     device: str | None = None
 
 
 class State(Struct, frozen=True, kw_only=True):
-    """All wires of a host; of two, the one with the higher revision is the later.
+    """The whole network of a host; a state with a higher revision is later.
 
-    `outside` names the networks that lead out of the host by themselves, `bridges` what networks are joined with.
+    `outside` are the ids of external networks; `bridges` are the bridges by network id.
     """
 
     revision: int
@@ -57,7 +57,7 @@ class State(Struct, frozen=True, kw_only=True):
 
 
 class Forward(Struct, frozen=True, kw_only=True):
-    """A port of the host that leads to a machine's."""
+    """A forwarded port of the host."""
 
     port_id: str
     machine_id: str
@@ -65,7 +65,7 @@ class Forward(Struct, frozen=True, kw_only=True):
 
 
 class Counters(Struct, kw_only=True):
-    """What has passed through a port; `in` is towards the machine."""
+    """Traffic of a port; `in` is towards the machine."""
 
     bytes_in: int = 0
     bytes_out: int = 0
@@ -75,28 +75,28 @@ class Counters(Struct, kw_only=True):
 
 
 class Report(Struct, kw_only=True):
-    """What the fabric does for the state that it has."""
+    """The applied revision, the forwarded ports, and counters by port id."""
 
     revision: int
     forwards: list[Forward] = field(default_factory=list)
     counters: dict[str, Counters] = field(default_factory=dict)
 
 
-class Question(Struct, frozen=True, kw_only=True):
-    """A line sent to the fabric: with a state it is to make it so; without, only to report."""
+class Request(Struct, frozen=True, kw_only=True):
+    """A request to apply a state, or without one, to report only."""
 
     state: State | None = None
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """A line that the fabric answers: a report, or why there is none."""
+    """A report, or the reason why there is none."""
 
     report: Report | None = None
     wrong: str | None = None
 
 
 class SavedState(Struct, frozen=True, kw_only=True):
-    """What the fabric keeps for its next start: its state, and which ports of the host it has given away."""
+    """The file of the fabric: its state, and the host port of each forward."""
 
     state: State
     host_ports: dict[str, int] = field(default_factory=dict)

@@ -1,157 +1,161 @@
-"""What is heard in a network, and what is let through: nobody speaks as another, and rules hold."""
+"""Switching of frames within a network, with protection against spoofed addresses."""
 
 from pileus.drivers.qemu.fabric import dhcp
 from pileus.drivers.qemu.fabric.firewall import IN, OUT
 from pileus.drivers.qemu.fabric.frames import (
-    ANSWER,
     ARP,
-    ASK,
     ETHERNET,
     ICMPV6,
     IPV4,
     IPV6,
+    REPLY,
+    REQUEST,
     TCP,
     UDP,
     Packet,
     arp,
     packed,
-    packet,
+    parse_packet,
 )
-from pileus.drivers.qemu.fabric.plan import own_mac
 from pileus.drivers.qemu.fabric.ports import Port
-from pileus.drivers.qemu.fabric.routing import LINK, End, Routing, is_neighbourly
+from pileus.drivers.qemu.fabric.routing import LINK_LOCAL, Endpoint, Routing, is_neighbour_discovery
 from pileus.drivers.qemu.fabric.slirp import RESOLVER
+from pileus.drivers.qemu.fabric.tables import own_mac
 from pileus.drivers.qemu.fabric.taps import Tap
 
 METADATA_IP, RESOLVER_IP = packed(dhcp.METADATA), packed(RESOLVER)
-NOBODY = b"\0" * 4
-MISLEADING = frozenset({134, 137})
-"""ICMPv6 that only routers may say."""
-ADVERTISEMENT, TOLD = 136, ETHERNET + 48
-"""ICMPv6 that says who is where, and where in a frame that is."""
+UNSPECIFIED = b"\0" * 4
+ROUTER_ONLY_TYPES = frozenset({134, 137})
+"""ICMPv6 types that only routers may send."""
+ADVERTISEMENT, ADVERTISED_ADDRESS = 136, ETHERNET + 48
+"""The ICMPv6 type that announces an address, and the offset of that address in a frame."""
 
 
 class Switch(Routing):
-    """What machines and networks of the host say, and what is let through of it."""
+    """Handles the frames of machines, of libslirp and of bridges."""
 
     def from_machine(self, port: Port, frame: bytes) -> None:
-        """A machine has sent a frame."""
-        if len(frame) < ETHERNET or (port.confined and frame[6:12] not in port.macs):
+        """Handle a frame from a machine."""
+        if len(frame) < ETHERNET or (port.checks_source and frame[6:12] not in port.macs):
             port.counters.dropped += 1
             return
         kind = int.from_bytes(frame[12:14], "big")
         if kind == IPV4:
-            passed = self._ipv4(port, frame)
+            forwarded = self._handle_ipv4(port, frame)
         elif kind == ARP:
-            passed = self._arp(port, frame)
+            forwarded = self._handle_arp(port, frame)
         elif kind == IPV6:
-            passed = self._ipv6(port, frame)
+            forwarded = self._handle_ipv6(port, frame)
         else:
-            passed = not port.confined and self._spread(port, frame, None)
-        port.counters.dropped += not passed
+            forwarded = not port.checks_source and self._forward(port, frame, None)
+        port.counters.dropped += not forwarded
 
     def from_host(self, port: Port, frame: bytes) -> None:
-        """A frame for a machine has come from outside of the host."""
-        found = packet(frame)
-        if found is None:
+        """Handle a frame for a machine from outside of the host."""
+        packet = parse_packet(frame)
+        if packet is None:
             return
-        served = found.source in (METADATA_IP, RESOLVER_IP)
-        if served or not port.nic.secured or port.guard.passes(found, IN):
+        is_service = packet.source in (METADATA_IP, RESOLVER_IP)
+        if is_service or not port.nic.secured or port.firewall.accept(packet, IN):
             port.send(port.mac + own_mac(port.network_id) + frame[12:])
         else:
             port.counters.dropped += 1
 
     def from_tap(self, tap: Tap, frame: bytes) -> None:
-        """A frame has come from a network of the host."""
+        """Handle a frame from a bridge of the host."""
         kind = int.from_bytes(frame[12:14], "big")
-        if kind == ARP and self._answered(tap, frame):
+        if kind == ARP and self._answer_arp(tap, frame):
             return
-        found = packet(frame) if kind in (IPV4, IPV6) else None
-        if found and kind == IPV4 and frame[:6] == own_mac(tap.network_id):
-            self.route(tap, frame, found)
+        packet = parse_packet(frame) if kind in (IPV4, IPV6) else None
+        if packet and kind == IPV4 and frame[:6] == own_mac(tap.network_id):
+            self.route(tap, frame, packet)
         else:
-            self._spread(tap, frame, found)
+            self._forward(tap, frame, packet)
 
-    def _arp(self, port: Port, frame: bytes) -> bool:
-        if len(frame) < 42:  # of a whole question
+    def _handle_arp(self, port: Port, frame: bytes) -> bool:
+        if len(frame) < 42:  # of a complete request
             return False
-        asked = frame[28:32]
-        honest = frame[22:28] in port.macs and (asked == NOBODY or port.may_speak_as(asked))
-        if port.confined and not honest:
+        sender_ip = frame[28:32]
+        is_genuine = frame[22:28] in port.macs and (sender_ip == UNSPECIFIED or port.may_send_from(sender_ip))
+        if port.checks_source and not is_genuine:
             return False
-        return self._answered(port, frame) or self._spread(port, frame, None)
+        return self._answer_arp(port, frame) or self._forward(port, frame, None)
 
-    def _answered(self, end: End, frame: bytes) -> bool:
-        """Answer who asks for an address that is the fabric's; whether it was."""
-        asked, target = frame[28:32], frame[38:42]
-        link = isinstance(end, Port) and target[:2] == LINK and asked[:2] != LINK
-        ours = link or target in self.plan.own.get(end.network_id, ())
-        if not ours or int.from_bytes(frame[20:22], "big") != ASK:
+    def _answer_arp(self, endpoint: Endpoint, frame: bytes) -> bool:
+        """Answer an ARP request for an address of the fabric. Return whether it was one."""
+        sender_ip, target = frame[28:32], frame[38:42]
+        is_link_local = isinstance(endpoint, Port) and target[:2] == LINK_LOCAL and sender_ip[:2] != LINK_LOCAL
+        is_own = is_link_local or target in self.tables.own_addresses.get(endpoint.network_id, ())
+        if not is_own or int.from_bytes(frame[20:22], "big") != REQUEST:
             return False
-        end.send(arp(ANSWER, (own_mac(end.network_id), target), (frame[22:28], asked)))
+        endpoint.send(arp(REPLY, (own_mac(endpoint.network_id), target), (frame[22:28], sender_ip)))
         return True
 
-    def _ipv4(self, port: Port, frame: bytes) -> bool:  # noqa: PLR0911  # one for each way that a packet can take
-        found = packet(frame)
-        if found is None:
+    def _handle_ipv4(self, port: Port, frame: bytes) -> bool:  # noqa: PLR0911  # one for each way that a packet can take
+        packet = parse_packet(frame)
+        if packet is None:
             return False
-        if found.protocol == UDP and (found.sport, found.dport) == (dhcp.CLIENT_PORT, dhcp.SERVER_PORT):
-            return self._lease(port, frame)
-        if port.confined and not port.may_speak_as(found.source):
+        if packet.protocol == UDP and (packet.sport, packet.dport) == (dhcp.CLIENT_PORT, dhcp.SERVER_PORT):
+            return self._answer_dhcp(port, frame)
+        if port.checks_source and not port.may_send_from(packet.source):
             return False
-        if _is_service(found):
-            return self.leave(port, frame)
-        if port.nic.secured and not port.guard.passes(found, OUT):
+        if _is_service(packet):
+            return self.send_out(port, frame)
+        if port.nic.secured and not port.firewall.accept(packet, OUT):
             return False
         if frame[:6] == own_mac(port.network_id):
-            return self.route(port, frame, found)
-        return self._spread(port, frame, found)
+            return self.route(port, frame, packet)
+        return self._forward(port, frame, packet)
 
-    def _ipv6(self, port: Port, frame: bytes) -> bool:
-        found = packet(frame)
-        if found is None:
+    def _handle_ipv6(self, port: Port, frame: bytes) -> bool:
+        packet = parse_packet(frame)
+        if packet is None:
             return False
-        if port.confined:
-            own = not any(found.source) or port.may_speak_as(found.source)
-            if not own or _misleads(port, frame, found):
+        if port.checks_source:
+            is_genuine = not any(packet.source) or port.may_send_from(packet.source)
+            if not is_genuine or _is_spoofed_advertisement(port, frame, packet):
                 return False
-        if port.nic.secured and not (is_neighbourly(found) or port.guard.passes(found, OUT)):
+        if port.nic.secured and not (is_neighbour_discovery(packet) or port.firewall.accept(packet, OUT)):
             return False
-        return self._spread(port, frame, found)
+        return self._forward(port, frame, packet)
 
-    def _lease(self, port: Port, frame: bytes) -> bool:
-        reply = dhcp.answer(frame, self.plan.lease(port.nic), own_mac(port.network_id))
+    def _answer_dhcp(self, port: Port, frame: bytes) -> bool:
+        reply = dhcp.reply_to(frame, self.tables.lease(port.nic), own_mac(port.network_id))
         if reply is not None:
             port.send(reply)
         elif port.network_id in self.taps:
-            return self._spread(port, frame, None)
+            return self._forward(port, frame, None)
         return True
 
-    def _spread(self, end: End, frame: bytes, found: Packet | None) -> bool:
-        """Send a frame to whom it is for in its network: to all others, if it is for everybody."""
-        tap = self.taps.get(end.network_id)
-        beside = tap if tap is not end else None
+    def _forward(self, endpoint: Endpoint, frame: bytes, packet: Packet | None) -> bool:
+        """Forward a frame within its network: to one endpoint, or to all others."""
+        tap = self.taps.get(endpoint.network_id)
+        other_tap = tap if tap is not endpoint else None
         if frame[0] & 1:
-            for other in self.in_network.get(end.network_id, ()):
-                if other is not end:
-                    self.receive(other, frame, found)
-            return beside.send(frame) if beside else True
-        to = self.by_mac.get((end.network_id, frame[:6]))
-        if to is not None:
-            return self.receive(to, frame, found)
-        return beside.send(frame) if beside else False
+            for other in self.in_network.get(endpoint.network_id, ()):
+                if other is not endpoint:
+                    self.deliver(other, frame, packet)
+            return other_tap.send(frame) if other_tap else True
+        port = self.by_mac.get((endpoint.network_id, frame[:6]))
+        if port is not None:
+            return self.deliver(port, frame, packet)
+        return other_tap.send(frame) if other_tap else False
 
 
-def _misleads(port: Port, frame: bytes, found: Packet) -> bool:
-    """Whether somebody says to be a router, or to be where another is (RFC 4861)."""
-    if found.protocol != ICMPV6 or found.kind not in (*MISLEADING, ADVERTISEMENT):
+def _is_spoofed_advertisement(port: Port, frame: bytes, packet: Packet) -> bool:
+    """Whether a machine claims to be a router, or to have an address that it may not use (RFC 4861)."""
+    if packet.protocol != ICMPV6 or packet.kind not in (*ROUTER_ONLY_TYPES, ADVERTISEMENT):
         return False
-    plain = frame[ETHERNET + 6] == ICMPV6
-    return not (plain and found.kind == ADVERTISEMENT and port.may_speak_as(frame[TOLD : TOLD + 16]))
+    has_no_extension_headers = frame[ETHERNET + 6] == ICMPV6
+    return not (
+        has_no_extension_headers
+        and packet.kind == ADVERTISEMENT
+        and port.may_send_from(frame[ADVERTISED_ADDRESS : ADVERTISED_ADDRESS + 16])
+    )
 
 
-def _is_service(found: Packet) -> bool:
-    """Whether it is for what every machine may ask: its metadata, and the resolver."""
-    if found.target == METADATA_IP:
-        return found.protocol == TCP and found.dport == 80  # of HTTP
-    return found.target == RESOLVER_IP and found.protocol in (TCP, UDP) and found.dport == 53  # of DNS
+def _is_service(packet: Packet) -> bool:
+    """Whether a packet is for the metadata service or the resolver, which every machine may use."""
+    if packet.target == METADATA_IP:
+        return packet.protocol == TCP and packet.dport == 80  # of HTTP
+    return packet.target == RESOLVER_IP and packet.protocol in (TCP, UDP) and packet.dport == 53  # of DNS

@@ -1,4 +1,4 @@
-"""A TAP device: a bridge of the host, as one more end of a network of machines."""
+"""TAP devices: they connect a bridge of the host to a network of machines."""
 
 import asyncio
 import fcntl
@@ -14,23 +14,23 @@ from pileus.drivers.qemu.fabric.state import Bridge
 
 TUN = "/dev/net/tun"
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
-"""Of the kernel's linux/if_tun.h."""
-HELPERS = (Path("/usr/lib/qemu/qemu-bridge-helper"), Path("/usr/libexec/qemu-bridge-helper"))
-"""Where distributions have QEMU's program that lends devices to users, as far as /etc/qemu/bridge.conf allows."""
-LONGEST, AT_ONCE, PATIENCE = 65550, 64, 10.0
-"""Bytes of a frame, how many are read in one go, and seconds that the helper has."""
+"""Constants of the kernel's linux/if_tun.h."""
+HELPER_PATHS = (Path("/usr/lib/qemu/qemu-bridge-helper"), Path("/usr/libexec/qemu-bridge-helper"))
+"""Paths of QEMU's bridge helper, which creates devices for users as /etc/qemu/bridge.conf allows."""
+FRAME_LIMIT, BATCH, HELPER_TIMEOUT = 65550, 64, 10.0
+"""Bytes of a frame, frames that are read at once, and seconds that the helper has."""
 
 
 class Tap:
-    """A device that somebody has made for us, or that we are lent."""
+    """A TAP device that was created before, or one from the bridge helper."""
 
-    def __init__(self, bridge: Bridge, network_id: str, heard: Callable[["Tap", bytes], None]) -> None:
-        self.bridge, self.id, self.network_id, self._heard = bridge, network_id, network_id, heard
-        self._descriptor = attached(bridge.device) if bridge.device else open_via_helper(bridge.name)
+    def __init__(self, bridge: Bridge, network_id: str, on_frame: Callable[["Tap", bytes], None]) -> None:
+        self.bridge, self.id, self.network_id, self._on_frame = bridge, network_id, network_id, on_frame
+        self._descriptor = open_tap(bridge.device) if bridge.device else open_via_helper(bridge.name)
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
     def send(self, frame: bytes) -> bool:
-        """Let the host's network have a frame; whether it took it."""
+        """Send a frame to the bridge. Return whether that succeeded."""
         try:
             os.write(self._descriptor, frame)
         except OSError:
@@ -38,22 +38,22 @@ class Tap:
         return True
 
     def close(self) -> None:
-        """Leave the network; a device that was made stays."""
+        """Close the device; one that was created before stays."""
         asyncio.get_running_loop().remove_reader(self._descriptor)
         os.close(self._descriptor)
 
     def _read(self) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(BATCH):
             try:
-                frame = os.read(self._descriptor, LONGEST)
+                frame = os.read(self._descriptor, FRAME_LIMIT)
             except OSError:
                 return
             if len(frame) >= 14:  # of a header
-                self._heard(self, frame)
+                self._on_frame(self, frame)
 
 
-def attached(name: str) -> int:
-    """A descriptor of a TAP device, which is made if it is not there and we may make it; raises OSError."""
+def open_tap(name: str) -> int:
+    """Open a TAP device, created if it is missing. Raises OSError."""
     try:
         descriptor = os.open(TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError as problem:
@@ -66,27 +66,27 @@ def attached(name: str) -> int:
     return descriptor
 
 
-def helper() -> Path | None:
-    """QEMU's helper, where it has the rights that it needs."""
-    return next((each for each in HELPERS if each.exists() and each.stat().st_mode & stat.S_ISUID), None)
+def find_helper() -> Path | None:
+    """Return QEMU's bridge helper, if it is setuid root."""
+    return next((path for path in HELPER_PATHS if path.exists() and path.stat().st_mode & stat.S_ISUID), None)
 
 
 def open_via_helper(bridge: str) -> int:
-    """A descriptor of a device on a bridge that the helper has made, which goes when it is closed; raises OSError."""
-    program = helper()
+    """Open a temporary device that the helper creates on a bridge; it is removed when it is closed. Raises OSError."""
+    program = find_helper()
     if program is None:
-        raise OSError("qemu-bridge-helper is missing, or has not the rights of root (chmod u+s)")
-    ours, its = socket.socketpair()
-    with ours, its:
-        done = subprocess.run(  # noqa: S603  # a name of the operator's own
-            [str(program), f"--br={bridge}", f"--fd={its.fileno()}"],
-            pass_fds=(its.fileno(),),
+        raise OSError("qemu-bridge-helper is missing, or not setuid root (chmod u+s)")
+    own_socket, helper_socket = socket.socketpair()
+    with own_socket, helper_socket:
+        result = subprocess.run(  # noqa: S603  # a name of the operator's own
+            [str(program), f"--br={bridge}", f"--fd={helper_socket.fileno()}"],
+            pass_fds=(helper_socket.fileno(),),
             capture_output=True,
-            timeout=PATIENCE,
+            timeout=HELPER_TIMEOUT,
             check=False,
         )
-        if done.returncode:
-            raise OSError(done.stderr.decode("utf-8", "replace").strip() or "qemu-bridge-helper refused")
-        (descriptor,) = socket.recv_fds(ours, 1, 1)[1]
+        if result.returncode:
+            raise OSError(result.stderr.decode("utf-8", "replace").strip() or "qemu-bridge-helper refused")
+        (descriptor,) = socket.recv_fds(own_socket, 1, 1)[1]
     os.set_blocking(descriptor, False)
     return descriptor

@@ -1,4 +1,4 @@
-"""An interface's way out of the host, the ways in, and its metadata service: all that goes through libslirp."""
+"""The uplink of an interface, by libslirp: outgoing connections, port forwards, and the metadata service."""
 
 import asyncio
 import ctypes
@@ -8,16 +8,16 @@ from pathlib import Path
 from msgspec import Struct
 
 from pileus.drivers.qemu.fabric.dhcp import METADATA
-from pileus.drivers.qemu.fabric.frames import ANSWER, ARP, arp, is_sound
-from pileus.drivers.qemu.fabric.metadata import Known, Metadata
+from pileus.drivers.qemu.fabric.frames import ARP, REPLY, arp, is_well_formed
+from pileus.drivers.qemu.fabric.metadata import MetadataService, MetadataSource
 from pileus.drivers.qemu.fabric.ports import Port
 from pileus.drivers.qemu.fabric.slirp import Slirp
 
 HTTP = 80
 
 
-class Opening(Struct, frozen=True, kw_only=True):
-    """What is to lead into a machine, and by which port of the host."""
+class ForwardRule(Struct, frozen=True, kw_only=True):
+    """A port of a machine that is forwarded from a port of the host."""
 
     protocol: str
     address: str
@@ -26,59 +26,58 @@ class Opening(Struct, frozen=True, kw_only=True):
 
 
 class Uplink:
-    """All of it, for one interface."""
+    """The uplink of one interface."""
 
-    def __init__(self, library: ctypes.CDLL, port: Port, heard: Callable[[Port, bytes], None], mtu: int) -> None:
-        self._port, self._heard = port, heard
-        self._slirp = Slirp(library, self._came, mtu)
-        self._open: set[Opening] = set()
+    def __init__(self, library: ctypes.CDLL, port: Port, on_frame: Callable[[Port, bytes], None], mtu: int) -> None:
+        self._port, self._on_frame = port, on_frame
+        self._slirp = Slirp(library, self._from_slirp, mtu)
+        self._forwards: set[ForwardRule] = set()
         self._socket = Path("md") / f"{port.nic.port_id}.sock"
-        self._metadata: Metadata | None = None
+        self._metadata: MetadataService | None = None
 
-    async def serve(self, known: Known) -> None:
+    async def serve_metadata(self, source: MetadataSource) -> None:
         """Serve metadata to the machine."""
         self._socket.unlink(missing_ok=True)
-        self._metadata = Metadata(known)
+        self._metadata = MetadataService(source)
         await self._metadata.listen(str(self._socket))
-        self._slirp.serve(str(self._socket), METADATA, HTTP)
+        self._slirp.connect_socket(str(self._socket), METADATA, HTTP)
 
-    def take(self, frame: bytes) -> bool:
-        """Let a frame of the machine's go out; whether it is such that it can.
+    def send(self, frame: bytes) -> bool:
+        """Send a frame of the machine out of the host. Return whether it is well-formed.
 
-        libslirp works for all machines in one process, and not each of its versions bears pieces of packets, or
-        what is not as long as it says.
+        One process runs libslirp for all machines, and some versions of it fail on fragments and inconsistent lengths.
         """
-        if not is_sound(frame):
+        if not is_well_formed(frame):
             return False
-        self._slirp.take(frame)
+        self._slirp.pass_frame(frame)
         return True
 
-    def close_but(self, wanted: set[Opening]) -> None:
-        """Close the ways in that are no longer wanted."""
-        for opening in self._open - wanted:
-            self._slirp.forward_no_more(opening.protocol, opening.host_port)
-        self._open &= wanted
+    def close_all_except(self, kept: set[ForwardRule]) -> None:
+        """Close all forwards but these."""
+        for rule in self._forwards - kept:
+            self._slirp.remove_forward(rule.protocol, rule.host_port)
+        self._forwards &= kept
 
-    def open(self, opening: Opening) -> bool:
-        """Open a way in, if it is not open; whether the host's port was free."""
-        if opening not in self._open:
-            if not self._slirp.forward(opening.protocol, opening.host_port, opening.address, opening.port):
+    def open_forward(self, rule: ForwardRule) -> bool:
+        """Open a forward, if it is not open. Return whether the host port was free."""
+        if rule not in self._forwards:
+            if not self._slirp.add_forward(rule.protocol, rule.host_port, rule.address, rule.port):
                 return False
-            self._open.add(opening)
+            self._forwards.add(rule)
         return True
 
     def close(self) -> None:
-        """End it all."""
+        """Close all connections and the metadata service."""
         self._slirp.close()
         if self._metadata:
             self._metadata.close()
         self._socket.unlink(missing_ok=True)
 
-    def _came(self, frame: bytes) -> None:
-        """A frame for the machine; where it is, is asked by ARP, which is answered here."""
+    def _from_slirp(self, frame: bytes) -> None:
+        """Pass a frame from libslirp to the machine, and answer its ARP requests for the machine's addresses."""
         if int.from_bytes(frame[12:14], "big") != ARP:
-            self._heard(self._port, frame)
+            self._on_frame(self._port, frame)
         elif frame[38:42] in self._port.addresses:
-            reply = arp(ANSWER, (self._port.mac, frame[38:42]), (frame[22:28], frame[28:32]))
-            # Not from within its own call.
-            asyncio.get_running_loop().call_soon(self._slirp.take, reply)
+            reply = arp(REPLY, (self._port.mac, frame[38:42]), (frame[22:28], frame[28:32]))
+            # libslirp must not be called from within its own callback.
+            asyncio.get_running_loop().call_soon(self._slirp.pass_frame, reply)

@@ -1,0 +1,116 @@
+"""Request bodies of security groups and their rules."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from pileus.api.wire.constraints import Description, Name, Uuid
+from pileus.api.wire.tags import NewTags, TagChanges
+from pileus.domain.network.security_rules import MAX_RULES, NewRule
+
+Direction = Literal["egress", "ingress"]
+Ethertype = Literal["IPv4", "IPv6"]
+Protocol = Literal[
+    "ah", "any", "dccp", "egp", "esp", "gre", "icmp", "igmp", "ipencap", "ipip", "ipv6-encap", "ipv6-frag", "ipv6-icmp",
+    "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf", "pgm", "rsvp", "sctp", "tcp", "udp", "udplite", "vrrp",
+]  # fmt: skip
+PortNumber = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class Rule(Struct, kw_only=True):
+    """A rule to create. A protocol of `any` or null is any protocol."""
+
+    direction: Direction
+    ethertype: Ethertype | None = "IPv4"
+    protocol: Protocol | None = None
+    port_range_min: PortNumber | None = None
+    port_range_max: PortNumber | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: Uuid | None = None
+    description: Description | None = ""
+
+    def rule(self) -> NewRule:
+        """Return the rule to create."""
+        return NewRule(**{name: getattr(self, name) for name in NewRule.__struct_fields__})
+
+
+Rules = Annotated[list[Rule], Meta(max_length=MAX_RULES)]
+
+
+class CreateSecurityGroup(Struct, kw_only=True):
+    """A security group to create. Without `rules` all egress is allowed and no ingress; with `[]` nothing is."""
+
+    name: Name
+    description: str = ""
+    rules: Rules | None = None
+    tags: NewTags | None = None
+
+    def new_rules(self) -> list[NewRule] | None:
+        """Return the rules to create; None means the default ones."""
+        return None if self.rules is None else [rule.rule() for rule in self.rules]
+
+
+class UpdateSecurityGroup(Struct, kw_only=True):
+    """Changes to a security group. Absent fields stay; `rules` replace all rules."""
+
+    name: Name | None = None
+    tags: TagChanges | UnsetType | None = UNSET
+    description: str | None = None
+    rules: Rules | None = None
+
+    def new_rules(self) -> list[NewRule] | None:
+        """Return the rules that replace all others; None means no change."""
+        return None if self.rules is None else [rule.rule() for rule in self.rules]
+
+
+class NewLegacySecurityGroup(Struct, kw_only=True):
+    """A security group to create, as version 1 takes it."""
+
+    name: Name
+    description: str | None = ""
+    security_group_rules: Rules | None = None
+    tags: NewTags | None = None
+    metadata: NewTags | None = None
+
+    def new_rules(self) -> list[NewRule] | None:
+        """Return the rules to create; None means the default ones."""
+        rules = self.security_group_rules
+        return None if rules is None else [rule.rule() for rule in rules]
+
+
+class CreateLegacySecurityGroup(Struct, kw_only=True):
+    """A security group to create, and the instances to add it to."""
+
+    security_group: NewLegacySecurityGroup
+    instances: list[Uuid] = field(default_factory=list)
+
+
+class AddRule(Rule, kw_only=True, tag_field="action", tag="create"):
+    """A rule to create."""
+
+
+class DeleteRule(Struct, kw_only=True, tag_field="action", tag="delete"):
+    """A rule to delete."""
+
+    security_group_rule_id: Uuid
+
+
+class UpdateLegacySecurityGroup(Struct, kw_only=True):
+    """Changes to a security group, rule by rule, as version 1 takes them."""
+
+    name: Name | None = None
+    tags: TagChanges | UnsetType | None = UNSET
+    changed_rules: Annotated[list[AddRule | DeleteRule], Meta(max_length=2 * MAX_RULES)] = field(default_factory=list)
+
+    def edits(self) -> list[NewRule | str]:
+        """Return the rules to create and the ids of the rules to delete, in the order of the request."""
+        return [
+            change.security_group_rule_id if isinstance(change, DeleteRule) else change.rule()
+            for change in self.changed_rules
+        ]
+
+
+class CopySecurityGroup(Struct, kw_only=True):
+    """The name of the copy."""
+
+    name: Name

@@ -1,0 +1,32 @@
+"""Request bodies for snapshots."""
+
+from msgspec import Struct
+
+from pileus.api.wire.constraints import Name, Uuid
+from pileus.api.wire.tags import NewTags, TagChanges
+from pileus.domain.tags import validate_tags
+
+
+class CreateSnapshot(Struct, kw_only=True):
+    """A new snapshot of a volume. `metadata` is an older name of `tags`."""
+
+    volume_id: Uuid
+    name: Name
+    description: str | None = None
+    tags: NewTags | None = None
+    metadata: NewTags | None = None
+
+    def tag_values(self) -> dict[str, str]:
+        """Return the tags under either name. Raises Invalid."""
+        return validate_tags(self.tags or self.metadata or {})
+
+
+class PriceSnapshot(Struct, kw_only=True):
+    """The volume to price a snapshot of."""
+
+    volume_id: str
+
+
+def replacement_tags(body: TagChanges) -> dict[str, str]:
+    """Return the tags of a body that replaces all tags; null counts as absent. Raises Invalid."""
+    return {key: value for key, value in validate_tags(body).items() if value is not None}

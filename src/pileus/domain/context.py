@@ -1,0 +1,34 @@
+"""The context of a change: who makes it, where, and the clock and ids that it may use."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pileus.domain.account.regions import Region
+from pileus.domain.catalogue import Catalogue
+from pileus.domain.errors import not_found
+from pileus.domain.places import Caller, Place
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """Passed through services and planners; clock and ids come from outside, so that rules stay pure.
+
+    `now` returns microseconds since 1970, `new_id` a random id. `request_id`, `source_ip` and `user_agent` go into
+    tasks and the audit log.
+    """
+
+    place: Place
+    caller: Caller
+    catalogue: Catalogue
+    now: Callable[[], int]
+    new_id: Callable[[], str]
+    request_id: str = ""
+    source_ip: str | None = None
+    user_agent: str | None = None
+
+    def region(self) -> Region:
+        """Return the region of the place. Raises NotFound."""
+        region = self.catalogue.region(self.place.region_id)
+        if region is None:
+            raise not_found("Region", self.place.region_id)
+        return region

@@ -1,0 +1,42 @@
+"""What a driver is created from."""
+
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import Struct
+
+from pileus.domain.catalogue import Catalogue
+from pileus.drivers.protocols.compute import Compute
+
+S = TypeVar("S", bound=Struct)
+
+
+class DownloadLimits(Struct, frozen=True, kw_only=True):
+    """Limits of downloads that tenants request: a size, seconds, and which addresses are allowed.
+
+    Only public addresses are allowed, or with `allow_private` all but link-local ones, where clouds serve secrets.
+    """
+
+    max_bytes: int = 64 << 30
+    seconds: float = 3600
+    allow_private: bool = False
+
+
+class DriverConfig(Struct, Generic[S], frozen=True):
+    """The server's data directory, the operator's catalogue, and the driver's own settings.
+
+    `public_url` is the address at which clients reach the server.
+    """
+
+    data: Path
+    catalogue: Catalogue
+    settings: S
+    download_limits: DownloadLimits = DownloadLimits()
+    public_url: str = "http://127.0.0.1:8080"
+
+
+class DriverFactory(Protocol):
+    """The class of a driver, which the entry point names."""
+
+    def create(self, config: DriverConfig[Any]) -> Compute:
+        """Create the driver. Raises OSError with a message for the operator if that is impossible."""

@@ -1,0 +1,33 @@
+"""Graphical consoles of machines."""
+
+import asyncio
+from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
+
+
+class Console(Struct, frozen=True, kw_only=True):
+    """The address at which a machine's screen can be viewed."""
+
+    url: str
+    type: str
+    protocol: str
+
+
+@runtime_checkable
+class Consoles(Protocol):
+    """Opens consoles that a browser can show."""
+
+    async def console(self, machine_id: str, console_type: str | None) -> Console:
+        """Open a console. Raises DriverError for an unknown type, or if the machine does not run."""
+
+
+@runtime_checkable
+class Screens(Protocol):
+    """Streams the screens of machines through this server, by RFB (RFC 6143)."""
+
+    async def screen(self, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open the screen for the token in a console's address.
+
+        Raises DriverError if the token is wrong or has expired, or if the machine does not run.
+        """

@@ -1,0 +1,64 @@
+"""Volumes and their snapshots."""
+
+from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
+
+
+class Disk(Struct, frozen=True, kw_only=True):
+    """A volume of `size` GiB. Its first content is a snapshot's or an image's, if it names one; else it is blank."""
+
+    id: str
+    size: int
+    type_name: str
+    device: str | None = None
+    boot_index: int = -1
+    image_id: str | None = None
+    snapshot_id: str | None = None
+
+
+@runtime_checkable
+class Volumes(Protocol):
+    """Stores volumes and attaches them to machines."""
+
+    async def ensure_volume(self, disk: Disk) -> None:
+        """Create a volume with its first content."""
+
+    async def ensure_no_volume(self, volume_id: str) -> None:
+        """Delete a volume."""
+
+    async def ensure_attached(self, machine_id: str, disk: Disk) -> None:
+        """Attach a volume to a machine, running or not. Raises DriverError if another machine has it."""
+
+    async def ensure_detached(self, machine_id: str, volume_id: str) -> None:
+        """Detach a volume from a machine, if it is attached to that one."""
+
+
+@runtime_checkable
+class Extends(Protocol):
+    """Changes the size of volumes while they are in use."""
+
+    async def ensure_size(self, volume_id: str, size: int) -> None:
+        """Set a volume's size in GiB. A smaller size undoes an extension, as far as that is possible."""
+
+
+@runtime_checkable
+class Retypes(Protocol):
+    """Moves volumes to another volume type while they are in use."""
+
+    async def ensure_type(self, volume_id: str, type_name: str) -> None:
+        """Set a volume's type."""
+
+
+@runtime_checkable
+class Snapshots(Protocol):
+    """Takes snapshots of volumes."""
+
+    async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
+        """Take a snapshot of a volume, in use or not."""
+
+    async def ensure_no_snapshot(self, snapshot_id: str) -> None:
+        """Delete a snapshot."""
+
+    async def ensure_reverted(self, volume_id: str, snapshot_id: str, request: str) -> None:
+        """Give a detached volume the content of a snapshot, completely or not at all, once for each `request`."""

@@ -1,0 +1,57 @@
+"""Create, answer and delete requests for other quota limits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, RequestStatus
+from pileus.domain.account.user_actions import AuditEntry
+from pileus.domain.context import Context
+from pileus.domain.errors import Conflict, not_found
+from pileus.services.account.user_actions import audit
+from pileus.store import counters
+from pileus.store.account import quotas
+from pileus.store.database import Tx
+
+GROUP = "quota_limit_request"
+
+
+async def create_limit_request(
+    tx: Tx, ctx: Context, description: str, limits: Mapping[str, dict[str, int]], audit_data: dict[str, Any]
+) -> LimitRequest:
+    """Save a request for `limits`, by region id and quota name. Raises NotFound for an unknown region."""
+    for region_id in map(int, limits):
+        if region_id != ALL_REGIONS and ctx.catalogue.region(region_id) is None:
+            raise not_found("Region", region_id)
+    request = LimitRequest(
+        id=await counters.increment(tx, "limit_requests"),
+        client_id=ctx.caller.client_id,
+        description=description,
+        requested_limits=dict(limits),
+        created_at=ctx.now(),
+        updated_at=ctx.now(),
+    )
+    await quotas.add_request(tx, request)
+    await audit(tx, ctx, AuditEntry(GROUP, "create", request.id, audit_data))
+    return request
+
+
+async def answer_limit_request(tx: Tx, ctx: Context, request_id: int, status: str) -> LimitRequest:
+    """Grant a request (`done`), which sets the limits, or reject it. Raises NotFound, or Conflict if it is answered."""
+    request = await quotas.get_request(tx, ctx.caller.client_id, request_id)
+    if request.status != RequestStatus.IN_PROGRESS:
+        raise Conflict(f"Limit request {request.id} is {request.status} already")
+    if status == RequestStatus.DONE.value:
+        for region_id, limits in request.requested_limits.items():
+            await quotas.set_limits(tx, request.client_id, int(region_id), limits)
+    answered = await quotas.save_request(tx, request, replace(request, status=status, updated_at=ctx.now()))
+    await audit(tx, ctx, AuditEntry(GROUP, "update", request.id, {"status": status}))
+    return answered
+
+
+async def delete_limit_request(tx: Tx, ctx: Context, request_id: int) -> None:
+    """Delete a request; limits that it has changed stay. Raises NotFound."""
+    request = await quotas.get_request(tx, ctx.caller.client_id, request_id)
+    await quotas.remove_request(tx, request.id)
+    await audit(tx, ctx, AuditEntry(GROUP, "delete", request.id))

@@ -1,0 +1,103 @@
+"""Check quotas before resources are created, and set limits and the notification threshold."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from pileus.domain.account import quota_checks
+from pileus.domain.account.quotas import ALL_REGIONS, QuotaThreshold, crossed_thresholds, parse_limits
+from pileus.domain.account.regions import Region
+from pileus.domain.catalogue import Catalogue
+from pileus.domain.context import Context
+from pileus.domain.errors import not_found
+from pileus.domain.places import Place
+from pileus.store.account import quotas, usage
+from pileus.store.database import Tx
+
+LOG = logging.getLogger(__name__)
+
+
+async def check_quotas(tx: Tx, ctx: Context, demand: Mapping[str, int]) -> None:
+    """Check that the tenant may have `demand` more in the region of the request, by quota name.
+
+    Raises NotFound for an unknown region, or QuotaExceeded.
+    """
+    ctx.region()
+    await check_regional_quotas(tx, ctx.catalogue, ctx.place, demand, ctx.now())
+
+
+async def check_regional_quotas(
+    tx: Tx, catalogue: Catalogue, place: Place, demand: Mapping[str, int], now: int
+) -> None:
+    """Check that the tenant may have `demand` more in a region, by quota name. Raises QuotaExceeded.
+
+    The tenant's usage stays locked until the transaction ends. If the demand takes usage to the tenant's threshold, a
+    notification is saved.
+    """
+    used = await usage.lock_and_count(tx, place, catalogue)
+    await _check_demand(tx, catalogue, place, used, demand, now, catalogue.region(place.region_id))
+
+
+async def check_global_quotas(tx: Tx, ctx: Context, demand: Mapping[str, int]) -> None:
+    """Like `check_regional_quotas`, for the quotas that are counted in all regions together."""
+    used = await usage.lock_and_count_global(tx, ctx.place.client_id)
+    await _check_demand(tx, ctx.catalogue, ctx.place, used, demand, ctx.now(), None)
+
+
+async def set_quotas(tx: Tx, ctx: Context, region_id: int, limits: Mapping[str, int]) -> None:
+    """Set limits of the caller's tenant, by `<quota>_limit`; EVERYWHERE stands for the global quotas.
+
+    Raises Invalid for an unknown quota, or NotFound for an unknown region.
+    """
+    parsed = parse_limits(limits, is_global=region_id == ALL_REGIONS)
+    if region_id != ALL_REGIONS:
+        ctx.region()
+    await quotas.set_limits(tx, ctx.caller.client_id, region_id, parsed)
+
+
+async def set_notification_threshold(tx: Tx, client_id: int, threshold: int) -> QuotaThreshold:
+    """Set the usage, in percent of any limit, that triggers a notification; the last notification stays."""
+    existing = await quotas.threshold_of(tx, client_id)
+    if existing is None:
+        return await quotas.save_threshold(tx, None, QuotaThreshold(client_id=client_id, threshold=threshold))
+    return await quotas.save_threshold(tx, existing, replace(existing, threshold=threshold))
+
+
+async def delete_notification_threshold(tx: Tx, client_id: int) -> None:
+    """Delete a tenant's threshold. Raises NotFound."""
+    if await quotas.threshold_of(tx, client_id) is None:
+        raise not_found("Notification threshold", client_id)
+    await quotas.remove_threshold(tx, client_id)
+
+
+async def _check_demand(
+    tx: Tx,
+    catalogue: Catalogue,
+    place: Place,
+    used: Mapping[str, int],
+    demand: Mapping[str, int],
+    now: int,
+    region: Region | None,
+) -> None:
+    limits = await quotas.limits_of(tx, place, catalogue)
+    quota_checks.check_limits(limits, used, demand)
+    threshold = await quotas.threshold_of(tx, place.client_id)
+    if threshold is None:
+        return
+    crossed = crossed_thresholds(limits, used, demand, threshold.threshold)
+    if crossed:
+        await _save_notification(tx, threshold, crossed, region, now)
+
+
+async def _save_notification(
+    tx: Tx, threshold: QuotaThreshold, crossed: Mapping[str, Any], region: Region | None, now: int
+) -> None:
+    """Save the notification for the tenant and log a warning for the operator."""
+    message: dict[str, Any] = {"global_quotas": crossed, "regional_quotas": []}
+    if region is not None:
+        regional = {**crossed, "region_id": region.id, "region_name": region.display_name}
+        message = {"global_quotas": {}, "regional_quotas": [regional]}
+    await quotas.save_threshold(tx, threshold, replace(threshold, last_sending=now, last_message=message))
+    LOG.warning("Quota threshold reached", extra={"client_id": threshold.client_id, "quotas": sorted(crossed)})

@@ -1,0 +1,1 @@
+"""Services for instances, bare metal servers, images, SSH keys and placement groups."""

@@ -1,0 +1,126 @@
+"""Create instances: resolve the order, plan the records, save them and start the task."""
+
+from typing import Any
+
+from pileus.domain.account import quota_checks
+from pileus.domain.account.user_actions import AuditEntry
+from pileus.domain.compute.instance_orders import InstanceOrder
+from pileus.domain.compute.instance_plan import InstancePlan, InstanceSources, plan_instance
+from pileus.domain.compute.instances import Instance, Kind
+from pileus.domain.compute.task_types import CREATE_BAREMETAL, CREATE_VM, CreateInstanceArgs
+from pileus.domain.context import Context
+from pileus.domain.network.interfaces import AttachedInterface
+from pileus.domain.storage.disks import OrderSources
+from pileus.domain.tasks import Task
+from pileus.drivers.protocols.compute import Compute
+from pileus.services.account.quotas import check_quotas
+from pileus.services.compute.capacities import check_capacity
+from pileus.services.compute.order_sources import resolve_sources
+from pileus.services.network.ddos_profiles import protect_public_address
+from pileus.services.network.interfaces import InterfaceOwner, create_interface
+from pileus.services.tasks import start_task
+from pileus.store import tags
+from pileus.store.account import projects
+from pileus.store.compute import instances
+from pileus.store.database import Tx
+from pileus.store.storage import attachments, volumes
+
+
+async def create_instance(tx: Tx, ctx: Context, driver: Compute, order: InstanceOrder, task_id: str) -> Task:
+    """Save an ordered instance with its volumes and interfaces, and start the task that creates it.
+
+    Raises NotFound, Invalid, Conflict, NoCapacity or QuotaExceeded.
+    """
+    ctx.region()
+    await projects.require_open(tx, ctx.place)
+    sources = await resolve_sources(tx, ctx, order)
+    await check_capacity(tx, ctx, driver, sources.flavor)
+    plan = plan_instance(order, sources, ctx, task_id)
+    await check_quotas(tx, ctx, quota_checks.requested_amounts(plan.demand(order, sources.flavor)))
+    plan, interfaces = await _save_instance(tx, ctx, plan, order, task_id)
+    await _save_volumes(tx, ctx, plan, sources.disks)
+    profiles = []
+    if order.ddos_profile is not None:
+        profiles = [await protect_public_address(tx, ctx, interfaces, order.ddos_profile, task_id)]
+    args, data = _task_args(plan, interfaces, profiles), _task_data(plan, sources, order)
+    task_type = CREATE_BAREMETAL if sources.flavor.kind == Kind.BAREMETAL else CREATE_VM
+    entry = AuditEntry("instance", "create", plan.instance.id, data)
+    return await start_task(tx, ctx, task_id, task_type, args, data=data, entry=entry)
+
+
+async def _save_instance(
+    tx: Tx, ctx: Context, plan: InstancePlan, order: InstanceOrder, task_id: str
+) -> tuple[InstancePlan, list[AttachedInterface]]:
+    """Insert the instance, create its interfaces, and name it: a name template needs their addresses."""
+    unnamed = plan.instance
+    await instances.add(tx, unnamed)
+    interfaces = await _create_interfaces(tx, ctx, unnamed, order, task_id)
+    plan = plan.with_name([ip for interface in interfaces for ip in interface.addresses])
+    await instances.save(tx, unnamed, plan.instance)
+    await tags.add(tx, instances.KIND, ctx.place, plan.instance.id, plan.tags[plan.instance.id])
+    return plan, interfaces
+
+
+async def _create_interfaces(
+    tx: Tx, ctx: Context, instance: Instance, order: InstanceOrder, task_id: str
+) -> list[AttachedInterface]:
+    owner = InterfaceOwner(task_id=task_id, instance_id=instance.id, port_security=instance.is_virtual)
+    # Requested addresses go first, so that no other interface of the order takes them.
+    entries = sorted(enumerate(order.interfaces), key=lambda entry: entry[1].ip_address is None)
+    created = {
+        position: await create_interface(tx, ctx, owner, interface, order.security_groups_of(interface), position)
+        for position, interface in entries
+    }
+    return [created[position] for position in range(len(created))]
+
+
+async def _save_volumes(tx: Tx, ctx: Context, plan: InstancePlan, sources: OrderSources) -> None:
+    for volume in plan.volumes:
+        await volumes.add(tx, volume)
+    for volume in plan.existing_volumes:
+        await volumes.save(tx, sources.volumes[volume.id], volume)
+    for volume in (*plan.volumes, *plan.existing_volumes):
+        await tags.save(
+            tx, volumes.KIND, ctx.place, volume.id, await tags.list_by_resource(tx, volume.id), plan.tags[volume.id]
+        )
+    for attachment in plan.attachments:
+        await attachments.add(tx, attachment)
+
+
+def _task_args(plan: InstancePlan, interfaces: list[AttachedInterface], profiles: list[int]) -> CreateInstanceArgs:
+    return CreateInstanceArgs(
+        instance_id=plan.instance.id,
+        volumes=[volume.id for volume in plan.volumes],
+        floating_ips=[
+            interface.floating_ip.id
+            for interface in interfaces
+            if interface.floating_ip is not None and interface.new_floating_ip
+        ],
+        ports=[interface.port.id for interface in interfaces if not interface.port.reserved],
+        configuration=plan.configuration,
+        profiles=profiles,
+    )
+
+
+def _task_data(plan: InstancePlan, sources: InstanceSources, order: InstanceOrder) -> dict[str, Any]:
+    """Return the order as clients see it in the task and the audit log; it holds no secrets."""
+    return {
+        "instance_id": plan.instance.id,
+        "name": plan.instance.name,
+        "flavor_name": order.flavor_id,
+        "keypair_name": sources.ssh_key_id,
+        "servergroup_id": order.placement_group_id,
+        "security_groups": list(order.security_group_ids),
+        "network_config": [
+            {
+                "type": interface.type,
+                "network_id": interface.network_id,
+                "subnet_id": interface.subnet_id,
+                "port_id": interface.port_id,
+            }
+            for interface in order.interfaces
+        ],
+        "block_device_config": [
+            {"source": volume.source, "size": volume.size, "boot_index": volume.boot_index} for volume in order.volumes
+        ],
+    }

@@ -1,0 +1,42 @@
+"""Update instances."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from msgspec.structs import replace
+
+from pileus.domain.account.user_actions import AuditEntry
+from pileus.domain.compute.instance_details import InstanceDetails
+from pileus.domain.compute.instances import Instance, InstancePatch
+from pileus.domain.context import Context
+from pileus.domain.places import Place
+from pileus.domain.tags import merged
+from pileus.services.account.user_actions import audit
+from pileus.store import tags
+from pileus.store.compute import instances
+from pileus.store.database import Tx
+
+GetInstance = Callable[[Tx, Place, str], Awaitable[Instance]]
+"""Looks up an instance: of any kind, or only a bare metal server."""
+GetWithDetails = Callable[[Tx, Place, str], Awaitable[tuple[Instance, InstanceDetails]]]
+"""The same, with the instance's details."""
+
+
+async def update_instance(
+    tx: Tx, ctx: Context, instance_id: str, patch: InstancePatch, *, get: GetWithDetails = instances.get_with_details
+) -> tuple[Instance, InstanceDetails]:
+    """Apply a merge patch to the name and the tags of an instance. Raises NotFound or Conflict."""
+    existing, details = await get(tx, ctx.place, instance_id)
+    instance = await instances.save(tx, existing, existing.patched(patch))
+    if "tags" in patch:
+        details = await _patch_tags(tx, ctx, instance_id, details, patch["tags"])
+    await audit(tx, ctx, AuditEntry("instance", "update", instance_id, dict(patch)))
+    return instance, details
+
+
+async def _patch_tags(
+    tx: Tx, ctx: Context, instance_id: str, details: InstanceDetails, patch: Mapping[str, str | None] | None
+) -> InstanceDetails:
+    existing = {tag.key: tag for tag in details.tags}
+    patched = merged(existing, patch)
+    await tags.save(tx, instances.KIND, ctx.place, instance_id, existing, patched)
+    return replace(details, tags=[patched[key] for key in sorted(patched)])

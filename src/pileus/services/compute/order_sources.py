@@ -1,0 +1,78 @@
+"""Resolve the names and ids in an order: SSH key, flavor, placement group, and the sources of its volumes."""
+
+from collections.abc import Sequence
+
+from pileus.domain.catalogue import image_id
+from pileus.domain.compute.flavors import Flavor
+from pileus.domain.compute.images import Image
+from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, VolumeSource, source_ids
+from pileus.domain.compute.instance_plan import InstanceSources
+from pileus.domain.context import Context
+from pileus.domain.errors import NotFound, invalid
+from pileus.domain.storage.disks import OrderSources
+from pileus.domain.storage.volumes import Volume
+from pileus.store import tags
+from pileus.store.compute import images, placement_groups, ssh_keys
+from pileus.store.database import Tx
+from pileus.store.storage import snapshots, volumes
+
+
+async def resolve_sources(tx: Tx, ctx: Context, order: InstanceOrder) -> InstanceSources:
+    """Look up all that an order refers to, and lock its images. Raises NotFound, Invalid or Conflict."""
+    ssh_key_id = await _find_ssh_key_id(tx, ctx, order.ssh_key_name)
+    order.check_boot_source()
+    flavor = _require_flavor(ctx, order)
+    if order.placement_group_id:
+        (await placement_groups.get(tx, ctx.place, order.placement_group_id)).require_unlocked()
+    disks = await resolve_volume_sources(tx, ctx, order.volumes)
+    return InstanceSources(flavor=flavor, ssh_key_id=ssh_key_id, disks=disks)
+
+
+async def resolve_volume_sources(tx: Tx, ctx: Context, new_volumes: Sequence[NewVolume]) -> OrderSources:
+    """Look up what new volumes are created from, and lock the images. Raises NotFound or Conflict."""
+    place, catalogue = ctx.place, ctx.catalogue
+    existing = [await volumes.get(tx, place, volume_id) for volume_id in source_ids(new_volumes, VolumeSource.EXISTING)]
+    taken = [
+        await snapshots.get(tx, place, snapshot_id) for snapshot_id in source_ids(new_volumes, VolumeSource.SNAPSHOT)
+    ]
+    origins = [volume for snapshot in taken if (volume := await volumes.find(tx, snapshot.volume_id))]
+    template_ids = source_ids(new_volumes, VolumeSource.APPTEMPLATE)
+    templates = [template for template_id in template_ids if (template := catalogue.app_template(template_id))]
+    image_ids = source_ids(new_volumes, VolumeSource.IMAGE)
+    image_ids += [image_id(place.region_id, template.image_name) for template in templates]
+    return OrderSources(
+        region_id=place.region_id,
+        volume_types=catalogue.volume_types_of(ctx.region()),
+        images=await _find_images(tx, ctx, image_ids, [*existing, *origins]),
+        snapshots={snapshot.id: snapshot for snapshot in taken},
+        volumes={volume.id: volume for volume in (*existing, *origins)},
+        app_templates={template.id: template for template in templates},
+        tags={volume.id: await tags.list_by_resource(tx, volume.id) for volume in existing},
+    )
+
+
+async def _find_ssh_key_id(tx: Tx, ctx: Context, name: str | None) -> str | None:
+    if not name:
+        return None
+    key = await ssh_keys.find_by_name(tx, ctx.place, ctx.caller.user_id, name)
+    if key is None:
+        raise NotFound(f"SSH key {name} could not be found")
+    return key.id
+
+
+def _require_flavor(ctx: Context, order: InstanceOrder) -> Flavor:
+    flavor = ctx.catalogue.offered_flavor(order.flavor_id)
+    if flavor is None or flavor.kind not in order.kinds:
+        raise invalid(flavor=f"There is no flavor {order.flavor_id} for this kind of server")
+    return flavor
+
+
+async def _find_images(tx: Tx, ctx: Context, image_ids: list[str], existing: list[Volume]) -> dict[str, Image]:
+    """Return the images with these ids, locked, and those that the volumes were created from, if they still exist."""
+    found = {image_id: await images.get(tx, ctx.place, image_id) for image_id in image_ids}
+    for image in found.values():
+        await images.lock_for_use(tx, image)
+    for volume in existing:
+        if volume.image_id and volume.image_id not in found and (origin := await images.find(tx, volume.image_id)):
+            found[origin.id] = origin
+    return found

@@ -1,0 +1,55 @@
+"""The subnets that a new interface or reserved fixed IP takes its addresses from."""
+
+from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
+from pileus.domain.context import Context
+from pileus.domain.errors import NotFound, invalid, not_found
+from pileus.domain.network.networks import Network, Subnet
+from pileus.store.database import Tx
+from pileus.store.network import networks, subnets
+
+
+async def resolve_subnets(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+    """Return the interface's network, and a subnet for each of its addresses.
+
+    Raises NotFound, Invalid, Conflict or NoCapacity.
+    """
+    if interface.type == InterfaceType.EXTERNAL:
+        return await _external_subnets(tx, ctx, interface)
+    if interface.type == InterfaceType.SUBNET:
+        return await _named_subnet(tx, ctx, interface)
+    return await _subnets_of_network(tx, ctx, interface)
+
+
+async def _external_subnets(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+    network = await networks.get(tx, ctx.place, ctx.catalogue.external_network_id(ctx.place.region_id))
+    return network, await subnets.choose_for_allocation(tx, network.id, interface.ip_family)
+
+
+async def _named_subnet(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+    subnet = await subnets.find(tx, interface.subnet_id or "")
+    if subnet is None:
+        raise not_found("Subnet", interface.subnet_id)
+    try:
+        network = await networks.get(tx, ctx.place, subnet.network_id)
+    except NotFound:
+        raise not_found("Subnet", interface.subnet_id) from None
+    if interface.network_id not in (None, network.id):
+        raise invalid(subnet_id=f"Subnet {subnet.id} is not one of network {interface.network_id}")
+    return network.require_unlocked(), [subnet.require_unlocked()]
+
+
+async def _subnets_of_network(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+    network = (await networks.get(tx, ctx.place, interface.network_id or "")).require_unlocked()
+    if interface.ip_address is None:
+        return network, await subnets.choose_for_allocation(tx, network.id, interface.ip_family)
+    for subnet in await subnets.list_by_network(tx, network.id):
+        if _can_assign(subnet, interface.ip_address):
+            return network, [subnet.require_unlocked()]
+    raise invalid(ip_address=f"Network {network.id} has no subnet with address {interface.ip_address}")
+
+
+def _can_assign(subnet: Subnet, ip: str) -> bool:
+    try:
+        return subnet.can_assign(ip)
+    except ValueError:
+        raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None

@@ -1,0 +1,61 @@
+"""Change the allowed address pairs and the port security of ports."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pileus.domain.account.user_actions import AuditEntry
+from pileus.domain.context import Context
+from pileus.domain.errors import Conflict
+from pileus.domain.network.ports import AddressPair, Port
+from pileus.domain.network.task_types import UPDATE_ADDRESS_PAIRS, UPDATE_PORTS, UpdateAddressPairsArgs, UpdatePortsArgs
+from pileus.domain.tasks import Task
+from pileus.services.account.user_actions import audit
+from pileus.services.tasks import start_task
+from pileus.store.compute import instances
+from pileus.store.database import Tx
+from pileus.store.network import networks, ports, security_groups
+
+
+async def set_allowed_address_pairs(
+    tx: Tx, ctx: Context, port_id: str, pairs: Iterable[AddressPair], task_id: str, *, audit_data: dict[str, Any]
+) -> Task:
+    """Replace the allowed address pairs of a port in a private network, and start the task that applies them."""
+    port = await ports.get(tx, ctx.place, port_id)
+    network = await networks.find(tx, port.network_id)
+    if network is not None and network.external:
+        raise Conflict(f"Port {port.id} is in a public network: it may speak as its own address only")
+    return await start_address_pairs_update(tx, ctx, port, pairs, task_id, audit_data=audit_data)
+
+
+async def start_address_pairs_update(
+    tx: Tx, ctx: Context, port: Port, pairs: Iterable[AddressPair], task_id: str, *, audit_data: dict[str, Any]
+) -> Task:
+    """Lock the port and its instance, save the pairs and start the task that applies them.
+
+    Raises Invalid or Conflict.
+    """
+    await ports.save(tx, port, port.locked(task_id).with_address_pairs(pairs, ctx.now()))
+    if port.instance_id is not None:
+        instance = await instances.get(tx, ctx.place, port.instance_id)
+        await instances.save(tx, instance, instance.locked(task_id))
+    args = UpdateAddressPairsArgs(port_id=port.id, instance_id=port.instance_id, before=port.allowed_address_pairs)
+    entry = AuditEntry("port", "update", port.id, audit_data)
+    return await start_task(tx, ctx, task_id, UPDATE_ADDRESS_PAIRS, args, data={"port_id": port.id}, entry=entry)
+
+
+async def set_port_security(tx: Tx, ctx: Context, port_id: str, task_id: str, *, enabled: bool) -> Task:
+    """Enable or disable port security, and start the task that applies it. Disabling removes all security groups."""
+    port = await ports.get(tx, ctx.place, port_id)
+    if port.instance_id is not None:
+        instance = await instances.get(tx, ctx.place, port.instance_id)
+        await instances.bump_revision(tx, instance.require_unlocked())
+    await ports.save(tx, port, port.require_unlocked().with_port_security(ctx.now(), enabled=enabled))
+    if not enabled:
+        await security_groups.remove_all_from_port(tx, port_id)
+    await audit(tx, ctx, AuditEntry("port", "enable_portsecurity" if enabled else "disable_portsecurity", port_id))
+    return await start_ports_update(tx, ctx, [port_id], task_id)
+
+
+async def start_ports_update(tx: Tx, ctx: Context, port_ids: Sequence[str], task_id: str) -> Task:
+    """Start the task that applies the recorded security groups and port security of ports. It locks nothing."""
+    return await start_task(tx, ctx, task_id, UPDATE_PORTS, UpdatePortsArgs(port_ids=list(port_ids)))

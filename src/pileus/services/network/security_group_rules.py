@@ -1,0 +1,75 @@
+"""Create, replace and delete single rules of security groups."""
+
+from collections.abc import Iterable
+
+from msgspec import UnsetType
+
+from pileus.domain.context import Context
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new_rule, with_rule, without_rule
+from pileus.domain.network.task_types import CREATE_SECURITY_GROUP_RULE, DELETE_SECURITY_GROUP_RULE
+from pileus.domain.tags import TagPatch
+from pileus.domain.tasks import Task
+from pileus.services.network.security_groups import SecurityGroupChange, start_group_update, validate_tag_changes
+from pileus.store.database import Tx
+from pileus.store.network import security_groups
+
+
+async def create_security_group_rule(
+    tx: Tx, ctx: Context, group_id: str, rule: NewRule, task_id: str
+) -> SecurityGroupRule:
+    """Start the task that adds a rule to the group, and return the rule. Raises NotFound, Invalid or Conflict."""
+    record = new_rule(group_id, rule, ctx.new_id(), ctx.now())
+    group = await security_groups.get(tx, ctx.place, group_id)
+    change = SecurityGroupChange(rules=with_rule(await security_groups.rules_of(tx, group_id), record))
+    await start_group_update(
+        tx, ctx, group, change, task_id, task_type=CREATE_SECURITY_GROUP_RULE, created_rule_id=record.id
+    )
+    return record
+
+
+async def replace_security_group_rule(
+    tx: Tx, ctx: Context, rule_id: str, rule: NewRule, task_id: str
+) -> SecurityGroupRule:
+    """Start the task that replaces a rule by a new one, and return the new rule."""
+    old = await security_groups.get_rule(tx, ctx.place, rule_id)
+    record = new_rule(old.security_group_id, rule, ctx.new_id(), ctx.now())
+    group = await security_groups.get(tx, ctx.place, old.security_group_id)
+    remaining = without_rule(await security_groups.rules_of(tx, group.id), rule_id)
+    await start_group_update(tx, ctx, group, SecurityGroupChange(rules=with_rule(remaining, record)), task_id)
+    return record
+
+
+async def delete_security_group_rule(
+    tx: Tx, ctx: Context, group_id: str | None, rule_id: str, task_id: str
+) -> Task | None:
+    """Start the task that removes a rule from its group, which is looked up if `group_id` is None."""
+    if group_id is None:
+        group_id = (await security_groups.get_rule(tx, ctx.place, rule_id)).security_group_id
+    group = await security_groups.get(tx, ctx.place, group_id)
+    change = SecurityGroupChange(rules=without_rule(await security_groups.rules_of(tx, group_id), rule_id))
+    return await start_group_update(tx, ctx, group, change, task_id, task_type=DELETE_SECURITY_GROUP_RULE)
+
+
+async def edit_security_group(
+    tx: Tx,
+    ctx: Context,
+    group_id: str,
+    edits: Iterable[NewRule | str],
+    task_id: str,
+    *,
+    name: str | None,
+    tag_changes: TagPatch | UnsetType | None,
+) -> Task | None:
+    """Start the task that adds new rules to a group and removes rules by id, in the order of `edits`.
+
+    Returns None if nothing changes.
+    """
+    group = await security_groups.get(tx, ctx.place, group_id)
+    rules = await security_groups.rules_of(tx, group_id)
+    for edit in edits:
+        if isinstance(edit, NewRule):
+            rules = with_rule(rules, new_rule(group_id, edit, ctx.new_id(), ctx.now()))
+        else:
+            rules = without_rule(rules, edit)
+    change = SecurityGroupChange(name=name, rules=rules, tags=validate_tag_changes(tag_changes))
+    return await start_group_update(tx, ctx, group, change, task_id)

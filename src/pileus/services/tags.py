@@ -1,0 +1,68 @@
+"""Change the tags of any kind of resource."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, Self
+
+from msgspec import Struct
+
+from pileus.domain.account.user_actions import AuditEntry
+from pileus.domain.context import Context
+from pileus.domain.errors import Forbidden, invalid, not_found
+from pileus.domain.places import Place
+from pileus.domain.tags import Tag, Tags, merged
+from pileus.services.account.user_actions import audit
+from pileus.store import tags
+from pileus.store.database import Tx
+
+
+class LockableResource(Protocol):
+    """A record that a task can lock."""
+
+    @property
+    def id(self) -> str:
+        """The id of the record."""
+
+    def require_unlocked(self) -> Self:
+        """Return the record. Raises Conflict if a task has locked it."""
+
+
+class TaggedKind(Struct, frozen=True, kw_only=True):
+    """A kind of resource that has tags."""
+
+    kind: str
+    """The kind in the table of tags."""
+    group: str
+    """The group in the audit log."""
+    get: Callable[[Tx, Place, str], Awaitable[LockableResource]]
+    """Returns a resource that the tenant may read. Raises NotFound."""
+    get_own: Callable[[Tx, Place, str], Awaitable[LockableResource]] | None = None
+    """Returns a resource that the tenant may change, where that differs from `get`. Raises NotFound or Forbidden."""
+
+
+async def change_tags(
+    tx: Tx, ctx: Context, kind: TaggedKind, resource_id: str, verb: str, change: Callable[[Tags], Tags]
+) -> None:
+    """Apply `change` to the tags of an unlocked resource. Raises NotFound, Forbidden or Conflict."""
+    resource = (await (kind.get_own or kind.get)(tx, ctx.place, resource_id)).require_unlocked()
+    existing = await tags.list_by_resource(tx, resource.id)
+    changed = change(existing)
+    await tags.save(tx, kind.kind, ctx.place, resource.id, existing, changed)
+    own_tags = {key: tag.value for key, tag in changed.items() if not tag.read_only}
+    await audit(tx, ctx, AuditEntry(kind.group, f"{verb}_metadata", resource.id, {"metadata": own_tags}))
+
+
+def without_tag(key: str | None, existing: Tags) -> Tags:
+    """Return the tags without one of them. Raises NotFound, Invalid without a key, or Forbidden if it is read-only."""
+    tag = require_tag(existing, key)
+    if tag.read_only:
+        raise Forbidden(f"Tag {tag.key} is read-only")
+    return merged(existing, {tag.key: None})
+
+
+def require_tag(existing: Tags, key: str | None) -> Tag:
+    """Return the tag with a key. Raises NotFound, or Invalid without a key."""
+    if key is None:
+        raise invalid(key="Field required")
+    if key not in existing:
+        raise not_found("Tag", key)
+    return existing[key]

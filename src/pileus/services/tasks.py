@@ -1,0 +1,64 @@
+"""Start tasks and acknowledge them."""
+
+from typing import Any, TypeVar
+
+from msgspec import Struct, to_builtins
+
+from pileus.domain.account.user_actions import AuditEntry
+from pileus.domain.context import Context
+from pileus.domain.tasks import Task, TaskType, new_task
+from pileus.services.account.user_actions import audit
+from pileus.store import tasks
+from pileus.store.database import Tx
+
+A = TypeVar("A", bound=Struct)
+
+
+async def start_task(
+    tx: Tx,
+    ctx: Context,
+    task_id: str,
+    task_type: TaskType[A],
+    args: A,
+    *,
+    data: dict[str, Any] | None = None,
+    entry: AuditEntry | None = None,
+) -> Task:
+    """Write the task, and `entry` to the audit log. Clients see `data`; without it they see the arguments.
+
+    The engine is woken by whoever commits the transaction (`RequestContext.submit`).
+    """
+    task = new_task(
+        task_id,
+        task_type.name,
+        ctx.caller,
+        ctx.place,
+        request_id=ctx.request_id,
+        now=ctx.now(),
+        args=to_builtins(args),
+        data=data,
+    )
+    if entry is not None:
+        await audit(tx, ctx, entry, task_id=task_id)
+    return await tasks.add(tx, task)
+
+
+async def acknowledge_task(tx: Tx, ctx: Context, task_id: str) -> Task:
+    """Record that the caller has seen how a task ended. Raises NotFound, or Conflict while the task runs."""
+    task = await tasks.get(tx, ctx.caller.client_id, task_id)
+    return await tasks.acknowledge(tx, task, task.acknowledged(ctx.caller.user_id, ctx.now()))
+
+
+async def acknowledge_tasks(
+    tx: Tx, ctx: Context, *, project_id: int | None, region_id: int | None, task_ids: list[str] | None = None
+) -> None:
+    """Acknowledge the tasks that have ended, limited to a project, a region or given ids; None does not limit."""
+    if task_ids == []:
+        return
+    task_filter = tasks.TaskFilter(
+        ids=task_ids,
+        project_ids=None if project_id is None else [project_id],
+        region_ids=None if region_id is None else [region_id],
+    )
+    caller = ctx.caller
+    await tasks.acknowledge_all(tx, caller.client_id, task_filter, user_id=caller.user_id, now=ctx.now())

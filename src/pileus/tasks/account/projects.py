@@ -1,0 +1,192 @@
+"""Delete projects with everything in them.
+
+What has been deleted is not restored: after a failure the project stays with what is left in it, and can be deleted
+again. Instances without a machine, and volumes, images and snapshots whose deletion had begun, are then in error; DDoS
+profiles that were removed are inactive. Networks, routers and security groups are restored.
+"""
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from pileus.domain.account.task_types import DELETE_PROJECT, ProjectArgs
+from pileus.domain.compute.images import ImageStatus
+from pileus.domain.compute.instances import Status
+from pileus.domain.storage.volumes import SnapshotStatus, VolumeStatus
+from pileus.drivers.protocols.images import Images
+from pileus.drivers.protocols.network import (
+    FloatingIPs,
+    Networks,
+    NetworkSpec,
+    Protects,
+    Routers,
+    SecurityGroups,
+    SubnetSpec,
+)
+from pileus.drivers.protocols.storage import Snapshots, Volumes
+from pileus.store import project_contents
+from pileus.store.account import metering, projects
+from pileus.store.compute import instances
+from pileus.store.database import Tx
+from pileus.store.network import ddos_profiles, networks, router_interfaces, routers, security_groups, subnets
+from pileus.tasks.network.routers import add_interfaces, internal_interfaces, router_spec
+from pileus.tasks.network.security_groups import apply_group
+from pileus.tasks.operation import Operation, Step, TaskContext
+
+ProjectContext = TaskContext[ProjectArgs]
+
+
+async def _destroy_machines(ctx: ProjectContext) -> None:
+    for instance_id in await _list_ids(ctx, "instances"):
+        await ctx.driver.ensure_gone(instance_id)
+        await ctx.write(partial(_save_machine_gone, ctx, instance_id))
+
+
+async def _save_machine_gone(ctx: ProjectContext, instance_id: str, tx: Tx) -> None:
+    if instance := await instances.find(tx, instance_id):
+        await instances.save(tx, instance, instance.with_status(Status.DELETED, ctx.now()))
+
+
+async def _destroy_snapshots(ctx: ProjectContext) -> None:
+    if not isinstance(ctx.driver, Snapshots):
+        return
+    for snapshot_id in await _list_ids(ctx, "snapshots"):
+        await _set_status(ctx, "snapshots", snapshot_id, SnapshotStatus.DELETING)
+        await ctx.driver.ensure_no_snapshot(snapshot_id)
+
+
+async def _destroy_volumes(ctx: ProjectContext) -> None:
+    if not isinstance(ctx.driver, Volumes):
+        return
+    for volume_id in await _list_ids(ctx, "volumes"):
+        await _set_status(ctx, "volumes", volume_id, VolumeStatus.DELETING)
+        await ctx.driver.ensure_no_volume(volume_id)
+
+
+async def _destroy_images(ctx: ProjectContext) -> None:
+    if not isinstance(ctx.driver, Images):
+        return
+    for image_id in await _list_ids(ctx, "images"):
+        await _set_status(ctx, "images", image_id, ImageStatus.DELETING)
+        await ctx.driver.ensure_no_image(image_id)
+
+
+async def _destroy_security_groups(ctx: ProjectContext) -> None:
+    """Destroy the security groups, and unassign the floating IPs."""
+    if isinstance(ctx.driver, FloatingIPs):
+        for floating_ip_id in await _list_ids(ctx, "floating_ips"):
+            await ctx.driver.ensure_no_floating_ip(floating_ip_id)
+    if isinstance(ctx.driver, SecurityGroups):
+        for group_id in await _list_ids(ctx, "security_groups"):
+            await ctx.driver.ensure_no_security_group(group_id)
+
+
+async def _restore_security_groups(ctx: ProjectContext) -> None:
+    """Restore the security groups, but not the floating IPs' assignments: their machines are gone."""
+    async with ctx.db.scan() as tx:
+        groups = await project_contents.list_records(tx, security_groups.TABLE, ctx.args.project_id)
+        rules = await security_groups.rules_of_each(tx, [group.id for group in groups])
+    for group in groups:
+        await apply_group(ctx, group, rules[group.id])
+
+
+async def _destroy_routers(ctx: ProjectContext) -> None:
+    if isinstance(ctx.driver, Routers):
+        for router_id in await _list_ids(ctx, "routers"):
+            await ctx.driver.ensure_no_router(router_id)
+
+
+async def _restore_routers(ctx: ProjectContext) -> None:
+    if not isinstance(ctx.driver, Routers):
+        return
+    async with ctx.db.scan() as tx:
+        existing = await project_contents.list_records(tx, routers.TABLE, ctx.args.project_id)
+        interfaces = await router_interfaces.list_by_routers(tx, [router.id for router in existing])
+    for router in existing:
+        await ctx.driver.ensure_router(router_spec(router, interfaces[router.id]))
+        await add_interfaces(ctx, internal_interfaces(interfaces[router.id]))
+
+
+async def _destroy_networks(ctx: ProjectContext) -> None:
+    if isinstance(ctx.driver, Networks):
+        for network_id in await _list_ids(ctx, "networks"):
+            await ctx.driver.ensure_no_network(network_id)
+
+
+async def _restore_networks(ctx: ProjectContext) -> None:
+    if not isinstance(ctx.driver, Networks):
+        return
+    async with ctx.db.scan() as tx:
+        existing = await project_contents.list_records(tx, networks.TABLE, ctx.args.project_id)
+        subnets_by_network = await subnets.list_by_networks(tx, [network.id for network in existing])
+    for network in existing:
+        await ctx.driver.ensure_network(NetworkSpec.of(network))
+        for subnet in subnets_by_network[network.id]:
+            await ctx.driver.ensure_subnet(SubnetSpec.of(subnet))
+
+
+async def _unprotect_addresses(ctx: ProjectContext) -> None:
+    if not isinstance(ctx.driver, Protects):
+        return
+    async with ctx.db.scan() as tx:
+        profiles = await project_contents.list_records(tx, ddos_profiles.TABLE, ctx.args.project_id)
+    for profile in profiles:
+        await ctx.driver.ensure_unprotected(profile.region_id, profile.ip_address)
+        await ctx.write(partial(_save_profile_inactive, profile.id))
+
+
+async def _save_profile_inactive(profile_id: int, tx: Tx) -> None:
+    if profile := await ddos_profiles.find(tx, profile_id):
+        await ddos_profiles.save(tx, profile, replace(profile, active=False))
+
+
+async def _set_status(ctx: ProjectContext, table: str, resource_id: str, status: str) -> None:
+    await ctx.write(lambda tx: project_contents.set_status(tx, table, resource_id, status))
+
+
+async def _list_ids(ctx: ProjectContext, table: str) -> list[str]:
+    async with ctx.db.scan() as tx:
+        return await project_contents.list_ids(tx, table, ctx.args.project_id)
+
+
+async def _remove_project(tx: Tx, ctx: ProjectContext) -> None:
+    project_id = ctx.args.project_id
+    await project_contents.check_no_other_task(tx, project_id, ctx.task.id)
+    await metering.close_project_usage(tx, project_id, ctx.now())
+    await project_contents.remove(tx, project_id)
+    project = await projects.get_by_id(tx, project_id)
+    await projects.save(tx, project, project.deleted(ctx.now()))
+
+
+async def _save_deletion_failed(tx: Tx, ctx: ProjectContext) -> None:
+    project_id = ctx.args.project_id
+    for instance in await project_contents.list_records(tx, instances.TABLE, project_id, Status.DELETED):
+        await instances.save(tx, instance, instance.with_status(Status.ERROR, ctx.now()))
+    for table, before, after in (
+        ("volumes", VolumeStatus.DELETING, VolumeStatus.ERROR_DELETING),
+        ("images", ImageStatus.DELETING, ImageStatus.ERROR),
+        ("snapshots", SnapshotStatus.DELETING, SnapshotStatus.ERROR_DELETING),
+    ):
+        await project_contents.set_status_of_all(tx, table, project_id, before, after)
+    await project_contents.unlock(tx, project_id, ctx.task.id)
+    project = await projects.get_by_id(tx, project_id)
+    await projects.save(tx, project, project.deletion_failed())
+
+
+OPERATIONS = (
+    Operation(
+        DELETE_PROJECT,
+        steps=(
+            Step("remove servers", _destroy_machines),
+            Step("remove snapshots", _destroy_snapshots),
+            Step("remove volumes", _destroy_volumes),
+            Step("remove security groups", _destroy_security_groups, undo=_restore_security_groups),
+            Step("remove images", _destroy_images),
+            Step("remove routers", _destroy_routers, undo=_restore_routers),
+            Step("remove networks", _destroy_networks, undo=_restore_networks),
+            Step("remove protection", _unprotect_addresses),
+        ),
+        done=_remove_project,
+        failed=_save_deletion_failed,
+    ),
+)

@@ -1,0 +1,141 @@
+"""Create images from volumes, download them, and delete them.
+
+While an image is downloaded, the task's data hold the progress in bytes (`downloaded`, `total`), and at the end its
+`checksum`. A failed creation leaves nothing behind. An image that cannot be deleted is in error, and can be deleted
+again.
+"""
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from pileus.domain.account import quota_checks
+from pileus.domain.compute.images import Image, ImageStatus, bytes_to_gib
+from pileus.domain.compute.task_types import CREATE_IMAGE, DELETE_IMAGE, DOWNLOAD_IMAGE, CreateImageArgs, ImageArgs
+from pileus.domain.tasks import created_resources
+from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
+from pileus.store import tags, tasks
+from pileus.store.account import metering, quotas, usage
+from pileus.store.compute import images
+from pileus.store.database import Tx
+from pileus.tasks.capabilities import image_driver
+from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
+from pileus.tasks.records import require_record
+from pileus.tasks.storage.volumes import unlock_volume
+
+PROGRESS_INTERVAL = 1_000_000
+"""Microseconds between two updates of the progress in the task's data."""
+
+
+async def _require_image(tx: Tx, image_id: str) -> Image:
+    return await require_record(tx, images.find, image_id, "Image")
+
+
+async def _create_image(ctx: TaskContext[CreateImageArgs]) -> None:
+    args = ctx.args
+    await ctx.write(partial(_save_saving, ctx))
+    source = ImageSource(url=args.url, volume_id=args.volume_id)
+    stored = await image_driver(ctx.driver).ensure_image(args.image_id, source, await _progress_callback(ctx))
+    await ctx.write(partial(_save_stored, ctx, stored))
+
+
+async def _undo_creation(ctx: TaskContext[CreateImageArgs]) -> None:
+    await image_driver(ctx.driver).ensure_no_image(ctx.args.image_id)
+
+
+async def _progress_callback(ctx: TaskContext[CreateImageArgs]) -> OnProgress:
+    """Return a callback that saves the progress, and raises QuotaExceeded if the image is too large."""
+    async with ctx.db.read() as tx:
+        used = await usage.count(tx, ctx.task.place, ctx.catalogue)
+        limits = await quotas.limits_of(tx, ctx.task.place, ctx.catalogue)
+    saved_at = 0
+
+    async def save_progress(size: int, total: int | None) -> None:
+        nonlocal saved_at
+        quota_checks.check_limits(limits, used, {"image_size": max(size, total or 0)})
+        if ctx.now() - saved_at >= PROGRESS_INTERVAL:
+            saved_at = ctx.now()
+            await ctx.write(partial(_update_task_data, ctx, downloaded=size, total=total))
+
+    return save_progress
+
+
+async def _save_saving(ctx: TaskContext[CreateImageArgs], tx: Tx) -> None:
+    image = await _require_image(tx, ctx.args.image_id)
+    await images.save(tx, image, replace(image, status=ImageStatus.SAVING.value, updated_at=ctx.now()))
+
+
+async def _update_task_data(ctx: TaskContext[CreateImageArgs], tx: Tx, **changes: int | str | None) -> None:
+    data = ctx.task.data | changes
+    await tasks.save_progress(tx, ctx.task, ctx.now(), data=data)
+    ctx.task = replace(ctx.task, data=data)
+
+
+async def _save_stored(ctx: TaskContext[CreateImageArgs], stored: ImageInfo, tx: Tx) -> None:
+    """Save all but the size, which counts only when the task ends, after another check of the quota."""
+    image = await _require_image(tx, ctx.args.image_id)
+    after = replace(
+        image,
+        checksum=stored.checksum,
+        disk_format=stored.disk_format,
+        min_disk=bytes_to_gib(stored.virtual_size),
+        updated_at=ctx.now(),
+    )
+    await images.save(tx, image, after)
+    await _update_task_data(ctx, tx, size=stored.size)
+    if stored.checksum:
+        checksum = f"sha256:{stored.checksum}"
+        await _update_task_data(ctx, tx, downloaded=stored.size, total=stored.size, checksum=checksum)
+
+
+async def _save_active(tx: Tx, ctx: TaskContext[CreateImageArgs]) -> CreatedResources:
+    image, size = await _require_image(tx, ctx.args.image_id), ctx.task.data["size"]
+    used = await usage.lock_and_count(tx, ctx.task.place, ctx.catalogue)
+    limits = await quotas.limits_of(tx, ctx.task.place, ctx.catalogue)
+    quota_checks.check_limits(limits, used, {"image_size": size - (image.size or 0)})
+    await images.save(tx, image, replace(image.with_status(ImageStatus.ACTIVE, ctx.now()), size=size))
+    await _unlock_source(tx, ctx)
+    return created_resources(images=[image.id])
+
+
+async def _remove_created(tx: Tx, ctx: TaskContext[CreateImageArgs]) -> None:
+    await tags.remove(tx, ctx.args.image_id)
+    await images.remove(tx, ctx.args.image_id)
+    await _unlock_source(tx, ctx)
+
+
+async def _unlock_source(tx: Tx, ctx: TaskContext[CreateImageArgs]) -> None:
+    if ctx.args.volume_id:
+        await unlock_volume(tx, ctx.args.volume_id, ctx.now())
+
+
+async def _destroy_image(ctx: TaskContext[ImageArgs]) -> None:
+    await image_driver(ctx.driver).ensure_no_image(ctx.args.image_id)
+
+
+async def _remove_deleted(tx: Tx, ctx: TaskContext[ImageArgs]) -> None:
+    await metering.close_usage(tx, [await _require_image(tx, ctx.args.image_id)], ctx.now())
+    await tags.remove(tx, ctx.args.image_id)
+    await images.remove(tx, ctx.args.image_id)
+
+
+async def _save_error(tx: Tx, ctx: TaskContext[ImageArgs]) -> None:
+    image = await _require_image(tx, ctx.args.image_id)
+    await images.save(tx, image, image.with_status(ImageStatus.ERROR, ctx.now()))
+
+
+OPERATIONS = (
+    Operation(
+        CREATE_IMAGE,
+        steps=(Step("copy the volume", _create_image, undo=_undo_creation),),
+        done=_save_active,
+        failed=_remove_created,
+    ),
+    Operation(
+        DOWNLOAD_IMAGE,
+        steps=(Step("fetch", _create_image, undo=_undo_creation),),
+        done=_save_active,
+        failed=_remove_created,
+    ),
+    Operation(DELETE_IMAGE, steps=(Step("destroy", _destroy_image),), done=_remove_deleted, failed=_save_error),
+)

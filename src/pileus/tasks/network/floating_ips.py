@@ -1,0 +1,185 @@
+"""Create, update, delete and convert floating IPs.
+
+The address is allocated from the start of a creation; a failure frees it again. A failure of another operation leaves
+the floating IP as it was. An update is saved when the driver has applied it; it fails if the port has been deleted or
+has got another floating IP by then.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from pileus.domain.errors import Conflict, not_found
+from pileus.domain.network.floating_ips import FloatingIP, FloatingIPTarget
+from pileus.domain.network.ports import AssignedAddress, Port, mac_address
+from pileus.domain.network.task_types import (
+    CONVERT_FLOATING_IP,
+    CREATE_FLOATING_IP,
+    DELETE_FLOATING_IP,
+    UPDATE_FLOATING_IP,
+    ConvertFloatingIPArgs,
+    DeleteFloatingIPArgs,
+    FloatingIPArgs,
+    UpdateFloatingIPArgs,
+)
+from pileus.domain.tasks import created_resources
+from pileus.drivers.protocols.network import FloatingIPSpec
+from pileus.store import tags
+from pileus.store.account import metering
+from pileus.store.database import Tx
+from pileus.store.network import floating_ips, networks, ports
+from pileus.tasks.capabilities import floating_ip_driver
+from pileus.tasks.network import ddos_profiles
+from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
+from pileus.tasks.records import require_record
+
+
+class _HasFloatingIP(Protocol):
+    @property
+    def floating_ip_id(self) -> str: ...
+
+
+async def _require_floating_ip(tx: Tx, floating_ip_id: str) -> FloatingIP:
+    return await require_record(tx, floating_ips.find, floating_ip_id, "Floating IP")
+
+
+async def _load_floating_ip(ctx: TaskContext[_HasFloatingIP]) -> FloatingIP:
+    async with ctx.db.read() as tx:
+        return await _require_floating_ip(tx, ctx.args.floating_ip_id)
+
+
+async def assign_all(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
+    """Assign each floating IP to the target in its record, in the driver."""
+    for floating_ip in assigned:
+        await _assign(ctx, floating_ip, floating_ip.target)
+
+
+async def unassign_all(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
+    """Unassign each floating IP in the driver; the records stay."""
+    for floating_ip in assigned:
+        await _assign(ctx, floating_ip, FloatingIPTarget())
+
+
+async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: FloatingIPTarget) -> None:
+    driver = floating_ip_driver(ctx.driver)
+    if target.port_id is None or target.fixed_ip_address is None:
+        await driver.ensure_no_floating_ip(floating_ip.id)
+        return
+    spec = FloatingIPSpec(
+        id=floating_ip.id,
+        region_id=floating_ip.region_id,
+        ip_address=floating_ip.floating_ip_address,
+        port_id=target.port_id,
+        fixed_ip_address=target.fixed_ip_address,
+    )
+    await driver.ensure_floating_ip(spec)
+
+
+async def _assign_as_saved(ctx: TaskContext[_HasFloatingIP]) -> None:
+    await assign_all(ctx, [await _load_floating_ip(ctx)])
+
+
+async def _unassign(ctx: TaskContext[_HasFloatingIP]) -> None:
+    await unassign_all(ctx, [await _load_floating_ip(ctx)])
+
+
+async def _unlock(tx: Tx, ctx: TaskContext[_HasFloatingIP]) -> None:
+    floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
+    await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
+
+
+async def _save_created(tx: Tx, ctx: TaskContext[FloatingIPArgs]) -> CreatedResources:
+    floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
+    await floating_ips.save(tx, floating_ip, floating_ip.associated_with(floating_ip.target, ctx.now()))
+    return created_resources(floatingips=[floating_ip.id])
+
+
+async def _remove_created(tx: Tx, ctx: TaskContext[FloatingIPArgs]) -> None:
+    await floating_ips.remove(tx, ctx.args.floating_ip_id)
+
+
+async def _apply_update(ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
+    floating_ip = await _load_floating_ip(ctx)
+    await _assign(ctx, floating_ip, ctx.args.target or floating_ip.target)
+
+
+async def _save_updated(tx: Tx, ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
+    floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
+    target = ctx.args.target or floating_ip.target
+    await _check_target_available(tx, floating_ip, target)
+    await floating_ips.save(tx, floating_ip, floating_ip.associated_with(target, ctx.now()))
+    if ctx.args.tags is not UNSET:
+        await tags.patch(tx, floating_ips.KIND, ctx.task.place, floating_ip.id, ctx.args.tags)
+
+
+async def _check_target_available(tx: Tx, floating_ip: FloatingIP, target: FloatingIPTarget) -> None:
+    """Raise NotFound if the port lost its address, or Conflict if that got another floating IP, during the task."""
+    if target.port_id is None or target.fixed_ip_address is None or target == floating_ip.target:
+        return
+    if target.fixed_ip_address not in {address.ip for address in await ports.addresses_of(tx, target.port_id)}:
+        raise not_found("Port", target.port_id)
+    if other := await floating_ips.find_by_fixed_address(tx, target.port_id, target.fixed_ip_address):
+        raise Conflict(f"Floating IP {other.id} leads to port {target.port_id} already")
+
+
+async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) -> None:
+    await ddos_profiles.delete_profiles(tx, ctx)
+    floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
+    await metering.close_usage(tx, [floating_ip], ctx.now())
+    await floating_ips.remove(tx, floating_ip.id)
+
+
+async def _unlock_with_profiles(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) -> None:
+    await ddos_profiles.unlock_profiles(tx, ctx)
+    await _unlock(tx, ctx)
+
+
+async def _convert_to_reserved_fixed_ip(tx: Tx, ctx: TaskContext[ConvertFloatingIPArgs]) -> CreatedResources:
+    """Replace the floating IP by a port with the same address, which is not free in between."""
+    floating_ip, now = await _require_floating_ip(tx, ctx.args.floating_ip_id), ctx.now()
+    subnet_id, network_id = await networks.get_ids_by_floating_ip(tx, floating_ip.id)
+    await metering.close_usage(tx, [floating_ip], now)
+    await floating_ips.remove(tx, floating_ip.id)
+    port = Port(
+        id=ctx.args.new_id,
+        client_id=floating_ip.client_id,
+        project_id=floating_ip.project_id,
+        region_id=floating_ip.region_id,
+        network_id=network_id,
+        mac_address=mac_address(ctx.args.new_id),
+        creator_task_id=ctx.task.id,
+        created_at=now,
+        updated_at=now,
+    )
+    ip = floating_ip.floating_ip_address
+    await ports.add(tx, port.as_reserved([ip]))
+    await ports.add_address(tx, AssignedAddress(subnet_id=subnet_id, ip=ip, port_id=port.id))
+    return created_resources(ports=[port.id])
+
+
+OPERATIONS = (
+    Operation(
+        CREATE_FLOATING_IP,
+        steps=(Step("lead to the port", _assign_as_saved, undo=_unassign),),
+        done=_save_created,
+        failed=_remove_created,
+    ),
+    Operation(
+        UPDATE_FLOATING_IP,
+        steps=(Step("lead elsewhere", _apply_update, undo=_assign_as_saved),),
+        done=_save_updated,
+        failed=_unlock,
+    ),
+    Operation(
+        DELETE_FLOATING_IP,
+        steps=(
+            Step("stop leading", _unassign, undo=_assign_as_saved),
+            Step("stop protecting", ddos_profiles.unprotect, undo=ddos_profiles.protect),
+        ),
+        done=_remove_deleted,
+        failed=_unlock_with_profiles,
+    ),
+    Operation(CONVERT_FLOATING_IP, steps=(), done=_convert_to_reserved_fixed_ip, failed=_unlock),
+)

@@ -1,0 +1,83 @@
+"""Attach and detach the interfaces of instances.
+
+A failed attachment leaves neither port nor DDoS profiles behind; a reserved port stays, detached again. A failed
+detachment leaves all as it was.
+"""
+
+from msgspec.structs import replace
+
+from pileus.domain.network.task_types import (
+    ATTACH_INTERFACE,
+    ATTACH_RESERVED_FIXED_IP,
+    DETACH_INTERFACE,
+    InterfaceArgs,
+)
+from pileus.services.network.interfaces import remove_interface
+from pileus.store.database import Tx
+from pileus.store.network import floating_ips
+from pileus.tasks.capabilities import interface_driver
+from pileus.tasks.compute.machines import load_nic, unlock_instance
+from pileus.tasks.network import ddos_profiles
+from pileus.tasks.network.floating_ips import assign_all, unassign_all
+from pileus.tasks.network.ports import require_port, unlock_port
+from pileus.tasks.network.security_groups import apply_default_groups
+from pileus.tasks.operation import Operation, Step, TaskContext
+
+
+async def _attach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
+    async with ctx.db.read() as tx:
+        nic = await load_nic(tx, await require_port(tx, ctx.args.port_id))
+        assigned = await floating_ips.list_by_port(tx, nic.port_id)
+    await apply_default_groups(ctx, nic.groups)
+    await interface_driver(ctx.driver).ensure_interface(ctx.args.instance_id, nic)
+    await assign_all(ctx, assigned)
+
+
+async def _detach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
+    async with ctx.db.read() as tx:
+        assigned = await floating_ips.list_by_port(tx, ctx.args.port_id)
+    await unassign_all(ctx, assigned)
+    await interface_driver(ctx.driver).ensure_no_interface(ctx.args.instance_id, ctx.args.port_id)
+
+
+async def _save_attached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
+    await unlock_port(tx, ctx.args.port_id)
+    await ddos_profiles.unlock_profiles(tx, ctx)
+    await unlock_instance(tx, ctx.args.instance_id)
+
+
+async def _remove_attached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
+    port = await require_port(tx, ctx.args.port_id)
+    await ddos_profiles.delete_profiles(tx, ctx)
+    await remove_interface(tx, port, ctx.now(), used=False)
+    await unlock_instance(tx, ctx.args.instance_id)
+
+
+async def _remove_detached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
+    port = await require_port(tx, ctx.args.port_id)
+    await ddos_profiles.delete_profiles(tx, ctx)
+    await remove_interface(tx, port, ctx.now())
+    await unlock_instance(tx, ctx.args.instance_id)
+
+
+async def _unlock_all(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
+    await ddos_profiles.unlock_profiles(tx, ctx)
+    for floating_ip in await floating_ips.list_by_port(tx, ctx.args.port_id):
+        await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
+    await unlock_port(tx, ctx.args.port_id)
+    await unlock_instance(tx, ctx.args.instance_id)
+
+
+_ATTACHMENT = (
+    Step("plug in", _attach_interface, undo=_detach_interface),
+    Step("protect", ddos_profiles.protect, undo=ddos_profiles.unprotect),
+)
+_DETACHMENT = (
+    Step("unplug", _detach_interface, undo=_attach_interface),
+    Step("stop protecting", ddos_profiles.unprotect, undo=ddos_profiles.protect),
+)
+OPERATIONS = (
+    Operation(ATTACH_INTERFACE, steps=_ATTACHMENT, done=_save_attached, failed=_remove_attached),
+    Operation(ATTACH_RESERVED_FIXED_IP, steps=_ATTACHMENT, done=_save_attached, failed=_remove_attached),
+    Operation(DETACH_INTERFACE, steps=_DETACHMENT, done=_remove_detached, failed=_unlock_all),
+)

@@ -1,0 +1,186 @@
+"""Create, update and delete routers and their interfaces in subnets.
+
+A failed creation leaves nothing behind; a failure of another operation leaves the router as it was. An update is
+saved when the driver has applied it.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from msgspec.structs import replace
+
+from pileus.domain.network.routers import Router, RouterInterface, check_next_hops
+from pileus.domain.network.task_types import CREATE_ROUTER, DELETE_ROUTER, UPDATE_ROUTER, RouterArgs, UpdateRouterArgs
+from pileus.domain.tasks import created_resources
+from pileus.drivers.protocols.network import Nic, RouterSpec
+from pileus.store.database import Tx
+from pileus.store.network import router_interfaces, routers
+from pileus.tasks.capabilities import router_driver
+from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
+from pileus.tasks.records import require_record
+
+
+async def require_router(tx: Tx, router_id: str) -> Router:
+    """Return the router. Raises NotFound."""
+    return await require_record(tx, routers.find, router_id, "Router")
+
+
+def nic_spec(interface: RouterInterface) -> Nic:
+    """Return a router's interface as drivers see it; it may send from any address, because it forwards packets."""
+    return Nic(
+        port_id=interface.port.id,
+        network_id=interface.port.network_id,
+        mac_address=interface.port.mac_address,
+        addresses=[address.ip for address in interface.addresses],
+        secured=False,
+    )
+
+
+def router_spec(router: Router, interfaces: Iterable[RouterInterface]) -> RouterSpec:
+    """Return a router as drivers see it, with its external gateway; internal interfaces are added one by one."""
+    gateways = (
+        interface
+        for interface in interfaces
+        if interface.port.gateway and interface.port.network_id == router.external_network_id
+    )
+    gateway = next(gateways, None)
+    return RouterSpec(
+        id=router.id,
+        name=router.name,
+        routes=router.routes,
+        outside=nic_spec(gateway) if gateway else None,
+        translates=router.enable_snat,
+    )
+
+
+def internal_interfaces(interfaces: Iterable[RouterInterface]) -> list[RouterInterface]:
+    """Return the interfaces in subnets, without the external gateway."""
+    return [interface for interface in interfaces if not interface.port.gateway]
+
+
+async def ensure_router(ctx: TaskContext[object], router_id: str) -> None:
+    """Create the router with all its interfaces in the driver. Raises NotFound."""
+    router, interfaces = await _load_router(ctx, router_id)
+    await router_driver(ctx.driver).ensure_router(router_spec(router, interfaces))
+    await add_interfaces(ctx, internal_interfaces(interfaces))
+
+
+async def _load_router(ctx: TaskContext[object], router_id: str) -> tuple[Router, list[RouterInterface]]:
+    async with ctx.db.read() as tx:
+        router = await require_router(tx, router_id)
+        return router, await router_interfaces.list_by_router(tx, router.id)
+
+
+async def add_interfaces(ctx: TaskContext[object], interfaces: Iterable[RouterInterface]) -> None:
+    """Add interfaces to their routers in the driver."""
+    for interface in interfaces:
+        await router_driver(ctx.driver).ensure_router_interface(interface.port.router_id, nic_spec(interface))
+
+
+async def remove_interfaces(ctx: TaskContext[object], interfaces: Iterable[RouterInterface]) -> None:
+    """Remove interfaces from their routers in the driver."""
+    for interface in interfaces:
+        await router_driver(ctx.driver).ensure_no_router_interface(interface.port.router_id, interface.port.id)
+
+
+async def remove_router_records(tx: Tx, router_id: str) -> None:
+    """Delete a router and its interfaces from the database, which frees their addresses."""
+    for interface in await router_interfaces.list_by_router(tx, router_id):
+        await router_interfaces.remove(tx, interface.port.id)
+    await routers.remove(tx, router_id)
+
+
+async def save_active(tx: Tx, router_id: str, now: int) -> None:
+    """Save a router as ACTIVE and unlocked. Raises NotFound."""
+    router = await require_router(tx, router_id)
+    await routers.save(tx, router, router.activated(now))
+
+
+async def unlock_router(tx: Tx, router_id: str) -> None:
+    """Save a router as unlocked, otherwise unchanged. Raises NotFound."""
+    router = await require_router(tx, router_id)
+    await routers.save(tx, router, replace(router, task_id=None))
+
+
+async def _create_router(ctx: TaskContext[RouterArgs]) -> None:
+    await ensure_router(ctx, ctx.args.router_id)
+
+
+async def _destroy_router(ctx: TaskContext[RouterArgs]) -> None:
+    await router_driver(ctx.driver).ensure_no_router(ctx.args.router_id)
+
+
+async def _save_created(tx: Tx, ctx: TaskContext[RouterArgs]) -> CreatedResources:
+    await save_active(tx, ctx.args.router_id, ctx.now())
+    return created_resources(routers=[ctx.args.router_id])
+
+
+async def _remove_records(tx: Tx, ctx: TaskContext[RouterArgs]) -> None:
+    await remove_router_records(tx, ctx.args.router_id)
+
+
+async def _apply_update(ctx: TaskContext[UpdateRouterArgs]) -> None:
+    router, interfaces = await _load_router(ctx, ctx.args.router_id)
+    await _apply(ctx, router.patched(ctx.args.patch), interfaces, added=ctx.args.new, removed=ctx.args.old)
+
+
+async def _revert_update(ctx: TaskContext[UpdateRouterArgs]) -> None:
+    router, interfaces = await _load_router(ctx, ctx.args.router_id)
+    await _apply(ctx, router, interfaces, added=ctx.args.old, removed=ctx.args.new)
+
+
+async def _apply(
+    ctx: TaskContext[UpdateRouterArgs],
+    router: Router,
+    interfaces: Sequence[RouterInterface],
+    *,
+    added: Collection[str],
+    removed: Collection[str],
+) -> None:
+    """Send the router to the driver, then add and remove interfaces by the ids of their ports."""
+    await router_driver(ctx.driver).ensure_router(router_spec(router, interfaces))
+    internal = internal_interfaces(interfaces)
+    await add_interfaces(ctx, (interface for interface in internal if interface.port.id in added))
+    await remove_interfaces(ctx, (interface for interface in internal if interface.port.id in removed))
+
+
+async def _save_updated(tx: Tx, ctx: TaskContext[UpdateRouterArgs]) -> None:
+    router = await require_router(tx, ctx.args.router_id)
+    for port_id in ctx.args.old:
+        await router_interfaces.remove(tx, port_id)
+    after = router.patched(ctx.args.patch)
+    interfaces = await router_interfaces.list_by_router(tx, router.id)
+    own_addresses = {address.ip for interface in interfaces for address in interface.addresses}
+    check_next_hops(after.routes, await router_interfaces.subnets_of(tx, interfaces), own_addresses)
+    await routers.save(tx, router, after.activated(ctx.now()))
+
+
+async def _remove_new_interfaces(tx: Tx, ctx: TaskContext[UpdateRouterArgs]) -> None:
+    for port_id in ctx.args.new:
+        await router_interfaces.remove(tx, port_id)
+    await unlock_router(tx, ctx.args.router_id)
+
+
+async def _unlock(tx: Tx, ctx: TaskContext[RouterArgs]) -> None:
+    await unlock_router(tx, ctx.args.router_id)
+
+
+OPERATIONS = (
+    Operation(
+        CREATE_ROUTER,
+        steps=(Step("make the router", _create_router, undo=_destroy_router),),
+        done=_save_created,
+        failed=_remove_records,
+    ),
+    Operation(
+        UPDATE_ROUTER,
+        steps=(Step("apply", _apply_update, undo=_revert_update),),
+        done=_save_updated,
+        failed=_remove_new_interfaces,
+    ),
+    Operation(
+        DELETE_ROUTER,
+        steps=(Step("remove the router", _destroy_router, undo=_create_router),),
+        done=_remove_records,
+        failed=_unlock,
+    ),
+)

@@ -1,0 +1,223 @@
+"""Create, delete, attach, detach, extend, retype and revert volumes.
+
+While a volume is extended, its record has the new size already. A failed creation leaves nothing behind. A deletion
+cannot be undone: after a failure the volume and its remaining snapshots are in `error_deleting`, and can be deleted
+again. A failure of any other operation restores the volume.
+"""
+
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from pileus.domain.storage.task_types import (
+    ATTACH_VOLUME,
+    CREATE_VOLUME,
+    DELETE_VOLUME,
+    DETACH_VOLUME,
+    EXTEND_VOLUME,
+    RETYPE_VOLUME,
+    REVERT_VOLUME,
+    AttachVolumeArgs,
+    CreateVolumeArgs,
+    ExtendVolumeArgs,
+    RetypeVolumeArgs,
+    RevertVolumeArgs,
+    VolumeArgs,
+)
+from pileus.domain.storage.volumes import SnapshotStatus, Volume, VolumeStatus
+from pileus.domain.tasks import created_resources
+from pileus.drivers.protocols.storage import Disk
+from pileus.store import tags
+from pileus.store.account import metering
+from pileus.store.database import Tx
+from pileus.store.storage import attachments, snapshots, volumes
+from pileus.tasks.capabilities import resize_driver, retype_driver, snapshot_driver, volume_driver
+from pileus.tasks.compute.machines import disk_spec, unlock_instance
+from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
+from pileus.tasks.records import require_record
+from pileus.tasks.storage.snapshots import delete_volume_snapshots, require_snapshot, save_snapshot_errors
+
+
+class _HasVolume(Protocol):
+    @property
+    def volume_id(self) -> str: ...
+
+
+async def require_volume(tx: Tx, volume_id: str) -> Volume:
+    """Return the volume. Raises NotFound."""
+    return await require_record(tx, volumes.find, volume_id, "Volume")
+
+
+async def unlock_volume(tx: Tx, volume_id: str, now: int, **changes: object) -> None:
+    """Save a volume as unlocked, with `changes`; in use if it is attached, else available. Raises NotFound."""
+    volume = await require_volume(tx, volume_id)
+    is_attached = await attachments.find_by_volume(tx, volume_id) is not None
+    status = VolumeStatus.IN_USE if is_attached else VolumeStatus.AVAILABLE
+    await volumes.save(tx, volume, replace(volume.with_status(status, now), **changes))
+
+
+async def _load_disk(ctx: TaskContext[_HasVolume]) -> Disk:
+    async with ctx.db.read() as tx:
+        volume = await require_volume(tx, ctx.args.volume_id)
+        return disk_spec(volume, await attachments.find_by_volume(tx, volume.id))
+
+
+async def _unlock(tx: Tx, ctx: TaskContext[_HasVolume]) -> None:
+    await unlock_volume(tx, ctx.args.volume_id, ctx.now())
+
+
+async def _create_volume(ctx: TaskContext[CreateVolumeArgs]) -> None:
+    await volume_driver(ctx.driver).ensure_volume(await _load_disk(ctx))
+
+
+async def _destroy_volume(ctx: TaskContext[_HasVolume]) -> None:
+    await volume_driver(ctx.driver).ensure_no_volume(ctx.args.volume_id)
+
+
+async def _attach_created(ctx: TaskContext[CreateVolumeArgs]) -> None:
+    if ctx.args.instance_id:
+        await volume_driver(ctx.driver).ensure_attached(ctx.args.instance_id, await _load_disk(ctx))
+
+
+async def _detach_created(ctx: TaskContext[CreateVolumeArgs]) -> None:
+    if ctx.args.instance_id:
+        await volume_driver(ctx.driver).ensure_detached(ctx.args.instance_id, ctx.args.volume_id)
+
+
+async def _save_created(tx: Tx, ctx: TaskContext[CreateVolumeArgs]) -> CreatedResources:
+    await attachments.set_attached_at(tx, ctx.args.volume_id, ctx.now())
+    await _unlock(tx, ctx)
+    if ctx.args.instance_id:
+        await unlock_instance(tx, ctx.args.instance_id)
+    return created_resources(volumes=[ctx.args.volume_id])
+
+
+async def _remove_created(tx: Tx, ctx: TaskContext[CreateVolumeArgs]) -> None:
+    await attachments.remove(tx, ctx.args.volume_id)
+    await tags.remove(tx, ctx.args.volume_id)
+    await volumes.remove(tx, ctx.args.volume_id)
+    if ctx.args.instance_id:
+        await unlock_instance(tx, ctx.args.instance_id)
+
+
+async def _delete_snapshots(ctx: TaskContext[VolumeArgs]) -> None:
+    await delete_volume_snapshots(ctx, ctx.args.volume_id)
+
+
+async def _remove_deleted(tx: Tx, ctx: TaskContext[VolumeArgs]) -> None:
+    await metering.close_usage(tx, [await require_volume(tx, ctx.args.volume_id)], ctx.now())
+    await tags.remove(tx, ctx.args.volume_id)
+    await volumes.remove(tx, ctx.args.volume_id)
+
+
+async def _save_error_deleting(tx: Tx, ctx: TaskContext[VolumeArgs]) -> None:
+    volume = await require_volume(tx, ctx.args.volume_id)
+    await volumes.save(tx, volume, volume.with_status(VolumeStatus.ERROR_DELETING, ctx.now()))
+    await save_snapshot_errors(tx, ctx, volume.id)
+
+
+async def _attach_volume(ctx: TaskContext[AttachVolumeArgs]) -> None:
+    await volume_driver(ctx.driver).ensure_attached(ctx.args.instance_id, await _load_disk(ctx))
+
+
+async def _detach_volume(ctx: TaskContext[AttachVolumeArgs]) -> None:
+    await volume_driver(ctx.driver).ensure_detached(ctx.args.instance_id, ctx.args.volume_id)
+
+
+async def _save_attached(tx: Tx, ctx: TaskContext[AttachVolumeArgs]) -> None:
+    await attachments.set_attached_at(tx, ctx.args.volume_id, ctx.now())
+    await _unlock_both(tx, ctx)
+
+
+async def _remove_attachment(tx: Tx, ctx: TaskContext[AttachVolumeArgs]) -> None:
+    await attachments.remove(tx, ctx.args.volume_id)
+    await _unlock_both(tx, ctx)
+
+
+async def _unlock_both(tx: Tx, ctx: TaskContext[AttachVolumeArgs]) -> None:
+    await unlock_instance(tx, ctx.args.instance_id)
+    await _unlock(tx, ctx)
+
+
+async def _extend_volume(ctx: TaskContext[ExtendVolumeArgs]) -> None:
+    disk = await _load_disk(ctx)
+    await resize_driver(ctx.driver).ensure_size(disk.id, disk.size)
+
+
+async def _restore_size(ctx: TaskContext[ExtendVolumeArgs]) -> None:
+    await resize_driver(ctx.driver).ensure_size(ctx.args.volume_id, ctx.args.size)
+
+
+async def _save_previous_size(tx: Tx, ctx: TaskContext[ExtendVolumeArgs]) -> None:
+    await unlock_volume(tx, ctx.args.volume_id, ctx.now(), size=ctx.args.size)
+
+
+async def _retype_volume(ctx: TaskContext[RetypeVolumeArgs]) -> None:
+    await retype_driver(ctx.driver).ensure_type(ctx.args.volume_id, ctx.args.volume_type)
+
+
+async def _restore_type(ctx: TaskContext[RetypeVolumeArgs]) -> None:
+    await retype_driver(ctx.driver).ensure_type(ctx.args.volume_id, ctx.args.before)
+
+
+async def _save_type(tx: Tx, ctx: TaskContext[RetypeVolumeArgs]) -> None:
+    await unlock_volume(tx, ctx.args.volume_id, ctx.now(), type_name=ctx.args.volume_type)
+
+
+async def _revert_volume(ctx: TaskContext[RevertVolumeArgs]) -> None:
+    await snapshot_driver(ctx.driver).ensure_reverted(ctx.args.volume_id, ctx.args.snapshot_id, ctx.task.id)
+
+
+async def _unlock_with_snapshot(tx: Tx, ctx: TaskContext[RevertVolumeArgs]) -> None:
+    snapshot = await require_snapshot(tx, ctx.args.snapshot_id)
+    await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.AVAILABLE, ctx.now()))
+    await _unlock(tx, ctx)
+
+
+OPERATIONS = (
+    Operation(
+        CREATE_VOLUME,
+        steps=(
+            Step("make the volume", _create_volume, undo=_destroy_volume),
+            Step("attach it", _attach_created, undo=_detach_created),
+        ),
+        done=_save_created,
+        failed=_remove_created,
+    ),
+    Operation(
+        DELETE_VOLUME,
+        steps=(Step("destroy the snapshots", _delete_snapshots), Step("destroy the volume", _destroy_volume)),
+        done=_remove_deleted,
+        failed=_save_error_deleting,
+    ),
+    Operation(
+        ATTACH_VOLUME,
+        steps=(Step("attach", _attach_volume, undo=_detach_volume),),
+        done=_save_attached,
+        failed=_remove_attachment,
+    ),
+    Operation(
+        DETACH_VOLUME,
+        steps=(Step("detach", _detach_volume, undo=_attach_volume),),
+        done=_remove_attachment,
+        failed=_unlock_both,
+    ),
+    Operation(
+        EXTEND_VOLUME,
+        steps=(Step("extend", _extend_volume, undo=_restore_size),),
+        done=_unlock,
+        failed=_save_previous_size,
+    ),
+    Operation(
+        RETYPE_VOLUME,
+        steps=(Step("retype", _retype_volume, undo=_restore_type),),
+        done=_save_type,
+        failed=_unlock,
+    ),
+    Operation(
+        REVERT_VOLUME,
+        steps=(Step("revert", _revert_volume),),
+        done=_unlock_with_snapshot,
+        failed=_unlock_with_snapshot,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Tools for tests of other packages; the server never imports them. Needs the extra `pileus[pytest]`."""

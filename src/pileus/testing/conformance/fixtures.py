@@ -1,0 +1,74 @@
+"""The fixtures of the suite: the driver under test in a data directory of its own."""
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from pileus.drivers.protocols.compute import Compute
+from pileus.testing.conformance.under_test import DriverUnderTest, Unavailable, config_for, load_under_test
+
+MakeDriver = Callable[[], Any]
+
+
+@pytest.fixture
+def driver_name(pytestconfig: pytest.Config) -> str:
+    """The name of the driver to test."""
+    name = pytestconfig.getoption("--pileus-driver", None)
+    if not name:
+        raise pytest.UsageError("The conformance suite needs --pileus-driver NAME")
+    return str(name)
+
+
+@pytest.fixture
+def under_test(driver_name: str) -> DriverUnderTest:
+    """How the driver is created and cleaned up."""
+    return load_under_test(driver_name)
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A data directory that every user can reach, as processes of a driver may run as another user."""
+    parent = Path(mkdtemp(prefix="pileus-"))
+    parent.chmod(0o755)
+    (parent / "data").mkdir()
+    yield parent / "data"
+    shutil.rmtree(parent)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def make_driver(driver_name: str, under_test: DriverUnderTest, data: Path) -> AsyncIterator[MakeDriver]:
+    """A function that creates the driver, once for each start of the control plane."""
+    drivers: list[Any] = []
+
+    def make() -> Any:
+        try:
+            drivers.append(under_test.create(config_for(driver_name, data)))
+        except Unavailable as problem:
+            pytest.skip(str(problem))
+        return drivers[-1]
+
+    yield make
+    for driver in drivers:
+        await under_test.clean_up(driver)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def driver(make_driver: MakeDriver) -> Compute:
+    """The driver."""
+    compute: Compute = make_driver()
+    return compute
+
+
+@pytest.fixture
+def system_image_id(under_test: DriverUnderTest, data: Path, pytestconfig: pytest.Config) -> str | None:
+    """The image from which machines boot a system; None if the driver's machines need none."""
+    file = pytestconfig.getoption("--pileus-image", None)
+    try:
+        return under_test.provide_image(data, Path(file).absolute() if file else None)
+    except Unavailable as problem:
+        pytest.skip(str(problem))

@@ -1,0 +1,53 @@
+"""How the suite runs a driver. A driver may offer a subclass as entry point of the group `pileus.driver_testing`."""
+
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pileus.domain.catalogue import parse_catalogue
+from pileus.drivers import registry
+from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
+from pileus.settings import load
+
+
+class Unavailable(Exception):
+    """A test cannot run here; the message says what is missing. The test is skipped."""
+
+
+class DriverUnderTest:
+    """The defaults: the driver is created as the server creates it, and needs neither an image nor cleaning up."""
+
+    def __init__(self, factory: DriverFactory) -> None:
+        self.factory = factory
+
+    def create(self, config: DriverConfig[Any]) -> Any:
+        """Create the driver. Raises Unavailable if it cannot run on this host."""
+        return self.factory.create(config)
+
+    def provide_image(self, data: Path, image: Path | None) -> str | None:  # noqa: ARG002  # for subclasses
+        """Make the file of `--pileus-image` available in the data directory, and return its id in the catalogue.
+
+        Returns None if machines need no operating system. Raises Unavailable if they do, but there is no file.
+        """
+        return None
+
+    async def clean_up(self, driver: Any) -> None:
+        """Delete all that the driver runs, and close it."""
+
+
+def load_under_test(name: str) -> DriverUnderTest:
+    """Return the driver's own class, or else the default. Raises UnknownDriver."""
+    factory = registry.load(registry.find_driver(name))
+    location = registry.find(registry.TESTING, name)
+    kind = registry.load(location) if location else DriverUnderTest
+    under_test: DriverUnderTest = kind(factory)
+    return under_test
+
+
+def config_for(name: str, data: Path) -> DriverConfig[Any]:
+    """Return a configuration with the built-in catalogue; the driver's settings come from the environment."""
+    catalogue = parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
+    settings = load({}, os.environ).of_driver(name)
+    # The suite serves images on this host.
+    return DriverConfig(data, catalogue, settings, download_limits=DownloadLimits(allow_private=True))

@@ -1,0 +1,187 @@
+"""OpenAPI documents that answers are validated against: the program's own, and the published contract.
+
+The published contract is not part of the project. Without it beside the checkout, only the own document is used.
+"""
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+
+from pileus.api import openapi
+from pileus.app import make_app
+from pileus.settings import Settings
+
+CONTRACT = Path(__file__).resolve().parents[3] / "shared" / "contract" / "cloud-api.json"
+METHODS = ("get", "post", "put", "patch", "delete")
+PARAMETER = re.compile(r"\{[^}]*\}")
+
+# The published document differs from the real API: it requires fields that are never sent,
+NEVER_SENT = {
+    "TaskIDsSerializer": {"id"},  # an artefact of the document's generator: real answers have only `tasks`
+}
+
+# and it leaves out the body of answers from which clients read the task.
+UNDOCUMENTED_BODIES = {("/cloud/v1/volumes/{project_id}/{region_id}/{volume_id}/revert", "post"): "TaskIDsSerializer"}
+
+ERROR: dict[str, Any] = {
+    "type": "object",
+    "required": ["exception_class", "message", "request_id"],
+    "properties": {
+        "exception_class": {"type": "string", "minLength": 1},
+        "message": {"type": "string", "minLength": 1},
+        "request_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        "info": {"type": "object"},
+        "invalid_fields": {
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        },
+    },
+    "additionalProperties": False,
+}
+
+
+def _readable_by(parse: Callable[[str], object]) -> Callable[[str], bool]:
+    def readable(text: str) -> bool:
+        try:
+            parse(text)
+        except ValueError:
+            return False
+        return True
+
+    return readable
+
+
+# The real API writes times in six formats and addresses of both families. The standard library can read all of them.
+FORMATS: dict[str, Callable[[str], bool]] = {
+    "date-time": _readable_by(datetime.fromisoformat),
+    "ipvanyaddress": _readable_by(ipaddress.ip_address),
+    "ipvanynetwork": _readable_by(ipaddress.ip_network),
+    "uuid4": lambda text: re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text) is not None,
+}
+
+
+def shape(path: str) -> str:
+    """Return the path without the names of its parameters, which differ between documents."""
+    return PARAMETER.sub("{}", path)
+
+
+class Contract:
+    """An OpenAPI document."""
+
+    def __init__(self, name: str, document: dict[str, Any]) -> None:
+        self.name = name
+        self.document = document
+        self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
+
+    def operations(self) -> list[tuple[str, str]]:
+        """List every operation: the method in capitals and the template of its path."""
+        paths = self.document["paths"]
+        return sorted((method.upper(), path) for path, verbs in paths.items() for method in verbs if method in METHODS)
+
+    def check_answer(self, method: str, path: str, status: int, body: bytes) -> bool:
+        """Validate an answer. Return False if the document does not have the operation. Raises AssertionError."""
+        operation = self._operation(method.lower(), path)
+        if operation is None:
+            return False
+        documented = operation["responses"].get(str(status))
+        schema = _schema(documented or {})
+        where = f"{method} {path} answered {status}"
+        if schema is not None:
+            self._check(body, json.dumps(schema), where)
+        elif status >= 400:
+            self._check(body, json.dumps(ERROR), where)
+        else:
+            assert documented is not None, f"{where}, which is not documented in the {self.name}"
+            assert not body or "application/json" not in documented.get("content", {"application/json": {}}), (
+                f"{where} with a body, which is not documented in the {self.name}"
+            )
+        return True
+
+    @cached_property
+    def _templates(self) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+        paths = self.document["paths"]
+        # A literal segment is a better match than a parameter: templates with few parameters are tried first.
+        ordered = sorted(paths, key=lambda path: len(PARAMETER.findall(path)))
+        return [(re.compile("[^/]+".join(map(re.escape, PARAMETER.split(path)))), paths[path]) for path in ordered]
+
+    def _operation(self, method: str, path: str) -> dict[str, Any] | None:
+        plain = path.split("?", maxsplit=1)[0]
+        matches: Iterator[dict[str, Any]] = (
+            verbs[method] for pattern, verbs in self._templates if method in verbs and pattern.fullmatch(plain)
+        )
+        return next(matches, None)
+
+    def _check(self, body: bytes, schema: str, where: str) -> None:
+        errors = [
+            f"{'.'.join(map(str, error.instance_path)) or 'the whole'}: {error.message}"
+            for error in self._validator(schema).iter_errors(json.loads(body))
+        ]
+        assert not errors, f"{where}, not as in the {self.name}:\n" + "\n".join(errors[:20])
+
+    def _validator(self, schema: str) -> jsonschema_rs.Draft202012Validator:
+        if schema not in self._validators:
+            document = {**json.loads(schema), "components": self.document["components"]}
+            validator = jsonschema_rs.Draft202012Validator(document, validate_formats=True, formats=FORMATS)
+            self._validators[schema] = validator
+        return self._validators[schema]
+
+
+def _schema(documented: dict[str, Any]) -> dict[str, Any] | None:
+    schema: dict[str, Any] | None = documented.get("content", {}).get("application/json", {}).get("schema")
+    return schema
+
+
+def _load_published() -> Contract | None:
+    if not CONTRACT.exists():
+        return None
+    document: dict[str, Any] = json.loads(CONTRACT.read_text())
+    for name, fields in NEVER_SENT.items():
+        schema = document["components"]["schemas"][name]
+        schema["required"] = [field for field in schema["required"] if field not in fields]
+    for (path, method), name in UNDOCUMENTED_BODIES.items():
+        answer = document["paths"][path][method]["responses"]["200"]
+        answer["content"] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    return Contract("published contract", document)
+
+
+PUBLISHED = _load_published()
+
+
+@cache
+def own_contract() -> Contract:
+    """Return the program's own document, with every object closed: a field that it does not name is an error."""
+    document: dict[str, Any] = json.loads(msgspec.json.encode(openapi.document(make_app(Settings()))))
+    for name, schema in document["components"]["schemas"].items():
+        if "properties" in schema:
+            schema["properties"] = _legacy_fields(name) | schema["properties"]
+            schema.setdefault("additionalProperties", False)
+    return Contract("program's own OpenAPI document", document)
+
+
+def _legacy_fields(name: str) -> dict[str, Any]:
+    """Return the fields that the setting `legacy_fields` adds to a view: the document does not have them."""
+    legacy = [struct for struct in _structs(msgspec.Struct) if struct.__name__ == f"Legacy{name}"]
+    return {field: {} for struct in legacy for field in struct.__struct_fields__}
+
+
+def _structs(base: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    for struct in base.__subclasses__():
+        yield struct
+        yield from _structs(struct)
+
+
+def check_answer(method: str, path: str, status: int, body: bytes) -> bool:
+    """Validate an answer against the own document and, where it is present, the published contract.
+
+    Return whether the published contract has the operation. Raises AssertionError.
+    """
+    own_contract().check_answer(method, path, status, body)
+    return PUBLISHED is not None and PUBLISHED.check_answer(method, path, status, body)

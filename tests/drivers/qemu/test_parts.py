@@ -1,0 +1,163 @@
+"""Test parts of the driver alone, without QEMU: records in the state file, capacity and metrics."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from pileus.domain.compute.instances import FirstBoot
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.images import ImageInfo
+from pileus.drivers.qemu.arguments import SLOTS
+from pileus.drivers.qemu.child_processes import ChildProcesses
+from pileus.drivers.qemu.host import HostCapacity
+from pileus.drivers.qemu.machine_control import MachineControl
+from pileus.drivers.qemu.machine_records import RUNNING, STOPPED, DeviceSlots, MachineRecord, MachineRecords
+from pileus.drivers.qemu.metrics import Reading, sample_between
+from pileus.drivers.qemu.paths import DataDirectory
+from pileus.drivers.qemu.settings import QemuSettings
+from pileus.drivers.qemu.state import HostState
+from pileus.drivers.qemu.storage_records import StorageRecords
+from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic
+
+
+class AppliedNetwork:
+    """Counts how often the network is applied."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def apply(self) -> None:
+        """Count."""
+        self.count += 1
+
+
+@pytest.fixture
+def network() -> AppliedNetwork:
+    """What is called when the network changes."""
+    return AppliedNetwork()
+
+
+@pytest.fixture
+def state(tmp_path: Path, network: AppliedNetwork) -> Iterator[HostState]:
+    """A new state file."""
+    new = HostState(tmp_path / "facts.db", network.apply)
+    yield new
+    new.close()
+
+
+async def test_a_changed_interface_applies_the_network_and_an_unchanged_one_does_not(
+    state: HostState, network: AppliedNetwork
+) -> None:
+    nic = a_nic()
+    await state.ensure_interface("m-1", nic)
+    await state.ensure_interface("m-1", nic)
+    await state.ensure_interface("m-1", replace(nic, secured=False))
+
+    assert network.count == 2
+    assert state.machine_nics("m-1") == [replace(nic, secured=False)]
+
+
+def test_a_later_read_of_the_network_has_a_higher_revision(state: HostState) -> None:
+    with state.network_transaction() as first:
+        pass
+    with state.network_transaction() as second:
+        pass
+
+    assert second > first
+
+
+def test_a_device_keeps_its_slot_until_it_is_freed(state: HostState) -> None:
+    slots = DeviceSlots(state)
+
+    assert [slots.assign("m-1", f"d-{number}") for number in range(3)] == [1, 2, 3]
+    assert slots.assign("m-1", "d-1") == 2
+    assert slots.assign("m-2", "d-9") == 1
+    slots.free("d-1")
+    assert slots.assign("m-1", "d-3") == 2
+
+
+def test_a_machine_has_a_limited_number_of_slots(state: HostState) -> None:
+    slots = DeviceSlots(state)
+    for number in range(SLOTS):
+        slots.assign("m-1", f"d-{number}")
+
+    with pytest.raises(DriverError, match=f"all {SLOTS} slots in use"):
+        slots.assign("m-1", "one-more")
+
+
+def test_a_record_is_stored_without_the_password(state: HostState) -> None:
+    records, machine = MachineRecords(state), a_machine(boot=FirstBoot(password="secret", username="me"))
+
+    records.save(MachineRecord(machine=machine, intent=RUNNING))
+
+    assert records.get(machine.id).machine == replace(machine, boot=FirstBoot(username="me"))
+    records.delete(machine.id)
+    assert records.find(machine.id) is None
+
+
+@pytest.mark.parametrize(("intent", "fits"), [(RUNNING, False), (STOPPED, True)])
+def test_stopped_machines_use_no_capacity(state: HostState, intent: str, fits: bool) -> None:  # noqa: FBT001  # a test parameter
+    records = MachineRecords(state)
+    capacity = HostCapacity(QemuSettings(cpu_ratio=1000), records)
+    ram = capacity.capacity().ram // 2 + 1
+    records.save(MachineRecord(machine=a_machine(ram=ram), intent=intent))
+
+    if fits:
+        capacity.check_room(a_machine(ram=ram))
+    else:
+        with pytest.raises(DriverError, match="no capacity left"):
+            capacity.check_room(a_machine(ram=ram))
+
+
+def test_a_base_is_unused_when_its_image_volumes_and_snapshots_are_gone(state: HostState) -> None:
+    records, disk = StorageRecords(state), a_disk()
+    records.add_image("base", ImageInfo(size=1, virtual_size=1, disk_format="qcow2"))
+    records.add_volume(disk, "base")
+    records.add_snapshot("s-1", disk.id, "base")
+    records.delete_image("base")
+    records.drop_base("base")
+
+    assert records.unused_bases() == []
+    records.delete_volume(disk.id)
+    assert records.unused_bases() == []
+    records.delete_snapshot("s-1")
+    assert records.unused_bases() == ["base"]
+
+
+def test_a_volume_is_attached_to_one_machine_at_a_time(state: HostState) -> None:
+    records, disk, boot_disk = StorageRecords(state), a_disk(), a_disk(boot_index=0)
+    for volume in (disk, boot_disk):
+        records.add_volume(volume, None)
+        records.attach_volume("m-1", volume)
+
+    assert records.attached_volumes("m-1") == [(boot_disk.id, 0), (disk.id, -1)]
+    with pytest.raises(DriverError, match="attached to another machine"):
+        records.attach_volume("m-2", disk)
+    records.detach_volumes("m-1")
+    records.attach_volume("m-2", disk)
+    assert records.get_volume(disk.id).machine_id == "m-2"
+
+
+async def test_a_machine_is_locked_in_all_processes(state: HostState, tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path, "root")
+    directory.prepare()
+    control, other = (MachineControl(directory, MachineRecords(state), ChildProcesses()) for _ in range(2))
+
+    async with control.lock("m-1"):
+        assert other.is_locked("m-1")
+        assert not other.is_locked("m-2")
+    assert not other.is_locked("m-1")
+
+
+def test_a_sample_has_the_rates_between_two_readings() -> None:
+    before = Reading(time=0, cpu=1.0, memory=10.0, network=(0, 100, 5, 0), disks={})
+    after = Reading(time=2_000_000, cpu=2.0, memory=20.0, network=(200, 0, 15, 2), disks={"vda": (4, 6, 2, 0)})
+
+    sample = sample_between(before, after, vcpus=2)
+
+    assert (sample.cpu_util, sample.memory_util) == (25.0, 20.0)
+    assert (sample.network_bytes_in, sample.network_bytes_out) == (100.0, 0.0)
+    assert (sample.network_packets_in, sample.network_packets_out) == (5.0, 1.0)
+    assert sample.disks == {"vda": (2.0, 3.0, 1.0, 0.0)}

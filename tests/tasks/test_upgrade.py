@@ -1,0 +1,188 @@
+"""Tasks that a previous version has left unfinished end as that version would have ended them.
+
+`previous_database.sql` is a database of the last version in which the arguments of tasks had no types. It has a client
+for each scenario, with a task that is new, begun or being undone. `previous_machines.sql` is the database of the
+simulated driver, and `previous_outcome.txt` lists the changes that the previous version itself made to both when it
+ended the tasks. Ids are abbreviated: `<1a>` is `0000001a-0000-4000-8000-000000000000`.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pileus.app import make_driver, new_id
+from pileus.initial_data import open_seeded_database
+from pileus.settings import Settings
+from pileus.tasks.engine import Engine
+from pileus.tasks.operations import OPERATIONS
+from tests.domain.builders import NOW
+from tests.image_server import image_url
+from tests.tasks.workers import Clock
+
+HERE = Path(__file__).parent
+SHORT, LONG = re.compile("<([0-9a-f]+)>"), re.compile("0*([0-9a-f]+)-0000-4000-8000-000000000000")
+IMAGES = "http://images.invalid/"
+EMPTY = re.compile(r'"\w+":\[\],?')
+DAY = 86_400_000_000
+NAMES = sorted(OPERATIONS)
+FINAL_STATES = {"new": "FINISHED", "begun": "FINISHED", "undoing": "ERROR"}
+"""The final state of a task by its progress."""
+# Columns and tables that are not compared: locks, progress, counters, and copies of the catalogue.
+IGNORED_COLUMNS = {
+    "revision",
+    "task_id",
+    "task_state",
+    "step",
+    "undoing",
+    "attempts",
+    "lease_token",
+    "lease_until",
+    "machine",
+}
+IGNORED_TABLES = {"schema_versions", "flavors", "usage_records", "settings", "counters"}
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+UNFINISHED_TASKS = """
+SELECT t.id, t.task_type, c.name,
+    CASE WHEN t.undoing THEN 'undoing' WHEN t.state = 'NEW' THEN 'new' ELSE 'begun' END
+FROM tasks t JOIN clients c ON c.id = t.client_id WHERE t.state IN ('NEW', 'RUNNING')
+"""
+Row = dict[str, Any]
+Contents = dict[str, dict[tuple[Any, ...], Row]]
+"""The rows of each table by their primary keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedTask:
+    """A task that the previous version has left: its scenario, and its progress (new, begun or undoing)."""
+
+    id: str
+    task_type: str
+    scenario: str
+    progress: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """The contents of both databases before and after this version has ended the unfinished tasks."""
+
+    unfinished: list[UnfinishedTask]
+    before: Contents
+    after: Contents
+
+    def ended(self, task: UnfinishedTask) -> Row:
+        """Return the row of the task after its end."""
+        return self.after["tasks"][task.id,]
+
+
+def read_file(name: str) -> str:
+    """Return a file of the previous version, with full ids and the address of this test's image server."""
+    text = (HERE / name).read_text("utf-8").replace(IMAGES, image_url(""))
+    return SHORT.sub(lambda match: f"{match[1]:0>8}-0000-4000-8000-000000000000", text)
+
+
+def restore(name: str, file: Path) -> None:
+    """Create a database from a file of the previous version."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(read_file(name))
+
+
+def load_contents(file: Path, before: Contents | None = None) -> Contents:
+    """Return the contents of a database; only tables that are in `before`, if it is given."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.row_factory = sqlite3.Row
+        tables = [table for (table,) in connection.execute(TABLES) if before is None or table in before]
+        return {table: dict(_rows(connection, table)) for table in tables if table not in IGNORED_TABLES}
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[tuple[Any, ...], Row]]:
+    columns = connection.execute("SELECT name, pk FROM pragma_table_info(?)", (table,)).fetchall()
+    key = [name for name, key_position in columns if key_position]
+    for row in connection.execute(f"SELECT * FROM {table}"):
+        yield tuple(row[name] for name in key), dict(row)
+
+
+def changes(before: Contents, after: Contents) -> Iterator[str]:
+    """Return a line for each row that was added, removed or changed; times and locks are ignored."""
+    for table, old in before.items():
+        new = after.get(table, {})
+        columns = dict.fromkeys(name for row in old.values() for name in row)
+        for key in old.keys() | new.keys():
+            change = _change(old.get(key), new.get(key), columns)
+            if change:
+                line = f"{table} {' '.join(map(str, key))}: {change}"
+                yield LONG.sub(r"<\1>", EMPTY.sub("", line))
+
+
+def _change(old: Row | None, new: Row | None, columns: dict[str, None]) -> str:
+    if new is None:
+        return "gone"
+    compared = [name for name in columns if name not in IGNORED_COLUMNS and not name.endswith("_at")]
+    added, old = [] if old else ["new"], old or {}
+    return ", ".join(added + [f"{name} = {new[name]!r}" for name in compared if old.get(name) != new[name]])
+
+
+async def run_engine(data: Path) -> None:
+    """Open a data directory as the program does, and run the engine until it is idle."""
+    settings = Settings(data=data, image_sources="any", log_level="error")
+    async with open_seeded_database(settings, single_process=True) as home:
+        driver = make_driver(settings, home.catalogue)
+        await Engine(home.db, OPERATIONS, driver, home.catalogue, Clock(NOW + DAY), new_id).run_until_idle()
+
+
+@pytest.fixture(scope="module")
+async def upgrade(tmp_path_factory: pytest.TempPathFactory) -> Upgrade:
+    """Let this version end the tasks in the databases of the previous one."""
+    data = tmp_path_factory.mktemp("upgrade")
+    database, machines = data / "pileus.db", data / "simulated.db"
+    restore("previous_database.sql", database)
+    restore("previous_machines.sql", machines)
+    with closing(sqlite3.connect(database)) as connection:
+        unfinished = [UnfinishedTask(*row) for row in connection.execute(UNFINISHED_TASKS)]
+    before, machines_before = load_contents(database), load_contents(machines)
+    await run_engine(data)
+    after, machines_after = load_contents(database, before), load_contents(machines, machines_before)
+    return Upgrade(unfinished, before | _simulated(machines_before), after | _simulated(machines_after))
+
+
+def _simulated(machines: Contents) -> Contents:
+    return {f"simulated {table}": rows for table, rows in machines.items()}
+
+
+async def test_the_previous_version_left_a_task_of_every_type(upgrade: Upgrade) -> None:
+    assert {task.task_type for task in upgrade.unfinished if task.progress == "new"} == set(OPERATIONS)
+    assert {task.progress for task in upgrade.unfinished} == set(FINAL_STATES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_tasks_of_the_previous_version_end(upgrade: Upgrade, name: str) -> None:
+    unfinished = [task for task in upgrade.unfinished if task.task_type == name]
+
+    ends = {task.scenario: (upgrade.ended(task)["state"], upgrade.ended(task)["error"]) for task in unfinished}
+
+    assert ends == {
+        task.scenario: (FINAL_STATES[task.progress], "injected" if task.progress == "undoing" else None)
+        for task in unfinished
+    }
+
+
+async def test_tasks_of_the_previous_version_unlock_everything(upgrade: Upgrade) -> None:
+    locked = [
+        (table, key)
+        for table, rows in upgrade.after.items()
+        for key, row in rows.items()
+        if row.get("task_id") or row.get("task_state")
+    ]
+
+    assert locked == []
+
+
+async def test_tasks_of_the_previous_version_change_what_it_would_have_changed(upgrade: Upgrade) -> None:
+    lines = sorted(changes(upgrade.before, upgrade.after))
+
+    assert lines == (HERE / "previous_outcome.txt").read_text("utf-8").splitlines()
