@@ -11,7 +11,7 @@ from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.testing import IMAGE, QemuUnderTest, end_machines
 from pileus.testing.conformance.under_test import Unavailable, config_for
 from tests.guest import IMAGE as GUEST
-from tests.guest.build import built
+from tests.guest.build import ensure_image
 
 __all__ = ["CATALOGUE", "ROOMY", "SYSTEM_IMAGE_ID", "create_qemu", "end_machines"]
 CATALOGUE = parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
@@ -34,4 +34,4 @@ def create_qemu(data: Path) -> Qemu:
 def guest_image() -> Path:
     """Return the image of the tiny guest, built if needed."""
     GUEST.parent.mkdir(parents=True, exist_ok=True)
-    return built(GUEST)
+    return ensure_image(GUEST)

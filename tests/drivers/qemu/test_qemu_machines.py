@@ -173,8 +173,8 @@ async def test_the_network_recovers_with_the_same_port_forwards_after_the_fabric
         return greeting == b"SSH-2.0"
 
     await until(is_greeted)
-    qemu.children[FABRIC].kill()
-    qemu.children[FABRIC].wait()
+    qemu.control.children.by_name[FABRIC].kill()
+    qemu.control.children.by_name[FABRIC].wait()
     with pytest.raises(ConnectionRefusedError):
         await is_greeted()
 

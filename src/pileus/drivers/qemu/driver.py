@@ -28,7 +28,7 @@ from pileus.drivers.qemu.hotplug import Hotplug
 from pileus.drivers.qemu.images import ImageFiles
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_metadata import MetadataPublisher
-from pileus.drivers.qemu.machine_records import DeviceSlots, MachineRecord, MachineRecords
+from pileus.drivers.qemu.machine_records import DeviceSlots, MachineRecords
 from pileus.drivers.qemu.machines import MachineLifecycle
 from pileus.drivers.qemu.metrics import MetricsSampler
 from pileus.drivers.qemu.nics import MachineNics
@@ -73,7 +73,6 @@ class Qemu:
         self.state = HostState(self.directory.folder / "facts.db", self._apply_network)
         self.records, child_processes = MachineRecords(self.state), ChildProcesses()
         self.control = MachineControl(self.directory, self.records, child_processes)
-        self.children = child_processes.by_name
         self.host_capacity = HostCapacity(settings, self.records)
         self.wiring = FabricWiring(self.control, self.state, catalogue, settings.bridges_by_network)
         self._compose_devices(catalogue, data / "images", download_limits or DownloadLimits())
@@ -85,9 +84,9 @@ class Qemu:
     @classmethod
     def create(cls, config: DriverConfig[QemuSettings]) -> "Qemu":
         """Create the driver. Raises OSError if QEMU is missing or too old, or a bridged network is unknown."""
-        names = {network.name for network in config.catalogue.networks}
-        if unknown := sorted(config.settings.bridges_by_network.keys() - names):
-            known = ", ".join(sorted(names))
+        networks = {network.name for network in config.catalogue.networks}
+        if unknown := sorted(config.settings.bridges_by_network.keys() - networks):
+            known = ", ".join(sorted(networks))
             raise OSError(f"--qemu-bridges: the catalogue has no network {', '.join(unknown)}; it has {known}")
         return cls(
             config.data,
@@ -266,10 +265,6 @@ class Qemu:
     async def serial_log(self, machine_id: str, most: int) -> bytes:
         """Return the end of a machine's serial output."""
         return await self.consoles.serial_log(machine_id, most)
-
-    def every(self) -> dict[str, MachineRecord]:
-        """Return the records of all machines."""
-        return self.records.by_id()
 
     def close(self) -> None:
         """Close the state file; machines and the fabric keep running."""

@@ -17,13 +17,13 @@ class HostCapacity:
     """How much of the host machines may use, over-commitment included."""
 
     def __init__(self, settings: QemuSettings, records: MachineRecords) -> None:
-        self._hosting, self._records = settings, records
+        self._settings, self._records = settings, records
 
     def capacity(self) -> Capacity:
         """Return the cores and the memory of the host, times their over-commitment ratios."""
         ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MIB
         cores = len(os.sched_getaffinity(0))
-        return Capacity(vcpus=int(cores * self._hosting.cpu_ratio), ram=int(ram * self._hosting.ram_ratio))
+        return Capacity(vcpus=int(cores * self._settings.cpu_ratio), ram=int(ram * self._settings.ram_ratio))
 
     def check_room(self, machine: Machine) -> None:
         """Raise DriverError if a machine does not fit beside the machines that are not stopped."""

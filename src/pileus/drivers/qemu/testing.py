@@ -50,8 +50,8 @@ class QemuUnderTest(DriverUnderTest):
 
 async def end_machines(driver: Qemu) -> None:
     """Delete all machines, and end the other processes of the driver."""
-    for machine_id in driver.every():
+    for machine_id in driver.records.by_id():
         await driver.ensure_gone(machine_id)
-    for child in driver.children.values():
+    for child in driver.control.children.by_name.values():
         child.terminate()
         child.wait(10)
