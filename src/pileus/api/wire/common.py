@@ -1,8 +1,12 @@
-"""The fields that the views of all records with a project and a region have."""
+"""Make views of records, with the fields that all records with a project and a region have."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct
 
 from pileus.api.wire.times import offset
+
+V = TypeVar("V", bound=Struct)
 
 
 class ScopedRecord(Protocol):
@@ -44,3 +48,9 @@ def common_fields(record: ScopedRecord, region_name: str, project_id: int | None
         "created_at": offset(record.created_at),
         "updated_at": offset(record.updated_at),
     }
+
+
+def make_view(view_type: type[V], record: object, **fields: Any) -> V:
+    """Make a view of a record: `fields`, and the record's attributes with the names of the other fields."""
+    attributes = {name: getattr(record, name) for name in view_type.__struct_fields__ if name not in fields}
+    return view_type(**attributes, **fields)

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from pileus.api.wire.common import make_view
 from pileus.api.wire.times import format_zulu
 from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, QuotaThreshold, parse_limits
 
@@ -57,14 +58,12 @@ class LimitRequestView(Struct, kw_only=True):
             for region, limits in sorted(requested.items())
             if region != ALL_REGIONS
         ]
-        return cls(
-            id=request.id,
-            client_id=request.client_id,
-            description=request.description,
+        return make_view(
+            cls,
+            request,
             requested_limits=RequestedLimits(
                 global_limits=_limits(requested.get(ALL_REGIONS, {})), regional_limits=regional
             ),
-            status=request.status,
             created_at=format_zulu(request.created_at),
             updated_at=format_zulu(request.updated_at),
         )
@@ -82,12 +81,7 @@ class ThresholdView(Struct, kw_only=True):
     def of(cls, threshold: QuotaThreshold) -> "ThresholdView":
         """Make the view of a threshold."""
         last_sending = threshold.last_sending
-        return cls(
-            client_id=threshold.client_id,
-            threshold=threshold.threshold,
-            last_sending=None if last_sending is None else format_zulu(last_sending),
-            last_message=threshold.last_message,
-        )
+        return make_view(cls, threshold, last_sending=None if last_sending is None else format_zulu(last_sending))
 
 
 def _limits(limits: Limits) -> Limits:

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from pileus.api.wire.common import make_view
 from pileus.api.wire.compute.flavors import FlavorView
 from pileus.api.wire.compute.instances import (
     AddressView,
@@ -41,7 +42,7 @@ class ServerView(Struct, kw_only=True):
     @classmethod
     def of(cls, view: InstanceView) -> "ServerView":
         """Keep those fields of an instance that a bare metal server has."""
-        return cls(**{name: getattr(view, name) for name in cls.__struct_fields__})
+        return make_view(cls, view)
 
 
 class LegacyServerView(ServerView, kw_only=True):

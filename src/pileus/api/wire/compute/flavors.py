@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
+from pileus.api.wire.common import make_view
 from pileus.domain.account import prices
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instances import Kind
@@ -44,13 +45,11 @@ class FlavorView(Struct, kw_only=True):
         """Show a flavor in the shape of its kind."""
         description = flavor.hardware_description
         hardware = {name: description.get(name, "") for name in HARDWARE_FIELDS[flavor.kind]}
-        return cls(
+        return make_view(
+            cls,
+            flavor,
             flavor_id=flavor.id,
             flavor_name=flavor.id,
-            vcpus=flavor.vcpus,
-            ram=flavor.ram,
-            os_type=flavor.os_type,
-            architecture=flavor.architecture,
             hardware_description=Hardware(**hardware),
             resource_class=UNSET if flavor.kind == Kind.VM else flavor.resource_class or flavor.id,
         )
@@ -71,16 +70,7 @@ class ListedFlavor(Struct, kw_only=True):
     @classmethod
     def of(cls, flavor: Flavor) -> "ListedFlavor":
         """Show a flavor."""
-        return cls(
-            flavor_id=flavor.id,
-            flavor_name=flavor.id,
-            vcpus=flavor.vcpus,
-            ram=flavor.ram,
-            os_type=flavor.os_type,
-            architecture=flavor.architecture,
-            disabled=flavor.disabled,
-            hardware_description=flavor.hardware_description,
-        )
+        return make_view(cls, flavor, flavor_id=flavor.id, flavor_name=flavor.id)
 
 
 class PricedFlavor(ListedFlavor, kw_only=True):

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from pileus.api.wire.common import make_view
 from pileus.api.wire.times import NEVER, format_zulu
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
 
@@ -19,9 +20,7 @@ ALARM_NAMES = {
 }
 
 
-class TemplateFieldView(Struct, kw_only=True):
-    """A field of a template."""
-
+class _FieldView(Struct, kw_only=True):
     id: int
     name: str
     description: str | None
@@ -30,18 +29,14 @@ class TemplateFieldView(Struct, kw_only=True):
     default: str | None
     validation_schema: Any
 
+
+class TemplateFieldView(_FieldView, kw_only=True):
+    """A field of a template."""
+
     @classmethod
     def of(cls, template_field: DdosTemplateField) -> "TemplateFieldView":
         """Return the view of a field."""
-        return cls(
-            id=template_field.id,
-            name=template_field.name,
-            description=template_field.description,
-            field_type=template_field.field_type,
-            required=template_field.required,
-            default=template_field.default,
-            validation_schema=template_field.validation_schema,
-        )
+        return make_view(cls, template_field)
 
 
 class TemplateView(Struct, kw_only=True):
@@ -59,30 +54,19 @@ class TemplateView(Struct, kw_only=True):
         return cls(id=template.id, name=template.name, description=template.description, fields=fields)
 
 
-class ProfileFieldView(Struct, kw_only=True):
+class ProfileFieldView(_FieldView, kw_only=True):
     """A field of the template with the profile's answer."""
 
-    id: int
-    name: str
-    description: str | None
-    field_type: str | None
-    required: bool | None
-    default: str | None
-    validation_schema: Any
     base_field: int
     field_value: Any
 
     @classmethod
     def of(cls, answer: dict[str, Any], template_field: DdosTemplateField) -> "ProfileFieldView":
         """Return the view of an answer."""
-        return cls(
+        return make_view(
+            cls,
+            template_field,
             id=answer.get("id", template_field.id),
-            name=template_field.name,
-            description=template_field.description,
-            field_type=template_field.field_type,
-            required=template_field.required,
-            default=template_field.default,
-            validation_schema=template_field.validation_schema,
             base_field=template_field.id,
             field_value=answer.get("field_value", answer.get("value")),
         )
@@ -139,8 +123,7 @@ class DdosProfileDetails(DdosProfileView, kw_only=True):
     def of(cls, profile: DdosProfile, template: DdosTemplate | None) -> "DdosProfileDetails":
         """Return the view of a profile."""
         view = DdosProfileView.of(profile, template)
-        fields = {name: getattr(view, name) for name in DdosProfileView.__struct_fields__}
-        return cls(**fields, ip_address=profile.ip_address, managed_by="user")
+        return make_view(cls, view, ip_address=profile.ip_address, managed_by="user")
 
 
 class DdosRegionCoverage(Struct, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_fields, make_view
 from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.constraints import Uuid
 from pileus.api.wire.legacy import legacy_tag_fields
@@ -38,16 +38,7 @@ class FloatingIPView(Struct, kw_only=True):
     @classmethod
     def of(cls, floating_ip: FloatingIP, tags: Iterable[Tag], region_name: str) -> "FloatingIPView":
         """Return the view of a floating IP."""
-        return cls(
-            id=floating_ip.id,
-            floating_ip_address=floating_ip.floating_ip_address,
-            fixed_ip_address=floating_ip.fixed_ip_address,
-            port_id=floating_ip.port_id,
-            router_id=floating_ip.router_id,
-            status=floating_ip.status,
-            tags=tag_views(tags),
-            **common_fields(floating_ip, region_name),
-        )
+        return make_view(cls, floating_ip, tags=tag_views(tags), **common_fields(floating_ip, region_name))
 
 
 class ListedFloatingIP(FloatingIPView, kw_only=True):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from pileus.api.wire.common import make_view
 from pileus.api.wire.network.floating_ips import FloatingIPView
 from pileus.api.wire.network.networks import NetworkDetails
 from pileus.api.wire.network.ports import AddressPairView
@@ -39,12 +40,10 @@ class InterfaceView(Struct, kw_only=True):
         floating_ips: list[FloatingIPView],
     ) -> "InterfaceView":
         """Return the view of a port as an interface."""
-        return cls(
+        return make_view(
+            cls,
+            port,
             port_id=port.id,
-            interface_name=port.interface_name,
-            mac_address=port.mac_address,
-            network_id=port.network_id,
-            port_security_enabled=port.port_security_enabled,
             ip_assignments=[IpAssignment(ip_address=address.ip, subnet_id=address.subnet_id) for address in addresses],
             allowed_address_pairs=[AddressPairView.of(pair) for pair in port.allowed_address_pairs],
             network_details=network_details,

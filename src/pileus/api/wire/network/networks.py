@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_fields, make_view
 from pileus.api.wire.constraints import Name
 from pileus.api.wire.network.subnets import SubnetView
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
@@ -45,7 +45,12 @@ class NetworkView(_NetworkView, kw_only=True):
     @classmethod
     def of(cls, network: Network, subnets: Iterable[Subnet], tags: Iterable[Tag], region_name: str) -> "NetworkView":
         """Return the view of a network."""
-        return cls(subnets=[subnet.id for subnet in subnets], **_common_fields(network, tags, region_name))
+        return make_view(
+            cls,
+            network,
+            subnets=[subnet.id for subnet in subnets],
+            **_computed_fields(network, tags, region_name),
+        )
 
 
 class LegacyNetworkView(NetworkView, kw_only=True):
@@ -58,8 +63,8 @@ class LegacyNetworkView(NetworkView, kw_only=True):
         cls, network: Network, subnets: Iterable[Subnet], tags: Iterable[Tag], region_name: str
     ) -> "LegacyNetworkView":
         """Return the view of a network with both sets of field names."""
-        fields = _common_fields(network, tags, region_name)
-        return cls(subnets=[subnet.id for subnet in subnets], metadata=fields["tags"], **fields)
+        view = NetworkView.of(network, subnets, tags, region_name)
+        return make_view(cls, view, metadata=view.tags)
 
 
 class NetworkDetails(_NetworkView, kw_only=True):
@@ -72,7 +77,7 @@ class NetworkDetails(_NetworkView, kw_only=True):
         cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
     ) -> "NetworkDetails":
         """Return the view of a network with its subnets."""
-        return cls(subnets=subnets, **_common_fields(network, tags, region_name))
+        return make_view(cls, network, subnets=subnets, **_computed_fields(network, tags, region_name))
 
 
 class LegacyNetworkDetails(NetworkDetails, kw_only=True):
@@ -85,8 +90,8 @@ class LegacyNetworkDetails(NetworkDetails, kw_only=True):
         cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
     ) -> "LegacyNetworkDetails":
         """Return the view of a network with its subnets and both sets of field names."""
-        fields = _common_fields(network, tags, region_name)
-        return cls(subnets=subnets, metadata=fields["tags"], **fields)
+        view = NetworkDetails.of(network, subnets, tags, region_name)
+        return make_view(cls, view, metadata=view.tags)
 
 
 class PortWithInstance(Struct, kw_only=True):
@@ -123,17 +128,5 @@ class UpdateNetwork(Struct, kw_only=True):
         return patch
 
 
-def _common_fields(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str, Any]:
-    return {
-        "id": network.id,
-        "name": network.name,
-        "type": network.type,
-        "mtu": network.mtu,
-        "segmentation_id": network.segmentation_id,
-        "external": network.external,
-        "shared": network.shared,
-        "default": network.is_default,
-        "port_security_enabled": network.port_security_enabled,
-        "tags": tag_views(tags),
-        **common_fields(network, region_name),
-    }
+def _computed_fields(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str, Any]:
+    return {"default": network.is_default, "tags": tag_views(tags), **common_fields(network, region_name)}

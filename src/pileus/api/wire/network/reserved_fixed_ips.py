@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_fields, make_view
 from pileus.api.wire.network.networks import NetworkView
 from pileus.api.wire.network.ports import AddressPairView
 from pileus.api.wire.network.subnets import SubnetView
@@ -66,17 +66,16 @@ class ReservedFixedIPView(Struct, kw_only=True):
         attachments = [
             AttachmentView(resource_id=instance_id, resource_type="instance") for instance_id in reserved.instance_ids
         ]
-        return cls(
+        return make_view(
+            cls,
+            port,
             port_id=port.id,
-            name=port.name,
             fixed_ip_address=ipv4.ip if ipv4 else None,
             fixed_ipv6_address=ipv6.ip if ipv6 else None,
             subnet_id=ipv4.subnet_id if ipv4 else None,
             subnet_v6_id=ipv6.subnet_id if ipv6 else None,
-            network_id=port.network_id,
             network=network,
             is_external=reserved.network.external,
-            is_vip=port.is_vip,
             status="ACTIVE" if attachments else "DOWN",
             reservation=_reservation_view(reserved),
             attachments=attachments,

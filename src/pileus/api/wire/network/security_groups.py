@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from pileus.api.wire.common import make_view
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.api.wire.times import offset
 from pileus.domain.network.security_groups import SecurityGroup
@@ -62,16 +63,13 @@ class SecurityGroupView(Struct, kw_only=True):
         cls, group: SecurityGroup, rules: Iterable[SecurityGroupRule], tags: Iterable[Tag], region_name: str
     ) -> "SecurityGroupView":
         """Return the view of a group."""
-        return cls(
-            id=group.id,
-            name=group.name,
-            description=group.description,
+        return make_view(
+            cls,
+            group,
             security_group_rules=[SecurityGroupRuleView.of(rule) for rule in rules],
             tags_v2=tag_views(tags),
             revision_number=group.revision,
-            project_id=group.project_id,
             region=region_name,
-            region_id=group.region_id,
             created_at=offset(group.created_at),
             updated_at=offset(group.updated_at),
         )

@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_fields, make_view
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.domain.network.networks import Route, Subnet
 from pileus.domain.tags import Tag
@@ -60,14 +60,9 @@ class SubnetView(Struct, kw_only=True):
         cls, subnet: Subnet, tags: Iterable[Tag], region_name: str, project_id: int, available: int | None = None
     ) -> "SubnetView":
         """Return the view of a subnet. A subnet without a project is shown in the caller's project."""
-        return cls(
-            id=subnet.id,
-            name=subnet.name,
-            network_id=subnet.network_id,
-            cidr=subnet.cidr,
-            ip_version=subnet.ip_version,
-            gateway_ip=subnet.gateway_ip,
-            enable_dhcp=subnet.enable_dhcp,
+        return make_view(
+            cls,
+            subnet,
             dns_nameservers=subnet.dns_nameservers or [],
             host_routes=[RouteView.of(route) for route in subnet.host_routes],
             has_router=False,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from pileus.api.wire.account.prices import Currency, ItemPrice, PriceStatus, hourly, monthly
+from pileus.api.wire.common import make_view
 from pileus.api.wire.constraints import VolumeType
 from pileus.api.wire.storage.schedules import ScheduleView, schedule_view
 from pileus.domain.account.prices import Price
@@ -38,14 +39,9 @@ class LifecyclePolicyView(Struct, kw_only=True):
         cls, policy: LifecyclePolicy, schedules: Iterable[Schedule], volumes: Iterable[tuple[str, str]]
     ) -> "LifecyclePolicyView":
         """Make the view of a policy. `volumes` are pairs of id and name."""
-        return cls(
-            id=policy.id,
-            name=policy.name,
-            action=policy.action,
-            status=policy.status,
-            project_id=policy.project_id,
-            region_id=policy.region_id,
-            user_id=policy.user_id,
+        return make_view(
+            cls,
+            policy,
             schedules=[schedule_view(schedule) for schedule in schedules],
             volumes=[PolicyVolume(volume_id=volume_id, volume_name=name) for volume_id, name in volumes],
         )

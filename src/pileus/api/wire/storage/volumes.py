@@ -3,7 +3,7 @@
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_fields, make_view
 from pileus.api.wire.legacy import legacy_tag_fields
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.api.wire.times import offset
@@ -89,13 +89,10 @@ class VolumeView(Struct, kw_only=True):
     def of(cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumeLimits | None) -> "VolumeView":
         """Make the view of a volume."""
         attachment = details.attachment
-        return cls(
-            id=volume.id,
-            name=volume.name,
-            status=volume.status,
-            size=volume.size,
+        return make_view(
+            cls,
+            volume,
             volume_type=volume.type_name,
-            bootable=volume.bootable,
             is_root_volume=attachment is not None and attachment.attachment.boot_index == 0,
             attachments=[VolumeAttachmentView.of(attachment)] if attachment else [],
             limiter_stats=VolumeLimiterStats.of(limits) if limits else None,
