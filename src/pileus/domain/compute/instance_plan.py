@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct, field
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.compute.flavors import Flavor, misfit_reason
 from pileus.domain.compute.images import Image
@@ -103,9 +103,7 @@ def new_volume(disk: ResolvedDisk, name: str, ctx: Context, task_id: str) -> Vol
     now = ctx.now()
     return Volume(
         id=ctx.new_id(),
-        client_id=ctx.place.client_id,
-        project_id=ctx.place.project_id,
-        region_id=ctx.place.region_id,
+        **asdict(ctx.place),
         name=name,
         size=disk.size,
         type_name=disk.type_name,
@@ -159,9 +157,7 @@ def _new_instance(  # noqa: PLR0913, PLR0917  # a record is made of all of them
     now, flavor = ctx.now(), sources.flavor
     return Instance(
         id=ctx.new_id(),
-        client_id=ctx.place.client_id,
-        project_id=ctx.place.project_id,
-        region_id=ctx.place.region_id,
+        **asdict(ctx.place),
         name=name,
         kind=flavor.kind.value,
         flavor_id=flavor.id,

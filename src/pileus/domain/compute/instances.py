@@ -8,8 +8,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict
-from pileus.domain.locks import Lockable
-from pileus.domain.places import Place
+from pileus.domain.resources import Resource
 
 
 class Status(StrEnum):
@@ -141,15 +140,12 @@ class InstancePatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-class Instance(Lockable, frozen=True, kw_only=True):
+class Instance(Resource, frozen=True, kw_only=True):
     """An instance: a virtual machine or a bare metal server. Times are in microseconds since 1970."""
 
     NOUN: ClassVar[str] = "Instance"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     name: str
     description: str | None = None
     kind: str = Kind.VM
@@ -164,14 +160,7 @@ class Instance(Lockable, frozen=True, kw_only=True):
     isolated: bool = False
     isolation_reason: str | None = None
     boot: FirstBoot = field(default_factory=FirstBoot)
-    created_at: int
     changed_at: int
-    revision: int = 1
-
-    @property
-    def place(self) -> Place:
-        """The project and region of the instance."""
-        return Place(self.client_id, self.project_id, self.region_id)
 
     @property
     def is_virtual(self) -> bool:

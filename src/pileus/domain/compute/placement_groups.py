@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
-from pileus.domain.locks import Lockable
+from pileus.domain.resources import Resource
 
 
 class Policy(StrEnum):
@@ -15,19 +15,14 @@ class Policy(StrEnum):
     SOFT_ANTI_AFFINITY = "soft-anti-affinity"
 
 
-class PlacementGroup(Lockable, frozen=True, kw_only=True):
+class PlacementGroup(Resource, frozen=True, kw_only=True):
     """A placement group. Its policy never changes."""
 
     NOUN: ClassVar[str] = "Placement group"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     name: str
     policy: str
-    created_at: int
-    revision: int = 1
 
 
 def choose_host(

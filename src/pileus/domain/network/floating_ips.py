@@ -9,9 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pileus.domain.errors import invalid
-from pileus.domain.locks import Lockable
 from pileus.domain.network.networks import canonical_ip
 from pileus.domain.network.ports import AssignedAddress, Port
+from pileus.domain.resources import Resource
 
 
 class FloatingIPStatus(StrEnum):
@@ -37,24 +37,19 @@ class FloatingIPPatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-class FloatingIP(Lockable, frozen=True, kw_only=True):
+class FloatingIP(Resource, frozen=True, kw_only=True):
     """A public address that can be assigned to a port."""
 
     NOUN: ClassVar[str] = "Floating IP"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     floating_ip_address: str
     port_id: str | None = None
     fixed_ip_address: str | None = None
     router_id: str | None = None
     status: str = FloatingIPStatus.DOWN
     creator_task_id: str | None = None
-    created_at: int
     updated_at: int
-    revision: int = 1
 
     @property
     def target(self) -> FloatingIPTarget:

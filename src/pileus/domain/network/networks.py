@@ -10,9 +10,8 @@ from typing import ClassVar, TypedDict
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.errors import Forbidden, NoCapacity, invalid
-from pileus.domain.locks import Lockable
-from pileus.domain.places import Place
+from pileus.domain.errors import NoCapacity, invalid
+from pileus.domain.resources import SharedResource
 
 IP_VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dual": (4, 6)}
 MTUS = {"vlan": 1500, "vxlan": 1450}
@@ -30,15 +29,12 @@ class NetworkPatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-class Network(Lockable, frozen=True, kw_only=True):
+class Network(SharedResource, frozen=True, kw_only=True):
     """A layer-2 network. An external one has no owner and is visible to all."""
 
     NOUN: ClassVar[str] = "Network"
 
     id: str
-    client_id: int | None = None
-    project_id: int | None = None
-    region_id: int
     name: str
     type: str = "vxlan"
     mtu: int = 1450
@@ -49,16 +45,6 @@ class Network(Lockable, frozen=True, kw_only=True):
     port_security_enabled: bool = True
     retired: bool = False
     """Whether the catalogue no longer offers it."""
-    creator_task_id: str | None = None
-    created_at: int
-    updated_at: int
-    revision: int = 1
-
-    def require_owned_by(self, place: Place) -> "Network":
-        """Return the network if it belongs to a project. Raises Forbidden for an external or shared one."""
-        if (self.client_id, self.project_id) != (place.client_id, place.project_id):
-            raise Forbidden(f"Network {self.id} does not belong to the project: it can be used, but not changed")
-        return self
 
     def patched(self, patch: NetworkPatch, now: int) -> "Network":
         """Apply a merge patch, except for its tags."""
@@ -72,15 +58,12 @@ class Route(Struct, frozen=True):
     nexthop: str
 
 
-class Subnet(Lockable, frozen=True, kw_only=True):
+class Subnet(SharedResource, frozen=True, kw_only=True):
     """A range of addresses of a network. `dns_nameservers` None means the provider's."""
 
     NOUN: ClassVar[str] = "Subnet"
 
     id: str
-    client_id: int | None = None
-    project_id: int | None = None
-    region_id: int
     network_id: str
     name: str
     cidr: str
@@ -91,10 +74,6 @@ class Subnet(Lockable, frozen=True, kw_only=True):
     host_routes: list[Route] = field(default_factory=list)
     retired: bool = False
     """Whether the catalogue no longer offers it, so that no new addresses are assigned."""
-    creator_task_id: str | None = None
-    created_at: int
-    updated_at: int
-    revision: int = 1
 
     @property
     def total_addresses(self) -> int:

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import invalid
-from pileus.domain.locks import Lockable
+from pileus.domain.resources import Resource
 
 
 class AddressPair(Struct, frozen=True):
@@ -19,15 +19,12 @@ class AddressPair(Struct, frozen=True):
     mac_address: str | None = None
 
 
-class Port(Lockable, frozen=True, kw_only=True):
+class Port(Resource, frozen=True, kw_only=True):
     """An interface of an instance. A `reserved` one (a reserved fixed IP) outlives its instance."""
 
     NOUN: ClassVar[str] = "Port"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     network_id: str
     instance_id: str | None = None
     position: int = 0
@@ -40,9 +37,7 @@ class Port(Lockable, frozen=True, kw_only=True):
     reserved: bool = False
     is_vip: bool = False
     creator_task_id: str | None = None
-    created_at: int
     updated_at: int
-    revision: int = 1
 
     def as_reserved(self, addresses: Iterable[str]) -> "Port":
         """Reserve the port, under the name that reserved fixed IPs have."""

@@ -9,10 +9,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict, invalid
-from pileus.domain.locks import Lockable
 from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AssignedAddress
 from pileus.domain.network.subnets import overlaps
+from pileus.domain.resources import Resource
 
 NAME_SUFFIX = "_router"
 MAX_NAME_LENGTH = 63
@@ -63,15 +63,12 @@ class NewRouter(Struct, frozen=True, kw_only=True):
     routes: list[Route] = field(default_factory=list)
 
 
-class Router(Lockable, frozen=True, kw_only=True):
+class Router(Resource, frozen=True, kw_only=True):
     """A router; `network_id` is the network that it was created with, `external_network_id` that of its gateway."""
 
     NOUN: ClassVar[str] = "Router"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     name: str
     network_id: str | None = None
     external_network_id: str | None = None
@@ -79,9 +76,7 @@ class Router(Lockable, frozen=True, kw_only=True):
     routes: list[Route] = field(default_factory=list)
     status: str = RouterStatus.BUILD
     creator_task_id: str | None = None
-    created_at: int
     updated_at: int
-    revision: int = 1
 
     def activated(self, now: int) -> "Router":
         """Set ACTIVE and unlock the router."""

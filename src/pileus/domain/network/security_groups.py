@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
+from msgspec.structs import asdict
+
 from pileus.domain.errors import Conflict, not_found
-from pileus.domain.locks import Lockable
 from pileus.domain.network.ports import Port
 from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, plan_rules
 from pileus.domain.places import Place
+from pileus.domain.resources import Resource
 
 GroupsByPort = Iterable[tuple[str | None, Sequence[str]]]
 """Pairs of a port id (None: all ports) and names of security groups."""
@@ -16,22 +18,17 @@ DEFAULT_RULES = (("ingress", "icmp", None), ("ingress", "tcp", 22), ("ingress", 
 """Direction, protocol and port."""
 
 
-class SecurityGroup(Lockable, frozen=True, kw_only=True):
+class SecurityGroup(Resource, frozen=True, kw_only=True):
     """A named set of rules. Each project has a default group in each region."""
 
     NOUN: ClassVar[str] = "Security group"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     name: str
     description: str = ""
     is_default: bool = False
     creator_task_id: str | None = None
-    created_at: int
     updated_at: int
-    revision: int = 1
 
     def require_removable(self, ports: int, referring: str | None) -> "SecurityGroup":
         """Return the group if it can be deleted. Raises Conflict if ports use it or a rule of `referring` names it."""
@@ -98,9 +95,7 @@ def new_group(  # noqa: PLR0913  # the fields of the record
     """Create a group without rules."""
     return SecurityGroup(
         id=new_id(),
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        **asdict(place),
         name=name,
         description=description,
         is_default=is_default,

@@ -9,11 +9,10 @@ from enum import StrEnum
 from typing import ClassVar, TypedDict
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.errors import Conflict, Invalid, invalid
-from pileus.domain.locks import Lockable
-from pileus.domain.places import Place
+from pileus.domain.resources import Resource
 from pileus.domain.storage.volume_types import VolumeType
 
 
@@ -60,15 +59,12 @@ class VolumePatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-class Volume(Lockable, frozen=True, kw_only=True):
+class Volume(Resource, frozen=True, kw_only=True):
     """A block device of `size` GiB; `image_id` is its image, also if it was created from a snapshot."""
 
     NOUN: ClassVar[str] = "Volume"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     name: str
     size: int
     type_name: str = "standard"
@@ -78,14 +74,7 @@ class Volume(Lockable, frozen=True, kw_only=True):
     snapshot_id: str | None = None
     apptemplate_id: str | None = None
     creator_task_id: str | None = None
-    created_at: int
     updated_at: int
-    revision: int = 1
-
-    @property
-    def place(self) -> Place:
-        """The project and region of the volume."""
-        return Place(self.client_id, self.project_id, self.region_id)
 
     def patched(self, patch: VolumePatch, now: int) -> "Volume":
         """Apply a merge patch, except for its tags. Raises Conflict while the volume is locked."""
@@ -181,7 +170,7 @@ class Attachment(Struct, frozen=True, kw_only=True):
     attached_at: int
 
 
-class Snapshot(Lockable, frozen=True, kw_only=True):
+class Snapshot(Resource, frozen=True, kw_only=True):
     """The state of a volume at a moment.
 
     `schedule_id` and `lifecycle_policy_id` are set if a schedule took it; it is deleted at `expires_at`.
@@ -190,9 +179,6 @@ class Snapshot(Lockable, frozen=True, kw_only=True):
     NOUN: ClassVar[str] = "Snapshot"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     volume_id: str
     name: str
     description: str | None = None
@@ -202,14 +188,7 @@ class Snapshot(Lockable, frozen=True, kw_only=True):
     lifecycle_policy_id: int | None = None
     expires_at: int | None = None
     creator_task_id: str | None = None
-    created_at: int
     updated_at: int
-    revision: int = 1
-
-    @property
-    def place(self) -> Place:
-        """The project and region of the snapshot."""
-        return Place(self.client_id, self.project_id, self.region_id)
 
     def patched(self, patch: VolumePatch, now: int) -> "Snapshot":
         """Apply a merge patch, except for its tags. Raises Conflict while the snapshot is locked."""
@@ -239,9 +218,7 @@ def new_snapshot(  # noqa: PLR0913  # the fields of the record
     """Create the record of a snapshot that a task takes of a volume."""
     return Snapshot(
         id=snapshot_id,
-        client_id=volume.client_id,
-        project_id=volume.project_id,
-        region_id=volume.region_id,
+        **asdict(volume.place),
         volume_id=volume.id,
         name=name,
         description=description,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.images import GIB, Image, ImagePatch, ImageStatus, NewImage
@@ -79,9 +79,7 @@ def _new_image(ctx: Context, spec: NewImage, task_id: str) -> Image:
     now = ctx.now()
     return Image(
         id=ctx.new_id(),
-        client_id=ctx.place.client_id,
-        project_id=ctx.place.project_id,
-        region_id=ctx.place.region_id,
+        **asdict(ctx.place),
         name=spec.name,
         status=ImageStatus.QUEUED.value,
         os_distro=spec.os_distro,

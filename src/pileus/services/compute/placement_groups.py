@@ -1,5 +1,7 @@
 """Create and delete placement groups; put instances into them and remove them."""
 
+from msgspec.structs import asdict
+
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.compute.task_types import (
@@ -25,9 +27,7 @@ async def create_placement_group(tx: Tx, ctx: Context, name: str, policy: str) -
     ctx.region()
     group = PlacementGroup(
         id=ctx.new_id(),
-        client_id=ctx.place.client_id,
-        project_id=ctx.place.project_id,
-        region_id=ctx.place.region_id,
+        **asdict(ctx.place),
         name=name,
         policy=policy,
         created_at=ctx.now(),

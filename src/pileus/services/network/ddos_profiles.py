@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
@@ -135,9 +135,7 @@ async def _add_profile(
     await _check_unprotected(tx, ctx, address)
     profile = DdosProfile(
         id=await counters.increment(tx, "ddos_profiles"),
-        client_id=ctx.place.client_id,
-        project_id=ctx.place.project_id,
-        region_id=ctx.place.region_id,
+        **asdict(ctx.place),
         ip_address=address,
         template_id=template.id,
         fields=fields,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from msgspec import UNSET, UnsetType, to_builtins
+from msgspec.structs import asdict
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
@@ -70,9 +71,7 @@ async def allocate_floating_ip(tx: Tx, ctx: Context, task_id: str, target: Float
     place, now = ctx.place, ctx.now()
     floating_ip = FloatingIP(
         id=ctx.new_id(),
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        **asdict(place),
         floating_ip_address="",
         port_id=target.port_id,
         fixed_ip_address=target.fixed_ip_address,

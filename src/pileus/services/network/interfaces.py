@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account import quota_checks
 from pileus.domain.account.user_actions import AuditEntry
@@ -176,9 +176,7 @@ def _new_port(ctx: Context, owner: InterfaceOwner, network: Network, interface: 
     port_id, place, now = ctx.new_id(), ctx.place, ctx.now()
     return Port(
         id=port_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        **asdict(place),
         network_id=network.id,
         instance_id=owner.instance_id,
         position=position,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from msgspec import to_builtins
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
@@ -97,9 +97,7 @@ async def _plan_network(tx: Tx, ctx: Context, name: str, network_type: str, task
     network_id, place, now = ctx.new_id(), ctx.place, ctx.now()
     return Network(
         id=network_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        **asdict(place),
         name=name,
         type=network_type,
         mtu=MTUS[network_type],

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import to_builtins
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
@@ -105,9 +105,7 @@ def new_router(ctx: Context, name: str, task_id: str) -> Router:
     place, now = ctx.place, ctx.now()
     return Router(
         id=ctx.new_id(),
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        **asdict(place),
         name=name,
         status=RouterStatus.BUILD.value,
         task_id=task_id,

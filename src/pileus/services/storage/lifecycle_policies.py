@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
@@ -35,9 +35,7 @@ async def create_lifecycle_policy(
     now = ctx.now()
     policy = LifecyclePolicy(
         id=await lifecycle_policies.allocate_id(tx),
-        client_id=ctx.place.client_id,
-        project_id=ctx.place.project_id,
-        region_id=ctx.place.region_id,
+        **asdict(ctx.place),
         user_id=ctx.caller.user_id,
         name=name,
         action=action,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance, Kind
@@ -40,9 +40,7 @@ async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Inst
     row = await tx.one(
         GET_WITH_DETAILS,
         id=instance_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        **asdict(place),
     )
     if row is None:
         raise not_found("Instance", instance_id)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from msgspec import UNSET
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPTarget
@@ -144,9 +144,7 @@ async def _convert_to_reserved_fixed_ip(tx: Tx, ctx: TaskContext[ConvertFloating
     await floating_ips.remove(tx, floating_ip.id)
     port = Port(
         id=ctx.args.new_id,
-        client_id=floating_ip.client_id,
-        project_id=floating_ip.project_id,
-        region_id=floating_ip.region_id,
+        **asdict(floating_ip.place),
         network_id=network_id,
         mac_address=mac_address(ctx.args.new_id),
         creator_task_id=ctx.task.id,

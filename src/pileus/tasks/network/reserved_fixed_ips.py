@@ -4,7 +4,7 @@ A reserved port that is not attached is unknown to the driver. A failed creation
 another operation leaves the port as it was.
 """
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.ports import AssignedAddress
@@ -74,9 +74,7 @@ async def _convert_to_floating_ip(tx: Tx, ctx: TaskContext[ConvertReservedFixedI
     await ports.remove(tx, port.id)
     floating_ip = FloatingIP(
         id=ctx.args.new_id,
-        client_id=port.client_id,
-        project_id=port.project_id,
-        region_id=port.region_id,
+        **asdict(port.place),
         floating_ip_address=address.ip,
         creator_task_id=ctx.task.id,
         created_at=now,
