@@ -13,14 +13,13 @@ class InstanceArgs(Struct, frozen=True, kw_only=True):
     instance_id: str
 
 
-class CreateInstanceArgs(Struct, frozen=True, kw_only=True):
+class CreateInstanceArgs(InstanceArgs, frozen=True, kw_only=True):
     """An instance and what is created with it and removed again if the task fails.
 
     `ports` are reported among the created resources. `profiles` are the DDoS profiles of a bare metal server's public
     address. `configuration` holds the answers to the questions of an application template.
     """
 
-    instance_id: str
     volumes: list[str] = field(default_factory=list)
     floating_ips: list[str] = field(default_factory=list)
     ports: list[str] = field(default_factory=list)
@@ -28,45 +27,40 @@ class CreateInstanceArgs(Struct, frozen=True, kw_only=True):
     profiles: list[int] = field(default_factory=list)
 
 
-class DeleteInstanceArgs(Struct, frozen=True, kw_only=True):
+class DeleteInstanceArgs(InstanceArgs, frozen=True, kw_only=True):
     """An instance and what is deleted with it: volumes, floating IPs, reserved ports and DDoS profiles."""
 
-    instance_id: str
     volumes: list[str] = field(default_factory=list)
     floating_ips: list[str] = field(default_factory=list)
     ports: list[str] = field(default_factory=list)
     profiles: list[int] = field(default_factory=list)
 
 
-class PowerActionArgs(Struct, frozen=True, kw_only=True):
+class PowerActionArgs(InstanceArgs, frozen=True, kw_only=True):
     """An instance, its status before the action, and for a start the DDoS profiles to activate."""
 
-    instance_id: str
     before: str
     vm_state: str | None = None
     profiles: list[int] = field(default_factory=list)
 
 
-class ResizeInstanceArgs(Struct, frozen=True, kw_only=True):
+class ResizeInstanceArgs(InstanceArgs, frozen=True, kw_only=True):
     """An instance, and its status and flavor before the task."""
 
-    instance_id: str
     before: str
     flavor_id: str
 
 
-class PutIntoPlacementGroupArgs(Struct, frozen=True, kw_only=True):
+class PutIntoPlacementGroupArgs(InstanceArgs, frozen=True, kw_only=True):
     """An instance, the group that it enters, and the host that it ran on before."""
 
-    instance_id: str
     servergroup_id: str
     host: str | None = None
 
 
-class RemoveFromPlacementGroupArgs(Struct, frozen=True, kw_only=True):
+class RemoveFromPlacementGroupArgs(InstanceArgs, frozen=True, kw_only=True):
     """An instance and the group that it leaves."""
 
-    instance_id: str
     servergroup_id: str
 
 

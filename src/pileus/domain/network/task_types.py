@@ -12,17 +12,21 @@ from pileus.domain.network.subnets import SubnetPatch
 from pileus.domain.tasks import TaskType
 
 
-class CreateNetworkArgs(Struct, frozen=True, kw_only=True):
-    """A network, and the router that is created or deleted with it, if any."""
+class NetworkArgs(Struct, frozen=True, kw_only=True):
+    """A network."""
 
     network_id: str
+
+
+class CreateNetworkArgs(NetworkArgs, frozen=True, kw_only=True):
+    """A network, and the router that is created or deleted with it, if any."""
+
     router_id: str | None = None
 
 
-class UpdateNetworkArgs(Struct, frozen=True, kw_only=True):
+class UpdateNetworkArgs(NetworkArgs, frozen=True, kw_only=True):
     """A network and the changes to it."""
 
-    network_id: str
     patch: NetworkPatch
 
 
@@ -32,10 +36,9 @@ class SubnetArgs(Struct, frozen=True, kw_only=True):
     subnet_id: str
 
 
-class UpdateSubnetArgs(Struct, frozen=True, kw_only=True):
+class UpdateSubnetArgs(SubnetArgs, frozen=True, kw_only=True):
     """A subnet and the changes to it."""
 
-    subnet_id: str
     patch: SubnetPatch
 
 
@@ -45,13 +48,12 @@ class RouterArgs(Struct, frozen=True, kw_only=True):
     router_id: str
 
 
-class UpdateRouterArgs(Struct, frozen=True, kw_only=True):
+class UpdateRouterArgs(RouterArgs, frozen=True, kw_only=True):
     """A router and the changes to it.
 
     The task removes the ports `new`, which exist from its start on, if it fails, and the ports `old` when it is done.
     """
 
-    router_id: str
     patch: RouterPatch
     new: list[str] = field(default_factory=list)
     old: list[str] = field(default_factory=list)
@@ -63,46 +65,46 @@ class FloatingIPArgs(Struct, frozen=True, kw_only=True):
     floating_ip_id: str
 
 
-class UpdateFloatingIPArgs(Struct, frozen=True, kw_only=True):
+class UpdateFloatingIPArgs(FloatingIPArgs, frozen=True, kw_only=True):
     """A floating IP, its new target (None: unchanged), and a merge patch of its tags."""
 
-    floating_ip_id: str
     target: FloatingIPTarget | None = None
     tags: dict[str, str | None] | UnsetType | None = UNSET
 
 
-class DeleteFloatingIPArgs(Struct, frozen=True, kw_only=True):
+class DeleteFloatingIPArgs(FloatingIPArgs, frozen=True, kw_only=True):
     """A floating IP and the DDoS profiles of its address, which are deleted with it."""
 
-    floating_ip_id: str
     profiles: list[int] = field(default_factory=list)
 
 
-class ConvertFloatingIPArgs(Struct, frozen=True, kw_only=True):
+class ConvertFloatingIPArgs(FloatingIPArgs, frozen=True, kw_only=True):
     """A floating IP and the id of the reserved fixed IP that replaces it."""
 
-    floating_ip_id: str
     new_id: str
 
 
-class CreateReservedFixedIPArgs(Struct, frozen=True, kw_only=True):
-    """A port; `made` says whether it was created for the reservation or was an instance's port before."""
+class PortArgs(Struct, frozen=True, kw_only=True):
+    """A port."""
 
     port_id: str
+
+
+class CreateReservedFixedIPArgs(PortArgs, frozen=True, kw_only=True):
+    """A port; `made` says whether it was created for the reservation or was an instance's port before."""
+
     made: bool
 
 
-class DeleteReservedFixedIPArgs(Struct, frozen=True, kw_only=True):
+class DeleteReservedFixedIPArgs(PortArgs, frozen=True, kw_only=True):
     """A port and the DDoS profiles of its addresses, which are deleted with it."""
 
-    port_id: str
     profiles: list[int] = field(default_factory=list)
 
 
-class ConvertReservedFixedIPArgs(Struct, frozen=True, kw_only=True):
+class ConvertReservedFixedIPArgs(PortArgs, frozen=True, kw_only=True):
     """A port and the id of the floating IP that replaces it."""
 
-    port_id: str
     new_id: str
 
 
@@ -120,10 +122,9 @@ class UpdatePortsArgs(Struct, frozen=True, kw_only=True):
     port_ids: list[str]
 
 
-class UpdateAddressPairsArgs(Struct, frozen=True, kw_only=True):
+class UpdateAddressPairsArgs(PortArgs, frozen=True, kw_only=True):
     """A port, the instance that it is attached to, if any, and the address pairs that it had before the task."""
 
-    port_id: str
     instance_id: str | None = None
     before: list[AddressPair] = field(default_factory=list)
 
@@ -134,10 +135,9 @@ class SecurityGroupArgs(Struct, frozen=True, kw_only=True):
     group_id: str
 
 
-class UpdateSecurityGroupArgs(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class UpdateSecurityGroupArgs(SecurityGroupArgs, frozen=True, kw_only=True, omit_defaults=True):
     """A security group and the changes to it; `created` is the id of a new rule among the `rules` that replace all."""
 
-    group_id: str
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
     rules: list[SecurityGroupRule] | UnsetType = UNSET

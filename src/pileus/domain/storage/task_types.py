@@ -11,55 +11,54 @@ class VolumeArgs(Struct, frozen=True, kw_only=True):
     volume_id: str
 
 
-class CreateVolumeArgs(Struct, frozen=True, kw_only=True):
+class CreateVolumeArgs(VolumeArgs, frozen=True, kw_only=True):
     """A volume, and the instance that it is attached to, if any."""
 
-    volume_id: str
     instance_id: str | None = None
 
 
-class AttachVolumeArgs(Struct, frozen=True, kw_only=True):
+class AttachVolumeArgs(VolumeArgs, frozen=True, kw_only=True):
     """A volume and the instance that it is attached to or detached from."""
 
-    volume_id: str
     instance_id: str
 
 
-class ExtendVolumeArgs(Struct, frozen=True, kw_only=True):
+class ExtendVolumeArgs(VolumeArgs, frozen=True, kw_only=True):
     """A volume and its size in GiB before the task."""
 
-    volume_id: str
     size: int
 
 
-class RetypeVolumeArgs(Struct, frozen=True, kw_only=True):
+class RetypeVolumeArgs(VolumeArgs, frozen=True, kw_only=True):
     """A volume, its type before the task, and the type that it is changed to."""
 
-    volume_id: str
     before: str
     volume_type: str
 
 
-class RevertVolumeArgs(Struct, frozen=True, kw_only=True):
+class RevertVolumeArgs(VolumeArgs, frozen=True, kw_only=True):
     """A volume and its latest snapshot."""
 
-    volume_id: str
     snapshot_id: str
 
 
-class CreateSnapshotArgs(Struct, frozen=True, kw_only=True):
+class SnapshotArgs(Struct, frozen=True, kw_only=True):
+    """A snapshot."""
+
+    snapshot_id: str
+
+
+class CreateSnapshotArgs(SnapshotArgs, frozen=True, kw_only=True):
     """A snapshot of a volume, and the schedule that started it, if one did."""
 
-    snapshot_id: str
     volume_id: str
     schedule_id: str | None = None
     lifecycle_policy_id: int | None = None
 
 
-class DeleteSnapshotArgs(Struct, frozen=True, kw_only=True):
+class DeleteSnapshotArgs(SnapshotArgs, frozen=True, kw_only=True):
     """A snapshot, and the schedule whose retention time has passed, if that started the task."""
 
-    snapshot_id: str
     schedule_id: str | None = None
     lifecycle_policy_id: int | None = None
 

@@ -5,7 +5,6 @@ ERROR, and can be deleted or rebuilt again. While an instance is resized, its re
 """
 
 from functools import partial
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -42,11 +41,6 @@ from pileus.tasks.network.floating_ips import assign_all, unassign_all
 from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapshot_errors
-
-
-class _HasInstance(Protocol):
-    @property
-    def instance_id(self) -> str: ...
 
 
 async def _schedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
@@ -100,7 +94,7 @@ async def _save_task_state(ctx: TaskContext[CreateInstanceArgs], task_state: str
     await instances.save(tx, instance, replace(instance, task_state=task_state))
 
 
-async def _destroy_machine(ctx: TaskContext[_HasInstance]) -> None:
+async def _destroy_machine(ctx: TaskContext[InstanceArgs]) -> None:
     await ctx.driver.ensure_gone(ctx.args.instance_id)
 
 
@@ -127,15 +121,15 @@ async def _disconnect(ctx: TaskContext[CreateInstanceArgs]) -> None:
             await ctx.driver.ensure_detached(machine.id, disk.id)
 
 
-async def _assign_floating_ips(ctx: TaskContext[_HasInstance]) -> None:
+async def _assign_floating_ips(ctx: TaskContext[InstanceArgs]) -> None:
     await assign_all(ctx, await _load_floating_ips(ctx))
 
 
-async def _unassign_floating_ips(ctx: TaskContext[_HasInstance]) -> None:
+async def _unassign_floating_ips(ctx: TaskContext[InstanceArgs]) -> None:
     await unassign_all(ctx, await _load_floating_ips(ctx))
 
 
-async def _load_floating_ips(ctx: TaskContext[_HasInstance]) -> list[FloatingIP]:
+async def _load_floating_ips(ctx: TaskContext[InstanceArgs]) -> list[FloatingIP]:
     async with ctx.db.read() as tx:
         return await floating_ips.list_by_instance(tx, ctx.args.instance_id)
 

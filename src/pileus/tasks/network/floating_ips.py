@@ -6,7 +6,6 @@ has got another floating IP by then.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
@@ -36,16 +35,11 @@ from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContex
 from pileus.tasks.records import require_record
 
 
-class _HasFloatingIP(Protocol):
-    @property
-    def floating_ip_id(self) -> str: ...
-
-
 async def _require_floating_ip(tx: Tx, floating_ip_id: str) -> FloatingIP:
     return await require_record(tx, floating_ips.find, floating_ip_id, "Floating IP")
 
 
-async def _load_floating_ip(ctx: TaskContext[_HasFloatingIP]) -> FloatingIP:
+async def _load_floating_ip(ctx: TaskContext[FloatingIPArgs]) -> FloatingIP:
     async with ctx.db.read() as tx:
         return await _require_floating_ip(tx, ctx.args.floating_ip_id)
 
@@ -77,15 +71,15 @@ async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: Flo
     await driver.ensure_floating_ip(spec)
 
 
-async def _assign_as_saved(ctx: TaskContext[_HasFloatingIP]) -> None:
+async def _assign_as_saved(ctx: TaskContext[FloatingIPArgs]) -> None:
     await assign_all(ctx, [await _load_floating_ip(ctx)])
 
 
-async def _unassign(ctx: TaskContext[_HasFloatingIP]) -> None:
+async def _unassign(ctx: TaskContext[FloatingIPArgs]) -> None:
     await unassign_all(ctx, [await _load_floating_ip(ctx)])
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[_HasFloatingIP]) -> None:
+async def _unlock(tx: Tx, ctx: TaskContext[FloatingIPArgs]) -> None:
     floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
     await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
 

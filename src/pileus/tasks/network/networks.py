@@ -14,6 +14,7 @@ from pileus.domain.network.task_types import (
     DELETE_NETWORK,
     UPDATE_NETWORK,
     CreateNetworkArgs,
+    NetworkArgs,
     UpdateNetworkArgs,
 )
 from pileus.domain.tasks import created_resources
@@ -39,17 +40,17 @@ async def _require_network(tx: Tx, network_id: str) -> Network:
     return await require_record(tx, networks.find, network_id, "Network")
 
 
-async def _load_network(ctx: TaskContext[object], network_id: str) -> Network:
+async def _load_network(ctx: TaskContext[NetworkArgs]) -> Network:
     async with ctx.db.read() as tx:
-        return await _require_network(tx, network_id)
+        return await _require_network(tx, ctx.args.network_id)
 
 
-async def _create_network(ctx: TaskContext[CreateNetworkArgs]) -> None:
-    network = await _load_network(ctx, ctx.args.network_id)
+async def _apply_saved(ctx: TaskContext[NetworkArgs]) -> None:
+    network = await _load_network(ctx)
     await network_driver(ctx.driver).ensure_network(NetworkSpec.of(network))
 
 
-async def _destroy_network(ctx: TaskContext[CreateNetworkArgs]) -> None:
+async def _destroy_network(ctx: TaskContext[NetworkArgs]) -> None:
     await network_driver(ctx.driver).ensure_no_network(ctx.args.network_id)
 
 
@@ -65,7 +66,7 @@ async def _destroy_router(ctx: TaskContext[CreateNetworkArgs]) -> None:
 
 async def _save_created(tx: Tx, ctx: TaskContext[CreateNetworkArgs]) -> CreatedResources:
     network_id, router_id = ctx.args.network_id, ctx.args.router_id
-    await _unlock_network(tx, network_id)
+    await _unlock(tx, ctx)
     if router_id is None:
         return created_resources(networks=[network_id])
     await save_active(tx, router_id, ctx.now())
@@ -80,13 +81,8 @@ async def _remove_created(tx: Tx, ctx: TaskContext[CreateNetworkArgs]) -> None:
 
 
 async def _apply_update(ctx: TaskContext[UpdateNetworkArgs]) -> None:
-    network = await _load_network(ctx, ctx.args.network_id)
+    network = await _load_network(ctx)
     await network_driver(ctx.driver).ensure_network(NetworkSpec.of(network.patched(ctx.args.patch, ctx.now())))
-
-
-async def _revert_update(ctx: TaskContext[UpdateNetworkArgs]) -> None:
-    network = await _load_network(ctx, ctx.args.network_id)
-    await network_driver(ctx.driver).ensure_network(NetworkSpec.of(network))
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateNetworkArgs]) -> None:
@@ -96,30 +92,26 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateNetworkArgs]) -> None:
         await tags.patch(tx, networks.KIND, ctx.task.place, network.id, patch["tags"])
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[UpdateNetworkArgs]) -> None:
-    await _unlock_network(tx, ctx.args.network_id)
-
-
-async def _unlock_network(tx: Tx, network_id: str) -> None:
-    network = await _require_network(tx, network_id)
+async def _unlock(tx: Tx, ctx: TaskContext[NetworkArgs]) -> None:
+    network = await _require_network(tx, ctx.args.network_id)
     await networks.save(tx, network, replace(network, task_id=None))
 
 
-async def _remove_router_interfaces(ctx: TaskContext[CreateNetworkArgs]) -> None:
+async def _remove_router_interfaces(ctx: TaskContext[NetworkArgs]) -> None:
     await remove_interfaces(ctx, await _load_router_interfaces(ctx))
 
 
-async def _add_router_interfaces(ctx: TaskContext[CreateNetworkArgs]) -> None:
+async def _add_router_interfaces(ctx: TaskContext[NetworkArgs]) -> None:
     await add_interfaces(ctx, await _load_router_interfaces(ctx))
 
 
-async def _load_router_interfaces(ctx: TaskContext[CreateNetworkArgs]) -> list[RouterInterface]:
+async def _load_router_interfaces(ctx: TaskContext[NetworkArgs]) -> list[RouterInterface]:
     async with ctx.db.read() as tx:
         return await router_interfaces.list_by_network(tx, ctx.args.network_id)
 
 
-async def _restore_network(ctx: TaskContext[CreateNetworkArgs]) -> None:
-    await _create_network(ctx)
+async def _restore_network(ctx: TaskContext[NetworkArgs]) -> None:
+    await _apply_saved(ctx)
     async with ctx.db.read() as tx:
         existing_subnets = await subnets.list_by_network(tx, ctx.args.network_id)
     for subnet in existing_subnets:
@@ -140,7 +132,7 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[CreateNetworkArgs]) -> None:
 
 
 async def _unlock_all(tx: Tx, ctx: TaskContext[CreateNetworkArgs]) -> None:
-    await _unlock_network(tx, ctx.args.network_id)
+    await _unlock(tx, ctx)
     for subnet in await subnets.list_by_network(tx, ctx.args.network_id):
         await subnets.save(tx, subnet, replace(subnet, task_id=None))
     if ctx.args.router_id:
@@ -151,7 +143,7 @@ OPERATIONS = (
     Operation(
         CREATE_NETWORK,
         steps=(
-            Step("make the network", _create_network, undo=_destroy_network),
+            Step("make the network", _apply_saved, undo=_destroy_network),
             Step("make the router", _create_router, undo=_destroy_router),
         ),
         done=_save_created,
@@ -159,7 +151,7 @@ OPERATIONS = (
     ),
     Operation(
         UPDATE_NETWORK,
-        steps=(Step("apply", _apply_update, undo=_revert_update),),
+        steps=(Step("apply", _apply_update, undo=_apply_saved),),
         done=_save_updated,
         failed=_unlock,
     ),

@@ -49,17 +49,14 @@ async def apply_default_groups(ctx: TaskContext[object], group_ids: Iterable[str
             await apply_group(ctx, group, rules)
 
 
-async def _apply_saved_group(ctx: TaskContext[object], group_id: str) -> None:
-    await apply_group(ctx, *await _load_group(ctx, group_id))
+async def _apply_saved(ctx: TaskContext[SecurityGroupArgs]) -> None:
+    await apply_group(ctx, *await _load_group(ctx))
 
 
-async def _load_group(ctx: TaskContext[object], group_id: str) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
+async def _load_group(ctx: TaskContext[SecurityGroupArgs]) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
+    group_id = ctx.args.group_id
     async with ctx.db.read() as tx:
         return await _require_group(tx, group_id), await security_groups.rules_of(tx, group_id)
-
-
-async def _create_group(ctx: TaskContext[SecurityGroupArgs]) -> None:
-    await _apply_saved_group(ctx, ctx.args.group_id)
 
 
 async def _destroy_group(ctx: TaskContext[SecurityGroupArgs]) -> None:
@@ -86,17 +83,14 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
 
 
 async def _unlock(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
-    await _unlock_group(tx, ctx.args.group_id)
+    group = await _require_group(tx, ctx.args.group_id)
+    await security_groups.save(tx, group, replace(group, task_id=None))
 
 
 async def _apply_update(ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
-    group, rules = await _load_group(ctx, ctx.args.group_id)
+    group, rules = await _load_group(ctx)
     name = group.name if ctx.args.name is UNSET else ctx.args.name
     await apply_group(ctx, replace(group, name=name), rules if ctx.args.rules is UNSET else ctx.args.rules)
-
-
-async def _revert_update(ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
-    await _apply_saved_group(ctx, ctx.args.group_id)
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> CreatedResources | None:
@@ -116,29 +110,20 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> Cr
     return created_resources(security_group_rules=[args.created]) if args.created else None
 
 
-async def _unlock_unchanged(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
-    await _unlock_group(tx, ctx.args.group_id)
-
-
-async def _unlock_group(tx: Tx, group_id: str) -> None:
-    group = await _require_group(tx, group_id)
-    await security_groups.save(tx, group, replace(group, task_id=None))
-
-
-_UPDATE = (Step("let it guard so", _apply_update, undo=_revert_update),)
+_UPDATE = (Step("let it guard so", _apply_update, undo=_apply_saved),)
 OPERATIONS = (
     Operation(
         CREATE_SECURITY_GROUP,
-        steps=(Step("let it guard", _create_group, undo=_destroy_group),),
+        steps=(Step("let it guard", _apply_saved, undo=_destroy_group),),
         done=_save_created,
         failed=_remove_created,
     ),
-    Operation(UPDATE_SECURITY_GROUP, steps=_UPDATE, done=_save_updated, failed=_unlock_unchanged),
-    Operation(CREATE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock_unchanged),
-    Operation(DELETE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock_unchanged),
+    Operation(UPDATE_SECURITY_GROUP, steps=_UPDATE, done=_save_updated, failed=_unlock),
+    Operation(CREATE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock),
+    Operation(DELETE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock),
     Operation(
         DELETE_SECURITY_GROUP,
-        steps=(Step("let it no longer guard", _destroy_group, undo=_create_group),),
+        steps=(Step("let it no longer guard", _destroy_group, undo=_apply_saved),),
         done=_remove_deleted,
         failed=_unlock,
     ),

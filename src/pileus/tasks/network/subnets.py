@@ -26,9 +26,9 @@ async def _require_subnet(tx: Tx, subnet_id: str) -> Subnet:
     return await require_record(tx, subnets.find, subnet_id, "Subnet")
 
 
-async def _load_subnet(ctx: TaskContext[object], subnet_id: str) -> Subnet:
+async def _load_subnet(ctx: TaskContext[SubnetArgs]) -> Subnet:
     async with ctx.db.read() as tx:
-        return await _require_subnet(tx, subnet_id)
+        return await _require_subnet(tx, ctx.args.subnet_id)
 
 
 async def remove_subnet_records(tx: Tx, subnet: Subnet) -> None:
@@ -41,8 +41,8 @@ async def remove_subnet_records(tx: Tx, subnet: Subnet) -> None:
     await subnets.remove(tx, subnet.id)
 
 
-async def _create_subnet(ctx: TaskContext[SubnetArgs]) -> None:
-    subnet = await _load_subnet(ctx, ctx.args.subnet_id)
+async def _apply_saved(ctx: TaskContext[SubnetArgs]) -> None:
+    subnet = await _load_subnet(ctx)
     await network_driver(ctx.driver).ensure_subnet(SubnetSpec.of(subnet))
 
 
@@ -64,7 +64,7 @@ async def _load_router_interfaces(ctx: TaskContext[SubnetArgs]) -> list[RouterIn
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[SubnetArgs]) -> CreatedResources:
-    await _unlock_subnet(tx, ctx.args.subnet_id)
+    await _unlock(tx, ctx)
     return created_resources(subnets=[ctx.args.subnet_id])
 
 
@@ -80,17 +80,13 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[SubnetArgs]) -> None:
 
 
 async def _unlock(tx: Tx, ctx: TaskContext[SubnetArgs]) -> None:
-    await _unlock_subnet(tx, ctx.args.subnet_id)
+    subnet = await _require_subnet(tx, ctx.args.subnet_id)
+    await subnets.save(tx, subnet, replace(subnet, task_id=None))
 
 
 async def _apply_update(ctx: TaskContext[UpdateSubnetArgs]) -> None:
-    subnet = await _load_subnet(ctx, ctx.args.subnet_id)
+    subnet = await _load_subnet(ctx)
     await network_driver(ctx.driver).ensure_subnet(SubnetSpec.of(patched(subnet, ctx.args.patch, ctx.now())))
-
-
-async def _revert_update(ctx: TaskContext[UpdateSubnetArgs]) -> None:
-    subnet = await _load_subnet(ctx, ctx.args.subnet_id)
-    await network_driver(ctx.driver).ensure_subnet(SubnetSpec.of(subnet))
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSubnetArgs]) -> None:
@@ -103,20 +99,11 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSubnetArgs]) -> None:
         await tags.patch(tx, subnets.KIND, ctx.task.place, subnet.id, patch["tags"])
 
 
-async def _unlock_unchanged(tx: Tx, ctx: TaskContext[UpdateSubnetArgs]) -> None:
-    await _unlock_subnet(tx, ctx.args.subnet_id)
-
-
-async def _unlock_subnet(tx: Tx, subnet_id: str) -> None:
-    subnet = await _require_subnet(tx, subnet_id)
-    await subnets.save(tx, subnet, replace(subnet, task_id=None))
-
-
 OPERATIONS = (
     Operation(
         CREATE_SUBNET,
         steps=(
-            Step("make the subnet", _create_subnet, undo=_destroy_subnet),
+            Step("make the subnet", _apply_saved, undo=_destroy_subnet),
             Step("join it", _add_router_interfaces, undo=_remove_router_interfaces),
         ),
         done=_save_created,
@@ -124,15 +111,15 @@ OPERATIONS = (
     ),
     Operation(
         UPDATE_SUBNET,
-        steps=(Step("apply", _apply_update, undo=_revert_update),),
+        steps=(Step("apply", _apply_update, undo=_apply_saved),),
         done=_save_updated,
-        failed=_unlock_unchanged,
+        failed=_unlock,
     ),
     Operation(
         DELETE_SUBNET,
         steps=(
             Step("part it from routers", _remove_router_interfaces, undo=_add_router_interfaces),
-            Step("remove the subnet", _destroy_subnet, undo=_create_subnet),
+            Step("remove the subnet", _destroy_subnet, undo=_apply_saved),
         ),
         done=_remove_deleted,
         failed=_unlock,

@@ -5,9 +5,14 @@ again.
 """
 
 from functools import partial
-from typing import Protocol
 
-from pileus.domain.storage.task_types import CREATE_SNAPSHOT, DELETE_SNAPSHOT, CreateSnapshotArgs, DeleteSnapshotArgs
+from pileus.domain.storage.task_types import (
+    CREATE_SNAPSHOT,
+    DELETE_SNAPSHOT,
+    CreateSnapshotArgs,
+    DeleteSnapshotArgs,
+    SnapshotArgs,
+)
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus
 from pileus.domain.tasks import created_resources
 from pileus.store import tags
@@ -19,11 +24,6 @@ from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContex
 from pileus.tasks.records import require_record
 
 
-class _HasSnapshot(Protocol):
-    @property
-    def snapshot_id(self) -> str: ...
-
-
 async def require_snapshot(tx: Tx, snapshot_id: str) -> Snapshot:
     """Return the snapshot. Raises NotFound."""
     return await require_record(tx, snapshots.find, snapshot_id, "Snapshot")
@@ -33,7 +33,7 @@ async def _create_snapshot(ctx: TaskContext[CreateSnapshotArgs]) -> None:
     await snapshot_driver(ctx.driver).ensure_snapshot(ctx.args.snapshot_id, ctx.args.volume_id)
 
 
-async def _destroy_snapshot(ctx: TaskContext[_HasSnapshot]) -> None:
+async def _destroy_snapshot(ctx: TaskContext[SnapshotArgs]) -> None:
     await snapshot_driver(ctx.driver).ensure_no_snapshot(ctx.args.snapshot_id)
 
 

@@ -5,8 +5,6 @@ cannot be undone: after a failure the volume and its remaining snapshots are in 
 again. A failure of any other operation restores the volume.
 """
 
-from typing import Protocol
-
 from msgspec.structs import replace
 
 from pileus.domain.storage.task_types import (
@@ -38,11 +36,6 @@ from pileus.tasks.records import require_record
 from pileus.tasks.storage.snapshots import delete_volume_snapshots, require_snapshot, save_snapshot_errors
 
 
-class _HasVolume(Protocol):
-    @property
-    def volume_id(self) -> str: ...
-
-
 async def require_volume(tx: Tx, volume_id: str) -> Volume:
     """Return the volume. Raises NotFound."""
     return await require_record(tx, volumes.find, volume_id, "Volume")
@@ -56,13 +49,13 @@ async def unlock_volume(tx: Tx, volume_id: str, now: int, **changes: object) -> 
     await volumes.save(tx, volume, replace(volume.with_status(status, now), **changes))
 
 
-async def _load_disk(ctx: TaskContext[_HasVolume]) -> Disk:
+async def _load_disk(ctx: TaskContext[VolumeArgs]) -> Disk:
     async with ctx.db.read() as tx:
         volume = await require_volume(tx, ctx.args.volume_id)
         return disk_spec(volume, await attachments.find_by_volume(tx, volume.id))
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[_HasVolume]) -> None:
+async def _unlock(tx: Tx, ctx: TaskContext[VolumeArgs]) -> None:
     await unlock_volume(tx, ctx.args.volume_id, ctx.now())
 
 
@@ -70,7 +63,7 @@ async def _create_volume(ctx: TaskContext[CreateVolumeArgs]) -> None:
     await volume_driver(ctx.driver).ensure_volume(await _load_disk(ctx))
 
 
-async def _destroy_volume(ctx: TaskContext[_HasVolume]) -> None:
+async def _destroy_volume(ctx: TaskContext[VolumeArgs]) -> None:
     await volume_driver(ctx.driver).ensure_no_volume(ctx.args.volume_id)
 
 
