@@ -33,7 +33,7 @@ async def sync(tx: Tx, table: Table[R], region_id: int, records: Sequence[R]) ->
 
 
 async def _upsert(tx: Tx, table: Table[R], record: R) -> None:
-    existing = await table.find_one(tx, "id = :id", id=record.id)
+    existing = await table.find_by_id(tx, record.id)
     if existing is None:
         await table.add(tx, record)
         return

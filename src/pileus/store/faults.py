@@ -5,16 +5,12 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("faults", Fault)
+add = TABLE.add
 
 
 async def list_all(tx: Tx) -> list[Fault]:
     """Return all faults, oldest first."""
     return await TABLE.find(tx, "kind <> '' ORDER BY created_at, id")
-
-
-async def add(tx: Tx, fault: Fault) -> Fault:
-    """Insert a fault."""
-    return await TABLE.add(tx, fault)
 
 
 async def remove(tx: Tx, fault_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Mapping between records and table rows: a column for each field, with the same name and in the same order."""
+"""Mapping between records and table rows: a column for each field, with the same name."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -94,6 +94,10 @@ class Table(Generic[R]):
         """Return the first record for which a condition holds, or None."""
         row = await tx.one(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values)
         return None if row is None else self.record(row)
+
+    async def find_by_id(self, tx: Tx, record_id: str | int) -> R | None:
+        """Return the record with an id, of any tenant, or None."""
+        return await self.find_one(tx, "id = :id", id=record_id)
 
     async def remove(self, tx: Tx, key: str | int) -> None:
         """Delete a record by its key; does nothing if it does not exist."""

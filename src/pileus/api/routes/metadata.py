@@ -22,13 +22,16 @@ class TaggedResource(TaggedKind, frozen=True, kw_only=True):
     """A kind of resource with endpoints for its tags."""
 
     path: str
-    """The path of one resource."""
-    parameter: str
-    """The path parameter with the id of the resource."""
+    """The path of one resource. Its last part is the id."""
     tag: str
     """The section of the API reference."""
     after_change: Callable[[Database, Compute, str], Awaitable[None]] | None = None
     """Pushes the tags to a running machine, after the transaction."""
+
+    @property
+    def parameter(self) -> str:
+        """The path parameter with the id of the resource."""
+        return self.path.rpartition("{")[2].partition(":")[0]
 
 
 def metadata_routes(resource: TaggedResource) -> list[Any]:
@@ -57,14 +60,17 @@ async def change_tags(
         await resource.after_change(ctx.db, ctx.app.driver, resource_id)
 
 
+def _options(resource: TaggedResource, verb: str, name: str) -> dict[str, Any]:
+    return {
+        "path": f"{resource.path}/{name}",
+        "operation_id": f"{verb}_{resource.kind}_{name}",
+        "deprecated": True,
+        "tags": [resource.tag],
+    }
+
+
 def _list(resource: TaggedResource) -> Any:
-    @get(
-        f"{resource.path}/metadata",
-        opt=READ,
-        operation_id=f"list_{resource.kind}_metadata",
-        deprecated=True,
-        tags=[resource.tag],
-    )
+    @get(opt=READ, **_options(resource, "list", "metadata"))
     async def list_metadata(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)]
     ) -> Page[TagView]:
@@ -80,14 +86,7 @@ def _list(resource: TaggedResource) -> Any:
 
 
 def _update(resource: TaggedResource) -> Any:
-    @post(
-        f"{resource.path}/metadata",
-        opt=WRITE,
-        status_code=204,
-        operation_id=f"update_{resource.kind}_metadata",
-        deprecated=True,
-        tags=[resource.tag],
-    )
+    @post(opt=WRITE, status_code=204, **_options(resource, "update", "metadata"))
     async def update_metadata(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], data: JSONBody[TagChanges]
     ) -> None:
@@ -102,14 +101,7 @@ def _update(resource: TaggedResource) -> Any:
 
 
 def _replace(resource: TaggedResource) -> Any:
-    @put(
-        f"{resource.path}/metadata",
-        opt=WRITE,
-        status_code=204,
-        operation_id=f"replace_{resource.kind}_metadata",
-        deprecated=True,
-        tags=[resource.tag],
-    )
+    @put(opt=WRITE, status_code=204, **_options(resource, "replace", "metadata"))
     async def replace_metadata(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], data: JSONBody[NewTags]
     ) -> None:
@@ -121,13 +113,7 @@ def _replace(resource: TaggedResource) -> Any:
 
 
 def _get_item(resource: TaggedResource) -> Any:
-    @get(
-        f"{resource.path}/metadata_item",
-        opt=READ,
-        operation_id=f"get_{resource.kind}_metadata_item",
-        deprecated=True,
-        tags=[resource.tag],
-    )
+    @get(opt=READ, **_options(resource, "get", "metadata_item"))
     async def get_metadata_item(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], key: FromQuery[str | None] = None
     ) -> TagView:
@@ -138,14 +124,7 @@ def _get_item(resource: TaggedResource) -> Any:
 
 
 def _delete_item(resource: TaggedResource) -> Any:
-    @delete(
-        f"{resource.path}/metadata_item",
-        opt=WRITE,
-        status_code=204,
-        operation_id=f"delete_{resource.kind}_metadata_item",
-        deprecated=True,
-        tags=[resource.tag],
-    )
+    @delete(opt=WRITE, status_code=204, **_options(resource, "delete", "metadata_item"))
     async def delete_metadata_item(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], key: FromQuery[str | None] = None
     ) -> None:

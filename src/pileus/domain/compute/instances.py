@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar, Self, TypedDict
+from typing import ClassVar, Self
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.resources import Resource
 
 
@@ -133,13 +134,6 @@ class FirstBoot(Struct, frozen=True, kw_only=True):
     password: str | None = None
 
 
-class InstancePatch(TypedDict, total=False):
-    """A merge patch. An absent key leaves the field unchanged."""
-
-    name: str
-    tags: Mapping[str, str | None] | None
-
-
 class Instance(Resource, frozen=True, kw_only=True):
     """An instance: a virtual machine or a bare metal server. Times are in microseconds since 1970."""
 
@@ -167,7 +161,7 @@ class Instance(Resource, frozen=True, kw_only=True):
         """Whether it is a virtual machine, not a bare metal or GPU server."""
         return self.kind == Kind.VM
 
-    def patched(self, patch: InstancePatch) -> "Instance":
+    def patched(self, patch: ResourcePatch) -> "Instance":
         """Apply a merge patch, except for its tags. Raises Conflict while the instance is locked."""
         self.require_unlocked()
         return replace(self, name=patch["name"]) if "name" in patch else self

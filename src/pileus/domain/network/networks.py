@@ -1,16 +1,17 @@
 """Networks and subnets, and the choice of the next address."""
 
 import hashlib
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import chain, islice
 from operator import itemgetter
-from typing import ClassVar, TypedDict
+from typing import ClassVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import NoCapacity, invalid
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.resources import SharedResource
 
 IP_VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dual": (4, 6)}
@@ -20,13 +21,6 @@ SEGMENTATION_IDS = {"vlan": range(1, 4095), "vxlan": range(1, 2**24)}
 
 Address = IPv4Address | IPv6Address
 Cidr = IPv4Network | IPv6Network
-
-
-class NetworkPatch(TypedDict, total=False):
-    """A merge patch of a network. An absent key leaves the field unchanged."""
-
-    name: str
-    tags: Mapping[str, str | None] | None
 
 
 class Network(SharedResource, frozen=True, kw_only=True):
@@ -46,7 +40,7 @@ class Network(SharedResource, frozen=True, kw_only=True):
     retired: bool = False
     """Whether the catalogue no longer offers it."""
 
-    def patched(self, patch: NetworkPatch, now: int) -> "Network":
+    def patched(self, patch: ResourcePatch, now: int) -> "Network":
         """Apply a merge patch, except for its tags."""
         return replace(self, name=patch.get("name", self.name), updated_at=now)
 

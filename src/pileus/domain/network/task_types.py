@@ -4,11 +4,11 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from pileus.domain.network.ddos_profiles import DdosProfile
 from pileus.domain.network.floating_ips import FloatingIPTarget
-from pileus.domain.network.networks import NetworkPatch
 from pileus.domain.network.ports import AddressPair
 from pileus.domain.network.routers import RouterPatch
 from pileus.domain.network.security_rules import SecurityGroupRule
 from pileus.domain.network.subnets import SubnetPatch
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.tasks import TaskType
 
 
@@ -27,7 +27,7 @@ class CreateNetworkArgs(NetworkArgs, frozen=True, kw_only=True):
 class UpdateNetworkArgs(NetworkArgs, frozen=True, kw_only=True):
     """A network and the changes to it."""
 
-    patch: NetworkPatch
+    patch: ResourcePatch
 
 
 class SubnetArgs(Struct, frozen=True, kw_only=True):

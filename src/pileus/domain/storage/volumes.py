@@ -4,14 +4,15 @@ A long operation locks the record for its task and sets a transitional status; `
 Sizes are in GiB.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import ClassVar, TypedDict
+from typing import ClassVar
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from pileus.domain.errors import Conflict, Invalid, invalid
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.resources import Resource
 from pileus.domain.storage.volume_types import VolumeType
 
@@ -52,13 +53,6 @@ DELETABLE_SNAPSHOT_STATUSES = frozenset({SnapshotStatus.AVAILABLE, SnapshotStatu
 RETYPABLE_TYPES = ("ssd_hiiops", "standard")
 
 
-class VolumePatch(TypedDict, total=False):
-    """A merge patch of a volume or snapshot. An absent key leaves the field unchanged."""
-
-    name: str
-    tags: Mapping[str, str | None] | None
-
-
 class Volume(Resource, frozen=True, kw_only=True):
     """A block device of `size` GiB; `image_id` is its image, also if it was created from a snapshot."""
 
@@ -76,7 +70,7 @@ class Volume(Resource, frozen=True, kw_only=True):
     creator_task_id: str | None = None
     updated_at: int
 
-    def patched(self, patch: VolumePatch, now: int) -> "Volume":
+    def patched(self, patch: ResourcePatch, now: int) -> "Volume":
         """Apply a merge patch, except for its tags. Raises Conflict while the volume is locked."""
         self.require_unlocked()
         return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self
@@ -190,7 +184,7 @@ class Snapshot(Resource, frozen=True, kw_only=True):
     creator_task_id: str | None = None
     updated_at: int
 
-    def patched(self, patch: VolumePatch, now: int) -> "Snapshot":
+    def patched(self, patch: ResourcePatch, now: int) -> "Snapshot":
         """Apply a merge patch, except for its tags. Raises Conflict while the snapshot is locked."""
         self.require_unlocked()
         return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self

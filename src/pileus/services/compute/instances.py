@@ -6,8 +6,9 @@ from msgspec.structs import replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.instance_details import InstanceDetails
-from pileus.domain.compute.instances import Instance, InstancePatch
+from pileus.domain.compute.instances import Instance
 from pileus.domain.context import Context
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.places import Place
 from pileus.domain.tags import merged
 from pileus.services.account.user_actions import audit
@@ -22,7 +23,7 @@ GetWithDetails = Callable[[Tx, Place, str], Awaitable[tuple[Instance, InstanceDe
 
 
 async def update_instance(
-    tx: Tx, ctx: Context, instance_id: str, patch: InstancePatch, *, get: GetWithDetails = instances.get_with_details
+    tx: Tx, ctx: Context, instance_id: str, patch: ResourcePatch, *, get: GetWithDetails = instances.get_with_details
 ) -> tuple[Instance, InstanceDetails]:
     """Apply a merge patch to the name and the tags of an instance. Raises NotFound or Conflict."""
     existing, details = await get(tx, ctx.place, instance_id)

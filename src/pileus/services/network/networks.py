@@ -8,7 +8,7 @@ from msgspec.structs import asdict, replace
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict
-from pileus.domain.network.networks import MTUS, Network, NetworkPatch
+from pileus.domain.network.networks import MTUS, Network
 from pileus.domain.network.routers import Router, default_router_name
 from pileus.domain.network.task_types import (
     CREATE_NETWORK,
@@ -17,6 +17,7 @@ from pileus.domain.network.task_types import (
     CreateNetworkArgs,
     UpdateNetworkArgs,
 )
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.tags import make_tags, merged, validate_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
@@ -61,7 +62,7 @@ async def create_network(
     return await start_task(tx, ctx, task_id, CREATE_NETWORK, args, data=data, entry=entry)
 
 
-async def update_network(tx: Tx, ctx: Context, network_id: str, patch: NetworkPatch, task_id: str) -> Task | None:
+async def update_network(tx: Tx, ctx: Context, network_id: str, patch: ResourcePatch, task_id: str) -> Task | None:
     """Lock the network and start the task that applies the patch; return None if it changes nothing."""
     network = (await networks.get_own(tx, ctx.place, network_id)).require_unlocked()
     old_tags = await tags.list_by_resource(tx, network_id)

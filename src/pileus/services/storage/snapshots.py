@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.storage.task_types import CREATE_SNAPSHOT, DELETE_SNAPSHOT, CreateSnapshotArgs, DeleteSnapshotArgs
-from pileus.domain.storage.volumes import Snapshot, VolumePatch, new_snapshot
+from pileus.domain.storage.volumes import Snapshot, new_snapshot
 from pileus.domain.tags import Tags, make_tags, replaced
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
@@ -42,7 +43,7 @@ async def create_snapshot(
     return await start_task(tx, ctx, task_id, CREATE_SNAPSHOT, args, data=data, entry=entry)
 
 
-async def update_snapshot(tx: Tx, ctx: Context, snapshot_id: str, patch: VolumePatch) -> tuple[Snapshot, Tags]:
+async def update_snapshot(tx: Tx, ctx: Context, snapshot_id: str, patch: ResourcePatch) -> tuple[Snapshot, Tags]:
     """Apply a merge patch to the name and the tags. Raises NotFound, or Conflict while a task has locked the snapshot.
 
     Returns the snapshot with all its tags.

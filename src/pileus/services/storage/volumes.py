@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.instance_orders import NewVolume
 from pileus.domain.context import Context
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.storage.new_volumes import plan_volume
 from pileus.domain.storage.task_types import (
     CREATE_VOLUME,
@@ -18,7 +19,7 @@ from pileus.domain.storage.task_types import (
     RevertVolumeArgs,
     VolumeArgs,
 )
-from pileus.domain.storage.volumes import Volume, VolumePatch
+from pileus.domain.storage.volumes import Volume
 from pileus.domain.tags import Tag
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
@@ -55,7 +56,7 @@ async def create_volume(
     return await start_task(tx, ctx, task_id, CREATE_VOLUME, args, data=data, entry=entry)
 
 
-async def update_volume(tx: Tx, ctx: Context, volume_id: str, patch: VolumePatch) -> Volume:
+async def update_volume(tx: Tx, ctx: Context, volume_id: str, patch: ResourcePatch) -> Volume:
     """Apply a merge patch to the name and the tags. Raises NotFound, or Conflict while a task has locked the volume."""
     existing = await volumes.get(tx, ctx.place, volume_id)
     volume = await volumes.save(tx, existing, existing.patched(patch, ctx.now()))

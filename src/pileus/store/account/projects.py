@@ -8,6 +8,7 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("projects", Project)
+add, save = TABLE.add, TABLE.save
 
 
 async def get(tx: Tx, client_id: int, project_id: int) -> Project:
@@ -57,17 +58,7 @@ async def check_name_free(tx: Tx, client_id: int, name: str) -> None:
 
 async def get_by_id(tx: Tx, project_id: int) -> Project:
     """Return a project of any tenant, deleted ones included; raises NotFound."""
-    project = await TABLE.find_one(tx, "id = :id", id=project_id)
+    project = await TABLE.find_by_id(tx, project_id)
     if project is None:
         raise not_found("Project", project_id)
     return project
-
-
-async def add(tx: Tx, project: Project) -> Project:
-    """Insert a project."""
-    return await TABLE.add(tx, project)
-
-
-async def save(tx: Tx, before: Project, after: Project) -> Project:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)

@@ -11,7 +11,9 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 REQUESTS = Table("limit_requests", LimitRequest)
+add_request, save_request, remove_request = REQUESTS.add, REQUESTS.save, REQUESTS.remove
 THRESHOLDS = Table("quota_thresholds", QuotaThreshold, key="client_id")
+remove_threshold = THRESHOLDS.remove
 
 
 async def limits_of(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
@@ -65,21 +67,6 @@ async def page_requests(
     return await queries.page(tx, REQUESTS, where, queries.order_by("created_at.desc"), limit=limit, offset=offset)
 
 
-async def add_request(tx: Tx, request: LimitRequest) -> LimitRequest:
-    """Insert a limit request."""
-    return await REQUESTS.add(tx, request)
-
-
-async def save_request(tx: Tx, before: LimitRequest, after: LimitRequest) -> LimitRequest:
-    """Write the changed fields; raises Stale."""
-    return await REQUESTS.save(tx, before, after)
-
-
-async def remove_request(tx: Tx, request_id: int) -> None:
-    """Delete a limit request."""
-    await REQUESTS.remove(tx, request_id)
-
-
 async def threshold_of(tx: Tx, client_id: int) -> QuotaThreshold | None:
     """Return a tenant's threshold, or None."""
     return await THRESHOLDS.find_one(tx, "client_id = :client_id", client_id=client_id)
@@ -88,8 +75,3 @@ async def threshold_of(tx: Tx, client_id: int) -> QuotaThreshold | None:
 async def save_threshold(tx: Tx, before: QuotaThreshold | None, after: QuotaThreshold) -> QuotaThreshold:
     """Insert or update a threshold; raises Stale."""
     return await (THRESHOLDS.add(tx, after) if before is None else THRESHOLDS.save(tx, before, after))
-
-
-async def remove_threshold(tx: Tx, client_id: int) -> None:
-    """Delete a threshold."""
-    await THRESHOLDS.remove(tx, client_id)

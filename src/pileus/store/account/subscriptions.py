@@ -10,6 +10,7 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("subscriptions", Subscription)
+find, add, save = TABLE.find_by_id, TABLE.add, TABLE.save
 
 
 async def allocate_id(tx: Tx) -> int:
@@ -26,11 +27,6 @@ async def get(tx: Tx, client_id: int, kind: str, subscription_id: int) -> Subscr
     return subscription
 
 
-async def find(tx: Tx, subscription_id: int) -> Subscription | None:
-    """Return a subscription of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=subscription_id)
-
-
 async def list_all(tx: Tx, client_id: int, kind: str) -> list[Subscription]:
     """Return all subscriptions of a tenant of one kind, oldest first."""
     where = "client_id = :client_id AND kind = :kind ORDER BY id"
@@ -41,16 +37,6 @@ async def page(tx: Tx, client_id: int, kind: str, *, limit: int, offset: int) ->
     """Return the number of a tenant's subscriptions of one kind and one page, oldest first."""
     where = queries.Where("client_id = :client_id", client_id=client_id).equal("kind", kind)
     return await queries.page(tx, TABLE, where, "id asc", limit=limit, offset=offset)
-
-
-async def add(tx: Tx, subscription: Subscription) -> Subscription:
-    """Insert a subscription."""
-    return await TABLE.add(tx, subscription)
-
-
-async def save(tx: Tx, before: Subscription, after: Subscription) -> Subscription:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
 
 
 async def remove(tx: Tx, subscription_id: int) -> None:

@@ -15,6 +15,7 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "image"
 TABLE = Table("images", Image)
+find, add, remove = TABLE.find_by_id, TABLE.add, TABLE.remove
 VISIBLE = f"(visibility = 'public' AND retired = 0 AND region_id = :region_id) OR ({IN_PLACE})"
 INSTALLING = (
     "status IN ('BUILD', 'REBUILD')"
@@ -61,19 +62,9 @@ async def get_own(tx: Tx, place: Place, image_id: str) -> Image:
     return (await get(tx, place, image_id)).require_owned_by(place)
 
 
-async def find(tx: Tx, image_id: str) -> Image | None:
-    """Return an image of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=image_id)
-
-
 async def page(tx: Tx, place: Place, filters: ImageFilter, *, limit: int, offset: int) -> tuple[int, list[Image]]:
     """Return the number of matching images and one page of them, in the catalogue's display order."""
     return await queries.page(tx, TABLE, filters.where(place), BY_ORDER, limit=limit, offset=offset)
-
-
-async def add(tx: Tx, image: Image) -> Image:
-    """Insert an image."""
-    return await TABLE.add(tx, image)
 
 
 async def save(tx: Tx, before: Image, after: Image) -> Image:
@@ -84,11 +75,6 @@ async def save(tx: Tx, before: Image, after: Image) -> Image:
     if before.size != after.size:
         await metering.close_usage(tx, [before], after.updated_at)
     return await TABLE.save(tx, before, after)
-
-
-async def remove(tx: Tx, image_id: str) -> None:
-    """Delete an image."""
-    await TABLE.remove(tx, image_id)
 
 
 async def lock_for_use(tx: Tx, image: Image) -> None:

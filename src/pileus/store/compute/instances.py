@@ -16,6 +16,7 @@ from pileus.store.rows import Table, in_list
 
 KIND = "instance"
 TABLE = Table("instances", Instance)
+find, add, bump_revision, remove = TABLE.find_by_id, TABLE.add, TABLE.bump_revision, TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
 GET_WITH_DETAILS = f"SELECT {TABLE.columns_as('i')}, {instance_details.COLUMNS} FROM instances i WHERE {IN_PLACE}"
@@ -64,11 +65,6 @@ def _require_baremetal(instance: Instance) -> Instance:
     return instance
 
 
-async def find(tx: Tx, instance_id: str) -> Instance | None:
-    """Return an instance of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=instance_id)
-
-
 async def find_by_ports(tx: Tx, port_ids: Sequence[str]) -> dict[str, Instance]:
     """Return the instances of ports, by port id."""
     instances: dict[str, Instance] = {}
@@ -91,11 +87,6 @@ async def name_of(tx: Tx, instance_id: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-async def add(tx: Tx, instance: Instance) -> Instance:
-    """Insert an instance."""
-    return await TABLE.add(tx, instance)
-
-
 async def save(tx: Tx, before: Instance, after: Instance) -> Instance:
     """Write the changed fields; raises Stale.
 
@@ -104,16 +95,6 @@ async def save(tx: Tx, before: Instance, after: Instance) -> Instance:
     if before.flavor_id != after.flavor_id:
         await metering.close_usage(tx, [before], after.changed_at)
     return await TABLE.save(tx, before, after)
-
-
-async def bump_revision(tx: Tx, instance: Instance) -> Instance:
-    """Increase the revision after a change in a child table; raises Stale."""
-    return await TABLE.bump_revision(tx, instance)
-
-
-async def remove(tx: Tx, instance_id: str) -> None:
-    """Delete an instance."""
-    await TABLE.remove(tx, instance_id)
 
 
 async def details_of(tx: Tx, instance_id: str) -> InstanceDetails:

@@ -10,16 +10,12 @@ from pileus.store.rows import Table, in_list
 from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("placement_groups", PlacementGroup)
+find, add, save = TABLE.find_by_id, TABLE.add, TABLE.save
 
 
 async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
     """Return a group of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Placement group", place, group_id)
-
-
-async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
-    """Return a group of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=group_id)
 
 
 async def page(tx: Tx, place: Place, *, limit: int, offset: int) -> tuple[int, list[PlacementGroup]]:
@@ -40,16 +36,6 @@ async def members_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[st
     for group_id, instance_id, name in rows:
         members[group_id].append((instance_id, name))
     return members
-
-
-async def add(tx: Tx, group: PlacementGroup) -> PlacementGroup:
-    """Insert a group."""
-    return await TABLE.add(tx, group)
-
-
-async def save(tx: Tx, before: PlacementGroup, after: PlacementGroup) -> PlacementGroup:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
 
 
 async def remove(tx: Tx, group_id: str) -> None:

@@ -10,6 +10,7 @@ from pileus.store.rows import Table, in_list
 from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("ddos_profiles", DdosProfile)
+find, save, remove = TABLE.find_by_id, TABLE.save, TABLE.remove
 BLACKHOLES = Table("blackhole_ports", BlackholePort)
 
 
@@ -64,11 +65,6 @@ async def get(tx: Tx, place: Place, profile_id: int) -> DdosProfile:
     return await scoped.get(tx, TABLE, "DDoS profile", place, profile_id)
 
 
-async def find(tx: Tx, profile_id: int) -> DdosProfile | None:
-    """Return a profile of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=profile_id)
-
-
 async def list_all(tx: Tx, place: Place) -> list[DdosProfile]:
     """Return all profiles of a place."""
     return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
@@ -94,13 +90,3 @@ async def is_address_of_place(tx: Tx, place: Place, ip_address: str) -> bool:
         **place_params(place),
     )
     return row is not None
-
-
-async def save(tx: Tx, before: DdosProfile, after: DdosProfile) -> DdosProfile:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def remove(tx: Tx, profile_id: int) -> None:
-    """Delete a profile."""
-    await TABLE.remove(tx, profile_id)

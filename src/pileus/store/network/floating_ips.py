@@ -14,6 +14,7 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "floating_ip"
 TABLE = Table("floating_ips", FloatingIP)
+find, save = TABLE.find_by_id, TABLE.save
 
 
 class FloatingIPFilter(Struct, frozen=True, kw_only=True):
@@ -29,11 +30,6 @@ class FloatingIPFilter(Struct, frozen=True, kw_only=True):
 async def get(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
     """Return a floating IP of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Floating IP", place, floating_ip_id)
-
-
-async def find(tx: Tx, floating_ip_id: str) -> FloatingIP | None:
-    """Return a floating IP of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=floating_ip_id)
 
 
 async def find_by_fixed_address(tx: Tx, port_id: str, fixed_ip_address: str) -> FloatingIP | None:
@@ -72,11 +68,6 @@ async def list_by_instance(tx: Tx, instance_id: str) -> list[FloatingIP]:
 async def add(tx: Tx, floating_ip: FloatingIP) -> FloatingIP:
     """Insert a floating IP; its address is allocated before or after, in the same transaction."""
     return await TABLE.add(tx, floating_ip)
-
-
-async def save(tx: Tx, before: FloatingIP, after: FloatingIP) -> FloatingIP:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
 
 
 async def remove(tx: Tx, floating_ip_id: str) -> None:

@@ -15,6 +15,7 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "network"
 TABLE = Table("networks", Network)
+find, add, save, bump_revision, remove = TABLE.find_by_id, TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
 VISIBLE = (
     "region_id = :region_id AND (external = 1 OR shared = 1 OR (client_id = :client_id AND project_id = :project_id))"
 )
@@ -52,11 +53,6 @@ async def get(tx: Tx, place: Place, network_id: str) -> Network:
     return network
 
 
-async def find(tx: Tx, network_id: str) -> Network | None:
-    """Return a network of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=network_id)
-
-
 async def get_ids_by_floating_ip(tx: Tx, floating_ip_id: str) -> tuple[str, str]:
     """Return subnet and network id of a floating IP's address; raises NotFound."""
     sql = "SELECT s.id, s.network_id FROM addresses a JOIN subnets s ON s.id = a.subnet_id WHERE a.floating_ip_id = :id"
@@ -64,26 +60,6 @@ async def get_ids_by_floating_ip(tx: Tx, floating_ip_id: str) -> tuple[str, str]
     if row is None:
         raise not_found("Floating IP", floating_ip_id)
     return str(row[0]), str(row[1])
-
-
-async def add(tx: Tx, network: Network) -> Network:
-    """Insert a network."""
-    return await TABLE.add(tx, network)
-
-
-async def save(tx: Tx, before: Network, after: Network) -> Network:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def bump_revision(tx: Tx, network: Network) -> Network:
-    """Increase the revision after a change of the network's contents; raises Stale."""
-    return await TABLE.bump_revision(tx, network)
-
-
-async def remove(tx: Tx, network_id: str) -> None:
-    """Delete a network."""
-    await TABLE.remove(tx, network_id)
 
 
 async def get_own(tx: Tx, place: Place, network_id: str) -> Network:

@@ -8,6 +8,7 @@ from pileus.store.rows import Table
 from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("routers", Router)
+find, add, save, bump_revision, remove = TABLE.find_by_id, TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
 CONNECTED_TO_SUBNET = """
 SELECT p.router_id FROM router_ports p JOIN addresses a ON a.router_port_id = p.id
 WHERE p.gateway = 0 AND a.subnet_id = :subnet_id
@@ -24,11 +25,6 @@ WHERE p.router_id = :router_id AND p.gateway = 0
 async def get(tx: Tx, place: Place, router_id: str) -> Router:
     """Return a router of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Router", place, router_id)
-
-
-async def find(tx: Tx, router_id: str) -> Router | None:
-    """Return a router of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=router_id)
 
 
 async def find_created_with_network(tx: Tx, network_id: str) -> Router | None:
@@ -65,26 +61,6 @@ async def page(tx: Tx, place: Place, name: str | None, *, limit: int, offset: in
     """Return the number of a place's routers and one page, newest first."""
     where = queries.Where(IN_PLACE, **place_params(place)).equal("name", name)
     return await queries.page(tx, TABLE, where, queries.order_by("created_at.desc"), limit=limit, offset=offset)
-
-
-async def add(tx: Tx, router: Router) -> Router:
-    """Insert a router."""
-    return await TABLE.add(tx, router)
-
-
-async def save(tx: Tx, before: Router, after: Router) -> Router:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def bump_revision(tx: Tx, router: Router) -> Router:
-    """Increase the revision after a change of the router's interfaces; raises Stale."""
-    return await TABLE.bump_revision(tx, router)
-
-
-async def remove(tx: Tx, router_id: str) -> None:
-    """Delete a router."""
-    await TABLE.remove(tx, router_id)
 
 
 async def clear_network(tx: Tx, network_id: str) -> None:

@@ -13,6 +13,7 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "security_group"
 TABLE = Table("security_groups", SecurityGroup)
+find, save = TABLE.find_by_id, TABLE.save
 RULES = Table("security_group_rules", SecurityGroupRule)
 
 
@@ -79,11 +80,6 @@ async def list_by_port(tx: Tx, port_id: str) -> list[SecurityGroup]:
     )
 
 
-async def find(tx: Tx, group_id: str) -> SecurityGroup | None:
-    """Return a group of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=group_id)
-
-
 async def page(
     tx: Tx,
     place: Place,
@@ -115,16 +111,11 @@ async def rules_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[SecurityGr
 
 async def get_rule(tx: Tx, place: Place, rule_id: str) -> SecurityGroupRule:
     """Return a rule of a place's groups; raises NotFound."""
-    rule = await RULES.find_one(tx, "id = :id", id=rule_id)
+    rule = await RULES.find_by_id(tx, rule_id)
     group = await find(tx, rule.security_group_id) if rule else None
     if rule is None or group is None or (group.client_id, group.project_id, group.region_id) != _scope(place):
         raise not_found("Security group rule", rule_id)
     return rule
-
-
-async def save(tx: Tx, before: SecurityGroup, after: SecurityGroup) -> SecurityGroup:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
 
 
 async def save_rules(tx: Tx, group_id: str, rules: Iterable[SecurityGroupRule]) -> None:

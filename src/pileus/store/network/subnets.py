@@ -18,6 +18,7 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "subnet"
 TABLE = Table("subnets", Subnet)
+find, add, save, bump_revision, remove = TABLE.find_by_id, TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
 USABLE = f"network_id IN (SELECT id FROM networks WHERE {networks.VISIBLE})"
 
 SubnetUsage = tuple[Subnet, int]
@@ -68,31 +69,6 @@ async def list_by_networks(tx: Tx, network_ids: Sequence[str]) -> dict[str, list
     for subnet in await TABLE.find(tx, f"network_id IN ({marks}) ORDER BY created_at, id", **values):
         subnets[subnet.network_id].append(subnet)
     return subnets
-
-
-async def find(tx: Tx, subnet_id: str) -> Subnet | None:
-    """Return a subnet of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=subnet_id)
-
-
-async def add(tx: Tx, subnet: Subnet) -> Subnet:
-    """Insert a subnet."""
-    return await TABLE.add(tx, subnet)
-
-
-async def save(tx: Tx, before: Subnet, after: Subnet) -> Subnet:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def bump_revision(tx: Tx, subnet: Subnet) -> Subnet:
-    """Increase the revision after a change in a child table; raises Stale."""
-    return await TABLE.bump_revision(tx, subnet)
-
-
-async def remove(tx: Tx, subnet_id: str) -> None:
-    """Delete a subnet."""
-    await TABLE.remove(tx, subnet_id)
 
 
 async def has_ports(tx: Tx, subnet_id: str) -> bool:

@@ -8,6 +8,7 @@ from pileus.store.rows import Table
 from pileus.store.storage import volumes
 
 TABLE = Table("attachments", Attachment, key="volume_id")
+add = TABLE.add
 WITH_VOLUMES = (
     f"SELECT {TABLE.columns_as('a')}, {volumes.TABLE.columns_as('v')}"
     " FROM attachments a JOIN volumes v ON v.id = a.volume_id"
@@ -32,11 +33,6 @@ async def find_boot_volume(tx: Tx, instance_id: str) -> Volume | None:
 async def find_by_volume(tx: Tx, volume_id: str) -> Attachment | None:
     """Return the attachment of a volume, or None."""
     return await TABLE.find_one(tx, "volume_id = :volume_id", volume_id=volume_id)
-
-
-async def add(tx: Tx, attachment: Attachment) -> Attachment:
-    """Insert an attachment."""
-    return await TABLE.add(tx, attachment)
 
 
 async def remove(tx: Tx, volume_id: str) -> None:

@@ -12,6 +12,7 @@ from pileus.store.scoped import IN_PLACE, place_params
 from pileus.store.storage import volumes
 
 TABLE = Table("lifecycle_policies", LifecyclePolicy)
+add, save, bump_revision = TABLE.add, TABLE.save, TABLE.bump_revision
 
 
 async def allocate_id(tx: Tx) -> int:
@@ -27,21 +28,6 @@ async def get(tx: Tx, place: Place, policy_id: int) -> LifecyclePolicy:
 async def list_all(tx: Tx, place: Place) -> list[LifecyclePolicy]:
     """Return all policies of a place, oldest first."""
     return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
-
-
-async def add(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
-    """Insert a policy."""
-    return await TABLE.add(tx, policy)
-
-
-async def save(tx: Tx, before: LifecyclePolicy, after: LifecyclePolicy) -> LifecyclePolicy:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def bump_revision(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
-    """Increase the revision after a change of the policy's schedules or volumes; raises Stale."""
-    return await TABLE.bump_revision(tx, policy)
 
 
 async def remove(tx: Tx, policy_id: int) -> None:

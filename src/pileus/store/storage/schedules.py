@@ -11,6 +11,7 @@ from pileus.store.rows import Table, in_list
 from pileus.store.storage import snapshots
 
 TABLE = Table("schedules", Schedule)
+find, add = TABLE.find_by_id, TABLE.add
 BATCH_SIZE = 100
 """Number of due or expired ids that one query returns."""
 
@@ -18,11 +19,6 @@ BATCH_SIZE = 100
 async def get(tx: Tx, place: Place, schedule_id: str) -> Schedule:
     """Return a schedule of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Schedule", place, schedule_id)
-
-
-async def find(tx: Tx, schedule_id: str) -> Schedule | None:
-    """Return a schedule of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=schedule_id)
 
 
 async def list_by_policies(tx: Tx, policy_ids: Sequence[int]) -> dict[int, list[Schedule]]:
@@ -37,11 +33,6 @@ async def list_by_policies(tx: Tx, policy_ids: Sequence[int]) -> dict[int, list[
 async def list_by_policy(tx: Tx, policy_id: int) -> list[Schedule]:
     """Return the schedules of a policy, oldest first."""
     return (await list_by_policies(tx, [policy_id]))[policy_id]
-
-
-async def add(tx: Tx, schedule: Schedule) -> Schedule:
-    """Insert a schedule."""
-    return await TABLE.add(tx, schedule)
 
 
 async def save(tx: Tx, before: Schedule, after: Schedule) -> Schedule:

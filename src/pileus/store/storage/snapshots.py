@@ -11,6 +11,7 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "snapshot"
 TABLE = Table("snapshots", Snapshot)
+find, add, save, remove = TABLE.find_by_id, TABLE.add, TABLE.save, TABLE.remove
 OF_INSTANCE = "volume_id IN (SELECT volume_id FROM attachments WHERE instance_id = :instance_id)"
 
 
@@ -34,16 +35,6 @@ async def get(tx: Tx, place: Place, snapshot_id: str) -> Snapshot:
     return await scoped.get(tx, TABLE, "Snapshot", place, snapshot_id)
 
 
-async def add(tx: Tx, snapshot: Snapshot) -> Snapshot:
-    """Insert a snapshot."""
-    return await TABLE.add(tx, snapshot)
-
-
-async def find(tx: Tx, snapshot_id: str) -> Snapshot | None:
-    """Return a snapshot of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=snapshot_id)
-
-
 async def list_by_volume(tx: Tx, volume_id: str) -> list[Snapshot]:
     """Return a volume's snapshots, oldest first."""
     return await TABLE.find(tx, "volume_id = :volume_id ORDER BY created_at, id", volume_id=volume_id)
@@ -53,13 +44,3 @@ async def page(tx: Tx, place: Place, filters: SnapshotFilter, *, limit: int, off
     """Return the number of matching snapshots and one page of them, newest first."""
     latest = queries.order_by("created_at.desc")
     return await queries.page(tx, TABLE, filters.where(place), latest, limit=limit, offset=offset)
-
-
-async def save(tx: Tx, before: Snapshot, after: Snapshot) -> Snapshot:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def remove(tx: Tx, snapshot_id: str) -> None:
-    """Delete a snapshot."""
-    await TABLE.remove(tx, snapshot_id)

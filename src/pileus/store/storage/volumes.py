@@ -14,6 +14,7 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "volume"
 TABLE = Table("volumes", Volume)
+find, add = TABLE.find_by_id, TABLE.add
 ATTACHED = "EXISTS (SELECT 1 FROM attachments a WHERE a.volume_id = volumes.id{more})"
 
 
@@ -46,16 +47,6 @@ class VolumeFilter(Struct, frozen=True, kw_only=True):
 async def get(tx: Tx, place: Place, volume_id: str) -> Volume:
     """Return a volume of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Volume", place, volume_id)
-
-
-async def find(tx: Tx, volume_id: str) -> Volume | None:
-    """Return a volume of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=volume_id)
-
-
-async def add(tx: Tx, volume: Volume) -> Volume:
-    """Insert a volume."""
-    return await TABLE.add(tx, volume)
 
 
 async def save(tx: Tx, before: Volume, after: Volume) -> Volume:

@@ -31,15 +31,7 @@ HERE = "{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/images/{HERE}"
 ALL_BAREMETAL = f"/cloud/v1/bmimages/{HERE}"
 ONE = f"{ALL}/{{image_id:str}}"
-IMAGE = TaggedResource(
-    path=ONE,
-    parameter="image_id",
-    tag="Images",
-    kind=images.KIND,
-    group="image",
-    get=images.get,
-    get_own=images.get_own,
-)
+IMAGE = TaggedResource(path=ONE, tag="Images", kind=images.KIND, group="image", get=images.get, get_own=images.get_own)
 
 
 def filter_images(

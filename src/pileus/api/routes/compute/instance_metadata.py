@@ -14,13 +14,7 @@ from pileus.tasks.compute.machine_metadata import push_metadata
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 ITEM = "/cloud/v2/instances/{project_id:int}/{region_id:int}/{instance_id:str}/metadata_item"
 INSTANCE = TaggedResource(
-    path=ONE,
-    parameter="instance_id",
-    tag="Instances",
-    kind=instances.KIND,
-    group="instance",
-    get=instances.get,
-    after_change=push_metadata,
+    path=ONE, tag="Instances", kind=instances.KIND, group="instance", get=instances.get, after_change=push_metadata
 )
 
 

@@ -33,14 +33,7 @@ from pileus.store.network import floating_ips
 PLACE = "floatingips/{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/{PLACE}"
 ONE = f"{ALL}/{{floating_ip_id:str}}"
-NOUN = TaggedResource(
-    path=ONE,
-    parameter="floating_ip_id",
-    tag="Floating IPs",
-    kind=floating_ips.KIND,
-    group="floating_ip",
-    get=floating_ips.get,
-)
+NOUN = TaggedResource(path=ONE, tag="Floating IPs", kind=floating_ips.KIND, group="floating_ip", get=floating_ips.get)
 
 
 @get(ALL, opt=READ, tags=["Floating IPs"])

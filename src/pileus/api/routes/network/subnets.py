@@ -21,13 +21,7 @@ from pileus.store.network import subnets
 ALL = "/cloud/v1/subnets/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{subnet_id:str}}"
 NOUN = TaggedResource(
-    path=ONE,
-    parameter="subnet_id",
-    tag="Networks",
-    kind=subnets.KIND,
-    group="subnet",
-    get=subnets.get,
-    get_own=subnets.get_own,
+    path=ONE, tag="Networks", kind=subnets.KIND, group="subnet", get=subnets.get, get_own=subnets.get_own
 )
 
 

@@ -20,14 +20,7 @@ from pileus.store.storage import volume_details, volumes
 
 ALL = "/cloud/v1/volumes/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{volume_id:str}}"
-VOLUME = TaggedResource(
-    path=ONE,
-    parameter="volume_id",
-    tag="Volumes",
-    kind=volumes.KIND,
-    group="volume",
-    get=volumes.get,
-)
+VOLUME = TaggedResource(path=ONE, tag="Volumes", kind=volumes.KIND, group="volume", get=volumes.get)
 
 
 @get(ALL, opt=READ, tags=["Volumes"])

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from pileus.api.wire.constraints import (
     AttachmentTag,
@@ -15,29 +15,19 @@ from pileus.api.wire.constraints import (
     VolumeType,
 )
 from pileus.api.wire.network.interface_requests import GroupId, NewInterface
-from pileus.api.wire.tags import NewTags, TagChanges
+from pileus.api.wire.patches import UpdateResource
+from pileus.api.wire.storage.new_volumes import make_new_volume
+from pileus.api.wire.tags import NewTags
 from pileus.domain.compute import instance_orders
-from pileus.domain.compute.instance_orders import InstanceOrder, VolumeSource
-from pileus.domain.compute.instances import InstancePatch, PowerAction
+from pileus.domain.compute.instance_orders import InstanceOrder
+from pileus.domain.compute.instances import PowerAction
 from pileus.domain.tags import validate_tags
 
 AtMostOne = Meta(max_length=1)
 
 
-class UpdateInstance(Struct, kw_only=True):
+class UpdateInstance(UpdateResource, kw_only=True):
     """A JSON merge patch (RFC 7386): an absent field does not change; tags can be null."""
-
-    name: Name | UnsetType = UNSET
-    tags: TagChanges | UnsetType | None = UNSET
-
-    def patch(self) -> InstancePatch:
-        """Return the fields that were sent. Raises Invalid for tags."""
-        patch = InstancePatch()
-        if self.name is not UNSET:
-            patch["name"] = self.name
-        if self.tags is not UNSET:
-            patch["tags"] = None if self.tags is None else validate_tags(self.tags)
-        return patch
 
 
 class _NewVolume(Struct, kw_only=True, tag_field="source"):
@@ -48,20 +38,9 @@ class _NewVolume(Struct, kw_only=True, tag_field="source"):
     tags: NewTags | None = None
     metadata: NewTags | None = None
 
-    def _new_volume(
-        self, source: VolumeSource, source_id: str | None, size: int | None, type_name: str | None
-    ) -> instance_orders.NewVolume:
-        return instance_orders.NewVolume(
-            source=source,
-            source_id=source_id,
-            size=size,
-            type_name=type_name,
-            name=self.name,
-            boot_index=self.boot_index,
-            delete_on_termination=self.delete_on_termination,
-            attachment_tag=self.attachment_tag,
-            tags=validate_tags(self.tags or self.metadata or {}),
-        )
+    def new_volume(self) -> instance_orders.NewVolume:
+        """Return the volume to create. Raises Invalid for its tags."""
+        return make_new_volume(self, self.tags or self.metadata or {})
 
 
 class BlankVolume(_NewVolume, kw_only=True, tag="new-volume"):
@@ -69,10 +48,6 @@ class BlankVolume(_NewVolume, kw_only=True, tag="new-volume"):
 
     size: Size
     type_name: VolumeType = "standard"
-
-    def new_volume(self) -> instance_orders.NewVolume:
-        """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(VolumeSource.NEW, None, self.size, self.type_name)
 
 
 class ImageVolume(_NewVolume, kw_only=True, tag="image"):
@@ -82,10 +57,6 @@ class ImageVolume(_NewVolume, kw_only=True, tag="image"):
     size: Size | None = None
     type_name: VolumeType = "standard"
 
-    def new_volume(self) -> instance_orders.NewVolume:
-        """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(VolumeSource.IMAGE, self.image_id, self.size, self.type_name)
-
 
 class SnapshotVolume(_NewVolume, kw_only=True, tag="snapshot"):
     """A new volume with the content of a snapshot."""
@@ -93,10 +64,6 @@ class SnapshotVolume(_NewVolume, kw_only=True, tag="snapshot"):
     snapshot_id: Uuid
     size: Size
     type_name: SnapshotVolumeType | None = None
-
-    def new_volume(self) -> instance_orders.NewVolume:
-        """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(VolumeSource.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
 
 
 class AppTemplateVolume(_NewVolume, kw_only=True, tag="apptemplate"):
@@ -106,19 +73,11 @@ class AppTemplateVolume(_NewVolume, kw_only=True, tag="apptemplate"):
     size: Size | None = None
     type_name: VolumeType = "standard"
 
-    def new_volume(self) -> instance_orders.NewVolume:
-        """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(VolumeSource.APPTEMPLATE, self.apptemplate_id, self.size, self.type_name)
-
 
 class ExistingVolume(_NewVolume, kw_only=True, tag="existing-volume"):
     """An existing volume that is not attached."""
 
     volume_id: Uuid
-
-    def new_volume(self) -> instance_orders.NewVolume:
-        """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(VolumeSource.EXISTING, self.volume_id, None, None)
 
 
 NewVolume = BlankVolume | ImageVolume | SnapshotVolume | AppTemplateVolume | ExistingVolume

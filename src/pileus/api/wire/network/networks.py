@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from pileus.api.wire.common import common_fields, make_view
 from pileus.api.wire.constraints import Name
 from pileus.api.wire.network.subnets import SubnetView
-from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
-from pileus.domain.network.networks import Network, NetworkPatch, Subnet
-from pileus.domain.tags import Tag, validate_tags
+from pileus.api.wire.patches import UpdateResource
+from pileus.api.wire.tags import NewTags, TagView, tag_views
+from pileus.domain.network.networks import Network, Subnet
+from pileus.domain.tags import Tag
 
 NetworkType = Literal["vlan", "vxlan"]
 NetworkOrder = Literal["created_at.asc", "created_at.desc", "name.asc", "name.desc", "priority.desc"]
@@ -112,20 +113,8 @@ class CreateNetwork(Struct, kw_only=True):
     metadata: NewTags | None = None
 
 
-class UpdateNetwork(Struct, kw_only=True):
+class UpdateNetwork(UpdateResource, kw_only=True):
     """A JSON merge patch (RFC 7386) of a network. Absent fields stay; null removes all tags."""
-
-    name: Name | UnsetType = UNSET
-    tags: TagChanges | UnsetType | None = UNSET
-
-    def patch(self) -> NetworkPatch:
-        """Return the fields of the request, with valid tags. Raises Invalid."""
-        patch = NetworkPatch()
-        if self.name is not UNSET:
-            patch["name"] = self.name
-        if self.tags is not UNSET:
-            patch["tags"] = None if self.tags is None else validate_tags(self.tags)
-        return patch
 
 
 def _computed_fields(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str, Any]:
