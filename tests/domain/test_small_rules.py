@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from pileus.domain.account.projects import Project
-from pileus.domain.account.user_actions import new_user_action
+from pileus.domain.account.user_actions import AuditEntry, new_user_action
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ports import mac_address
 from pileus.domain.storage.volumes import device_name
 from pileus.domain.tasks import CREATED_KINDS, created_resources, new_task
-from tests.domain.builders import CALLER, NOW, PLACE, TASK
+from tests.domain.builders import CALLER, NOW, PLACE, TASK, a_context
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,7 @@ def test_created_resources_have_all_kinds() -> None:
 
 
 def test_user_action_has_caller_action_and_resource() -> None:
-    line = new_user_action(
-        CALLER, "instance", "update", action_id="a-1", now=NOW, resource_id="i-1", project_id=20, region_id=1
-    )
+    line = new_user_action(a_context(), AuditEntry("instance", "update", "i-1"), task_id=None)
 
     assert (line.client_id, line.user_id, line.email, line.token_id) == (10, 5, "me@example.org", 3)
     assert (line.api_group, line.action_type, line.project_id, line.region_id) == ("instance", "update", 20, 1)

@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 from msgspec import Meta, Struct, field
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.regions import Region
 from pileus.domain.catalogue_checks import find_errors
@@ -82,9 +83,9 @@ class PublicImage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 def _public_fields(image: PublicImage) -> dict[str, Any]:
     """Return the fields that tenants may see: all but the path on the host."""
-    facts = msgspec.structs.asdict(image)
-    del facts["file"]
-    return facts
+    fields = asdict(image)
+    del fields["file"]
+    return fields
 
 
 class ExternalSubnet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -246,32 +247,28 @@ def _to_plain(value: Any) -> Any:
 
 
 def _network_record(network: ExternalNetwork, region_id: int, now: int) -> tuple[Network, list[Subnet]]:
-    record_id = network_id(region_id, network.name)
+    fields = asdict(network)
+    del fields["subnets"]
     record = Network(
-        id=record_id,
+        id=network_id(region_id, network.name),
         region_id=region_id,
-        name=network.name,
-        type=network.type,
-        mtu=network.mtu,
-        segmentation_id=network.segmentation_id,
         external=True,
         created_at=now,
         updated_at=now,
+        **fields,
     )
     return record, [_subnet_record(subnet, network.name, region_id, now) for subnet in network.subnets]
 
 
 def _subnet_record(subnet: ExternalSubnet, network_name: str, region_id: int, now: int) -> Subnet:
+    gateway_ip = canonical_ip(subnet.gateway_ip) if subnet.gateway_ip else None
+    canonical = replace(subnet, cidr=str(ip_network(subnet.cidr)), gateway_ip=gateway_ip)
     return Subnet(
         id=subnet_id(region_id, network_name, subnet.name),
         region_id=region_id,
         network_id=network_id(region_id, network_name),
-        name=subnet.name,
-        cidr=str(ip_network(subnet.cidr)),
         ip_version=ip_network(subnet.cidr).version,
-        gateway_ip=canonical_ip(subnet.gateway_ip) if subnet.gateway_ip else None,
-        enable_dhcp=subnet.enable_dhcp,
-        dns_nameservers=subnet.dns_nameservers,
         created_at=now,
         updated_at=now,
+        **asdict(canonical),
     )

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_
 import msgspec
 from msgspec import Struct
 
-from pileus.domain.errors import Stale
+from pileus.domain.errors import Stale, not_found
 from pileus.store.database import Row, Tx
 
 R = TypeVar("R", bound=Struct)
@@ -98,6 +98,13 @@ class Table(Generic[R]):
     async def find_by_id(self, tx: Tx, record_id: str | int) -> R | None:
         """Return the record with an id, of any tenant, or None."""
         return await self.find_one(tx, "id = :id", id=record_id)
+
+    async def require_by_id(self, tx: Tx, record_id: str | int) -> R:
+        """Return the record with an id, of any tenant. Raises NotFound."""
+        record = await self.find_by_id(tx, record_id)
+        if record is None:
+            raise not_found(self._record.NOUN, record_id)  # type: ignore[attr-defined]
+        return record
 
     async def remove(self, tx: Tx, key: str | int) -> None:
         """Delete a record by its key; does nothing if it does not exist."""

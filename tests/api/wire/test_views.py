@@ -25,7 +25,7 @@ from pileus.api.wire.tasks import TaskIds, TaskView
 from pileus.domain.account.prices import Price, PricePreview
 from pileus.domain.account.projects import Project
 from pileus.domain.account.regions import Coordinate, Region
-from pileus.domain.account.user_actions import new_user_action
+from pileus.domain.account.user_actions import AuditEntry, new_user_action
 from pileus.domain.compute.app_templates import AppConfig, AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
@@ -33,11 +33,10 @@ from pileus.domain.compute.ssh_keys import SSHKey
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
-from pileus.domain.places import Caller
 from pileus.domain.tags import Tag
 from pileus.domain.tasks import Task, TaskState, created_resources
 from tests.contract.documents import check_answer
-from tests.domain.builders import the_catalogue
+from tests.domain.builders import a_context, the_catalogue
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
 WHEN = 1_701_255_409_123_456
@@ -75,14 +74,7 @@ KEY = SSHKey(
     id=ID, client_id=1, project_id=1, user_id=1, name="mine", public_key="ssh-rsa A", fingerprint="aa", created_at=WHEN
 )
 IMAGE = Image(id=ID, region_id=1, name="debian-12", os_distro="debian", os_version="12.00", **TIMES)
-ACTION = new_user_action(
-    Caller(client_id=1, user_id=1, email="a@example.com", token_id=1, role="Users"),
-    "instance",
-    "update",
-    action_id=ID,
-    now=WHEN,
-    resource_id=ID,
-)
+ACTION = new_user_action(a_context(), AuditEntry("instance", "update", ID), task_id=None)
 FLAVOR = Flavor(id="g1-standard-1-2", vcpus=1, ram=2048, price_per_hour=Decimal("0.01"))
 TEMPLATE = AppTemplate(
     id="wordpress",

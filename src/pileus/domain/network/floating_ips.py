@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import ClassVar, TypedDict
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.errors import invalid
 from pileus.domain.network.networks import canonical_ip
@@ -63,15 +63,7 @@ class FloatingIP(Resource, frozen=True, kw_only=True):
     def associated_with(self, target: FloatingIPTarget, now: int) -> "FloatingIP":
         """Assign it to a target or unassign it, and unlock it."""
         status = FloatingIPStatus.ACTIVE if target.port_id else FloatingIPStatus.DOWN
-        return replace(
-            self,
-            port_id=target.port_id,
-            fixed_ip_address=target.fixed_ip_address,
-            router_id=target.router_id,
-            status=status.value,
-            task_id=None,
-            updated_at=now,
-        )
+        return replace(self, **asdict(target), status=status.value, task_id=None, updated_at=now)
 
 
 def choose_fixed_address(

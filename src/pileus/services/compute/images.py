@@ -76,21 +76,13 @@ async def delete_image(tx: Tx, ctx: Context, image_id: str, task_id: str) -> Tas
 
 
 def _new_image(ctx: Context, spec: NewImage, task_id: str) -> Image:
-    now = ctx.now()
+    now, fields = ctx.now(), asdict(spec)
+    del fields["tags"]
     return Image(
         id=ctx.new_id(),
         **asdict(ctx.place),
-        name=spec.name,
+        **fields,
         status=ImageStatus.QUEUED.value,
-        os_distro=spec.os_distro,
-        os_type=spec.os_type,
-        os_version=spec.os_version,
-        architecture=spec.architecture,
-        ssh_key=spec.ssh_key,
-        is_baremetal=spec.is_baremetal,
-        hw_firmware_type=spec.hw_firmware_type,
-        hw_machine_type=spec.hw_machine_type,
-        cow_format=spec.cow_format,
         task_id=task_id,
         creator_task_id=task_id,
         created_at=now,

@@ -15,7 +15,8 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "image"
 TABLE = Table("images", Image)
-find, add, remove = TABLE.find_by_id, TABLE.add, TABLE.remove
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, remove = TABLE.add, TABLE.remove
 VISIBLE = f"(visibility = 'public' AND retired = 0 AND region_id = :region_id) OR ({IN_PLACE})"
 INSTALLING = (
     "status IN ('BUILD', 'REBUILD')"

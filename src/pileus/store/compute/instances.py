@@ -16,7 +16,8 @@ from pileus.store.rows import Table, in_list
 
 KIND = "instance"
 TABLE = Table("instances", Instance)
-find, add, bump_revision, remove = TABLE.find_by_id, TABLE.add, TABLE.bump_revision, TABLE.remove
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, bump_revision, remove = TABLE.add, TABLE.bump_revision, TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
 GET_WITH_DETAILS = f"SELECT {TABLE.columns_as('i')}, {instance_details.COLUMNS} FROM instances i WHERE {IN_PLACE}"

@@ -10,7 +10,8 @@ from pileus.store.rows import Table, in_list
 from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("placement_groups", PlacementGroup)
-find, add, save = TABLE.find_by_id, TABLE.add, TABLE.save
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, save = TABLE.add, TABLE.save
 
 
 async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:

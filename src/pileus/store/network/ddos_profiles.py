@@ -10,7 +10,8 @@ from pileus.store.rows import Table, in_list
 from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("ddos_profiles", DdosProfile)
-find, save, remove = TABLE.find_by_id, TABLE.save, TABLE.remove
+find, require = TABLE.find_by_id, TABLE.require_by_id
+save, remove = TABLE.save, TABLE.remove
 BLACKHOLES = Table("blackhole_ports", BlackholePort)
 
 

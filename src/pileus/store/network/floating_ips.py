@@ -14,7 +14,8 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "floating_ip"
 TABLE = Table("floating_ips", FloatingIP)
-find, save = TABLE.find_by_id, TABLE.save
+find, require = TABLE.find_by_id, TABLE.require_by_id
+save = TABLE.save
 
 
 class FloatingIPFilter(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,8 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "network"
 TABLE = Table("networks", Network)
-find, add, save, bump_revision, remove = TABLE.find_by_id, TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, save, bump_revision, remove = TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
 VISIBLE = (
     "region_id = :region_id AND (external = 1 OR shared = 1 OR (client_id = :client_id AND project_id = :project_id))"
 )

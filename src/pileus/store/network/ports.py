@@ -7,7 +7,8 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("ports", Port)
-find, add, save = TABLE.find_by_id, TABLE.add, TABLE.save
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, save = TABLE.add, TABLE.save
 ADDRESSES = Table("addresses", AssignedAddress, key="ip")
 
 

@@ -8,7 +8,8 @@ from pileus.store.rows import Table
 from pileus.store.scoped import IN_PLACE, place_params
 
 TABLE = Table("routers", Router)
-find, add, save, bump_revision, remove = TABLE.find_by_id, TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, save, bump_revision, remove = TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
 CONNECTED_TO_SUBNET = """
 SELECT p.router_id FROM router_ports p JOIN addresses a ON a.router_port_id = p.id
 WHERE p.gateway = 0 AND a.subnet_id = :subnet_id

@@ -13,7 +13,8 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "security_group"
 TABLE = Table("security_groups", SecurityGroup)
-find, save = TABLE.find_by_id, TABLE.save
+find, require = TABLE.find_by_id, TABLE.require_by_id
+save = TABLE.save
 RULES = Table("security_group_rules", SecurityGroupRule)
 
 

@@ -18,7 +18,8 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "subnet"
 TABLE = Table("subnets", Subnet)
-find, add, save, bump_revision, remove = TABLE.find_by_id, TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, save, bump_revision, remove = TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
 USABLE = f"network_id IN (SELECT id FROM networks WHERE {networks.VISIBLE})"
 
 SubnetUsage = tuple[Subnet, int]

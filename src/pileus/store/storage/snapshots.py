@@ -11,7 +11,8 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "snapshot"
 TABLE = Table("snapshots", Snapshot)
-find, add, save, remove = TABLE.find_by_id, TABLE.add, TABLE.save, TABLE.remove
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, save, remove = TABLE.add, TABLE.save, TABLE.remove
 OF_INSTANCE = "volume_id IN (SELECT volume_id FROM attachments WHERE instance_id = :instance_id)"
 
 

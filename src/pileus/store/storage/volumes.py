@@ -14,7 +14,8 @@ from pileus.store.scoped import IN_PLACE, place_params
 
 KIND = "volume"
 TABLE = Table("volumes", Volume)
-find, add = TABLE.find_by_id, TABLE.add
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add = TABLE.add
 ATTACHED = "EXISTS (SELECT 1 FROM attachments a WHERE a.volume_id = volumes.id{more})"
 
 

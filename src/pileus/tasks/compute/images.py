@@ -10,7 +10,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from pileus.domain.account import quota_checks
-from pileus.domain.compute.images import Image, ImageStatus, bytes_to_gib
+from pileus.domain.compute.images import ImageStatus, bytes_to_gib
 from pileus.domain.compute.task_types import CREATE_IMAGE, DELETE_IMAGE, DOWNLOAD_IMAGE, CreateImageArgs, ImageArgs
 from pileus.domain.tasks import created_resources
 from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
@@ -20,15 +20,10 @@ from pileus.store.compute import images
 from pileus.store.database import Tx
 from pileus.tasks.capabilities import image_driver
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
 from pileus.tasks.storage.volumes import unlock_volume
 
 PROGRESS_INTERVAL = 1_000_000
 """Microseconds between two updates of the progress in the task's data."""
-
-
-async def _require_image(tx: Tx, image_id: str) -> Image:
-    return await require_record(tx, images.find, image_id, "Image")
 
 
 async def _create_image(ctx: TaskContext[CreateImageArgs]) -> None:
@@ -61,7 +56,7 @@ async def _progress_callback(ctx: TaskContext[CreateImageArgs]) -> OnProgress:
 
 
 async def _save_saving(ctx: TaskContext[CreateImageArgs], tx: Tx) -> None:
-    image = await _require_image(tx, ctx.args.image_id)
+    image = await images.require(tx, ctx.args.image_id)
     await images.save(tx, image, replace(image, status=ImageStatus.SAVING.value, updated_at=ctx.now()))
 
 
@@ -73,7 +68,7 @@ async def _update_task_data(ctx: TaskContext[CreateImageArgs], tx: Tx, **changes
 
 async def _save_stored(ctx: TaskContext[CreateImageArgs], stored: ImageInfo, tx: Tx) -> None:
     """Save all but the size, which counts only when the task ends, after another check of the quota."""
-    image = await _require_image(tx, ctx.args.image_id)
+    image = await images.require(tx, ctx.args.image_id)
     after = replace(
         image,
         checksum=stored.checksum,
@@ -89,7 +84,7 @@ async def _save_stored(ctx: TaskContext[CreateImageArgs], stored: ImageInfo, tx:
 
 
 async def _save_active(tx: Tx, ctx: TaskContext[CreateImageArgs]) -> CreatedResources:
-    image, size = await _require_image(tx, ctx.args.image_id), ctx.task.data["size"]
+    image, size = await images.require(tx, ctx.args.image_id), ctx.task.data["size"]
     used = await usage.lock_and_count(tx, ctx.task.place, ctx.catalogue)
     limits = await quotas.limits_of(tx, ctx.task.place, ctx.catalogue)
     quota_checks.check_limits(limits, used, {"image_size": size - (image.size or 0)})
@@ -114,13 +109,13 @@ async def _destroy_image(ctx: TaskContext[ImageArgs]) -> None:
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[ImageArgs]) -> None:
-    await metering.close_usage(tx, [await _require_image(tx, ctx.args.image_id)], ctx.now())
+    await metering.close_usage(tx, [await images.require(tx, ctx.args.image_id)], ctx.now())
     await tags.remove(tx, ctx.args.image_id)
     await images.remove(tx, ctx.args.image_id)
 
 
 async def _save_error(tx: Tx, ctx: TaskContext[ImageArgs]) -> None:
-    image = await _require_image(tx, ctx.args.image_id)
+    image = await images.require(tx, ctx.args.image_id)
     await images.save(tx, image, image.with_status(ImageStatus.ERROR, ctx.now()))
 
 

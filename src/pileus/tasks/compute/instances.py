@@ -4,6 +4,7 @@ A failed creation leaves nothing behind. Deleting and rebuilding cannot be undon
 ERROR, and can be deleted or rebuilt again. While an instance is resized, its record has the new flavor already.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 from msgspec.structs import replace
@@ -35,7 +36,7 @@ from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.store.storage import attachments, volumes
 from pileus.tasks.capabilities import rebuild_driver
-from pileus.tasks.compute.machines import load_machine, require_instance
+from pileus.tasks.compute.machines import load_machine
 from pileus.tasks.network import ddos_profiles
 from pileus.tasks.network.floating_ips import assign_all, unassign_all
 from pileus.tasks.network.security_groups import apply_default_groups
@@ -48,7 +49,7 @@ async def _schedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
     hosts = await ctx.driver.hosts(ctx.task.place.region_id) if isinstance(ctx.driver, Hosts) else []
 
     async def write(tx: Tx) -> None:
-        instance = await require_instance(tx, ctx.args.instance_id)
+        instance = await instances.require(tx, ctx.args.instance_id)
         group_id = instance.placement_group_id
         group = await placement_groups.find(tx, group_id) if group_id else None
         if group is not None:
@@ -65,7 +66,7 @@ async def _schedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
 
 async def _unschedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
     async def write(tx: Tx) -> None:
-        instance = await require_instance(tx, ctx.args.instance_id)
+        instance = await instances.require(tx, ctx.args.instance_id)
         await instances.save(tx, instance, replace(instance, host=None, task_state="scheduling"))
 
     await ctx.write(write)
@@ -90,7 +91,7 @@ async def _spawn(ctx: TaskContext[CreateInstanceArgs]) -> None:
 
 
 async def _save_task_state(ctx: TaskContext[CreateInstanceArgs], task_state: str, tx: Tx) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     await instances.save(tx, instance, replace(instance, task_state=task_state))
 
 
@@ -135,7 +136,7 @@ async def _load_floating_ips(ctx: TaskContext[InstanceArgs]) -> list[FloatingIP]
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> CreatedResources:
-    instance, now, args = await require_instance(tx, ctx.args.instance_id), ctx.now(), ctx.args
+    instance, now, args = await instances.require(tx, ctx.args.instance_id), ctx.now(), ctx.args
     running = replace(instance.with_status(Status.ACTIVE, now).unlocked(), boot=FirstBoot())
     await instances.save(tx, instance, running)
     for _, volume in await attachments.list_with_volumes(tx, instance.id):
@@ -152,16 +153,7 @@ async def _save_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> Created
 
 
 async def _remove_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
-    await ddos_profiles.delete_profiles(tx, ctx)
-    await remove_instance_records(
-        tx,
-        instance,
-        ctx.now(),
-        volume_ids=ctx.args.volumes,
-        floating_ip_ids=ctx.args.floating_ips,
-        port_ids=(),
-    )
+    await _remove_records(tx, ctx, port_ids=())
 
 
 async def _delete_volumes(ctx: TaskContext[DeleteInstanceArgs]) -> None:
@@ -177,7 +169,13 @@ async def _delete_volumes(ctx: TaskContext[DeleteInstanceArgs]) -> None:
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteInstanceArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    await _remove_records(tx, ctx, port_ids=ctx.args.ports)
+
+
+async def _remove_records(
+    tx: Tx, ctx: TaskContext[CreateInstanceArgs | DeleteInstanceArgs], *, port_ids: Sequence[str]
+) -> None:
+    instance = await instances.require(tx, ctx.args.instance_id)
     await ddos_profiles.delete_profiles(tx, ctx)
     await remove_instance_records(
         tx,
@@ -185,12 +183,12 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteInstanceArgs]) -> None:
         ctx.now(),
         volume_ids=ctx.args.volumes,
         floating_ip_ids=ctx.args.floating_ips,
-        port_ids=ctx.args.ports,
+        port_ids=port_ids,
     )
 
 
 async def _save_deletion_failed(tx: Tx, ctx: TaskContext[DeleteInstanceArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     await ddos_profiles.unlock_profiles(tx, ctx)
     await instances.save(tx, instance, instance.with_status(Status.ERROR, ctx.now()).unlocked())
     for _, volume in await attachments.list_with_volumes(tx, instance.id):
@@ -211,12 +209,12 @@ async def _restore_size(ctx: TaskContext[ResizeInstanceArgs]) -> None:
 
 async def _save_resized(tx: Tx, ctx: TaskContext[ResizeInstanceArgs]) -> None:
     """Save the instance with the status that it had before."""
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     await instances.save(tx, instance, instance.with_status(Status(ctx.args.before), ctx.now()).unlocked())
 
 
 async def _save_previous_flavor(tx: Tx, ctx: TaskContext[ResizeInstanceArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     restored = instance.with_status(Status(ctx.args.before), ctx.now()).unlocked()
     await instances.save(tx, instance, replace(restored, flavor_id=ctx.args.flavor_id))
 
@@ -235,7 +233,7 @@ async def _save_rebuild_failed(tx: Tx, ctx: TaskContext[InstanceArgs]) -> None:
 
 
 async def _save_without_boot_data(tx: Tx, ctx: TaskContext[InstanceArgs], status: Status) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     await instances.save(tx, instance, replace(instance.with_status(status, ctx.now()).unlocked(), boot=FirstBoot()))
 
 

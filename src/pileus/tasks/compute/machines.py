@@ -14,24 +14,18 @@ from pileus.store.network import ports, security_groups
 from pileus.store.storage import attachments
 from pileus.tasks.compute.machine_metadata import load_tags
 from pileus.tasks.operation import TaskContext
-from pileus.tasks.records import require_record
-
-
-async def require_instance(tx: Tx, instance_id: str) -> Instance:
-    """Return the instance. Raises NotFound."""
-    return await require_record(tx, instances.find, instance_id, "Instance")
 
 
 async def unlock_instance(tx: Tx, instance_id: str) -> None:
     """Save an instance as unlocked, otherwise unchanged. Raises NotFound."""
-    instance = await require_instance(tx, instance_id)
+    instance = await instances.require(tx, instance_id)
     await instances.save(tx, instance, instance.unlocked())
 
 
 async def load_machine(ctx: TaskContext[object], instance_id: str, *, flavor_id: str | None = None) -> Machine:
     """Return the machine that the instance describes, with another flavor if one is given. Raises NotFound."""
     async with ctx.db.read() as tx:
-        instance = await require_instance(tx, instance_id)
+        instance = await instances.require(tx, instance_id)
         return await _load_machine(tx, ctx, instance, flavor_id or instance.flavor_id)
 
 

@@ -13,6 +13,7 @@ from pileus.domain.compute.task_types import (
     DELETE_PLACEMENT_GROUP,
     PUT_INTO_PLACEMENT_GROUP,
     REMOVE_FROM_PLACEMENT_GROUP,
+    InstanceArgs,
     PlacementGroupArgs,
     PutIntoPlacementGroupArgs,
     RemoveFromPlacementGroupArgs,
@@ -22,13 +23,8 @@ from pileus.drivers.protocols.compute import Hosts, Migrates
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx
-from pileus.tasks.compute.machines import load_machine, require_instance, unlock_instance
+from pileus.tasks.compute.machines import load_machine, unlock_instance
 from pileus.tasks.operation import Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-
-
-async def _require_group(tx: Tx, group_id: str) -> PlacementGroup:
-    return await require_record(tx, placement_groups.find, group_id, "Placement group")
 
 
 async def _enter_group(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
@@ -36,8 +32,8 @@ async def _enter_group(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
     hosts = await ctx.driver.hosts(ctx.task.place.region_id) if isinstance(ctx.driver, Hosts) else ()
 
     async def write(tx: Tx) -> None:
-        instance = await require_instance(tx, ctx.args.instance_id)
-        group = await _require_group(tx, ctx.args.servergroup_id)
+        instance = await instances.require(tx, ctx.args.instance_id)
+        group = await placement_groups.require(tx, ctx.args.servergroup_id)
         if instance.placement_group_id is None:
             host = await _choose_host(tx, instance, group, hosts) if hosts else instance.host
             await placement_groups.bump_revision(tx, group)
@@ -72,41 +68,37 @@ async def _migrate_back(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
         await ctx.driver.ensure_on_host(replace(machine, host=ctx.args.host))
 
 
-async def _unlock_member(tx: Tx, ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
+async def _unlock_instance(tx: Tx, ctx: TaskContext[InstanceArgs]) -> None:
     await unlock_instance(tx, ctx.args.instance_id)
 
 
 async def _save_previous_host(tx: Tx, ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     restored = replace(instance.unlocked(), placement_group_id=None, host=ctx.args.host)
     await instances.save(tx, instance, restored)
 
 
 async def _leave_group(ctx: TaskContext[RemoveFromPlacementGroupArgs]) -> None:
     async def write(tx: Tx) -> None:
-        instance = await require_instance(tx, ctx.args.instance_id)
+        instance = await instances.require(tx, ctx.args.instance_id)
         await instances.save(tx, instance, replace(instance, placement_group_id=None))
 
     await ctx.write(write)
 
 
-async def _unlock_removed(tx: Tx, ctx: TaskContext[RemoveFromPlacementGroupArgs]) -> None:
-    await unlock_instance(tx, ctx.args.instance_id)
-
-
 async def _save_previous_group(tx: Tx, ctx: TaskContext[RemoveFromPlacementGroupArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     restored = replace(instance.unlocked(), placement_group_id=ctx.args.servergroup_id)
     await instances.save(tx, instance, restored)
 
 
 async def _remove_group(tx: Tx, ctx: TaskContext[PlacementGroupArgs]) -> None:
-    group = await _require_group(tx, ctx.args.servergroup_id)
+    group = await placement_groups.require(tx, ctx.args.servergroup_id)
     await placement_groups.remove(tx, group.id)
 
 
 async def _unlock_group(tx: Tx, ctx: TaskContext[PlacementGroupArgs]) -> None:
-    group = await _require_group(tx, ctx.args.servergroup_id)
+    group = await placement_groups.require(tx, ctx.args.servergroup_id)
     await placement_groups.save(tx, group, replace(group, task_id=None))
 
 
@@ -114,13 +106,13 @@ OPERATIONS = (
     Operation(
         PUT_INTO_PLACEMENT_GROUP,
         steps=(Step("choose host", _enter_group), Step("move", _migrate, undo=_migrate_back)),
-        done=_unlock_member,
+        done=_unlock_instance,
         failed=_save_previous_host,
     ),
     Operation(
         REMOVE_FROM_PLACEMENT_GROUP,
         steps=(Step("leave", _leave_group),),
-        done=_unlock_removed,
+        done=_unlock_instance,
         failed=_save_previous_group,
     ),
     Operation(DELETE_PLACEMENT_GROUP, steps=(), done=_remove_group, failed=_unlock_group),

@@ -6,7 +6,7 @@ from pileus.domain.compute.instances import BAREMETAL_TASK_TYPES, POWER_TRANSITI
 from pileus.domain.compute.task_types import PowerActionArgs, power_action_type
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from pileus.tasks.compute.machines import load_machine, require_instance
+from pileus.tasks.compute.machines import load_machine
 from pileus.tasks.network import ddos_profiles
 from pileus.tasks.operation import Operation, Step, TaskContext
 
@@ -42,7 +42,7 @@ async def _restore_power_state(ctx: TaskContext[PowerActionArgs]) -> None:
 
 
 async def _save_previous_status(tx: Tx, ctx: TaskContext[PowerActionArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     restored = instance.with_status(Status(ctx.args.before), ctx.now(), ctx.args.vm_state)
     await instances.save(tx, instance, restored.unlocked())
     await ddos_profiles.unlock_profiles_inactive(tx, ctx)
@@ -52,7 +52,7 @@ def _power_operation(task_type: str, action: PowerAction) -> Operation[PowerActi
     status = POWER_TRANSITIONS[action].final_status
 
     async def save_status(tx: Tx, ctx: TaskContext[PowerActionArgs]) -> None:
-        instance = await require_instance(tx, ctx.args.instance_id)
+        instance = await instances.require(tx, ctx.args.instance_id)
         await instances.save(tx, instance, instance.with_status(status, ctx.now()).unlocked())
         await ddos_profiles.unlock_profiles(tx, ctx)
 

@@ -22,7 +22,6 @@ from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles
 from pileus.tasks.capabilities import ddos_driver
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
 
 
 class HasProfiles(Protocol):
@@ -82,13 +81,9 @@ async def _find_locked_profiles(tx: Tx, ctx: TaskContext[HasProfiles]) -> list[D
     return [profile for profile in existing.values() if profile.task_id == ctx.task.id]
 
 
-async def _require_profile(tx: Tx, profile_id: int) -> DdosProfile:
-    return await require_record(tx, ddos_profiles.find, profile_id, "DDoS profile")
-
-
 async def _load_profile(ctx: TaskContext[DdosProfileArgs]) -> DdosProfile:
     async with ctx.db.read() as tx:
-        return await _require_profile(tx, ctx.args.profile_id)
+        return await ddos_profiles.require(tx, ctx.args.profile_id)
 
 
 async def _apply(ctx: TaskContext[DdosProfileArgs]) -> None:
@@ -117,12 +112,12 @@ async def _save_created(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> CreatedRes
 
 
 async def _unlock(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
-    profile = await _require_profile(tx, ctx.args.profile_id)
+    profile = await ddos_profiles.require(tx, ctx.args.profile_id)
     await ddos_profiles.save(tx, profile, profile.unlocked())
 
 
 async def _save_previous_profile(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
-    profile, before = await _require_profile(tx, ctx.args.profile_id), ctx.args.before
+    profile, before = await ddos_profiles.require(tx, ctx.args.profile_id), ctx.args.before
     if before is None:
         await ddos_profiles.remove(tx, profile.id)
     else:
@@ -134,7 +129,7 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
 
 
 async def _save_error(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
-    profile = await _require_profile(tx, ctx.args.profile_id)
+    profile = await ddos_profiles.require(tx, ctx.args.profile_id)
     await ddos_profiles.save(tx, profile, profile.unlocked(error=ctx.task.error or "Deletion failed"))
 
 

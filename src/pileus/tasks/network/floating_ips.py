@@ -32,16 +32,11 @@ from pileus.store.network import floating_ips, networks, ports
 from pileus.tasks.capabilities import floating_ip_driver
 from pileus.tasks.network import ddos_profiles
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-
-
-async def _require_floating_ip(tx: Tx, floating_ip_id: str) -> FloatingIP:
-    return await require_record(tx, floating_ips.find, floating_ip_id, "Floating IP")
 
 
 async def _load_floating_ip(ctx: TaskContext[FloatingIPArgs]) -> FloatingIP:
     async with ctx.db.read() as tx:
-        return await _require_floating_ip(tx, ctx.args.floating_ip_id)
+        return await floating_ips.require(tx, ctx.args.floating_ip_id)
 
 
 async def assign_all(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
@@ -80,12 +75,12 @@ async def _unassign(ctx: TaskContext[FloatingIPArgs]) -> None:
 
 
 async def _unlock(tx: Tx, ctx: TaskContext[FloatingIPArgs]) -> None:
-    floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
+    floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
     await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[FloatingIPArgs]) -> CreatedResources:
-    floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
+    floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
     await floating_ips.save(tx, floating_ip, floating_ip.associated_with(floating_ip.target, ctx.now()))
     return created_resources(floatingips=[floating_ip.id])
 
@@ -100,7 +95,7 @@ async def _apply_update(ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
-    floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
+    floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
     target = ctx.args.target or floating_ip.target
     await _check_target_available(tx, floating_ip, target)
     await floating_ips.save(tx, floating_ip, floating_ip.associated_with(target, ctx.now()))
@@ -120,7 +115,7 @@ async def _check_target_available(tx: Tx, floating_ip: FloatingIP, target: Float
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) -> None:
     await ddos_profiles.delete_profiles(tx, ctx)
-    floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
+    floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
     await metering.close_usage(tx, [floating_ip], ctx.now())
     await floating_ips.remove(tx, floating_ip.id)
 
@@ -132,7 +127,7 @@ async def _unlock_with_profiles(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) 
 
 async def _convert_to_reserved_fixed_ip(tx: Tx, ctx: TaskContext[ConvertFloatingIPArgs]) -> CreatedResources:
     """Replace the floating IP by a port with the same address, which is not free in between."""
-    floating_ip, now = await _require_floating_ip(tx, ctx.args.floating_ip_id), ctx.now()
+    floating_ip, now = await floating_ips.require(tx, ctx.args.floating_ip_id), ctx.now()
     subnet_id, network_id = await networks.get_ids_by_floating_ip(tx, floating_ip.id)
     await metering.close_usage(tx, [floating_ip], now)
     await floating_ips.remove(tx, floating_ip.id)

@@ -14,19 +14,19 @@ from pileus.domain.network.task_types import (
 )
 from pileus.services.network.interfaces import remove_interface
 from pileus.store.database import Tx
-from pileus.store.network import floating_ips
+from pileus.store.network import floating_ips, ports
 from pileus.tasks.capabilities import interface_driver
 from pileus.tasks.compute.machines import load_nic, unlock_instance
 from pileus.tasks.network import ddos_profiles
 from pileus.tasks.network.floating_ips import assign_all, unassign_all
-from pileus.tasks.network.ports import require_port, unlock_port
+from pileus.tasks.network.ports import unlock_port
 from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import Operation, Step, TaskContext
 
 
 async def _attach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
     async with ctx.db.read() as tx:
-        nic = await load_nic(tx, await require_port(tx, ctx.args.port_id))
+        nic = await load_nic(tx, await ports.require(tx, ctx.args.port_id))
         assigned = await floating_ips.list_by_port(tx, nic.port_id)
     await apply_default_groups(ctx, nic.groups)
     await interface_driver(ctx.driver).ensure_interface(ctx.args.instance_id, nic)
@@ -47,14 +47,14 @@ async def _save_attached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
 
 
 async def _remove_attached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
-    port = await require_port(tx, ctx.args.port_id)
+    port = await ports.require(tx, ctx.args.port_id)
     await ddos_profiles.delete_profiles(tx, ctx)
     await remove_interface(tx, port, ctx.now(), used=False)
     await unlock_instance(tx, ctx.args.instance_id)
 
 
 async def _remove_detached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
-    port = await require_port(tx, ctx.args.port_id)
+    port = await ports.require(tx, ctx.args.port_id)
     await ddos_profiles.delete_profiles(tx, ctx)
     await remove_interface(tx, port, ctx.now())
     await unlock_instance(tx, ctx.args.instance_id)

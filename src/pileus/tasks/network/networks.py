@@ -33,16 +33,11 @@ from pileus.tasks.network.routers import (
 )
 from pileus.tasks.network.subnets import remove_subnet_records
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-
-
-async def _require_network(tx: Tx, network_id: str) -> Network:
-    return await require_record(tx, networks.find, network_id, "Network")
 
 
 async def _load_network(ctx: TaskContext[NetworkArgs]) -> Network:
     async with ctx.db.read() as tx:
-        return await _require_network(tx, ctx.args.network_id)
+        return await networks.require(tx, ctx.args.network_id)
 
 
 async def _apply_saved(ctx: TaskContext[NetworkArgs]) -> None:
@@ -86,14 +81,14 @@ async def _apply_update(ctx: TaskContext[UpdateNetworkArgs]) -> None:
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateNetworkArgs]) -> None:
-    network, patch = await _require_network(tx, ctx.args.network_id), ctx.args.patch
+    network, patch = await networks.require(tx, ctx.args.network_id), ctx.args.patch
     await networks.save(tx, network, replace(network.patched(patch, ctx.now()), task_id=None))
     if "tags" in patch:
         await tags.patch(tx, networks.KIND, ctx.task.place, network.id, patch["tags"])
 
 
 async def _unlock(tx: Tx, ctx: TaskContext[NetworkArgs]) -> None:
-    network = await _require_network(tx, ctx.args.network_id)
+    network = await networks.require(tx, ctx.args.network_id)
     await networks.save(tx, network, replace(network, task_id=None))
 
 

@@ -15,17 +15,11 @@ from pileus.store.network import ports
 from pileus.tasks.compute.machines import load_nic, unlock_instance
 from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-
-
-async def require_port(tx: Tx, port_id: str) -> Port:
-    """Return the port. Raises NotFound."""
-    return await require_record(tx, ports.find, port_id, "Port")
 
 
 async def unlock_port(tx: Tx, port_id: str) -> None:
     """Save a port as unlocked, otherwise unchanged. Raises NotFound."""
-    port = await require_port(tx, port_id)
+    port = await ports.require(tx, port_id)
     await ports.save(tx, port, replace(port, task_id=None))
 
 
@@ -55,7 +49,7 @@ async def _restore_address_pairs(ctx: TaskContext[UpdateAddressPairsArgs]) -> No
 
 async def _load_port(ctx: TaskContext[UpdateAddressPairsArgs]) -> Port:
     async with ctx.db.read() as tx:
-        return await require_port(tx, ctx.args.port_id)
+        return await ports.require(tx, ctx.args.port_id)
 
 
 async def _apply(ctx: TaskContext[UpdateAddressPairsArgs], port: Port) -> None:
@@ -73,7 +67,7 @@ async def _unlock(tx: Tx, ctx: TaskContext[UpdateAddressPairsArgs]) -> None:
 
 
 async def _save_previous_address_pairs(tx: Tx, ctx: TaskContext[UpdateAddressPairsArgs]) -> None:
-    port = await require_port(tx, ctx.args.port_id)
+    port = await ports.require(tx, ctx.args.port_id)
     await ports.save(tx, port, replace(port, task_id=None, allowed_address_pairs=ctx.args.before))
     if ctx.args.instance_id is not None:
         await unlock_instance(tx, ctx.args.instance_id)

@@ -23,7 +23,7 @@ from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.tasks.network import ddos_profiles
 from pileus.tasks.network.floating_ips import assign_all, unassign_all
-from pileus.tasks.network.ports import require_port, unlock_port
+from pileus.tasks.network.ports import unlock_port
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
 
@@ -33,7 +33,7 @@ async def _save_created(tx: Tx, ctx: TaskContext[CreateReservedFixedIPArgs]) -> 
 
 
 async def _undo_creation(tx: Tx, ctx: TaskContext[CreateReservedFixedIPArgs]) -> None:
-    port = await require_port(tx, ctx.args.port_id)
+    port = await ports.require(tx, ctx.args.port_id)
     if ctx.args.made:
         await ports.remove(tx, port.id)
     else:
@@ -54,7 +54,7 @@ async def _load_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> lis
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
-    port = await require_port(tx, ctx.args.port_id)
+    port = await ports.require(tx, ctx.args.port_id)
     await ddos_profiles.delete_profiles(tx, ctx)
     await remove_interface(tx, port, ctx.now(), port_ids=[port.id])
 
@@ -68,7 +68,7 @@ async def _unlock_all(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> No
 
 async def _convert_to_floating_ip(tx: Tx, ctx: TaskContext[ConvertReservedFixedIPArgs]) -> CreatedResources:
     """Replace the port by a floating IP with the same address, which is not free in between."""
-    port, now = await require_port(tx, ctx.args.port_id), ctx.now()
+    port, now = await ports.require(tx, ctx.args.port_id), ctx.now()
     (address,) = await ports.addresses_of(tx, port.id)
     await metering.close_usage(tx, [port], now)
     await ports.remove(tx, port.id)

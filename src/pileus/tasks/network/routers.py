@@ -16,12 +16,6 @@ from pileus.store.database import Tx
 from pileus.store.network import router_interfaces, routers
 from pileus.tasks.capabilities import router_driver
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-
-
-async def require_router(tx: Tx, router_id: str) -> Router:
-    """Return the router. Raises NotFound."""
-    return await require_record(tx, routers.find, router_id, "Router")
 
 
 def nic_spec(interface: RouterInterface) -> Nic:
@@ -66,7 +60,7 @@ async def ensure_router(ctx: TaskContext[object], router_id: str) -> None:
 
 async def _load_router(ctx: TaskContext[object], router_id: str) -> tuple[Router, list[RouterInterface]]:
     async with ctx.db.read() as tx:
-        router = await require_router(tx, router_id)
+        router = await routers.require(tx, router_id)
         return router, await router_interfaces.list_by_router(tx, router.id)
 
 
@@ -91,13 +85,13 @@ async def remove_router_records(tx: Tx, router_id: str) -> None:
 
 async def save_active(tx: Tx, router_id: str, now: int) -> None:
     """Save a router as ACTIVE and unlocked. Raises NotFound."""
-    router = await require_router(tx, router_id)
+    router = await routers.require(tx, router_id)
     await routers.save(tx, router, router.activated(now))
 
 
 async def unlock_router(tx: Tx, router_id: str) -> None:
     """Save a router as unlocked, otherwise unchanged. Raises NotFound."""
-    router = await require_router(tx, router_id)
+    router = await routers.require(tx, router_id)
     await routers.save(tx, router, replace(router, task_id=None))
 
 
@@ -144,7 +138,7 @@ async def _apply(
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateRouterArgs]) -> None:
-    router = await require_router(tx, ctx.args.router_id)
+    router = await routers.require(tx, ctx.args.router_id)
     for port_id in ctx.args.old:
         await router_interfaces.remove(tx, port_id)
     after = router.patched(ctx.args.patch)

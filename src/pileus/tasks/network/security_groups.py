@@ -25,11 +25,6 @@ from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import security_groups
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-
-
-async def _require_group(tx: Tx, group_id: str) -> SecurityGroup:
-    return await require_record(tx, security_groups.find, group_id, "Security group")
 
 
 async def apply_group(ctx: TaskContext[object], group: SecurityGroup, rules: Iterable[SecurityGroupRule]) -> None:
@@ -56,7 +51,7 @@ async def _apply_saved(ctx: TaskContext[SecurityGroupArgs]) -> None:
 async def _load_group(ctx: TaskContext[SecurityGroupArgs]) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
     group_id = ctx.args.group_id
     async with ctx.db.read() as tx:
-        return await _require_group(tx, group_id), await security_groups.rules_of(tx, group_id)
+        return await security_groups.require(tx, group_id), await security_groups.rules_of(tx, group_id)
 
 
 async def _destroy_group(ctx: TaskContext[SecurityGroupArgs]) -> None:
@@ -75,7 +70,7 @@ async def _remove_created(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
-    group = await _require_group(tx, ctx.args.group_id)
+    group = await security_groups.require(tx, ctx.args.group_id)
     port_count = await security_groups.count_ports(tx, group.id)
     referring = await security_groups.find_referring(tx, group.id)
     replace(group, task_id=None).require_removable(port_count, referring)
@@ -83,7 +78,7 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
 
 
 async def _unlock(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
-    group = await _require_group(tx, ctx.args.group_id)
+    group = await security_groups.require(tx, ctx.args.group_id)
     await security_groups.save(tx, group, replace(group, task_id=None))
 
 
@@ -94,7 +89,7 @@ async def _apply_update(ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> CreatedResources | None:
-    group, args = await _require_group(tx, ctx.args.group_id), ctx.args
+    group, args = await security_groups.require(tx, ctx.args.group_id), ctx.args
     if args.rules is not UNSET:
         await security_groups.save_rules(tx, group.id, args.rules)
     if args.tags is not UNSET:

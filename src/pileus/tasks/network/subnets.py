@@ -19,16 +19,11 @@ from pileus.store.network import addresses, router_interfaces, routers, subnets
 from pileus.tasks.capabilities import network_driver
 from pileus.tasks.network.routers import add_interfaces, remove_interfaces
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-
-
-async def _require_subnet(tx: Tx, subnet_id: str) -> Subnet:
-    return await require_record(tx, subnets.find, subnet_id, "Subnet")
 
 
 async def _load_subnet(ctx: TaskContext[SubnetArgs]) -> Subnet:
     async with ctx.db.read() as tx:
-        return await _require_subnet(tx, ctx.args.subnet_id)
+        return await subnets.require(tx, ctx.args.subnet_id)
 
 
 async def remove_subnet_records(tx: Tx, subnet: Subnet) -> None:
@@ -69,18 +64,18 @@ async def _save_created(tx: Tx, ctx: TaskContext[SubnetArgs]) -> CreatedResource
 
 
 async def _remove_created(tx: Tx, ctx: TaskContext[SubnetArgs]) -> None:
-    await remove_subnet_records(tx, await _require_subnet(tx, ctx.args.subnet_id))
+    await remove_subnet_records(tx, await subnets.require(tx, ctx.args.subnet_id))
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[SubnetArgs]) -> None:
-    subnet = await _require_subnet(tx, ctx.args.subnet_id)
+    subnet = await subnets.require(tx, ctx.args.subnet_id)
     if await subnets.has_ports(tx, subnet.id):
         raise Conflict(f"Subnet {subnet.id} has ports again")
     await remove_subnet_records(tx, subnet)
 
 
 async def _unlock(tx: Tx, ctx: TaskContext[SubnetArgs]) -> None:
-    subnet = await _require_subnet(tx, ctx.args.subnet_id)
+    subnet = await subnets.require(tx, ctx.args.subnet_id)
     await subnets.save(tx, subnet, replace(subnet, task_id=None))
 
 
@@ -90,7 +85,7 @@ async def _apply_update(ctx: TaskContext[UpdateSubnetArgs]) -> None:
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSubnetArgs]) -> None:
-    subnet, patch = await _require_subnet(tx, ctx.args.subnet_id), ctx.args.patch
+    subnet, patch = await subnets.require(tx, ctx.args.subnet_id), ctx.args.patch
     after = patched(subnet, patch, ctx.now())
     if after.gateway_ip not in (None, subnet.gateway_ip) and await addresses.is_in_use(tx, subnet, after.gateway_ip):
         raise Conflict(f"Address {after.gateway_ip} of subnet {subnet.id} is in use again")

@@ -21,12 +21,6 @@ from pileus.store.database import Tx
 from pileus.store.storage import schedules, snapshots
 from pileus.tasks.capabilities import snapshot_driver
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-
-
-async def require_snapshot(tx: Tx, snapshot_id: str) -> Snapshot:
-    """Return the snapshot. Raises NotFound."""
-    return await require_record(tx, snapshots.find, snapshot_id, "Snapshot")
 
 
 async def _create_snapshot(ctx: TaskContext[CreateSnapshotArgs]) -> None:
@@ -39,7 +33,7 @@ async def _destroy_snapshot(ctx: TaskContext[SnapshotArgs]) -> None:
 
 async def _save_available(tx: Tx, ctx: TaskContext[CreateSnapshotArgs]) -> CreatedResources:
     """Also expire the oldest snapshots of the schedule that has more than it keeps."""
-    snapshot = await require_snapshot(tx, ctx.args.snapshot_id)
+    snapshot = await snapshots.require(tx, ctx.args.snapshot_id)
     await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.AVAILABLE, ctx.now()))
     schedule = await schedules.find(tx, snapshot.schedule_id) if snapshot.schedule_id else None
     if schedule is not None:
@@ -53,7 +47,7 @@ async def _remove_created(tx: Tx, ctx: TaskContext[CreateSnapshotArgs]) -> None:
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteSnapshotArgs]) -> None:
-    await _remove_records(ctx, await require_snapshot(tx, ctx.args.snapshot_id), tx)
+    await _remove_records(ctx, await snapshots.require(tx, ctx.args.snapshot_id), tx)
 
 
 async def _remove_records(ctx: TaskContext[object], snapshot: Snapshot, tx: Tx) -> None:
@@ -63,7 +57,7 @@ async def _remove_records(ctx: TaskContext[object], snapshot: Snapshot, tx: Tx) 
 
 
 async def _save_error_deleting(tx: Tx, ctx: TaskContext[DeleteSnapshotArgs]) -> None:
-    snapshot = await require_snapshot(tx, ctx.args.snapshot_id)
+    snapshot = await snapshots.require(tx, ctx.args.snapshot_id)
     await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.ERROR_DELETING, ctx.now()))
 
 

@@ -22,7 +22,7 @@ from pileus.domain.storage.task_types import (
     RevertVolumeArgs,
     VolumeArgs,
 )
-from pileus.domain.storage.volumes import SnapshotStatus, Volume, VolumeStatus
+from pileus.domain.storage.volumes import SnapshotStatus, VolumeStatus
 from pileus.domain.tasks import created_resources
 from pileus.drivers.protocols.storage import Disk
 from pileus.store import tags
@@ -32,18 +32,12 @@ from pileus.store.storage import attachments, snapshots, volumes
 from pileus.tasks.capabilities import resize_driver, retype_driver, snapshot_driver, volume_driver
 from pileus.tasks.compute.machines import disk_spec, unlock_instance
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-from pileus.tasks.storage.snapshots import delete_volume_snapshots, require_snapshot, save_snapshot_errors
-
-
-async def require_volume(tx: Tx, volume_id: str) -> Volume:
-    """Return the volume. Raises NotFound."""
-    return await require_record(tx, volumes.find, volume_id, "Volume")
+from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapshot_errors
 
 
 async def unlock_volume(tx: Tx, volume_id: str, now: int, **changes: object) -> None:
     """Save a volume as unlocked, with `changes`; in use if it is attached, else available. Raises NotFound."""
-    volume = await require_volume(tx, volume_id)
+    volume = await volumes.require(tx, volume_id)
     is_attached = await attachments.find_by_volume(tx, volume_id) is not None
     status = VolumeStatus.IN_USE if is_attached else VolumeStatus.AVAILABLE
     await volumes.save(tx, volume, replace(volume.with_status(status, now), **changes))
@@ -51,7 +45,7 @@ async def unlock_volume(tx: Tx, volume_id: str, now: int, **changes: object) -> 
 
 async def _load_disk(ctx: TaskContext[VolumeArgs]) -> Disk:
     async with ctx.db.read() as tx:
-        volume = await require_volume(tx, ctx.args.volume_id)
+        volume = await volumes.require(tx, ctx.args.volume_id)
         return disk_spec(volume, await attachments.find_by_volume(tx, volume.id))
 
 
@@ -98,13 +92,13 @@ async def _delete_snapshots(ctx: TaskContext[VolumeArgs]) -> None:
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[VolumeArgs]) -> None:
-    await metering.close_usage(tx, [await require_volume(tx, ctx.args.volume_id)], ctx.now())
+    await metering.close_usage(tx, [await volumes.require(tx, ctx.args.volume_id)], ctx.now())
     await tags.remove(tx, ctx.args.volume_id)
     await volumes.remove(tx, ctx.args.volume_id)
 
 
 async def _save_error_deleting(tx: Tx, ctx: TaskContext[VolumeArgs]) -> None:
-    volume = await require_volume(tx, ctx.args.volume_id)
+    volume = await volumes.require(tx, ctx.args.volume_id)
     await volumes.save(tx, volume, volume.with_status(VolumeStatus.ERROR_DELETING, ctx.now()))
     await save_snapshot_errors(tx, ctx, volume.id)
 
@@ -162,7 +156,7 @@ async def _revert_volume(ctx: TaskContext[RevertVolumeArgs]) -> None:
 
 
 async def _unlock_with_snapshot(tx: Tx, ctx: TaskContext[RevertVolumeArgs]) -> None:
-    snapshot = await require_snapshot(tx, ctx.args.snapshot_id)
+    snapshot = await snapshots.require(tx, ctx.args.snapshot_id)
     await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.AVAILABLE, ctx.now()))
     await _unlock(tx, ctx)
 

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from pileus.api.wire.common import make_view
 from pileus.domain.account.subscriptions import MASKED_PASSWORD, Queue, Webhook
 
 
@@ -16,12 +17,7 @@ class WebhookView(Struct, kw_only=True):
     @classmethod
     def of(cls, subscription_id: int, target: Webhook) -> "WebhookView":
         """Make the view of a subscription."""
-        return cls(
-            id=subscription_id,
-            url=target.url,
-            auth_header_name=target.auth_header_name,
-            auth_header_value=MASKED_PASSWORD,
-        )
+        return make_view(cls, target, id=subscription_id, auth_header_value=MASKED_PASSWORD)
 
 
 class QueueView(Struct, kw_only=True):
@@ -36,10 +32,4 @@ class QueueView(Struct, kw_only=True):
     @classmethod
     def of(cls, subscription_id: int, target: Queue) -> "QueueView":
         """Make the view of a subscription."""
-        return cls(
-            id=subscription_id,
-            connection_string=target.masked_connection_string,
-            exchange=target.exchange,
-            routing_key=target.routing_key,
-            receive_child_client_events=target.receive_child_client_events,
-        )
+        return make_view(cls, target, id=subscription_id, connection_string=target.masked_connection_string)
