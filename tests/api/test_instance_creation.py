@@ -268,26 +268,18 @@ async def test_a_bare_metal_server_is_created(tenant: Tenant) -> None:
     assert list(refused.json()["invalid_fields"]) == ["flavor"]
 
 
-async def test_members_of_an_anti_affinity_group_run_on_different_hosts(tenant: Tenant) -> None:
-    group = await a_placement_group(tenant, "anti-affinity")
+@pytest.mark.parametrize(("policy", "members", "hosts"), [("anti-affinity", 3, 3), ("affinity", 2, 1)])
+async def test_members_of_a_placement_group_run_on_as_many_hosts_as_its_policy_says(
+    tenant: Tenant, policy: str, members: int, hosts: int
+) -> None:
+    group = await a_placement_group(tenant, policy)
 
-    for _ in range(3):
+    for _ in range(members):
         await create_instance(tenant, servergroup_id=group.id)
 
     async with tenant.running.cloud.db.read() as tx:
         rows = await tx.all("SELECT host FROM instances WHERE placement_group_id = :id", id=group.id)
-    assert len({row[0] for row in rows}) == 3
-
-
-async def test_members_of_an_affinity_group_run_on_one_host(tenant: Tenant) -> None:
-    group = await a_placement_group(tenant, "affinity")
-
-    for _ in range(2):
-        await create_instance(tenant, servergroup_id=group.id)
-
-    async with tenant.running.cloud.db.read() as tx:
-        rows = await tx.all("SELECT host FROM instances WHERE placement_group_id = :id", id=group.id)
-    assert len({row[0] for row in rows}) == 1
+    assert len({row[0] for row in rows}) == hosts
 
 
 async def test_a_full_anti_affinity_group_fails_the_task_and_leaves_nothing(tenant: Tenant) -> None:

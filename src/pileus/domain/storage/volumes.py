@@ -6,7 +6,7 @@ Sizes are in GiB.
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
@@ -53,13 +53,29 @@ DELETABLE_SNAPSHOT_STATUSES = frozenset({SnapshotStatus.AVAILABLE, SnapshotStatu
 RETYPABLE_TYPES = ("ssd_hiiops", "standard")
 
 
-class Volume(Resource, frozen=True, kw_only=True):
+class StorageResource(Resource, frozen=True, kw_only=True):
+    """The fields and transitions that volumes and snapshots share."""
+
+    name: str
+    creator_task_id: str | None = None
+    updated_at: int
+
+    def patched(self, patch: ResourcePatch, now: int) -> Self:
+        """Apply a merge patch, except for its tags. Raises Conflict while a task has locked the resource."""
+        self.require_unlocked()
+        return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self
+
+    def with_status(self, status: VolumeStatus | SnapshotStatus, now: int) -> Self:
+        """Set a status and unlock the resource."""
+        return replace(self, status=status.value, task_id=None, updated_at=now)
+
+
+class Volume(StorageResource, frozen=True, kw_only=True):
     """A block device of `size` GiB; `image_id` is its image, also if it was created from a snapshot."""
 
     NOUN: ClassVar[str] = "Volume"
 
     id: str
-    name: str
     size: int
     type_name: str = "standard"
     status: str = VolumeStatus.CREATING
@@ -67,17 +83,6 @@ class Volume(Resource, frozen=True, kw_only=True):
     image_id: str | None = None
     snapshot_id: str | None = None
     apptemplate_id: str | None = None
-    creator_task_id: str | None = None
-    updated_at: int
-
-    def patched(self, patch: ResourcePatch, now: int) -> "Volume":
-        """Apply a merge patch, except for its tags. Raises Conflict while the volume is locked."""
-        self.require_unlocked()
-        return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self
-
-    def with_status(self, status: VolumeStatus, now: int) -> "Volume":
-        """Set a status and unlock the volume."""
-        return replace(self, status=status.value, task_id=None, updated_at=now)
 
     def attaching(self, task_id: str, now: int) -> "Volume":
         """Start to attach it to an instance. Raises Conflict unless it is available."""
@@ -164,7 +169,7 @@ class Attachment(Struct, frozen=True, kw_only=True):
     attached_at: int
 
 
-class Snapshot(Resource, frozen=True, kw_only=True):
+class Snapshot(StorageResource, frozen=True, kw_only=True):
     """The state of a volume at a moment.
 
     `schedule_id` and `lifecycle_policy_id` are set if a schedule took it; it is deleted at `expires_at`.
@@ -174,24 +179,12 @@ class Snapshot(Resource, frozen=True, kw_only=True):
 
     id: str
     volume_id: str
-    name: str
     description: str | None = None
     size: int
     status: str = "available"
     schedule_id: str | None = None
     lifecycle_policy_id: int | None = None
     expires_at: int | None = None
-    creator_task_id: str | None = None
-    updated_at: int
-
-    def patched(self, patch: ResourcePatch, now: int) -> "Snapshot":
-        """Apply a merge patch, except for its tags. Raises Conflict while the snapshot is locked."""
-        self.require_unlocked()
-        return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self
-
-    def with_status(self, status: SnapshotStatus, now: int) -> "Snapshot":
-        """Set a status and unlock the snapshot."""
-        return replace(self, status=status.value, task_id=None, updated_at=now)
 
     def restoring(self, task_id: str, now: int) -> "Snapshot":
         """Start to revert its volume to it. Raises Conflict unless it is available."""

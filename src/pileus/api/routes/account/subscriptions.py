@@ -1,5 +1,7 @@
 """Subscriptions to the audit log, by HTTP and by AMQP."""
 
+from typing import TypeVar
+
 import msgspec
 from litestar import get, patch, post
 from litestar.params import FromPath, JSONBody
@@ -16,6 +18,8 @@ from pileus.outbound.protocols import NotSentError
 from pileus.services.account import subscriptions as subscription_service
 from pileus.store.account import subscriptions
 
+T = TypeVar("T", Queue, Webhook)
+
 ROOT = "/cloud/v1/user_actions"
 QUEUE = f"{ROOT}/amqp_subscriptions/{{subscription_id:int}}"
 TEST_MESSAGE = {"test": True, "message": "A test message of the audit log"}
@@ -24,23 +28,15 @@ TEST_MESSAGE = {"test": True, "message": "A test message of the audit log"}
 @get(f"{ROOT}/subscriptions_list", opt=READ, tags=["User Actions"])
 async def list_webhooks(ctx: Ctx, limit: Limit = 1000, offset: Offset = 0) -> Page[WebhookView]:
     """List the URLs that the audit log is posted to. Secrets are masked."""
-    client_id = ctx.caller.client_id
-    async with ctx.db.read() as tx:
-        count, page = await subscriptions.page(tx, client_id, "webhook", limit=limit, offset=offset)
-    targets = [(subscription.id, subscription.target) for subscription in page]
-    views = [WebhookView.of(number, target) for number, target in targets if isinstance(target, Webhook)]
-    return Page(count=count, results=views)
+    count, targets = await _page_targets(ctx, "webhook", Webhook, limit, offset)
+    return Page(count=count, results=[WebhookView.of(number, target) for number, target in targets])
 
 
 @get(f"{ROOT}/amqp_subscriptions_list", opt=READ, tags=["User Actions"])
 async def list_queues(ctx: Ctx, limit: Limit = 1000, offset: Offset = 0) -> Page[QueueView]:
     """List the message brokers that the audit log is published to. Passwords are masked."""
-    client_id = ctx.caller.client_id
-    async with ctx.db.read() as tx:
-        count, page = await subscriptions.page(tx, client_id, "amqp", limit=limit, offset=offset)
-    targets = [(subscription.id, subscription.target) for subscription in page]
-    views = [QueueView.of(number, target) for number, target in targets if isinstance(target, Queue)]
-    return Page(count=count, results=views)
+    count, targets = await _page_targets(ctx, "amqp", Queue, limit, offset)
+    return Page(count=count, results=[QueueView.of(number, target) for number, target in targets])
 
 
 @post(f"{ROOT}/subscribe", opt=ADMINISTER, status_code=204, tags=["User Actions"])
@@ -121,6 +117,16 @@ async def _check_target(ctx: RequestContext, target: SubscriptionTarget) -> None
         await ctx.app.notifier.check(target)
     except NotSentError as problem:
         raise invalid(**{"url" if isinstance(target, Webhook) else "connection_string": str(problem)}) from problem
+
+
+async def _page_targets(
+    ctx: RequestContext, kind: str, target_type: type[T], limit: int, offset: int
+) -> tuple[int, list[tuple[int, T]]]:
+    """Return the number of subscriptions of one kind, and one page of ids and targets."""
+    async with ctx.db.read() as tx:
+        count, page = await subscriptions.page(tx, ctx.caller.client_id, kind, limit=limit, offset=offset)
+    targets = [(subscription.id, subscription.target) for subscription in page]
+    return count, [(number, target) for number, target in targets if isinstance(target, target_type)]
 
 
 ROUTES = [
