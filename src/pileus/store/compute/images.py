@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from pileus.domain.compute.images import Image, ImageStatus
-from pileus.domain.errors import Conflict, not_found
+from pileus.domain.errors import Conflict
 from pileus.domain.places import Place
-from pileus.store import queries
+from pileus.store import queries, scoped
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.rows import Table
@@ -52,10 +52,7 @@ class ImageFilter(Struct, frozen=True, kw_only=True):
 
 async def get(tx: Tx, place: Place, image_id: str) -> Image:
     """Return an image that a place may use; raises NotFound."""
-    image = await TABLE.find_one(tx, f"id = :id AND ({VISIBLE})", id=image_id, **place_params(place))
-    if image is None:
-        raise not_found("Image", image_id)
-    return image
+    return await scoped.get(tx, TABLE, "Image", place, image_id, visible=VISIBLE)
 
 
 async def get_own(tx: Tx, place: Place, image_id: str) -> Image:

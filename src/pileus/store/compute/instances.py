@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance, Kind
@@ -13,6 +13,7 @@ from pileus.store.compute import instance_details
 from pileus.store.database import Row, Tx
 from pileus.store.network import ddos_profiles
 from pileus.store.rows import Table, in_list
+from pileus.store.scoped import place_params
 
 KIND = "instance"
 TABLE = Table("instances", Instance)
@@ -29,9 +30,7 @@ BATCH_SIZE = 500
 
 async def get(tx: Tx, place: Place, instance_id: str) -> Instance:
     """Return an instance of a place; raises NotFound, also for an instance of another tenant."""
-    row = await tx.one(
-        GET, id=instance_id, client_id=place.client_id, project_id=place.project_id, region_id=place.region_id
-    )
+    row = await tx.one(GET, id=instance_id, **place_params(place))
     if row is None:
         raise not_found("Instance", instance_id)
     return TABLE.record(row)
@@ -39,11 +38,7 @@ async def get(tx: Tx, place: Place, instance_id: str) -> Instance:
 
 async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, InstanceDetails]:
     """Return an instance of a place with its details; raises NotFound."""
-    row = await tx.one(
-        GET_WITH_DETAILS,
-        id=instance_id,
-        **asdict(place),
-    )
+    row = await tx.one(GET_WITH_DETAILS, id=instance_id, **place_params(place))
     if row is None:
         raise not_found("Instance", instance_id)
     return TABLE.record(row[: -instance_details.WIDTH]), await _details_of_row(tx, row[-instance_details.WIDTH :])

@@ -8,7 +8,7 @@ from msgspec import Struct
 from pileus.domain.errors import NoCapacity, not_found
 from pileus.domain.network.networks import Network, segmentation_ids
 from pileus.domain.places import Place
-from pileus.store import queries
+from pileus.store import queries, scoped
 from pileus.store.database import Tx
 from pileus.store.rows import Table, in_list
 from pileus.store.scoped import IN_PLACE, place_params
@@ -48,10 +48,7 @@ class NetworkFilter(Struct, frozen=True, kw_only=True):
 
 async def get(tx: Tx, place: Place, network_id: str) -> Network:
     """Return a network that a place may use; raises NotFound."""
-    network = await TABLE.find_one(tx, f"id = :id AND {VISIBLE}", id=network_id, **place_params(place))
-    if network is None:
-        raise not_found("Network", network_id)
-    return network
+    return await scoped.get(tx, TABLE, "Network", place, network_id, visible=VISIBLE)
 
 
 async def get_ids_by_floating_ip(tx: Tx, floating_ip_id: str) -> tuple[str, str]:

@@ -6,10 +6,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from pileus.domain.errors import not_found
 from pileus.domain.network.networks import Subnet, choose_subnets, has_choice
 from pileus.domain.places import Place
-from pileus.store import queries
+from pileus.store import queries, scoped
 from pileus.store.database import Tx
 from pileus.store.network import networks
 from pileus.store.network.addresses import count_in_use, count_in_use_in_network
@@ -45,10 +44,7 @@ class SubnetFilter(Struct, frozen=True, kw_only=True):
 
 async def get(tx: Tx, place: Place, subnet_id: str) -> Subnet:
     """Return a subnet that a place may use; raises NotFound."""
-    subnet = await TABLE.find_one(tx, f"id = :id AND {USABLE}", id=subnet_id, **place_params(place))
-    if subnet is None:
-        raise not_found("Subnet", subnet_id)
-    return subnet
+    return await scoped.get(tx, TABLE, "Subnet", place, subnet_id, visible=USABLE)
 
 
 async def get_own(tx: Tx, place: Place, subnet_id: str) -> Subnet:

@@ -20,6 +20,6 @@ def make_new_volume(body: Struct, tags: Mapping[str, str]) -> NewVolume:
     """Make the volume that a body describes; the body's tag is the source. Raises Invalid for wrong tags."""
     source = VolumeSource(str(body.__struct_config__.tag))
     source_id = getattr(body, SOURCE_IDS[source]) if source in SOURCE_IDS else None
-    shared = set(body.__struct_fields__) & set(NewVolume.__struct_fields__) - {"tags"}
-    fields = {name: getattr(body, name) for name in shared}
+    names = [name for name in NewVolume.__struct_fields__ if name in body.__struct_fields__ and name != "tags"]
+    fields = {name: getattr(body, name) for name in names}
     return NewVolume(source=source, source_id=source_id, tags=validate_tags(tags), **fields)
