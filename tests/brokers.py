@@ -21,7 +21,7 @@ PLACES = ("/usr/lib/rabbitmq/bin", "/usr/sbin", os.environ.get("PATH", ""))
 
 
 @asynccontextmanager
-async def listening(connection_string: str, queue: str) -> AsyncIterator[AbstractChannel]:
+async def open_channel(connection_string: str, queue: str) -> AsyncIterator[AbstractChannel]:
     """A channel to a broker that has a queue."""
     connection = await aiormq.connect(connection_string)
     try:
@@ -32,7 +32,7 @@ async def listening(connection_string: str, queue: str) -> AsyncIterator[Abstrac
         await connection.close()
 
 
-async def arrived(channel: AbstractChannel, queue: str) -> DeliveredMessage:
+async def receive_message(channel: AbstractChannel, queue: str) -> DeliveredMessage:
     """The next message of a queue, when it is there."""
     async with asyncio.timeout(PATIENCE):
         while True:
@@ -43,7 +43,7 @@ async def arrived(channel: AbstractChannel, queue: str) -> DeliveredMessage:
 
 
 @contextmanager
-def broker(folder: Path) -> Iterator[str]:
+def run_broker(folder: Path) -> Iterator[str]:
     """The connection string of a broker that runs; skips the test where there is none, but for CI."""
     program = shutil.which("rabbitmq-server", path=os.pathsep.join(PLACES))
     if program is None:
@@ -54,7 +54,7 @@ def broker(folder: Path) -> Iterator[str]:
     with (folder / "rabbitmq.log").open("w") as log:
         process = subprocess.Popen([program], env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
-        _wait(process, port, folder)
+        _wait_until_ready(process, port, folder)
         yield f"amqp://guest:guest@127.0.0.1:{port}/"
     finally:
         process.terminate()
@@ -80,7 +80,7 @@ def _environment(folder: Path, port: int, names: int) -> dict[str, str]:
     }
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):

@@ -10,10 +10,10 @@ from pileus.settings import Settings
 from pileus.store import faults
 from pileus.store.database import Database
 from pileus.store.schema import open_database
-from tests.brokers import broker
+from tests.brokers import run_broker
 from tests.contract.documents import PUBLISHED
-from tests.databases import BACKENDS, database_url, empty
-from tests.servers import Server, serving
+from tests.databases import BACKENDS, database_url, delete_all_rows
+from tests.servers import Server, run_server
 from tests.tenants import Tenant, new_tenant
 
 
@@ -44,7 +44,7 @@ async def tenant(running: RunningCloud) -> AsyncIterator[Tenant]:
     """A tenant of its own, and a cloud in which nothing is to go wrong afterwards."""
     async with new_tenant(running) as fresh:
         yield fresh
-    await running.cloud.db.write(faults.clear)
+    await running.app_state.db.write(faults.clear)
 
 
 @pytest.fixture
@@ -57,14 +57,14 @@ async def stranger(running: RunningCloud) -> AsyncIterator[Tenant]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real server process, for clients that need an address."""
-    with serving(tmp_path_factory.mktemp("served") / "data") as running_server:
+    with run_server(tmp_path_factory.mktemp("served") / "data") as running_server:
         yield running_server
 
 
 @pytest.fixture(scope="session")
 def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The connection string of a message broker."""
-    with broker(tmp_path_factory.mktemp("rabbit")) as connection_string:
+    with run_broker(tmp_path_factory.mktemp("rabbit")) as connection_string:
         yield connection_string
 
 
@@ -78,7 +78,7 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture
 def postgres(postgres_server: str) -> str:
     """That database with nothing in it but its schema, if it has had one: quicker than a new one."""
-    empty(postgres_server)
+    delete_all_rows(postgres_server)
     return postgres_server
 
 

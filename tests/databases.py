@@ -32,7 +32,7 @@ def database_url(backend: str) -> Iterator[str]:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def empty(url: str) -> None:
+def delete_all_rows(url: str) -> None:
     """Delete every row but those that tell the schema's version, and every table that is not the schema's."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")

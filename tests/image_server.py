@@ -39,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _qcow2(self, _: str) -> None:
         self._send(QCOW2)
 
-    def _backed(self, _: str) -> None:
+    def _with_backing_file(self, _: str) -> None:
         self._send(BACKED)
 
     def _wrong(self, _: str) -> None:
@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _empty(self, _: str) -> None:
         self._send(b"")
 
-    def _unannounced(self, _: str) -> None:
+    def _without_length(self, _: str) -> None:
         """So much that nobody waits for its end, without saying how much."""
         self.send_response(200)
         self.end_headers()

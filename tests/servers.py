@@ -51,7 +51,7 @@ def free_port() -> int:
         return port
 
 
-def start(data: Path, *options: str, port: int | None = None, variables: dict[str, str] | None = None) -> Server:
+def start_server(data: Path, *options: str, port: int | None = None, variables: dict[str, str] | None = None) -> Server:
     """Start a server on a data directory and wait until it says that it is ready; its log goes beside the directory."""
     port = port or free_port()
     log = data.parent / f"{data.name}.log"
@@ -72,9 +72,9 @@ def start(data: Path, *options: str, port: int | None = None, variables: dict[st
 
 
 @contextmanager
-def serving(data: Path, *options: str, **variables: str) -> Iterator[Server]:
+def run_server(data: Path, *options: str, **variables: str) -> Iterator[Server]:
     """A server that is stopped at the end."""
-    server = start(data, *options, variables=variables)
+    server = start_server(data, *options, variables=variables)
     try:
         yield server
     finally:

@@ -7,12 +7,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-REFUSING: dict[str, list[int]] = {}
+ANSWERS: dict[str, list[int]] = {}
 """By path, the answers that are to be given before all is well."""
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class ReceivedRequest:
     """A request as it has come."""
 
     path: str
@@ -20,18 +20,20 @@ class Posted:
     body: bytes
 
 
-POSTED: list[Posted] = []
+RECEIVED: list[ReceivedRequest] = []
 
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        answers = REFUSING.get(self.path, [])
+        answers = ANSWERS.get(self.path, [])
         status = answers.pop(0) if answers else 204
         if self.path.startswith("/slow"):
             time.sleep(1)
         if status < 300:
-            POSTED.append(Posted(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            RECEIVED.append(
+                ReceivedRequest(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+            )
         self.send_response(status)
         self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", "0")
@@ -49,16 +51,16 @@ def _server() -> ThreadingHTTPServer:
     return server
 
 
-def address(path: str) -> str:
+def subscriber_url(path: str) -> str:
     """Where a subscriber of a test's own is."""
     return f"http://127.0.0.1:{_server().server_address[1]}{path}"
 
 
-def posted(path: str) -> list[Posted]:
+def received_requests(path: str) -> list[ReceivedRequest]:
     """What a subscriber has taken."""
-    return [each for each in POSTED if each.path == path]
+    return [each for each in RECEIVED if each.path == path]
 
 
-def refuse(path: str, *answers: int) -> None:
+def set_answers(path: str, *answers: int) -> None:
     """Let a subscriber answer so before it takes anything."""
-    REFUSING[path] = list(answers)
+    ANSWERS[path] = list(answers)

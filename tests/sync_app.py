@@ -12,7 +12,7 @@ from tests.databases import database_url
 from tests.tenants import Tenant, new_tenant
 
 
-class World:
+class SyncApp:
     """The application; `run` waits for something."""
 
     def __init__(self, data: Path, url: str) -> None:
@@ -37,10 +37,10 @@ class World:
 
 
 @contextmanager
-def world_on(backend: str, data: Path) -> Iterator[World]:
+def run_sync_app(backend: str, data: Path) -> Iterator[SyncApp]:
     """An application on a database of its own, empty at first."""
     with database_url(backend) as url:
-        opened = World(data, url)
+        opened = SyncApp(data, url)
         try:
             yield opened
         finally:

@@ -36,15 +36,15 @@ class Tenant:
     clients: dict[Role, httpx.AsyncClient] = field(default_factory=dict)
 
     @property
-    def here(self) -> str:
+    def place_path(self) -> str:
         """The path's part that says where: `{project_id}/{region_id}`."""
         return f"{self.project_id}/{REGION}"
 
     def path(self, noun: str, *rest: str, version: int = 1) -> str:
         """A path of the tenant's: `/cloud/v1/{noun}/{project_id}/{region_id}/…`."""
-        return "/".join((f"/cloud/v{version}/{noun}/{self.here}", *rest))
+        return "/".join((f"/cloud/v{version}/{noun}/{self.place_path}", *rest))
 
-    async def ended(self, task_id: str) -> dict[str, Any]:
+    async def wait_for_task(self, task_id: str) -> dict[str, Any]:
         """The task when it has finished or failed."""
         while True:
             task = (await self.api.get(f"/cloud/v1/tasks/{task_id}")).json()
@@ -52,11 +52,11 @@ class Tenant:
                 return dict(task)
             await asyncio.sleep(0.002)
 
-    async def finished(self, answer: httpx.Response) -> dict[str, Any]:
+    async def wait_until_finished(self, answer: httpx.Response) -> dict[str, Any]:
         """The one task that an answer names, when it has finished; fails with the task's error."""
         assert answer.status_code == 200, answer.text
         (task_id,) = answer.json()["tasks"]
-        task = await self.ended(task_id)
+        task = await self.wait_for_task(task_id)
         assert task["state"] == "FINISHED", task["error"]
         return task
 
@@ -80,7 +80,7 @@ def client_of(running: RunningCloud, token: str | None) -> httpx.AsyncClient:
 @asynccontextmanager
 async def new_tenant(running: RunningCloud) -> AsyncIterator[Tenant]:
     """A fresh tenant of a running cloud."""
-    client_id, project_id, tokens = await running.cloud.db.write(_written)
+    client_id, project_id, tokens = await running.app_state.db.write(_add_tenant)
     async with client_of(running, tokens[Role.ADMINISTRATORS]) as api:
         yield Tenant(
             running,
@@ -101,7 +101,7 @@ async def new_tenant(running: RunningCloud) -> AsyncIterator[Tenant]:
         )
 
 
-async def _written(tx: Tx) -> tuple[int, int, dict[Role, str]]:
+async def _add_tenant(tx: Tx) -> tuple[int, int, dict[Role, str]]:
     client_id = 1000 + await counters.increment(tx, "test_clients")
     await clients.add(tx, client_id, f"client-{client_id}", 0)
     await clients.add_user(tx, client_id, client_id, f"user-{client_id}@example.com", 0)

@@ -17,7 +17,7 @@ import pytest
 from pileus.store.project_contents import LOCKABLE
 from tests.databases import BACKENDS, database_url
 from tests.orders import an_order, boot
-from tests.servers import KEY, Server, start
+from tests.servers import KEY, Server, start_server
 
 ROUNDS = 3
 KEYS = tuple(f"counter-{number}" for number in range(6))
@@ -66,7 +66,7 @@ class Installation:
     def start(self) -> Server:
         """Start a server; its lease is short, because on PostgreSQL the next server waits until it expires."""
         database = ("--database", self.url) if self.url else ()
-        self.server = start(self.data, "--lease-seconds", "1", "--log-level", "warning", *database)
+        self.server = start_server(self.data, "--lease-seconds", "1", "--log-level", "warning", *database)
         return self.server
 
     def rows(self, sql: str) -> Rows:
@@ -91,7 +91,7 @@ def client_of(server: Server) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=server.url, headers={"Authorization": f"APIKey {KEY}"}, timeout=20)
 
 
-async def finished_task(client: httpx.AsyncClient, answer: httpx.Response) -> dict[str, Any]:
+async def wait_until_finished(client: httpx.AsyncClient, answer: httpx.Response) -> dict[str, Any]:
     """Wait until the task of an answer has finished, and return it."""
     assert answer.status_code == 200, answer.text
     (task_id,) = answer.json()["tasks"]
@@ -102,7 +102,7 @@ async def finished_task(client: httpx.AsyncClient, answer: httpx.Response) -> di
 
 
 async def an_instance(client: httpx.AsyncClient, name: str) -> str:
-    task = await finished_task(client, await client.post("/cloud/v2/instances/1/1", json=an_order(name=name)))
+    task = await wait_until_finished(client, await client.post("/cloud/v2/instances/1/1", json=an_order(name=name)))
     return str(task["created_resources"]["instances"][0])
 
 
@@ -125,7 +125,7 @@ async def create_instances(client: httpx.AsyncClient, ledger: Ledger) -> None:
         ledger.instance_tasks += answer.json()["tasks"]
         ledger.count_acknowledged()
         if len(ledger.instance_tasks) % 2:
-            task = await finished_task(client, answer)
+            task = await wait_until_finished(client, answer)
             (instance_id,) = task["created_resources"]["instances"]
             answer = await client.delete(f"{INSTANCES}/{instance_id}")
             assert answer.status_code == 200, answer.text
@@ -141,7 +141,7 @@ async def create_resources(client: httpx.AsyncClient, ledger: Ledger, noun: str)
         ledger.resource_tasks += [(noun, task_id) for task_id in answer.json()["tasks"]]
         ledger.count_acknowledged()
         if len(ledger.resource_tasks) % 2:
-            (resource_id,) = (await finished_task(client, answer))["created_resources"][kind]
+            (resource_id,) = (await wait_until_finished(client, answer))["created_resources"][kind]
             answer = await client.delete(f"/cloud/v1/{noun}/1/1/{resource_id}")
             assert answer.status_code == 200, answer.text
             ledger.deleted_resources.add((noun, str(resource_id)))
@@ -254,7 +254,7 @@ async def test_acknowledged_changes_survive_a_killed_server(installation: Instal
 
     async with client_of(server) as client:
         await client.delete("/_pileus/faults")
-        await finished_task(client, stopping)
+        await wait_until_finished(client, stopping)
         stopped = (await client.get(f"{INSTANCES}/{held}")).json()
     assert server.stop() == 0
     assert (stopped["status"], stopped["task_id"]) == ("SHUTOFF", None)

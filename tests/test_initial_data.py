@@ -47,14 +47,14 @@ def starts(url: str, tmp_path: Path) -> Starts:
     return Starts(url, tmp_path)
 
 
-async def names(tenant: Tenant, noun: str, key: str = "name", **parameters: Any) -> set[str]:
+async def list_names(tenant: Tenant, noun: str, key: str = "name", **parameters: Any) -> set[str]:
     """The names that a list shows."""
     answer = await tenant.api.get(tenant.path(noun), params=parameters)
     return {each[key] for each in answer.json()["results"]}
 
 
 @asynccontextmanager
-async def again(starts: Starts, tenant: Tenant, *changes: tuple[str, str]) -> AsyncIterator[Tenant]:
+async def restart(starts: Starts, tenant: Tenant, *changes: tuple[str, str]) -> AsyncIterator[Tenant]:
     """The same tenant, after another start."""
     token = tenant.tokens[Role.ADMINISTRATORS]
     async with starts.with_changes(*changes) as running, client_of(running, token) as api:
@@ -67,18 +67,18 @@ async def test_images_follow_and_those_that_go_can_still_be_told(starts: Starts)
         debian = next(image for image in listed if image["name"] == "debian-12-generic-x64")
         own = await an_image(tenant)
         body = {"source": "image", "image_id": debian["id"], "size": 5, "name": "made"}
-        task = await tenant.finished(await tenant.api.post(tenant.path("volumes"), json=body))
+        task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("volumes"), json=body))
         (volume_id,) = task["created_resources"]["volumes"]
 
     larger = ("size = 2147483648", "size = 2147483649")
-    async with again(starts, tenant, larger) as tenant:
+    async with restart(starts, tenant, larger) as tenant:
         changed = (await tenant.api.get(tenant.path("images", debian["id"]))).json()
-    async with again(starts, tenant, RENAMED_IMAGE) as tenant:
-        shown = await names(tenant, "images")
+    async with restart(starts, tenant, RENAMED_IMAGE) as tenant:
+        shown = await list_names(tenant, "images")
         gone = await tenant.api.get(tenant.path("images", debian["id"]))
         refused = await tenant.api.post(tenant.path("volumes"), json=body)
         volume = (await tenant.api.get(tenant.path("volumes", volume_id))).json()
-    async with again(starts, tenant) as tenant:
+    async with restart(starts, tenant) as tenant:
         back = (await tenant.api.get(tenant.path("images", debian["id"]))).json()
 
     assert (changed["size"], changed["created_at"]) == (2147483649, debian["created_at"])
@@ -96,18 +96,18 @@ async def test_a_flavor_that_goes_stays_that_of_its_servers(starts: Starts) -> N
     gone = (ONE, OTHER), (f'id = "{BARE_METAL}"', 'id = "bm9-new"')
 
     for _ in range(2):
-        async with again(starts, tenant, *gone) as tenant:
+        async with restart(starts, tenant, *gone) as tenant:
             path = tenant.path("instances", instance.id)
             shown = (await tenant.api.get(path)).json()
-            listed = await names(tenant, "instances", include_baremetal="true")
-            offered = await names(tenant, "flavors", "flavor_id")
+            listed = await list_names(tenant, "instances", include_baremetal="true")
+            offered = await list_names(tenant, "flavors", "flavor_id")
             made = await tenant.api.post(tenant.path("instances", version=2), json=an_order())
-            price = (await tenant.api.get(f"/cloud/v1/pricing/{tenant.here}/instances/{instance.id}")).json()
+            price = (await tenant.api.get(f"/cloud/v1/pricing/{tenant.place_path}/instances/{instance.id}")).json()
             used = (await tenant.api.post(tenant.path("bminstances", "check_limits"), json={})).json()
             server = (await tenant.api.get(tenant.path("bminstances", metal.id))).json()
             act = tenant.path("instances", instance.id, "action", version=2)
             for action in ("stop", "start"):
-                await tenant.finished(await tenant.api.post(act, json={"action": action}))
+                await tenant.wait_until_finished(await tenant.api.post(act, json={"action": action}))
 
         assert (shown["flavor"]["flavor_id"], shown["flavor"]["vcpus"], listed) == (SMALL, 1, {"web"})
         assert (SMALL in offered, OTHER.split('"')[1] in offered) == (False, True)
@@ -115,15 +115,15 @@ async def test_a_flavor_that_goes_stays_that_of_its_servers(starts: Starts) -> N
         assert price["price_per_month"] > 0
         assert (used, server["flavor"]["flavor_id"]) == ({}, BARE_METAL)
 
-    async with again(starts, tenant) as tenant:
-        assert SMALL in await names(tenant, "flavors", "flavor_id")
+    async with restart(starts, tenant) as tenant:
+        assert SMALL in await list_names(tenant, "flavors", "flavor_id")
 
 
 async def test_a_flavor_that_changes_is_shown_as_it_is_now(starts: Starts) -> None:
     async with starts.with_changes() as running, new_tenant(running) as tenant:
         instance = await an_instance(tenant)
 
-    async with again(starts, tenant, (f"{ONE}\nvcpus = 1\n", f"{ONE}\nvcpus = 2\n")) as tenant:
+    async with restart(starts, tenant, (f"{ONE}\nvcpus = 1\n", f"{ONE}\nvcpus = 2\n")) as tenant:
         shown = (await tenant.api.get(tenant.path("instances", instance.id))).json()
 
     assert shown["flavor"]["vcpus"] == 2
@@ -131,19 +131,19 @@ async def test_a_flavor_that_changes_is_shown_as_it_is_now(starts: Starts) -> No
 
 async def test_networks_follow_and_one_that_goes_gives_no_new_addresses(starts: Starts) -> None:
     async with starts.with_changes() as running, new_tenant(running) as tenant:
-        (public,) = (await tenant.api.get(f"/cloud/v1/availablenetworks/{tenant.here}")).json()["results"]
+        (public,) = (await tenant.api.get(f"/cloud/v1/availablenetworks/{tenant.place_path}")).json()["results"]
         port = await a_port(tenant)
     changes = ('name = "pub_net"', 'name = "outside"'), ("198.18.", "198.19."), ("2001:db8:", "2001:db9:")
 
-    async with again(starts, tenant, *changes) as tenant:
-        now = await names(tenant, "availablenetworks")
+    async with restart(starts, tenant, *changes) as tenant:
+        now = await list_names(tenant, "availablenetworks")
         kept = (await tenant.api.get(tenant.path("reserved_fixed_ips", port.id))).json()
         old = {"type": "any_subnet", "network_id": public["id"]}
         refused = await tenant.api.post(tenant.path("reserved_fixed_ips"), json=old)
-        new = await tenant.finished(await tenant.api.post(tenant.path("floatingips"), json={}))
+        new = await tenant.wait_until_finished(await tenant.api.post(tenant.path("floatingips"), json={}))
         given = (await tenant.api.get(tenant.path("floatingips", new["created_resources"]["floatingips"][0]))).json()
         freed = await tenant.api.delete(tenant.path("reserved_fixed_ips", port.id))
-        await tenant.finished(freed)
+        await tenant.wait_until_finished(freed)
 
     assert now == {"outside"}
     assert kept["fixed_ip_address"].startswith("198.18.")
@@ -153,10 +153,10 @@ async def test_networks_follow_and_one_that_goes_gives_no_new_addresses(starts: 
 
 async def test_a_change_of_a_network_is_taken_over(starts: Starts) -> None:
     async with starts.with_changes() as running, new_tenant(running) as tenant:
-        (public,) = (await tenant.api.get(f"/cloud/v1/availablenetworks/{tenant.here}")).json()["results"]
+        (public,) = (await tenant.api.get(f"/cloud/v1/availablenetworks/{tenant.place_path}")).json()["results"]
 
-    async with again(starts, tenant, ("mtu = 1500", "mtu = 9000")) as tenant:
-        (changed,) = (await tenant.api.get(f"/cloud/v1/availablenetworks/{tenant.here}")).json()["results"]
+    async with restart(starts, tenant, ("mtu = 1500", "mtu = 9000")) as tenant:
+        (changed,) = (await tenant.api.get(f"/cloud/v1/availablenetworks/{tenant.place_path}")).json()["results"]
 
     assert (public["mtu"], changed["mtu"], changed["id"]) == (1500, 9000, public["id"])
 
@@ -178,7 +178,7 @@ async def test_a_start_that_would_take_addresses_from_tenants_is_refused(
         async with starts.with_changes(*changes):
             pass
 
-    async with again(starts, tenant) as tenant:
+    async with restart(starts, tenant) as tenant:
         assert (await tenant.api.get(tenant.path("reserved_fixed_ips"))).json()["count"] == 1
 
 
@@ -187,7 +187,7 @@ async def test_a_range_of_which_nothing_is_in_use_may_change(starts: Starts) -> 
         pass
 
     async with starts.with_changes(("198.18.", "198.19.")) as running, new_tenant(running) as tenant:
-        await tenant.finished(await tenant.api.post(tenant.path("floatingips"), json={}))
+        await tenant.wait_until_finished(await tenant.api.post(tenant.path("floatingips"), json={}))
         (floating,) = (await tenant.api.get(tenant.path("floatingips"))).json()["results"]
 
     assert floating["floating_ip_address"].startswith("198.19.")

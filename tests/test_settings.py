@@ -184,8 +184,8 @@ def test_a_driver_has_a_table_in_the_file(tmp_path: Path) -> None:
         "qemu": {"user": "pileus", "resume": False, "cpu_ratio": 2.0},
         "simulated": {"time": "realistic"},
     }
-    assert settings.of_driver("qemu") == QemuSettings(user="pileus", resume=False, cpu_ratio=2)
-    assert settings.of_driver("simulated") == SimulatedSettings(time="realistic")
+    assert settings.driver_settings("qemu") == QemuSettings(user="pileus", resume=False, cpu_ratio=2)
+    assert settings.driver_settings("simulated") == SimulatedSettings(time="realistic")
 
 
 @pytest.mark.parametrize(

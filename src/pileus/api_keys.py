@@ -1,4 +1,4 @@
-"""API keys for operators: created, listed and revoked in the database, whether or not a server runs."""
+"""Operators create, list and revoke API keys in the database, with or without a running server."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class ApiKeyAdmin:
     now: int
 
     async def is_seeded(self) -> bool:
-        """Whether the database has its first tenant."""
+        """Return whether the database has its first tenant."""
         async with self.db.read() as tx:
             return await clients.exists(tx, CLIENT)
 
@@ -32,10 +32,10 @@ class ApiKeyAdmin:
         async def write(tx: Tx) -> str:
             if not await clients.exists(tx, client_id):
                 await _add_tenant(tx, client_id, now)
-            number = await keys.allocate_id(tx)
-            token = generate_token(number)
+            key_id = await keys.allocate_id(tx)
+            token = generate_token(key_id)
             key = ApiKey(
-                id=number,
+                id=key_id,
                 client_id=client_id,
                 user_id=await clients.get_first_user(tx, client_id),
                 name=name,
@@ -63,5 +63,5 @@ async def _add_tenant(tx: Tx, client_id: int, now: int) -> None:
     await clients.add(tx, client_id, f"client-{client_id}", now)
     user_id = await clients.allocate_user_id(tx)
     await clients.add_user(tx, user_id, client_id, f"client-{client_id}@localhost.localdomain", now)
-    number = await counters.increment(tx, "projects")
-    await projects.add(tx, Project(id=number, client_id=client_id, name="default", is_default=True, created_at=now))
+    project_id = await counters.increment(tx, "projects")
+    await projects.add(tx, Project(id=project_id, client_id=client_id, name="default", is_default=True, created_at=now))

@@ -38,7 +38,7 @@ async def add_key(tenant: Tenant, secret: str, **changes: Any) -> str:
         await keys.add(tx, key)
         return token
 
-    return await tenant.running.cloud.db.write(write)
+    return await tenant.running.app_state.db.write(write)
 
 
 def error_of(answer: httpx.Response) -> tuple[int, str, str]:
@@ -116,13 +116,13 @@ async def test_both_separators_of_tokens_are_accepted(tenant: Tenant) -> None:
         await keys.add(tx, ApiKey(**facts, role=Role.USERS.value, digest=hash_token(token), created_at=0))
         return token
 
-    token = await tenant.running.cloud.db.write(write)
+    token = await tenant.running.app_state.db.write(write)
 
     assert (await request(tenant, f"APIKey {token}")).status_code == 404
 
 
 async def test_a_key_is_valid_until_it_expires(tenant: Tenant) -> None:
-    now = tenant.running.cloud.now()
+    now = tenant.running.app_state.now()
     good = await add_key(tenant, "still-good-for-a-while", expires_at=now + 60_000_000)
     over = await add_key(tenant, "over-since-a-moment", expires_at=now)
 
@@ -134,7 +134,7 @@ async def test_a_revoked_key_is_invalid_at_once(tenant: Tenant) -> None:
     token = await add_key(tenant, "soon-to-be-revoked")
     assert (await request(tenant, f"APIKey {token}")).status_code == 404
 
-    number, cloud = int(token.partition("_")[0]), tenant.running.cloud
+    number, cloud = int(token.partition("_")[0]), tenant.running.app_state
     assert await cloud.db.write(lambda tx: keys.revoke(tx, number, cloud.now()))
 
     assert error_of(await request(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
@@ -143,7 +143,7 @@ async def test_a_revoked_key_is_invalid_at_once(tenant: Tenant) -> None:
 async def test_a_key_is_stored_only_as_a_digest(tenant: Tenant) -> None:
     token = await add_key(tenant, "nobody-reads-this-anywhere")
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         row = await tx.one("SELECT * FROM api_keys WHERE id = :id", id=int(token.partition("_")[0]))
 
     assert "nobody-reads-this-anywhere" not in str(row)

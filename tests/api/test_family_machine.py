@@ -11,7 +11,7 @@ from pileus.store.project_contents import LOCKABLE
 from tests.builders import a_network, driver_of
 from tests.networks import a_router
 from tests.orders import an_order, boot
-from tests.sync_app import World
+from tests.sync_app import SyncApp
 from tests.tenants import REGION
 
 # An index into the existing resources, modulo their number.
@@ -34,7 +34,7 @@ DANGLING = {
 class Family(RuleBasedStateMachine):
     """The resources of one tenant and their attachments."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SyncApp) -> None:
         super().__init__()
         self.world, self.tenant = world, world.tenant()
         self.instances: dict[str, str] = {}
@@ -63,7 +63,7 @@ class Family(RuleBasedStateMachine):
             answer = await self.tenant.api.request(method, path, json=body)
             if answer.status_code in REFUSED:
                 return None
-            return await self.tenant.finished(answer)
+            return await self.tenant.wait_until_finished(answer)
 
         result: dict[str, Any] | None = self.world.run(do())
         return result
@@ -271,7 +271,7 @@ class Family(RuleBasedStateMachine):
 
     def _rows(self, statement: str, **values: Any) -> list[Any]:
         async def read() -> list[Any]:
-            async with self.tenant.running.cloud.db.read() as tx:
+            async with self.tenant.running.app_state.db.read() as tx:
                 return list(await tx.all(statement, **values))
 
         result: list[Any] = self.world.run(read())
@@ -284,7 +284,7 @@ def _one_of(things: dict[str, Any], which: int) -> str | None:
 
 
 @pytest.mark.timeout(300)
-def test_the_resources_of_a_tenant_stay_consistent(world: World) -> None:
+def test_the_resources_of_a_tenant_stay_consistent(world: SyncApp) -> None:
     run_state_machine_as_test(
         lambda: Family(world),  # type: ignore[arg-type]  # whatever makes a machine will do
         settings=settings(

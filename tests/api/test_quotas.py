@@ -8,7 +8,7 @@ import pytest
 from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.account.quotas import GLOBAL_QUOTAS
 from tests.builders import a_floating_ip, a_network, a_placement_group, a_security_group, an_instance
-from tests.storage import a_volume, allow
+from tests.storage import a_volume, set_quotas
 from tests.tenants import REGION, Tenant
 
 REQUESTS = "/cloud/v2/limits_request"
@@ -64,7 +64,7 @@ async def test_client_quotas_contain_those_of_each_region(tenant: Tenant, strang
 async def test_a_granted_request_raises_the_limits(
     tenant: Tenant, stranger: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    allow(tenant, monkeypatch, router_count=1, keypair_count=0)
+    set_quotas(tenant, monkeypatch, router_count=1, keypair_count=0)
     limits = {
         "global_limits": {"keypair_count_limit": 2},
         "regional_limits": [{"region_id": REGION, "router_count_limit": 3}],

@@ -15,7 +15,7 @@ ALL = "/cloud/v1/regions"
 @pytest.fixture(autouse=True)
 def three_regions(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """A catalogue with three regions."""
-    cloud = tenant.running.cloud
+    cloud = tenant.running.app_state
     local = cloud.catalogue.regions[0]
     others = [
         replace(local, id=2, display_name="Amsterdam", created_at=local.created_at + 5_000_000, coordinates=None),

@@ -19,7 +19,7 @@ FLAVOR = "g1-standard-1-2"
 
 
 def today(tenant: Tenant) -> int:
-    return tenant.running.cloud.now() // DAY * DAY
+    return tenant.running.app_state.now() // DAY * DAY
 
 
 def yesterday(tenant: Tenant, **more: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ async def of_type(tenant: Tenant, type_: str, body: dict[str, Any]) -> list[dict
 
 
 async def test_a_day_of_each_resource_costs_its_catalogue_price(tenant: Tenant, stranger: Tenant) -> None:
-    catalogue, before = tenant.running.cloud.catalogue, today(tenant) - 3 * DAY
+    catalogue, before = tenant.running.app_state.catalogue, today(tenant) - 3 * DAY
     instance = await an_instance(tenant, name="server", labels={"env": "prod"}, created_at=before)
     volume = await a_volume(tenant, size=7, created_at=before)
     snapshot = await a_snapshot(tenant, volume, created_at=before)
@@ -73,11 +73,11 @@ async def test_a_day_of_each_resource_costs_its_catalogue_price(tenant: Tenant, 
 
 
 async def test_deleted_and_resized_resources_are_reported(tenant: Tenant) -> None:
-    cloud = tenant.running.cloud
+    cloud = tenant.running.app_state
     instance = await an_instance(tenant, created_at=cloud.now() - 2 * DAY)
     resized = tenant.path("instances", instance.id, "changeflavor")
-    await tenant.finished(await tenant.api.post(resized, json={"flavor_id": "g1-standard-2-4"}))
-    await tenant.finished(await tenant.api.delete(tenant.path("instances", instance.id)))
+    await tenant.wait_until_finished(await tenant.api.post(resized, json={"flavor_id": "g1-standard-2-4"}))
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("instances", instance.id)))
 
     lines = await of_type(tenant, "instance", so_far(tenant))
 
@@ -86,10 +86,10 @@ async def test_deleted_and_resized_resources_are_reported(tenant: Tenant) -> Non
 
 
 async def test_volumes_are_charged_by_their_size_and_type_at_the_time(tenant: Tenant) -> None:
-    volume = await a_volume(tenant, size=10, created_at=tenant.running.cloud.now() - 2 * DAY)
+    volume = await a_volume(tenant, size=10, created_at=tenant.running.app_state.now() - 2 * DAY)
     path = tenant.path("volumes", volume.id)
-    await tenant.finished(await tenant.api.post(f"{path}/extend", json={"size": 20}))
-    await tenant.finished(await tenant.api.delete(path))
+    await tenant.wait_until_finished(await tenant.api.post(f"{path}/extend", json={"size": 20}))
+    await tenant.wait_until_finished(await tenant.api.delete(path))
 
     (line,) = await of_type(tenant, "volume", so_far(tenant))
 
@@ -99,10 +99,10 @@ async def test_volumes_are_charged_by_their_size_and_type_at_the_time(tenant: Te
 async def test_usage_matches_all_creations_and_deletions(tenant: Tenant) -> None:
     kept, gone = await a_floating_ip(tenant), await a_floating_ip(tenant)
     body = {"type": "external"}
-    task = await tenant.finished(await tenant.api.post(tenant.path("reserved_fixed_ips"), json=body))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("reserved_fixed_ips"), json=body))
     (port_id,) = task["created_resources"]["ports"]
-    await tenant.finished(await tenant.api.delete(tenant.path("floatingips", gone.id)))
-    await tenant.finished(await tenant.api.delete(tenant.path("reserved_fixed_ips", port_id)))
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("floatingips", gone.id)))
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("reserved_fixed_ips", port_id)))
 
     listed = await resources(tenant, so_far(tenant))
 
@@ -113,9 +113,9 @@ async def test_usage_matches_all_creations_and_deletions(tenant: Tenant) -> None
 async def test_the_usage_of_a_deleted_project_remains(tenant: Tenant) -> None:
     project_id = (await tenant.api.post("/cloud/v1/projects", json={"name": "short-lived"})).json()["id"]
     here, tenant.project_id = tenant.project_id, project_id
-    volume = await a_volume(tenant, created_at=tenant.running.cloud.now() - DAY)
+    volume = await a_volume(tenant, created_at=tenant.running.app_state.now() - DAY)
     tenant.project_id = here
-    await tenant.finished(await tenant.api.delete(f"/cloud/v1/projects/{project_id}"))
+    await tenant.wait_until_finished(await tenant.api.delete(f"/cloud/v1/projects/{project_id}"))
 
     (line,) = await of_type(tenant, "volume", so_far(tenant, projects=[project_id]))
 

@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 
 from pileus.domain.network.ports import Port
-from tests.builders import a_floating_ip, a_network, a_port, addresses_of, an_instance, driver_of
+from tests.builders import a_floating_ip, a_network, a_port, an_instance, driver_of, list_addresses
 from tests.networks import get_view
-from tests.storage import allow
+from tests.storage import set_quotas
 from tests.tenants import REGION, Tenant
 
 ALL = "reserved_fixed_ips"
 
 
 async def reserve(tenant: Tenant, **body: Any) -> dict[str, Any]:
-    task = await tenant.finished(await tenant.api.post(tenant.path(ALL), json=body))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path(ALL), json=body))
     return await get_view(tenant, ALL, task["created_resources"]["ports"][0])
 
 
-async def connected_ports(tenant: Tenant, port_id: str) -> list[str]:
+async def list_connected_ports(tenant: Tenant, port_id: str) -> list[str]:
     answer = (await tenant.api.get(tenant.path(ALL, port_id, "connected_devices"))).json()
     return [view["port_id"] for view in answer["results"]]
 
@@ -74,7 +74,7 @@ async def test_one_of_many_concurrent_reservations_of_an_address_succeeds(tenant
 
 
 async def test_the_quota_of_public_addresses_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(tenant, monkeypatch, external_ip_count=1)
+    set_quotas(tenant, monkeypatch, external_ip_count=1)
 
     answers = await asyncio.gather(*(tenant.api.post(tenant.path(ALL), json={"type": "external"}) for _ in range(3)))
 
@@ -84,12 +84,12 @@ async def test_the_quota_of_public_addresses_is_enforced(tenant: Tenant, monkeyp
 async def test_the_reserved_address_of_a_deleted_instance_remains_reserved(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     (port,) = await several_ports(tenant, subnet, 1)
-    before = await addresses_of(tenant, port)
+    before = await list_addresses(tenant, port)
 
     view = await reserve(tenant, type="port", port_id=port.id)
     again = await tenant.api.post(tenant.path(ALL), json={"type": "port", "port_id": port.id})
     refused = await tenant.api.delete(tenant.path(ALL, port.id))
-    await tenant.finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
 
     use = {"resource_id": port.instance_id, "resource_type": "instance"}
     assert (view["reservation"], view["attachments"]) == ({"status": "attached", **use}, [use])
@@ -130,7 +130,7 @@ async def test_several_instances_share_a_virtual_ip(tenant: Tenant) -> None:
 
     assert {view["port_id"] for view in free["results"]} == {one.id, two.id, three.id}
     assert {device["instance_id"] for device in put.json()["results"]} == {one.instance_id, two.instance_id}
-    assert set(await connected_ports(tenant, vip["port_id"])) == {one.id, two.id, three.id}
+    assert set(await list_connected_ports(tenant, vip["port_id"])) == {one.id, two.id, three.id}
     attachments = (await get_view(tenant, ALL, vip["port_id"]))["attachments"]
     assert {attachment["resource_id"] for attachment in attachments} == {
         one.instance_id, two.instance_id, three.instance_id
@@ -140,12 +140,12 @@ async def test_several_instances_share_a_virtual_ip(tenant: Tenant) -> None:
     assert [pair.ip_address for pair in nic.pairs] == [vip["fixed_ip_address"]]
 
     await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [two.id]})
-    assert await connected_ports(tenant, vip["port_id"]) == [two.id]
+    assert await list_connected_ports(tenant, vip["port_id"]) == [two.id]
     assert (await tenant.api.patch(path, json={"is_vip": False})).status_code == 409
     assert (await tenant.api.delete(path)).status_code == 409
     await tenant.api.put(f"{path}/connected_devices", json={"port_ids": []})
     assert (await tenant.api.patch(path, json={"is_vip": False})).json()["is_vip"] is False
-    await tenant.finished(await tenant.api.delete(path))
+    await tenant.wait_until_finished(await tenant.api.delete(path))
     assert (await tenant.api.get(path)).status_code == 404
 
 
@@ -170,12 +170,12 @@ async def test_a_public_address_is_converted_and_back(tenant: Tenant) -> None:
     floating_ip = await a_floating_ip(tenant)
     body = {"target_type": "reserved_fixed_ip"}
 
-    task = await tenant.finished(
+    task = await tenant.wait_until_finished(
         await tenant.api.post(tenant.path("floatingips", floating_ip.id, "convert"), json=body)
     )
     (port_id,) = task["created_resources"]["ports"]
     view = await get_view(tenant, ALL, port_id)
-    back = await tenant.finished(
+    back = await tenant.wait_until_finished(
         await tenant.api.post(tenant.path(ALL, port_id, "convert"), json={"target_type": "floating_ip"})
     )
 
@@ -201,7 +201,7 @@ async def test_running_conversions_count_against_the_quota(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, noun: str, other: str, quota: str
 ) -> None:
     ids = [(await (a_floating_ip if noun == "floatingips" else a_port)(tenant)).id for _ in range(4)]
-    allow(tenant, monkeypatch, **{quota: 1})
+    set_quotas(tenant, monkeypatch, **{quota: 1})
     body = {"target_type": "reserved_fixed_ip" if noun == "floatingips" else "floating_ip"}
 
     answers = await asyncio.gather(
@@ -209,7 +209,7 @@ async def test_running_conversions_count_against_the_quota(
     )
     for answer in answers:
         for task_id in answer.json().get("tasks", []):
-            await tenant.ended(task_id)
+            await tenant.wait_for_task(task_id)
 
     assert sorted(answer.status_code for answer in answers) == [200, 403, 403, 403]
     assert (await tenant.api.get(tenant.path(other))).json()["count"] == 1
@@ -217,7 +217,7 @@ async def test_running_conversions_count_against_the_quota(
 
 async def test_private_addresses_are_free_of_charge(tenant: Tenant) -> None:
     network, _ = await a_network(tenant)
-    path = f"/cloud/v1/pricing/{tenant.here}/{ALL}"
+    path = f"/cloud/v1/pricing/{tenant.place_path}/{ALL}"
 
     public = (await tenant.api.post(path, json={"type": "external"})).json()
     inner = (await tenant.api.post(path, json={"type": "any_subnet", "network_id": network.id})).json()

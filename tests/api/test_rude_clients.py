@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.servers import KEY, Server, serving
+from tests.servers import KEY, Server, run_server
 
 PATIENCE = 20
 HEAD = b"PATCH /cloud/v1/instances/1/1/x HTTP/1.1\r\nHost: x\r\nAuthorization: APIKey " + KEY.encode() + b"\r\n"
@@ -16,7 +16,7 @@ HEAD = b"PATCH /cloud/v1/instances/1/1/x HTTP/1.1\r\nHost: x\r\nAuthorization: A
 @pytest.fixture(scope="module")
 def strict_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with short timeouts and a small body limit."""
-    with serving(
+    with run_server(
         tmp_path_factory.mktemp("strict") / "data", "--header-timeout", "0.4", "--body-limit", "2048"
     ) as server:
         yield server

@@ -47,7 +47,7 @@ async def colleague_client(tenant: Tenant) -> httpx.AsyncClient:
         await keys.add(tx, ApiKey(**facts, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))
         return token
 
-    return client_of(tenant.running, await tenant.running.cloud.db.write(write))
+    return client_of(tenant.running, await tenant.running.app_state.db.write(write))
 
 
 async def test_an_imported_key_has_all_fields(tenant: Tenant) -> None:
@@ -76,7 +76,7 @@ async def test_a_generated_private_key_is_shown_once(tenant: Tenant) -> None:
     public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     assert (generated["public_key"], generated["fingerprint"]) == (public, fingerprint(public))
     view = await tenant.api.get(keys_path(tenant, generated["id"]))
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         rows = await tx.all("SELECT * FROM ssh_keys WHERE id = :id", id=generated["id"])
         actions = await tx.all("SELECT * FROM user_actions WHERE client_id = :id", id=tenant.client_id)
     assert "private_key" not in view.json()
@@ -132,7 +132,7 @@ async def test_one_of_many_concurrent_creates_gets_the_name(tenant: Tenant) -> N
 
 
 async def test_the_quota_limits_keys(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(tenant.running.cloud.catalogue.quotas, "keypair_count", 1)
+    monkeypatch.setitem(tenant.running.app_state.catalogue.quotas, "keypair_count", 1)
     await create_key(tenant)
 
     answer = await tenant.api.post(keys_path(tenant), json={"name": "second"})
@@ -236,7 +236,7 @@ async def test_a_key_in_use_can_be_deleted(tenant: Tenant) -> None:
     assert (await tenant.api.get(keys_path(tenant, key["id"]))).status_code == 404
     assert (await tenant.api.delete(keys_path(tenant, key["id"]))).status_code == 404
     assert (await create_key(tenant))["id"] != key["id"]
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         assert (await instances.get(tx, instance.place, instance.id)).ssh_key_id == key["id"]
 
 
@@ -284,7 +284,7 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     await tenant.api.post(keys_path(tenant), json={"name": "laptop"})
     await tenant.api.delete(keys_path(tenant, key["id"]))
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         actions = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
 
     entries = [(action.api_group, action.action_type, action.project_id, action.action_data) for action in actions]

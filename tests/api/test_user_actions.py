@@ -7,7 +7,7 @@ import pytest
 
 from pileus.domain.account.user_actions import UserAction
 from pileus.store.account import user_actions
-from tests.builders import an_instance, owned
+from tests.builders import an_instance, record_fields
 from tests.tenants import REGION, Tenant
 
 NOON = int(datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
@@ -31,8 +31,8 @@ async def add_entry(tenant: Tenant, thing: str, search_field: str | None = None,
         "source_user_ip": "192.0.2.1",
         "user_agent": SDK,
     }
-    line = UserAction(**{**owned(tenant), **facts, **changes})
-    await tenant.running.cloud.db.write(lambda tx: user_actions.add(tx, line))
+    line = UserAction(**{**record_fields(tenant), **facts, **changes})
+    await tenant.running.app_state.db.write(lambda tx: user_actions.add(tx, line))
     return line
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.drivers.packages import install_example, install_wheel, run_python, run_suite
-from tests.servers import serving
+from tests.servers import run_server
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_every_process_of_a_server_gets_the_settings_of_an_installed_driver(
 ) -> None:
     options = ("--driver", "example", "--workers", workers, "--example-directory", "chosen")
 
-    with serving(tmp_path / "data", *options, PYTHONPATH=str(example)) as server:
+    with run_server(tmp_path / "data", *options, PYTHONPATH=str(example)) as server:
         assert httpx.get(f"{server.url}/readyz").status_code == 200
         assert (tmp_path / "data" / "chosen").is_dir()
         assert not (tmp_path / "data" / "example-machines").exists()

@@ -28,7 +28,7 @@ async def download(
     return await download_image(url, limits, on_progress), progress
 
 
-async def refused(url: str, limits: DownloadLimits = PRIVATE_TOO) -> DriverError:
+async def download_error(url: str, limits: DownloadLimits = PRIVATE_TOO) -> DriverError:
     with pytest.raises(DriverError) as problem:
         await download(url, limits)
     return problem.value
@@ -68,20 +68,20 @@ async def test_an_image_is_fetched_whole_measured_and_checked(path: str) -> None
     ],
 )
 async def test_errors_name_the_cause(path: str, message: str, *, retryable: bool) -> None:
-    problem = await refused(image_url(path))
+    problem = await download_error(image_url(path))
 
     assert message in str(problem)
     assert problem.retryable is retryable
 
 
 async def test_an_announced_size_is_enough_to_refuse_it() -> None:
-    problem = await refused(image_url(), DownloadLimits(allow_private=True, max_bytes=MIB))
+    problem = await download_error(image_url(), DownloadLimits(allow_private=True, max_bytes=MIB))
 
     assert str(problem) == "The image is larger than 1048576 bytes"
 
 
 async def test_a_slow_download_is_aborted() -> None:
-    problem = await refused(image_url("slow"), DownloadLimits(allow_private=True, seconds=0.2))
+    problem = await download_error(image_url("slow"), DownloadLimits(allow_private=True, seconds=0.2))
 
     assert (str(problem), problem.retryable) == ("The image was not there after 0.2 seconds", False)
 
@@ -92,7 +92,7 @@ async def test_a_slow_download_is_aborted() -> None:
      "[fe80::1]", "[fd00::1]", "[64:ff9b::a00:1]", "[2002:7f00:1::]", "[::]", "2130706433", "224.0.0.1"],
 )  # fmt: skip
 async def test_only_public_addresses_are_asked_unless_the_operator_says_otherwise(host: str) -> None:
-    problem = await refused(image_url(host=host), DownloadLimits())
+    problem = await download_error(image_url(host=host), DownloadLimits())
 
     assert "not a public address" in str(problem)
     assert not problem.retryable
@@ -108,7 +108,7 @@ async def test_the_target_of_a_redirect_is_checked_too(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(httpx.AsyncClient, "send", send)
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, *_, **__: [(2, 1, 6, "", (_resolve(host), port))])
-    problem = await refused(HTTPS, DownloadLimits())
+    problem = await download_error(HTTPS, DownloadLimits())
 
     assert "10.0.0.1 is not a public address" in str(problem)
     assert requested == ["https://8.8.8.8/x"]
@@ -121,7 +121,7 @@ def _resolve(host: Any) -> str:
 async def test_a_name_with_one_inner_address_among_its_own_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve_to(monkeypatch, "8.8.8.8", "192.168.0.1")
 
-    assert "not a public address" in str(await refused(HTTPS, DownloadLimits()))
+    assert "not a public address" in str(await download_error(HTTPS, DownloadLimits()))
 
 
 async def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: 
 
     resolve_to(monkeypatch, "8.8.8.8")
     monkeypatch.setattr(httpx.AsyncClient, "send", send)
-    problem = await refused(HTTPS, DownloadLimits())
+    problem = await download_error(HTTPS, DownloadLimits())
 
     (request,) = requests
     assert (str(request.url), request.headers["Host"]) == ("https://8.8.8.8/x", "images.example.org")

@@ -12,16 +12,16 @@ import pytest
 from pileus.domain.account.subscriptions import Queue, SubscriptionTarget, Webhook
 from pileus.outbound.notifier import Messenger
 from pileus.outbound.protocols import NotSentError
-from tests.brokers import arrived, listening
+from tests.brokers import open_channel, receive_message
 from tests.servers import free_port
-from tests.subscribers import address, posted, refuse
+from tests.subscribers import received_requests, set_answers, subscriber_url
 
 PRIVATE_TOO = Messenger(allow_private=True)
 SECRET, NOW = "Bearer only-we-know", 1_700_000_000_000_000
 
 
 def hook(path: str, **changes: Any) -> Webhook:
-    fields = {"url": address(path), "auth_header_name": "Authorization", "auth_header_value": SECRET}
+    fields = {"url": subscriber_url(path), "auth_header_name": "Authorization", "auth_header_value": SECRET}
     return Webhook(**{**fields, **changes})
 
 
@@ -34,14 +34,14 @@ async def send_failure(target: SubscriptionTarget, messenger: Messenger = PRIVAT
 async def test_a_message_is_posted_with_its_header_and_signed() -> None:
     await PRIVATE_TOO.send(hook("/signed"), "id-1", b'{"a": 1}', NOW)
 
-    (message,) = posted("/signed")
+    (message,) = received_requests("/signed")
     signed = hmac.new(SECRET.encode(), b'id-1.1700000000.{"a": 1}', hashlib.sha256).digest()
     assert message.body == b'{"a": 1}'
     assert message.headers["authorization"] == SECRET
     assert message.headers["content-type"] == "application/json"
     assert (message.headers["webhook-id"], message.headers["webhook-timestamp"]) == ("id-1", "1700000000")
     assert message.headers["webhook-signature"] == f"v1,{base64.b64encode(signed).decode()}"
-    assert message.headers["host"] == address("/").split("/")[2]
+    assert message.headers["host"] == subscriber_url("/").split("/")[2]
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ async def test_a_message_is_posted_with_its_header_and_signed() -> None:
 )
 async def test_any_other_response_means_that_it_was_not_delivered(status: int, *, refused: bool) -> None:
     path = f"/answer-{status}"
-    refuse(path, status)
+    set_answers(path, status)
 
     failure = await send_failure(hook(path))
 
     assert (str(failure), failure.refused) == (f"The subscriber answered {status}", refused)
-    assert posted(path) == posted("/elsewhere") == []
+    assert received_requests(path) == received_requests("/elsewhere") == []
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ async def test_of_several_addresses_the_first_that_answers_is_taken(monkeypatch:
     monkeypatch.setattr(socket, "getaddrinfo", answer)
     await PRIVATE_TOO.send(target, "id-1", b"{}", NOW)
 
-    assert len(posted("/second")) == 1
+    assert len(received_requests("/second")) == 1
 
 
 async def test_a_name_that_leads_nowhere_yet_may_be_subscribed() -> None:
@@ -146,7 +146,7 @@ async def test_a_slow_subscriber_fails_the_delivery() -> None:
 
 
 async def test_a_message_is_published_where_a_queue_takes_it(rabbit: str) -> None:
-    async with listening(rabbit, "lines") as channel:
+    async with open_channel(rabbit, "lines") as channel:
         await channel.exchange_declare("audit", exchange_type="topic")
         await channel.queue_bind("lines", "audit", "cloud.*")
         direct = Queue(connection_string=rabbit, routing_key="lines")
@@ -155,7 +155,7 @@ async def test_a_message_is_published_where_a_queue_takes_it(rabbit: str) -> Non
         for number, queue in enumerate((direct, by_topic), 1):
             await PRIVATE_TOO.send(queue, f"id-{number}", str(number).encode(), NOW)
 
-        messages = [await arrived(channel, "lines") for _ in range(2)]
+        messages = [await receive_message(channel, "lines") for _ in range(2)]
     received = [(message.header.properties.message_id, message.body) for message in messages]
     assert received == [("id-1", b"1"), ("id-2", b"2")]
     properties = messages[0].header.properties

@@ -16,14 +16,14 @@ from tests.builders import (
     a_network,
     a_placement_group,
     a_port,
-    addresses_of,
     an_instance,
     driver_of,
+    list_addresses,
+    list_ports,
     place_of,
-    ports_of,
 )
 from tests.networks import a_router
-from tests.storage import a_snapshot, a_volume, snapshots_now
+from tests.storage import a_snapshot, a_volume, list_snapshots
 from tests.tasks.address_scenarios import ADDRESS_SCENARIOS
 from tests.tasks.image_scenarios import IMAGE_SCENARIOS
 from tests.tasks.network_scenarios import NETWORK_SCENARIOS
@@ -49,7 +49,7 @@ def power_action(action: str, *, status: str = "ACTIVE", **changes: Any) -> Scen
 async def _default_group(tenant: Tenant) -> None:
     """Create the default group, which otherwise the first server of the project would create and leave behind."""
     await tenant.api.get(tenant.path("securitygroups"))
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         group = await security_groups.find_default(tx, place_of(tenant))
         assert group is not None
         rules = [rule.rule for rule in await security_groups.rules_of(tx, group.id)]
@@ -121,8 +121,8 @@ async def _delete_project(tenant: Tenant) -> SendRequest:
 async def _start_vm(tenant: Tenant) -> SendRequest:
     """Its DDoS profile is inactive."""
     instance = await an_instance(tenant, status="SHUTOFF")
-    (port,) = await ports_of(tenant, instance)
-    await _protect(tenant, (await addresses_of(tenant, port))[0], active=False)
+    (port,) = await list_ports(tenant, instance)
+    await _protect(tenant, (await list_addresses(tenant, port))[0], active=False)
     return request("POST", tenant.path("instances", instance.id, "action", version=2), {"action": "start"})
 
 
@@ -152,7 +152,7 @@ async def _detach_interface(tenant: Tenant) -> SendRequest:
     port = await a_port(tenant, subnet, instance)
     floating_ip = await a_floating_ip(tenant, port)
     await _protect(tenant, floating_ip.floating_ip_address)
-    body = {"port_id": port.id, "ip_address": (await addresses_of(tenant, port))[0]}
+    body = {"port_id": port.id, "ip_address": (await list_addresses(tenant, port))[0]}
     return request("POST", tenant.path("instances", instance.id, "detach_interface"), body)
 
 
@@ -194,7 +194,7 @@ async def _delete_volume(tenant: Tenant) -> SendRequest:
     await a_snapshot(tenant, volume)
 
     async def send(tenant: Tenant) -> httpx.Response:
-        remaining = ",".join(snapshot.id for snapshot in await snapshots_now(tenant, volume))
+        remaining = ",".join(snapshot.id for snapshot in await list_snapshots(tenant, volume))
         return await tenant.api.delete(tenant.path("volumes", volume.id), params={"snapshots": remaining})
 
     return send
@@ -262,8 +262,8 @@ async def _delete_profile(tenant: Tenant) -> SendRequest:
 
 
 async def _address(tenant: Tenant) -> str:
-    (port,) = await ports_of(tenant, await an_instance(tenant))
-    return (await addresses_of(tenant, port))[0]
+    (port,) = await list_ports(tenant, await an_instance(tenant))
+    return (await list_addresses(tenant, port))[0]
 
 
 async def _profile(tenant: Tenant, *, active: bool = True) -> tuple[Path, str]:

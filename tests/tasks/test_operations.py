@@ -64,7 +64,7 @@ class IdleCloud:
 
     async def load_all_rows(self) -> Rows:
         """Return all rows of the database and of the driver."""
-        return await load_all_rows(self.tenant.running.cloud.db, self.driver_file)
+        return await load_all_rows(self.tenant.running.app_state.db, self.driver_file)
 
     async def locked_rows(self) -> list[Any]:
         """Return the rows that a task has locked."""
@@ -74,13 +74,13 @@ class IdleCloud:
         """Send the request, and return the task that it has started."""
         answer = await send(self.tenant)
         assert answer.is_success, answer.text
-        async with self.tenant.running.cloud.db.read() as tx:
+        async with self.tenant.running.app_state.db.read() as tx:
             (task,) = await tasks.TABLE.find(tx, "client_id = :id AND state = 'NEW'", id=self.tenant.client_id)
         return task
 
     async def load_task(self, task_id: str) -> Task:
         """Return a task as it is saved."""
-        async with self.tenant.running.cloud.db.read() as tx:
+        async with self.tenant.running.app_state.db.read() as tx:
             return await tasks.get(tx, self.tenant.client_id, task_id)
 
     async def run_engine(self, operation: Operation[Any]) -> None:
@@ -110,12 +110,12 @@ async def running(
 @pytest.fixture
 async def idle(running: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IdleCloud]:
     """A new tenant, whose rows are the only ones of tenants."""
-    clock: Any = running.cloud.now
+    clock: Any = running.app_state.now
     files = tmp_path_factory.getbasetemp().glob("operations*/simulated.db")
     driver_file = next(path for path in files if path.exists())
     async with new_tenant(running) as tenant:
         yield IdleCloud(tenant, clock, driver_file)
-    await delete_tenant_rows(running.cloud.db, driver_file)
+    await delete_tenant_rows(running.app_state.db, driver_file)
 
 
 async def start_scenario(idle: IdleCloud, name: str) -> tuple[SendRequest, Task]:

@@ -10,18 +10,18 @@ from pileus.store.compute import instances
 from pileus.tasks.cancellation import cancel_and_wait
 from pileus.tasks.reconciler import INTERVAL, Reconciler, reconcile
 from pileus.testing.conformance.helpers import new_machine
-from tests.builders import an_instance, driver_of, now_of
+from tests.builders import an_instance, driver_of, reload_instance
 from tests.tasks.workers import FlakyDatabase, Workbench
 from tests.tenants import Tenant
 
 
 async def run_reconciler(tenant: Tenant) -> int:
     running = tenant.running
-    return await reconcile(running.cloud.db, running.driver, lambda: 4711)
+    return await reconcile(running.app_state.db, running.driver, lambda: 4711)
 
 
-async def saved_status(tenant: Tenant, instance: Instance) -> tuple[str, str]:
-    after = await now_of(tenant, instance)
+async def load_status(tenant: Tenant, instance: Instance) -> tuple[str, str]:
+    after = await reload_instance(tenant, instance)
     return after.status, after.vm_state
 
 
@@ -32,7 +32,7 @@ async def test_an_instance_gets_the_status_of_its_machine(tenant: Tenant, status
 
     await run_reconciler(tenant)
 
-    assert await saved_status(tenant, instance) == (status, VM_STATES[status])
+    assert await load_status(tenant, instance) == (status, VM_STATES[status])
 
 
 async def test_the_vm_state_and_the_time_of_the_change_are_saved(tenant: Tenant) -> None:
@@ -41,8 +41,8 @@ async def test_the_vm_state_and_the_time_of_the_change_are_saved(tenant: Tenant)
 
     await run_reconciler(tenant)
 
-    assert await saved_status(tenant, instance) == ("ACTIVE", "rescued")
-    assert (await now_of(tenant, instance)).changed_at == 4711
+    assert await load_status(tenant, instance) == ("ACTIVE", "rescued")
+    assert (await reload_instance(tenant, instance)).changed_at == 4711
 
 
 async def test_an_instance_with_the_right_status_is_not_saved(tenant: Tenant) -> None:
@@ -51,17 +51,17 @@ async def test_an_instance_with_the_right_status_is_not_saved(tenant: Tenant) ->
     await run_reconciler(tenant)
     await run_reconciler(tenant)
 
-    assert (await now_of(tenant, instance)).revision == 1
+    assert (await reload_instance(tenant, instance)).revision == 1
 
 
 async def test_a_locked_instance_is_not_changed(tenant: Tenant) -> None:
-    instance, db = await an_instance(tenant), tenant.running.cloud.db
+    instance, db = await an_instance(tenant), tenant.running.app_state.db
     await db.write(lambda tx: instances.save(tx, instance, instance.locked("a-task", "powering-off")))
     driver_of(tenant.running).set_state(instance.id, "SHUTOFF")
 
     await run_reconciler(tenant)
 
-    assert await saved_status(tenant, instance) == ("ACTIVE", "active")
+    assert await load_status(tenant, instance) == ("ACTIVE", "active")
 
 
 async def test_a_machine_without_a_record_is_left_alone(bench: Workbench, caplog: pytest.LogCaptureFixture) -> None:

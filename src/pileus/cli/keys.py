@@ -101,4 +101,4 @@ def _run_with_keys(given: dict[str, SettingSource], action: Callable[[Keys], Awa
         async with opening as api_keys:
             return await action(api_keys)
 
-    return asyncio.run(run(app.keys(settings)))
+    return asyncio.run(run(app.open_api_keys(settings)))

@@ -10,7 +10,7 @@ import click
 
 from pileus.cli.formatting import Command, SectionOption, SwitchOption, UsageError
 from pileus.setting_fields import Setting
-from pileus.settings import SETTINGS, SettingError, Settings, SettingSource, foreign_settings, gather, validate
+from pileus.settings import SETTINGS, SettingError, Settings, SettingSource, gather, list_foreign_settings, validate
 
 METAVARS = {str: "TEXT", int: "NUMBER", float: "NUMBER", Path: "DIR"}
 SOURCES = "Sources of settings"
@@ -34,7 +34,7 @@ class SettingsCommand(Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command with the given settings."""
-        rows = [*self._rows, *(() if self._setting_names else foreign_settings())]
+        rows = [*self._rows, *(() if self._setting_names else list_foreign_settings())]
         flags = {row.name: ctx.params.pop(row.name) for row in rows}
         try:
             ctx.params["given"] = gather(flags, os.environ, ctx.params.pop("config"))
@@ -47,7 +47,7 @@ class SettingsCommand(Command):
         if self._setting_names:
             return []
         try:
-            return _options(foreign_settings())
+            return _options(list_foreign_settings())
         except SettingError as mistake:
             raise UsageError(str(mistake)) from None
 

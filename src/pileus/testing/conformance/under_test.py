@@ -48,6 +48,6 @@ def load_under_test(name: str) -> DriverUnderTest:
 def config_for(name: str, data: Path) -> DriverConfig[Any]:
     """Return a configuration with the built-in catalogue; the driver's settings come from the environment."""
     catalogue = parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
-    settings = load({}, os.environ).of_driver(name)
+    settings = load({}, os.environ).driver_settings(name)
     # The suite serves images on this host.
     return DriverConfig(data, catalogue, settings, download_limits=DownloadLimits(allow_private=True))
