@@ -1,4 +1,4 @@
-"""Volumes and snapshots of a tenant's for tests, put straight into the store and the driver."""
+"""Builders of volumes, snapshots and lifecycle policies, and reads of their records."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ from tests.tenants import Tenant
 async def a_volume(
     tenant: Tenant, instance: Instance | None = None, *, labels: dict[str, str] | None = None, **changes: Any
 ) -> Volume:
-    """A blank volume of 10 GiB with `labels`: free, or on an instance if that is named."""
+    """Add a blank volume of 10 GiB with `labels`, attached to an instance if one is given."""
     status = VolumeStatus.IN_USE if instance else VolumeStatus.AVAILABLE
     volume = Volume(**{"name": "data", "size": 10, "status": status.value, **updated_record_fields(tenant), **changes})
 
@@ -45,9 +45,9 @@ async def a_volume(
 async def a_snapshot(
     tenant: Tenant, volume: Volume, *, labels: dict[str, str] | None = None, **changes: Any
 ) -> Snapshot:
-    """A snapshot of a volume as it is, with `labels`."""
-    facts = {"name": "before", "volume_id": volume.id, "size": volume.size, "creator_task_id": volume.id}
-    snapshot = Snapshot(**{**facts, **updated_record_fields(tenant), **changes})
+    """Add a snapshot of a volume with `labels`."""
+    fields = {"name": "before", "volume_id": volume.id, "size": volume.size, "creator_task_id": volume.id}
+    snapshot = Snapshot(**{**fields, **updated_record_fields(tenant), **changes})
 
     async def write(tx: Tx) -> None:
         await snapshots.add(tx, snapshot)
@@ -59,21 +59,21 @@ async def a_snapshot(
 
 
 async def a_lifecycle_policy(tenant: Tenant, name: str = "nightly") -> tuple[int, str]:
-    """A lifecycle policy with a schedule that does not run; the ids of both."""
-    facts = {**record_fields(tenant), "user_id": tenant.client_id}
+    """Add a lifecycle policy with an inactive schedule. Return both ids."""
+    fields = {**record_fields(tenant), "user_id": tenant.client_id}
 
     async def write(tx: Tx) -> int:
         policy_id = await lifecycle_policies.allocate_id(tx)
-        policy = LifecyclePolicy(**{**facts, "id": policy_id, "name": name, "updated_at": 0})
-        schedule = Schedule(**facts, lifecycle_policy_id=policy_id, timing=Interval(weeks=1), next_at=None)
+        policy = LifecyclePolicy(**{**fields, "id": policy_id, "name": name, "updated_at": 0})
+        schedule = Schedule(**fields, lifecycle_policy_id=policy_id, timing=Interval(weeks=1), next_at=None)
         await schedules.add(tx, schedule)
         return (await lifecycle_policies.add(tx, policy)).id
 
-    return await tenant.running.app_state.db.write(write), facts["id"]
+    return await tenant.running.app_state.db.write(write), fields["id"]
 
 
 async def inject_fault(tenant: Tenant, kind: FaultKind, task_type: str, step: str | None = None) -> None:
-    """Let tasks of a type fail, or stand still, at a step."""
+    """Make tasks of a type fail or wait at a step."""
     cloud = tenant.running.app_state
     fault = Fault(
         id=cloud.new_id(), kind=kind, task_type=task_type, step=step, message="No disk", created_at=cloud.now()
@@ -82,25 +82,25 @@ async def inject_fault(tenant: Tenant, kind: FaultKind, task_type: str, step: st
 
 
 def set_quotas(tenant: Tenant, monkeypatch: pytest.MonkeyPatch, **quotas: int) -> None:
-    """Let these be the only quotas."""
+    """Replace all default quotas."""
     cloud = tenant.running.app_state
     monkeypatch.setattr(cloud, "catalogue", replace(cloud.catalogue, quotas=quotas))
 
 
 async def list_user_actions(tenant: Tenant) -> list[UserAction]:
-    """The tenant's lines of the audit log."""
+    """Read the tenant's entries of the audit log, oldest first."""
     async with tenant.running.app_state.db.read() as tx:
         return await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at, id", id=tenant.client_id)
 
 
 async def find_volume(tenant: Tenant, volume: Volume) -> Volume | None:
-    """A volume as it is written down, or None."""
+    """Read the record of a volume, or None."""
     async with tenant.running.app_state.db.read() as tx:
         return await volumes.find(tx, volume.id)
 
 
 async def list_snapshots(tenant: Tenant, volume: Volume) -> list[Snapshot]:
-    """A volume's snapshots as they are written down."""
+    """Read the snapshots of a volume."""
     async with tenant.running.app_state.db.read() as tx:
         return await snapshots.list_by_volume(tx, volume.id)
 

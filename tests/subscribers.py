@@ -1,4 +1,4 @@
-"""A small web server on this machine that takes what is posted to it: one for all tests, an answer for each path."""
+"""An HTTP server that records the requests it gets. All tests share it; the path selects the answer."""
 
 import time
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from threading import Thread
 from typing import Any
 
 ANSWERS: dict[str, list[int]] = {}
-"""By path, the answers that are to be given before all is well."""
+"""The statuses of the next answers by path; further requests are accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
-    """A request as it has come."""
+    """A received request."""
 
     path: str
     headers: dict[str, str]
@@ -52,15 +52,15 @@ def _server() -> ThreadingHTTPServer:
 
 
 def subscriber_url(path: str) -> str:
-    """Where a subscriber of a test's own is."""
+    """Return the URL of a subscriber with this path."""
     return f"http://127.0.0.1:{_server().server_address[1]}{path}"
 
 
 def received_requests(path: str) -> list[ReceivedRequest]:
-    """What a subscriber has taken."""
-    return [each for each in RECEIVED if each.path == path]
+    """Return the requests that a subscriber has accepted."""
+    return [request for request in RECEIVED if request.path == path]
 
 
 def set_answers(path: str, *answers: int) -> None:
-    """Let a subscriber answer so before it takes anything."""
+    """Set the statuses of the next answers of a subscriber."""
     ANSWERS[path] = list(answers)

@@ -1,4 +1,4 @@
-"""A tenant of its own for a test: projects, keys of each role, and clients that judge every answer."""
+"""A new tenant for a test: a project, an API key of each role, and clients that validate every answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ ENDED = ("FINISHED", "ERROR")
 
 @dataclass(slots=True)
 class Tenant:
-    """A client with one project in region 1; `api` speaks as its administrator, `sdk` is the official client."""
+    """A client with one project in region 1; `api` authenticates as administrator, `sdk` is the official client."""
 
     running: RunningCloud
     client_id: int
@@ -37,15 +37,15 @@ class Tenant:
 
     @property
     def place_path(self) -> str:
-        """The path's part that says where: `{project_id}/{region_id}`."""
+        """Return the part of paths that names the place: `{project_id}/{region_id}`."""
         return f"{self.project_id}/{REGION}"
 
     def path(self, noun: str, *rest: str, version: int = 1) -> str:
-        """A path of the tenant's: `/cloud/v1/{noun}/{project_id}/{region_id}/…`."""
+        """Return a path in the tenant's project: `/cloud/v1/{noun}/{project_id}/{region_id}/…`."""
         return "/".join((f"/cloud/v{version}/{noun}/{self.place_path}", *rest))
 
     async def wait_for_task(self, task_id: str) -> dict[str, Any]:
-        """The task when it has finished or failed."""
+        """Wait until a task has finished or failed, and return it."""
         while True:
             task = (await self.api.get(f"/cloud/v1/tasks/{task_id}")).json()
             if task["state"] in ENDED:
@@ -53,7 +53,7 @@ class Tenant:
             await asyncio.sleep(0.002)
 
     async def wait_until_finished(self, answer: httpx.Response) -> dict[str, Any]:
-        """The one task that an answer names, when it has finished; fails with the task's error."""
+        """Wait until the only task of an answer has finished, and return it. Raises AssertionError if it fails."""
         assert answer.status_code == 200, answer.text
         (task_id,) = answer.json()["tasks"]
         task = await self.wait_for_task(task_id)
@@ -62,9 +62,9 @@ class Tenant:
 
 
 def client_of(running: RunningCloud, token: str | None) -> httpx.AsyncClient:
-    """An in-process HTTP client whose every answer is judged by the published contract."""
+    """Create an in-process HTTP client that validates every answer against the contracts."""
 
-    async def judge(response: httpx.Response) -> None:
+    async def validate(response: httpx.Response) -> None:
         await response.aread()
         check_answer(response.request.method, response.request.url.path, response.status_code, response.content)
 
@@ -73,13 +73,13 @@ def client_of(running: RunningCloud, token: str | None) -> httpx.AsyncClient:
         transport=httpx.ASGITransport(cast("Any", running.app), raise_app_exceptions=False),
         base_url="http://pileus.test",
         headers=headers,
-        event_hooks={"response": [judge]},
+        event_hooks={"response": [validate]},
     )
 
 
 @asynccontextmanager
 async def new_tenant(running: RunningCloud) -> AsyncIterator[Tenant]:
-    """A fresh tenant of a running cloud."""
+    """Add a tenant to a running cloud."""
     client_id, project_id, tokens = await running.app_state.db.write(_add_tenant)
     async with client_of(running, tokens[Role.ADMINISTRATORS]) as api:
         yield Tenant(

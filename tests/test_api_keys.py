@@ -1,4 +1,4 @@
-"""Keys made and revoked in a database: what they open, while a server runs on it and before one ever did."""
+"""API keys that are created and revoked in the database, with and without a running server."""
 
 from pathlib import Path
 
@@ -10,18 +10,18 @@ from pileus.app import RunningCloud, open_api_keys, run_cloud
 from pileus.domain.account.access import Role
 from pileus.initial_data import CLIENT, KEY_FILE
 from pileus.settings import Settings
-from pileus.store.account import keys as kept
+from pileus.store.account import keys as key_records
 from tests.tenants import client_of
 
 
 @pytest.fixture
 def api_keys(running: RunningCloud) -> ApiKeyAdmin:
-    """The keys of the cloud that runs in this process."""
+    """The API keys of the running cloud."""
     return ApiKeyAdmin(running.app_state.db, running.app_state.now())
 
 
 async def list_projects(running: RunningCloud, token: str) -> httpx.Response:
-    """What a key shows."""
+    """List projects with a key."""
     async with client_of(running, token) as client:
         return await client.get("/cloud/v1/projects")
 
@@ -82,7 +82,7 @@ async def test_a_key_takes_no_number_that_is_taken(running: RunningCloud, api_ke
     assert row is not None
     (template, *_) = await api_keys.list()
     changed = {field: getattr(template, field) for field in template.__struct_fields__} | {"id": row[0] + 1}
-    await running.app_state.db.write(lambda tx: kept.add(tx, type(template)(**changed)))
+    await running.app_state.db.write(lambda tx: key_records.add(tx, type(template)(**changed)))
 
     token = await api_keys.create("next", "Users", None, None)
 

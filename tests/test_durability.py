@@ -1,4 +1,4 @@
-"""Acknowledged changes survive a server that is killed while it works, and nothing is left half done."""
+"""Acknowledged changes survive a killed server, and no change is left unfinished."""
 
 import asyncio
 import random
@@ -167,15 +167,15 @@ async def _run_until_disconnected(writer: Any) -> None:
         await writer
 
 
-async def wait_for_tasks(installation: Installation, held: int) -> None:
-    """Wait until only so many tasks are unfinished."""
+async def wait_for_tasks(installation: Installation, unfinished: int) -> None:
+    """Wait until at most this number of tasks is unfinished."""
     async with asyncio.timeout(20):
-        while installation.rows(UNFINISHED_TASKS)[0][0] > held:  # noqa: ASYNC110  # the database does not notify
+        while installation.rows(UNFINISHED_TASKS)[0][0] > unfinished:  # noqa: ASYNC110  # the database does not notify
             await asyncio.sleep(0.02)
 
 
 def check_locks(installation: Installation) -> None:
-    """Every lock belongs to an unfinished task."""
+    """Check that every lock belongs to an unfinished task."""
     for table in LOCKABLE:
         orphans = installation.rows(
             f"SELECT id, task_id FROM {table} WHERE task_id IS NOT NULL"
@@ -185,7 +185,7 @@ def check_locks(installation: Installation) -> None:
 
 
 def check_addresses(installation: Installation) -> None:
-    """Every port and floating IP has an address of its own, and every address belongs to one of them."""
+    """Check that each port and floating IP has its own address, and each address belongs to one of them."""
     addresses = installation.rows(
         "SELECT a.ip, coalesce(a.port_id, a.floating_ip_id) FROM addresses a JOIN subnets s ON s.id = a.subnet_id"
         " WHERE s.ip_version = 4"
@@ -201,7 +201,7 @@ def check_addresses(installation: Installation) -> None:
 
 
 def check_driver(installation: Installation) -> None:
-    """The simulated driver has exactly those machines, volumes and networks that have records."""
+    """Check that the simulated driver has exactly the machines, volumes and networks that have records."""
     with closing(sqlite3.connect(installation.data / "simulated.db")) as driver:
         for driver_table, table in (("machines", "instances"), ("volumes", "volumes"), ("networks", "networks")):
             recorded = installation.rows(f"SELECT id FROM {table} WHERE project_id IS NOT NULL")
@@ -210,7 +210,7 @@ def check_driver(installation: Installation) -> None:
 
 
 async def check_ledger(client: httpx.AsyncClient, ledger: Ledger, counting: str) -> None:
-    """Every acknowledged change was saved; one more may have been saved although its answer was lost."""
+    """Check that acknowledged changes were saved. One more may have been saved although its answer was lost."""
     tags = {tag["key"]: tag["value"] for tag in (await client.get(f"{INSTANCES}/{counting}")).json()["tags"]}
     for key, value in ledger.counters.items():
         assert int(tags[key]) in (value, value + 1)
@@ -237,15 +237,15 @@ async def check_ledger(client: httpx.AsyncClient, ledger: Ledger, counting: str)
 async def test_acknowledged_changes_survive_a_killed_server(installation: Installation) -> None:
     ledger, server = Ledger(), installation.start()
     async with client_of(server) as client:
-        counting, held = await an_instance(client, "counting"), await an_instance(client, "held")
+        counting, stopping_id = await an_instance(client, "counting"), await an_instance(client, "held")
         await client.post("/_pileus/faults", json={"kind": "hold", "task_type": "stop_vm"})
-        stopping = await client.post(f"/cloud/v2/instances/1/1/{held}/action", json={"action": "stop"})
+        stopping = await client.post(f"/cloud/v2/instances/1/1/{stopping_id}/action", json={"action": "stop"})
 
     for _ in range(ROUNDS):
         await run_until_killed(server, ledger, counting)
         server = installation.start()
         check_locks(installation)
-        await wait_for_tasks(installation, held=1)
+        await wait_for_tasks(installation, unfinished=1)
         check_locks(installation)
         check_addresses(installation)
         check_driver(installation)
@@ -255,7 +255,7 @@ async def test_acknowledged_changes_survive_a_killed_server(installation: Instal
     async with client_of(server) as client:
         await client.delete("/_pileus/faults")
         await wait_until_finished(client, stopping)
-        stopped = (await client.get(f"{INSTANCES}/{held}")).json()
+        stopped = (await client.get(f"{INSTANCES}/{stopping_id}")).json()
     assert server.stop() == 0
     assert (stopped["status"], stopped["task_id"]) == ("SHUTOFF", None)
     assert installation.rows(UNFINISHED_TASKS)[0][0] == 0

@@ -1,4 +1,4 @@
-"""The server as a process: how it starts, what it says, how it ends, and how several of it work together."""
+"""The server as a process: start, output, stop, and several processes that work together."""
 
 import json
 import os
@@ -25,7 +25,7 @@ LONGEST = 5.0
 
 
 def read_output(server: Server) -> str:
-    """What it prints after it has said that it is ready."""
+    """Read the output after the line that says that the server is ready."""
     assert server.process.stdout is not None
     lines = []
     for line in server.process.stdout:
@@ -36,31 +36,31 @@ def read_output(server: Server) -> str:
 
 
 def run_to_end(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A server that cannot start."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PILEUS_")}
+    """Run a server that cannot start, until it ends."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PILEUS_")}
     command = [sys.executable, "-m", "pileus", "serve", *options]
-    return subprocess.run(command, env=kept | variables, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, env=environment | variables, capture_output=True, text=True, timeout=30, check=False)
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    """Wait for the world outside; fails after a while."""
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true. Raises AssertionError after a while."""
     end = time.monotonic() + LONGEST
-    while not true():
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
 
 
 def children(pid: int) -> set[int]:
-    """The processes that a process has started."""
-    found = set()
+    """Return the ids of the child processes."""
+    pids = set()
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = entry.read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if int(fields[1]) == pid:
-            found.add(int(entry.parent.name))
-    return found
+            pids.add(int(entry.parent.name))
+    return pids
 
 
 def is_alive(pid: int) -> bool:
@@ -72,7 +72,7 @@ def is_alive(pid: int) -> bool:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of two processes."""
+    """A server with two worker processes."""
     with run_server(tmp_path_factory.mktemp("two") / "data", "--workers", "2") as server:
         yield server
 
@@ -80,8 +80,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_the_first_start_shows_a_key_once_and_keeps_it_for_its_owner_alone(tmp_path: Path) -> None:
     data = tmp_path / "data"
     first = start_server(data, variables=NO_KEY)
-    shown = read_output(first)
-    (key,) = re.findall(r"^export GCORE_API_KEY=(1_[0-9a-f]{64})$", shown, re.MULTILINE)
+    output = read_output(first)
+    (key,) = re.findall(r"^export GCORE_API_KEY=(1_[0-9a-f]{64})$", output, re.MULTILINE)
     answer = httpx.get(f"{first.url}{PROJECT}", headers={"Authorization": f"APIKey {key}"})
     first.stop()
 
@@ -89,9 +89,9 @@ def test_the_first_start_shows_a_key_once_and_keeps_it_for_its_owner_alone(tmp_p
     again = read_output(second)
     second.stop()
 
-    assert f"export GCORE_BASE_URL={first.url}\n" in shown
-    assert "export GCORE_CLOUD_PROJECT_ID=1\nexport GCORE_CLOUD_REGION_ID=1\n" in shown
-    assert f"API reference: {first.url}/schema" in shown
+    assert f"export GCORE_BASE_URL={first.url}\n" in output
+    assert "export GCORE_CLOUD_PROJECT_ID=1\nexport GCORE_CLOUD_REGION_ID=1\n" in output
+    assert f"API reference: {first.url}/schema" in output
     assert answer.json()["name"] == "default"
     file = data / "admin.key"
     assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (f"{key}\n", 0o600)
@@ -145,7 +145,7 @@ def a_wrong_catalogue(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "told"),
+    ("options", "code", "message"),
     [
         (a_file, 1, "it is not a directory: choose another with --data"),
         (no_database, 1, "file is not a database: choose another with --data"),
@@ -168,11 +168,11 @@ def a_wrong_catalogue(path: Path) -> list[str]:
 )
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_what_keeps_it_from_starting_is_told_in_one_line(
-    options: Callable[[Path], list[str]], code: int, told: str, workers: str, tmp_path: Path
+    options: Callable[[Path], list[str]], code: int, message: str, workers: str, tmp_path: Path
 ) -> None:
     failed = run_to_end("--port", str(free_port()), "--workers", workers, *options(tmp_path / "data"))
 
-    assert told in failed.stderr
+    assert message in failed.stderr
     assert (failed.returncode, failed.stderr.count("\n"), failed.stdout) == (code, 1, "")
     assert "hunter2" not in failed.stderr
 

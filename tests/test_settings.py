@@ -83,11 +83,11 @@ def test_every_setting_can_be_given_as_an_option_a_variable_and_a_key(setting: S
 
 @every_setting
 def test_every_setting_is_in_the_help_and_in_the_reference(setting: Setting) -> None:
-    shown = CliRunner(env={"COLUMNS": "400"}).invoke(pileus, ["serve", "--help"]).output
+    output = CliRunner(env={"COLUMNS": "400"}).invoke(pileus, ["serve", "--help"]).output
     line = next(line for line in page().splitlines() if line.startswith(f"| `{setting.name}` |"))
 
     for text in (setting.flag, setting.variable, setting.default_text):
-        assert text in " ".join(shown.split())
+        assert text in " ".join(output.split())
         assert text in line
     assert setting.help.endswith(".")
 
@@ -225,9 +225,9 @@ def test_the_settings_of_drivers_load_without_the_drivers() -> None:
         "import sys, pileus.cli.main; print([name for name in sys.modules if name in "
         "('importlib.metadata', 'pileus.drivers.qemu.driver', 'pileus.drivers.simulated.driver', 'pileus.domain')])"
     )
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert shown.stdout == "['pileus.domain']\n"
+    assert process.stdout == "['pileus.domain']\n"
 
 
 def test_a_file_that_is_missing_or_not_text_is_an_error(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_wrong_database_is_refused_and_its_password_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "displayed"),
     [
         (
             "postgresql://me:hunter2@db:5432/pileus?sslmode=require",
@@ -274,10 +274,10 @@ def test_a_wrong_database_is_refused_and_its_password_not_shown() -> None:
         ("", ""),
     ],
 )
-def test_secrets_are_not_shown(url: str, shown: str) -> None:
+def test_secrets_are_not_shown(url: str, displayed: str) -> None:
     settings = Settings(api_key="1_correct-horse", database=url)
 
-    assert settings.without_secrets()["database"] == shown
+    assert settings.without_secrets()["database"] == displayed
     assert settings.without_secrets()["api_key"] == HIDDEN
     assert not any(secret in repr(settings) for secret in ("horse", "hunter2"))
 
@@ -299,6 +299,6 @@ def test_the_example_of_a_key_is_one() -> None:
 
 
 def test_the_roles_of_keys_are_those_of_the_program() -> None:
-    shown = CliRunner().invoke(pileus, ["keys", "create", "--help"]).output
+    output = CliRunner().invoke(pileus, ["keys", "create", "--help"]).output
 
-    assert f"[{'|'.join(Role)}]" in shown
+    assert f"[{'|'.join(Role)}]" in output

@@ -44,12 +44,6 @@ async def find_ddos_profile(tenant: Tenant, ip_address: str) -> DdosProfile | No
         return await ddos_profiles.find_by_address(tx, REGION, ip_address)
 
 
-async def used_addresses(tenant: Tenant, subnet_id: str) -> set[str]:
-    """Read the addresses of a subnet that are in use."""
-    async with tenant.running.app_state.db.read() as tx:
-        return {row[0] for row in await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet_id)}
-
-
 def count_driver_interfaces(tenant: Tenant) -> int:
     """Count the interfaces that the driver has attached."""
     return driver_of(tenant.running).counts()[2]

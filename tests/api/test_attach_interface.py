@@ -17,7 +17,6 @@ from tests.api.interfaces import (
     find_ddos_profile,
     find_port,
     get_newest_port,
-    used_addresses,
 )
 from tests.builders import (
     BARE_METAL,
@@ -32,6 +31,7 @@ from tests.builders import (
     list_user_actions,
     reload_instance,
 )
+from tests.networks import list_used_addresses
 from tests.tenants import Tenant
 
 
@@ -197,7 +197,7 @@ async def test_a_private_address_is_not_protected(tenant: Tenant) -> None:
     answer = await attach(tenant, instance, subnet_id=subnet.id, ddos_profile=TEMPLATE)
 
     assert answer.json()["invalid_fields"] == {"ddos_profile": ["Only a public address can be protected"]}
-    assert await used_addresses(tenant, subnet.id) == set()
+    assert await list_used_addresses(tenant, subnet.id) == set()
 
 
 async def test_resources_of_other_tenants_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
@@ -255,7 +255,7 @@ async def test_concurrent_attachments_get_different_addresses(tenant: Tenant) ->
     for answer in answers:
         await tenant.wait_until_finished(answer)
 
-    assert len(await used_addresses(tenant, subnet.id)) == 8
+    assert len(await list_used_addresses(tenant, subnet.id)) == 8
 
 
 async def test_attach_and_detach_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:

@@ -34,10 +34,10 @@ async def _list_profiles(tenant: Tenant, **filters: Any) -> list[dict[str, Any]]
     return list(answer.json()["results"])
 
 
-@pytest.mark.parametrize("what", BY_REGION)
-async def test_a_region_shows_its_ddos_protection(tenant: Tenant, what: str) -> None:
-    answer = await tenant.api.get(f"/cloud/v1/ddos/{what}/1")
-    nowhere = await tenant.api.get(f"/cloud/v1/ddos/{what}/99")
+@pytest.mark.parametrize("noun", BY_REGION)
+async def test_a_region_shows_its_ddos_protection(tenant: Tenant, noun: str) -> None:
+    answer = await tenant.api.get(f"/cloud/v1/ddos/{noun}/1")
+    nowhere = await tenant.api.get(f"/cloud/v1/ddos/{noun}/99")
 
     assert answer.status_code == 200
     assert nowhere.status_code == 404

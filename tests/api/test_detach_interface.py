@@ -14,7 +14,6 @@ from tests.api.interfaces import (
     find_ddos_profile,
     find_port,
     get_newest_port,
-    used_addresses,
 )
 from tests.builders import (
     a_ddos_profile,
@@ -28,6 +27,7 @@ from tests.builders import (
     list_ports,
     reload_instance,
 )
+from tests.networks import list_used_addresses
 from tests.tenants import Tenant
 
 
@@ -50,7 +50,7 @@ async def test_a_detached_interface_releases_its_address(tenant: Tenant) -> None
     assert (task["task_type"], task["created_resources"]) == ("detach_vm_interface", None)
     assert task["data"] == {"instance_id": instance.id, "port_id": port.id, "ip_address": address}
     assert await find_port(tenant, port) is None
-    assert await used_addresses(tenant, subnet.id) == set()
+    assert await list_used_addresses(tenant, subnet.id) == set()
     assert (unassigned.port_id, unassigned.fixed_ip_address, unassigned.status, unassigned.task_id) == (
         None,
         None,

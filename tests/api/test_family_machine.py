@@ -251,8 +251,8 @@ class Family(RuleBasedStateMachine):
     @invariant()
     def nothing_dangles_or_is_locked(self) -> None:
         """Nothing refers to deleted resources."""
-        for what, statement in DANGLING.items():
-            assert self._rows(statement) == [], what
+        for reference, statement in DANGLING.items():
+            assert self._rows(statement) == [], reference
         for table in LOCKABLE:
             assert self._rows(f"SELECT id FROM {table} WHERE task_id IS NOT NULL") == [], table
 

@@ -76,17 +76,17 @@ async def test_the_quota_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyP
 
 
 async def test_a_floating_ip_is_reassigned_kept_and_unassigned(tenant: Tenant) -> None:
-    one, other = await an_inner_port(tenant), await an_inner_port(tenant)
-    floating_ip = await a_floating_ip(tenant, one)
+    first, other = await an_inner_port(tenant), await an_inner_port(tenant)
+    floating_ip = await a_floating_ip(tenant, first)
     path = tenant.path("floatingips", floating_ip.id, version=2)
 
-    assert (await tenant.api.patch(path, json={"port_id": one.id})).json() == {"tasks": []}
+    assert (await tenant.api.patch(path, json={"port_id": first.id})).json() == {"tasks": []}
     assert (await tenant.api.patch(path, json={"tags": {"x": None}})).json() == {"tasks": []}
     task = await tenant.wait_until_finished(
         await tenant.api.patch(path, json={"port_id": other.id, "tags": {"a": "b"}})
     )
     assert (task["task_type"], task["data"]["floating_ip_id"]) == ("update_floating_ip", floating_ip.id)
-    assert (await addresses_shown_on(tenant, one), await addresses_shown_on(tenant, other)) == (
+    assert (await addresses_shown_on(tenant, first), await addresses_shown_on(tenant, other)) == (
         [],
         [floating_ip.floating_ip_address],
     )
@@ -118,8 +118,8 @@ async def test_invalid_targets_are_refused(tenant: Tenant, stranger: Tenant) -> 
 
 
 async def test_a_failed_assignment_changes_nothing(tenant: Tenant) -> None:
-    one, other = await an_inner_port(tenant), await an_inner_port(tenant)
-    floating_ip = await a_floating_ip(tenant, one)
+    first, other = await an_inner_port(tenant), await an_inner_port(tenant)
+    floating_ip = await a_floating_ip(tenant, first)
     before = await get_view(tenant, "floatingips", floating_ip.id)
     await inject_fault(tenant, FaultKind.FAIL, "update_floating_ip")
 
@@ -129,7 +129,7 @@ async def test_a_failed_assignment_changes_nothing(tenant: Tenant) -> None:
     assert await get_view(tenant, "floatingips", floating_ip.id) == before
     driver_record = driver_of(tenant.running).floating_ip(floating_ip.id)
     assert driver_record is not None
-    assert driver_record.port_id == one.id
+    assert driver_record.port_id == first.id
 
 
 async def test_a_port_deleted_meanwhile_gets_no_floating_ip(tenant: Tenant) -> None:

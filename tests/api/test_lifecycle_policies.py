@@ -216,7 +216,9 @@ async def test_the_usage_and_price_of_a_policy_are_estimated(tenant: Tenant) -> 
     volumes = [await a_volume(tenant, size=10), await a_volume(tenant, size=5, type_name="ssd_hiiops")]
     ids = [volume.id for volume in volumes]
     body = {"name": "-", "action": "volume_snapshot", "schedules": [DAILY, HOURLY], "volume_ids": ids}
-    one = (await tenant.api.post(f"/cloud/v1/pricing/{tenant.place_path}/snapshots", json={"volume_id": ids[0]})).json()
+    single = (
+        await tenant.api.post(f"/cloud/v1/pricing/{tenant.place_path}/snapshots", json={"volume_id": ids[0]})
+    ).json()
 
     usage = (await tenant.api.post(tenant.path(NOUN, "estimate_max_policy_usage"), json=body)).json()
     price = (await tenant.api.post(f"/cloud/v1/pricing/{tenant.place_path}/{NOUN}", json=body)).json()
@@ -228,7 +230,7 @@ async def test_the_usage_and_price_of_a_policy_are_estimated(tenant: Tenant) -> 
     assert usage["max_volume_snapshot_count_usage"] == 52
     assert usage["max_volume_snapshot_size_usage"] == 390
     assert usage["max_cost"] == price
-    assert price["price_per_month"] == pytest.approx(39 * one["price_per_month"])
+    assert price["price_per_month"] == pytest.approx(39 * single["price_per_month"])
     parts = by_type["per_month"]["volumes"]
     assert [part["type"] for part in parts] == ["ssd_hiiops", "standard"]
     assert sum(part["price"] for part in parts) == pytest.approx(by_type["total_price_per_month"])
@@ -270,8 +272,8 @@ async def test_the_official_sdk_uses_all_endpoints(tenant: Tenant) -> None:
     listed = await policies.list(**where)
     await policies.delete(policy_view.id, **where)
 
-    told = await tenant.sdk.cloud.audit_logs.list(order_by="asc")
-    assert [(line.api_group, line.action_type) for line in told.results] == [
+    actions = await tenant.sdk.cloud.audit_logs.list(order_by="asc")
+    assert [(line.api_group, line.action_type) for line in actions.results] == [
         ("lifecycle_policy", "create"),
         ("snapshot_schedule", "create"),
         ("lifecycle_policy_volume_member", "create"),

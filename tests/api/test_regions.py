@@ -71,11 +71,11 @@ async def test_a_region_is_returned_with_all_fields(tenant: Tenant) -> None:
 async def test_volume_types_are_returned_on_request(tenant: Tenant, parameter: str, expected: bool) -> None:  # noqa: FBT001
     parameters = {"show_volume_types": parameter} if parameter else {}
 
-    one = (await tenant.api.get(f"{ALL}/1", params=parameters)).json()
+    view = (await tenant.api.get(f"{ALL}/1", params=parameters)).json()
     listed = (await tenant.api.get(ALL, params=parameters)).json()["results"]
 
-    assert all((region["available_volume_types"] is not None) == expected for region in (one, *listed))
-    assert not expected or "ssd_hiiops" in one["available_volume_types"]
+    assert all((region["available_volume_types"] is not None) == expected for region in (view, *listed))
+    assert not expected or "ssd_hiiops" in view["available_volume_types"]
 
 
 @pytest.mark.parametrize(

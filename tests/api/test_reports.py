@@ -52,9 +52,9 @@ async def test_a_day_of_each_resource_costs_its_catalogue_price(tenant: Tenant, 
     floating_ip = await a_floating_ip(tenant, created_at=before)
     await an_instance(stranger, created_at=before)
 
-    listed = await resources(tenant, yesterday(tenant))
+    list_ids = await resources(tenant, yesterday(tenant))
 
-    by_id = {item["uuid"]: item for item in listed if "uuid" in item}
+    by_id = {item["uuid"]: item for item in list_ids if "uuid" in item}
     flavor = catalogue.flavor(FLAVOR)
     assert flavor is not None
     assert flavor.price_per_hour is not None
@@ -69,7 +69,7 @@ async def test_a_day_of_each_resource_costs_its_catalogue_price(tenant: Tenant, 
     assert (by_id[snapshot.id]["billing_value"], by_id[snapshot.id]["source_volume_uuid"]) == (7 * 1440, volume.id)
     assert (by_id[image.id]["billing_value"], by_id[image.id]["size_unit"]) == (3 * 1440, "bytes")
     assert by_id[floating_ip.id]["ip_address"] == floating_ip.floating_ip_address
-    assert [item["attached_to_vm"] for item in listed if item["type"] == "external_ip"] == []
+    assert [item["attached_to_vm"] for item in list_ids if item["type"] == "external_ip"] == []
 
 
 async def test_deleted_and_resized_resources_are_reported(tenant: Tenant) -> None:
@@ -104,10 +104,10 @@ async def test_usage_matches_all_creations_and_deletions(tenant: Tenant) -> None
     await tenant.wait_until_finished(await tenant.api.delete(tenant.path("floatingips", gone.id)))
     await tenant.wait_until_finished(await tenant.api.delete(tenant.path("reserved_fixed_ips", port_id)))
 
-    listed = await resources(tenant, so_far(tenant))
+    list_ids = await resources(tenant, so_far(tenant))
 
-    assert {item["uuid"] for item in listed if item["type"] == "floatingip"} == {kept.id, gone.id}
-    assert [item["port_id"] for item in listed if item["type"] == "external_ip"] == [port_id]
+    assert {item["uuid"] for item in list_ids if item["type"] == "floatingip"} == {kept.id, gone.id}
+    assert [item["port_id"] for item in list_ids if item["type"] == "external_ip"] == [port_id]
 
 
 async def test_the_usage_of_a_deleted_project_remains(tenant: Tenant) -> None:
@@ -124,24 +124,29 @@ async def test_the_usage_of_a_deleted_project_remains(tenant: Tenant) -> None:
 
 async def test_reports_are_filtered(tenant: Tenant) -> None:
     before = today(tenant) - 3 * DAY
-    one = await a_volume(tenant, name="one", labels={"env": "Production", "team": "red"}, created_at=before)
-    two = await a_volume(tenant, name="two", labels={"env": "testing", "team": "red"}, created_at=before)
+    first = await a_volume(tenant, name="one", labels={"env": "Production", "team": "red"}, created_at=before)
+    second = await a_volume(tenant, name="two", labels={"env": "testing", "team": "red"}, created_at=before)
 
-    async def listed(**more: Any) -> set[str]:
+    async def list_ids(**more: Any) -> set[str]:
         return {line["uuid"] for line in await resources(tenant, yesterday(tenant, **more))}
 
-    async def tagged(*conditions: dict[str, Any], how: str = "OR") -> set[str]:
-        return await listed(tags={"conditions": conditions, "condition_type": how})
+    async def list_ids_by_tags(*conditions: dict[str, Any], how: str = "OR") -> set[str]:
+        return await list_ids(tags={"conditions": conditions, "condition_type": how})
 
-    assert await listed(types=["volume"], regions=[REGION], projects=[tenant.project_id]) == {one.id, two.id}
-    assert await listed(types=["instance"]) == await listed(regions=[77]) == await listed(projects=[7_000_000]) == set()
-    assert await listed(schema_filter={"type": "volume", "field": "last_name", "values": ["two"]}) == {two.id}
-    assert await tagged({"key": "env", "value": "prod"}) == {one.id}
-    assert await tagged({"key": "env", "value": "prod", "strict": True}) == set()
-    assert await tagged({"key": "env", "value": "testing", "strict": True}) == {two.id}
-    assert await tagged({"key": "team"}, {"key": "env", "value": "testing"}) == {one.id, two.id}
-    assert await tagged({"key": "team"}, {"key": "env", "value": "testing"}, how="AND") == {two.id}
-    assert await tagged({"value": "red"}) == {one.id, two.id}
+    assert await list_ids(types=["volume"], regions=[REGION], projects=[tenant.project_id]) == {first.id, second.id}
+    assert (
+        await list_ids(types=["instance"])
+        == await list_ids(regions=[77])
+        == await list_ids(projects=[7_000_000])
+        == set()
+    )
+    assert await list_ids(schema_filter={"type": "volume", "field": "last_name", "values": ["two"]}) == {second.id}
+    assert await list_ids_by_tags({"key": "env", "value": "prod"}) == {first.id}
+    assert await list_ids_by_tags({"key": "env", "value": "prod", "strict": True}) == set()
+    assert await list_ids_by_tags({"key": "env", "value": "testing", "strict": True}) == {second.id}
+    assert await list_ids_by_tags({"key": "team"}, {"key": "env", "value": "testing"}) == {first.id, second.id}
+    assert await list_ids_by_tags({"key": "team"}, {"key": "env", "value": "testing"}, how="AND") == {second.id}
+    assert await list_ids_by_tags({"value": "red"}) == {first.id, second.id}
 
 
 async def test_lines_are_ordered_and_paged(tenant: Tenant) -> None:

@@ -105,42 +105,47 @@ async def test_lists_are_filtered_and_sorted_by_address(tenant: Tenant, stranger
     public = (await reserve(tenant, type="external"))["fixed_ip_address"]
     await reserve(stranger, type="external")
 
-    async def listed(**query: Any) -> list[str]:
+    async def list_addresses_by(**query: Any) -> list[str]:
         answer = (await tenant.api.get(tenant.path(ALL), params=query)).json()
         return [view["fixed_ip_address"] for view in answer["results"]]
 
-    assert await listed(internal_only=True) == ["10.0.0.9", "10.0.0.10", "10.0.0.77"]
-    assert await listed(internal_only=True, order_by="fixed_ip_address.desc", limit=1, offset=1) == ["10.0.0.10"]
-    assert (await listed(external_only=True), await listed(vip_only=True)) == ([public], ["10.0.0.77"])
-    assert await listed(ip_address="0.0.1") == ["10.0.0.10"]
-    assert len(await listed(available_only=True, order_by="name.asc")) == 4
-    assert await listed(device_id="nobody") == []
+    assert await list_addresses_by(internal_only=True) == ["10.0.0.9", "10.0.0.10", "10.0.0.77"]
+    assert await list_addresses_by(internal_only=True, order_by="fixed_ip_address.desc", limit=1, offset=1) == [
+        "10.0.0.10"
+    ]
+    assert (await list_addresses_by(external_only=True), await list_addresses_by(vip_only=True)) == (
+        [public],
+        ["10.0.0.77"],
+    )
+    assert await list_addresses_by(ip_address="0.0.1") == ["10.0.0.10"]
+    assert len(await list_addresses_by(available_only=True, order_by="name.asc")) == 4
+    assert await list_addresses_by(device_id="nobody") == []
     assert (await tenant.api.get(tenant.path(ALL), params={"order_by": "size.asc"})).status_code == 400
 
 
 async def test_several_instances_share_a_virtual_ip(tenant: Tenant) -> None:
     network, (subnet,) = await a_network(tenant)
-    one, two, three = await several_ports(tenant, subnet, 3)
+    first, second, third = await several_ports(tenant, subnet, 3)
     vip = await reserve(tenant, type="any_subnet", network_id=network.id, is_vip=True)
     path = tenant.path(ALL, vip["port_id"])
 
     free = (await tenant.api.get(f"{path}/available_devices")).json()
-    put = await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [one.id, two.id]})
-    await tenant.api.patch(f"{path}/connected_devices", json={"port_ids": [three.id]})
+    put = await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [first.id, second.id]})
+    await tenant.api.patch(f"{path}/connected_devices", json={"port_ids": [third.id]})
 
-    assert {view["port_id"] for view in free["results"]} == {one.id, two.id, three.id}
-    assert {device["instance_id"] for device in put.json()["results"]} == {one.instance_id, two.instance_id}
-    assert set(await list_connected_ports(tenant, vip["port_id"])) == {one.id, two.id, three.id}
+    assert {view["port_id"] for view in free["results"]} == {first.id, second.id, third.id}
+    assert {device["instance_id"] for device in put.json()["results"]} == {first.instance_id, second.instance_id}
+    assert set(await list_connected_ports(tenant, vip["port_id"])) == {first.id, second.id, third.id}
     attachments = (await get_view(tenant, ALL, vip["port_id"]))["attachments"]
     assert {attachment["resource_id"] for attachment in attachments} == {
-        one.instance_id, two.instance_id, three.instance_id
+        first.instance_id, second.instance_id, third.instance_id
     }  # fmt: skip
-    nic = driver_of(tenant.running).nic(one.id)
+    nic = driver_of(tenant.running).nic(first.id)
     assert nic is not None
     assert [pair.ip_address for pair in nic.pairs] == [vip["fixed_ip_address"]]
 
-    await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [two.id]})
-    assert await list_connected_ports(tenant, vip["port_id"]) == [two.id]
+    await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [second.id]})
+    assert await list_connected_ports(tenant, vip["port_id"]) == [second.id]
     assert (await tenant.api.patch(path, json={"is_vip": False})).status_code == 409
     assert (await tenant.api.delete(path)).status_code == 409
     await tenant.api.put(f"{path}/connected_devices", json={"port_ids": []})
@@ -157,13 +162,13 @@ async def test_only_instance_ports_in_its_network_can_be_connected(tenant: Tenan
     theirs = await a_port(stranger, None, await an_instance(stranger))
     (mine,) = await several_ports(tenant, subnet, 1)
 
-    async def asked(port_id: str, device: str) -> int:
+    async def connect(port_id: str, device: str) -> int:
         path = tenant.path(ALL, port_id, "connected_devices")
         return (await tenant.api.patch(path, json={"port_ids": [device]})).status_code
 
-    assert await asked(vip["port_id"], elsewhere.id) == 400
-    assert await asked(vip["port_id"], theirs.id) == 404
-    assert await asked(plain["port_id"], mine.id) == 409
+    assert await connect(vip["port_id"], elsewhere.id) == 400
+    assert await connect(vip["port_id"], theirs.id) == 404
+    assert await connect(plain["port_id"], mine.id) == 409
 
 
 async def test_a_public_address_is_converted_and_back(tenant: Tenant) -> None:

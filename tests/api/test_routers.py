@@ -103,9 +103,9 @@ async def test_a_subnet_is_attached_and_detached(tenant: Tenant) -> None:
 
 
 async def test_overlapping_subnets_cannot_be_attached(tenant: Tenant) -> None:
-    _, (one,) = await a_network(tenant, "10.0.0.0/24")
+    _, (first,) = await a_network(tenant, "10.0.0.0/24")
     _, (other,) = await a_network(tenant, "10.0.0.0/25")
-    router = await a_router(tenant, one)
+    router = await a_router(tenant, first)
 
     answer = await tenant.api.post(tenant.path("routers", router.id, "attach"), json={"subnet_id": other.id})
 

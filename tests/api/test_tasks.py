@@ -100,9 +100,9 @@ async def test_the_default_limit_is_ten_and_count_is_the_total(tenant: Tenant) -
     beyond = (await tenant.api.get(ALL, params={"offset": 99})).json()
 
     newest_first = [task.id for task in reversed(added)]
-    assert [one["id"] for one in first["results"]] == newest_first[:10]
-    assert [one["id"] for one in rest["results"]] == newest_first[10:]
-    assert [one["id"] for one in all_of_them["results"]] == newest_first
+    assert [task["id"] for task in first["results"]] == newest_first[:10]
+    assert [task["id"] for task in rest["results"]] == newest_first[10:]
+    assert [task["id"] for task in all_of_them["results"]] == newest_first
     assert (first["count"], rest["count"], beyond) == (12, 12, {"count": 12, "results": []})
 
 
@@ -208,8 +208,8 @@ async def test_another_tenants_task_is_404(tenant: Tenant, stranger: Tenant) -> 
 
 async def list_acknowledged(tenant: Tenant, *tasks_: Task) -> list[bool]:
     """Return for each task whether it is acknowledged."""
-    view = [(await tenant.api.get(f"{ALL}/{task.id}")).json() for task in tasks_]
-    return [task["acknowledged_at"] is not None for task in view]
+    views = [(await tenant.api.get(f"{ALL}/{task.id}")).json() for task in tasks_]
+    return [task["acknowledged_at"] is not None for task in views]
 
 
 async def test_only_the_first_acknowledgement_is_recorded(tenant: Tenant) -> None:
@@ -317,11 +317,11 @@ async def test_the_official_client_polls_lists_and_acknowledges(tenant: Tenant) 
 
     started = await cloud.instances.action(instance.id, action="stop")
     task = await cloud.tasks.poll(started.tasks[0], polling_interval_seconds=0)
-    listed = [one async for one in cloud.tasks.list(limit=1, state=["FINISHED"], from_timestamp="2020-01-01")]
+    listed = [task async for task in cloud.tasks.list(limit=1, state=["FINISHED"], from_timestamp="2020-01-01")]
     acknowledged = await cloud.tasks.acknowledge_one(task.id)
     await cloud.tasks.acknowledge_all(project_id=tenant.project_id, region_id=REGION)
 
     assert (task.state, task.task_type, task.error, task.created_resources) == ("FINISHED", "stop_vm", None, None)
-    assert [one.id for one in listed] == [task.id]
+    assert [task.id for task in listed] == [task.id]
     assert acknowledged.acknowledged_by == tenant.client_id
-    assert [one.id async for one in cloud.tasks.list(is_acknowledged=False)] == []
+    assert [task.id async for task in cloud.tasks.list(is_acknowledged=False)] == []

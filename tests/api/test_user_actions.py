@@ -171,9 +171,9 @@ async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: s
 
 async def test_only_successful_changes_are_logged_with_user_and_source(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    one = tenant.path("instances", instance.id)
-    await tenant.api.patch(one, json={"name": "db-1"}, headers={"User-Agent": CURL})
-    await tenant.api.patch(one, json={"name": "-"})
+    path = tenant.path("instances", instance.id)
+    await tenant.api.patch(path, json={"name": "db-1"}, headers={"User-Agent": CURL})
+    await tenant.api.patch(path, json={"name": "-"})
     await tenant.api.patch(tenant.path("instances", "nothing"), json={"name": "db-1"})
 
     (line,) = (await tenant.api.get(ALL, params={"resource_id": instance.id, "search_field": "DB-1"})).json()["results"]

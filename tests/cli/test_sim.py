@@ -19,14 +19,14 @@ def release_all_faults(sim: Run) -> Iterator[None]:
 
 
 def test_fault_is_created_listed_and_released(sim: Run) -> None:
-    held = sim("hold", "start_vm")
+    holding = sim("hold", "start_vm")
     failing = sim("fail", "--message", "No [bold] host", "--always")
     listed = json.loads(sim("faults", "--output", "json").stdout)
     table = sim("faults").stdout
     released = sim("release", listed[0]["id"])
     remaining = json.loads(sim("faults", "--output", "json").stdout)
 
-    assert held.stdout.startswith("Holding tasks of type start_vm. To let go: pileus sim release ")
+    assert holding.stdout.startswith("Holding tasks of type start_vm. To let go: pileus sim release ")
     assert failing.stdout.startswith("Failing tasks of any type, every time.")
     assert [(fault["kind"], fault["task_type"], fault["times"]) for fault in listed] == [
         ("hold", "start_vm", None),

@@ -63,11 +63,11 @@ def test_the_driver_of_the_page_conforms(wheel: Path, example: Path, tmp_path: P
 
 
 def test_the_settings_of_installed_drivers_are_listed(example: Path, tmp_path: Path) -> None:
-    shown = run_python("-m", "pileus", "serve", "--help", installed=[example], cwd=tmp_path).stdout
+    output = run_python("-m", "pileus", "serve", "--help", installed=[example], cwd=tmp_path).stdout
 
-    assert "Example driver:" in shown
-    assert "--example-directory" in shown
-    assert "[PILEUS_EXAMPLE_TOKEN]" in shown
+    assert "Example driver:" in output
+    assert "--example-directory" in output
+    assert "[PILEUS_EXAMPLE_TOKEN]" in output
 
 
 def test_the_settings_of_installed_drivers_are_read_from_every_source(example: Path, tmp_path: Path) -> None:

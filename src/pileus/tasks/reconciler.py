@@ -102,7 +102,7 @@ async def _update_status(machine: ObservedMachine, now: int, tx: Tx) -> int:
 
 
 async def _send_missed_metadata(db: Database, driver: MachineMetadata) -> None:
-    for machine_id, sent in (await driver.described()).items():
+    for machine_id, sent in (await driver.list_descriptions()).items():
         async with db.read() as tx:
             current = await load_metadata(tx, machine_id)
         if current is not None and current != sent:

@@ -166,11 +166,11 @@ async def answers_over_helper_device() -> bool:
     tap = Tap(Bridge(name="br0"), "n", lambda _, frame: answers.append(frame))
     asker = (b"\x02\0\0\0\0\x07", packed(OUTER))
 
-    async def answered() -> bool:
+    async def check_answer() -> bool:
         tap.send(arp(REQUEST, asker, (bytes(6), packed(HOST))))
         return any(frame[28:32] == packed(HOST) for frame in answers)
 
-    await until(answered, 10)
+    await until(check_answer, 10)
     tap.close()
     return True
 

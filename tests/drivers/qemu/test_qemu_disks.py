@@ -42,7 +42,7 @@ def web_server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     server.server_close()
 
 
-async def fetched(_: int, __: int | None) -> None:
+async def report_progress(_: int, __: int | None) -> None:
     return
 
 
@@ -138,7 +138,7 @@ async def test_a_copy_of_a_disk_in_use_is_consistent(qemu: Qemu) -> None:
     volume_id = machine.disks[0].id
 
     await qemu.ensure_snapshot("running", volume_id)
-    image = await qemu.ensure_image("from-it", ImageSource(volume_id=volume_id), fetched)
+    image = await qemu.ensure_image("from-it", ImageSource(volume_id=volume_id), report_progress)
 
     image_tool("check", "-f", "qcow2", str(qemu.directory.snapshot("running")))
     image_tool("check", "-f", "qcow2", str(qemu.directory.image("from-it")))
@@ -153,7 +153,7 @@ async def test_an_image_is_downloaded_and_its_file_kept_while_a_volume_uses_it(
 ) -> None:
     folder, address = web_server
     image_tool("create", "-f", "qcow2", str(folder / "good.qcow2"), "3G")
-    image = await qemu.ensure_image("good", ImageSource(url=f"{address}/good.qcow2"), fetched)
+    image = await qemu.ensure_image("good", ImageSource(url=f"{address}/good.qcow2"), report_progress)
     disk = a_disk(size=5, image_id="good")
     await qemu.ensure_volume(disk)
 
@@ -171,7 +171,7 @@ async def test_a_volume_smaller_than_its_image_is_refused_without_leftovers(
 ) -> None:
     folder, address = web_server
     image_tool("create", "-f", "qcow2", str(folder / "large.qcow2"), "5G")
-    await qemu.ensure_image("large", ImageSource(url=f"{address}/large.qcow2"), fetched)
+    await qemu.ensure_image("large", ImageSource(url=f"{address}/large.qcow2"), report_progress)
     disk = a_disk(size=4, image_id="large")
 
     with pytest.raises(DriverError, match=r"has 5 GiB, and does not fit into 4: an image's `min_disk`"):
@@ -199,7 +199,7 @@ async def test_untrusted_images_are_refused_without_leftovers(qemu: Qemu, web_se
 
     for name, why in (("backed.qcow2", "refers to another"), ("other.vmdk", "not vmdk"), ("broken.qcow2", "qemu-img")):
         with pytest.raises(DriverError, match=why):
-            await qemu.ensure_image("bad", ImageSource(url=f"{address}/{name}"), fetched)
+            await qemu.ensure_image("bad", ImageSource(url=f"{address}/{name}"), report_progress)
     assert list(qemu.directory.images.iterdir()) == []
 
 
@@ -207,13 +207,13 @@ async def test_a_raw_image_stays_raw_whatever_is_written_to_its_disk(qemu: Qemu,
     """A guest that writes a qcow2 header with a backing file to its disk must not reach files of the host."""
     folder, address = web_server
     (folder / "disk.raw").write_bytes(bytes(MIB))
-    await qemu.ensure_image("raw", ImageSource(url=f"{address}/disk.raw"), fetched)
+    await qemu.ensure_image("raw", ImageSource(url=f"{address}/disk.raw"), report_progress)
     disk = a_disk(image_id="raw")
     await qemu.ensure_volume(disk)
     write(qemu, disk.id, "QFI\xfb")
 
     await qemu.ensure_snapshot("kept", disk.id)
-    image = await qemu.ensure_image("copy", ImageSource(volume_id=disk.id), fetched)
+    image = await qemu.ensure_image("copy", ImageSource(volume_id=disk.id), report_progress)
 
     assert image.disk_format == "qcow2"
     assert read(qemu.directory.image("copy")).startswith("QFI")
@@ -237,7 +237,7 @@ def small(request: pytest.FixtureRequest) -> Iterator[Path]:
 async def copies(driver: Qemu, volume_id: str) -> None:
     """Make more images of a volume than fit on the disk."""
     for number in range(4):
-        await driver.ensure_image(f"copy-{number}", ImageSource(volume_id=volume_id), fetched)
+        await driver.ensure_image(f"copy-{number}", ImageSource(volume_id=volume_id), report_progress)
 
 
 async def test_a_full_disk_is_reported_without_leftovers(small: Path, web_server: tuple[Path, str]) -> None:
@@ -247,10 +247,10 @@ async def test_a_full_disk_is_reported_without_leftovers(small: Path, web_server
     driver: Qemu = create_qemu(small)
     try:
         with pytest.raises(DriverError, match="could not be kept: No space left"):
-            await driver.ensure_image("large", ImageSource(url=f"{address}/large.raw"), fetched)
+            await driver.ensure_image("large", ImageSource(url=f"{address}/large.raw"), report_progress)
         assert list(driver.directory.images.iterdir()) == []
 
-        await driver.ensure_image("fits", ImageSource(url=f"{address}/fits.raw"), fetched)
+        await driver.ensure_image("fits", ImageSource(url=f"{address}/fits.raw"), report_progress)
         disk = a_disk(image_id="fits")
         await driver.ensure_volume(disk)
         with pytest.raises(DriverError, match="disk is full"):
@@ -296,7 +296,7 @@ async def test_a_machine_on_a_full_disk_is_in_error_and_resumes_when_there_is_sp
 async def test_volumes_of_an_image_can_be_created_while_it_is_deleted(qemu: Qemu, web_server: tuple[Path, str]) -> None:
     folder, address = web_server
     (folder / "own.raw").write_bytes(os.urandom(MIB))
-    await qemu.ensure_image("own", ImageSource(url=f"{address}/own.raw"), fetched)
+    await qemu.ensure_image("own", ImageSource(url=f"{address}/own.raw"), report_progress)
     operator_disks = [a_disk(image_id=SYSTEM_IMAGE_ID) for _ in range(2)]
     tenant_disk = a_disk(image_id="own")
 

@@ -132,14 +132,14 @@ async def test_a_monitor_that_disconnects_after_its_greeting_is_unavailable(tmp_
         writer.write(b'{"return": {}}\r\n')
         writer.close()
 
-    async def asked() -> None:
+    async def read_state() -> None:
         async with open_monitor(tmp_path) as monitor:
             await monitor.runstate()
 
     async with await asyncio.start_unix_server(greet, tmp_path / COMMANDS):
         for _ in range(20):
             with pytest.raises(MonitorUnavailable):
-                await asked()
+                await read_state()
 
 
 async def test_changes_of_a_machine_are_reported_at_once(qemu: Qemu) -> None:
@@ -263,7 +263,7 @@ async def test_metadata_changes_without_a_restart(qemu: Qemu) -> None:
     await qemu.ensure_metadata(machine.id, Description(name="other", tags={"a": "b"}))
     await qemu.ensure_metadata("nobody", Description(name="x", tags={}))
 
-    assert await qemu.described() == {machine.id: Description(name="other", tags={"a": "b"})}
+    assert await qemu.list_descriptions() == {machine.id: Description(name="other", tags={"a": "b"})}
     assert qemu.records.get(machine.id).pid == pid
 
 

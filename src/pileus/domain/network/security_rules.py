@@ -102,9 +102,9 @@ def plan_rules(
     return [existing_by_content.get(rule) or new_rule(group_id, rule, new_id(), now) for rule in rules]
 
 
-def is_same_rule(one: NewRule, other: NewRule) -> bool:
+def is_same_rule(rule: NewRule, other: NewRule) -> bool:
     """Return whether two rules allow the same traffic. Descriptions do not count."""
-    return replace(one, description=None) == replace(other, description=None)
+    return replace(rule, description=None) == replace(other, description=None)
 
 
 def with_rule(rules: Sequence[SecurityGroupRule], rule: SecurityGroupRule) -> list[SecurityGroupRule]:

@@ -89,14 +89,14 @@ def patched(subnet: Subnet, patch: SubnetPatch, now: int) -> Subnet:
     return replace(after, updated_at=now) if after != subnet else subnet
 
 
-def same_for_hosts(one: Subnet, other: Subnet) -> bool:
+def same_for_hosts(subnet: Subnet, other: Subnet) -> bool:
     """Return whether two states of a subnet are the same for its hosts."""
-    return all(getattr(one, name) == getattr(other, name) for name in HOST_FIELDS)
+    return all(getattr(subnet, name) == getattr(other, name) for name in HOST_FIELDS)
 
 
-def overlaps(one: Subnet, other: Subnet) -> bool:
+def overlaps(subnet: Subnet, other: Subnet) -> bool:
     """Return whether two subnets overlap."""
-    return one.ip_version == other.ip_version and _ranges_overlap(ip_network(one.cidr), ip_network(other.cidr))
+    return subnet.ip_version == other.ip_version and _ranges_overlap(ip_network(subnet.cidr), ip_network(other.cidr))
 
 
 def normalize_routes(requested: Iterable[Route], version: int | None = None) -> list[Route]:
@@ -149,8 +149,8 @@ def _check_no_overlap(cidr: Cidr, others: Iterable[Subnet]) -> None:
             raise invalid(cidr=f"The range overlaps with that of subnet {other.id} ({other.cidr})")
 
 
-def _ranges_overlap(one: Cidr, other: Cidr) -> bool:
-    return _contains(one, other) or _contains(other, one)
+def _ranges_overlap(cidr: Cidr, other: Cidr) -> bool:
+    return _contains(cidr, other) or _contains(other, cidr)
 
 
 def _contains(inner: Cidr, outer: Cidr) -> bool:

@@ -34,7 +34,7 @@ class PortForward(Struct, frozen=True, kw_only=True):
 class MachineMetadata(Protocol):
     """Shows machines their names and tags while they run."""
 
-    async def described(self) -> Mapping[str, Description]:
+    async def list_descriptions(self) -> Mapping[str, Description]:
         """Return the current description of each machine, by its id."""
 
     async def ensure_metadata(self, machine_id: str, description: Description) -> None:

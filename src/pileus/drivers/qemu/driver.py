@@ -242,7 +242,7 @@ class Qemu:
         """Return the ports of the host that are forwarded to a machine."""
         return await self.wiring.port_forwards(machine_id)
 
-    async def described(self) -> Mapping[str, Description]:
+    async def list_descriptions(self) -> Mapping[str, Description]:
         """Return what the metadata service tells each machine."""
         return self.metadata.descriptions()
 

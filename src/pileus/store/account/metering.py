@@ -81,7 +81,7 @@ async def _usage_records(tx: Tx, resources: Sequence[Billed], now: int) -> list[
 
 
 async def _usage_records_of_batch(tx: Tx, resources: Sequence[Billed], now: int) -> list[UsageRecord]:
-    related = await _related_values(tx, resources)
+    related = await _list_related_values(tx, resources)
     billed = [(resource, typed) for resource in resources if (typed := _facts(resource, related)) is not None]
     ids = [resource.id for resource, _ in billed]
     if not ids:
@@ -105,7 +105,7 @@ async def _last_ends(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
     return {resource_id: int(ended_at) for resource_id, ended_at in rows}
 
 
-async def _related_values(tx: Tx, resources: Iterable[Billed]) -> dict[str, Any]:
+async def _list_related_values(tx: Tx, resources: Iterable[Billed]) -> dict[str, Any]:
     """Return what usage records show of other tables: instances of volumes, volume types, addresses of ports."""
     billed = list(resources)
     return {

@@ -122,10 +122,10 @@ async def get_rule(tx: Tx, place: Place, rule_id: str) -> SecurityGroupRule:
 async def save_rules(tx: Tx, group_id: str, rules: Iterable[SecurityGroupRule]) -> None:
     """Replace the rules of a group: add, update and delete what differs."""
     existing = {rule.id: rule for rule in await rules_of(tx, group_id)}
-    wanted = {rule.id: rule for rule in rules}
-    for rule_id in existing.keys() - wanted.keys():
+    requested = {rule.id: rule for rule in rules}
+    for rule_id in existing.keys() - requested.keys():
         await RULES.remove(tx, rule_id)
-    for rule_id, rule in wanted.items():
+    for rule_id, rule in requested.items():
         if rule_id not in existing:
             await RULES.add(tx, rule)
         elif existing[rule_id].rule != rule.rule:
