@@ -20,7 +20,7 @@ from pileus.domain.catalogue import image_id
 from pileus.drivers.protocols.compute import Machine
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.programs import find_programs
-from pileus.drivers.qemu.seed import seed
+from pileus.drivers.qemu.seed import make_seed_disk
 
 SYSTEM = "debian-12-generic-x64"
 FLAVOR, VCPUS, RAM = "g1s-shared-1-0.5", 1, 512
@@ -97,7 +97,7 @@ def _time_qemu(folder: Path) -> float:
     (folder / "volumes").mkdir()
     machine = Machine(id=str(uuid.uuid4()), name="bench", flavor_id=FLAVOR, vcpus=VCPUS, ram=RAM)
     shutil.copy(GUEST, folder / "base.qcow2")
-    (folder / "seed.iso").write_bytes(seed(machine, []))
+    (folder / "seed.iso").write_bytes(make_seed_disk(machine, []))
     port = free_port()
     started_at = time.monotonic()
     disk = arguments.disk("volume", 1, 0)

@@ -1,10 +1,10 @@
-"""The rooms keep to themselves, and the code keeps to its size: read from the source itself."""
+"""Rules on the syntax tree: imports between packages, sizes, docstrings, and SQL only in the store."""
 
 import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from sys import stdlib_module_names
@@ -91,7 +91,8 @@ SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|DROP|ALTE
 STATEMENTS = ("run", "one", "all")
 QUERIES = ("find", "find_one")
 
-DEFINES = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+DEFINES = (ast.ClassDef, *FUNCTIONS)
 
 
 @cache
@@ -100,13 +101,13 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def name_of(path: Path) -> str:
-    """A module's name in the package: `store.rows`, or `__init__` for the package itself."""
+    """Return a module's name in the package: `store.rows`, or `__init__` for the package itself."""
     parts = path.relative_to(HOME).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Every module that a file imports by an absolute name, wherever in the file it does so."""
+    """Yield every module that a file imports by an absolute name."""
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -137,13 +138,16 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_module_imports_only_what_its_room_may(path: Path) -> None:
-    importer = name_of(path)
+def location_of(path: Path, node: ast.AST) -> str:
+    return f"{named(path)}:{getattr(node, 'lineno', 0)}"
+
+
+def test_a_module_imports_only_what_its_room_may() -> None:
     wrong = [
-        module
+        (name_of(path), module)
+        for path in MODULES
         for module in imported(path)
-        if module.split(".")[0] == "pileus" and not permitted(importer, inside(module))
+        if module.split(".")[0] == "pileus" and not permitted(name_of(path), inside(module))
     ]
 
     assert wrong == []
@@ -181,13 +185,17 @@ def test_the_table_forbids_what_it_should(pair: str) -> None:
     assert not permitted(*pair.split())
 
 
-@pytest.mark.parametrize("path", [path for path in CODE if path.is_relative_to(HOME)], ids=name_of)
-def test_no_import_is_relative_or_made_at_run_time(path: Path) -> None:
-    for node in ast.walk(tree_of(path)):
-        assert not (isinstance(node, ast.ImportFrom) and node.level), f"line {node.lineno}: relative import"
+def test_no_import_is_relative_or_made_at_run_time() -> None:
+    relative, at_run_time = [], set()
+    for path, node in _nodes(MODULES):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            relative.append(location_of(path, node))
         called = node.func if isinstance(node, ast.Call) else None
-        name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
-        assert name not in ("__import__", "import_module") or name_of(path) in LAZY, "an import in disguise"
+        if getattr(called, "id", getattr(called, "attr", "")) in ("__import__", "import_module"):
+            at_run_time.add(name_of(path))
+
+    assert relative == []
+    assert at_run_time <= LAZY
 
 
 @pytest.mark.parametrize("room", OUTSIDE)
@@ -223,11 +231,10 @@ def test_records_and_rules_touch_neither_clock_nor_chance_nor_the_world() -> Non
     assert used == set()
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if name_of(path).partition(".")[0] not in SQL_ROOMS], ids=name_of
-)
-def test_only_the_store_contains_sql(path: Path) -> None:
-    assert [node.lineno for node in _sql(tree_of(path))] == []
+def test_only_the_store_contains_sql() -> None:
+    paths = [path for path in MODULES if name_of(path).partition(".")[0] not in SQL_ROOMS]
+
+    assert [location_of(path, node) for path in paths for node in _sql(tree_of(path))] == []
 
 
 @pytest.mark.parametrize(
@@ -259,44 +266,48 @@ def test_other_code_is_not_taken_for_sql(code: str) -> None:
     assert not list(_sql(ast.parse(code)))
 
 
-@pytest.mark.parametrize("path", CODE, ids=named)
-def test_a_file_is_short_and_says_what_lives_in_it(path: Path) -> None:
-    tree = tree_of(path)
+def test_a_file_is_short_and_has_a_docstring() -> None:
+    too_long = [named(path) for path in CODE if len(path.read_text("utf-8").splitlines()) > LONGEST_FILE]
+    undocumented = [named(path) for path in CODE if tree_of(path).body and not ast.get_docstring(tree_of(path))]
 
-    assert len(path.read_text("utf-8").splitlines()) <= LONGEST_FILE
-    assert not tree.body or ast.get_docstring(tree), "no docstring"
-
-
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_every_public_class_and_function_says_what_it_is_for(path: Path) -> None:
-    public = [node for node in _public(tree_of(path)) if not node.name.startswith("test_")]
-    silent = [node.name for node in public if not ast.get_docstring(node)]
-
-    assert silent == []
+    assert (too_long, undocumented) == ([], [])
 
 
-@pytest.mark.parametrize("path", CODE, ids=named)
-def test_functions_are_short_and_shallow(path: Path) -> None:
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert _length(node) <= LONGEST_FUNCTION, f"{node.name} has {_length(node)} lines"
-            assert _depth(node.body) <= DEEPEST, f"{node.name} is nested {_depth(node.body)} deep"
+def test_every_public_class_and_function_has_a_docstring() -> None:
+    undocumented = [
+        f"{location_of(path, node)} {node.name}"
+        for path in MODULES
+        for node in _public(tree_of(path))
+        if not node.name.startswith("test_") and not ast.get_docstring(node)
+    ]
+
+    assert undocumented == []
 
 
-@pytest.mark.parametrize("path", sorted((HOME / "api" / "routes").rglob("*.py")), ids=named)
-def test_a_route_is_shorter_still(path: Path) -> None:
-    """Its documentation apart, which is written for customers."""
-    for node in tree_of(path).body:
-        if isinstance(node, ast.AsyncFunctionDef) and node.decorator_list:
-            documentation = len((ast.get_docstring(node) or "").splitlines())
-            assert _length(node) - documentation <= LONGEST_HANDLER, f"{node.name} is too long"
+def test_functions_are_short_and_shallow() -> None:
+    functions = [(path, node) for path, node in _nodes(CODE) if isinstance(node, FUNCTIONS)]
+    too_long = [f"{location_of(*item)} {item[1].name}" for item in functions if _length(item[1]) > LONGEST_FUNCTION]
+    too_deep = [f"{location_of(*item)} {item[1].name}" for item in functions if _depth(item[1].body) > DEEPEST]
+
+    assert (too_long, too_deep) == ([], [])
 
 
-@pytest.mark.parametrize("path", [path for path in CODE if path != Path(__file__)], ids=named)
-def test_nothing_is_left_unfinished(path: Path) -> None:
-    text = path.read_text("utf-8")
+def test_a_handler_is_shorter_still() -> None:
+    """The docstring does not count, because it is written for customers."""
+    too_long = [
+        f"{location_of(path, node)} {node.name}"
+        for path in sorted((HOME / "api" / "routes").rglob("*.py"))
+        for node in tree_of(path).body
+        if isinstance(node, ast.AsyncFunctionDef) and node.decorator_list and _length_of_code(node) > LONGEST_HANDLER
+    ]
 
-    assert [word for word in UNFINISHED if word in text] == []
+    assert too_long == []
+
+
+def test_nothing_is_left_unfinished() -> None:
+    texts = {named(path): path.read_text("utf-8") for path in CODE if path != Path(__file__)}
+
+    assert [(name, word) for name, text in texts.items() for word in UNFINISHED if word in text] == []
 
 
 def test_comments_are_few() -> None:
@@ -309,17 +320,23 @@ def test_comments_are_few() -> None:
     assert comments / lines < MOST_COMMENTS
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_only_the_outermost_catch_everything(path: Path) -> None:
-    """A failure that nobody foresaw is to be seen by the engine, the writer or the outermost handler, nowhere else."""
+def test_only_the_outermost_catch_everything() -> None:
+    """Only the engine, the writer and the outermost handlers see unexpected errors."""
     broad = [
-        node.lineno
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.ExceptHandler)
-        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")))
+        location_of(path, node)
+        for path, node in _nodes(MODULES)
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node) and name_of(path) not in CATCHES_ALL
     ]
 
-    assert not broad or name_of(path) in CATCHES_ALL, f"lines {broad}"
+    assert broad == []
+
+
+def _is_broad(node: ast.ExceptHandler) -> bool:
+    return node.type is None or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException"))
+
+
+def _nodes(paths: Iterable[Path]) -> Iterator[tuple[Path, ast.AST]]:
+    return ((path, node) for path in paths for node in ast.walk(tree_of(path)))
 
 
 def _sql(tree: ast.Module) -> Iterator[ast.Constant | ast.Call]:
@@ -347,6 +364,10 @@ def _is_overload(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) ->
 
 def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _length_of_code(node: ast.AsyncFunctionDef) -> int:
+    return _length(node) - len((ast.get_docstring(node) or "").splitlines())
 
 
 def _depth(body: list[ast.stmt]) -> int:

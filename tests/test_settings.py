@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from pileus.cli.main import pileus
-from pileus.cli.settings import page
+from pileus.cli.settings import make_reference
 from pileus.domain.account.access import Role
 from pileus.domain.account.keys import TOKEN
 from pileus.drivers.qemu.settings import QemuSettings
@@ -84,7 +84,7 @@ def test_every_setting_can_be_given_as_an_option_a_variable_and_a_key(setting: S
 @every_setting
 def test_every_setting_is_in_the_help_and_in_the_reference(setting: Setting) -> None:
     output = CliRunner(env={"COLUMNS": "400"}).invoke(pileus, ["serve", "--help"]).output
-    line = next(line for line in page().splitlines() if line.startswith(f"| `{setting.name}` |"))
+    line = next(line for line in make_reference().splitlines() if line.startswith(f"| `{setting.name}` |"))
 
     for text in (setting.flag, setting.variable, setting.default_text):
         assert text in " ".join(output.split())
@@ -95,7 +95,7 @@ def test_every_setting_is_in_the_help_and_in_the_reference(setting: Setting) -> 
 def test_the_reference_of_settings_is_what_the_program_says() -> None:
     written = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 
-    assert written == page(), "docs/settings.md is behind: make docs"
+    assert written == make_reference(), "docs/settings.md is behind: make docs"
 
 
 def test_an_option_wins_over_a_variable_and_a_variable_over_the_file(tmp_path: Path) -> None:

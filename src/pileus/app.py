@@ -22,8 +22,8 @@ from pileus.domain.tasks import Task
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
 from pileus.drivers.protocols.guests import Watches
-from pileus.drivers.registry import find_driver, load
-from pileus.initial_data import load_catalogue, open_seeded_database, seed
+from pileus.drivers.registry import find_driver, load_object
+from pileus.initial_data import load_catalogue, open_seeded_database, seed_database
 from pileus.outbound.notifier import Messenger
 from pileus.settings import Settings
 from pileus.store.schema import open_database
@@ -61,9 +61,9 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
 
-def make_driver(settings: Settings, catalogue: Catalogue) -> Compute:
+def create_driver(settings: Settings, catalogue: Catalogue) -> Compute:
     """Create the driver that the settings name. Raises UnknownDriver, or OSError if the driver cannot be created."""
-    factory: DriverFactory = load(find_driver(settings.driver))
+    factory: DriverFactory = load_object(find_driver(settings.driver))
     limits = DownloadLimits(
         max_bytes=settings.image_limit << 30,
         seconds=settings.image_timeout,
@@ -87,7 +87,7 @@ async def run_cloud(settings: Settings, *, single_process: bool = False) -> Asyn
     metrics = HttpMetrics(CollectorRegistry())
     async with open_seeded_database(settings, metrics.count_commit, single_process=single_process) as prepared:
         db, catalogue = prepared.db, prepared.catalogue
-        driver = make_driver(settings, catalogue)
+        driver = create_driver(settings, catalogue)
         task_waiters = TaskWaiters()
         engine = Engine(
             db,
@@ -129,7 +129,7 @@ async def open_api_keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
     try:
         api_keys = ApiKeyAdmin(db, now())
         if not await api_keys.is_seeded():
-            await seed(db, load_catalogue(settings), given_key=settings.api_key, data=data, now=api_keys.now)
+            await seed_database(db, load_catalogue(settings), given_key=settings.api_key, data=data, now=api_keys.now)
         yield api_keys
     finally:
         await db.close()

@@ -47,7 +47,9 @@ async def open_seeded_database(
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     db = await open_database(settings.database, settings.data, on_commit)
     try:
-        token = await seed(db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000)
+        token = await seed_database(
+            db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000
+        )
         if single_process and not settings.database:
             await db.write(tasks.release_all_leases)
         yield PreparedDatabase(db, await _with_former_flavors(db, catalogue), token)
@@ -70,7 +72,7 @@ def generate_token(number: int) -> str:
     return f"{number}_{secrets.token_hex(32)}"
 
 
-async def seed(db: Database, catalogue: Catalogue, *, given_key: str, data: Path, now: int) -> str | None:
+async def seed_database(db: Database, catalogue: Catalogue, *, given_key: str, data: Path, now: int) -> str | None:
     """Create tenant and key if needed and update the catalogue; returns the administrator's token if it is new."""
 
     async def write(tx: Tx) -> str | None:

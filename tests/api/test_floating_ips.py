@@ -21,7 +21,7 @@ async def create_floating_ip(tenant: Tenant, **body: Any) -> dict[str, Any]:
 
 
 async def addresses_shown_on(tenant: Tenant, port: Port) -> list[str]:
-    """The addresses that an instance shows as floating."""
+    """Return the addresses that an instance shows as floating."""
     instance = (await tenant.api.get(tenant.path("instances", port.instance_id or ""))).json()
     return [entry["addr"] for group in instance["addresses"].values() for entry in group if entry["type"] == "floating"]
 

@@ -151,7 +151,7 @@ def other_server(request: pytest.FixtureRequest) -> Iterator[tuple[int, str]]:
             self.wfile.write(b"<html>")
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-            """Say nothing."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Page) as http_server:
         threading.Thread(target=http_server.serve_forever).start()

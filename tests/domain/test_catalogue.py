@@ -31,7 +31,7 @@ def errors_of(text: str) -> dict[str, list[str]]:
 
 
 def catalogue_with(old: str, new: str) -> str:
-    """The bundled catalogue with its first `old` replaced by `new`."""
+    """Return the bundled catalogue with its first `old` replaced by `new`."""
     text = catalogue_text()
     assert old in text
     return text.replace(old, new, 1)
@@ -246,7 +246,7 @@ def test_all_errors_are_reported_at_once() -> None:
 
 
 def catalogue_keys(struct: type[msgspec.Struct], section: str = "") -> Iterator[tuple[str, str]]:
-    """Each key of a catalogue with its section. The keys of the section `quotas` are the names of the quotas."""
+    """Return each key of a catalogue with its section. The keys of the section `quotas` are the names of the quotas."""
     for field in msgspec.structs.fields(struct):
         types = [hint for hint in (field.type, *get_args(field.type)) if isinstance(hint, type)]
         types += [inner for hint in get_args(field.type) for inner in get_args(hint) if isinstance(inner, type)]
@@ -258,7 +258,7 @@ def catalogue_keys(struct: type[msgspec.Struct], section: str = "") -> Iterator[
 
 
 def documented_keys() -> dict[str, str]:
-    """The document's chapters by the section in their heading; the first is about the top of the file."""
+    """Return the document's chapters by the section in their heading; the first is about the top of the file."""
     parts = re.split(r"^##+ .*?`\[+([a-z_.]+)\]+`.*$", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {"": parts[0]} | dict(zip(parts[1::2], parts[2::2], strict=True))
 

@@ -47,7 +47,7 @@ def wordpress_volume(**changes: Any) -> NewVolume:
 
 
 def sources_with_volume(volume: dict[str, Any] | None = None, snapshot: dict[str, Any] | None = None) -> OrderSources:
-    """A bootable volume and a snapshot of it."""
+    """Return a bootable volume and a snapshot of it."""
     record = a_volume(**{"bootable": True, "image_id": UBUNTU, "type_name": "ssd_hiiops", **(volume or {})})
     return order_sources(volumes={record.id: record}, snapshots={"s-1": a_snapshot(**(snapshot or {}))})
 
@@ -164,7 +164,7 @@ def test_snapshot_of_a_data_volume_is_not_bootable() -> None:
 
 
 def boot_indexes(*requested: NewVolume) -> list[tuple[str | None, int]]:
-    """Each volume's name and boot index, in the order of devices."""
+    """Return each volume's name and boot index, in the order of devices."""
     return [(disk.requested.name, disk.boot_index) for disk in boot_order(*requested)]
 
 

@@ -33,7 +33,7 @@ def small_subnets(draw: st.DrawFn) -> Subnet:
 
 
 def assignable_addresses(subnet: Subnet) -> list[str]:
-    """The assignable addresses of a subnet, by enumeration."""
+    """Return the assignable addresses of a subnet, by enumeration."""
     return [text for text in map(str, [*ip_network(subnet.cidr)][1:-1]) if text != subnet.gateway_ip]
 
 

@@ -1,4 +1,4 @@
-"""The fixtures of the conformance suite, for each built-in driver in turn."""
+"""The fixtures of the conformance suite, for each built-in driver."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ def driver_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def under_test(driver_name: str) -> DriverUnderTest:
-    """How the driver is created and cleaned up."""
+    """The set-up and clean-up of the driver."""
     return load_under_test(driver_name)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.protocols.errors import DriverError
-from pileus.outbound.downloads import DownloadedImage, download_image
+from pileus.outbound.downloads import DownloadedImage, fetch_image
 from pileus.outbound.image_formats import Format, detect_format
 from tests.image_server import CHECKSUM, MIB, QCOW2, RAW, image_url
 
@@ -25,7 +25,7 @@ async def download(
     async def on_progress(size: int, total: int | None) -> None:
         progress.append((size, total))
 
-    return await download_image(url, limits, on_progress), progress
+    return await fetch_image(url, limits, on_progress), progress
 
 
 async def download_error(url: str, limits: DownloadLimits = PRIVATE_TOO) -> DriverError:

@@ -1,4 +1,4 @@
-"""What both databases guarantee: atomic and durable writes without lost updates."""
+"""Both databases guarantee atomic and durable writes without lost updates."""
 
 import asyncio
 from pathlib import Path

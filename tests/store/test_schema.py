@@ -130,8 +130,8 @@ async def test_both_databases_have_the_same_tables_columns_and_indexes(db: Datab
     file = await open_database("", tmp_path / "other")
 
     for question in (TABLES, INDEXES):
-        here, there = await select(db, question), await select(file, question)
-        assert [row[:2] for row in here] == [row[:2] for row in there]
+        columns, file_columns = await select(db, question), await select(file, question)
+        assert [row[:2] for row in columns] == [row[:2] for row in file_columns]
     await file.close()
 
 

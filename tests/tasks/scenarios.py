@@ -119,7 +119,7 @@ async def _delete_project(tenant: Tenant) -> SendRequest:
 
 
 async def _start_vm(tenant: Tenant) -> SendRequest:
-    """Its DDoS profile is inactive."""
+    """Start an instance whose DDoS profile is inactive."""
     instance = await an_instance(tenant, status="SHUTOFF")
     (port,) = await list_ports(tenant, instance)
     await _protect(tenant, (await list_addresses(tenant, port))[0], active=False)

@@ -77,7 +77,7 @@ class DeliveryBench:
             action = _action(name, client_id, self.bench.clock())
             await self.bench.db.write(lambda tx, action=action: user_actions.add(tx, action))  # type: ignore[misc]
 
-    async def acknowledged(self) -> set[str]:
+    async def list_acknowledged(self) -> set[str]:
         """Return the ids of the events that all subscribers have got."""
         async with self.bench.db.read() as tx:
             return {action.id for action in await user_actions.TABLE.find(tx, "acknowledged = 1")}
@@ -115,7 +115,7 @@ async def test_each_event_is_sent_to_each_subscriber_of_its_tenant_in_order(deli
     assert [name for target, name in deliveries.notifier.sent if target == "one"] == ["a", "b", "c"]
     assert [name for target, name in deliveries.notifier.sent if target == "two"] == ["a", "b", "c"]
     assert len(deliveries.notifier.sent) == 6
-    assert await deliveries.acknowledged() == {"a", "b", "c"}
+    assert await deliveries.list_acknowledged() == {"a", "b", "c"}
 
 
 async def test_events_before_the_subscription_are_not_sent(deliveries: DeliveryBench) -> None:
@@ -123,7 +123,7 @@ async def test_events_before_the_subscription_are_not_sent(deliveries: DeliveryB
     await deliveries.subscribe(1, "one")
     await deliveries.deliverer().run_until_idle()
 
-    assert (deliveries.notifier.sent, await deliveries.acknowledged()) == ([], set())
+    assert (deliveries.notifier.sent, await deliveries.list_acknowledged()) == ([], set())
 
 
 async def test_an_unreachable_subscriber_gets_all_events_later_and_delays_nobody(deliveries: DeliveryBench) -> None:
@@ -136,12 +136,12 @@ async def test_an_unreachable_subscriber_gets_all_events_later_and_delays_nobody
         await deliveries.deliverer().run_until_idle()
         assert [name for target, name in deliveries.notifier.sent if target == "here"] == ["a", "b"]
         assert [name for target, name in deliveries.notifier.sent if target == "away"] == []
-        assert await deliveries.acknowledged() == set()
+        assert await deliveries.list_acknowledged() == set()
         deliveries.bench.clock.advance(delay)
     await deliveries.deliverer().run_until_idle()
 
     assert [name for target, name in deliveries.notifier.sent if target == "away"] == ["a", "b"]
-    assert await deliveries.acknowledged() == {"a", "b"}
+    assert await deliveries.list_acknowledged() == {"a", "b"}
     assert (await deliveries.load_subscription(1)).failures == 0
 
 
@@ -166,7 +166,7 @@ async def test_a_refused_event_does_not_stop_the_others(deliveries: DeliveryBenc
     await deliveries.deliverer().run_until_idle()
 
     assert [name for _, name in deliveries.notifier.sent] == ["b"]
-    assert await deliveries.acknowledged() == {"b"}
+    assert await deliveries.list_acknowledged() == {"b"}
 
 
 async def test_old_events_are_dropped(deliveries: DeliveryBench) -> None:
@@ -227,7 +227,7 @@ async def test_concurrent_deliveries_to_all_subscribers_acknowledge_the_events(d
     writes = (deliveries.bench.db.write(partial(_mark_delivered, number)) for number in range(8))
     await asyncio.gather(*writes)
 
-    assert await deliveries.acknowledged() == {"a", "b"}
+    assert await deliveries.list_acknowledged() == {"a", "b"}
 
 
 async def _mark_delivered(number: int, tx: Tx) -> None:

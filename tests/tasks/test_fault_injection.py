@@ -29,7 +29,7 @@ async def list_faults(bench: Workbench) -> list[Fault]:
 async def error_before(
     bench: Workbench, task_type: str = "try_it", step: str = "a", *, first: bool = True
 ) -> str | None:
-    """The failure that a worker gets before a step."""
+    """Return the failure that a worker gets before a step."""
     try:
         await StoredFaultInjector(bench.db).before_step(a_task(task_type), step, first=first)
     except DriverError as error:

@@ -19,7 +19,7 @@ from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.simulated.driver import Simulated
-from pileus.initial_data import load_catalogue, seed
+from pileus.initial_data import load_catalogue, seed_database
 from pileus.outbound.notifier import Messenger
 from pileus.settings import Settings
 from pileus.store import tasks
@@ -66,7 +66,7 @@ class IdleCloud:
         """Return all rows of the database and of the driver."""
         return await load_all_rows(self.tenant.running.app_state.db, self.driver_file)
 
-    async def locked_rows(self) -> list[Any]:
+    async def list_locked_rows(self) -> list[Any]:
         """Return the rows that a task has locked."""
         return locked_rows(await self.load_all_rows(), self.tenant.client_id)
 
@@ -99,7 +99,7 @@ async def running(
     with database_url(request.param) as url:
         db = await open_database(url, data)
         driver = Simulated(data / "simulated.db", download_limits=DownloadLimits(allow_private=True))
-        await seed(db, catalogue, given_key="", data=data, now=clock())
+        await seed_database(db, catalogue, given_key="", data=data, now=clock())
         cloud = AppState(db, catalogue, clock, new_id, lambda: None, driver, Messenger(), patience=0)
         engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_id, lease=LEASE)
         yield RunningCloud(create_app(Settings(), cloud, HttpMetrics(CollectorRegistry())), cloud, engine, driver, None)
@@ -178,7 +178,7 @@ async def check_finished(idle: IdleCloud, name: str, task: Task) -> None:
     """The task has finished, and nothing is locked."""
     ended = await idle.load_task(task.id)
     assert (ended.task_type, ended.state, ended.error) == (name, "FINISHED", None)
-    assert await idle.locked_rows() == []
+    assert await idle.list_locked_rows() == []
 
 
 async def check_undone(idle: IdleCloud, name: str, task: Task) -> None:
@@ -205,7 +205,7 @@ def test_every_operation_has_a_scenario() -> None:
 async def test_an_operation_finishes_and_unlocks_everything(idle: IdleCloud, name: str) -> None:
     _, task = await start_scenario(idle, name)
     assert task.task_type == name
-    assert (await idle.locked_rows() == []) == (name in WITHOUT_LOCKS)
+    assert (await idle.list_locked_rows() == []) == (name in WITHOUT_LOCKS)
 
     await idle.run_engine(OPERATIONS[name])
 

@@ -140,7 +140,7 @@ class FlakyDatabase:
 
 @dataclass(slots=True)
 class Workbench:
-    """What a worker needs: a database, a driver, a manual clock, and a journal."""
+    """The environment of a worker: a database, a driver, a manual clock, and a journal."""
 
     db: Database
     driver: Simulated

@@ -88,10 +88,10 @@ def show_instance_life(output: DemoOutput, client: Any) -> None:
     images = output.call("Choose an image", client, "cloud.instances.images.list")
     image = next((image for image in images.results if image.name.startswith("ubuntu")), images.results[0])
     output.show_fields({"images": len(images.results), "chosen": f"{image.name} ({image.id})"})
-    instance = create_instance(output, client, image.id)
+    instance = show_creation(output, client, image.id)
     all_instances = output.call("List the instances", client, "cloud.instances.list")
     output.show_fields({item.name: f"{item.status}, {item.flavor.flavor_id}" for item in all_instances.results})
-    update_instance(output, client, instance.id)
+    show_update(output, client, instance.id)
     for action, title in (("stop", "Stop it"), ("start", "Start it again")):
         instance_now = output.call(
             title, client, "cloud.instances.action_and_poll", instance_id=instance.id, action=action
@@ -108,7 +108,7 @@ def show_instance_life(output: DemoOutput, client: Any) -> None:
     output.show_fields({"instances": remaining.count})
 
 
-def create_instance(output: DemoOutput, client: Any, image_id: str) -> Any:
+def show_creation(output: DemoOutput, client: Any, image_id: str) -> Any:
     """Create an instance with a volume and a public address."""
     instance = output.call(
         "Create an instance with a volume and a public address, and wait until it is active",
@@ -134,7 +134,7 @@ def create_instance(output: DemoOutput, client: Any, image_id: str) -> Any:
     return instance
 
 
-def update_instance(output: DemoOutput, client: Any, instance_id: str) -> None:
+def show_update(output: DemoOutput, client: Any, instance_id: str) -> None:
     """Rename the instance and change its tags in one merge patch."""
     instance = output.call(
         "Update it: a new name; change, remove (null) and add a tag",

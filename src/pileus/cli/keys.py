@@ -9,7 +9,7 @@ import click
 
 from pileus.cli.formatting import Failure, Group
 from pileus.cli.options import SettingsCommand, load_settings
-from pileus.cli.output import format_time, output_option, show
+from pileus.cli.output import format_time, output_option, show_table
 from pileus.settings import Settings, SettingSource
 
 ROLES = ("Administrators", "Engineers", "Users")
@@ -60,7 +60,7 @@ def create(
     """Create a key with the name NAME and print its token, which cannot be shown again."""
     token = _run_with_keys(given, lambda api_keys: api_keys.create(name, role, client, expires))
     if output == "json":
-        show([{"name": name, "role": role, "token": token}], (), output)
+        show_table([{"name": name, "role": role, "token": token}], (), output)
         return
     click.echo(f"Key {name} ({role}) is made. Keep its token: it cannot be shown again.", err=True)
     click.echo(token)
@@ -71,7 +71,7 @@ def create(
 def list_(given: dict[str, SettingSource], output: str) -> None:
     """List the keys. Tokens are not stored, so they cannot be shown."""
     records = _run_with_keys(given, lambda api_keys: api_keys.list())
-    show(
+    show_table(
         [_key_row(key) for key in records],
         COLUMNS,
         output,

@@ -30,7 +30,9 @@ def output_option(function: Function) -> Function:
     )(function)
 
 
-def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output: str, empty_text: str = "Nothing.") -> None:
+def show_table(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output: str, empty_text: str = "Nothing."
+) -> None:
     """Print rows: `columns` in a table, all keys in JSON. A table without rows is `empty_text`."""
     row_list = list(rows)
     if output != "table":

@@ -3,7 +3,7 @@
 import click
 
 from pileus.cli.options import SettingsCommand, load_settings
-from pileus.cli.output import output_option, show
+from pileus.cli.output import output_option, show_table
 from pileus.setting_fields import Setting
 from pileus.settings import SETTINGS, SettingSource
 
@@ -42,16 +42,16 @@ A switch is turned off by `--no-…`, for example `--no-legacy-fields`.
 def settings(given: dict[str, SettingSource], output: str, *, reference: bool) -> None:
     """Show the settings in force and their sources."""
     if reference:
-        click.echo(page(), nl=False)
+        click.echo(make_reference(), nl=False)
         return
     rows = [
         {"setting": name, "value": value, "from": given[name].origin if name in given else "default"}
         for name, value in load_settings(given).without_secrets().items()
     ]
-    show(rows, ("setting", "value", "from"), output)
+    show_table(rows, ("setting", "value", "from"), output)
 
 
-def page() -> str:
+def make_reference() -> str:
     """Return the reference of the server's and the built-in drivers' settings, as Markdown."""
     sections = dict.fromkeys(row.section for row in SETTINGS)
     return INTRODUCTION + "".join(_section(section) for section in sections)

@@ -9,7 +9,7 @@ import click
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
 from pileus.cli.control import Control, quote_path
 from pileus.cli.formatting import Command, Group, UsageError
-from pileus.cli.output import output_option, show
+from pileus.cli.output import output_option, show_table
 
 FAULT_COLUMNS = ("id", "kind", "task_type", "step", "times", "message")
 EXAMPLES = (
@@ -108,7 +108,7 @@ def release(control: Control, fault_id: str | None, *, is_all: bool) -> None:
 @control_options
 def faults(control: Control, output: str) -> None:
     """List the active faults."""
-    show(control.call("GET", "/faults"), FAULT_COLUMNS, output, "Nothing is held, and nothing fails.")
+    show_table(control.call("GET", "/faults"), FAULT_COLUMNS, output, "Nothing is held, and nothing fails.")
 
 
 @sim.command(
@@ -126,7 +126,9 @@ def capacity(control: Control, flavor: str | None, servers: str | None, region: 
     SERVERS can be `unlimited`, which removes the limit.
     """
     if flavor is None:
-        show(control.call("GET", "/capacities"), ("region_id", "flavor_id", "servers"), output, "Nothing is limited.")
+        show_table(
+            control.call("GET", "/capacities"), ("region_id", "flavor_id", "servers"), output, "Nothing is limited."
+        )
         return
     if servers is None or not (servers == "unlimited" or servers.isdecimal()):
         raise UsageError("say how many servers: a number, or unlimited")
@@ -195,7 +197,7 @@ def blackhole(control: Control, address: str | None, alarm_state: str, remove: s
 @control_options
 def operations(control: Control, output: str) -> None:
     """List the task types and their steps, as `hold` and `fail` take them."""
-    show(control.call("GET", "/operations"), ("task_type", "steps"), output)
+    show_table(control.call("GET", "/operations"), ("task_type", "steps"), output)
 
 
 def _without_none(**fields: Any) -> dict[str, Any]:

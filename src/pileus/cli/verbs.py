@@ -13,7 +13,7 @@ from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
 from pileus.cli.formatting import Command, SectionOption
 from pileus.cli.names import noun_of_parameter, resolve_names, resource_id
 from pileus.cli.nouns import Noun
-from pileus.cli.output import show, show_record
+from pileus.cli.output import show_record, show_table
 from pileus.cli.session import Session, import_sdk
 from pileus.cli.signatures import Parameter, method_parameters, method_summary, shorten
 from pileus.cli.task_progress import wait_for_tasks
@@ -172,9 +172,9 @@ def _show_tasks(session: Session, response: Any, output: str, *, is_waiting: boo
     task_ids = list(response.tasks or ())
     if is_waiting:
         rows = [_task_row(task) for task in wait_for_tasks(session, task_ids)]
-        show(rows, ("task_type", "state", "created", "id"), output, NOTHING_TO_DO)
+        show_table(rows, ("task_type", "state", "created", "id"), output, NOTHING_TO_DO)
     elif output != "table":
-        show([{"id": task_id} for task_id in task_ids], ("id",), output)
+        show_table([{"id": task_id} for task_id in task_ids], ("id",), output)
     else:
         lines = [f"Task {task_id} has started: pileus tasks show {task_id}" for task_id in task_ids]
         click.echo("\n".join(lines) or NOTHING_TO_DO)
@@ -196,7 +196,7 @@ def _show_response(session: Session, noun: Noun, response: Any, output: str, *, 
         click.echo(response, nl=False)
     elif hasattr(response, "results"):
         resources = session.all_results(response) if all_pages else response.results
-        show([_to_plain(resource) for resource in resources], noun.columns, output)
+        show_table([_to_plain(resource) for resource in resources], noun.columns, output)
     else:
         show_record(_to_plain(response), output)
 

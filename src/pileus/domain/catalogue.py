@@ -18,7 +18,7 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import asdict, replace
 
 from pileus.domain.account.regions import Region
-from pileus.domain.catalogue_checks import find_errors
+from pileus.domain.catalogue_checks import find_catalogue_errors
 from pileus.domain.compute.app_templates import AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
@@ -219,7 +219,7 @@ def parse_catalogue(text: str) -> Catalogue:
         raise _invalid_catalogue({"toml": [str(error)]}) from error
     except msgspec.ValidationError as error:
         raise _invalid_catalogue(_error_by_path(str(error))) from error
-    if errors := find_errors(catalogue):
+    if errors := find_catalogue_errors(catalogue):
         raise _invalid_catalogue(errors)
     return catalogue
 

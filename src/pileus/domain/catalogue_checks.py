@@ -23,7 +23,7 @@ FieldError = tuple[str, str]
 FieldErrors = Iterator[FieldError]
 
 
-def find_errors(catalogue: Catalogue) -> dict[str, list[str]]:
+def find_catalogue_errors(catalogue: Catalogue) -> dict[str, list[str]]:
     """Return all errors by the path of the key."""
     errors: dict[str, list[str]] = {}
     for check in (

@@ -56,7 +56,7 @@ def entry_point_names(group: str) -> list[str]:
     return sorted({name for name, _ in _entry_points(group)} - BUILT_IN[DRIVERS].keys())
 
 
-def load(location: str) -> Any:
+def load_object(location: str) -> Any:
     """Import what a location `module:name` names. Raises UnknownDriver if that fails."""
     module, _, name = location.partition(":")
     try:
@@ -68,7 +68,7 @@ def load(location: str) -> Any:
 def load_settings_type(name: str) -> type[Struct]:
     """Return the Struct of a driver's settings. Raises UnknownDriver."""
     location = find(SETTINGS, name)
-    declaration: type[Struct] = load(location) if location else NoSettings
+    declaration: type[Struct] = load_object(location) if location else NoSettings
     return declaration
 
 

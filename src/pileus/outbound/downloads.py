@@ -38,7 +38,7 @@ class DownloadedImage(Struct, frozen=True, kw_only=True):
     head: bytes
 
 
-async def download_image(
+async def fetch_image(
     url: str, limits: DownloadLimits, on_progress: OnProgress, file: BinaryIO | None = None
 ) -> DownloadedImage:
     """Download an image, into a file if one is given. Raises DriverError."""

@@ -62,7 +62,7 @@ def pin_request(url: "httpx.URL", address: Address, headers: Mapping[str, str]) 
 
 
 def _reachable(address: Address, *, allow_private: bool) -> bool:
-    """Whether tenants may reach an address, and the IPv4 addresses that are embedded in it."""
+    """Return whether tenants may reach an address, and the IPv4 addresses that are embedded in it."""
     addresses = [address, *_embedded(address)]
     if allow_private:
         return not any(part.is_link_local or part.is_multicast for part in addresses)
@@ -70,7 +70,7 @@ def _reachable(address: Address, *, allow_private: bool) -> bool:
 
 
 def _is_reserved(address: Address) -> bool:
-    """Whether an address only looks like a global one."""
+    """Return whether an address only looks like a global one."""
     if isinstance(address, IPv4Address):
         return address in CLOUD_SERVICES
     return address.is_site_local or any(address in network for network in IPV4_RANGES)

@@ -28,7 +28,7 @@ def serve_alone(settings: Settings) -> None:
     """Serve as the only process and print how to reach the server."""
 
     async def main() -> None:
-        await serve(settings, install_stop_signals(), single_process=True)
+        await serve_cloud(settings, install_stop_signals(), single_process=True)
 
     uvloop.run(main())
 
@@ -45,7 +45,7 @@ def serve_as_worker() -> None:
     async def main() -> None:
         stop = install_stop_signals()
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
-        await serve(settings, stop, single_process=False)
+        await serve_cloud(settings, stop, single_process=False)
 
     try:
         with friendly_errors(settings):
@@ -55,7 +55,7 @@ def serve_as_worker() -> None:
         sys.exit(1)
 
 
-async def serve(settings: Settings, stop: asyncio.Event, *, single_process: bool) -> None:
+async def serve_cloud(settings: Settings, stop: asyncio.Event, *, single_process: bool) -> None:
     """Start the cloud, then the HTTP server; stop them in the opposite order.."""
     async with run_cloud(settings, single_process=single_process) as cloud:
         gc.enable()

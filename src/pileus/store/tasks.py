@@ -81,7 +81,7 @@ async def add(tx: Tx, task: Task) -> Task:
 
 
 async def has_claimable(tx: Tx, now: int) -> bool:
-    """Whether a task without a valid lease exists."""
+    """Return whether a task without a valid lease exists."""
     return await tx.one(CLAIMABLE, now=now) is not None
 
 
@@ -119,7 +119,7 @@ async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
 
 
 async def has_ended(tx: Tx, task_id: str) -> bool:
-    """Whether a task has finished or failed."""
+    """Return whether a task has finished or failed."""
     return await tx.one("SELECT 1 FROM tasks WHERE id = :id AND finished_at IS NOT NULL", id=task_id) is not None
 
 

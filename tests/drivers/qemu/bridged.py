@@ -161,7 +161,7 @@ def connect_as_user(folder: Path) -> Any:
 
 
 async def answers_over_helper_device() -> bool:
-    """Whether the host answers ARP over a device from the helper."""
+    """Return whether the host answers ARP over a device from the helper."""
     answers: list[bytes] = []
     tap = Tap(Bridge(name="br0"), "n", lambda _, frame: answers.append(frame))
     asker = (b"\x02\0\0\0\0\x07", packed(OUTER))

@@ -53,18 +53,18 @@ def nics(fabric: Fabric) -> Iterator[dict[str, FakeNic]]:
 
 
 def a_disk(**changes: Any) -> Disk:
-    """A blank volume of 1 GiB."""
+    """Return a blank volume of 1 GiB."""
     return Disk(**{"id": str(uuid.uuid4()), "size": 1, "type_name": "standard", **changes})
 
 
 def a_nic(**changes: Any) -> Nic:
-    """An interface in the public network."""
+    """Return an interface in the public network."""
     fields = {"port_id": str(uuid.uuid4()), "network_id": PUBLIC, "mac_address": "fa:16:3e:00:00:01"}
     return Nic(**{**fields, "addresses": ["198.18.0.50"], **changes})
 
 
 def a_machine(**changes: Any) -> Machine:
-    """A small machine without disks and interfaces."""
+    """Return a small machine without disks and interfaces."""
     fields = {"id": str(uuid.uuid4()), "name": "web", "flavor_id": "small", "vcpus": 1, "ram": 256}
     return Machine(**{**fields, **changes})
 
@@ -80,7 +80,7 @@ async def a_system(qemu: Qemu, **changes: Any) -> Machine:
 
 
 async def up(qemu: Qemu, machine_id: str) -> bool:
-    """Whether the tiny guest has reported that it is up."""
+    """Return whether the tiny guest has reported that it is up."""
     return READY in await qemu.serial_log(machine_id, 1 << 20)
 
 

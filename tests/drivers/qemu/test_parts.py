@@ -35,7 +35,7 @@ class AppliedNetwork:
 
 @pytest.fixture
 def network() -> AppliedNetwork:
-    """What is called when the network changes."""
+    """A network that counts its changes."""
     return AppliedNetwork()
 
 

@@ -19,7 +19,7 @@ from pileus.drivers.qemu.arguments import SERIAL, VNC
 from pileus.drivers.qemu.cgroups import parent_group
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.monitor import COMMANDS, MonitorUnavailable, open_monitor
-from pileus.drivers.qemu.seed import host_name, seed
+from pileus.drivers.qemu.seed import host_name, make_seed_disk
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.supervisor import SERIAL_LOG_LIMIT
 from pileus.drivers.qemu.wiring import FABRIC
@@ -100,7 +100,7 @@ async def test_ids_that_are_no_safe_file_names_are_refused(qemu: Qemu) -> None:
 
 async def test_a_password_is_stored_as_a_hash_and_refused_if_too_long(qemu: Qemu) -> None:
     machine = a_machine(boot=FirstBoot(password=PASSWORD, username="me"))
-    written = seed(machine, [])
+    written = make_seed_disk(machine, [])
 
     assert PASSWORD.encode() not in written
     assert b"$2b$" in written

@@ -30,7 +30,7 @@ from pileus.drivers.qemu.fabric.frames import (
     parse_packet,
     udp,
 )
-from pileus.drivers.qemu.fabric.state import Reply, Wire
+from pileus.drivers.qemu.fabric.state import StateReply, Wire
 from pileus.drivers.qemu.fabric.tables import own_mac
 from tests.drivers.qemu.nics import (
     DELIVERY_TIME,
@@ -185,7 +185,7 @@ async def test_invalid_requests_get_an_error_reply(fabric: Fabric) -> None:
         for line in (b"what?\n", b'{"state": {"revision": "x"}}\n', b"\n"):
             reader, writer = await asyncio.open_unix_connection("fabric.sock")
             writer.write(line)
-            reply = msgspec.json.decode(await reader.readline(), type=Reply)
+            reply = msgspec.json.decode(await reader.readline(), type=StateReply)
             assert reply.wrong
             assert reply.report is None
             writer.close()

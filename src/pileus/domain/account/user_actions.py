@@ -8,7 +8,7 @@ from pileus.domain.context import Context
 
 
 class AuditEntry(Struct, frozen=True):
-    """What a change adds to the audit log; it can be searched by `name`, or else by the name in `data`."""
+    """An entry that a change adds to the audit log. It is searched by `name`, or else by the name in `data`."""
 
     api_group: str
     action_type: str

@@ -33,7 +33,7 @@ class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def is_basic(self) -> bool:
-        """Whether it is a shared flavor."""
+        """Return whether the flavor is shared."""
         return "-shared-" in self.id
 
     @property
@@ -43,7 +43,7 @@ class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def quota_counts(self) -> dict[str, int]:
-        """What one server counts against quotas."""
+        """Return the usage of quotas by one server."""
         if self.quotas:
             return self.quotas
         if self.kind == Kind.VM:

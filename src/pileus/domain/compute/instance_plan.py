@@ -27,7 +27,7 @@ LONGEST_ADDRESS = "255.255.255.255"
 
 
 class InstanceSources(Struct, frozen=True, kw_only=True):
-    """What the names and ids in an order refer to; `disks` holds the sources of its volumes."""
+    """The records that the names and ids in an order refer to; `disks` holds the sources of its volumes."""
 
     flavor: Flavor
     ssh_key_id: str | None = None

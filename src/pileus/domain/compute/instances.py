@@ -158,7 +158,7 @@ class Instance(Resource, frozen=True, kw_only=True):
 
     @property
     def is_virtual(self) -> bool:
-        """Whether it is a virtual machine, not a bare metal or GPU server."""
+        """Return whether the instance is a virtual machine, not a bare metal or GPU server."""
         return self.kind == Kind.VM
 
     def patched(self, patch: ResourcePatch) -> "Instance":

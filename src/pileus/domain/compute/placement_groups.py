@@ -8,7 +8,7 @@ from pileus.domain.resources import Resource
 
 
 class Policy(StrEnum):
-    """How the members are placed on hosts."""
+    """The placement of the members on hosts."""
 
     AFFINITY = "affinity"
     ANTI_AFFINITY = "anti-affinity"

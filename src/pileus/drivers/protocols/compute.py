@@ -107,4 +107,4 @@ class Simulates(Protocol):
         """Put a machine into a state, as if it had changed by itself. Raises DriverError if there is none."""
 
     def set_time(self, mode: str) -> None:
-        """Let transitions take no time (`instant`), or as long as in a real cloud (`realistic`)."""
+        """Set the duration of transitions: none (`instant`), or as in a real cloud (`realistic`)."""

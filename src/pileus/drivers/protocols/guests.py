@@ -1,4 +1,4 @@
-"""What drivers of real machines can do besides: metadata, supervision, capacity, port forwards, serial logs."""
+"""Further capabilities of drivers of real machines: metadata, supervision, capacity, port forwards, serial logs."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable

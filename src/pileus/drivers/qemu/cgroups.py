@@ -64,7 +64,7 @@ def parent_group() -> Path | None:
 
 
 def _is_delegated(group: Path) -> bool:
-    """Whether systemd has delegated a group to the server (`Delegate=`)."""
+    """Return whether systemd has delegated a group to the server (`Delegate=`)."""
     for name in ("user.delegate", "trusted.delegate"):
         with suppress(OSError):
             return os.getxattr(group, name) == b"1"

@@ -31,7 +31,7 @@ class ChildProcesses:
         return child.poll() if child else None
 
     def is_running(self, record: MachineRecord | None) -> bool:
-        """Whether the process of a machine runs; a later process with the same number does not count."""
+        """Return whether the process of a machine runs; a later process with the same number does not count."""
         if record is None or record.pid is None:
             return False
         child = self.by_name.get(record.machine.id)

@@ -243,11 +243,11 @@ class Qemu:
         return await self.wiring.port_forwards(machine_id)
 
     async def list_descriptions(self) -> Mapping[str, Description]:
-        """Return what the metadata service tells each machine."""
+        """Return the metadata that each machine is served."""
         return self.metadata.descriptions()
 
     async def ensure_metadata(self, machine_id: str, description: Description) -> None:
-        """Update what the metadata service tells a machine."""
+        """Update the metadata that a machine is served."""
         await self.metadata.ensure_metadata(machine_id, description)
 
     async def metrics(self, machine_id: str, since: int, until: int, count: int) -> list[Sample]:

@@ -14,7 +14,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class HostCapacity:
-    """How much of the host machines may use, over-commitment included."""
+    """The capacity of the host for machines, over-commitment included."""
 
     def __init__(self, settings: QemuSettings, records: MachineRecords) -> None:
         self._settings, self._records = settings, records

@@ -44,12 +44,12 @@ class ImageFiles:
     async def _download(self, image_id: str, url: str, on_progress: OnProgress) -> ImageInfo:
         """Store a download unread, and examine it only when it is complete."""
         # Imported late: few servers download images, and the library makes their start slower.
-        from pileus.outbound.downloads import download_image  # noqa: PLC0415  # see above
+        from pileus.outbound.downloads import fetch_image  # noqa: PLC0415  # see above
 
         path = self._directory.image(image_id).with_suffix(".fetched")
         try:
             with open_untrusted(path, "wb") as file:
-                download = await download_image(url, self._download_limits, on_progress, file=file)
+                download = await fetch_image(url, self._download_limits, on_progress, file=file)
             self._directory.chown_to_qemu(path)
             image_format = detect_format(download.head, download.size)
             await self._base_images.add(path, image_format.name, image_id)

@@ -24,7 +24,7 @@ class MachineControl:
         return wait_for_lock(self.directory.machine(machine_id).with_suffix(".lock"), POLL_INTERVAL)
 
     def is_locked(self, machine_id: str) -> bool:
-        """Whether a machine is locked by anybody."""
+        """Return whether a machine is locked."""
         descriptor = try_lock(self.directory.machine(machine_id).with_suffix(".lock"))
         if descriptor is None:
             return True
@@ -32,7 +32,7 @@ class MachineControl:
         return False
 
     def is_running(self, machine_id: str) -> bool:
-        """Whether the process of a machine runs."""
+        """Return whether the process of a machine runs."""
         return self.children.is_running(self.records.find(machine_id))
 
     async def wait_until_ended(self, machine_id: str, seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""Names and tags of machines, which the metadata service tells them while they run."""
+"""Names and tags of machines, which the metadata service serves while they run."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from pileus.drivers.qemu.wiring import FabricWiring
 
 
 class MetadataPublisher:
-    """Updates what the metadata service tells machines."""
+    """Updates the metadata that machines are served."""
 
     def __init__(self, records: MachineRecords, wiring: FabricWiring) -> None:
         self._records, self._wiring = records, wiring

@@ -121,7 +121,7 @@ class MachineLifecycle:
         await self._processes.start(record, [*disks, *await self._nics.attach_all(machine)])
 
     async def _resume(self, machine_id: str) -> bool:
-        """Let the process of a machine go on. Return whether the machine runs now."""
+        """Resume the process of a machine. Return whether the machine runs now."""
         try:
             async with self._control.monitor(machine_id) as monitor:
                 state = await monitor.runstate()

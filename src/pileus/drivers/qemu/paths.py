@@ -80,7 +80,7 @@ class DataDirectory:
         return {"user": uid, "group": gid, "extra_groups": sorted(set(groups) - {0}), "umask": 0o077}
 
     def _allow_traversal(self) -> None:
-        """Let QEMU's user traverse the server's own directories, without listing or reading anything else there."""
+        """Allow QEMU's user to traverse the server's own directories, without listing or reading anything else."""
         for path in self.folder.parent.iterdir():
             if path != self.folder and not path.is_symlink():
                 path.chmod(path.stat().st_mode & 0o700)

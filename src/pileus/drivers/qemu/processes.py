@@ -21,7 +21,7 @@ from pileus.drivers.qemu.machine_records import MachineRecord
 from pileus.drivers.qemu.monitor import Monitor, MonitorUnavailable
 from pileus.drivers.qemu.paths import POLL_INTERVAL, open_untrusted
 from pileus.drivers.qemu.programs import Programs
-from pileus.drivers.qemu.seed import seed
+from pileus.drivers.qemu.seed import make_seed_disk
 from pileus.drivers.qemu.wiring import FabricWiring
 
 LOG_FILE = "qemu.log"
@@ -90,7 +90,7 @@ class Processes:
         if file.exists():
             return
         with open_untrusted(file, "wb") as disk:
-            disk.write(seed(machine, self._wiring.seeded_subnets()))
+            disk.write(make_seed_disk(machine, self._wiring.seeded_subnets()))
         self._directory.chown_to_qemu(file)
 
     def _spawn(self, machine: Machine, command: list[str]) -> subprocess.Popen[bytes]:

@@ -22,7 +22,7 @@ PASSWORD_LIMIT = 72
 """Bytes of a password that bcrypt uses."""
 
 
-def seed(machine: Machine, subnets: Sequence[SubnetSpec]) -> bytes:
+def make_seed_disk(machine: Machine, subnets: Sequence[SubnetSpec]) -> bytes:
     """Return the disk as an ISO 9660 file system. Raises DriverError for a password that is too long."""
     iso = pycdlib.PyCdlib()
     iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident="cidata")

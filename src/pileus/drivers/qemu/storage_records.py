@@ -81,7 +81,7 @@ class StorageRecords:
         ).fetchall()
 
     def has_snapshot(self, snapshot_id: str) -> bool:
-        """Whether there is a snapshot."""
+        """Return whether there is a snapshot."""
         return self._db.execute("SELECT 1 FROM snapshots WHERE id = ?", (snapshot_id,)).fetchone() is not None
 
     def snapshot_base(self, snapshot_id: str) -> str | None:

@@ -1,4 +1,4 @@
-"""How the conformance suite runs the QEMU driver."""
+"""Set-up of the QEMU driver for the conformance suite."""
 
 import shutil
 from pathlib import Path

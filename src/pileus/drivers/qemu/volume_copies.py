@@ -39,7 +39,7 @@ class VolumeCopier:
 
 
 async def _back_up(monitor: Monitor, node: str, path: Path, sync: str) -> None:
-    """Let a machine copy one of its disks to a file. Raises DriverError."""
+    """Make a machine copy one of its disks to a file. Raises DriverError."""
     relative_path = f"../../{path.parent.name}/{path.name}"
     target = {"driver": "qcow2", "node-name": TARGET, "file": {"driver": "file", "filename": relative_path}}
     job = {"job-id": JOB, "device": node, "target": TARGET, "sync": sync, "auto-dismiss": False}

@@ -41,9 +41,9 @@ class SimulatedImages(SimulationState):
         return row and ImageInfo(size=row[0], virtual_size=row[1], disk_format=row[2], checksum=row[3])
 
     async def _download(self, url: str, on_progress: OnProgress) -> ImageInfo:
-        from pileus.outbound.downloads import download_image  # noqa: PLC0415  # slow to import, and few servers need it
+        from pileus.outbound.downloads import fetch_image  # noqa: PLC0415  # slow to import, and few servers need it
 
-        file = await download_image(url, self._download_limits, on_progress)
+        file = await fetch_image(url, self._download_limits, on_progress)
         image_format = detect_format(file.head, file.size)
         return ImageInfo(
             size=file.size,

@@ -57,5 +57,5 @@ class SimulationState(StateFile):
             await self._sleep(SECONDS[change])
 
     def set_time(self, mode: str) -> None:
-        """Let transitions take no time (`instant`), or as long as in a real cloud (`realistic`)."""
+        """Set the duration of transitions: none (`instant`), or as in a real cloud (`realistic`)."""
         self._db.execute("INSERT OR REPLACE INTO settings VALUES ('time', ?)", (mode,))

@@ -24,7 +24,7 @@ async def add_user(tx: Tx, user_id: int, client_id: int, email: str, now: int) -
 
 
 async def exists(tx: Tx, client_id: int) -> bool:
-    """Whether a tenant exists."""
+    """Return whether a tenant exists."""
     return await tx.one("SELECT 1 FROM clients WHERE id = :id", id=client_id) is not None
 
 

@@ -70,5 +70,5 @@ async def allocate_id(tx: Tx) -> int:
 
 
 async def exists(tx: Tx, key_id: int) -> bool:
-    """Whether a key with this id exists."""
+    """Return whether a key with this id exists."""
     return await tx.one("SELECT 1 FROM api_keys WHERE id = :id", id=key_id) is not None

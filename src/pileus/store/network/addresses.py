@@ -57,7 +57,7 @@ async def count_in_use(tx: Tx, subnet_ids: Sequence[str]) -> dict[str, int]:
 
 
 async def is_in_use(tx: Tx, subnet: Subnet, ip: str) -> bool:
-    """Whether an address of a subnet is in use."""
+    """Return whether an address of a subnet is in use."""
     return bool(await _find_in_use(tx, subnet, [ip]))
 
 

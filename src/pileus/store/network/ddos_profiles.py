@@ -77,7 +77,7 @@ async def find_by_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfil
 
 
 async def is_address_of_place(tx: Tx, place: Place, ip_address: str) -> bool:
-    """Whether an address belongs to a port or floating IP of a place."""
+    """Return whether an address belongs to a port or floating IP of a place."""
     row = await tx.one(
         """
         SELECT 1 FROM ports p JOIN addresses a ON a.port_id = p.id

@@ -106,5 +106,5 @@ async def list_ports_with_instances(tx: Tx, place: Place, network_id: str) -> li
 
 
 async def has_ports(tx: Tx, network_id: str) -> bool:
-    """Whether a network has ports, router ports not counted."""
+    """Return whether a network has ports, router ports not counted."""
     return await tx.one("SELECT 1 FROM ports WHERE network_id = :id LIMIT 1", id=network_id) is not None

@@ -101,7 +101,7 @@ async def list_snapshots(tx: Tx, schedule_id: str, volume_id: str) -> list[Snaps
 
 
 async def expire_surplus(tx: Tx, schedule: Schedule, volume_id: str, now: int) -> None:
-    """Let the oldest snapshots of a schedule and volume expire if there are more than it keeps."""
+    """Expire the oldest snapshots of a schedule and volume if there are more than the schedule keeps."""
     for snapshot in schedule.surplus_snapshots(await list_snapshots(tx, schedule.id, volume_id)):
         await set_expiry(tx, snapshot.id, now)
 

@@ -26,7 +26,7 @@ def driver_name(pytestconfig: pytest.Config) -> str:
 
 @pytest.fixture
 def under_test(driver_name: str) -> DriverUnderTest:
-    """How the driver is created and cleaned up."""
+    """The set-up and clean-up of the driver."""
     return load_under_test(driver_name)
 
 

@@ -1,4 +1,4 @@
-"""What drivers do with machines: each verb names an end state, and a repeated call does no harm."""
+"""Conformance of machines: each verb names an end state, and a repeated call does no harm."""
 
 import asyncio
 from pathlib import Path

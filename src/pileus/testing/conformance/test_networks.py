@@ -1,4 +1,4 @@
-"""What drivers do with interfaces, networks, routers, floating IPs and security groups, if they implement them."""
+"""Conformance of interfaces, networks, routers, floating IPs and security groups, if they are implemented."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""What drivers do with volumes, snapshots and images, as far as they implement them."""
+"""Conformance of volumes, snapshots and images, if they are implemented."""
 
 import pytest
 

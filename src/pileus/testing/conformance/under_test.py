@@ -1,4 +1,4 @@
-"""How the suite runs a driver. A driver may offer a subclass as entry point of the group `pileus.driver_testing`."""
+"""Set-up of a driver for the suite. A driver may offer a subclass in the entry point group `pileus.driver_testing`."""
 
 import os
 from importlib import resources
@@ -38,9 +38,9 @@ class DriverUnderTest:
 
 def load_under_test(name: str) -> DriverUnderTest:
     """Return the driver's own class, or else the default. Raises UnknownDriver."""
-    factory = registry.load(registry.find_driver(name))
+    factory = registry.load_object(registry.find_driver(name))
     location = registry.find(registry.TESTING, name)
-    kind = registry.load(location) if location else DriverUnderTest
+    kind = registry.load_object(location) if location else DriverUnderTest
     under_test: DriverUnderTest = kind(factory)
     return under_test
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.qemu.fabric.state import Reply, Report, Request, State
+from pileus.drivers.qemu.fabric.state import Report, State, StateReply, StateRequest
 from pileus.drivers.qemu.paths import short_socket_path
 
 SOCKET = "fabric.sock"
@@ -24,12 +24,12 @@ class FabricGone(OSError):
 
 async def apply_state(folder: Path, state: State) -> Report:
     """Send the fabric a new state. Raises FabricGone, and DriverError if the state cannot be applied."""
-    return await _request(folder, Request(state=state))
+    return await _request(folder, StateRequest(state=state))
 
 
 async def report(folder: Path) -> Report:
     """Return the fabric's report. Raises FabricGone."""
-    return await _request(folder, Request())
+    return await _request(folder, StateRequest())
 
 
 def start(folder: Path, user: tuple[int, int] | None) -> "subprocess.Popen[bytes]":
@@ -48,7 +48,7 @@ def start(folder: Path, user: tuple[int, int] | None) -> "subprocess.Popen[bytes
         )
 
 
-async def _request(folder: Path, request: Request) -> Report:
+async def _request(folder: Path, request: StateRequest) -> Report:
     try:
         async with asyncio.timeout(REPLY_TIMEOUT):
             line = await _exchange(folder, msgspec.json.encode(request) + b"\n")
@@ -56,7 +56,7 @@ async def _request(folder: Path, request: Request) -> Report:
         raise FabricGone from problem
     if not line:
         raise FabricGone
-    reply = msgspec.json.decode(line, type=Reply)
+    reply = msgspec.json.decode(line, type=StateReply)
     if reply.report is None:
         raise DriverError(f"The network could not be applied: {reply.wrong}", retryable=True)
     return reply.report

@@ -19,7 +19,7 @@ LEASE_SECONDS = 86400
 
 
 class Lease(Struct, frozen=True, kw_only=True):
-    """What an interface gets by DHCP."""
+    """The configuration that an interface gets by DHCP."""
 
     address: str
     cidr: str

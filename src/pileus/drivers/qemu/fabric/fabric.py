@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.drivers.protocols.guests import PortForward
-from pileus.drivers.qemu.fabric.ports import Port
+from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import LOOPBACK
 from pileus.drivers.qemu.fabric.state import Forward, Guest, Report, SavedState, State
 from pileus.drivers.qemu.fabric.switch import Switch
@@ -77,7 +77,7 @@ class Fabric:
             if port_id in switch.ports:
                 switch.ports[port_id].update(wire, shared=shared)
             else:
-                switch.ports[port_id] = Port(wire, switch.from_machine, shared=shared)
+                switch.ports[port_id] = SwitchPort(wire, switch.from_machine, shared=shared)
             switch.ports[port_id].firewall.update_rules(tables.firewall_rules(wire.nic))
         switch.rebuild_index()
 
@@ -90,7 +90,7 @@ class Fabric:
                 self.switch.uplinks[port_id] = uplink
                 await uplink.serve_metadata(partial(self._metadata_source, port))
 
-    def _metadata_source(self, port: Port) -> tuple[Guest, str, str] | None:
+    def _metadata_source(self, port: SwitchPort) -> tuple[Guest, str, str] | None:
         """Return the guest behind a port, and the addresses by which it asks for metadata."""
         guest = self.switch.tables.guests.get(port.machine_id)
         address = next((address for address in port.nic.addresses if ":" not in address), "")
@@ -115,7 +115,9 @@ class Fabric:
         forwards = [self._open_forward(key, *target) for key, target in targets.items()]
         self._forwards = [forward for forward in forwards if forward]
 
-    def _open_forward(self, key: str, port: Port, protocol: str, address: str, port_number: int) -> Forward | None:
+    def _open_forward(
+        self, key: str, port: SwitchPort, protocol: str, address: str, port_number: int
+    ) -> Forward | None:
         """Open a forward by a free port of the host; return None if no port is free."""
         uplink = self.switch.uplinks[port.nic.port_id]
         previous = [self._host_ports[key]] if key in self._host_ports else []

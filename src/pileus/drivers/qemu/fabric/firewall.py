@@ -37,7 +37,7 @@ class CompiledRule(Struct, frozen=True):
     members: frozenset[bytes] | None
 
     def matches(self, version: int, key: Key, message: tuple[int, int]) -> bool:
-        """Whether the rule matches, by the remote address, and the local port or the type and code of ICMP."""
+        """Return whether the rule matches, by the remote address, and the local port or the type and code of ICMP."""
         protocol, _, _, remote, _ = key
         if self.version not in (None, version) or self.protocol not in (None, protocol):
             return False

@@ -170,7 +170,7 @@ def forwarded(frame: bytes, source: bytes, target: bytes) -> bytes | None:
 
 
 def is_well_formed(frame: bytes) -> bool:
-    """Whether a frame holds a complete, unfragmented IPv4 packet of TCP, UDP or ICMP with consistent lengths."""
+    """Return whether a frame holds a complete, unfragmented IPv4 packet of TCP, UDP or ICMP with consistent lengths."""
     head = frame[ETHERNET:]
     if len(head) < IPV4_HEADER or head[0] != 0x45:  # version 4, a header without options
         return False

@@ -19,7 +19,7 @@ Binding = tuple[bytes, str, bytes]
 
 
 class Translation(Struct):
-    """How packets of a connection are translated in one direction: their new ends, and the endpoint they go to."""
+    """The translation of a connection in one direction: the new ends of packets, and the endpoint they go to."""
 
     ends: Ends
     endpoint_id: str

@@ -17,10 +17,10 @@ FRAME_LIMIT, BATCH, QUEUE_LIMIT = 65550, 64, 512
 BUFFER_SIZE = 1 << 20
 
 
-class Port:
+class SwitchPort:
     """The port of one interface: its addresses, its firewall and its counters."""
 
-    def __init__(self, wire: Wire, on_frame: Callable[["Port", bytes], None], *, shared: bool) -> None:
+    def __init__(self, wire: Wire, on_frame: Callable[["SwitchPort", bytes], None], *, shared: bool) -> None:
         self.counters, self.firewall = Counters(), Firewall()
         self._on_frame = on_frame
         self._queue: deque[bytes] = deque()
@@ -48,7 +48,7 @@ class Port:
         self.pairs = [_parse_range(pair.ip_address) for pair in nic.pairs]
 
     def may_send_from(self, address: bytes) -> bool:
-        """Whether the machine may use an address as its source: its own, or one of its address pairs."""
+        """Return whether the machine may use an address as its source: its own, or one of its address pairs."""
         if address in self.own_addresses:
             return True
         number = int.from_bytes(address, "big")

@@ -17,7 +17,7 @@ from pileus.drivers.qemu.fabric.frames import (
     translated,
 )
 from pileus.drivers.qemu.fabric.nat import Binding, Nat, Translation
-from pileus.drivers.qemu.fabric.ports import Port
+from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import HOST
 from pileus.drivers.qemu.fabric.state import State
 from pileus.drivers.qemu.fabric.tables import FloatingTarget, NetworkTables, own_mac
@@ -51,12 +51,12 @@ class Routing:
         self.library = library
         self.tables = NetworkTables(State(revision=0))
         self.nat = Nat()
-        self.ports: dict[str, Port] = {}
+        self.ports: dict[str, SwitchPort] = {}
         self.uplinks: dict[str, Uplink] = {}
         self.taps: dict[str, Tap] = {}
-        self.by_mac: dict[tuple[str, bytes], Port] = {}
-        self.by_address: dict[tuple[str, bytes], Port] = {}
-        self.in_network: dict[str, list[Port]] = {}
+        self.by_mac: dict[tuple[str, bytes], SwitchPort] = {}
+        self.by_address: dict[tuple[str, bytes], SwitchPort] = {}
+        self.in_network: dict[str, list[SwitchPort]] = {}
 
     def rebuild_index(self) -> None:
         """Rebuild the tables after ports have changed."""
@@ -77,16 +77,16 @@ class Routing:
             return self._open_to_floating_ip(endpoint, frame, packet, floating_target)
         if target in self.tables.own_addresses[endpoint.network_id]:
             return self._answer_ping(endpoint, frame, packet)
-        if not isinstance(endpoint, Port) or not is_routed(target):
-            return target == HOST_IP and isinstance(endpoint, Port) and self.send_out(endpoint, frame)
+        if not isinstance(endpoint, SwitchPort) or not is_routed(target):
+            return target == HOST_IP and isinstance(endpoint, SwitchPort) and self.send_out(endpoint, frame)
         return self._route_to_network(endpoint, frame, packet)
 
-    def send_out(self, port: Port, frame: bytes) -> bool:
+    def send_out(self, port: SwitchPort, frame: bytes) -> bool:
         """Send a frame out of the host, or to the services of its machine. Return whether it was sent."""
         uplink = self.uplinks.get(port.id)
         return uplink is not None and uplink.send(frame)
 
-    def deliver(self, port: Port, frame: bytes, packet: Packet | None) -> bool:
+    def deliver(self, port: SwitchPort, frame: bytes, packet: Packet | None) -> bool:
         """Send a frame to a machine if its firewall accepts it. Return whether it does."""
         accepted = (
             packet is None or not port.nic.secured or is_neighbour_discovery(packet) or port.firewall.accept(packet, IN)
@@ -95,7 +95,7 @@ class Routing:
             port.send(frame)
         return accepted
 
-    def _route_to_network(self, port: Port, frame: bytes, packet: Packet) -> bool:
+    def _route_to_network(self, port: SwitchPort, frame: bytes, packet: Packet) -> bool:
         """Route to a machine in a connected network, to an external network, or out of the host."""
         network_id, target = port.network_id, packet.target
         next_hop = self._next_hop(network_id, target)
@@ -109,7 +109,7 @@ class Routing:
             return self.send_out(port, frame)
         return self._send_unreachable(port, frame, packet)
 
-    def _find_port(self, network_id: str, address: bytes) -> Port | None:
+    def _find_port(self, network_id: str, address: bytes) -> SwitchPort | None:
         """Return the port with an address, in the network or in those that a router connects with it."""
         ports = (
             self.by_address.get((connected_id, address)) for connected_id in self.tables.connected.get(network_id, ())
@@ -137,7 +137,7 @@ class Routing:
         endpoint: Endpoint,
         frame: bytes,
         packet: Packet,
-        destination: tuple[Port, bytes],
+        destination: tuple[SwitchPort, bytes],
         bindings: tuple[Binding, ...],
     ) -> bool:
         """Open a connection to an address of a port, with the public address of the source."""
@@ -161,8 +161,8 @@ class Routing:
         )
         return self._send_routed(target_port, translation.mac, changed, parse_packet(changed) or packet)
 
-    def _send_routed(self, target_port: Port | Tap, mac: bytes | None, frame: bytes, packet: Packet) -> bool:
-        if isinstance(target_port, Port):
+    def _send_routed(self, target_port: SwitchPort | Tap, mac: bytes | None, frame: bytes, packet: Packet) -> bool:
+        if isinstance(target_port, SwitchPort):
             sent = forwarded(frame, own_mac(target_port.network_id), target_port.mac)
             return sent is not None and self.deliver(target_port, sent, packet)
         sent = forwarded(frame, own_mac(target_port.network_id), mac) if mac else None
@@ -187,7 +187,7 @@ class Routing:
 
 
 def is_routed(target: bytes) -> bool:
-    """Whether an IPv4 address is routed."""
+    """Return whether an IPv4 address is routed."""
     return (
         target[0] not in HOST_LOCAL
         and target[0] < MULTICAST
@@ -197,5 +197,5 @@ def is_routed(target: bytes) -> bool:
 
 
 def is_neighbour_discovery(packet: Packet) -> bool:
-    """Whether a packet is one of those that an IPv6 network needs to work."""
+    """Return whether a packet is one of those that an IPv6 network needs to work."""
     return packet.protocol == ICMPV6 and packet.kind in NEIGHBOUR_TYPES

@@ -199,7 +199,7 @@ class Slirp:
             self._epoll.register(descriptor, events)
 
     def _poll(self) -> None:
-        """Let libslirp handle the events that have come."""
+        """Make libslirp handle the pending events."""
         ready = {descriptor: _from_epoll(events) for descriptor, events in self._epoll.poll(0)}
         descriptors = self._order
 

@@ -82,13 +82,13 @@ class Report(Struct, kw_only=True):
     counters: dict[str, Counters] = field(default_factory=dict)
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class StateRequest(Struct, frozen=True, kw_only=True):
     """A request to apply a state, or without one, to report only."""
 
     state: State | None = None
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class StateReply(Struct, frozen=True, kw_only=True):
     """A report, or the reason why there is none."""
 
     report: Report | None = None

@@ -108,7 +108,7 @@ class NetworkTables:
         )
 
     def _is_unused_address(self, address: str) -> bool:
-        """Whether an address is in one of the fabric's networks but no machine has it: there is no resolver then."""
+        """Return whether no machine has an address in one of the fabric's networks: there is no resolver then."""
         if any(address in wire.nic.addresses for wire in self.wires.values()):
             return False
         return any(self._find_subnet(network_id, address) for network_id in self._subnets)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from pileus.drivers.qemu.fabric.dhcp import METADATA
 from pileus.drivers.qemu.fabric.frames import ARP, REPLY, arp, is_well_formed
 from pileus.drivers.qemu.fabric.metadata import MetadataService, MetadataSource
-from pileus.drivers.qemu.fabric.ports import Port
+from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import Slirp
 
 HTTP = 80
@@ -28,7 +28,9 @@ class ForwardRule(Struct, frozen=True, kw_only=True):
 class Uplink:
     """The uplink of one interface."""
 
-    def __init__(self, library: ctypes.CDLL, port: Port, on_frame: Callable[[Port, bytes], None], mtu: int) -> None:
+    def __init__(
+        self, library: ctypes.CDLL, port: SwitchPort, on_frame: Callable[[SwitchPort, bytes], None], mtu: int
+    ) -> None:
         self._port, self._on_frame = port, on_frame
         self._slirp = Slirp(library, self._from_slirp, mtu)
         self._forwards: set[ForwardRule] = set()
