@@ -22,7 +22,7 @@ MOST_COMMENTS = 0.04
 UNFINISHED = ("TODO", "FIXME", "NotImplementedError")
 # Commands are read when they are called for: `pileus --help` need not wait for the rest.
 # So are drivers: only the chosen one is imported.
-LAZY = {"cli.formatting", "drivers.registry"}
+LAZY = {"cli.commands", "drivers.registry"}
 CATCHES_ALL = {
     "outbound.notifier",
     "store.sync_thread",

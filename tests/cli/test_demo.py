@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from pileus.cli.commands import Failure
 from pileus.cli.demo import MISSING, format_call, make_client
-from pileus.cli.formatting import Failure
 from pileus.cli.temporary_server import TemporaryServer
 
 

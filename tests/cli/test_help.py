@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from pileus import __version__
-from pileus.cli.formatting import Command, Group
+from pileus.cli.commands import Command, Group
 from pileus.cli.main import pileus
 from pileus.settings import SETTINGS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pileus.cli.formatting import Failure
+from pileus.cli.commands import Failure
 from pileus.cli.temporary_server import TemporaryServer, temporary_server
 
 

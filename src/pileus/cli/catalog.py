@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pileus.cli.formatting import Command, Failure, Group
+from pileus.cli.commands import Command, Failure, Group
 
 EXAMPLES = (
     ("Print the bundled catalogue, as a start for your own", "pileus catalog show"),

@@ -1,6 +1,6 @@
 """The cloud that a command uses: variables, defaults and error texts."""
 
-from pileus.cli.formatting import UsageError
+from pileus.cli.commands import UsageError
 
 URL = "http://127.0.0.1:8080"
 URL_VARIABLE, KEY_VARIABLE, REGION_VARIABLE = "GCORE_BASE_URL", "GCORE_API_KEY", "GCORE_CLOUD_REGION_ID"

@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from pileus.cli.formatting import Command
+from pileus.cli.commands import Command
 
 VARIABLE = "_PILEUS_COMPLETE"
 EXAMPLES = (

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import httpx
 
 from pileus.cli.clouds import KEY_REFUSED, NOT_PILEUS_HINT, URL, connection_error, require_key
-from pileus.cli.formatting import Failure, UsageError
+from pileus.cli.commands import Failure, UsageError
 
 CONTROL = "/_pileus"
 CONTROL_OFF = (

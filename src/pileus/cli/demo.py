@@ -13,7 +13,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from pileus.cli.formatting import Command, Failure
+from pileus.cli.commands import Command, Failure
 from pileus.cli.session import import_sdk
 from pileus.cli.temporary_server import TemporaryServer, temporary_server
 

@@ -3,7 +3,7 @@
 import click
 
 from pileus.cli import guests
-from pileus.cli.formatting import Command, Group
+from pileus.cli.commands import Command, Group
 from pileus.cli.nouns import NOUNS
 from pileus.cli.verbs import make_command, methods_by_verb
 

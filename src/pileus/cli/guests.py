@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pileus.cli.formatting import Command, UsageError
+from pileus.cli.commands import Command, UsageError
 from pileus.cli.names import id_from_name
 from pileus.cli.nouns import NOUNS
 from pileus.cli.session import Session

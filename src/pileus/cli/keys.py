@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
-from pileus.cli.formatting import Failure, Group
+from pileus.cli.commands import Failure, Group
 from pileus.cli.options import SettingsCommand, load_settings
 from pileus.cli.output import format_time, output_option, show_table
 from pileus.settings import Settings, SettingSource

@@ -3,7 +3,7 @@
 import click
 
 from pileus import __version__
-from pileus.cli.formatting import Group, write_table
+from pileus.cli.commands import Group, write_table
 from pileus.cli.nouns import NOUNS
 from pileus.cli.options import help_for
 from pileus.settings import SETTINGS

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from pileus.cli.formatting import UsageError
+from pileus.cli.commands import UsageError
 from pileus.cli.nouns import NOUNS, Noun
 from pileus.cli.session import Session
 

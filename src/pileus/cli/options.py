@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pileus.cli.formatting import Command, SectionOption, SwitchOption, UsageError
+from pileus.cli.commands import Command, SectionOption, SwitchOption, UsageError
 from pileus.setting_fields import Setting
 from pileus.settings import SETTINGS, SettingError, Settings, SettingSource, gather, list_foreign_settings, validate
 

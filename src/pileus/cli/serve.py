@@ -2,7 +2,7 @@
 
 import click
 
-from pileus.cli.formatting import Failure, UsageError
+from pileus.cli.commands import Failure, UsageError
 from pileus.cli.options import SettingsCommand, load_settings
 from pileus.settings import SettingError, SettingSource
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from pileus.cli.clouds import KEY_REFUSED, NOT_PILEUS_HINT, URL, connection_error, require_key
-from pileus.cli.formatting import Failure, UsageError
+from pileus.cli.commands import Failure, UsageError
 
 SDK_MISSING = "this needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
 

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
+from pileus.cli.commands import Command, Group, UsageError
 from pileus.cli.control import Control, quote_path
-from pileus.cli.formatting import Command, Group, UsageError
 from pileus.cli.output import output_option, show_table
 
 FAULT_COLUMNS = ("id", "kind", "task_type", "step", "times", "message")

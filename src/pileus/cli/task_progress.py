@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from pileus.cli.formatting import Failure
+from pileus.cli.commands import Failure
 from pileus.cli.session import Session
 
 POLL_INTERVAL = 0.25

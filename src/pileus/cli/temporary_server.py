@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 from msgspec import Struct
 
-from pileus.cli.formatting import Failure
+from pileus.cli.commands import Failure
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 30.0

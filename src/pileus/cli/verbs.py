@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
-from pileus.cli.formatting import Command, SectionOption
+from pileus.cli.commands import Command, SectionOption
 from pileus.cli.names import noun_of_parameter, resolve_names, resource_id
 from pileus.cli.nouns import Noun
 from pileus.cli.output import show_record, show_table

@@ -1,4 +1,4 @@
-"""Formatting of help and errors: sections of commands and options, examples, errors in one line."""
+"""Commands with sections in their help, examples, and errors in one line."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
