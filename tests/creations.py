@@ -38,8 +38,8 @@ async def fail_to_create_instance(tenant: Tenant, **changes: Any) -> dict[str, A
 
 
 async def a_volume(tenant: Tenant, **changes: Any) -> Volume:
-    facts = {"name": "data", "size": 20, "status": VolumeStatus.AVAILABLE.value}
-    volume = Volume(**{**updated_record_fields(tenant), **facts, **changes})
+    fields = {"name": "data", "size": 20, "status": VolumeStatus.AVAILABLE.value}
+    volume = Volume(**{**updated_record_fields(tenant), **fields, **changes})
 
     async def write(tx: Tx) -> Volume:
         await tags.add(tx, volumes.KIND, place_of(tenant), volume.id, make_tags([("kept", "yes")]))

@@ -74,14 +74,14 @@ async def list_used_addresses(tenant: Tenant, subnet_id: str) -> set[str]:
 
 
 def _router_port(tenant: Tenant, router: Router, network_id: str, *, gateway: bool = False) -> RouterPort:
-    facts = record_fields(tenant)
+    common_fields = record_fields(tenant)
     return RouterPort(
-        id=facts["id"],
+        id=common_fields["id"],
         router_id=router.id,
         network_id=network_id,
         gateway=gateway,
-        mac_address=mac_address(facts["id"]),
-        created_at=facts["created_at"],
+        mac_address=mac_address(common_fields["id"]),
+        created_at=common_fields["created_at"],
     )
 
 

@@ -20,8 +20,7 @@ CODE = [*MODULES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benc
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_HANDLER, DEEPEST = 400, 40, 25, 3
 MOST_COMMENTS = 0.04
 UNFINISHED = ("TODO", "FIXME", "NotImplementedError")
-# Commands are read when they are called for: `pileus --help` need not wait for the rest.
-# So are drivers: only the chosen one is imported.
+# Commands and drivers are imported when they are used, so that `pileus --help` is fast.
 LAZY = {"cli.commands", "drivers.registry"}
 CATCHES_ALL = {
     "outbound.notifier",
@@ -33,7 +32,7 @@ CATCHES_ALL = {
     "api.routes.health",
 }
 
-# What each room may import of the others: whole rooms, or single modules of one.
+# The packages and modules that each top-level package may import.
 ROOMS: dict[str, set[str]] = {
     "domain": set(),
     "store": {"domain"},
@@ -45,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     "cli": {"setting_fields", "settings"},
     "testing": {"domain", "drivers.protocols", "drivers.registry", "settings"},
 }
-# The modules that put the rooms together, or that all may use; nobody in a room imports them but as said here.
+# The modules that compose the program or configure it. Packages import them only as EXCEPTIONS says.
 COMPOSITION = {
     "__init__",
     "__main__",
@@ -58,34 +57,34 @@ COMPOSITION = {
     "settings",
 }
 EXCEPTIONS: dict[str, set[str]] = {
-    # The program's version stands in its package.
+    # `pileus` defines the version.
     "api": {"__init__", "settings"},
     "cli": {"__init__"},
     # `serve` and `keys` work without a server.
     "cli.serve": {"app", "server", "settings"},
     "cli.keys": {"api_keys", "app", "domain", "initial_data", "store"},
-    # A catalogue is checked by the rule that a start keeps.
+    # `catalog check` uses the checks of the server.
     "cli.catalog": {"domain"},
-    # A setting is as strict as the rule that it feeds; drivers bring settings of their own.
+    # The pattern of API keys, and the settings of drivers.
     "settings": {"domain.account.keys", "drivers.registry", "setting_fields"},
     "setting_fields": set(),
-    # Drivers say how the conformance suite runs them.
+    # Drivers define their set-up for the conformance suite.
     "drivers.qemu.testing": {"testing.conformance.under_test"},
     "drivers.simulated.testing": {"testing.conformance.under_test"},
     "__main__": {"cli"},
 }
 OUTSIDE: dict[str, set[str]] = {
-    # When a schedule's next moment is, is reckoned by a library without a clock of its own.
+    # apscheduler calculates the next time of a schedule, without a clock of its own.
     "domain": {"apscheduler", "msgspec"},
     "store": {"msgspec", "psycopg", "psycopg_pool"},
     "tasks": {"msgspec"},
     "cli": {"click", "gcore", "httpx", "msgspec", "rich"},
     "testing": {"msgspec", "pytest", "pytest_asyncio"},
 }
-# No room of records and rules does anything: it neither looks at a clock nor throws dice.
+# The domain is pure: no input or output, no clock, no randomness.
 IMPURE = {"asyncio", "os", "random", "secrets", "socket", "sqlite3", "subprocess", "time", "urllib"}
 
-# Drivers have databases of their own.
+# Drivers have their own databases.
 SQL_ROOMS = ("store", "drivers")
 SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|DROP|ALTER|PRAGMA)\s+[A-Za-z_(*:0-9']")
 STATEMENTS = ("run", "one", "all")
@@ -379,7 +378,7 @@ def _depth_of(statement: ast.stmt) -> int:
         return 0
     blocks = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")]
     blocks += [handler.body for handler in getattr(statement, "handlers", [])]
-    # `elif` stands beside its `if`, though the tree hangs it below.
+    # The syntax tree nests `elif` in its `if`.
     if isinstance(statement, ast.If) and len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If):
         return max(1 + _depth(statement.body), _depth(statement.orelse))
     return 1 + max(map(_depth, blocks)) if any(blocks) else 0

@@ -137,10 +137,10 @@ def _fields(record: Any) -> dict[str, Any]:
 
 
 def _ssh_key(tenant: Tenant) -> SSHKey:
-    facts = record_fields(tenant)
-    facts.pop("region_id")
+    fields = record_fields(tenant)
+    fields.pop("region_id")
     return SSHKey(
-        **facts,
+        **fields,
         user_id=tenant.client_id,
         name=SECRET,
         public_key="ssh-ed25519 AAAA",
@@ -159,9 +159,9 @@ async def a_limit_request(tenant: Tenant) -> int:
     """Create a limit request and a threshold; return the id of the request."""
 
     async def write(tx: Tx) -> LimitRequest:
-        facts: dict[str, Any] = {"created_at": 0, "updated_at": 0, "requested_limits": {}}
+        fields: dict[str, Any] = {"created_at": 0, "updated_at": 0, "requested_limits": {}}
         number = await counters.increment(tx, "limit_requests")
-        request = LimitRequest(id=number, client_id=tenant.client_id, description=SECRET, **facts)
+        request = LimitRequest(id=number, client_id=tenant.client_id, description=SECRET, **fields)
         await quotas.save_threshold(tx, None, QuotaThreshold(client_id=tenant.client_id, threshold=80))
         return await quotas.add_request(tx, request)
 

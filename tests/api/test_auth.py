@@ -33,8 +33,10 @@ async def add_key(tenant: Tenant, secret: str, **changes: Any) -> str:
     async def write(tx: Tx) -> str:
         number = await counters.increment(tx, "api_keys")
         token = f"{number}_{secret}"
-        facts = {"id": number, "client_id": tenant.client_id, "user_id": tenant.client_id, "name": "mine"}
-        key = ApiKey(**{**facts, "role": Role.ENGINEERS.value, "digest": hash_token(token), "created_at": 0, **changes})
+        fields = {"id": number, "client_id": tenant.client_id, "user_id": tenant.client_id, "name": "mine"}
+        key = ApiKey(
+            **{**fields, "role": Role.ENGINEERS.value, "digest": hash_token(token), "created_at": 0, **changes}
+        )
         await keys.add(tx, key)
         return token
 
@@ -107,13 +109,13 @@ async def test_both_separators_of_tokens_are_accepted(tenant: Tenant) -> None:
     async def write(tx: Tx) -> str:
         number = await counters.increment(tx, "api_keys")
         token = f"{number}$an-older-secret"
-        facts: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "id": number,
             "client_id": tenant.client_id,
             "user_id": tenant.client_id,
             "name": "old",
         }
-        await keys.add(tx, ApiKey(**facts, role=Role.USERS.value, digest=hash_token(token), created_at=0))
+        await keys.add(tx, ApiKey(**fields, role=Role.USERS.value, digest=hash_token(token), created_at=0))
         return token
 
     token = await tenant.running.app_state.db.write(write)

@@ -260,7 +260,7 @@ async def test_a_failed_rebuild_can_be_repeated(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "body", "status", "field"),
+    ("fields", "body", "status", "field"),
     [
         ({}, {}, 400, "image_id"),
         ({"is_baremetal": False}, None, 400, "image_id"),
@@ -271,12 +271,12 @@ async def test_a_failed_rebuild_can_be_repeated(tenant: Tenant) -> None:
     ],
 )
 async def test_unsuitable_images_cannot_be_installed(
-    tenant: Tenant, facts: dict[str, Any], body: dict[str, Any] | None, status: int, field: str | None
+    tenant: Tenant, fields: dict[str, Any], body: dict[str, Any] | None, status: int, field: str | None
 ) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
-    image_facts = {"is_baremetal": True, **facts}
-    user_data = image_facts.pop("user_data", "")
-    image = await an_image(tenant, **image_facts)
+    image_fields = {"is_baremetal": True, **fields}
+    user_data = image_fields.pop("user_data", "")
+    image = await an_image(tenant, **image_fields)
     request = {"image_id": image.id, "user_data": user_data} if body is None else body
 
     answer = await tenant.api.post(tenant.path("bminstances", server.id, "rebuild"), json=request)

@@ -223,14 +223,14 @@ class Family(RuleBasedStateMachine):
     def the_api_matches_the_model(self) -> None:
         """Each resource exists with the expected attachment."""
         volumes = {volume["id"]: volume for volume in self.get("volumes")["results"]}
-        hung = {
+        attached_volumes = {
             volume: view["attachments"][0]["server_id"] if view["attachments"] else None
             for volume, view in volumes.items()
         }
         floating = {item["id"]: item["port_id"] for item in self.get("floatingips")["results"]}
-        assert hung == self.volumes
+        assert attached_volumes == self.volumes
         assert {volume: view["size"] for volume, view in volumes.items()} == {
-            volume: self.sizes[volume] for volume in hung
+            volume: self.sizes[volume] for volume in attached_volumes
         }
         assert floating == self.floating
         assert {instance["id"] for instance in self.get("instances")["results"]} == set(self.instances)

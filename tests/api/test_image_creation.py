@@ -22,9 +22,9 @@ async def get_image(tenant: Tenant, image_id: str) -> dict[str, Any]:
     return dict((await tenant.api.get(tenant.path("images", image_id))).json())
 
 
-async def download_image(tenant: Tenant, path: str = "qcow2", **facts: Any) -> dict[str, Any]:
+async def download_image(tenant: Tenant, path: str = "qcow2", **fields: Any) -> dict[str, Any]:
     """Download an image, and return the ended task."""
-    body = {"name": "fetched", "url": image_url(path), **facts}
+    body = {"name": "fetched", "url": image_url(path), **fields}
     answer = await tenant.api.post(tenant.path("downloadimage"), json=body)
     assert answer.status_code == 200, answer.text
     return await tenant.wait_for_task(answer.json()["tasks"][0])
@@ -32,9 +32,9 @@ async def download_image(tenant: Tenant, path: str = "qcow2", **facts: Any) -> d
 
 async def test_the_official_client_downloads_updates_and_deletes_an_image(tenant: Tenant) -> None:
     client = tenant.sdk.cloud.instances.images
-    facts: dict[str, Any] = {"os_distro": "debian", "os_version": "12", "tags": {"a": "b"}, "cow_format": True}
+    fields: dict[str, Any] = {"os_distro": "debian", "os_version": "12", "tags": {"a": "b"}, "cow_format": True}
 
-    image = await client.upload_and_poll(name="fetched", url=image_url("qcow2"), **facts, polling_interval_seconds=1)
+    image = await client.upload_and_poll(name="fetched", url=image_url("qcow2"), **fields, polling_interval_seconds=1)
     updated = await client.update(image.id, name="renamed", ssh_key="deny", tags={"a": None, "c": "d"})
     await client.delete_and_poll(image.id, polling_interval_seconds=1)
 

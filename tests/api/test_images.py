@@ -19,8 +19,8 @@ UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 async def an_image(tenant: Tenant, name: str = "mine", labels: dict[str, str] | None = None, **changes: Any) -> Image:
     """Add an image of the project."""
-    facts = {"name": name, "os_distro": "Fedora", "os_version": "41", "size": 1024}
-    image = Image(**{**updated_record_fields(tenant), **facts, **changes})
+    fields = {"name": name, "os_distro": "Fedora", "os_version": "41", "size": 1024}
+    image = Image(**{**updated_record_fields(tenant), **fields, **changes})
 
     async def write(tx: Tx) -> None:
         await images.TABLE.add(tx, image)

@@ -173,12 +173,12 @@ async def test_bare_metal_cannot_be_in_a_group(tenant: Tenant) -> None:
     ] == [409, 409]
 
 
-@pytest.mark.parametrize("facts", [{"status": "SUSPENDED"}, {"status": "ERROR"}, {"task_id": UNKNOWN}])
+@pytest.mark.parametrize("fields", [{"status": "SUSPENDED"}, {"status": "ERROR"}, {"task_id": UNKNOWN}])
 async def test_an_instance_that_cannot_migrate_cannot_be_put_into_a_group(
-    tenant: Tenant, facts: dict[str, Any]
+    tenant: Tenant, fields: dict[str, Any]
 ) -> None:
     group = await a_placement_group(tenant)
-    instance = await an_instance(tenant, **facts)
+    instance = await an_instance(tenant, **fields)
 
     assert (await put_into_group(tenant, instance, group)).status_code == 409
 

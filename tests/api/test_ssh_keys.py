@@ -43,8 +43,8 @@ async def colleague_client(tenant: Tenant) -> httpx.AsyncClient:
         number = await counters.increment(tx, "api_keys")
         token = generate_token(number)
         await clients.add_user(tx, user_id, tenant.client_id, "colleague@example.com", 0)
-        facts: dict[str, Any] = {"id": number, "user_id": user_id, "digest": hash_token(token), "created_at": 0}
-        await keys.add(tx, ApiKey(**facts, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))
+        fields: dict[str, Any] = {"id": number, "user_id": user_id, "digest": hash_token(token), "created_at": 0}
+        await keys.add(tx, ApiKey(**fields, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))
         return token
 
     return client_of(tenant.running, await tenant.running.app_state.db.write(write))

@@ -18,8 +18,8 @@ ALL = "/cloud/v1/tasks"
 
 async def add_task(tenant: Tenant, task_type: str = "create_vm", **changes: Any) -> Task:
     """Add a task that no worker claims."""
-    facts = {"task_type": task_type, "user_id": tenant.client_id, "lease_until": 2**62}
-    task = Task(**{**record_fields(tenant), **facts, **changes})
+    fields = {"task_type": task_type, "user_id": tenant.client_id, "lease_until": 2**62}
+    task = Task(**{**record_fields(tenant), **fields, **changes})
     return await tenant.running.app_state.db.write(lambda tx: tasks.add(tx, task))
 
 

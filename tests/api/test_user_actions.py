@@ -19,7 +19,7 @@ CURL, SDK = "curl/8.5", "Gcore/Python 0.59 (x=y; 50%)"
 async def add_entry(tenant: Tenant, thing: str, search_field: str | None = None, **changes: Any) -> UserAction:
     """Add an entry about one resource."""
     resource = {"resource_id": thing, "resource_type": "instance"}
-    facts = {
+    fields = {
         "user_id": tenant.client_id,
         "email": "user@example.com",
         "token_id": 7,
@@ -31,7 +31,7 @@ async def add_entry(tenant: Tenant, thing: str, search_field: str | None = None,
         "source_user_ip": "192.0.2.1",
         "user_agent": SDK,
     }
-    line = UserAction(**{**record_fields(tenant), **facts, **changes})
+    line = UserAction(**{**record_fields(tenant), **fields, **changes})
     await tenant.running.app_state.db.write(lambda tx: user_actions.add(tx, line))
     return line
 

@@ -47,9 +47,9 @@ async def test_a_volume_cannot_shrink_or_exceed_the_limit_of_its_type(tenant: Te
     assert await find_volume(tenant, volume) == volume
 
 
-@pytest.mark.parametrize("facts", [{"type_name": "ssd_local"}, {"status": "error"}, {"status": "creating"}])
-async def test_extend_of_some_volumes_is_409(tenant: Tenant, facts: dict[str, Any]) -> None:
-    volume = await a_volume(tenant, **facts)
+@pytest.mark.parametrize("fields", [{"type_name": "ssd_local"}, {"status": "error"}, {"status": "creating"}])
+async def test_extend_of_some_volumes_is_409(tenant: Tenant, fields: dict[str, Any]) -> None:
+    volume = await a_volume(tenant, **fields)
 
     assert (await post_action(tenant, volume, "extend", size=20)).status_code == 409
 
@@ -178,7 +178,7 @@ async def test_volume_and_snapshot_are_locked_during_a_revert(tenant: Tenant) ->
 
 
 @pytest.mark.parametrize(
-    ("facts", "taken"),
+    ("fields", "taken"),
     [
         ({}, None),
         ({"status": "in-use"}, {}),
@@ -190,9 +190,9 @@ async def test_volume_and_snapshot_are_locked_during_a_revert(tenant: Tenant) ->
     ids=["no snapshot", "in use", "failed", "extended since", "snapshot in error", "snapshot held"],
 )
 async def test_revert_of_some_volumes_is_409(
-    tenant: Tenant, facts: dict[str, Any], taken: dict[str, Any] | None
+    tenant: Tenant, fields: dict[str, Any], taken: dict[str, Any] | None
 ) -> None:
-    volume = await a_volume(tenant, **facts)
+    volume = await a_volume(tenant, **fields)
     if taken is not None:
         await a_snapshot(tenant, volume, **taken)
 

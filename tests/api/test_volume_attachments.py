@@ -115,11 +115,11 @@ async def test_only_an_available_volume_can_be_attached(tenant: Tenant, status: 
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "fields",
     [{"flavor_id": BARE_METAL}, {"status": "BUILD"}, {"status": "ERROR"}, {"task_id": NOTHING}, {"status": "RESIZE"}],
 )
-async def test_some_instances_cannot_have_volumes_attached(tenant: Tenant, facts: dict[str, Any]) -> None:
-    volume, instance = await a_volume(tenant), await an_instance(tenant, **facts)
+async def test_some_instances_cannot_have_volumes_attached(tenant: Tenant, fields: dict[str, Any]) -> None:
+    volume, instance = await a_volume(tenant), await an_instance(tenant, **fields)
 
     assert (await post_attachment(tenant, volume, instance)).status_code == 409
     assert await find_volume(tenant, volume) == volume

@@ -13,8 +13,8 @@ TOKEN = "29841_c767c5d4e1f0"
 
 
 def a_key(**changes: Any) -> ApiKey:
-    facts = {"id": 29841, "client_id": 10, "user_id": 5, "name": "ci", "role": "Engineers", "created_at": NOW}
-    return ApiKey(**{**facts, "digest": hash_token(TOKEN), **changes})
+    fields = {"id": 29841, "client_id": 10, "user_id": 5, "name": "ci", "role": "Engineers", "created_at": NOW}
+    return ApiKey(**{**fields, "digest": hash_token(TOKEN), **changes})
 
 
 @pytest.mark.parametrize(

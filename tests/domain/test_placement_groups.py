@@ -47,9 +47,9 @@ def test_new_member_may_stay_if_the_policy_allows_it(policy: str, taken: list[st
 
 
 def test_locked_group_raises_conflict() -> None:
-    facts: dict[str, Any] = {"client_id": 1, "project_id": 1, "region_id": 1, "created_at": NOW}
-    free = PlacementGroup(id="g-1", name="together", policy="affinity", **facts)
-    locked = PlacementGroup(id="g-1", name="together", policy="affinity", task_id=TASK, **facts)
+    fields: dict[str, Any] = {"client_id": 1, "project_id": 1, "region_id": 1, "created_at": NOW}
+    free = PlacementGroup(id="g-1", name="together", policy="affinity", **fields)
+    locked = PlacementGroup(id="g-1", name="together", policy="affinity", task_id=TASK, **fields)
 
     assert free.require_unlocked() is free
     with pytest.raises(Conflict, match=f"Placement group g-1 is locked by task {TASK}"):

@@ -25,8 +25,8 @@ STANDARD, HIIOPS, LOCAL = (the_catalogue().volume_type(name) for name in ("stand
 
 
 def an_attachment(**changes: Any) -> Attachment:
-    facts = {"volume_id": "v-1", "id": "a-1", "instance_id": "i-1", "device": "/dev/vda", "attached_at": NOW}
-    return Attachment(**{**facts, **changes})
+    fields = {"volume_id": "v-1", "id": "a-1", "instance_id": "i-1", "device": "/dev/vda", "attached_at": NOW}
+    return Attachment(**{**fields, **changes})
 
 
 def detaching(volume: Volume) -> Volume:
@@ -205,9 +205,9 @@ def test_device_names_are_those_of_disks() -> None:
 
 
 def attach(
-    volume: Volume, *others: Attachment, is_basic: bool = False, tag: str | None = None, **facts: Any
+    volume: Volume, *others: Attachment, is_basic: bool = False, tag: str | None = None, **fields: Any
 ) -> Attachment:
-    return plan_attachment(volume, an_instance(**facts), others, is_basic=is_basic, tag=tag, new_id="a-2", now=LATER)
+    return plan_attachment(volume, an_instance(**fields), others, is_basic=is_basic, tag=tag, new_id="a-2", now=LATER)
 
 
 def test_volume_gets_the_first_free_device() -> None:
@@ -219,11 +219,11 @@ def test_volume_gets_the_first_free_device() -> None:
 
 
 @pytest.mark.parametrize(
-    "facts", [{"kind": "baremetal"}, {"kind": "gpu"}, {"status": "ERROR"}, {"status": "BUILD"}, {"task_id": "other"}]
+    "fields", [{"kind": "baremetal"}, {"kind": "gpu"}, {"status": "ERROR"}, {"status": "BUILD"}, {"task_id": "other"}]
 )
-def test_volume_cannot_be_attached_to_every_instance(facts: dict[str, Any]) -> None:
+def test_volume_cannot_be_attached_to_every_instance(fields: dict[str, Any]) -> None:
     with pytest.raises(Conflict):
-        attach(a_volume(), **facts)
+        attach(a_volume(), **fields)
 
 
 def test_ultra_volume_needs_a_shared_flavor() -> None:
