@@ -193,9 +193,9 @@ def _display_value(row: Setting, value: Any) -> Any:
 
 def _with_drivers(rows: Iterable[Setting]) -> tuple[Setting, ...]:
     """Return all settings: those of the drivers follow the section about machines."""
-    own = list_settings(Settings)
-    after = 1 + max(at for at, row in enumerate(own) if row.section == MACHINES)
-    return (*own[:after], *rows, *own[after:])
+    server_settings = list_settings(Settings)
+    after = 1 + max(index for index, row in enumerate(server_settings) if row.section == MACHINES)
+    return (*server_settings[:after], *rows, *server_settings[after:])
 
 
 def _list_driver_settings(name: str) -> list[Setting]:
@@ -254,7 +254,7 @@ def gather(
 def validate(given: Mapping[str, SettingSource]) -> Settings:
     """Check and convert the given values; all others have their defaults. Raises SettingError."""
     rows = {row.name: row for row in list_all_settings()}
-    own: dict[str, Any] = {}
+    server_values: dict[str, Any] = {}
     drivers: dict[str, dict[str, Any]] = {}
     for name, source in given.items():
         row, value = rows[name], _convert(rows[name], source)
@@ -262,8 +262,8 @@ def validate(given: Mapping[str, SettingSource]) -> Settings:
             # Plain values, which also reach other processes as JSON.
             drivers.setdefault(row.driver, {})[row.field] = msgspec.to_builtins(value, enc_hook=str)
         else:
-            own[name] = value
-    return Settings(**own, drivers=drivers)
+            server_values[name] = value
+    return Settings(**server_values, drivers=drivers)
 
 
 def _read_file(path: Path) -> dict[str, SettingSource]:

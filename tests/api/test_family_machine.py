@@ -278,9 +278,9 @@ class Family(RuleBasedStateMachine):
         return result
 
 
-def _one_of(things: dict[str, Any], which: int) -> str | None:
+def _one_of(resources: dict[str, Any], which: int) -> str | None:
     """Return one of the items, or None if there are none."""
-    return list(things)[which % len(things)] if things else None
+    return list(resources)[which % len(resources)] if resources else None
 
 
 @pytest.mark.timeout(300)

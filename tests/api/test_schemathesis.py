@@ -127,7 +127,7 @@ def test_no_sequence_of_requests_causes_500(world: SyncApp) -> None:
     bound: Any = type("Bound", (Workflow,), {"world": world, "judged": Counter(), "wrong": []})
 
     while bound.judged.total() < ROW * WORKFLOWS / 2:
-        # Each tenant's ids are others, which looks to the library as if chance were at work.
+        # Each tenant has different ids, so the library would report a flaky test.
         with suppress(Flaky):
             run_state_machine_as_test(
                 bound,

@@ -17,7 +17,7 @@ OLDER, NEWER = "securitygroups", "security_groups"
 
 
 async def create_group(tenant: Tenant, **body: Any) -> dict[str, Any]:
-    """A group made by its task."""
+    """Create a security group and wait for its task."""
     answer = await tenant.api.post(tenant.path(NEWER, version=2), json={"name": "fresh", **body})
     task = await tenant.wait_until_finished(answer)
     return await get_view(tenant, OLDER, task["created_resources"]["security_groups"][0])

@@ -16,9 +16,9 @@ ALL = "/cloud/v1/user_actions"
 CURL, SDK = "curl/8.5", "Gcore/Python 0.59 (x=y; 50%)"
 
 
-async def add_entry(tenant: Tenant, thing: str, search_field: str | None = None, **changes: Any) -> UserAction:
+async def add_entry(tenant: Tenant, resource_id: str, search_field: str | None = None, **changes: Any) -> UserAction:
     """Add an entry about one resource."""
-    resource = {"resource_id": thing, "resource_type": "instance"}
+    resource = {"resource_id": resource_id, "resource_type": "instance"}
     fields = {
         "user_id": tenant.client_id,
         "email": "user@example.com",

@@ -68,8 +68,8 @@ async def _keep_worker_running(
             pause = FIRST_PAUSE
         if reason and not ready.done():
             raise StartError(reason)
-        facts = {"worker": number, "code": process.returncode, "pause": pause} | ({"why": reason} if reason else {})
-        LOG.error("A worker has ended: it is started again", extra=facts)
+        fields = {"worker": number, "code": process.returncode, "pause": pause} | ({"why": reason} if reason else {})
+        LOG.error("A worker has ended: it is started again", extra=fields)
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 

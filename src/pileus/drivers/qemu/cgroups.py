@@ -49,9 +49,9 @@ def remove_cgroup(machine_id: str) -> None:
 def parent_group() -> Path | None:
     """Return the parent of the machines' groups, created if missing; None if that is not possible."""
     try:
-        own = _own_group()
+        server_group = _own_group()
         # A group with processes cannot limit its children: a manager that delegates a group puts the server below it.
-        delegated = own.parent if _is_delegated(own.parent) else own
+        delegated = server_group.parent if _is_delegated(server_group.parent) else server_group
         group = delegated / "pileus"
         group.mkdir(exist_ok=True)
     except (OSError, LookupError) as problem:
@@ -73,12 +73,12 @@ def _is_delegated(group: Path) -> bool:
 
 def _own_group() -> Path:
     """Return the server's own group. Raises LookupError without cgroup v2."""
-    own = next((line[3:] for line in _read_lines("/proc/self/cgroup") if line.startswith("0::")), None)
+    group = next((line[3:] for line in _read_lines("/proc/self/cgroup") if line.startswith("0::")), None)
     mounts = (line.split() for line in _read_lines("/proc/self/mountinfo"))
     tree = next((fields[4] for fields in mounts if fields[fields.index("-") + 1] == "cgroup2"), None)
-    if own is None or tree is None:
+    if group is None or tree is None:
         raise LookupError("this host has no cgroup v2")
-    return Path(tree) / own.lstrip("/")
+    return Path(tree) / group.lstrip("/")
 
 
 def _read_lines(file: str) -> list[str]:
