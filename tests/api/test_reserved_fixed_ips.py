@@ -31,10 +31,11 @@ async def several_ports(tenant: Tenant, subnet: Any, number: int) -> list[Port]:
 async def test_an_address_of_each_type_is_reserved(tenant: Tenant) -> None:
     network, (subnet, six) = await a_network(tenant, "10.0.0.0/24", "fd00:1::/64")
 
+    # First, because the others take any free address.
+    named = await reserve(tenant, type="ip_address", network_id=network.id, ip_address="10.0.0.77")
     public = await reserve(tenant, type="external")
     inner = await reserve(tenant, type="subnet", subnet_id=subnet.id)
     both = await reserve(tenant, type="any_subnet", network_id=network.id, ip_family="dual", is_vip=True)
-    named = await reserve(tenant, type="ip_address", network_id=network.id, ip_address="10.0.0.77")
 
     assert (public["is_external"], public["is_vip"], public["status"]) == (True, False, "DOWN")
     assert public["name"] == f"reserved_fixed_ip_{public['fixed_ip_address']}"
