@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from bench.servers import KEY, free_port, run_pileus
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.drivers.protocols.compute import Machine
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.programs import find_programs
@@ -67,7 +67,7 @@ def _has_working_directory(process: Path, folder: Path) -> bool:
 
 def _time_creation(client: httpx.Client) -> float:
     """Create a machine, wait until SSH answers, and delete it. Return the seconds until SSH answered."""
-    volume = {"source": "image", "image_id": image_id(1, SYSTEM), "size": 5, "boot_index": 0}
+    volume = {"source": "image", "image_id": derive_public_image_id(1, SYSTEM), "size": 5, "boot_index": 0}
     order = {"name": "bench", "flavor": FLAVOR, "interfaces": [{"type": "external"}], "volumes": [volume]}
     started_at = time.monotonic()
     task = client.post("/cloud/v2/instances/1/1", json=order).raise_for_status().json()["tasks"][0]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.account.quotas import GLOBAL_QUOTAS
-from pileus.domain.catalogue import Catalogue, image_id
+from pileus.domain.catalogue import Catalogue, derive_public_image_id
 
 TAGS = ("env", "team", "app", "tier", "serial")
 BATCH = 20_000
@@ -24,7 +24,7 @@ def instance_id(number: int) -> str:
 
 def order_body() -> str:
     """Return the body of a request that creates another instance."""
-    volume = {"source": "image", "image_id": image_id(1, "ubuntu-22.04-x64"), "size": 10, "boot_index": 0}
+    volume = {"source": "image", "image_id": derive_public_image_id(1, "ubuntu-22.04-x64"), "size": 10, "boot_index": 0}
     return json.dumps(
         {"name": "more", "flavor": "g1-standard-1-2", "interfaces": [{"type": "external"}], "volumes": [volume]}
     )
@@ -32,7 +32,7 @@ def order_body() -> str:
 
 def fill(data: Path, catalogue: Catalogue, count: int) -> None:
     """Add `count` instances to project 1 of the database of a stopped server."""
-    (network, (subnet, *_)), *_ = catalogue.network_records(1, 0)
+    (network, (subnet, *_)), *_ = catalogue.external_network_records(1, 0)
     with sqlite3.connect(data / "pileus.db") as db:
         db.execute("PRAGMA synchronous=OFF")
         for start in range(0, count, BATCH):

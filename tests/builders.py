@@ -7,16 +7,16 @@ from msgspec.structs import replace
 from pileus.app import RunningCloud
 from pileus.domain.account.user_actions import UserAction
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instances import VM_STATES, Instance, Kind, Status
+from pileus.domain.compute.instances import VM_STATES, Instance, InstanceKind, Status
 from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.context import Context
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.network.ddos_profiles import DdosProfile
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network, Subnet, next_free_address
-from pileus.domain.network.ports import AssignedAddress, Port, mac_address
+from pileus.domain.network.ports import AssignedAddress, Port, derive_mac_address
 from pileus.domain.network.security_groups import SecurityGroup
-from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new_rule
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new_rule_record
 from pileus.domain.places import Caller, Place
 from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device_name
 from pileus.domain.tags import make_tags
@@ -92,7 +92,7 @@ async def an_instance(
     async def write(tx: Tx) -> None:
         await instances.add(tx, instance)
         await tags.add(tx, instances.KIND, instance.place, instance.id, given)
-        if instance.kind == Kind.VM:
+        if instance.kind == InstanceKind.VM:
             await _add_boot_volume(tx, tenant, instance, image or await _get_public_image(tx))
         await _add_port(tx, tenant, instance, await _get_external_subnet(tx, tenant))
 
@@ -144,7 +144,7 @@ async def a_floating_ip(tenant: Tenant, port: Port | None = None, **changes: Any
 
     async def write(tx: Tx) -> FloatingIP:
         subnet = await _get_external_subnet(tx, tenant)
-        fixed = (await ports.addresses_of(tx, port.id))[0].ip if port else None
+        fixed = (await ports.list_addresses(tx, port.id))[0].ip if port else None
         fields = {"port_id": port and port.id, "fixed_ip_address": fixed, "status": "ACTIVE" if port else "DOWN"}
         ip = await _find_free_address(tx, subnet)
         floating = FloatingIP(**{"floating_ip_address": ip, **updated_record_fields(tenant), **fields, **changes})
@@ -189,11 +189,11 @@ async def a_security_group(tenant: Tenant, name: str = "web", *group_ports: Port
 async def a_rule(tenant: Tenant, group: SecurityGroup, **changes: Any) -> SecurityGroupRule:
     """Add a rule to a security group, by default ingress of SSH."""
     fields = {"direction": "ingress", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22, **changes}
-    rule = new_rule(group.id, NewRule(**fields), tenant.running.app_state.new_id(), tenant.running.app_state.now())
+    rule = new_rule_record(group.id, NewRule(**fields), tenant.running.app_state.new_id(), tenant.running.app_state.now())
     async with tenant.running.app_state.db.read() as tx:
-        existing = await security_groups.rules_of(tx, group.id)
-    await tenant.running.app_state.db.write(lambda tx: security_groups.save_rules(tx, group.id, [*existing, rule]))
-    spec = SecurityGroupSpec(id=group.id, name=group.name, rules=[known.rule for known in (*existing, rule)])
+        existing = await security_groups.list_rules(tx, group.id)
+    await tenant.running.app_state.db.write(lambda tx: security_groups.replace_rules(tx, group.id, [*existing, rule]))
+    spec = SecurityGroupSpec(id=group.id, name=group.name, rules=[known.as_new_rule for known in (*existing, rule)])
     await driver_of(tenant.running).ensure_security_group(spec)
     return rule
 
@@ -225,7 +225,7 @@ async def list_ports(tenant: Tenant, instance: Instance) -> list[Port]:
 async def list_addresses(tenant: Tenant, port: Port) -> list[str]:
     """Read the addresses of a port."""
     async with tenant.running.app_state.db.read() as tx:
-        return [line.ip for line in await ports.addresses_of(tx, port.id)]
+        return [line.ip for line in await ports.list_addresses(tx, port.id)]
 
 
 async def list_group_names(tenant: Tenant, port: Port) -> list[str]:
@@ -270,7 +270,7 @@ def _make_subnet(tenant: Tenant, network: Network, cidr: str) -> Subnet:
 
 async def _get_external_subnet(tx: Tx, tenant: Tenant) -> Subnet:
     """Return the external subnet."""
-    (_, ranges), *_ = tenant.running.app_state.catalogue.network_records(REGION, 0)
+    (_, ranges), *_ = tenant.running.app_state.catalogue.external_network_records(REGION, 0)
     subnet = await subnets.find(tx, ranges[0].id)
     assert subnet is not None
     return subnet
@@ -291,7 +291,7 @@ async def _add_port(tx: Tx, tenant: Tenant, instance: Instance | None, subnet: S
     network_fields = {
         "network_id": subnet.network_id,
         "reserved": instance is None,
-        "mac_address": mac_address(fields["id"]),
+        "mac_address": derive_mac_address(fields["id"]),
     }
     port = await ports.add(tx, Port(**{**fields, **network_fields, **place, **changes}))
     await ports.add_address(

@@ -44,7 +44,7 @@ async def tenant(running: RunningCloud) -> AsyncIterator[Tenant]:
     """A new tenant; injected faults are removed afterwards."""
     async with new_tenant(running) as fresh:
         yield fresh
-    await running.app_state.db.write(faults.clear)
+    await running.app_state.db.write(faults.remove_all)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
-from pileus.store.schema import migrations
+from pileus.store.schema import load_migrations
 
 SERVER = os.environ.get("PILEUS_TEST_POSTGRES", "")
 BACKENDS = ("sqlite", "postgres")
@@ -37,7 +37,7 @@ def delete_all_rows(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        schema = "".join(sql for _, _, sql in migrations())
+        schema = "".join(sql for _, _, sql in load_migrations())
         for (table,) in tables:
             verb = "DELETE FROM" if f"CREATE TABLE {table} " in schema else "DROP TABLE"
             if table != "schema_versions":

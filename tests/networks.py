@@ -3,7 +3,7 @@
 from typing import Any
 
 from pileus.domain.network.networks import Network, Subnet
-from pileus.domain.network.ports import AssignedAddress, mac_address
+from pileus.domain.network.ports import AssignedAddress, derive_mac_address
 from pileus.domain.network.routers import Router, RouterInterface, RouterPort, RouterStatus
 from pileus.store.database import Tx
 from pileus.store.network import addresses, networks, ports, router_interfaces, routers, subnets
@@ -80,7 +80,7 @@ def _router_port(tenant: Tenant, router: Router, network_id: str, *, gateway: bo
         router_id=router.id,
         network_id=network_id,
         gateway=gateway,
-        mac_address=mac_address(common_fields["id"]),
+        mac_address=derive_mac_address(common_fields["id"]),
         created_at=common_fields["created_at"],
     )
 

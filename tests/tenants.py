@@ -11,7 +11,7 @@ from gcore import AsyncGcore
 
 from pileus.app import RunningCloud
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, hash_token
+from pileus.domain.account.keys import ApiKey, hash_api_token
 from pileus.domain.account.projects import Project
 from pileus.initial_data import generate_token
 from pileus.store import counters
@@ -122,6 +122,6 @@ def _key(number: int, client_id: int, role: Role, token: str) -> ApiKey:
         user_id=client_id,
         name=role.value,
         role=role.value,
-        digest=hash_token(token),
+        digest=hash_api_token(token),
         created_at=0,
     )

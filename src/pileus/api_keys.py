@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, hash_token
+from pileus.domain.account.keys import ApiKey, hash_api_token
 from pileus.domain.account.projects import Project
 from pileus.initial_data import CLIENT, generate_token
 from pileus.store import counters
@@ -37,10 +37,10 @@ class ApiKeyAdmin:
             key = ApiKey(
                 id=key_id,
                 client_id=client_id,
-                user_id=await clients.get_first_user(tx, client_id),
+                user_id=await clients.get_first_user_id(tx, client_id),
                 name=name,
                 role=Role(role),
-                digest=hash_token(token),
+                digest=hash_api_token(token),
                 created_at=now,
                 expires_at=None if expires_days is None else now + expires_days * DAY,
             )

@@ -12,9 +12,9 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, hash_token, parse_key_id
+from pileus.domain.account.keys import ApiKey, hash_api_token, parse_key_id
 from pileus.domain.account.projects import Project
-from pileus.domain.catalogue import Catalogue, CatalogueWithHistory, parse_catalogue
+from pileus.domain.catalogue import Catalogue, CatalogueWithFormerFlavors, parse_catalogue
 from pileus.domain.catalogue_changes import check_subnet_changes
 from pileus.domain.network.networks import Subnet
 from pileus.settings import SettingError, Settings
@@ -117,8 +117,8 @@ async def _save_given_key(tx: Tx, token: str, now: int) -> None:
     existing = await keys.find_with_caller(tx, number)
     if existing is None:
         await keys.add(tx, _administrator_key(number, token, now))
-    elif existing[0].digest != hash_token(token):
-        await keys.replace_digest(tx, number, hash_token(token))
+    elif existing[0].digest != hash_api_token(token):
+        await keys.replace_digest_and_reinstate(tx, number, hash_api_token(token))
 
 
 def _administrator_key(number: int, token: str, now: int) -> ApiKey:
@@ -128,34 +128,34 @@ def _administrator_key(number: int, token: str, now: int) -> ApiKey:
         user_id=USER,
         name="administrator",
         role=Role.ADMINISTRATORS,
-        digest=hash_token(token),
+        digest=hash_api_token(token),
         created_at=now,
     )
 
 
 async def _sync_region(tx: Tx, catalogue: Catalogue, region_id: int, now: int) -> None:
     """Update the records that a region offers; raises Invalid if a change would take addresses that are in use."""
-    offered_networks = catalogue.network_records(region_id, now)
+    offered_networks = catalogue.external_network_records(region_id, now)
     offered_subnets = [subnet for _, network_subnets in offered_networks for subnet in network_subnets]
     subnets_in_use = {
         subnet.id: (subnet, await catalogue_sync.list_addresses_in_use(tx, subnet.id))
         for subnet in await _list_changed_subnets(tx, region_id, offered_subnets)
     }
     check_subnet_changes(offered_subnets, subnets_in_use)
-    await catalogue_sync.sync(tx, images.TABLE, region_id, catalogue.image_records(region_id, now))
-    await catalogue_sync.sync(tx, networks.TABLE, region_id, [network for network, _ in offered_networks])
-    await catalogue_sync.sync(tx, subnets.TABLE, region_id, offered_subnets)
+    await catalogue_sync.upsert_and_retire_others(tx, images.TABLE, region_id, catalogue.public_image_records(region_id, now))
+    await catalogue_sync.upsert_and_retire_others(tx, networks.TABLE, region_id, [network for network, _ in offered_networks])
+    await catalogue_sync.upsert_and_retire_others(tx, subnets.TABLE, region_id, offered_subnets)
 
 
 async def _list_changed_subnets(tx: Tx, region_id: int, offered: list[Subnet]) -> list[Subnet]:
     """Return the subnets in use that are changed or retired; the addresses of the others need not be read."""
     unchanged = {(subnet.id, subnet.cidr, subnet.gateway_ip) for subnet in offered}
-    in_use = await catalogue_sync.list_subnets_in_use(tx, region_id)
+    in_use = await catalogue_sync.list_public_subnets_in_use(tx, region_id)
     return [subnet for subnet in in_use if (subnet.id, subnet.cidr, subnet.gateway_ip) not in unchanged]
 
 
 async def _with_former_flavors(db: Database, catalogue: Catalogue) -> Catalogue:
     """Add the flavors that the catalogue had before."""
     async with db.read() as tx:
-        flavors = await catalogue_sync.list_flavors(tx)
-    return CatalogueWithHistory(**asdict(catalogue), former_flavors={flavor.id: flavor for flavor in flavors})
+        flavors = await catalogue_sync.list_flavors_ever_offered(tx)
+    return CatalogueWithFormerFlavors(**asdict(catalogue), former_flavors={flavor.id: flavor for flavor in flavors})

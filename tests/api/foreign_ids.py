@@ -163,6 +163,6 @@ async def a_limit_request(tenant: Tenant) -> int:
         number = await counters.increment(tx, "limit_requests")
         request = LimitRequest(id=number, client_id=tenant.client_id, description=SECRET, **fields)
         await quotas.save_threshold(tx, None, QuotaThreshold(client_id=tenant.client_id, threshold=80))
-        return await quotas.add_request(tx, request)
+        return await quotas.add_limit_request(tx, request)
 
     return (await tenant.running.app_state.db.write(write)).id

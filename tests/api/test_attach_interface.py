@@ -49,8 +49,8 @@ async def test_an_interface_in_a_subnet(tenant: Tenant, *, named: bool) -> None:
     assert (task["task_type"], task["created_resources"]) == ("attach_vm_interface", None)
     assert task["data"] == {"instance_id": instance.id, "port_id": port.id}
     assert (port.network_id, port.position, port.interface_name, port.task_id) == (network.id, 1, "inner", None)
-    assert second.can_assign(address)
-    assert not first.can_assign(address)
+    assert second.can_assign_address(address)
+    assert not first.can_assign_address(address)
     assert count_driver_interfaces(tenant) == before + 1
     view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
     assert (view["task_id"], view["status"]) == (None, "ACTIVE")
@@ -66,7 +66,7 @@ async def test_any_subnet_uses_the_subnet_with_the_most_free_addresses(tenant: T
     await tenant.wait_until_finished(await attach(tenant, instance, **body))
 
     (address,) = await list_addresses(tenant, await get_newest_port(tenant, instance))
-    assert wide.can_assign(address)
+    assert wide.can_assign_address(address)
 
 
 @pytest.mark.parametrize("body", [{}, {"type": "external"}, {"type": None, "ip_family": None}])

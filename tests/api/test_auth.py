@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from pileus.domain.account.access import ALLOWED, Access, Role
-from pileus.domain.account.keys import ApiKey, hash_token
+from pileus.domain.account.keys import ApiKey, hash_api_token
 from pileus.store import counters
 from pileus.store.account import keys
 from pileus.store.database import Tx
@@ -35,7 +35,7 @@ async def add_key(tenant: Tenant, secret: str, **changes: Any) -> str:
         token = f"{number}_{secret}"
         fields = {"id": number, "client_id": tenant.client_id, "user_id": tenant.client_id, "name": "mine"}
         key = ApiKey(
-            **{**fields, "role": Role.ENGINEERS.value, "digest": hash_token(token), "created_at": 0, **changes}
+            **{**fields, "role": Role.ENGINEERS.value, "digest": hash_api_token(token), "created_at": 0, **changes}
         )
         await keys.add(tx, key)
         return token
@@ -115,7 +115,7 @@ async def test_both_separators_of_tokens_are_accepted(tenant: Tenant) -> None:
             "user_id": tenant.client_id,
             "name": "old",
         }
-        await keys.add(tx, ApiKey(**fields, role=Role.USERS.value, digest=hash_token(token), created_at=0))
+        await keys.add(tx, ApiKey(**fields, role=Role.USERS.value, digest=hash_api_token(token), created_at=0))
         return token
 
     token = await tenant.running.app_state.db.write(write)

@@ -140,7 +140,7 @@ async def test_a_port_deleted_meanwhile_gets_no_floating_ip(tenant: Tenant) -> N
     answer = await tenant.api.patch(tenant.path("floatingips", floating_ip.id, version=2), json={"port_id": port.id})
     locked = await tenant.api.delete(tenant.path("floatingips", floating_ip.id))
     await tenant.wait_until_finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
 
     assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
     assert locked.status_code == 409

@@ -109,7 +109,7 @@ async def test_an_instance_is_locked_and_shows_the_action_during_the_task(
         await call_deprecated(tenant, instance, DEPRECATED_PATHS[action]),
     ):
         assert (refused.status_code, refused.json()["exception_class"]) == (409, "ConflictError")
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(answer)
     assert (await reload_instance(tenant, instance)).vm_state == vm_state
     assert (await reload_instance(tenant, instance)).status == arrives
@@ -303,7 +303,7 @@ async def test_one_of_many_concurrent_actions_gets_the_lock(tenant: Tenant) -> N
     answers = await asyncio.gather(*(act(tenant, instance, "reboot") for _ in range(12)))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 11
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     (accepted,) = (answer for answer in answers if answer.status_code == 200)
     await tenant.wait_until_finished(accepted)
 

@@ -143,8 +143,8 @@ async def test_reserved_fixed_ips_stay_unless_selected(tenant: Tenant) -> None:
 
     async with tenant.running.app_state.db.read() as tx:
         records = await ports.TABLE.find(tx, "project_id = :id", id=tenant.project_id)
-        kept_addresses = await ports.addresses_of(tx, kept_port.id)
-        deleted_addresses = await ports.addresses_of(tx, deleted_port.id)
+        kept_addresses = await ports.list_addresses(tx, kept_port.id)
+        deleted_addresses = await ports.list_addresses(tx, deleted_port.id)
     assert [(port.id, port.instance_id, port.task_id) for port in records] == [(kept_port.id, None, None)]
     assert len(kept_addresses) == 1
     assert deleted_addresses == []

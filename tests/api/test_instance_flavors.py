@@ -56,7 +56,7 @@ async def test_an_instance_is_locked_and_shown_as_resizing_during_the_task(tenan
     assert (view["status"], view["vm_state"], view["task_state"]) == ("RESIZE", "resized", "resize_prep")
     assert [view["task_id"]] == answer.json()["tasks"]
     assert (await change_flavor(tenant, instance, "g2-standard-2-4")).status_code == 409
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(answer)
 
 

@@ -206,7 +206,7 @@ async def test_an_unlocked_subnet_is_chosen_over_a_locked_one(tenant: Tenant) ->
     view = await create_instance(tenant, interfaces=[{"type": "any_subnet", "network_id": network.id}])
 
     (entry,) = view["addresses"]["inside"]
-    assert narrow.can_assign(entry["addr"])
+    assert narrow.can_assign_address(entry["addr"])
 
 
 async def test_a_full_subnet_is_refused_and_leaves_nothing(tenant: Tenant) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
-from pileus.domain.network.ports import mac_address
-from pileus.services.network.interfaces import InterfaceOwner, create_interface
+from pileus.domain.network.ports import derive_mac_address
+from pileus.services.network.interfaces import InterfaceOwner, create_or_take_over_port
 from tests.builders import (
     a_floating_ip,
     a_network,
@@ -91,7 +91,7 @@ async def test_capacity_limits_concurrent_creates(tenant: Tenant) -> None:
 async def test_quotas_limit_concurrent_creates(tenant: Tenant) -> None:
     catalogue = tenant.running.app_state.catalogue
     flavor = next(candidate for candidate in catalogue.flavors if candidate.kind == "gpu" and not candidate.disabled)
-    allowed = min(catalogue.quotas[name] // count for name, count in flavor.quota_counts.items())
+    allowed = min(catalogue.quotas[name] // count for name, count in flavor.quota_counts_per_server.items())
 
     answers = await order_concurrently(
         tenant, allowed + 2, flavor=flavor.id, volumes=[{"source": "image", "image_id": METAL}]
@@ -144,17 +144,17 @@ async def test_a_mac_address_in_use_is_not_allocated_again(tenant: Tenant) -> No
     """A MAC address is derived from the port's id; if it is in use, the port gets another id."""
     cloud, instance = tenant.running.app_state, await an_instance(tenant)
     taken_id, free_id = cloud.new_id(), cloud.new_id()
-    await a_port(tenant, mac_address=mac_address(taken_id))
+    await a_port(tenant, mac_address=derive_mac_address(taken_id))
     ids = iter([taken_id, free_id, cloud.new_id()])
     context = context_of(tenant, new_id=lambda: next(ids))
     owner = InterfaceOwner(task_id="a-task", instance_id=instance.id)
     (group, *_) = (await create_instance(tenant))["security_groups"]
 
     interface = await cloud.db.write(
-        lambda tx: create_interface(tx, context, owner, NewInterface(type=InterfaceType.EXTERNAL), [], 1)
+        lambda tx: create_or_take_over_port(tx, context, owner, NewInterface(type=InterfaceType.EXTERNAL), [], 1)
     )
 
     assert group == {"name": "default"}
     assert interface.port.id == free_id
-    assert interface.port.mac_address == mac_address(free_id)
+    assert interface.port.mac_address == derive_mac_address(free_id)
     assert len(await list_ports(tenant, instance)) == 2

@@ -215,7 +215,7 @@ async def test_a_locked_network_cannot_be_changed(tenant: Tenant) -> None:
         await tenant.api.post(tenant.path("subnets"), json=body),
     ):
         assert (refused.status_code, "locked" in refused.json()["message"]) == (409, True)
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(answer)
     assert subnet.network_id == network.id
 

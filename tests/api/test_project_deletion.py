@@ -184,7 +184,7 @@ async def test_nothing_in_a_project_in_deletion_can_be_changed(tenant: Tenant) -
     assert (whole["task_id"], whole["task_state"]) == (task_id, "deleting")
     assert [error_of(answer) for answer in refused] == [(409, "ConflictError")] * 5
     assert (await tenant.api.get(f"/cloud/v1/ssh_keys/{second.project_id}")).json()["results"][0]["state"] == "DELETING"
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     assert (await tenant.wait_for_task(task_id))["state"] == "FINISHED"
 
 
@@ -237,7 +237,7 @@ async def test_resources_created_during_the_deletion_are_not_lost(tenant: Tenant
     second, task_id = await hold_deletion(tenant)
     late = await an_instance(second, name="late")
 
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     failed = await tenant.wait_for_task(task_id)
 
     assert (failed["state"], failed["error"]) == (
@@ -255,7 +255,7 @@ async def test_of_concurrent_deletions_one_succeeds(tenant: Tenant) -> None:
     answers = await asyncio.gather(*(delete_project(tenant, second.project_id) for _ in range(8)))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     (done,) = [answer for answer in answers if answer.status_code == 200]
     await tenant.wait_until_finished(done)
 

@@ -6,7 +6,7 @@ import pytest
 from gcore import NotFoundError
 from msgspec.structs import replace
 
-from pileus.domain.catalogue import network_id
+from pileus.domain.catalogue import derive_external_network_id
 from tests.tenants import REGION, Tenant
 
 ALL = "/cloud/v1/regions"
@@ -47,7 +47,7 @@ async def test_a_region_is_returned_with_all_fields(tenant: Tenant) -> None:
         "country": "LU",
         "zone": "EMEA",
         "coordinates": {"latitude": "49.611622", "longitude": "6.131935"},
-        "external_network_id": network_id(1, "pub_net"),
+        "external_network_id": derive_external_network_id(1, "pub_net"),
         "vlan_physical_network": "vlan",
         "metrics_database_id": None,
         "ddos_endpoint_id": None,

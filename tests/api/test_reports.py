@@ -63,7 +63,7 @@ async def test_a_day_of_each_resource_costs_its_catalogue_price(tenant: Tenant, 
     assert line["cost"] == float((flavor.price_per_hour * 24).quantize(Decimal("0.00001")))
     assert (line["currency"], line["flavor"], line["project_id"]) == (catalogue.currency, FLAVOR, tenant.project_id)
     assert {"key": "env", "value": "prod"} in line["tags"]
-    per_month = catalogue.volume_types_of(catalogue.regions[0])["standard"].price_per_gib_month
+    per_month = catalogue.volume_types_by_name(catalogue.regions[0])["standard"].price_per_gib_month
     assert (by_id[volume.id]["billing_value"], by_id[volume.id]["last_size"]) == (7 * 1440, 7)
     assert by_id[volume.id]["cost"] == float((7 * per_month * 24 / 730).quantize(Decimal("0.00001")))
     assert (by_id[snapshot.id]["billing_value"], by_id[snapshot.id]["source_volume_uuid"]) == (7 * 1440, volume.id)

@@ -43,8 +43,8 @@ def clean_up(world: SyncApp) -> None:
     """Delete all faults."""
 
     async def write(tx: Tx) -> None:
-        await faults.clear(tx)
-        for region_id, flavor_id, _ in await capacities.list_all(tx):
+        await faults.remove_all(tx)
+        for region_id, flavor_id, _ in await capacities.list_limits(tx):
             await capacities.set_limit(tx, region_id, flavor_id, None)
 
     world.run(world.running.app_state.db.write(write))

@@ -128,7 +128,7 @@ async def test_a_locked_group_cannot_be_changed(tenant: Tenant) -> None:
     ]
 
     assert [answer.status_code for answer in refused] == [409] * 3
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(answer)
 
 

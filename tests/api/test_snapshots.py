@@ -169,7 +169,7 @@ async def test_a_failed_deletion_can_be_repeated(tenant: Tenant) -> None:
     task = await tenant.wait_for_task((await tenant.api.delete(path)).json()["tasks"][0])
 
     assert (task["state"], (await tenant.api.get(path)).json()["status"]) == ("ERROR", "error_deleting")
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(await tenant.api.delete(path))
     assert await list_snapshots(tenant, volume) == []
 
@@ -185,7 +185,7 @@ async def test_a_locked_snapshot_cannot_be_changed(tenant: Tenant) -> None:
     assert (snapshot.status, [snapshot.task_id]) == ("creating", answer.json()["tasks"])
     assert (await tenant.api.patch(path, json={"name": "other"})).status_code == 409
     assert (await tenant.api.delete(path)).status_code == 409
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(answer)
 
 

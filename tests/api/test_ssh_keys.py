@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from gcore import ConflictError, NotFoundError
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, hash_token
-from pileus.domain.compute.ssh_keys import fingerprint
+from pileus.domain.account.keys import ApiKey, hash_api_token
+from pileus.domain.compute.ssh_keys import md5_fingerprint
 from pileus.initial_data import generate_token
 from pileus.store import counters
 from pileus.store.account import clients, keys, user_actions
@@ -43,7 +43,7 @@ async def colleague_client(tenant: Tenant) -> httpx.AsyncClient:
         number = await counters.increment(tx, "api_keys")
         token = generate_token(number)
         await clients.add_user(tx, user_id, tenant.client_id, "colleague@example.com", 0)
-        fields: dict[str, Any] = {"id": number, "user_id": user_id, "digest": hash_token(token), "created_at": 0}
+        fields: dict[str, Any] = {"id": number, "user_id": user_id, "digest": hash_api_token(token), "created_at": 0}
         await keys.add(tx, ApiKey(**fields, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))
         return token
 
@@ -61,7 +61,7 @@ async def test_an_imported_key_has_all_fields(tenant: Tenant) -> None:
     assert view == {
         "name": "laptop",
         "public_key": PUBLIC,
-        "fingerprint": fingerprint(PUBLIC),
+        "fingerprint": md5_fingerprint(PUBLIC),
         "project_id": tenant.project_id,
         "shared_in_project": True,
         "state": "ACTIVE",
@@ -74,7 +74,7 @@ async def test_a_generated_private_key_is_shown_once(tenant: Tenant) -> None:
     private = load_ssh_private_key(generated["private_key"].encode(), None)
     assert isinstance(private, Ed25519PrivateKey)
     public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    assert (generated["public_key"], generated["fingerprint"]) == (public, fingerprint(public))
+    assert (generated["public_key"], generated["fingerprint"]) == (public, md5_fingerprint(public))
     view = await tenant.api.get(keys_path(tenant, generated["id"]))
     async with tenant.running.app_state.db.read() as tx:
         rows = await tx.all("SELECT * FROM ssh_keys WHERE id = :id", id=generated["id"])

@@ -76,7 +76,7 @@ async def test_an_extend_counts_against_the_quota_from_the_start(
     assert sorted(answer.status_code for answer in answers) == [200, 403]
     (refused,) = (answer.json() for answer in answers if answer.status_code == 403)
     assert refused["info"] == {"attribute": "volume_size", "current_usage": 25, "requested_usage": 30, "limit": 25}
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(next(answer for answer in answers if answer.status_code == 200))
 
 
@@ -173,7 +173,7 @@ async def test_volume_and_snapshot_are_locked_during_a_revert(tenant: Tenant) ->
     assert (reverting["status"], [reverting["task_id"]]) == ("reverting", answer.json()["tasks"])
     assert (taken.status, [taken.task_id]) == ("restoring", answer.json()["tasks"])
     assert (await tenant.api.delete(tenant.path("snapshots", snapshot.id))).status_code == 409
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(answer)
 
 

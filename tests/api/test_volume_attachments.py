@@ -210,7 +210,7 @@ async def test_volume_and_instance_are_locked_during_the_task(tenant: Tenant) ->
     assert [(await reload_instance(tenant, instance)).task_id] == answer.json()["tasks"]
     assert (await post_attachment(tenant, await a_volume(tenant), instance)).status_code == 409
     assert (await tenant.api.delete(tenant.path("instances", instance.id))).status_code == 409
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(answer)
 
 
@@ -240,7 +240,7 @@ async def test_of_concurrent_extend_and_attach_one_is_409(tenant: Tenant) -> Non
     )
 
     assert sorted(answer.status_code for answer in answers) == [200, 409]
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(next(answer for answer in answers if answer.status_code == 200))
     after = await get_volume(tenant, volume)
     assert (after["size"], after["status"]) in [(10, "in-use"), (20, "available")]
@@ -284,7 +284,7 @@ async def test_the_volumes_of_an_instance_in_deletion_are_locked(tenant: Tenant)
     assert [(await get_volume(tenant, volume))["task_id"]] == answer.json()["tasks"]
     extending = tenant.path("volumes", volume.id, "extend")
     assert (await tenant.api.post(extending, json={"size": 20})).status_code == 409
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(answer)
     assert ((await get_volume(tenant, volume))["status"], (await get_volume(tenant, volume))["task_id"]) == (
         "available",

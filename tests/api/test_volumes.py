@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.domain.faults import FaultKind
 from pileus.domain.storage.volumes import VolumeStatus
 from pileus.store import faults
@@ -14,8 +14,8 @@ from tests.builders import BARE_METAL, an_instance, driver_of, reload_instance
 from tests.storage import a_snapshot, a_volume, find_volume, inject_fault, list_snapshots, list_user_actions, set_quotas
 from tests.tenants import REGION, Tenant
 
-UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
-IRONIC = image_id(REGION, "ubuntu-22.04-x64-ironic")
+UBUNTU = derive_public_image_id(REGION, "ubuntu-22.04-x64")
+IRONIC = derive_public_image_id(REGION, "ubuntu-22.04-x64-ironic")
 NOTHING = "00000000-0000-4000-8000-000000000000"
 BLANK = {"source": "new-volume", "name": "data", "size": 10}
 
@@ -179,7 +179,7 @@ async def test_volume_and_instance_are_locked_during_the_creation(tenant: Tenant
     (volume,) = (item for item in await list_all(tenant) if item["name"] == "data")
     assert (volume["status"], [volume["task_id"]]) == ("creating", answer.json()["tasks"])
     assert [(await reload_instance(tenant, instance)).task_id] == answer.json()["tasks"]
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(answer)
 
 
@@ -322,7 +322,7 @@ async def test_a_failed_deletion_can_be_repeated(tenant: Tenant, step: str) -> N
     assert task["state"] == "ERROR"
     assert (await get_view(tenant, volume.id))["status"] == VolumeStatus.ERROR_DELETING
     assert {snapshot.status for snapshot in await list_snapshots(tenant, volume)} <= {"error_deleting"}
-    await tenant.running.app_state.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(await tenant.api.delete(tenant.path("volumes", volume.id)))
     assert await find_volume(tenant, volume) is None
 

@@ -3,12 +3,12 @@
 import pytest
 from gcore import ConflictError, NotFoundError
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from tests.builders import an_instance
 from tests.storage import a_snapshot, a_volume
 from tests.tenants import REGION, Tenant
 
-UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
+UBUNTU = derive_public_image_id(REGION, "ubuntu-22.04-x64")
 
 
 async def test_the_life_cycle_of_a_volume(tenant: Tenant) -> None:

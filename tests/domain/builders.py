@@ -8,23 +8,23 @@ from typing import Any
 from msgspec.structs import replace
 
 import pileus
-from pileus.domain.catalogue import Catalogue, image_id, parse_catalogue
+from pileus.domain.catalogue import Catalogue, derive_public_image_id, parse_catalogue
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.instance_orders import InstanceOrder, InterfaceType, NewInterface, NewVolume, VolumeSource
 from pileus.domain.compute.instances import Instance
 from pileus.domain.context import Context
 from pileus.domain.network.networks import Subnet
 from pileus.domain.places import Caller, Place
-from pileus.domain.storage.disks import OrderSources
+from pileus.domain.storage.disks import VolumeSourceRecords
 from pileus.domain.storage.volumes import Snapshot, Volume, VolumeStatus
 
 NOW = 1_700_000_000_000_000
 PLACE = Place(10, 20, 1)
 CALLER = Caller(client_id=10, user_id=5, email="me@example.org", token_id=3, role="Engineers")
 TASK = "00000000-0000-4000-8000-00000000aaaa"
-UBUNTU = image_id(1, "ubuntu-22.04-x64")
-WINDOWS = image_id(1, "windows-server-2022-standard-x64")
-IRONIC = image_id(1, "ubuntu-22.04-x64-ironic")
+UBUNTU = derive_public_image_id(1, "ubuntu-22.04-x64")
+WINDOWS = derive_public_image_id(1, "windows-server-2022-standard-x64")
+IRONIC = derive_public_image_id(1, "ubuntu-22.04-x64-ironic")
 OWN = {"client_id": 10, "project_id": 20, "region_id": 1, "created_at": NOW}
 EXTERNAL = NewInterface(type=InterfaceType.EXTERNAL)
 
@@ -67,16 +67,16 @@ def a_subnet(cidr: str = "10.0.0.0/29", **changes: Any) -> Subnet:
 
 def public_images() -> dict[str, Image]:
     """Return the catalogue's images, by id."""
-    return {image.id: image for image in the_catalogue().image_records(1, NOW)}
+    return {image.id: image for image in the_catalogue().public_image_records(1, NOW)}
 
 
-def order_sources(**changes: Any) -> OrderSources:
+def order_sources(**changes: Any) -> VolumeSourceRecords:
     """Return the records of the catalogue, and those that a test adds."""
     catalogue = the_catalogue()
     templates = {template.id: template for template in catalogue.app_templates}
-    types = catalogue.volume_types_of(catalogue.regions[0])
+    types = catalogue.volume_types_by_name(catalogue.regions[0])
     facts = {"region_id": 1, "volume_types": types, "images": public_images(), "app_templates": templates}
-    return OrderSources(**{**facts, **changes})
+    return VolumeSourceRecords(**{**facts, **changes})
 
 
 def image_volume(image: str = UBUNTU, **changes: Any) -> NewVolume:
@@ -107,7 +107,7 @@ def a_context() -> Context:
     )
 
 
-def sources_with_image(**changes: Any) -> OrderSources:
+def sources_with_image(**changes: Any) -> VolumeSourceRecords:
     """Return the records of the catalogue, with changes of the Ubuntu image."""
     images = public_images()
     return order_sources(images={**images, UBUNTU: replace(images[UBUNTU], **changes)})

@@ -8,9 +8,9 @@ from pileus.domain.account.projects import Project
 from pileus.domain.account.user_actions import AuditEntry, new_user_action
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.faults import Fault
-from pileus.domain.network.ports import mac_address
+from pileus.domain.network.ports import derive_mac_address
 from pileus.domain.storage.volumes import device_name
-from pileus.domain.tasks import CREATED_KINDS, created_resources, new_task
+from pileus.domain.tasks import CREATED_KINDS, created_resources_by_kind, new_task
 from tests.domain.builders import CALLER, NOW, PLACE, TASK, a_context
 
 
@@ -27,7 +27,7 @@ def test_device_names_are_unique() -> None:
 
 
 def test_mac_address_of_a_port_is_stable() -> None:
-    first, again, other = mac_address("p-1"), mac_address("p-1"), mac_address("p-2")
+    first, again, other = derive_mac_address("p-1"), derive_mac_address("p-1"), derive_mac_address("p-2")
 
     assert first == again != other
     assert first.startswith("00:16:3e:")
@@ -62,7 +62,7 @@ def test_default_project_cannot_be_deleted() -> None:
 def test_fault_matches_its_task_type_and_step(fault: dict[str, Any], step: str, first: bool, is_match: bool) -> None:  # noqa: FBT001
     injected = Fault(id="f-1", kind="fail", created_at=NOW, **fault)
 
-    assert injected.matches("create_vm", step, first=first) is is_match
+    assert injected.matches("create_vm", step, is_first_step=first) is is_match
 
 
 def test_new_task_has_its_owner_and_shows_its_arguments() -> None:
@@ -82,7 +82,7 @@ def test_task_can_show_less_than_its_arguments() -> None:
 
 
 def test_created_resources_have_all_kinds() -> None:
-    resources = created_resources(instances=["i-1"], ddos_profiles=[7])
+    resources = created_resources_by_kind(instances=["i-1"], ddos_profiles=[7])
 
     assert list(resources) == list(CREATED_KINDS)
     assert {kind: ids for kind, ids in resources.items() if ids} == {"instances": ["i-1"], "ddos_profiles": [7]}

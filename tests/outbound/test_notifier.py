@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.account.subscriptions import Queue, SubscriptionTarget, Webhook
+from pileus.domain.account.subscriptions import QueueTarget, SubscriptionTarget, WebhookTarget
 from pileus.outbound.notifier import Messenger
 from pileus.outbound.protocols import NotSentError
 from tests.brokers import open_channel, receive_message
@@ -20,9 +20,9 @@ PRIVATE_TOO = Messenger(allow_private=True)
 SECRET, NOW = "Bearer only-we-know", 1_700_000_000_000_000
 
 
-def hook(path: str, **changes: Any) -> Webhook:
+def hook(path: str, **changes: Any) -> WebhookTarget:
     fields = {"url": subscriber_url(path), "auth_header_name": "Authorization", "auth_header_value": SECRET}
-    return Webhook(**{**fields, **changes})
+    return WebhookTarget(**{**fields, **changes})
 
 
 async def send_failure(target: SubscriptionTarget, messenger: Messenger = PRIVATE_TOO) -> NotSentError:
@@ -70,7 +70,7 @@ async def test_any_other_response_means_that_it_was_not_delivered(status: int, *
         (hook("/", url="http://[::7f00:1]/"), "is not a public address"),
         (hook("/", url="http://[::ffff:0:a00:1]/"), "is not a public address"),
         (hook("/", url="http://168.63.129.16/"), "is not a public address"),
-        (Queue(connection_string="amqp://10.0.0.1/"), "is not a public address"),
+        (QueueTarget(connection_string="amqp://10.0.0.1/"), "is not a public address"),
     ],
 )
 async def test_messages_go_to_public_addresses_only(target: SubscriptionTarget, message: str) -> None:
@@ -89,7 +89,7 @@ async def test_metadata_services_are_not_public() -> None:
         (hook("/", url=f"http://127.0.0.1:{free_port()}/"), "All connection attempts failed"),
         (hook("/", url="https://nowhere.invalid/"), "The name nowhere.invalid leads nowhere"),
         (hook("/", url="http://" + "a" * 64 + "/"), "leads nowhere"),
-        (Queue(connection_string=f"amqp://127.0.0.1:{free_port()}/"), "Connect"),
+        (QueueTarget(connection_string=f"amqp://127.0.0.1:{free_port()}/"), "Connect"),
     ],
 )
 async def test_an_unreachable_subscriber_may_be_tried_again(target: SubscriptionTarget, message: str) -> None:
@@ -133,7 +133,7 @@ async def test_a_server_with_an_unknown_protocol_fails_the_delivery(scheme: str)
     server = await asyncio.get_running_loop().create_server(_GarbageServer, "127.0.0.1", 0)
     address = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
-    failure = await send_failure(hook("/", url=address) if scheme == "http" else Queue(connection_string=address))
+    failure = await send_failure(hook("/", url=address) if scheme == "http" else QueueTarget(connection_string=address))
     server.close()
 
     assert not failure.refused
@@ -149,8 +149,8 @@ async def test_a_message_is_published_where_a_queue_takes_it(rabbit: str) -> Non
     async with open_channel(rabbit, "lines") as channel:
         await channel.exchange_declare("audit", exchange_type="topic")
         await channel.queue_bind("lines", "audit", "cloud.*")
-        direct = Queue(connection_string=rabbit, routing_key="lines")
-        by_topic = Queue(connection_string=rabbit, exchange="audit", routing_key="cloud.one")
+        direct = QueueTarget(connection_string=rabbit, routing_key="lines")
+        by_topic = QueueTarget(connection_string=rabbit, exchange="audit", routing_key="cloud.one")
 
         for number, queue in enumerate((direct, by_topic), 1):
             await PRIVATE_TOO.send(queue, f"id-{number}", str(number).encode(), NOW)
@@ -172,12 +172,12 @@ async def test_a_message_is_published_where_a_queue_takes_it(rabbit: str) -> Non
 async def test_a_message_that_goes_to_no_queue_has_not_arrived(
     rabbit: str, changes: dict[str, Any], message: str
 ) -> None:
-    assert message in str(await send_failure(Queue(connection_string=rabbit, **changes)))
+    assert message in str(await send_failure(QueueTarget(connection_string=rabbit, **changes)))
 
 
 async def test_a_wrong_password_is_not_shown(rabbit: str) -> None:
     failure = await send_failure(
-        Queue(connection_string=rabbit.replace("guest:guest", "guest:hunter2"), routing_key="x")
+        QueueTarget(connection_string=rabbit.replace("guest:guest", "guest:hunter2"), routing_key="x")
     )
 
     assert "ACCESS_REFUSED" in str(failure)

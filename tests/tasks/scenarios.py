@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.domain.network.ports import AddressPair
 from pileus.drivers.protocols.network import SecurityGroupSpec
 from pileus.store.network import security_groups
@@ -31,8 +31,8 @@ from tests.tasks.scenario import Path, Scenario, SendRequest, request
 from tests.tasks.security_group_scenarios import SECURITY_GROUP_SCENARIOS
 from tests.tenants import REGION, Tenant
 
-UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
-UBUNTU_BARE = image_id(REGION, "ubuntu-22.04-x64-ironic")
+UBUNTU = derive_public_image_id(REGION, "ubuntu-22.04-x64")
+UBUNTU_BARE = derive_public_image_id(REGION, "ubuntu-22.04-x64-ironic")
 PROTECTION = {"profile_template": 1, "fields": [{"base_field": 11, "field_value": [443]}]}
 
 
@@ -52,7 +52,7 @@ async def _default_group(tenant: Tenant) -> None:
     async with tenant.running.app_state.db.read() as tx:
         group = await security_groups.find_default(tx, place_of(tenant))
         assert group is not None
-        rules = [rule.rule for rule in await security_groups.rules_of(tx, group.id)]
+        rules = [rule.as_new_rule for rule in await security_groups.list_rules(tx, group.id)]
     spec = SecurityGroupSpec(id=group.id, name=group.name, rules=rules)
     await driver_of(tenant.running).ensure_security_group(spec)
 

@@ -12,10 +12,10 @@ from pileus.domain.account.subscriptions import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     RETENTION,
-    Queue,
+    QueueTarget,
     Subscription,
     SubscriptionTarget,
-    Webhook,
+    WebhookTarget,
 )
 from pileus.domain.account.user_actions import UserAction
 from pileus.outbound.protocols import NotSentError
@@ -49,7 +49,7 @@ class FakeNotifier:
 
 
 def _name(target: SubscriptionTarget) -> str:
-    return target.url if isinstance(target, Webhook) else target.connection_string
+    return target.url if isinstance(target, WebhookTarget) else target.connection_string
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class DeliveryBench:
 
     async def subscribe(self, number: int, name: str, client_id: int = 1) -> Subscription:
         """Save a subscription of a tenant."""
-        target = Webhook(url=name, auth_header_name="A", auth_header_value="b")
+        target = WebhookTarget(url=name, auth_header_name="A", auth_header_value="b")
         subscription = Subscription(id=number, client_id=client_id, kind="webhook", target=target, created_at=NOW)
         return await self.bench.db.write(lambda tx: subscriptions.add(tx, subscription))
 
@@ -146,11 +146,11 @@ async def test_an_unreachable_subscriber_gets_all_events_later_and_delays_nobody
 
 
 def test_retry_delays_grow_up_to_an_hour() -> None:
-    target = Queue(connection_string="amqp://x")
+    target = QueueTarget(connection_string="amqp://x")
     subscription = Subscription(id=1, client_id=1, kind="amqp", target=target, created_at=NOW)
     delays = []
     for _ in range(40):
-        subscription = subscription.failed(NOW)
+        subscription = subscription.after_failed_delivery(NOW)
         delays.append(subscription.next_at - NOW)
 
     assert delays[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
@@ -282,7 +282,7 @@ async def test_a_failure_of_the_previous_target_does_not_count_for_the_new_one(
     async def retarget() -> None:
         deliveries.notifier.on_send = None
         before = await deliveries.load_subscription(1)
-        target = Webhook(url="two", auth_header_name="A", auth_header_value="b")
+        target = WebhookTarget(url="two", auth_header_name="A", auth_header_value="b")
         await deliveries.bench.db.write(lambda tx: subscriptions.save(tx, before, replace(before, target=target)))
 
     deliveries.notifier.on_send = retarget
@@ -314,7 +314,7 @@ async def test_a_slow_batch_ends_after_its_time(deliveries: DeliveryBench) -> No
 
     async def pass_time() -> None:
         async with deliveries.bench.db.read() as tx:
-            pending_counts.append(len(await user_actions.list_pending(tx, 1, 10)))
+            pending_counts.append(len(await user_actions.list_undelivered(tx, 1, 10)))
         deliveries.bench.clock.advance(LEASE // 3)
 
     deliveries.notifier.on_send = pass_time

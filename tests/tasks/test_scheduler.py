@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from pileus.domain.account.projects import Project
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
-from pileus.domain.storage.schedules import MINUTE, Interval, Schedule, Span
+from pileus.domain.storage.schedules import MINUTE, Interval, Schedule, TimeSpan
 from pileus.domain.storage.task_types import CreateSnapshotArgs
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.domain.tasks import Task, TaskState
@@ -176,7 +176,7 @@ def with_step(do: StepFunction[CreateSnapshotArgs]) -> Operation[CreateSnapshotA
 
 
 async def test_a_snapshot_is_deleted_after_its_retention_time(schedule_bench: ScheduleBench) -> None:
-    await schedule_bench.add_schedule(a_volume(), max_quantity=100, retention_time=Span(hours=2, minutes=30))
+    await schedule_bench.add_schedule(a_volume(), max_quantity=100, retention_time=TimeSpan(hours=2, minutes=30))
 
     await schedule_bench.run_hours(6)
 
@@ -187,7 +187,7 @@ async def test_a_changed_retention_time_applies_to_existing_snapshots(schedule_b
     schedule = await schedule_bench.add_schedule(a_volume(), max_quantity=100)
     await schedule_bench.run_hours(4)
 
-    async def set_retention(span: Span | None) -> None:
+    async def set_retention(span: TimeSpan | None) -> None:
         nonlocal schedule
 
         async def write(tx: Tx) -> Schedule:
@@ -197,7 +197,7 @@ async def test_a_changed_retention_time_applies_to_existing_snapshots(schedule_b
 
         schedule = await schedule_bench.bench.db.write(write)
 
-    await set_retention(Span(minutes=90))
+    await set_retention(TimeSpan(minutes=90))
     await schedule_bench.run_due()
     assert await schedule_bench.creation_hours() == [3, 4]
     await set_retention(None)
@@ -206,7 +206,7 @@ async def test_a_changed_retention_time_applies_to_existing_snapshots(schedule_b
 
 
 async def test_snapshots_outlive_their_schedule(schedule_bench: ScheduleBench) -> None:
-    await schedule_bench.add_schedule(a_volume(), retention_time=Span(hours=1))
+    await schedule_bench.add_schedule(a_volume(), retention_time=TimeSpan(hours=1))
     await schedule_bench.run_hours(1)
 
     await schedule_bench.bench.db.write(lambda tx: schedules.remove(tx, "s-1"))
@@ -216,14 +216,14 @@ async def test_snapshots_outlive_their_schedule(schedule_bench: ScheduleBench) -
 
 
 async def test_snapshots_stay_when_their_volume_leaves_the_policy(schedule_bench: ScheduleBench) -> None:
-    schedule = await schedule_bench.add_schedule(a_volume(id="v-1"), a_volume(id="v-2"), retention_time=Span(hours=1))
+    schedule = await schedule_bench.add_schedule(a_volume(id="v-1"), a_volume(id="v-2"), retention_time=TimeSpan(hours=1))
     await schedule_bench.run_hours(1)
 
     await schedule_bench.bench.db.write(lambda tx: lifecycle_policies.remove_volumes(tx, 7, ["v-1", "unknown"]))
     now = await schedule_bench.bench.db.write(lambda tx: schedules.find(tx, schedule.id))
     assert now is not None
     await schedule_bench.bench.db.write(
-        lambda tx: schedules.save(tx, now, replace(now, retention_time=Span(minutes=90)))
+        lambda tx: schedules.save(tx, now, replace(now, retention_time=TimeSpan(minutes=90)))
     )
     await schedule_bench.run_hours(3)
 

@@ -17,7 +17,7 @@ from pileus.domain.errors import (
     Problem,
     QuotaExceeded,
     Stale,
-    TooLarge,
+    BodyTooLarge,
     Unauthenticated,
     Unavailable,
 )
@@ -32,7 +32,7 @@ HTTP_ERRORS: dict[type[Problem], tuple[int, str]] = {
     Conflict: (409, "ConflictError"),
     Stale: (409, "ConflictError"),
     QuotaExceeded: (403, "QuotaLimitExceed"),
-    TooLarge: (413, "RequestEntityTooLarge"),
+    BodyTooLarge: (413, "RequestEntityTooLarge"),
     Unavailable: (503, "ServiceUnavailable"),
 }
 MISSING = re.compile(r"Missing required \w+ parameter '(?P<name>[^']*)'")
@@ -73,7 +73,7 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[d
     if error.status_code == 404:  # noqa: PLR2004  # an HTTP status
         return _response(request, 404, "NotFoundError", f"{request.scope['path']} could not be found")
     phrases = {405: "Method Not Allowed", 413: "Request Entity Too Large", 400: "Bad Request"}
-    name = HTTP_ERRORS[TooLarge][1] if error.status_code == HTTP_ERRORS[TooLarge][0] else "HTTPError"
+    name = HTTP_ERRORS[BodyTooLarge][1] if error.status_code == HTTP_ERRORS[BodyTooLarge][0] else "HTTPError"
     text = f"HTTP {error.status_code}: {phrases.get(error.status_code, error.detail)}"
     return _response(request, error.status_code, name, text, headers=error.headers)
 

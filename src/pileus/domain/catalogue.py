@@ -31,17 +31,17 @@ NAMESPACE = UUID("502fe30e-896f-4a51-afa8-92b5647467e2")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def image_id(region_id: int, name: str) -> str:
+def derive_public_image_id(region_id: int, name: str) -> str:
     """Return the id of a public image, derived from its name."""
     return str(uuid5(NAMESPACE, f"image/{region_id}/{name}"))
 
 
-def network_id(region_id: int, name: str) -> str:
+def derive_external_network_id(region_id: int, name: str) -> str:
     """Return the id of an external network, derived from its name."""
     return str(uuid5(NAMESPACE, f"network/{region_id}/{name}"))
 
 
-def subnet_id(region_id: int, network: str, name: str) -> str:
+def derive_external_subnet_id(region_id: int, network: str, name: str) -> str:
     """Return the id of a subnet of an external network, derived from its name."""
     return str(uuid5(NAMESPACE, f"subnet/{region_id}/{network}/{name}"))
 
@@ -154,19 +154,19 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
         """Return the DDoS template of that id."""
         return self._ddos_templates.get(template_id)
 
-    def volume_types_of(self, region: Region) -> dict[str, VolumeType]:
+    def volume_types_by_name(self, region: Region) -> dict[str, VolumeType]:
         """Return the volume types that a region offers, by name."""
         return {name: self._volume_types[name] for name in region.available_volume_types}
 
     def external_network_id(self, region_id: int) -> str:
         """Return the id of the network that provides a region's floating IPs and external addresses."""
-        return network_id(region_id, self.networks[0].name)
+        return derive_external_network_id(region_id, self.networks[0].name)
 
-    def image_records(self, region_id: int, now: int) -> list[Image]:
+    def public_image_records(self, region_id: int, now: int) -> list[Image]:
         """Return the records of the public images in a region."""
         return [
             Image(
-                id=image_id(region_id, image.name),
+                id=derive_public_image_id(region_id, image.name),
                 region_id=region_id,
                 visibility="public",
                 created_at=now,
@@ -176,7 +176,7 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
             for image in self.images
         ]
 
-    def network_records(self, region_id: int, now: int) -> list[tuple[Network, list[Subnet]]]:
+    def external_network_records(self, region_id: int, now: int) -> list[tuple[Network, list[Subnet]]]:
         """Return the records of the external networks in a region, each with its subnets."""
         return [_network_record(network, region_id, now) for network in self.networks]
 
@@ -201,7 +201,7 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
         return {template.id: template for template in self.ddos_templates}
 
 
-class CatalogueWithHistory(Catalogue, frozen=True, kw_only=True, dict=True):
+class CatalogueWithFormerFlavors(Catalogue, frozen=True, kw_only=True, dict=True):
     """A catalogue with the flavors that it no longer offers, because servers may still have them."""
 
     former_flavors: dict[str, Flavor]
@@ -250,7 +250,7 @@ def _network_record(network: ExternalNetwork, region_id: int, now: int) -> tuple
     fields = asdict(network)
     del fields["subnets"]
     record = Network(
-        id=network_id(region_id, network.name),
+        id=derive_external_network_id(region_id, network.name),
         region_id=region_id,
         external=True,
         created_at=now,
@@ -264,9 +264,9 @@ def _subnet_record(subnet: ExternalSubnet, network_name: str, region_id: int, no
     gateway_ip = canonical_ip(subnet.gateway_ip) if subnet.gateway_ip else None
     canonical = replace(subnet, cidr=str(ip_network(subnet.cidr)), gateway_ip=gateway_ip)
     return Subnet(
-        id=subnet_id(region_id, network_name, subnet.name),
+        id=derive_external_subnet_id(region_id, network_name, subnet.name),
         region_id=region_id,
-        network_id=network_id(region_id, network_name),
+        network_id=derive_external_network_id(region_id, network_name),
         ip_version=ip_network(subnet.cidr).version,
         created_at=now,
         updated_at=now,

@@ -14,7 +14,7 @@ def check_subnet_changes(offered: Sequence[Subnet], occupied: Mapping[str, tuple
     """
     for subnet in offered:
         old = occupied.get(subnet.id)
-        lost_addresses = [ip for ip in old[1] if not subnet.can_assign(ip)] if old else []
+        lost_addresses = [ip for ip in old[1] if not subnet.can_assign_address(ip)] if old else []
         if lost_addresses:
             raise _invalid_subnet(
                 subnet,

@@ -66,7 +66,7 @@ class QuotaExceeded(Problem):
     """A quota of the tenant is exceeded."""
 
 
-class TooLarge(Problem):
+class BodyTooLarge(Problem):
     """The request's body is over the limit."""
 
 

@@ -7,7 +7,7 @@ from pileus.domain.locks import Lockable
 from pileus.domain.places import Place
 
 
-class Resource(Lockable, frozen=True, kw_only=True):
+class TenantResource(Lockable, frozen=True, kw_only=True):
     """A record of a tenant in a region. Times are in microseconds since 1970."""
 
     client_id: int
@@ -22,7 +22,7 @@ class Resource(Lockable, frozen=True, kw_only=True):
         return Place(self.client_id, self.project_id, self.region_id)
 
 
-class SharedResource(Lockable, frozen=True, kw_only=True):
+class OwnedOrPublicResource(Lockable, frozen=True, kw_only=True):
     """A record in a region that belongs to a tenant or, if it is public, to nobody."""
 
     client_id: int | None = None

@@ -5,13 +5,13 @@ from urllib.parse import SplitResult, urlsplit
 
 import aiormq
 
-from pileus.domain.account.subscriptions import Queue
+from pileus.domain.account.subscriptions import QueueTarget
 from pileus.outbound.ssrf_guard import Address, port_of
 
 PERSISTENT, IPV6 = 2, 6
 
 
-async def publish(target: Queue, address: Address, message_id: str, body: bytes) -> None:
+async def publish(target: QueueTarget, address: Address, message_id: str, body: bytes) -> None:
     """Publish a message at one address of the broker, and wait for its confirmation. Raises what aiormq raises."""
     properties = aiormq.spec.Basic.Properties(
         content_type="application/json", message_id=message_id, app_id="Pileus", delivery_mode=PERSISTENT

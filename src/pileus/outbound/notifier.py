@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pileus.domain.account.subscriptions import SubscriptionTarget, Webhook
+from pileus.domain.account.subscriptions import SubscriptionTarget, WebhookTarget
 from pileus.outbound.protocols import NotSentError
 from pileus.outbound.ssrf_guard import Address, NotPublic, UnknownName, port_of, resolve_public
 
@@ -65,12 +65,12 @@ class Messenger:
 
 
 def _url(target: SubscriptionTarget) -> str:
-    return target.url if isinstance(target, Webhook) else target.connection_string
+    return target.url if isinstance(target, WebhookTarget) else target.connection_string
 
 
 async def _deliver(target: SubscriptionTarget, address: Address, message_id: str, body: bytes, timestamp: str) -> None:
     """Send a message to one address."""
-    if isinstance(target, Webhook):
+    if isinstance(target, WebhookTarget):
         from pileus.outbound.webhooks import post  # noqa: PLC0415  # slow to import, and few servers need it
 
         await post(target, address, message_id, body, timestamp)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from pileus.domain.account.subscriptions import Webhook
+from pileus.domain.account.subscriptions import WebhookTarget
 from pileus.outbound.protocols import NotSentError
 from pileus.outbound.ssrf_guard import Address, pin_request
 
@@ -17,7 +17,7 @@ RETRYABLE = frozenset({401, 403, 404, 408, 425, 429})
 """Client errors after which another try may succeed; others reject the message itself."""
 
 
-async def post(target: Webhook, address: Address, message_id: str, body: bytes, timestamp: str) -> None:
+async def post(target: WebhookTarget, address: Address, message_id: str, body: bytes, timestamp: str) -> None:
     """Post a message to one address of the subscriber. Raises NotSentError, or ConnectionError if it is unreachable."""
     headers = {
         "Content-Type": "application/json",

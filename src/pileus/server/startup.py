@@ -14,7 +14,7 @@ from pathlib import Path
 from pileus.domain.errors import Invalid
 from pileus.drivers.registry import UnknownDriver
 from pileus.settings import SettingError, Settings
-from pileus.store.database import NewerDatabase, Unreachable
+from pileus.store.database import DatabaseNewerThanProgram, DatabaseUnreachable
 
 LOCK_FILE = "serve.lock"
 
@@ -32,9 +32,9 @@ def friendly_errors(settings: Settings) -> Iterator[None]:
         raise SettingError(f"{settings.catalogue}: {problem.message}") from problem
     except UnknownDriver as problem:
         raise SettingError(f"--driver: {problem}") from problem
-    except NewerDatabase as problem:
+    except DatabaseNewerThanProgram as problem:
         raise StartError(str(problem)) from problem
-    except Unreachable as problem:
+    except DatabaseUnreachable as problem:
         raise StartError(f"{problem}: start PostgreSQL, or check --database") from problem
     except sqlite3.Error as problem:
         raise StartError(

@@ -18,12 +18,12 @@ async def remove(tx: Tx, fault_id: str) -> bool:
     return bool(await tx.run("DELETE FROM faults WHERE id = :id", id=fault_id))
 
 
-async def clear(tx: Tx) -> None:
+async def remove_all(tx: Tx) -> None:
     """Delete all faults."""
     await tx.run("DELETE FROM faults")
 
 
-async def consume(tx: Tx, fault: Fault) -> bool:
+async def consume_one_use(tx: Tx, fault: Fault) -> bool:
     """Use a fault once and delete it after its last time; False if it is used up already."""
     left = bool(await tx.run("UPDATE faults SET times = times - 1 WHERE id = :id AND times > 0", id=fault.id))
     await tx.run("DELETE FROM faults WHERE times <= 0")

@@ -88,7 +88,7 @@ async def has_claimable(tx: Tx, now: int) -> bool:
 async def claim(tx: Tx, token: str, now: int, until: int) -> Task | None:
     """Claim the task that has waited longest without a valid lease; None if there is none."""
     row = await tx.one(CLAIM, token=token, now=now, until=until)
-    return None if row is None else TABLE.record(row)
+    return None if row is None else TABLE.record_from_row(row)
 
 
 async def renew_lease(tx: Tx, task: Task, until: int) -> bool:
@@ -105,7 +105,7 @@ async def renew_lease(tx: Tx, task: Task, until: int) -> bool:
 
 async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
     """Save a worker's progress; False, and nothing written, if the worker has lost its lease."""
-    values = {name: TABLE.value(name, value) for name, value in changes.items()}
+    values = {name: TABLE.column_value(name, value) for name, value in changes.items()}
     sets = ", ".join(f"{name} = :{name}" for name in changes)
     return bool(
         await tx.run(

@@ -71,7 +71,7 @@ async def reconcile(
     updated, reported = 0, reported_unknown if reported_unknown is not None else set()
     async for machine in driver.observe():
         async with db.read() as tx:
-            recorded = await instances.status_of(tx, machine.machine_id)
+            recorded = await instances.find_status_and_vm_state(tx, machine.machine_id)
         if recorded is None:
             _report_unknown(machine.machine_id, reported)
         elif recorded != (machine.status, machine.vm_state or VM_STATES[Status(machine.status)]):

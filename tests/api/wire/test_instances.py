@@ -12,7 +12,7 @@ from pileus.api.wire.compute.instances import InstanceView, LegacyInstanceView, 
 from pileus.api.wire.paging import Page
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
-from pileus.domain.compute.instances import Instance, Kind, Status
+from pileus.domain.compute.instances import Instance, InstanceKind, Status
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
 from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
@@ -26,8 +26,8 @@ WHEN = 1_701_255_409_000_000
 WORDS = {name: name.upper() for name in ("cpu", "disk", "license", "network", "ram", "gpu")}
 FLAVORS = [
     Flavor(id="g2-standard-2-4", vcpus=2, ram=4096),
-    Flavor(id="bm2-hf-medium", kind=Kind.BAREMETAL, vcpus=8, ram=65536, resource_class="bm2", hardware=WORDS),
-    Flavor(id="g3-ai-8", kind=Kind.GPU, vcpus=96, ram=524288, resource_class="ai", hardware=WORDS),
+    Flavor(id="bm2-hf-medium", kind=InstanceKind.BAREMETAL, vcpus=8, ram=65536, resource_class="bm2", hardware=WORDS),
+    Flavor(id="g3-ai-8", kind=InstanceKind.GPU, vcpus=96, ram=524288, resource_class="ai", hardware=WORDS),
 ]
 
 

@@ -26,7 +26,7 @@ from pileus.domain.account.prices import Price, PricePreview
 from pileus.domain.account.projects import Project
 from pileus.domain.account.regions import Coordinate, Region
 from pileus.domain.account.user_actions import AuditEntry, new_user_action
-from pileus.domain.compute.app_templates import AppConfig, AppTemplate
+from pileus.domain.compute.app_templates import AppConfigParameter, AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.ssh_keys import SSHKey
@@ -34,7 +34,7 @@ from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
 from pileus.domain.tags import Tag
-from pileus.domain.tasks import Task, TaskState, created_resources
+from pileus.domain.tasks import Task, TaskState, created_resources_by_kind
 from tests.contract.documents import check_answer
 from tests.domain.builders import a_context, the_catalogue
 
@@ -51,7 +51,7 @@ TASK = Task(
     **WHOSE,
     user_id=1,
     state=TaskState.FINISHED,
-    created_resources=created_resources(instances=[ID], ddos_profiles=[7]),
+    created_resources=created_resources_by_kind(instances=[ID], ddos_profiles=[7]),
     created_at=WHEN,
     updated_at=WHEN,
     finished_at=WHEN,
@@ -90,8 +90,8 @@ TEMPLATE = AppTemplate(
     os_name="debian",
     os_version=12,
     app_config=[
-        AppConfig(name="title", label="Title", description="Of the blog", default="Blog"),
-        AppConfig(name="mail", label="Mail", description="Whose", required=True),
+        AppConfigParameter(name="title", label="Title", description="Of the blog", default="Blog"),
+        AppConfigParameter(name="mail", label="Mail", description="Whose", required=True),
     ],
 )
 SUBNET = Subnet(

@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import FirstBoot
+from pileus.domain.compute.instances import FirstBootData
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
@@ -76,7 +76,7 @@ async def first_bytes(address: str, port: int) -> str:
 async def a_calling_system(qemu: Qemu, nic: Nic) -> None:
     """Start a machine that sends an HTTP request to the host when it is up."""
     script = f"#!/bin/sh\nwget -qO- http://{HOST}:{CALL_PORT}/\n"
-    await a_system(qemu, nics=[nic], boot=FirstBoot(user_data=script))
+    await a_system(qemu, nics=[nic], boot=FirstBootData(user_data=script))
 
 
 async def create_routed_network(qemu: Qemu) -> Nic:

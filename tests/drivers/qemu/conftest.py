@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.catalogue import network_id
+from pileus.domain.catalogue import derive_external_network_id
 from pileus.drivers.protocols.compute import Machine
 from pileus.drivers.protocols.network import Nic
 from pileus.drivers.protocols.storage import Disk
@@ -19,7 +19,7 @@ from tests.drivers.qemu.drivers import SYSTEM_IMAGE_ID, create_qemu, end_machine
 from tests.drivers.qemu.nics import FakeNic, a_state, require_libslirp
 from tests.guest import READY
 
-PUBLIC = network_id(1, "pub_net")
+PUBLIC = derive_external_network_id(1, "pub_net")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pileus.domain.catalogue import image_id, parse_catalogue
+from pileus.domain.catalogue import derive_public_image_id, parse_catalogue
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.testing import IMAGE, QemuUnderTest, end_machines
@@ -16,7 +16,7 @@ from tests.guest.build import ensure_image
 __all__ = ["CATALOGUE", "ROOMY", "SYSTEM_IMAGE_ID", "create_qemu", "end_machines"]
 CATALOGUE = parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
 ROOMY = QemuSettings(cpu_ratio=64, ram_ratio=8)
-SYSTEM_IMAGE_ID = image_id(1, IMAGE)
+SYSTEM_IMAGE_ID = derive_public_image_id(1, IMAGE)
 
 
 def create_qemu(data: Path) -> Qemu:

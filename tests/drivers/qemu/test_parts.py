@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import FirstBoot
+from pileus.domain.compute.instances import FirstBootData
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import ImageInfo
 from pileus.drivers.qemu.arguments import SLOTS
@@ -88,11 +88,11 @@ def test_a_machine_has_a_limited_number_of_slots(state: HostState) -> None:
 
 
 def test_a_record_is_stored_without_the_password(state: HostState) -> None:
-    records, machine = MachineRecords(state), a_machine(boot=FirstBoot(password="secret", username="me"))
+    records, machine = MachineRecords(state), a_machine(boot=FirstBootData(password="secret", username="me"))
 
     records.save(MachineRecord(machine=machine, intent=RUNNING))
 
-    assert records.get(machine.id).machine == replace(machine, boot=FirstBoot(username="me"))
+    assert records.get(machine.id).machine == replace(machine, boot=FirstBootData(username="me"))
     records.delete(machine.id)
     assert records.find(machine.id) is None
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.catalogue import image_id
-from pileus.domain.compute.instances import FirstBoot
+from pileus.domain.catalogue import derive_public_image_id
+from pileus.domain.compute.instances import FirstBootData
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import ImageSource
 from pileus.drivers.qemu import arguments
@@ -183,7 +183,7 @@ async def test_an_operator_file_named_qcow2_must_be_qcow2(qemu: Qemu, data: Path
     (data / "images" / "ubuntu-24.04-x64.qcow2").write_text("a page that says: not found")
 
     with pytest.raises(DriverError, match=r"ubuntu-24.04-x64\.qcow2 is no qcow2 image"):
-        await qemu.ensure_volume(a_disk(size=5, image_id=image_id(1, "ubuntu-24.04-x64")))
+        await qemu.ensure_volume(a_disk(size=5, image_id=derive_public_image_id(1, "ubuntu-24.04-x64")))
     assert list(qemu.directory.images.iterdir()) == []
 
 
@@ -265,7 +265,7 @@ async def test_a_machine_on_a_full_disk_is_in_error_and_resumes_when_there_is_sp
     driver: Qemu = create_qemu(small)
     system, data = a_disk(image_id=SYSTEM_IMAGE_ID, boot_index=0), a_disk()
     script = "#!/bin/sh\ndd if=/dev/urandom of=/dev/vdb bs=1M count=64 conv=fsync && echo all written >/dev/ttyS0\n"
-    machine = a_machine(disks=[system, data], nics=[a_nic()], boot=FirstBoot(user_data=script))
+    machine = a_machine(disks=[system, data], nics=[a_nic()], boot=FirstBootData(user_data=script))
 
     async def has_status(status: str) -> bool:
         return await status_of(driver, machine.id) == status

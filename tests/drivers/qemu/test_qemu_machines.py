@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import FirstBoot
+from pileus.domain.compute.instances import FirstBootData
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import Description
@@ -99,13 +99,13 @@ async def test_ids_that_are_no_safe_file_names_are_refused(qemu: Qemu) -> None:
 
 
 async def test_a_password_is_stored_as_a_hash_and_refused_if_too_long(qemu: Qemu) -> None:
-    machine = a_machine(boot=FirstBoot(password=PASSWORD, username="me"))
+    machine = a_machine(boot=FirstBootData(password=PASSWORD, username="me"))
     written = make_seed_disk(machine, [])
 
     assert PASSWORD.encode() not in written
     assert b"$2b$" in written
     with pytest.raises(DriverError, match="72 bytes"):
-        await qemu.ensure_running(replace(machine, boot=FirstBoot(password="x" * 73)))
+        await qemu.ensure_running(replace(machine, boot=FirstBootData(password="x" * 73)))
 
 
 @pytest.mark.parametrize(("name", "host"), [("Web 1", "web-1"), ("a_b.c", "a-b-c"), ("...", "machine")])
@@ -341,7 +341,7 @@ def test_kvm_is_used_only_if_a_machine_runs_on_it() -> None:
 
 
 async def test_a_missing_operator_image_is_named(qemu: Qemu) -> None:
-    image = next(image for image in CATALOGUE.image_records(1, 0) if image.name == "ubuntu-22.04-x64")
+    image = next(image for image in CATALOGUE.public_image_records(1, 0) if image.name == "ubuntu-22.04-x64")
 
     with pytest.raises(DriverError, match=r"put one at .*/images/ubuntu-22.04-x64.qcow2"):
         await qemu.ensure_volume(a_disk(image_id=image.id))

@@ -10,15 +10,15 @@ from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
-from pileus.domain.tags import Tags, merged, replaced, validate_tags
+from pileus.domain.tags import Tags, merged_tags, replaced_tags, validate_tags
 from pileus.drivers.protocols.compute import Compute
 from pileus.services import tags as tag_service
-from pileus.services.tags import TaggedKind
+from pileus.services.tags import TaggedResourceKind
 from pileus.store import tags
 from pileus.store.database import Database
 
 
-class TaggedResource(TaggedKind, frozen=True, kw_only=True):
+class TaggedResource(TaggedResourceKind, frozen=True, kw_only=True):
     """A kind of resource with endpoints for its tags."""
 
     path: str
@@ -95,7 +95,7 @@ def _update(resource: TaggedResource) -> Any:
         Deprecated: use PATCH on the resource.
         """
         changes = validate_tags(data)
-        await change_tags(ctx, resource, resource_id, "update", lambda existing: merged(existing, changes))
+        await change_tags(ctx, resource, resource_id, "update", lambda existing: merged_tags(existing, changes))
 
     return update_metadata
 
@@ -107,7 +107,7 @@ def _replace(resource: TaggedResource) -> Any:
     ) -> None:
         """Replace all tags that are not read-only. Deprecated: use PATCH on the resource."""
         new_tags = validate_tags(data)
-        await change_tags(ctx, resource, resource_id, "replace", lambda existing: replaced(existing, new_tags))
+        await change_tags(ctx, resource, resource_id, "replace", lambda existing: replaced_tags(existing, new_tags))
 
     return replace_metadata
 

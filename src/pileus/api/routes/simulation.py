@@ -127,7 +127,7 @@ async def delete_fault(ctx: Ctx, fault_id: FromPath[str]) -> None:
 @delete("/faults", opt=ADMINISTER)
 async def delete_faults(ctx: Ctx) -> None:
     """Delete all faults."""
-    await ctx.write(faults.clear)
+    await ctx.write(faults.remove_all)
 
 
 @get("/capacities", opt=ADMINISTER)
@@ -136,7 +136,7 @@ async def list_capacities(ctx: Ctx) -> list[CapacityView]:
     async with ctx.db.read() as tx:
         return [
             CapacityView(region_id=region_id, flavor_id=flavor_id, servers=servers)
-            for region_id, flavor_id, servers in await capacities.list_all(tx)
+            for region_id, flavor_id, servers in await capacities.list_limits(tx)
         ]
 
 
@@ -152,7 +152,7 @@ async def set_capacity(
 async def set_machine_state(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[MachineState]) -> None:
     """Put a machine into a state, as if it had failed or changed by itself. Its instance follows at once."""
     async with ctx.db.read() as tx:
-        await simulation_service.require_instance(tx, ctx, instance_id)
+        await simulation_service.require_instance_of_tenant(tx, ctx, instance_id)
     if data.status not in set(Status):
         raise invalid(status=f"Input should be one of {', '.join(Status)}")
     driver = ctx.app.driver
@@ -176,7 +176,7 @@ async def set_time(ctx: Ctx, data: JSONBody[SimulatedTime]) -> None:
 async def set_isolation(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[NewIsolation]) -> None:
     """Isolate an instance from its networks, for a reason that its owner sees, or end the isolation."""
     await ctx.write(
-        lambda tx: simulation_service.set_isolation(tx, ctx, instance_id, isolated=data.isolated, reason=data.reason)
+        lambda tx: simulation_service.set_instance_isolation(tx, ctx, instance_id, isolated=data.isolated, reason=data.reason)
     )
 
 

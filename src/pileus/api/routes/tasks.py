@@ -59,9 +59,9 @@ async def list_active_tasks(
     ctx: Ctx, task_type: FromQuery[list[str] | None] = None, limit: Limit = 10, offset: Offset = 0
 ) -> Page[TaskView]:
     """List the tasks that run or wait to run in a project and region, the latest first."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
     task_filter = TaskFilter(
         states=ACTIVE_STATES,
         task_types=task_type,

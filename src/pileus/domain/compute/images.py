@@ -7,7 +7,7 @@ from typing import ClassVar, TypedDict
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.resources import SharedResource
+from pileus.domain.resources import OwnedOrPublicResource
 
 GIB = 1 << 30
 
@@ -53,7 +53,7 @@ class NewImage(Struct, frozen=True, kw_only=True):
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-class Image(SharedResource, frozen=True, kw_only=True):
+class Image(OwnedOrPublicResource, frozen=True, kw_only=True):
     """An image; `size` in bytes, `min_disk` in GiB, `min_ram` in MiB. Public images have no tenant.
 
     Volumes depend on their image if it is of `cow_format`. The catalogue no longer offers a `retired` image.
@@ -89,7 +89,7 @@ class Image(SharedResource, frozen=True, kw_only=True):
         changes = {name: value for name, value in patch.items() if name != "tags"}
         return replace(self, **changes, updated_at=now) if changes else self
 
-    def with_status(self, status: ImageStatus, now: int) -> "Image":
+    def unlocked_with_status(self, status: ImageStatus, now: int) -> "Image":
         """Set a status and unlock the image."""
         return replace(self, status=status.value, task_id=None, updated_at=now)
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict
 from pileus.domain.patches import ResourcePatch
-from pileus.domain.resources import Resource
+from pileus.domain.resources import TenantResource
 
 
 class Status(StrEnum):
@@ -61,7 +61,7 @@ VM_STATES: Mapping[Status, str] = {
 }
 
 
-class Kind(StrEnum):
+class InstanceKind(StrEnum):
     """The kind of hardware that an instance runs on."""
 
     VM = "vm"
@@ -126,7 +126,7 @@ INTERFACE_CHANGE_STATUSES = STABLE_STATUSES | {Status.PAUSED}
 REBUILDABLE_STATUSES = STABLE_STATUSES | {Status.ERROR}
 
 
-class FirstBoot(Struct, frozen=True, kw_only=True):
+class FirstBootData(Struct, frozen=True, kw_only=True):
     """Data for the first boot. They are deleted after it."""
 
     user_data: str | None = None
@@ -134,7 +134,7 @@ class FirstBoot(Struct, frozen=True, kw_only=True):
     password: str | None = None
 
 
-class Instance(Resource, frozen=True, kw_only=True):
+class Instance(TenantResource, frozen=True, kw_only=True):
     """An instance: a virtual machine or a bare metal server. Times are in microseconds since 1970."""
 
     NOUN: ClassVar[str] = "Instance"
@@ -142,7 +142,7 @@ class Instance(Resource, frozen=True, kw_only=True):
     id: str
     name: str
     description: str | None = None
-    kind: str = Kind.VM
+    kind: str = InstanceKind.VM
     flavor_id: str
     status: str = Status.BUILD
     vm_state: str = "building"
@@ -153,13 +153,13 @@ class Instance(Resource, frozen=True, kw_only=True):
     host: str | None = None
     isolated: bool = False
     isolation_reason: str | None = None
-    boot: FirstBoot = field(default_factory=FirstBoot)
+    boot: FirstBootData = field(default_factory=FirstBootData)
     changed_at: int
 
     @property
     def is_virtual(self) -> bool:
         """Return whether the instance is a virtual machine, not a bare metal or GPU server."""
-        return self.kind == Kind.VM
+        return self.kind == InstanceKind.VM
 
     def patched(self, patch: ResourcePatch) -> "Instance":
         """Apply a merge patch, except for its tags. Raises Conflict while the instance is locked."""
@@ -170,16 +170,16 @@ class Instance(Resource, frozen=True, kw_only=True):
         """Lock the instance for a task. Raises Conflict if a task has locked it."""
         return replace(self.require_unlocked(), task_id=task_id, task_state=task_state)
 
-    def task_type(self, action: PowerAction) -> str:
+    def power_action_task_type(self, action: PowerAction) -> str:
         """Return the task type of a power action. Raises Conflict if this kind of instance does not support it."""
         if not self.is_virtual and action not in BAREMETAL_TASK_TYPES:
             raise Conflict(f"Cannot {action} instance {self.id}: bare metal servers cannot be suspended")
-        return BAREMETAL_TASK_TYPES[action] if self.kind == Kind.BAREMETAL else POWER_TRANSITIONS[action].task_type
+        return BAREMETAL_TASK_TYPES[action] if self.kind == InstanceKind.BAREMETAL else POWER_TRANSITIONS[action].task_type
 
-    def starting_action(self, action: PowerAction, task_id: str, now: int) -> "Instance":
+    def starting_power_action(self, action: PowerAction, task_id: str, now: int) -> "Instance":
         """Enter the transitional state of `action`, locked by a task. Raises Conflict if it is not allowed."""
         transition = POWER_TRANSITIONS[action]
-        self.task_type(action)
+        self.power_action_task_type(action)
         if self.require_unlocked().status not in transition.allowed_statuses:
             raise Conflict(f"Cannot {action} instance {self.id} in status {self.status}{self._allowed_actions_hint()}")
         locked = self.locked(task_id, transition.task_state)
@@ -202,7 +202,7 @@ class Instance(Resource, frozen=True, kw_only=True):
         locked = self.locked(task_id, "resize_prep").with_status(Status.RESIZE, now)
         return replace(locked, flavor_id=flavor_id)
 
-    def rebuilding(self, boot: FirstBoot, task_id: str, now: int) -> "Instance":
+    def rebuilding(self, boot: FirstBootData, task_id: str, now: int) -> "Instance":
         """Start a rebuild by a task. Raises Conflict if the kind or status does not allow it."""
         if self.is_virtual:
             raise Conflict(f"Cannot rebuild instance {self.id}: only bare metal servers can be rebuilt")
@@ -216,7 +216,7 @@ class Instance(Resource, frozen=True, kw_only=True):
             raise Conflict(f"Cannot change the interfaces of instance {self.id} in status {self.status}")
         return self.locked(task_id)
 
-    def entering_group(self, group_id: str, task_id: str) -> "Instance":
+    def entering_placement_group(self, group_id: str, task_id: str) -> "Instance":
         """Lock for a task that adds it to a placement group. Raises Conflict if its state does not allow it."""
         if not self.is_virtual:
             raise Conflict(f"Instance {self.id} is a bare metal server: it cannot be in a placement group")
@@ -226,7 +226,7 @@ class Instance(Resource, frozen=True, kw_only=True):
             raise Conflict(f"Cannot put instance {self.id} into placement group {group_id} in status {self.status}")
         return self.locked(task_id, "scheduling")
 
-    def leaving_group(self, task_id: str) -> "Instance":
+    def leaving_placement_group(self, task_id: str) -> "Instance":
         """Lock for a task that removes it from its placement group. Raises Conflict if it is in none."""
         if self.placement_group_id is None:
             raise Conflict(f"Instance {self.id} is in no placement group")

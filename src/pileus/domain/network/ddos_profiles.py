@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Invalid
-from pileus.domain.resources import Resource
+from pileus.domain.resources import TenantResource
 
 
 class DdosProfileStatus(StrEnum):
@@ -50,7 +50,7 @@ class NewDdosProfile(Struct, frozen=True, kw_only=True):
     answers: list[dict[str, Any]] = field(default_factory=list)
 
 
-class DdosProfile(Resource, frozen=True, kw_only=True):
+class DdosProfile(TenantResource, frozen=True, kw_only=True):
     """The protection of one address; `status` is one of Active, Queued, Error."""
 
     NOUN: ClassVar[str] = "DDoS profile"
@@ -87,7 +87,7 @@ class BlackholePort(Struct, frozen=True, kw_only=True):
     ended_at: int | None = None
 
 
-def complete_answers(template: DdosTemplate, answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def complete_template_answers(template: DdosTemplate, answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the value of each field of a template, from the answers or the defaults. Raises Invalid."""
     fields = {template_field.id: template_field for template_field in template.fields}
     values = {answer["base_field"]: answer.get("field_value") for answer in answers}

@@ -11,7 +11,7 @@ from msgspec.structs import asdict, replace
 from pileus.domain.errors import invalid
 from pileus.domain.network.networks import canonical_ip
 from pileus.domain.network.ports import AssignedAddress, Port
-from pileus.domain.resources import Resource
+from pileus.domain.resources import TenantResource
 
 
 class FloatingIPStatus(StrEnum):
@@ -37,7 +37,7 @@ class FloatingIPPatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-class FloatingIP(Resource, frozen=True, kw_only=True):
+class FloatingIP(TenantResource, frozen=True, kw_only=True):
     """A public address that can be assigned to a port."""
 
     NOUN: ClassVar[str] = "Floating IP"
@@ -60,7 +60,7 @@ class FloatingIP(Resource, frozen=True, kw_only=True):
         """Set the public address."""
         return replace(self, floating_ip_address=ip)
 
-    def associated_with(self, target: FloatingIPTarget, now: int) -> "FloatingIP":
+    def assigned_to(self, target: FloatingIPTarget, now: int) -> "FloatingIP":
         """Assign it to a target or unassign it, and unlock it."""
         status = FloatingIPStatus.ACTIVE if target.port_id else FloatingIPStatus.DOWN
         return replace(self, **asdict(target), status=status.value, task_id=None, updated_at=now)

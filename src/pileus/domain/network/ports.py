@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import invalid
-from pileus.domain.resources import Resource
+from pileus.domain.resources import TenantResource
 
 
 class AddressPair(Struct, frozen=True):
@@ -19,7 +19,7 @@ class AddressPair(Struct, frozen=True):
     mac_address: str | None = None
 
 
-class Port(Resource, frozen=True, kw_only=True):
+class Port(TenantResource, frozen=True, kw_only=True):
     """An interface of an instance. A `reserved` one (a reserved fixed IP) outlives its instance."""
 
     NOUN: ClassVar[str] = "Port"
@@ -67,7 +67,7 @@ class AssignedAddress(Struct, frozen=True, kw_only=True):
     router_port_id: str | None = None
 
 
-def mac_address(port_id: str) -> str:
+def derive_mac_address(port_id: str) -> str:
     """Return the MAC address of a port, derived from its id."""
     digest = hashlib.sha256(port_id.encode()).hexdigest()
     return "00:16:3e:" + ":".join(digest[at : at + 2] for at in (0, 2, 4))

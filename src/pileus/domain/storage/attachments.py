@@ -17,7 +17,7 @@ def plan_attachment(  # noqa: PLR0913  # the request and its context
     instance: Instance,
     existing: Sequence[Attachment],
     *,
-    is_basic: bool,
+    is_shared_vm: bool,
     tag: str | None,
     new_id: str,
     now: int,
@@ -29,7 +29,7 @@ def plan_attachment(  # noqa: PLR0913  # the request and its context
     if not instance.is_virtual:
         raise Conflict(f"Instance {instance.id} is a bare metal server: volumes cannot be attached to it")
     require_volumes_changeable(instance)
-    if volume.type_name == BASIC_FLAVORS_ONLY and not is_basic:
+    if volume.type_name == BASIC_FLAVORS_ONLY and not is_shared_vm:
         raise Conflict(f"Volume {volume.id} is of type {BASIC_FLAVORS_ONLY}: only instances of shared flavors take it")
     if tag is not None and any(other.attachment_tag == tag for other in existing):
         raise invalid(attachment_tag=f"Another volume of instance {instance.id} has this tag")

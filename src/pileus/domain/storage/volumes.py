@@ -13,7 +13,7 @@ from msgspec.structs import asdict, replace
 
 from pileus.domain.errors import Conflict, Invalid, invalid
 from pileus.domain.patches import ResourcePatch
-from pileus.domain.resources import Resource
+from pileus.domain.resources import TenantResource
 from pileus.domain.storage.volume_types import VolumeType
 
 
@@ -53,7 +53,7 @@ DELETABLE_SNAPSHOT_STATUSES = frozenset({SnapshotStatus.AVAILABLE, SnapshotStatu
 RETYPABLE_TYPES = ("ssd_hiiops", "standard")
 
 
-class StorageResource(Resource, frozen=True, kw_only=True):
+class StorageResource(TenantResource, frozen=True, kw_only=True):
     """The fields and transitions that volumes and snapshots share."""
 
     name: str
@@ -65,7 +65,7 @@ class StorageResource(Resource, frozen=True, kw_only=True):
         self.require_unlocked()
         return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self
 
-    def with_status(self, status: VolumeStatus | SnapshotStatus, now: int) -> Self:
+    def unlocked_with_status(self, status: VolumeStatus | SnapshotStatus, now: int) -> Self:
         """Set a status and unlock the resource."""
         return replace(self, status=status.value, task_id=None, updated_at=now)
 
@@ -106,7 +106,7 @@ class Volume(StorageResource, frozen=True, kw_only=True):
         extending = self._in_transition("extend", USABLE_STATUSES, VolumeStatus.EXTENDING, task_id, now)
         if size <= self.size:
             raise invalid(size=f"Input should be greater than {self.size}")
-        return replace(extending, size=require_allowed_size(size, volume_type))
+        return replace(extending, size=require_allowed_volume_size(size, volume_type))
 
     def retyping(
         self, volume_type: VolumeType | None, name: str, snapshots: Sequence["Snapshot"], task_id: str, now: int
@@ -118,7 +118,7 @@ class Volume(StorageResource, frozen=True, kw_only=True):
             raise invalid(volume_type=f"There is no volume type {name} in this region")
         if snapshots:
             raise Conflict(f"Volume {self.id} cannot be retyped: it has snapshots")
-        require_allowed_size(self.size, volume_type)
+        require_allowed_volume_size(self.size, volume_type)
         return self._in_transition("retype", USABLE_STATUSES, VolumeStatus.RETYPING, task_id, now)
 
     def reverting(self, snapshots: Iterable["Snapshot"], task_id: str, now: int) -> tuple["Volume", "Snapshot"]:
@@ -141,7 +141,7 @@ class Volume(StorageResource, frozen=True, kw_only=True):
             raise Conflict(f"Cannot take a snapshot of volume {self.id} in status {self.status}")
         return self
 
-    def uploading(self, task_id: str, now: int) -> "Volume":
+    def uploading_as_image(self, task_id: str, now: int) -> "Volume":
         """Start to create an image from it, in use or not. Raises Conflict if it is not bootable."""
         uploading = self._in_transition("make an image of", USABLE_STATUSES, VolumeStatus.UPLOADING, task_id, now)
         if not self.bootable:
@@ -228,7 +228,7 @@ def device_name(position: int) -> str:
     return f"/dev/vd{letters}"
 
 
-def require_allowed_size(size: int, volume_type: VolumeType | None) -> int:
+def require_allowed_volume_size(size: int, volume_type: VolumeType | None) -> int:
     """Return the size if the volume type allows it. Raises Invalid. None is a type that has left the catalogue."""
     if volume_type is not None and size > volume_type.max_size:
         raise invalid(size=f"Input should be less than or equal to {volume_type.max_size}")
@@ -237,7 +237,7 @@ def require_allowed_size(size: int, volume_type: VolumeType | None) -> int:
     return size
 
 
-def snapshots_to_delete(
+def plan_snapshot_deletions(
     snapshots: Sequence[Snapshot], requested_ids: Iterable[str], task_id: str, now: int
 ) -> list[Snapshot]:
     """Start the deletion of all snapshots of a volume. Raises Invalid for a requested id that is not one of them."""

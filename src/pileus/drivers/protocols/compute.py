@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
-from pileus.domain.compute.instances import FirstBoot
+from pileus.domain.compute.instances import FirstBootData
 from pileus.drivers.protocols.network import Nic
 from pileus.drivers.protocols.storage import Disk
 
@@ -27,7 +27,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     nics: list[Nic] = field(default_factory=list)
     ssh_public_key: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
-    boot: FirstBoot = field(default_factory=FirstBoot)
+    boot: FirstBootData = field(default_factory=FirstBootData)
 
 
 class ObservedMachine(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import shutil
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from pileus.domain.catalogue import Catalogue, image_id
+from pileus.domain.catalogue import Catalogue, derive_public_image_id
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.paths import (
     POLL_INTERVAL,
@@ -115,7 +115,7 @@ class BaseImages:
         """Return the operator's file for an image of the catalogue. Raises DriverError."""
         for region in self._catalogue.regions:
             for image in self._catalogue.images:
-                if image_id(region.id, image.name) == wanted_id:
+                if derive_public_image_id(region.id, image.name) == wanted_id:
                     return self._require_file(image.name, image.file)
         raise DriverError(f"Image {wanted_id} does not exist", retryable=False)
 

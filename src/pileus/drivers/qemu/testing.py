@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.drivers.protocols.config import DriverConfig
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.programs import find_programs
@@ -40,7 +40,7 @@ class QemuUnderTest(DriverUnderTest):
         images = data / "images"
         images.mkdir(exist_ok=True)
         (images / f"{IMAGE}.qcow2").symlink_to(image)
-        return image_id(1, IMAGE)
+        return derive_public_image_id(1, IMAGE)
 
     async def clean_up(self, driver: Qemu) -> None:
         """Delete all machines, end the processes of the driver, and close it."""

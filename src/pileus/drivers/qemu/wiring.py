@@ -98,7 +98,7 @@ class FabricWiring:
 
 def _external(catalogue: Catalogue) -> tuple[list[NetworkSpec], list[SubnetSpec]]:
     """Return the external networks of the catalogue, and their subnets."""
-    records = [record for region in catalogue.regions for record in catalogue.network_records(region.id, 0)]
+    records = [record for region in catalogue.regions for record in catalogue.external_network_records(region.id, 0)]
     subnets = [SubnetSpec.of(subnet) for _, network_subnets in records for subnet in network_subnets]
     return [NetworkSpec.of(network) for network, _ in records], subnets
 

@@ -6,6 +6,6 @@ from pileus.store.account import user_actions
 from pileus.store.database import Tx
 
 
-async def audit(tx: Tx, ctx: Context, entry: AuditEntry, *, task_id: str | None = None) -> None:
+async def write_audit_entry(tx: Tx, ctx: Context, entry: AuditEntry, *, task_id: str | None = None) -> None:
     """Write an entry of the audit log, in the transaction of the change that it records."""
     await user_actions.add(tx, new_user_action(ctx, entry, task_id))

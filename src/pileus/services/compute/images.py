@@ -6,14 +6,14 @@ from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.images import GIB, Image, ImagePatch, ImageStatus, NewImage
-from pileus.domain.compute.task_types import CREATE_IMAGE, DELETE_IMAGE, DOWNLOAD_IMAGE, CreateImageArgs, ImageArgs
+from pileus.domain.compute.task_types import CREATE_IMAGE, DELETE_IMAGE, DOWNLOAD_IMAGE, CreateImageArgs, DeleteImageArgs
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict
 from pileus.domain.storage.volumes import Volume
 from pileus.domain.tags import Tags, make_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
-from pileus.services.account.user_actions import audit
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -22,15 +22,15 @@ from pileus.store.database import Tx
 from pileus.store.storage import volumes
 
 
-async def create_image(tx: Tx, ctx: Context, spec: NewImage, volume_id: str, task_id: str) -> Task:
+async def create_image_from_volume(tx: Tx, ctx: Context, spec: NewImage, volume_id: str, task_id: str) -> Task:
     """Lock the volume, save a new image and start the task that copies the volume to it.
 
     Raises NotFound, Conflict or QuotaExceeded.
     """
-    ctx.region()
-    await projects.require_open(tx, ctx.place)
+    ctx.require_region()
+    await projects.require_not_being_deleted(tx, ctx.place)
     volume = await volumes.get(tx, ctx.place, volume_id)
-    await volumes.save(tx, volume, volume.uploading(task_id, ctx.now()))
+    await volumes.save(tx, volume, volume.uploading_as_image(task_id, ctx.now()))
     image = await _with_volume_facts(tx, _new_image(ctx, spec, task_id), volume)
     await _add_image(tx, ctx, image, spec.tags)
     args = CreateImageArgs(image_id=image.id, volume_id=volume_id)
@@ -46,8 +46,8 @@ async def download_image(tx: Tx, ctx: Context, spec: NewImage, url: str, task_id
 
     Neither the task's data nor the audit log shows the URL: it can hold a secret.
     """
-    ctx.region()
-    await projects.require_open(tx, ctx.place)
+    ctx.require_region()
+    await projects.require_not_being_deleted(tx, ctx.place)
     image = _new_image(ctx, spec, task_id)
     await _add_image(tx, ctx, image, spec.tags)
     args = CreateImageArgs(image_id=image.id, url=url)
@@ -61,7 +61,7 @@ async def update_image(tx: Tx, ctx: Context, image_id: str, patch: ImagePatch) -
     existing = await images.get_own(tx, ctx.place, image_id)
     image = await images.save(tx, existing, existing.patched(patch, ctx.now()))
     patched_tags = await tags.patch(tx, images.KIND, ctx.place, image_id, patch.get("tags", {}))
-    await audit(tx, ctx, AuditEntry("image", "update", image_id, dict(patch), image.name))
+    await write_audit_entry(tx, ctx, AuditEntry("image", "update", image_id, dict(patch), image.name))
     return image, patched_tags
 
 
@@ -69,10 +69,10 @@ async def delete_image(tx: Tx, ctx: Context, image_id: str, task_id: str) -> Tas
     """Lock an image of the project and start the task that deletes it. Raises NotFound, Forbidden or Conflict."""
     existing = await images.get_own(tx, ctx.place, image_id)
     await images.save(tx, existing, existing.deleting(task_id, ctx.now()))
-    if user := await images.find_dependent(tx, existing):
+    if user := await images.find_dependent_resource(tx, existing):
         raise Conflict(f"Image {image_id} is in use by {user}")
     entry = AuditEntry("image", "delete", image_id, name=existing.name)
-    return await start_task(tx, ctx, task_id, DELETE_IMAGE, ImageArgs(image_id=image_id), entry=entry)
+    return await start_task(tx, ctx, task_id, DELETE_IMAGE, DeleteImageArgs(image_id=image_id), entry=entry)
 
 
 def _new_image(ctx: Context, spec: NewImage, task_id: str) -> Image:

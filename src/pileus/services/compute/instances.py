@@ -10,8 +10,8 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.context import Context
 from pileus.domain.patches import ResourcePatch
 from pileus.domain.places import Place
-from pileus.domain.tags import merged
-from pileus.services.account.user_actions import audit
+from pileus.domain.tags import merged_tags
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.store import tags
 from pileus.store.compute import instances
 from pileus.store.database import Tx
@@ -30,7 +30,7 @@ async def update_instance(
     instance = await instances.save(tx, existing, existing.patched(patch))
     if "tags" in patch:
         details = await _patch_tags(tx, ctx, instance_id, details, patch["tags"])
-    await audit(tx, ctx, AuditEntry("instance", "update", instance_id, dict(patch)))
+    await write_audit_entry(tx, ctx, AuditEntry("instance", "update", instance_id, dict(patch)))
     return instance, details
 
 
@@ -38,6 +38,6 @@ async def _patch_tags(
     tx: Tx, ctx: Context, instance_id: str, details: InstanceDetails, patch: Mapping[str, str | None] | None
 ) -> InstanceDetails:
     existing = {tag.key: tag for tag in details.tags}
-    patched = merged(existing, patch)
+    patched = merged_tags(existing, patch)
     await tags.save(tx, instances.KIND, ctx.place, instance_id, existing, patched)
     return replace(details, tags=[patched[key] for key in sorted(patched)])

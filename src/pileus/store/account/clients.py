@@ -41,7 +41,7 @@ async def allocate_user_id(tx: Tx) -> int:
     return number
 
 
-async def get_first_user(tx: Tx, client_id: int) -> int:
+async def get_first_user_id(tx: Tx, client_id: int) -> int:
     """Return the id of a tenant's first user; raises NotFound."""
     row = await tx.one("SELECT min(id) FROM users WHERE client_id = :client_id", client_id=client_id)
     if row is None or row[0] is None:

@@ -21,13 +21,13 @@ async def get(tx: Tx, client_id: int, project_id: int) -> Project:
     return project
 
 
-async def require(tx: Tx, place: Place) -> Place:
+async def require_existing(tx: Tx, place: Place) -> Place:
     """Return the place if its project exists and is the tenant's; raises NotFound."""
     await get(tx, place.client_id, place.project_id)
     return place
 
 
-async def require_open(tx: Tx, place: Place) -> Place:
+async def require_not_being_deleted(tx: Tx, place: Place) -> Place:
     """Return the place if resources may be created in it; raises NotFound, or Conflict while it is being deleted."""
     (await get(tx, place.client_id, place.project_id)).require_unlocked()
     return place
@@ -40,7 +40,7 @@ async def page(
     where = queries.Where("client_id = :client_id", client_id=client_id).equal("name", name)
     if not deleted:
         where.add("deleted_at IS NULL")
-    return await queries.page(tx, TABLE, where, queries.order_by(order_by), limit=limit, offset=offset)
+    return await queries.page(tx, TABLE, where, queries.order_by_expression(order_by), limit=limit, offset=offset)
 
 
 async def count(tx: Tx, client_id: int) -> int:

@@ -56,7 +56,7 @@ async def enqueue_deliveries(tx: Tx, action: UserAction) -> None:
     )
 
 
-async def list_due(tx: Tx, now: int, limit: int) -> list[Subscription]:
+async def list_due_for_delivery(tx: Tx, now: int, limit: int) -> list[Subscription]:
     """Return the subscriptions with deliveries that are due, longest waiting first."""
     where = "next_at <= :now AND EXISTS (SELECT 1 FROM deliveries d WHERE d.subscription_id = subscriptions.id)"
     return await TABLE.find(tx, f"{where} ORDER BY next_at, id LIMIT {limit}", now=now)

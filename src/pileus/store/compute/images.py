@@ -11,7 +11,7 @@ from pileus.store import queries, scoped
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.rows import Table
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "image"
 TABLE = Table("images", Image)
@@ -41,7 +41,7 @@ class ImageFilter(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> queries.Where:
         """Return the filters as conditions."""
-        where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_params(place))
+        where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_parameters(place))
         where.equal("is_baremetal", None if self.baremetal is None else int(self.baremetal))
         if self.private:
             where.add("visibility = 'private'")
@@ -71,7 +71,7 @@ async def save(tx: Tx, before: Image, after: Image) -> Image:
     Billing: a new size closes the usage of the old one.
     """
     if before.size != after.size:
-        await metering.close_usage(tx, [before], after.updated_at)
+        await metering.save_usage_until_now(tx, [before], after.updated_at)
     return await TABLE.save(tx, before, after)
 
 
@@ -82,7 +82,7 @@ async def lock_for_use(tx: Tx, image: Image) -> None:
         raise Conflict(f"Image {image.id} is not active")
 
 
-async def find_dependent(tx: Tx, image: Image) -> str | None:
+async def find_dependent_resource(tx: Tx, image: Image) -> str | None:
     """Return a resource that still needs an image, as `volume <id>` or `instance <id>`, or None.
 
     Needed is what is being created from it, and any of its volumes if the image is one of `cow_format`.

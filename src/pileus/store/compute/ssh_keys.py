@@ -38,7 +38,7 @@ async def list_in_all_projects(tx: Tx, caller: Caller, *, project_id: int | None
     where = queries.Where(VISIBLE_IN_ANY_PROJECT, **_caller_params(caller)).equal("project_id", project_id)
     if user_id is not None:
         where.add("user_id = :owner", owner=user_id)
-    return await TABLE.find(tx, f"{where} ORDER BY {queries.order_by('created_at.desc')}", **where.values)
+    return await TABLE.find(tx, f"{where} ORDER BY {queries.order_by_expression('created_at.desc')}", **where.values)
 
 
 def _caller_params(caller: Caller) -> dict[str, int]:
@@ -55,7 +55,7 @@ async def page(
 ) -> tuple[int, list[SSHKey]]:
     """Return the number of keys of a project visible to a user and one page; `name` is a part of the key's name."""
     where = queries.Where(VISIBLE, **_visible_params(place, user_id)).contains("name", name)
-    return await queries.page(tx, TABLE, where, queries.order_by(order_by), limit=limit, offset=offset)
+    return await queries.page(tx, TABLE, where, queries.order_by_expression(order_by), limit=limit, offset=offset)
 
 
 async def count(tx: Tx, client_id: int) -> int:

@@ -6,8 +6,8 @@ from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile
 from pileus.domain.places import Place
 from pileus.store import scoped
 from pileus.store.database import Tx
-from pileus.store.rows import Table, in_list
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 TABLE = Table("ddos_profiles", DdosProfile)
 find, require = TABLE.find_by_id, TABLE.require_by_id
@@ -17,7 +17,7 @@ BLACKHOLES = Table("blackhole_ports", BlackholePort)
 
 async def list_by_ids(tx: Tx, ids: Sequence[int]) -> dict[int, DdosProfile]:
     """Return profiles by id."""
-    marks, values = in_list("id", ids)
+    marks, values = in_list_placeholders("id", ids)
     return {profile.id: profile for profile in await TABLE.find(tx, f"id IN ({marks})", **values)}
 
 
@@ -68,7 +68,7 @@ async def get(tx: Tx, place: Place, profile_id: int) -> DdosProfile:
 
 async def list_all(tx: Tx, place: Place) -> list[DdosProfile]:
     """Return all profiles of a place."""
-    return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
+    return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_parameters(place))
 
 
 async def find_by_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfile | None:
@@ -88,6 +88,6 @@ async def is_address_of_place(tx: Tx, place: Place, ip_address: str) -> bool:
             AND f.region_id = :region_id
         """,
         ip=ip_address,
-        **place_params(place),
+        **place_parameters(place),
     )
     return row is not None

@@ -10,7 +10,7 @@ from pileus.store import queries, scoped, tags
 from pileus.store.database import Tx
 from pileus.store.network import addresses
 from pileus.store.rows import Table
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "floating_ip"
 TABLE = Table("floating_ips", FloatingIP)
@@ -44,14 +44,14 @@ async def page(
 ) -> tuple[int, list[FloatingIP]]:
     """Return the number of matching floating IPs and one page of them, oldest first."""
     where = (
-        queries.Where(IN_PLACE, **place_params(place))
+        queries.Where(IN_PLACE, **place_parameters(place))
         .any_of("port_id", filters.port_ids)
         .equal("status", filters.status)
     )
     where.with_tags(KIND, filters.tag_keys, filters.tag_pairs)
     if filters.free:
         where.add("port_id IS NULL")
-    return await queries.page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
+    return await queries.page(tx, TABLE, where, queries.order_by_expression("created_at.asc"), limit=limit, offset=offset)
 
 
 async def list_by_port(tx: Tx, port_id: str) -> list[FloatingIP]:
@@ -73,6 +73,6 @@ async def add(tx: Tx, floating_ip: FloatingIP) -> FloatingIP:
 
 async def remove(tx: Tx, floating_ip_id: str) -> None:
     """Delete a floating IP and release its address."""
-    await addresses.release(tx, floating_ip_id)
+    await addresses.release_of_floating_ip(tx, floating_ip_id)
     await tags.remove(tx, floating_ip_id)
     await TABLE.remove(tx, floating_ip_id)

@@ -22,7 +22,7 @@ async def list_by_instance(tx: Tx, instance_id: str) -> list[Port]:
     return await TABLE.find(tx, "instance_id = :instance_id ORDER BY position, id", instance_id=instance_id)
 
 
-async def addresses_of(tx: Tx, port_id: str) -> list[AssignedAddress]:
+async def list_addresses(tx: Tx, port_id: str) -> list[AssignedAddress]:
     """Return the addresses of a port."""
     return await ADDRESSES.find(tx, "port_id = :port_id ORDER BY ip", port_id=port_id)
 

@@ -7,8 +7,8 @@ from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.volumes import Volume
 from pileus.store import counters, scoped
 from pileus.store.database import Tx
-from pileus.store.rows import Table, in_list
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.scoped import IN_PLACE, place_parameters
 from pileus.store.storage import volumes
 
 TABLE = Table("lifecycle_policies", LifecyclePolicy)
@@ -27,7 +27,7 @@ async def get(tx: Tx, place: Place, policy_id: int) -> LifecyclePolicy:
 
 async def list_all(tx: Tx, place: Place) -> list[LifecyclePolicy]:
     """Return all policies of a place, oldest first."""
-    return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
+    return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_parameters(place))
 
 
 async def remove(tx: Tx, policy_id: int) -> None:
@@ -36,16 +36,16 @@ async def remove(tx: Tx, policy_id: int) -> None:
     await TABLE.remove(tx, policy_id)
 
 
-async def volumes_of(tx: Tx, policy_id: int) -> list[Volume]:
+async def list_volumes(tx: Tx, policy_id: int) -> list[Volume]:
     """Return the volumes of a policy, oldest first."""
     where = "id IN (SELECT volume_id FROM policy_volumes WHERE lifecycle_policy_id = :id) ORDER BY created_at, id"
     return await volumes.TABLE.find(tx, where, id=policy_id)
 
 
-async def volumes_of_each(tx: Tx, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+async def list_volumes_by_policy(tx: Tx, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
     """Return the volumes of policies as ids and names, oldest first."""
     volumes_by_policy: dict[int, list[tuple[str, str]]] = {policy_id: [] for policy_id in ids}
-    marks, values = in_list("id", ids)
+    marks, values = in_list_placeholders("id", ids)
     rows = await tx.all(
         "SELECT p.lifecycle_policy_id, v.id, v.name FROM policy_volumes p JOIN volumes v ON v.id = p.volume_id"
         f" WHERE p.lifecycle_policy_id IN ({marks}) ORDER BY v.created_at, v.id",

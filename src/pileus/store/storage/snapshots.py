@@ -7,7 +7,7 @@ from pileus.domain.storage.volumes import Snapshot
 from pileus.store import queries, scoped
 from pileus.store.database import Tx
 from pileus.store.rows import Table
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "snapshot"
 TABLE = Table("snapshots", Snapshot)
@@ -26,7 +26,7 @@ class SnapshotFilter(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> queries.Where:
         """Return the filters as conditions."""
-        where = queries.Where(IN_PLACE, **place_params(place)).equal("volume_id", self.volume_id)
+        where = queries.Where(IN_PLACE, **place_parameters(place)).equal("volume_id", self.volume_id)
         where.equal("schedule_id", self.schedule_id).equal("lifecycle_policy_id", self.lifecycle_policy_id)
         return where if self.instance_id is None else where.add(OF_INSTANCE, instance_id=self.instance_id)
 
@@ -43,5 +43,5 @@ async def list_by_volume(tx: Tx, volume_id: str) -> list[Snapshot]:
 
 async def page(tx: Tx, place: Place, filters: SnapshotFilter, *, limit: int, offset: int) -> tuple[int, list[Snapshot]]:
     """Return the number of matching snapshots and one page of them, newest first."""
-    latest = queries.order_by("created_at.desc")
+    latest = queries.order_by_expression("created_at.desc")
     return await queries.page(tx, TABLE, filters.where(place), latest, limit=limit, offset=offset)

@@ -67,7 +67,7 @@ class Deliverer:
 
     async def _list_due(self, limit: int) -> list[Subscription]:
         async with self.db.read() as tx:
-            return await subscriptions.list_due(tx, self.now(), limit)
+            return await subscriptions.list_due_for_delivery(tx, self.now(), limit)
 
     def _start(self, subscription: Subscription) -> None:
         running = asyncio.create_task(
@@ -87,7 +87,7 @@ class Deliverer:
         if leased is None:
             return
         async with self.db.read() as tx:
-            pending = await user_actions.list_pending(tx, leased.id, BATCH_SIZE)
+            pending = await user_actions.list_undelivered(tx, leased.id, BATCH_SIZE)
         outcome = await self._send(leased, pending)
         await self.db.write(partial(self._save_outcome, leased, outcome))
 
@@ -126,8 +126,8 @@ class Deliverer:
         # If the target was changed meanwhile, the failure was that of the previous target.
         has_failed = outcome.failure is not None and current.target == leased.target
         # A sent event resets the retry delay.
-        after_sent = current.succeeded(now) if outcome.sent else current
-        await subscriptions.save(tx, current, after_sent.failed(now) if has_failed else current.succeeded(now))
+        after_sent = current.after_successful_delivery(now) if outcome.sent else current
+        await subscriptions.save(tx, current, after_sent.after_failed_delivery(now) if has_failed else current.after_successful_delivery(now))
         if outcome.failure:
             details = {"subscription_id": leased.id, "reason": outcome.failure, "failures": current.failures + 1}
             LOG.info("A subscriber cannot be reached", extra=details)

@@ -9,7 +9,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from pileus.domain.account.task_types import DELETE_PROJECT, ProjectArgs
+from pileus.domain.account.task_types import DELETE_PROJECT, DeleteProjectArgs
 from pileus.domain.compute.images import ImageStatus
 from pileus.domain.compute.instances import Status
 from pileus.domain.storage.volumes import SnapshotStatus, VolumeStatus
@@ -33,7 +33,7 @@ from pileus.tasks.network.routers import add_interfaces, internal_interfaces, ro
 from pileus.tasks.network.security_groups import apply_group
 from pileus.tasks.operation import Operation, Step, TaskContext
 
-ProjectContext = TaskContext[ProjectArgs]
+ProjectContext = TaskContext[DeleteProjectArgs]
 
 
 async def _destroy_machines(ctx: ProjectContext) -> None:
@@ -85,7 +85,7 @@ async def _restore_security_groups(ctx: ProjectContext) -> None:
     """Restore the security groups, but not the floating IPs' assignments: their machines are gone."""
     async with ctx.db.scan() as tx:
         groups = await project_contents.list_records(tx, security_groups.TABLE, ctx.args.project_id)
-        rules = await security_groups.rules_of_each(tx, [group.id for group in groups])
+        rules = await security_groups.list_rules_by_group(tx, [group.id for group in groups])
     for group in groups:
         await apply_group(ctx, group, rules[group.id])
 
@@ -152,7 +152,7 @@ async def _list_ids(ctx: ProjectContext, table: str) -> list[str]:
 async def _remove_project(tx: Tx, ctx: ProjectContext) -> None:
     project_id = ctx.args.project_id
     await project_contents.check_no_other_task(tx, project_id, ctx.task.id)
-    await metering.close_project_usage(tx, project_id, ctx.now())
+    await metering.save_project_usage_until_now(tx, project_id, ctx.now())
     await project_contents.remove(tx, project_id)
     project = await projects.get_by_id(tx, project_id)
     await projects.save(tx, project, project.deleted(ctx.now()))

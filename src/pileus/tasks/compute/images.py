@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from pileus.domain.account import quota_checks
 from pileus.domain.compute.images import ImageStatus, bytes_to_gib
-from pileus.domain.compute.task_types import CREATE_IMAGE, DELETE_IMAGE, DOWNLOAD_IMAGE, CreateImageArgs, ImageArgs
-from pileus.domain.tasks import created_resources
+from pileus.domain.compute.task_types import CREATE_IMAGE, DELETE_IMAGE, DOWNLOAD_IMAGE, CreateImageArgs, DeleteImageArgs
+from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
 from pileus.store import tags, tasks
 from pileus.store.account import metering, quotas, usage
@@ -41,13 +41,13 @@ async def _undo_creation(ctx: TaskContext[CreateImageArgs]) -> None:
 async def _progress_callback(ctx: TaskContext[CreateImageArgs]) -> OnProgress:
     """Return a callback that saves the progress, and raises QuotaExceeded if the image is too large."""
     async with ctx.db.read() as tx:
-        used = await usage.count(tx, ctx.task.place, ctx.catalogue)
-        limits = await quotas.limits_of(tx, ctx.task.place, ctx.catalogue)
+        used = await usage.count_by_quota(tx, ctx.task.place, ctx.catalogue)
+        limits = await quotas.get_limits(tx, ctx.task.place, ctx.catalogue)
     saved_at = 0
 
     async def save_progress(size: int, total: int | None) -> None:
         nonlocal saved_at
-        quota_checks.check_limits(limits, used, {"image_size": max(size, total or 0)})
+        quota_checks.check_no_quota_exceeded(limits, used, {"image_size": max(size, total or 0)})
         if ctx.now() - saved_at >= PROGRESS_INTERVAL:
             saved_at = ctx.now()
             await ctx.write(partial(_update_task_data, ctx, downloaded=size, total=total))
@@ -85,12 +85,12 @@ async def _save_stored(ctx: TaskContext[CreateImageArgs], stored: ImageInfo, tx:
 
 async def _save_active(tx: Tx, ctx: TaskContext[CreateImageArgs]) -> CreatedResources:
     image, size = await images.require(tx, ctx.args.image_id), ctx.task.data["size"]
-    used = await usage.lock_and_count(tx, ctx.task.place, ctx.catalogue)
-    limits = await quotas.limits_of(tx, ctx.task.place, ctx.catalogue)
-    quota_checks.check_limits(limits, used, {"image_size": size - (image.size or 0)})
-    await images.save(tx, image, replace(image.with_status(ImageStatus.ACTIVE, ctx.now()), size=size))
+    used = await usage.lock_tenant_and_count_by_quota(tx, ctx.task.place, ctx.catalogue)
+    limits = await quotas.get_limits(tx, ctx.task.place, ctx.catalogue)
+    quota_checks.check_no_quota_exceeded(limits, used, {"image_size": size - (image.size or 0)})
+    await images.save(tx, image, replace(image.unlocked_with_status(ImageStatus.ACTIVE, ctx.now()), size=size))
     await _unlock_source(tx, ctx)
-    return created_resources(images=[image.id])
+    return created_resources_by_kind(images=[image.id])
 
 
 async def _remove_created(tx: Tx, ctx: TaskContext[CreateImageArgs]) -> None:
@@ -104,19 +104,19 @@ async def _unlock_source(tx: Tx, ctx: TaskContext[CreateImageArgs]) -> None:
         await unlock_volume(tx, ctx.args.volume_id, ctx.now())
 
 
-async def _destroy_image(ctx: TaskContext[ImageArgs]) -> None:
+async def _destroy_image(ctx: TaskContext[DeleteImageArgs]) -> None:
     await image_driver(ctx.driver).ensure_no_image(ctx.args.image_id)
 
 
-async def _remove_deleted(tx: Tx, ctx: TaskContext[ImageArgs]) -> None:
-    await metering.close_usage(tx, [await images.require(tx, ctx.args.image_id)], ctx.now())
+async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteImageArgs]) -> None:
+    await metering.save_usage_until_now(tx, [await images.require(tx, ctx.args.image_id)], ctx.now())
     await tags.remove(tx, ctx.args.image_id)
     await images.remove(tx, ctx.args.image_id)
 
 
-async def _save_error(tx: Tx, ctx: TaskContext[ImageArgs]) -> None:
+async def _save_error(tx: Tx, ctx: TaskContext[DeleteImageArgs]) -> None:
     image = await images.require(tx, ctx.args.image_id)
-    await images.save(tx, image, image.with_status(ImageStatus.ERROR, ctx.now()))
+    await images.save(tx, image, image.unlocked_with_status(ImageStatus.ERROR, ctx.now()))
 
 
 OPERATIONS = (

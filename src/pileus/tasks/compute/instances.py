@@ -9,7 +9,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import FirstBoot, Status
+from pileus.domain.compute.instances import FirstBootData, Status
 from pileus.domain.compute.placement_groups import choose_host
 from pileus.domain.compute.task_types import (
     CREATE_BAREMETAL,
@@ -20,12 +20,12 @@ from pileus.domain.compute.task_types import (
     RESIZE_VM,
     CreateInstanceArgs,
     DeleteInstanceArgs,
-    InstanceArgs,
+    InstanceTaskArgs,
     ResizeInstanceArgs,
 )
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.storage.volumes import VolumeStatus
-from pileus.domain.tasks import created_resources
+from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.compute import Hosts
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.network import Interfaces
@@ -54,7 +54,7 @@ async def _schedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
         group = await placement_groups.find(tx, group_id) if group_id else None
         if group is not None:
             await placement_groups.bump_revision(tx, group)
-        taken = await placement_groups.hosts_of(tx, group.id, instance.id) if group else []
+        taken = await placement_groups.list_member_hosts(tx, group.id, instance.id) if group else []
         load = await placement_groups.count_instances_by_host(tx, instance.region_id)
         host = choose_host(hosts, load, group.policy if group else None, taken)
         if hosts and host is None:
@@ -95,7 +95,7 @@ async def _save_task_state(ctx: TaskContext[CreateInstanceArgs], task_state: str
     await instances.save(tx, instance, replace(instance, task_state=task_state))
 
 
-async def _destroy_machine(ctx: TaskContext[InstanceArgs]) -> None:
+async def _destroy_machine(ctx: TaskContext[InstanceTaskArgs]) -> None:
     await ctx.driver.ensure_gone(ctx.args.instance_id)
 
 
@@ -122,22 +122,22 @@ async def _disconnect(ctx: TaskContext[CreateInstanceArgs]) -> None:
             await ctx.driver.ensure_detached(machine.id, disk.id)
 
 
-async def _assign_floating_ips(ctx: TaskContext[InstanceArgs]) -> None:
+async def _assign_floating_ips(ctx: TaskContext[InstanceTaskArgs]) -> None:
     await assign_all(ctx, await _load_floating_ips(ctx))
 
 
-async def _unassign_floating_ips(ctx: TaskContext[InstanceArgs]) -> None:
+async def _unassign_floating_ips(ctx: TaskContext[InstanceTaskArgs]) -> None:
     await unassign_all(ctx, await _load_floating_ips(ctx))
 
 
-async def _load_floating_ips(ctx: TaskContext[InstanceArgs]) -> list[FloatingIP]:
+async def _load_floating_ips(ctx: TaskContext[InstanceTaskArgs]) -> list[FloatingIP]:
     async with ctx.db.read() as tx:
         return await floating_ips.list_by_instance(tx, ctx.args.instance_id)
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> CreatedResources:
     instance, now, args = await instances.require(tx, ctx.args.instance_id), ctx.now(), ctx.args
-    running = replace(instance.with_status(Status.ACTIVE, now).unlocked(), boot=FirstBoot())
+    running = replace(instance.with_status(Status.ACTIVE, now).unlocked(), boot=FirstBootData())
     await instances.save(tx, instance, running)
     for _, volume in await attachments.list_with_volumes(tx, instance.id):
         in_use = replace(volume, status=VolumeStatus.IN_USE.value, task_id=None, updated_at=now)
@@ -145,9 +145,9 @@ async def _save_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> Created
     for port in await ports.list_by_instance(tx, instance.id):
         await ports.save(tx, port, replace(port, task_id=None))
     for floating_ip in await floating_ips.list_by_instance(tx, instance.id):
-        await floating_ips.save(tx, floating_ip, floating_ip.associated_with(floating_ip.target, now))
+        await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(floating_ip.target, now))
     await ddos_profiles.unlock_profiles(tx, ctx)
-    return created_resources(
+    return created_resources_by_kind(
         instances=[instance.id], volumes=args.volumes, floatingips=args.floating_ips, ports=args.ports
     )
 
@@ -181,9 +181,9 @@ async def _remove_records(
         tx,
         instance,
         ctx.now(),
-        volume_ids=ctx.args.volumes,
-        floating_ip_ids=ctx.args.floating_ips,
-        port_ids=port_ids,
+        deleted_volume_ids=ctx.args.volumes,
+        deleted_floating_ip_ids=ctx.args.floating_ips,
+        deleted_port_ids=port_ids,
     )
 
 
@@ -219,22 +219,22 @@ async def _save_previous_flavor(tx: Tx, ctx: TaskContext[ResizeInstanceArgs]) ->
     await instances.save(tx, instance, replace(restored, flavor_id=ctx.args.flavor_id))
 
 
-async def _rebuild(ctx: TaskContext[InstanceArgs]) -> None:
+async def _rebuild(ctx: TaskContext[InstanceTaskArgs]) -> None:
     driver = rebuild_driver(ctx.driver)
     await driver.ensure_rebuilt(await load_machine(ctx, ctx.args.instance_id), ctx.task.id)
 
 
-async def _save_rebuilt(tx: Tx, ctx: TaskContext[InstanceArgs]) -> None:
+async def _save_rebuilt(tx: Tx, ctx: TaskContext[InstanceTaskArgs]) -> None:
     await _save_without_boot_data(tx, ctx, Status.ACTIVE)
 
 
-async def _save_rebuild_failed(tx: Tx, ctx: TaskContext[InstanceArgs]) -> None:
+async def _save_rebuild_failed(tx: Tx, ctx: TaskContext[InstanceTaskArgs]) -> None:
     await _save_without_boot_data(tx, ctx, Status.ERROR)
 
 
-async def _save_without_boot_data(tx: Tx, ctx: TaskContext[InstanceArgs], status: Status) -> None:
+async def _save_without_boot_data(tx: Tx, ctx: TaskContext[InstanceTaskArgs], status: Status) -> None:
     instance = await instances.require(tx, ctx.args.instance_id)
-    await instances.save(tx, instance, replace(instance.with_status(status, ctx.now()).unlocked(), boot=FirstBoot()))
+    await instances.save(tx, instance, replace(instance.with_status(status, ctx.now()).unlocked(), boot=FirstBootData()))
 
 
 _CREATION = (

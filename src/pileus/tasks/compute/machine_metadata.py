@@ -28,7 +28,7 @@ async def push_metadata(db: Database, driver: Compute, instance_id: str) -> None
 
 async def load_metadata(tx: Tx, instance_id: str) -> Description | None:
     """Return the name and tags of an instance, or None if it does not exist."""
-    name = await instances.name_of(tx, instance_id)
+    name = await instances.find_name(tx, instance_id)
     if name is None:
         return None
     return Description(name=name, tags=await load_tags(tx, instance_id))

@@ -80,7 +80,7 @@ async def load_nic(tx: Tx, port: Port) -> Nic:
         port_id=port.id,
         network_id=port.network_id,
         mac_address=port.mac_address,
-        addresses=[address.ip for address in await ports.addresses_of(tx, port.id)],
+        addresses=[address.ip for address in await ports.list_addresses(tx, port.id)],
         pairs=port.allowed_address_pairs,
         secured=port.port_security_enabled,
         groups=[group.id for group in await security_groups.list_by_port(tx, port.id)],

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Instance
-from pileus.domain.compute.placement_groups import PlacementGroup, choose_host, may_stay_on
+from pileus.domain.compute.placement_groups import PlacementGroup, choose_host, may_stay_on_host
 from pileus.domain.compute.task_types import (
     DELETE_PLACEMENT_GROUP,
     PUT_INTO_PLACEMENT_GROUP,
     REMOVE_FROM_PLACEMENT_GROUP,
-    InstanceArgs,
-    PlacementGroupArgs,
+    InstanceTaskArgs,
+    DeletePlacementGroupArgs,
     PutIntoPlacementGroupArgs,
     RemoveFromPlacementGroupArgs,
 )
@@ -43,8 +43,8 @@ async def _enter_group(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
 
 
 async def _choose_host(tx: Tx, instance: Instance, group: PlacementGroup, hosts: Sequence[str]) -> str:
-    taken = await placement_groups.hosts_of(tx, group.id, except_id=instance.id)
-    if instance.host is not None and may_stay_on(instance.host, group.policy, taken):
+    taken = await placement_groups.list_member_hosts(tx, group.id, except_instance_id=instance.id)
+    if instance.host is not None and may_stay_on_host(instance.host, group.policy, taken):
         return instance.host
     load = await placement_groups.count_instances_by_host(tx, instance.region_id)
     host = choose_host(hosts, load, group.policy, taken)
@@ -68,7 +68,7 @@ async def _migrate_back(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
         await ctx.driver.ensure_on_host(replace(machine, host=ctx.args.host))
 
 
-async def _unlock_instance(tx: Tx, ctx: TaskContext[InstanceArgs]) -> None:
+async def _unlock_instance(tx: Tx, ctx: TaskContext[InstanceTaskArgs]) -> None:
     await unlock_instance(tx, ctx.args.instance_id)
 
 
@@ -92,12 +92,12 @@ async def _save_previous_group(tx: Tx, ctx: TaskContext[RemoveFromPlacementGroup
     await instances.save(tx, instance, restored)
 
 
-async def _remove_group(tx: Tx, ctx: TaskContext[PlacementGroupArgs]) -> None:
+async def _remove_group(tx: Tx, ctx: TaskContext[DeletePlacementGroupArgs]) -> None:
     group = await placement_groups.require(tx, ctx.args.servergroup_id)
     await placement_groups.remove(tx, group.id)
 
 
-async def _unlock_group(tx: Tx, ctx: TaskContext[PlacementGroupArgs]) -> None:
+async def _unlock_group(tx: Tx, ctx: TaskContext[DeletePlacementGroupArgs]) -> None:
     group = await placement_groups.require(tx, ctx.args.servergroup_id)
     await placement_groups.save(tx, group, replace(group, task_id=None))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pileus.domain.compute.instances import BAREMETAL_TASK_TYPES, POWER_TRANSITIONS, PowerAction, Status
-from pileus.domain.compute.task_types import PowerActionArgs, power_action_type
+from pileus.domain.compute.task_types import PowerActionArgs, find_power_action_task_type
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.tasks.compute.machines import load_machine
@@ -56,7 +56,7 @@ def _power_operation(task_type: str, action: PowerAction) -> Operation[PowerActi
         await instances.save(tx, instance, instance.with_status(status, ctx.now()).unlocked())
         await ddos_profiles.unlock_profiles(tx, ctx)
 
-    return Operation(power_action_type(task_type), steps=_STEPS[action], done=save_status, failed=_save_previous_status)
+    return Operation(find_power_action_task_type(task_type), steps=_STEPS[action], done=save_status, failed=_save_previous_status)
 
 
 _STEPS: Mapping[PowerAction, tuple[Step[PowerActionArgs], ...]] = {

@@ -15,9 +15,9 @@ from pileus.domain.network.task_types import (
     DEACTIVATE_DDOS_PROFILE,
     DELETE_DDOS_PROFILE,
     UPDATE_DDOS_PROFILE,
-    DdosProfileArgs,
+    ChangeDdosProfileArgs,
 )
-from pileus.domain.tasks import created_resources
+from pileus.domain.tasks import created_resources_by_kind
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles
 from pileus.tasks.capabilities import ddos_driver
@@ -81,19 +81,19 @@ async def _find_locked_profiles(tx: Tx, ctx: TaskContext[HasProfiles]) -> list[D
     return [profile for profile in existing.values() if profile.task_id == ctx.task.id]
 
 
-async def _load_profile(ctx: TaskContext[DdosProfileArgs]) -> DdosProfile:
+async def _load_profile(ctx: TaskContext[ChangeDdosProfileArgs]) -> DdosProfile:
     async with ctx.db.read() as tx:
         return await ddos_profiles.require(tx, ctx.args.profile_id)
 
 
-async def _apply(ctx: TaskContext[DdosProfileArgs]) -> None:
+async def _apply(ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
     profile, before, driver = await _load_profile(ctx), ctx.args.before, ddos_driver(ctx.driver)
     await driver.ensure_protected(profile.region_id, profile.ip_address, active=profile.active)
     if before is not None and before.ip_address != profile.ip_address:
         await driver.ensure_unprotected(before.region_id, before.ip_address)
 
 
-async def _revert(ctx: TaskContext[DdosProfileArgs]) -> None:
+async def _revert(ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
     profile, before, driver = await _load_profile(ctx), ctx.args.before, ddos_driver(ctx.driver)
     if before is None or before.ip_address != profile.ip_address:
         await driver.ensure_unprotected(profile.region_id, profile.ip_address)
@@ -101,22 +101,22 @@ async def _revert(ctx: TaskContext[DdosProfileArgs]) -> None:
         await driver.ensure_protected(before.region_id, before.ip_address, active=before.active)
 
 
-async def _unprotect(ctx: TaskContext[DdosProfileArgs]) -> None:
+async def _unprotect(ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
     profile = await _load_profile(ctx)
     await ddos_driver(ctx.driver).ensure_unprotected(profile.region_id, profile.ip_address)
 
 
-async def _save_created(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> CreatedResources:
+async def _save_created(tx: Tx, ctx: TaskContext[ChangeDdosProfileArgs]) -> CreatedResources:
     await _unlock(tx, ctx)
-    return created_resources(ddos_profiles=[ctx.args.profile_id])
+    return created_resources_by_kind(ddos_profiles=[ctx.args.profile_id])
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
+async def _unlock(tx: Tx, ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
     profile = await ddos_profiles.require(tx, ctx.args.profile_id)
     await ddos_profiles.save(tx, profile, profile.unlocked())
 
 
-async def _save_previous_profile(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
+async def _save_previous_profile(tx: Tx, ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
     profile, before = await ddos_profiles.require(tx, ctx.args.profile_id), ctx.args.before
     if before is None:
         await ddos_profiles.remove(tx, profile.id)
@@ -124,11 +124,11 @@ async def _save_previous_profile(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> N
         await ddos_profiles.save(tx, profile, replace(before, revision=profile.revision, task_id=None))
 
 
-async def _remove_deleted(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
+async def _remove_deleted(tx: Tx, ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
     await ddos_profiles.remove(tx, ctx.args.profile_id)
 
 
-async def _save_error(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
+async def _save_error(tx: Tx, ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
     profile = await ddos_profiles.require(tx, ctx.args.profile_id)
     await ddos_profiles.save(tx, profile, profile.unlocked(error=ctx.task.error or "Deletion failed"))
 

@@ -12,18 +12,18 @@ from msgspec.structs import asdict, replace
 
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPTarget
-from pileus.domain.network.ports import AssignedAddress, Port, mac_address
+from pileus.domain.network.ports import AssignedAddress, Port, derive_mac_address
 from pileus.domain.network.task_types import (
     CONVERT_FLOATING_IP,
     CREATE_FLOATING_IP,
     DELETE_FLOATING_IP,
     UPDATE_FLOATING_IP,
-    ConvertFloatingIPArgs,
+    ConvertFloatingIPToReservedFixedIPArgs,
     DeleteFloatingIPArgs,
-    FloatingIPArgs,
+    FloatingIPTaskArgs,
     UpdateFloatingIPArgs,
 )
-from pileus.domain.tasks import created_resources
+from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.network import FloatingIPSpec
 from pileus.store import tags
 from pileus.store.account import metering
@@ -34,7 +34,7 @@ from pileus.tasks.network import ddos_profiles
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
 
-async def _load_floating_ip(ctx: TaskContext[FloatingIPArgs]) -> FloatingIP:
+async def _load_floating_ip(ctx: TaskContext[FloatingIPTaskArgs]) -> FloatingIP:
     async with ctx.db.read() as tx:
         return await floating_ips.require(tx, ctx.args.floating_ip_id)
 
@@ -66,26 +66,26 @@ async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: Flo
     await driver.ensure_floating_ip(spec)
 
 
-async def _assign_as_saved(ctx: TaskContext[FloatingIPArgs]) -> None:
+async def _assign_as_saved(ctx: TaskContext[FloatingIPTaskArgs]) -> None:
     await assign_all(ctx, [await _load_floating_ip(ctx)])
 
 
-async def _unassign(ctx: TaskContext[FloatingIPArgs]) -> None:
+async def _unassign(ctx: TaskContext[FloatingIPTaskArgs]) -> None:
     await unassign_all(ctx, [await _load_floating_ip(ctx)])
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[FloatingIPArgs]) -> None:
+async def _unlock(tx: Tx, ctx: TaskContext[FloatingIPTaskArgs]) -> None:
     floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
     await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
 
 
-async def _save_created(tx: Tx, ctx: TaskContext[FloatingIPArgs]) -> CreatedResources:
+async def _save_created(tx: Tx, ctx: TaskContext[FloatingIPTaskArgs]) -> CreatedResources:
     floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
-    await floating_ips.save(tx, floating_ip, floating_ip.associated_with(floating_ip.target, ctx.now()))
-    return created_resources(floatingips=[floating_ip.id])
+    await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(floating_ip.target, ctx.now()))
+    return created_resources_by_kind(floatingips=[floating_ip.id])
 
 
-async def _remove_created(tx: Tx, ctx: TaskContext[FloatingIPArgs]) -> None:
+async def _remove_created(tx: Tx, ctx: TaskContext[FloatingIPTaskArgs]) -> None:
     await floating_ips.remove(tx, ctx.args.floating_ip_id)
 
 
@@ -98,7 +98,7 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
     floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
     target = ctx.args.target or floating_ip.target
     await _check_target_available(tx, floating_ip, target)
-    await floating_ips.save(tx, floating_ip, floating_ip.associated_with(target, ctx.now()))
+    await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(target, ctx.now()))
     if ctx.args.tags is not UNSET:
         await tags.patch(tx, floating_ips.KIND, ctx.task.place, floating_ip.id, ctx.args.tags)
 
@@ -107,7 +107,7 @@ async def _check_target_available(tx: Tx, floating_ip: FloatingIP, target: Float
     """Raise NotFound if the port lost its address, or Conflict if that got another floating IP, during the task."""
     if target.port_id is None or target.fixed_ip_address is None or target == floating_ip.target:
         return
-    if target.fixed_ip_address not in {address.ip for address in await ports.addresses_of(tx, target.port_id)}:
+    if target.fixed_ip_address not in {address.ip for address in await ports.list_addresses(tx, target.port_id)}:
         raise not_found("Port", target.port_id)
     if other := await floating_ips.find_by_fixed_address(tx, target.port_id, target.fixed_ip_address):
         raise Conflict(f"Floating IP {other.id} leads to port {target.port_id} already")
@@ -116,7 +116,7 @@ async def _check_target_available(tx: Tx, floating_ip: FloatingIP, target: Float
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) -> None:
     await ddos_profiles.delete_profiles(tx, ctx)
     floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
-    await metering.close_usage(tx, [floating_ip], ctx.now())
+    await metering.save_usage_until_now(tx, [floating_ip], ctx.now())
     await floating_ips.remove(tx, floating_ip.id)
 
 
@@ -125,17 +125,17 @@ async def _unlock_with_profiles(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) 
     await _unlock(tx, ctx)
 
 
-async def _convert_to_reserved_fixed_ip(tx: Tx, ctx: TaskContext[ConvertFloatingIPArgs]) -> CreatedResources:
+async def _convert_to_reserved_fixed_ip(tx: Tx, ctx: TaskContext[ConvertFloatingIPToReservedFixedIPArgs]) -> CreatedResources:
     """Replace the floating IP by a port with the same address, which is not free in between."""
     floating_ip, now = await floating_ips.require(tx, ctx.args.floating_ip_id), ctx.now()
-    subnet_id, network_id = await networks.get_ids_by_floating_ip(tx, floating_ip.id)
-    await metering.close_usage(tx, [floating_ip], now)
+    subnet_id, network_id = await networks.get_subnet_and_network_id_of_floating_ip(tx, floating_ip.id)
+    await metering.save_usage_until_now(tx, [floating_ip], now)
     await floating_ips.remove(tx, floating_ip.id)
     port = Port(
         id=ctx.args.new_id,
         **asdict(floating_ip.place),
         network_id=network_id,
-        mac_address=mac_address(ctx.args.new_id),
+        mac_address=derive_mac_address(ctx.args.new_id),
         creator_task_id=ctx.task.id,
         created_at=now,
         updated_at=now,
@@ -143,7 +143,7 @@ async def _convert_to_reserved_fixed_ip(tx: Tx, ctx: TaskContext[ConvertFloating
     ip = floating_ip.floating_ip_address
     await ports.add(tx, port.as_reserved([ip]))
     await ports.add_address(tx, AssignedAddress(subnet_id=subnet_id, ip=ip, port_id=port.id))
-    return created_resources(ports=[port.id])
+    return created_resources_by_kind(ports=[port.id])
 
 
 OPERATIONS = (

@@ -10,9 +10,9 @@ from pileus.domain.network.task_types import (
     ATTACH_INTERFACE,
     ATTACH_RESERVED_FIXED_IP,
     DETACH_INTERFACE,
-    InterfaceArgs,
+    AttachOrDetachInterfaceArgs,
 )
-from pileus.services.network.interfaces import remove_interface
+from pileus.services.network.interfaces import remove_or_release_port
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.tasks.capabilities import interface_driver
@@ -24,7 +24,7 @@ from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import Operation, Step, TaskContext
 
 
-async def _attach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
+async def _attach_interface(ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
     async with ctx.db.read() as tx:
         nic = await load_nic(tx, await ports.require(tx, ctx.args.port_id))
         assigned = await floating_ips.list_by_port(tx, nic.port_id)
@@ -33,34 +33,34 @@ async def _attach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
     await assign_all(ctx, assigned)
 
 
-async def _detach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
+async def _detach_interface(ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
     async with ctx.db.read() as tx:
         assigned = await floating_ips.list_by_port(tx, ctx.args.port_id)
     await unassign_all(ctx, assigned)
     await interface_driver(ctx.driver).ensure_no_interface(ctx.args.instance_id, ctx.args.port_id)
 
 
-async def _save_attached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
+async def _save_attached(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
     await unlock_port(tx, ctx.args.port_id)
     await ddos_profiles.unlock_profiles(tx, ctx)
     await unlock_instance(tx, ctx.args.instance_id)
 
 
-async def _remove_attached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
+async def _remove_attached(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
     port = await ports.require(tx, ctx.args.port_id)
     await ddos_profiles.delete_profiles(tx, ctx)
-    await remove_interface(tx, port, ctx.now(), used=False)
+    await remove_or_release_port(tx, port, ctx.now(), was_used=False)
     await unlock_instance(tx, ctx.args.instance_id)
 
 
-async def _remove_detached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
+async def _remove_detached(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
     port = await ports.require(tx, ctx.args.port_id)
     await ddos_profiles.delete_profiles(tx, ctx)
-    await remove_interface(tx, port, ctx.now())
+    await remove_or_release_port(tx, port, ctx.now())
     await unlock_instance(tx, ctx.args.instance_id)
 
 
-async def _unlock_all(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
+async def _unlock_all(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
     await ddos_profiles.unlock_profiles(tx, ctx)
     for floating_ip in await floating_ips.list_by_port(tx, ctx.args.port_id):
         await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))

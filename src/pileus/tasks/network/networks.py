@@ -13,11 +13,11 @@ from pileus.domain.network.task_types import (
     CREATE_NETWORK,
     DELETE_NETWORK,
     UPDATE_NETWORK,
-    CreateNetworkArgs,
-    NetworkArgs,
+    CreateOrDeleteNetworkArgs,
+    NetworkTaskArgs,
     UpdateNetworkArgs,
 )
-from pileus.domain.tasks import created_resources
+from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.network import NetworkSpec, SubnetSpec
 from pileus.store import tags
 from pileus.store.database import Tx
@@ -35,40 +35,40 @@ from pileus.tasks.network.subnets import remove_subnet_records
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
 
-async def _load_network(ctx: TaskContext[NetworkArgs]) -> Network:
+async def _load_network(ctx: TaskContext[NetworkTaskArgs]) -> Network:
     async with ctx.db.read() as tx:
         return await networks.require(tx, ctx.args.network_id)
 
 
-async def _apply_saved(ctx: TaskContext[NetworkArgs]) -> None:
+async def _apply_saved(ctx: TaskContext[NetworkTaskArgs]) -> None:
     network = await _load_network(ctx)
     await network_driver(ctx.driver).ensure_network(NetworkSpec.of(network))
 
 
-async def _destroy_network(ctx: TaskContext[NetworkArgs]) -> None:
+async def _destroy_network(ctx: TaskContext[NetworkTaskArgs]) -> None:
     await network_driver(ctx.driver).ensure_no_network(ctx.args.network_id)
 
 
-async def _create_router(ctx: TaskContext[CreateNetworkArgs]) -> None:
+async def _create_router(ctx: TaskContext[CreateOrDeleteNetworkArgs]) -> None:
     if ctx.args.router_id:
         await ensure_router(ctx, ctx.args.router_id)
 
 
-async def _destroy_router(ctx: TaskContext[CreateNetworkArgs]) -> None:
+async def _destroy_router(ctx: TaskContext[CreateOrDeleteNetworkArgs]) -> None:
     if ctx.args.router_id:
         await router_driver(ctx.driver).ensure_no_router(ctx.args.router_id)
 
 
-async def _save_created(tx: Tx, ctx: TaskContext[CreateNetworkArgs]) -> CreatedResources:
+async def _save_created(tx: Tx, ctx: TaskContext[CreateOrDeleteNetworkArgs]) -> CreatedResources:
     network_id, router_id = ctx.args.network_id, ctx.args.router_id
     await _unlock(tx, ctx)
     if router_id is None:
-        return created_resources(networks=[network_id])
+        return created_resources_by_kind(networks=[network_id])
     await save_active(tx, router_id, ctx.now())
-    return created_resources(networks=[network_id], routers=[router_id])
+    return created_resources_by_kind(networks=[network_id], routers=[router_id])
 
 
-async def _remove_created(tx: Tx, ctx: TaskContext[CreateNetworkArgs]) -> None:
+async def _remove_created(tx: Tx, ctx: TaskContext[CreateOrDeleteNetworkArgs]) -> None:
     if ctx.args.router_id:
         await remove_router_records(tx, ctx.args.router_id)
     await tags.remove(tx, ctx.args.network_id)
@@ -87,25 +87,25 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateNetworkArgs]) -> None:
         await tags.patch(tx, networks.KIND, ctx.task.place, network.id, patch["tags"])
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[NetworkArgs]) -> None:
+async def _unlock(tx: Tx, ctx: TaskContext[NetworkTaskArgs]) -> None:
     network = await networks.require(tx, ctx.args.network_id)
     await networks.save(tx, network, replace(network, task_id=None))
 
 
-async def _remove_router_interfaces(ctx: TaskContext[NetworkArgs]) -> None:
+async def _remove_router_interfaces(ctx: TaskContext[NetworkTaskArgs]) -> None:
     await remove_interfaces(ctx, await _load_router_interfaces(ctx))
 
 
-async def _add_router_interfaces(ctx: TaskContext[NetworkArgs]) -> None:
+async def _add_router_interfaces(ctx: TaskContext[NetworkTaskArgs]) -> None:
     await add_interfaces(ctx, await _load_router_interfaces(ctx))
 
 
-async def _load_router_interfaces(ctx: TaskContext[NetworkArgs]) -> list[RouterInterface]:
+async def _load_router_interfaces(ctx: TaskContext[NetworkTaskArgs]) -> list[RouterInterface]:
     async with ctx.db.read() as tx:
         return await router_interfaces.list_by_network(tx, ctx.args.network_id)
 
 
-async def _restore_network(ctx: TaskContext[NetworkArgs]) -> None:
+async def _restore_network(ctx: TaskContext[NetworkTaskArgs]) -> None:
     await _apply_saved(ctx)
     async with ctx.db.read() as tx:
         existing_subnets = await subnets.list_by_network(tx, ctx.args.network_id)
@@ -113,7 +113,7 @@ async def _restore_network(ctx: TaskContext[NetworkArgs]) -> None:
         await network_driver(ctx.driver).ensure_subnet(SubnetSpec.of(subnet))
 
 
-async def _remove_deleted(tx: Tx, ctx: TaskContext[CreateNetworkArgs]) -> None:
+async def _remove_deleted(tx: Tx, ctx: TaskContext[CreateOrDeleteNetworkArgs]) -> None:
     network_id = ctx.args.network_id
     if await networks.has_ports(tx, network_id):
         raise Conflict(f"Network {network_id} has ports again")
@@ -121,12 +121,12 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[CreateNetworkArgs]) -> None:
         await remove_router_records(tx, ctx.args.router_id)
     for subnet in await subnets.list_by_network(tx, network_id):
         await remove_subnet_records(tx, subnet)
-    await routers.clear_network(tx, network_id)
+    await routers.clear_network_reference(tx, network_id)
     await tags.remove(tx, network_id)
     await networks.remove(tx, network_id)
 
 
-async def _unlock_all(tx: Tx, ctx: TaskContext[CreateNetworkArgs]) -> None:
+async def _unlock_all(tx: Tx, ctx: TaskContext[CreateOrDeleteNetworkArgs]) -> None:
     await _unlock(tx, ctx)
     for subnet in await subnets.list_by_network(tx, ctx.args.network_id):
         await subnets.save(tx, subnet, replace(subnet, task_id=None))

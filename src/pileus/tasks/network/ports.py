@@ -8,7 +8,7 @@ restores them.
 from msgspec.structs import replace
 
 from pileus.domain.network.ports import Port
-from pileus.domain.network.task_types import UPDATE_ADDRESS_PAIRS, UPDATE_PORTS, UpdateAddressPairsArgs, UpdatePortsArgs
+from pileus.domain.network.task_types import UPDATE_ADDRESS_PAIRS, UPDATE_PORTS, UpdateAddressPairsArgs, UpdatePortSecurityArgs
 from pileus.drivers.protocols.network import Interfaces
 from pileus.store.database import Tx
 from pileus.store.network import ports
@@ -23,7 +23,7 @@ async def unlock_port(tx: Tx, port_id: str) -> None:
     await ports.save(tx, port, replace(port, task_id=None))
 
 
-async def _update_ports(ctx: TaskContext[UpdatePortsArgs]) -> None:
+async def _update_ports(ctx: TaskContext[UpdatePortSecurityArgs]) -> None:
     """Send those ports to the driver that still exist and are attached."""
     for port_id in ctx.args.port_ids:
         async with ctx.db.read() as tx:
@@ -35,7 +35,7 @@ async def _update_ports(ctx: TaskContext[UpdatePortsArgs]) -> None:
         await ctx.driver.ensure_interface(port.instance_id, nic)
 
 
-async def _save_nothing(_tx: Tx, _ctx: TaskContext[UpdatePortsArgs]) -> None:
+async def _save_nothing(_tx: Tx, _ctx: TaskContext[UpdatePortSecurityArgs]) -> None:
     return None
 
 

@@ -12,12 +12,12 @@ from pileus.domain.network.task_types import (
     CONVERT_RESERVED_FIXED_IP,
     CREATE_RESERVED_FIXED_IP,
     DELETE_RESERVED_FIXED_IP,
-    ConvertReservedFixedIPArgs,
+    ConvertReservedFixedIPToFloatingIPArgs,
     CreateReservedFixedIPArgs,
     DeleteReservedFixedIPArgs,
 )
-from pileus.domain.tasks import created_resources
-from pileus.services.network.interfaces import remove_interface
+from pileus.domain.tasks import created_resources_by_kind
+from pileus.services.network.interfaces import remove_or_release_port
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
@@ -29,7 +29,7 @@ from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContex
 
 async def _save_created(tx: Tx, ctx: TaskContext[CreateReservedFixedIPArgs]) -> CreatedResources:
     await unlock_port(tx, ctx.args.port_id)
-    return created_resources(ports=[ctx.args.port_id])
+    return created_resources_by_kind(ports=[ctx.args.port_id])
 
 
 async def _undo_creation(tx: Tx, ctx: TaskContext[CreateReservedFixedIPArgs]) -> None:
@@ -56,7 +56,7 @@ async def _load_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> lis
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
     port = await ports.require(tx, ctx.args.port_id)
     await ddos_profiles.delete_profiles(tx, ctx)
-    await remove_interface(tx, port, ctx.now(), port_ids=[port.id])
+    await remove_or_release_port(tx, port, ctx.now(), deleted_port_ids=[port.id])
 
 
 async def _unlock_all(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
@@ -66,11 +66,11 @@ async def _unlock_all(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> No
     await unlock_port(tx, ctx.args.port_id)
 
 
-async def _convert_to_floating_ip(tx: Tx, ctx: TaskContext[ConvertReservedFixedIPArgs]) -> CreatedResources:
+async def _convert_to_floating_ip(tx: Tx, ctx: TaskContext[ConvertReservedFixedIPToFloatingIPArgs]) -> CreatedResources:
     """Replace the port by a floating IP with the same address, which is not free in between."""
     port, now = await ports.require(tx, ctx.args.port_id), ctx.now()
-    (address,) = await ports.addresses_of(tx, port.id)
-    await metering.close_usage(tx, [port], now)
+    (address,) = await ports.list_addresses(tx, port.id)
+    await metering.save_usage_until_now(tx, [port], now)
     await ports.remove(tx, port.id)
     floating_ip = FloatingIP(
         id=ctx.args.new_id,
@@ -83,10 +83,10 @@ async def _convert_to_floating_ip(tx: Tx, ctx: TaskContext[ConvertReservedFixedI
     await floating_ips.add(tx, floating_ip)
     converted = AssignedAddress(subnet_id=address.subnet_id, ip=address.ip, floating_ip_id=floating_ip.id)
     await ports.add_address(tx, converted)
-    return created_resources(floatingips=[floating_ip.id])
+    return created_resources_by_kind(floatingips=[floating_ip.id])
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[ConvertReservedFixedIPArgs]) -> None:
+async def _unlock(tx: Tx, ctx: TaskContext[ConvertReservedFixedIPToFloatingIPArgs]) -> None:
     await unlock_port(tx, ctx.args.port_id)
 
 

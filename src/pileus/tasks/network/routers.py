@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from pileus.domain.network.routers import Router, RouterInterface, check_next_hops
-from pileus.domain.network.task_types import CREATE_ROUTER, DELETE_ROUTER, UPDATE_ROUTER, RouterArgs, UpdateRouterArgs
-from pileus.domain.tasks import created_resources
+from pileus.domain.network.routers import Router, RouterInterface, check_next_hops_in_subnets
+from pileus.domain.network.task_types import CREATE_ROUTER, DELETE_ROUTER, UPDATE_ROUTER, RouterTaskArgs, UpdateRouterArgs
+from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.network import Nic, RouterSpec
 from pileus.store.database import Tx
 from pileus.store.network import router_interfaces, routers
@@ -95,20 +95,20 @@ async def unlock_router(tx: Tx, router_id: str) -> None:
     await routers.save(tx, router, replace(router, task_id=None))
 
 
-async def _create_router(ctx: TaskContext[RouterArgs]) -> None:
+async def _create_router(ctx: TaskContext[RouterTaskArgs]) -> None:
     await ensure_router(ctx, ctx.args.router_id)
 
 
-async def _destroy_router(ctx: TaskContext[RouterArgs]) -> None:
+async def _destroy_router(ctx: TaskContext[RouterTaskArgs]) -> None:
     await router_driver(ctx.driver).ensure_no_router(ctx.args.router_id)
 
 
-async def _save_created(tx: Tx, ctx: TaskContext[RouterArgs]) -> CreatedResources:
+async def _save_created(tx: Tx, ctx: TaskContext[RouterTaskArgs]) -> CreatedResources:
     await save_active(tx, ctx.args.router_id, ctx.now())
-    return created_resources(routers=[ctx.args.router_id])
+    return created_resources_by_kind(routers=[ctx.args.router_id])
 
 
-async def _remove_records(tx: Tx, ctx: TaskContext[RouterArgs]) -> None:
+async def _remove_records(tx: Tx, ctx: TaskContext[RouterTaskArgs]) -> None:
     await remove_router_records(tx, ctx.args.router_id)
 
 
@@ -144,7 +144,7 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateRouterArgs]) -> None:
     after = router.patched(ctx.args.patch)
     interfaces = await router_interfaces.list_by_router(tx, router.id)
     own_addresses = {address.ip for interface in interfaces for address in interface.addresses}
-    check_next_hops(after.routes, await router_interfaces.subnets_of(tx, interfaces), own_addresses)
+    check_next_hops_in_subnets(after.routes, await router_interfaces.list_subnets_of_interfaces(tx, interfaces), own_addresses)
     await routers.save(tx, router, after.activated(ctx.now()))
 
 
@@ -154,7 +154,7 @@ async def _remove_new_interfaces(tx: Tx, ctx: TaskContext[UpdateRouterArgs]) -> 
     await unlock_router(tx, ctx.args.router_id)
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[RouterArgs]) -> None:
+async def _unlock(tx: Tx, ctx: TaskContext[RouterTaskArgs]) -> None:
     await unlock_router(tx, ctx.args.router_id)
 
 

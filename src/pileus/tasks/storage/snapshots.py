@@ -11,10 +11,10 @@ from pileus.domain.storage.task_types import (
     DELETE_SNAPSHOT,
     CreateSnapshotArgs,
     DeleteSnapshotArgs,
-    SnapshotArgs,
+    SnapshotTaskArgs,
 )
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus
-from pileus.domain.tasks import created_resources
+from pileus.domain.tasks import created_resources_by_kind
 from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx
@@ -27,18 +27,18 @@ async def _create_snapshot(ctx: TaskContext[CreateSnapshotArgs]) -> None:
     await snapshot_driver(ctx.driver).ensure_snapshot(ctx.args.snapshot_id, ctx.args.volume_id)
 
 
-async def _destroy_snapshot(ctx: TaskContext[SnapshotArgs]) -> None:
+async def _destroy_snapshot(ctx: TaskContext[SnapshotTaskArgs]) -> None:
     await snapshot_driver(ctx.driver).ensure_no_snapshot(ctx.args.snapshot_id)
 
 
 async def _save_available(tx: Tx, ctx: TaskContext[CreateSnapshotArgs]) -> CreatedResources:
     """Also expire the oldest snapshots of the schedule that has more than it keeps."""
     snapshot = await snapshots.require(tx, ctx.args.snapshot_id)
-    await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.AVAILABLE, ctx.now()))
+    await snapshots.save(tx, snapshot, snapshot.unlocked_with_status(SnapshotStatus.AVAILABLE, ctx.now()))
     schedule = await schedules.find(tx, snapshot.schedule_id) if snapshot.schedule_id else None
     if schedule is not None:
-        await schedules.expire_surplus(tx, schedule, snapshot.volume_id, ctx.now())
-    return created_resources(snapshots=[snapshot.id])
+        await schedules.expire_surplus_snapshots(tx, schedule, snapshot.volume_id, ctx.now())
+    return created_resources_by_kind(snapshots=[snapshot.id])
 
 
 async def _remove_created(tx: Tx, ctx: TaskContext[CreateSnapshotArgs]) -> None:
@@ -51,14 +51,14 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteSnapshotArgs]) -> None:
 
 
 async def _remove_records(ctx: TaskContext[object], snapshot: Snapshot, tx: Tx) -> None:
-    await metering.close_usage(tx, [snapshot], ctx.now())
+    await metering.save_usage_until_now(tx, [snapshot], ctx.now())
     await tags.remove(tx, snapshot.id)
     await snapshots.remove(tx, snapshot.id)
 
 
 async def _save_error_deleting(tx: Tx, ctx: TaskContext[DeleteSnapshotArgs]) -> None:
     snapshot = await snapshots.require(tx, ctx.args.snapshot_id)
-    await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.ERROR_DELETING, ctx.now()))
+    await snapshots.save(tx, snapshot, snapshot.unlocked_with_status(SnapshotStatus.ERROR_DELETING, ctx.now()))
 
 
 async def delete_volume_snapshots(ctx: TaskContext[object], volume_id: str) -> None:
@@ -73,7 +73,7 @@ async def delete_volume_snapshots(ctx: TaskContext[object], volume_id: str) -> N
 async def save_snapshot_errors(tx: Tx, ctx: TaskContext[object], volume_id: str) -> None:
     """Unlock a volume's remaining snapshots as `error_deleting`."""
     for snapshot in await snapshots.list_by_volume(tx, volume_id):
-        await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.ERROR_DELETING, ctx.now()))
+        await snapshots.save(tx, snapshot, snapshot.unlocked_with_status(SnapshotStatus.ERROR_DELETING, ctx.now()))
 
 
 OPERATIONS = (

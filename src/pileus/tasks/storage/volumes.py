@@ -15,15 +15,15 @@ from pileus.domain.storage.task_types import (
     EXTEND_VOLUME,
     RETYPE_VOLUME,
     REVERT_VOLUME,
-    AttachVolumeArgs,
+    AttachOrDetachVolumeArgs,
     CreateVolumeArgs,
     ExtendVolumeArgs,
     RetypeVolumeArgs,
     RevertVolumeArgs,
-    VolumeArgs,
+    VolumeTaskArgs,
 )
 from pileus.domain.storage.volumes import SnapshotStatus, VolumeStatus
-from pileus.domain.tasks import created_resources
+from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.storage import Disk
 from pileus.store import tags
 from pileus.store.account import metering
@@ -40,16 +40,16 @@ async def unlock_volume(tx: Tx, volume_id: str, now: int, **changes: object) -> 
     volume = await volumes.require(tx, volume_id)
     is_attached = await attachments.find_by_volume(tx, volume_id) is not None
     status = VolumeStatus.IN_USE if is_attached else VolumeStatus.AVAILABLE
-    await volumes.save(tx, volume, replace(volume.with_status(status, now), **changes))
+    await volumes.save(tx, volume, replace(volume.unlocked_with_status(status, now), **changes))
 
 
-async def _load_disk(ctx: TaskContext[VolumeArgs]) -> Disk:
+async def _load_disk(ctx: TaskContext[VolumeTaskArgs]) -> Disk:
     async with ctx.db.read() as tx:
         volume = await volumes.require(tx, ctx.args.volume_id)
         return disk_spec(volume, await attachments.find_by_volume(tx, volume.id))
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[VolumeArgs]) -> None:
+async def _unlock(tx: Tx, ctx: TaskContext[VolumeTaskArgs]) -> None:
     await unlock_volume(tx, ctx.args.volume_id, ctx.now())
 
 
@@ -57,7 +57,7 @@ async def _create_volume(ctx: TaskContext[CreateVolumeArgs]) -> None:
     await volume_driver(ctx.driver).ensure_volume(await _load_disk(ctx))
 
 
-async def _destroy_volume(ctx: TaskContext[VolumeArgs]) -> None:
+async def _destroy_volume(ctx: TaskContext[VolumeTaskArgs]) -> None:
     await volume_driver(ctx.driver).ensure_no_volume(ctx.args.volume_id)
 
 
@@ -76,7 +76,7 @@ async def _save_created(tx: Tx, ctx: TaskContext[CreateVolumeArgs]) -> CreatedRe
     await _unlock(tx, ctx)
     if ctx.args.instance_id:
         await unlock_instance(tx, ctx.args.instance_id)
-    return created_resources(volumes=[ctx.args.volume_id])
+    return created_resources_by_kind(volumes=[ctx.args.volume_id])
 
 
 async def _remove_created(tx: Tx, ctx: TaskContext[CreateVolumeArgs]) -> None:
@@ -87,41 +87,41 @@ async def _remove_created(tx: Tx, ctx: TaskContext[CreateVolumeArgs]) -> None:
         await unlock_instance(tx, ctx.args.instance_id)
 
 
-async def _delete_snapshots(ctx: TaskContext[VolumeArgs]) -> None:
+async def _delete_snapshots(ctx: TaskContext[VolumeTaskArgs]) -> None:
     await delete_volume_snapshots(ctx, ctx.args.volume_id)
 
 
-async def _remove_deleted(tx: Tx, ctx: TaskContext[VolumeArgs]) -> None:
-    await metering.close_usage(tx, [await volumes.require(tx, ctx.args.volume_id)], ctx.now())
+async def _remove_deleted(tx: Tx, ctx: TaskContext[VolumeTaskArgs]) -> None:
+    await metering.save_usage_until_now(tx, [await volumes.require(tx, ctx.args.volume_id)], ctx.now())
     await tags.remove(tx, ctx.args.volume_id)
     await volumes.remove(tx, ctx.args.volume_id)
 
 
-async def _save_error_deleting(tx: Tx, ctx: TaskContext[VolumeArgs]) -> None:
+async def _save_error_deleting(tx: Tx, ctx: TaskContext[VolumeTaskArgs]) -> None:
     volume = await volumes.require(tx, ctx.args.volume_id)
-    await volumes.save(tx, volume, volume.with_status(VolumeStatus.ERROR_DELETING, ctx.now()))
+    await volumes.save(tx, volume, volume.unlocked_with_status(VolumeStatus.ERROR_DELETING, ctx.now()))
     await save_snapshot_errors(tx, ctx, volume.id)
 
 
-async def _attach_volume(ctx: TaskContext[AttachVolumeArgs]) -> None:
+async def _attach_volume(ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
     await volume_driver(ctx.driver).ensure_attached(ctx.args.instance_id, await _load_disk(ctx))
 
 
-async def _detach_volume(ctx: TaskContext[AttachVolumeArgs]) -> None:
+async def _detach_volume(ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
     await volume_driver(ctx.driver).ensure_detached(ctx.args.instance_id, ctx.args.volume_id)
 
 
-async def _save_attached(tx: Tx, ctx: TaskContext[AttachVolumeArgs]) -> None:
+async def _save_attached(tx: Tx, ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
     await attachments.set_attached_at(tx, ctx.args.volume_id, ctx.now())
     await _unlock_both(tx, ctx)
 
 
-async def _remove_attachment(tx: Tx, ctx: TaskContext[AttachVolumeArgs]) -> None:
+async def _remove_attachment(tx: Tx, ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
     await attachments.remove(tx, ctx.args.volume_id)
     await _unlock_both(tx, ctx)
 
 
-async def _unlock_both(tx: Tx, ctx: TaskContext[AttachVolumeArgs]) -> None:
+async def _unlock_both(tx: Tx, ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
     await unlock_instance(tx, ctx.args.instance_id)
     await _unlock(tx, ctx)
 
@@ -157,7 +157,7 @@ async def _revert_volume(ctx: TaskContext[RevertVolumeArgs]) -> None:
 
 async def _unlock_with_snapshot(tx: Tx, ctx: TaskContext[RevertVolumeArgs]) -> None:
     snapshot = await snapshots.require(tx, ctx.args.snapshot_id)
-    await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.AVAILABLE, ctx.now()))
+    await snapshots.save(tx, snapshot, snapshot.unlocked_with_status(SnapshotStatus.AVAILABLE, ctx.now()))
     await _unlock(tx, ctx)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.compute.instances import FirstBoot, Status
+from pileus.domain.compute.instances import FirstBootData, Status
 from pileus.drivers.protocols.compute import Compute, Machine
 from pileus.drivers.protocols.storage import Disk, Volumes
 
@@ -31,7 +31,7 @@ async def twice(verb: Callable[..., Awaitable[None]], *values: Any, **named: Any
 def new_machine(**changes: Any) -> Machine:
     """Return a machine without volumes and interfaces."""
     fields = {"id": str(uuid.uuid4()), "name": "web", "flavor_id": "g1-standard-1-2", "vcpus": 1, "ram": 2048}
-    return Machine(**{**fields, "boot": FirstBoot(password=SECRET), **changes})
+    return Machine(**{**fields, "boot": FirstBootData(password=SECRET), **changes})
 
 
 def new_disk(**changes: Any) -> Disk:

@@ -46,7 +46,7 @@ async def get_global_quotas(ctx: Ctx, client_id: FromPath[int]) -> Limits:
 async def get_regional_quotas(ctx: Ctx, client_id: FromPath[int]) -> Limits:
     """Get your quotas in a region, for all your projects together. A quota without a limit has only its usage."""
     _check_own_client(ctx, client_id)
-    region = ctx.region()
+    region = ctx.require_region()
     async with ctx.db.scan() as tx:
         return await _regional_quotas(tx, ctx, region.id)
 
@@ -56,7 +56,7 @@ async def get_notification_threshold(ctx: Ctx, client_id: FromPath[int]) -> Thre
     """Get the notification threshold, in percent of any quota, and the last notification."""
     _check_own_client(ctx, client_id)
     async with ctx.db.read() as tx:
-        threshold = await quotas.threshold_of(tx, client_id)
+        threshold = await quotas.find_threshold(tx, client_id)
     if threshold is None:
         raise not_found("Notification threshold", client_id)
     return ThresholdView.of(threshold)
@@ -103,7 +103,7 @@ async def list_limit_requests(
     """List your requests for other limits, the latest first."""
     since, until = earliest("created_from", created_from), latest("created_to", created_to)
     async with ctx.db.scan() as tx:
-        count, page = await quotas.page_requests(
+        count, page = await quotas.page_limit_requests(
             tx, ctx.caller.client_id, ids=request_ids, statuses=status, since=since, until=until, limit=limit,
             offset=offset,
         )  # fmt: skip
@@ -114,7 +114,7 @@ async def list_limit_requests(
 async def get_limit_request(ctx: Ctx, request_id: FromPath[int]) -> LimitRequestView:
     """Get a request for other limits."""
     async with ctx.db.read() as tx:
-        return LimitRequestView.of(await quotas.get_request(tx, ctx.caller.client_id, request_id))
+        return LimitRequestView.of(await quotas.get_limit_request(tx, ctx.caller.client_id, request_id))
 
 
 @delete(REQUEST, opt=WRITE, status_code=204, tags=["Quotas"])
@@ -131,14 +131,14 @@ def _check_own_client(ctx: RequestContext, client_id: int) -> None:
 
 async def _global_quotas(tx: Tx, ctx: RequestContext) -> Limits:
     place, catalogue = replace(ctx.place, region_id=ALL_REGIONS), ctx.catalogue
-    used = await usage.count_global(tx, place.client_id)
-    return quota_view(await quotas.limits_of(tx, place, catalogue), used, is_global=True)
+    used = await usage.count_global_by_quota(tx, place.client_id)
+    return quota_view(await quotas.get_limits(tx, place, catalogue), used, is_global=True)
 
 
 async def _regional_quotas(tx: Tx, ctx: RequestContext, region_id: int) -> Limits:
     place, catalogue = replace(ctx.place, region_id=region_id), ctx.catalogue
-    used = await usage.count(tx, place, catalogue)
-    limits = await quotas.limits_of(tx, place, catalogue)
+    used = await usage.count_by_quota(tx, place, catalogue)
+    limits = await quotas.get_limits(tx, place, catalogue)
     return {"region_id": region_id, **quota_view(limits, used, is_global=False)}
 
 

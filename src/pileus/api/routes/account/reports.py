@@ -17,7 +17,7 @@ from pileus.api.wire.account.report_requests import (
     TotalsRequest,
 )
 from pileus.api.wire.account.reports import CostReport, UsageReport, cost_fields, resource_fields, total_fields
-from pileus.domain.account.usage import UsageRecord, resource_lines, sort_lines, total_lines
+from pileus.domain.account.usage import UsageRecord, lines_by_resource, sort_report_lines, lines_by_type_and_region
 from pileus.store.account import metering
 
 REPORT = "/cloud/v1/cost_report"
@@ -33,7 +33,7 @@ async def report_cost_totals(ctx: Ctx, data: JSONBody[TotalsRequest]) -> CostRep
     those of a resource now, or when it was deleted. With `csv_totals` the answer is a CSV table.
     """
     currency, catalogue = ctx.catalogue.currency, ctx.catalogue
-    sums = sort_lines(total_lines(await _read_usage(ctx, data), catalogue), ["type.asc", "region.asc"])
+    sums = sort_report_lines(lines_by_type_and_region(await _read_usage(ctx, data), catalogue), ["type.asc", "region.asc"])
     results = [
         total_fields(line, rounding=data.rounding) | cost_fields(line, currency, rounding=data.rounding)
         for line in sums
@@ -50,7 +50,7 @@ async def report_cost_of_resources(ctx: Ctx, data: JSONBody[ResourcesRequest]) -
     The rules are those of the totals. With `csv_records` the answer is a CSV table.
     """
     currency, catalogue = ctx.catalogue.currency, ctx.catalogue
-    sorted_lines = sort_lines(resource_lines(await _read_usage(ctx, data), catalogue), data.order())
+    sorted_lines = sort_report_lines(lines_by_resource(await _read_usage(ctx, data), catalogue), data.order())
     results = [
         resource_fields(line, rounding=data.rounding) | cost_fields(line, currency, rounding=data.rounding)
         for line in sorted_lines[data.offset : data.offset + data.limit]
@@ -73,8 +73,8 @@ async def report_reservation_costs(ctx: Ctx, data: JSONBody[ReservationReportReq
 async def report_usage(ctx: Ctx, data: JSONBody[ListedReportRequest]) -> UsageReport:
     """Report usage, per resource and summed, without costs. The rules are those of the cost report."""
     records, catalogue = await _read_usage(ctx, data), ctx.catalogue
-    sorted_lines = sort_lines(resource_lines(records, catalogue), data.order())
-    sums = sort_lines(total_lines(records, catalogue), ["type.asc", "region.asc"])
+    sorted_lines = sort_report_lines(lines_by_resource(records, catalogue), data.order())
+    sums = sort_report_lines(lines_by_type_and_region(records, catalogue), ["type.asc", "region.asc"])
     page = sorted_lines[data.offset : data.offset + data.limit]
     return UsageReport(
         count=len(sorted_lines),

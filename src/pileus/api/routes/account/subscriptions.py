@@ -12,13 +12,13 @@ from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.subscription_requests import Subscribe, SubscribeQueue, TestQueue, UpdateQueue
 from pileus.api.wire.account.subscriptions import QueueView, WebhookView
 from pileus.api.wire.paging import Page
-from pileus.domain.account.subscriptions import Queue, SubscriptionTarget, Webhook, with_target
+from pileus.domain.account.subscriptions import QueueTarget, SubscriptionTarget, WebhookTarget, queue_with_changes
 from pileus.domain.errors import invalid
 from pileus.outbound.protocols import NotSentError
 from pileus.services.account import subscriptions as subscription_service
 from pileus.store.account import subscriptions
 
-T = TypeVar("T", Queue, Webhook)
+T = TypeVar("T", QueueTarget, WebhookTarget)
 
 ROOT = "/cloud/v1/user_actions"
 QUEUE = f"{ROOT}/amqp_subscriptions/{{subscription_id:int}}"
@@ -28,14 +28,14 @@ TEST_MESSAGE = {"test": True, "message": "A test message of the audit log"}
 @get(f"{ROOT}/subscriptions_list", opt=READ, tags=["User Actions"])
 async def list_webhooks(ctx: Ctx, limit: Limit = 1000, offset: Offset = 0) -> Page[WebhookView]:
     """List the URLs that the audit log is posted to. Secrets are masked."""
-    count, targets = await _page_targets(ctx, "webhook", Webhook, limit, offset)
+    count, targets = await _page_targets(ctx, "webhook", WebhookTarget, limit, offset)
     return Page(count=count, results=[WebhookView.of(number, target) for number, target in targets])
 
 
 @get(f"{ROOT}/amqp_subscriptions_list", opt=READ, tags=["User Actions"])
 async def list_queues(ctx: Ctx, limit: Limit = 1000, offset: Offset = 0) -> Page[QueueView]:
     """List the message brokers that the audit log is published to. Passwords are masked."""
-    count, targets = await _page_targets(ctx, "amqp", Queue, limit, offset)
+    count, targets = await _page_targets(ctx, "amqp", QueueTarget, limit, offset)
     return Page(count=count, results=[QueueView.of(number, target) for number, target in targets])
 
 
@@ -65,13 +65,13 @@ async def subscribe_queue(ctx: Ctx, data: JSONBody[SubscribeQueue]) -> None:
 @post(f"{ROOT}/unsubscribe", opt=ADMINISTER, status_code=204, tags=["User Actions"])
 async def unsubscribe(ctx: Ctx) -> None:
     """Remove all webhook subscriptions. Entries that have not been posted yet are dropped."""
-    await ctx.write(lambda tx: subscription_service.remove_subscriptions(tx, ctx, "webhook"))
+    await ctx.write(lambda tx: subscription_service.remove_subscriptions_of_kind(tx, ctx, "webhook"))
 
 
 @post(f"{ROOT}/unsubscribe_amqp", opt=ADMINISTER, status_code=204, tags=["User Actions"])
 async def unsubscribe_queue(ctx: Ctx) -> None:
     """Remove all AMQP subscriptions. Entries that have not been published yet are dropped."""
-    await ctx.write(lambda tx: subscription_service.remove_subscriptions(tx, ctx, "amqp"))
+    await ctx.write(lambda tx: subscription_service.remove_subscriptions_of_kind(tx, ctx, "amqp"))
 
 
 @post(f"{ROOT}/subscribe_amqp_test", opt=ADMINISTER, status_code=204, tags=["User Actions"])
@@ -95,20 +95,20 @@ async def update_queue(ctx: Ctx, subscription_id: FromPath[int], data: JSONBody[
     """Change the message broker that the audit log is published to. Entries still waiting go to the new one."""
     changes = data.changes()
     existing = await _read_queue(ctx, subscription_id)
-    await _check_target(ctx, with_target(existing, **changes))
-    queue = await ctx.write(lambda tx: subscription_service.update_queue(tx, ctx, subscription_id, changes))
+    await _check_target(ctx, queue_with_changes(existing, **changes))
+    queue = await ctx.write(lambda tx: subscription_service.update_queue_subscription(tx, ctx, subscription_id, changes))
     return QueueView.of(subscription_id, queue)
 
 
-async def _read_queue(ctx: RequestContext, subscription_id: int) -> Queue:
+async def _read_queue(ctx: RequestContext, subscription_id: int) -> QueueTarget:
     async with ctx.db.read() as tx:
         subscription = await subscriptions.get(tx, ctx.caller.client_id, "amqp", subscription_id)
-    return subscription_service.require_queue(subscription.target)
+    return subscription_service.require_queue_target(subscription.target)
 
 
 async def _add_subscription(ctx: RequestContext, target: SubscriptionTarget) -> None:
     await _check_target(ctx, target)
-    await ctx.write(lambda tx: subscription_service.add_subscription(tx, ctx, target))
+    await ctx.write(lambda tx: subscription_service.add_or_update_subscription(tx, ctx, target))
 
 
 async def _check_target(ctx: RequestContext, target: SubscriptionTarget) -> None:
@@ -116,7 +116,7 @@ async def _check_target(ctx: RequestContext, target: SubscriptionTarget) -> None
     try:
         await ctx.app.notifier.check(target)
     except NotSentError as problem:
-        raise invalid(**{"url" if isinstance(target, Webhook) else "connection_string": str(problem)}) from problem
+        raise invalid(**{"url" if isinstance(target, WebhookTarget) else "connection_string": str(problem)}) from problem
 
 
 async def _page_targets(

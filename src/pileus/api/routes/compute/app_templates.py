@@ -31,9 +31,9 @@ async def get_app_template(ctx: Ctx, apptemplate_id: FromPath[str]) -> AppTempla
 
 
 async def _templates_of_region(ctx: RequestContext) -> list[AppTemplate]:
-    region = ctx.region()
+    region = ctx.require_region()
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
     return [template for template in ctx.catalogue.app_templates if template.region_id in (None, region.id)]
 
 

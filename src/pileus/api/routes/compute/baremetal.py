@@ -25,7 +25,7 @@ from pileus.services.compute import instance_deletion as deletion_service
 from pileus.services.compute import instances as instance_service
 from pileus.services.compute import power_actions as power_service
 from pileus.services.compute import rebuilds as rebuild_service
-from pileus.services.compute.instance_deletion import DeletionRequest, SelectedIds
+from pileus.services.compute.instance_deletion import InstanceDeletionRequest, SelectedResourceIds
 from pileus.store.account import projects
 from pileus.store.compute import instance_list, instances
 from pileus.store.compute.instance_list import InstanceFilter
@@ -52,10 +52,10 @@ async def list_servers(
     all of its tags. `with_ddos` adds the DDoS profile to each server; `type_ddos_profile`, `profile_name` and
     `protection_status` filter only together with it.
     """
-    ctx.region()
+    ctx.require_region()
     options = ViewOptions(interface_names=with_interfaces_name, ddos_profile=with_ddos)
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, page = await instance_list.page(tx, place, instance_filter, order_by, limit=limit, offset=offset)
         views = await instance_views(tx, ctx, page, options)
     return Page(count=count, results=[_server_view(ctx.app, view) for view in views])
@@ -110,9 +110,9 @@ async def delete_server(
     Also deletes its floating IPs and reserved fixed IPs in `floating_ip_ids` and `reserved_fixed_ip_ids`, lists of ids
     separated by commas, or all of them. The others become available.
     """
-    request = DeletionRequest(
-        floating_ips=SelectedIds(parameter="floating_ip_ids", ids=parse_ids(floating_ip_ids), all_ids=all_floating_ips),
-        ports=SelectedIds(
+    request = InstanceDeletionRequest(
+        floating_ips=SelectedResourceIds(parameter="floating_ip_ids", ids=parse_ids(floating_ip_ids), all_ids=all_floating_ips),
+        ports=SelectedResourceIds(
             parameter="reserved_fixed_ip_ids", ids=parse_ids(reserved_fixed_ip_ids), all_ids=all_reserved_fixed_ips
         ),
     )
@@ -167,7 +167,7 @@ async def rebuild_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[Rebu
     addresses, name and tags stay. If the task fails, the server is in error and can be rebuilt again.
     """
     return await ctx.submit(
-        lambda tx, task_id: rebuild_service.rebuild_server(
+        lambda tx, task_id: rebuild_service.rebuild_baremetal_server(
             tx, ctx, server_id, data.image_id or None, data.user_data, task_id
         )
     )

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from pileus.api.routes.compute.instance_filters import Flag, TagValue, filter_by_ddos_profile
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.times import earliest, latest
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 from pileus.store.compute.instance_list import InstanceFilter
 
 ServerStatus = Literal[
@@ -31,7 +31,7 @@ def filter_servers_by_attributes(
 ) -> InstanceFilter:
     """Filter by the server itself and by its addresses."""
     return InstanceFilter(
-        kinds=[Kind.BAREMETAL.value],
+        kinds=[InstanceKind.BAREMETAL.value],
         name=name,
         uuid=uuid,
         ip=ip,

@@ -19,9 +19,9 @@ from pileus.api.wire.compute.baremetal_requests import CheckServerLimits, FindSe
 from pileus.api.wire.compute.flavors import ServerFlavor
 from pileus.api.wire.paging import Page
 from pileus.domain.account import quota_checks
-from pileus.domain.catalogue import image_id
-from pileus.domain.compute.flavors import Flavor, misfit_reason
-from pileus.domain.compute.instances import Kind
+from pileus.domain.catalogue import derive_public_image_id
+from pileus.domain.compute.flavors import Flavor, boot_misfit_reason
+from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.errors import invalid, not_found
 from pileus.store.account import projects, quotas, usage
 from pileus.store.compute import capacities, images
@@ -96,10 +96,10 @@ async def list_flavors_for_server(
         template = ctx.catalogue.app_template(data.apptemplate_id) if data.apptemplate_id else None
         if data.apptemplate_id and template is None:
             raise not_found("App template", data.apptemplate_id)
-        source_id = data.image_id or (image_id(ctx.place.region_id, template.image_name) if template else None)
+        source_id = data.image_id or (derive_public_image_id(ctx.place.region_id, template.image_name) if template else None)
         image = await images.get(tx, ctx.place, source_id) if source_id else None
     fitting = [
-        flavor for flavor in _server_flavors(ctx) if not flavor.disabled and not misfit_reason(flavor, image, template)
+        flavor for flavor in _server_flavors(ctx) if not flavor.disabled and not boot_misfit_reason(flavor, image, template)
     ]
     options = FlavorListOptions(prices=include_prices)
     return Page(count=len(fitting), results=_flavor_views(ctx, fitting, options, {}))
@@ -157,26 +157,26 @@ async def _capacity_view(ctx: RequestContext) -> ServerCapacity:
 
 async def _check_place(tx: Tx, ctx: RequestContext) -> None:
     """Raise NotFound if the region does not exist, or the project of the path, if it names one."""
-    ctx.region()
+    ctx.require_region()
     if ctx.place.project_id:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
 
 
 async def _remaining_capacity(tx: Tx, ctx: RequestContext) -> dict[str, int | None]:
     """Return how many servers of each flavor capacity and quotas still allow; None if there is no limit."""
-    left = await capacities.count_left(tx, ctx.place.region_id)
-    used = await usage.count(tx, ctx.place, ctx.catalogue)
-    limits = await quotas.limits_of(tx, ctx.place, ctx.catalogue)
+    left = await capacities.count_free_servers_by_flavor(tx, ctx.place.region_id)
+    used = await usage.count_by_quota(tx, ctx.place, ctx.catalogue)
+    limits = await quotas.get_limits(tx, ctx.place, ctx.catalogue)
     return {
         flavor.id: 0
         if flavor.disabled
-        else quota_checks.remaining_count(limits, used, flavor.quota_counts, left.get(flavor.id))
+        else quota_checks.count_units_that_fit(limits, used, flavor.quota_counts_per_server, left.get(flavor.id))
         for flavor in _server_flavors(ctx)
     }
 
 
 def _server_flavors(ctx: RequestContext) -> list[Flavor]:
-    return [flavor for flavor in ctx.catalogue.flavors if flavor.kind == Kind.BAREMETAL]
+    return [flavor for flavor in ctx.catalogue.flavors if flavor.kind == InstanceKind.BAREMETAL]
 
 
 def _flavor_views(

@@ -12,11 +12,11 @@ from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.flavor_requests import CandidateVolume, FindFlavors
 from pileus.api.wire.compute.flavors import ListedFlavor, PricedFlavor
 from pileus.api.wire.paging import Page
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.domain.compute.app_templates import AppTemplate
-from pileus.domain.compute.flavors import Flavor, misfit_reason
+from pileus.domain.compute.flavors import Flavor, boot_misfit_reason
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.errors import not_found
 from pileus.domain.storage.volumes import Volume
 from pileus.store.account import projects
@@ -48,7 +48,7 @@ async def list_flavors(
     excluded = ("linux",) * exclude_linux + ("windows",) * exclude_windows
     flavors = [
         flavor
-        for flavor in await _flavors_of_kind(ctx, Kind.VM)
+        for flavor in await _flavors_of_kind(ctx, InstanceKind.VM)
         if flavor.os_type not in excluded and (disabled or not flavor.disabled)
     ]
     views = _flavor_views(ctx, flavors[offset : offset + limit], with_prices=include_prices)
@@ -74,7 +74,7 @@ async def list_flavors_for_volumes(
     ctx: Ctx, data: JSONBody[FindFlavors], include_prices: FromQuery[bool] = False
 ) -> Page[ListedFlavor | PricedFlavor]:
     """List the flavors that an instance with these volumes can have."""
-    flavors = await _flavors_of_kind(ctx, Kind.VM)
+    flavors = await _flavors_of_kind(ctx, InstanceKind.VM)
     async with ctx.db.scan() as tx:
         sources = [await _source_of_candidate(tx, ctx, volume) for volume in data.volumes]
     return _page_of_fitting(ctx, flavors, sources, with_prices=include_prices)
@@ -87,7 +87,7 @@ def _page_of_fitting(
     fitting = [
         flavor
         for flavor in flavors
-        if not flavor.disabled and not any(misfit_reason(flavor, source.image, source.template) for source in sources)
+        if not flavor.disabled and not any(boot_misfit_reason(flavor, source.image, source.template) for source in sources)
     ]
     return Page(count=len(fitting), results=_flavor_views(ctx, fitting, with_prices=with_prices))
 
@@ -100,10 +100,10 @@ def _flavor_views(
     return [ListedFlavor.of(flavor) for flavor in flavors]
 
 
-async def _flavors_of_kind(ctx: RequestContext, kind: Kind) -> list[Flavor]:
-    ctx.region()
+async def _flavors_of_kind(ctx: RequestContext, kind: InstanceKind) -> list[Flavor]:
+    ctx.require_region()
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
     return [flavor for flavor in ctx.catalogue.flavors if flavor.kind == kind]
 
 
@@ -121,7 +121,7 @@ async def _source_of_candidate(tx: Tx, ctx: RequestContext, volume: CandidateVol
     template = ctx.catalogue.app_template(volume.apptemplate_id)
     if template is None:
         raise not_found("App template", volume.apptemplate_id)
-    return BootSource(await images.find(tx, image_id(ctx.place.region_id, template.image_name)), template)
+    return BootSource(await images.find(tx, derive_public_image_id(ctx.place.region_id, template.image_name)), template)
 
 
 async def _source_of_volume(tx: Tx, ctx: RequestContext, volume: Volume | None) -> BootSource:

@@ -131,7 +131,7 @@ async def download_image(ctx: Ctx, data: JSONBody[DownloadImage]) -> TaskIds:
 async def get_image(ctx: Ctx, image_id: FromPath[str], include_prices: FromQuery[bool] = False) -> ImageView:
     """Get an image, with its price if `include_prices` is true."""
     async with ctx.db.read() as tx:
-        image = await images.get(tx, await projects.require(tx, ctx.place), image_id)
+        image = await images.get(tx, await projects.require_existing(tx, ctx.place), image_id)
         image_tags = await tags.list_by_resource(tx, image.id)
     return _image_view(ctx, image, image_tags.values(), with_prices=include_prices)
 
@@ -160,24 +160,24 @@ async def delete_image(ctx: Ctx, image_id: FromPath[str]) -> TaskIds:
 @post(f"/cloud/v1/pricing/{HERE}/images", opt=READ, status_code=200, tags=["Images"])
 async def preview_image_price(ctx: Ctx, data: JSONBody[PriceImage]) -> ItemPrice:
     """Preview the price of an image by its size in bytes."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
-    return ItemPrice.of(prices.of_image(ctx.catalogue, data.size), ctx.catalogue)
+        await projects.require_existing(tx, ctx.place)
+    return ItemPrice.of(prices.image_price(ctx.catalogue, data.size), ctx.catalogue)
 
 
 async def _create_image(ctx: RequestContext, data: CreateImage) -> TaskIds:
     return await ctx.submit(
-        lambda tx, task_id: image_service.create_image(tx, ctx, data.new_image(), data.volume_id, task_id)
+        lambda tx, task_id: image_service.create_image_from_volume(tx, ctx, data.new_image(), data.volume_id, task_id)
     )
 
 
 async def _page(
     ctx: RequestContext, image_filter: ImageFilter, limit: int, offset: int, *, with_prices: bool
 ) -> Page[ImageView]:
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, page = await images.page(tx, place, image_filter, limit=limit, offset=offset)
         tags_by_image = await tags.list_by_resources(tx, [image.id for image in page])
     views = [_image_view(ctx, image, tags_by_image[image.id], with_prices=with_prices) for image in page]
@@ -186,17 +186,17 @@ async def _page(
 
 def _image_view(ctx: RequestContext, image: Image, image_tags: Iterable[Tag], *, with_prices: bool) -> ImageView:
     view_type = LegacyImageView if ctx.app.legacy_fields else ImageView
-    view = view_type.of(image, image_tags, ctx.region().display_name, ctx.place.project_id)
+    view = view_type.of(image, image_tags, ctx.require_region().display_name, ctx.place.project_id)
     if not with_prices:
         return view
     is_public = image.client_id is None
-    price = prices.of_image(ctx.catalogue, 0 if is_public else image.size or 0)
+    price = prices.image_price(ctx.catalogue, 0 if is_public else image.size or 0)
     return replace(
         view,
         currency_code=ctx.catalogue.currency,
         price_status="show",
-        price_per_hour=float(prices.format_amount(price.per_hour)),
-        price_per_month=float(prices.format_amount(price.per_month)),
+        price_per_hour=float(prices.round_to_six_places(price.per_hour)),
+        price_per_month=float(prices.round_to_six_places(price.per_month)),
     )
 
 

@@ -105,7 +105,7 @@ async def change_flavor(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[Cha
     resized.
     """
     return await ctx.submit(
-        lambda tx, task_id: flavor_service.change_flavor(tx, ctx, ctx.app.driver, instance_id, data.flavor_id, task_id)
+        lambda tx, task_id: flavor_service.change_instance_flavor(tx, ctx, ctx.app.driver, instance_id, data.flavor_id, task_id)
     )
 
 

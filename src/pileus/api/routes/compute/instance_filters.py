@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pileus.api.context import Ctx
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.times import earliest, latest
-from pileus.domain.compute.instances import Kind, Status
+from pileus.domain.compute.instances import InstanceKind, Status
 from pileus.store.compute.instance_list import InstanceFilter
 
 TagValue = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -69,7 +69,7 @@ def filter_by_kinds(
     include_k8s: Flag = True,  # noqa: ARG001  # accepted, but there are no clusters whose members could be left out
 ) -> InstanceFilter:
     """Add the filter by kinds of instances."""
-    kinds = (Kind.VM, *(Kind.BAREMETAL,) * include_baremetal, *(Kind.GPU,) * include_ai)
+    kinds = (InstanceKind.VM, *(InstanceKind.BAREMETAL,) * include_baremetal, *(InstanceKind.GPU,) * include_ai)
     return replace(tag_filter, kinds=[kind.value for kind in kinds])
 
 

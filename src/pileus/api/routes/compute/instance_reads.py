@@ -23,10 +23,10 @@ from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_orders import (
     FloatingIPChoice,
     InterfaceType,
-    NewDisk,
+    VolumeDemand,
     NewInterface,
     ResourceDemand,
-    resource_demand,
+    count_resource_demand,
 )
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Conflict, Unavailable, invalid
@@ -78,9 +78,9 @@ async def list_instance_metrics(
 @get(f"{ALL}/available_names", opt=READ, deprecated=True, tags=["Instances"])
 async def get_available_names(ctx: Ctx) -> AvailableNames:
     """Get the rules for names of instances: any valid name is allowed."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
     return AvailableNames(
         custom_name_allowed=True,
         name_templates_limited=False,
@@ -94,13 +94,13 @@ async def get_available_names(ctx: Ctx) -> AvailableNames:
 @post(f"/cloud/v2/pricing/{HERE}/instances", opt=READ, status_code=200, tags=["Instances"])
 async def preview_instance_price(ctx: Ctx, data: JSONBody[PreviewPrice]) -> InstancePrice:
     """Preview the price of instances, in total and of each part, by the catalogue's prices without taxes."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
         disks = await _new_disks(tx, ctx, data.volumes)
     interfaces = [interface.new_interface() for interface in data.interfaces]
     count = max(1, len(data.names), len(data.name_templates))
-    demand = resource_demand(_require_flavor(ctx, data.flavor), disks, interfaces, count)
+    demand = count_resource_demand(_require_flavor(ctx, data.flavor), disks, interfaces, count)
     return InstancePrice.of(prices.preview_price(ctx.catalogue, demand), ctx.catalogue)
 
 
@@ -113,7 +113,7 @@ async def get_instance_price(ctx: Ctx, instance_id: FromPath[str]) -> ItemPrice:
     external_ports = {address.port_id for address in details.addresses if address.external and not address.floating}
     demand = ResourceDemand(
         flavor=ctx.catalogue.flavor(instance.flavor_id),
-        disks=[NewDisk(volume.size, volume.type_name) for volume in volumes],
+        disks=[VolumeDemand(volume.size, volume.type_name) for volume in volumes],
         floating_ips=sum(address.floating for address in details.addresses),
         external_ips=len(external_ports),
     )
@@ -146,16 +146,16 @@ async def open_console(ctx: RequestContext, instance: Instance, console_type: st
 
 async def exceeded_quotas(ctx: RequestContext, data: CheckLimits) -> ExceededQuotas:
     """Return the quotas that new instances would exceed. Raises Invalid or NotFound."""
-    ctx.region()
+    ctx.require_region()
     flavor = None if data.flavor is None else _require_flavor(ctx, data.flavor)
     interfaces = [_counted_interface(interface) for interface in data.interfaces]
     count = max(1, len(data.names), len(data.name_templates))
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
-        demand = resource_demand(flavor, await _new_disks(tx, ctx, data.volumes), interfaces, count)
-        used = await usage.count(tx, ctx.place, ctx.catalogue)
-        limits = await quotas.limits_of(tx, ctx.place, ctx.catalogue)
-    return quota_checks.exceeded_quotas(limits, used, quota_checks.requested_amounts(demand))
+        await projects.require_existing(tx, ctx.place)
+        demand = count_resource_demand(flavor, await _new_disks(tx, ctx, data.volumes), interfaces, count)
+        used = await usage.count_by_quota(tx, ctx.place, ctx.catalogue)
+        limits = await quotas.get_limits(tx, ctx.place, ctx.catalogue)
+    return quota_checks.report_exceeded_quotas(limits, used, quota_checks.count_demand_by_quota(demand))
 
 
 def _require_flavor(ctx: RequestContext, flavor_id: str) -> Flavor:
@@ -165,10 +165,10 @@ def _require_flavor(ctx: RequestContext, flavor_id: str) -> Flavor:
     return flavor
 
 
-async def _new_disks(tx: Tx, ctx: RequestContext, volumes: Iterable[PricedVolume]) -> Sequence[NewDisk]:
+async def _new_disks(tx: Tx, ctx: RequestContext, volumes: Iterable[PricedVolume]) -> Sequence[VolumeDemand]:
     """Return the volumes that would be created; existing volumes are charged and counted already."""
     return [
-        NewDisk(await _size_of(tx, ctx, volume), volume.type_name or "standard")
+        VolumeDemand(await _size_of(tx, ctx, volume), volume.type_name or "standard")
         for volume in volumes
         if volume.source != "existing-volume"
     ]

@@ -30,5 +30,5 @@ async def instance_views(
     tx: Tx, ctx: RequestContext, records: Sequence[Instance], options: ViewOptions
 ) -> list[InstanceView]:
     """Read the details of instances and show them."""
-    details = await instances.details_of_each(tx, [instance.id for instance in records])
+    details = await instances.list_details_by_instance(tx, [instance.id for instance in records])
     return [instance_view(ctx.app, instance, details[instance.id], options) for instance in records]

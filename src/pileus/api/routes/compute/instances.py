@@ -15,11 +15,11 @@ from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInst
 from pileus.api.wire.compute.instances import InstanceView, ViewOptions
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 from pileus.services.compute import instance_creation as creation_service
 from pileus.services.compute import instance_deletion as deletion_service
 from pileus.services.compute import instances as instance_service
-from pileus.services.compute.instance_deletion import DeletionRequest, SelectedIds
+from pileus.services.compute.instance_deletion import InstanceDeletionRequest, SelectedResourceIds
 from pileus.store.account import projects
 from pileus.store.compute import instance_list, instances
 from pileus.store.compute.instance_list import InstanceFilter
@@ -52,10 +52,10 @@ async def list_instances(
     instance; `type_ddos_profile`, `profile_name` and `protection_status` filter only together with it.
     `with_interfaces_name` adds `interface_name` to the addresses.
     """
-    ctx.region()
+    ctx.require_region()
     options = ViewOptions(subnets=False, interface_names=with_interfaces_name, ddos_profile=with_ddos)
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, page = await instance_list.page(tx, place, instance_filter, order_by, limit=limit, offset=offset)
         return Page(count=count, results=await instance_views(tx, ctx, page, options))
 
@@ -63,7 +63,7 @@ async def list_instances(
 @get(OF_SECURITY_GROUP, opt=READ, tags=["Instances"])
 async def list_security_group_instances(ctx: Ctx, group_id: FromPath[str]) -> Page[InstanceView]:
     """List the instances that have a security group on one of their ports."""
-    instance_filter = InstanceFilter(kinds=[kind.value for kind in Kind], group_id=group_id)
+    instance_filter = InstanceFilter(kinds=[kind.value for kind in InstanceKind], group_id=group_id)
     options = ViewOptions(subnets=False, interface_names=False, ddos_profile=False)
     async with ctx.db.scan() as tx:
         await security_groups.get(tx, ctx.place, group_id)
@@ -122,10 +122,10 @@ async def delete_instance(
     parameter is a list of ids separated by commas. All other volumes, floating IPs and reserved fixed IPs of the
     instance become available.
     """
-    request = DeletionRequest(
-        volumes=SelectedIds(parameter="volumes", ids=parse_ids(volumes)),
-        floating_ips=SelectedIds(parameter="floatings", ids=parse_ids(floatings), all_ids=bool(delete_floatings)),
-        ports=SelectedIds(parameter="reserved_fixed_ips", ids=parse_ids(reserved_fixed_ips)),
+    request = InstanceDeletionRequest(
+        volumes=SelectedResourceIds(parameter="volumes", ids=parse_ids(volumes)),
+        floating_ips=SelectedResourceIds(parameter="floatings", ids=parse_ids(floatings), all_ids=bool(delete_floatings)),
+        ports=SelectedResourceIds(parameter="reserved_fixed_ips", ids=parse_ids(reserved_fixed_ips)),
     )
     return await ctx.submit(
         lambda tx, task_id: deletion_service.delete_instance(tx, ctx, instance_id, request, task_id)

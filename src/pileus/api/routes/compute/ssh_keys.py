@@ -33,7 +33,7 @@ async def list_ssh_keys(
     `name` matches a part of the name, ignoring case.
     """
     async with ctx.db.scan() as tx:
-        place, user_id = await projects.require(tx, ctx.place), ctx.caller.user_id
+        place, user_id = await projects.require_existing(tx, ctx.place), ctx.caller.user_id
         count, page = await ssh_keys.page(tx, place, user_id, name=name, order_by=order_by, limit=limit, offset=offset)
     return Page(count=count, results=[SSHKeyView.of(key) for key in page])
 

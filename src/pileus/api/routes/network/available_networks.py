@@ -37,9 +37,9 @@ async def list_available_networks(
         own=False, network_id=network_id, name=name, network_type=network_type, external=external, shared=shared,
         tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value),
     )  # fmt: skip
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, records = await networks.page(tx, place, network_filter, order_by, limit=limit, offset=offset)
         return Page(count=count, results=await show_network_details(tx, ctx, records))
 

@@ -41,7 +41,7 @@ Order = Literal["id.asc", "id.desc", "ip_address.asc", "ip_address.desc", "manag
 @get("/cloud/v1/ddos/profile-templates/{region_id:int}", opt=READ, tags=TAGS)
 async def list_ddos_templates(ctx: Ctx) -> Page[TemplateView]:
     """List the templates of DDoS profiles with their fields."""
-    ctx.region()
+    ctx.require_region()
     templates = ctx.catalogue.ddos_templates
     return Page(count=len(templates), results=[TemplateView.of(template) for template in templates])
 
@@ -49,13 +49,13 @@ async def list_ddos_templates(ctx: Ctx) -> Page[TemplateView]:
 @get("/cloud/v1/ddos/region_coverage/{region_id:int}", opt=READ, tags=TAGS)
 async def get_ddos_region_coverage(ctx: Ctx) -> DdosRegionCoverage:
     """Get whether a region has DDoS protection."""
-    return DdosRegionCoverage(is_covered=ctx.region().has_ddos)
+    return DdosRegionCoverage(is_covered=ctx.require_region().has_ddos)
 
 
 @get("/cloud/v1/ddos/accessibility/{region_id:int}", opt=READ, tags=TAGS)
 async def get_ddos_accessibility(ctx: Ctx) -> DdosAccessibility:
     """Get whether DDoS protection can be used now, with an HTTP status code and its text."""
-    if ctx.region().has_ddos and ctx.catalogue.ddos_templates:
+    if ctx.require_region().has_ddos and ctx.catalogue.ddos_templates:
         return DdosAccessibility(is_accessible=True, http_code=200, message="OK")
     return DdosAccessibility(is_accessible=False, http_code=403, message="Forbidden")
 
@@ -63,7 +63,7 @@ async def get_ddos_accessibility(ctx: Ctx) -> DdosAccessibility:
 @get("/cloud/v1/pricing/{region_id:int}/ddos", opt=READ, tags=TAGS)
 async def get_ddos_price(ctx: Ctx) -> DdosPricing:
     """Get the price of protecting one address, and the number of days in this month and the next."""
-    ctx.region()
+    ctx.require_region()
     per_hour = ctx.catalogue.prices.ddos_profile_per_hour
     today = datetime.fromtimestamp(ctx.now() / 1_000_000, UTC)
     days = monthrange(today.year, today.month)[1]
@@ -95,10 +95,10 @@ async def list_ddos_profiles(
     offset: Offset = 0,
 ) -> Page[DdosProfileDetails]:
     """List the DDoS profiles of a project."""
-    ctx.region()
+    ctx.require_region()
     network = None if ip is None else _parse_network(ip)
     async with ctx.db.scan() as tx:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
         profiles = await ddos_profiles.list_all(tx, ctx.place)
     if "user" not in (managed_by or ["user"]):
         profiles = []

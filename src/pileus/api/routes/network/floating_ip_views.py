@@ -25,7 +25,7 @@ WITHOUT_SUBNETS = ViewOptions(subnets=False, ddos_profile=False)
 async def show_floating_ips(tx: Tx, ctx: RequestContext, records: Sequence[FloatingIP]) -> list[FloatingIPView]:
     """Return the views of floating IPs, with legacy fields if the server has them on."""
     tags_by_id = await tags.list_by_resources(tx, [floating_ip.id for floating_ip in records])
-    view, region = LegacyFloatingIPView if ctx.app.legacy_fields else FloatingIPView, ctx.region().display_name
+    view, region = LegacyFloatingIPView if ctx.app.legacy_fields else FloatingIPView, ctx.require_region().display_name
     return [view.of(floating_ip, tags_by_id[floating_ip.id], region) for floating_ip in records]
 
 
@@ -41,8 +41,8 @@ async def show_listed_floating_ips(
 ) -> list[ListedFloatingIP]:
     """Return the views of floating IPs with the instances that they are assigned to."""
     port_ids = [floating_ip.port_id for floating_ip in records if floating_ip.port_id]
-    instances_by_port = await instances.find_by_ports(tx, port_ids)
-    details = await instances.details_of_each(tx, [instance.id for instance in instances_by_port.values()])
+    instances_by_port = await instances.find_by_port_ids(tx, port_ids)
+    details = await instances.list_details_by_instance(tx, [instance.id for instance in instances_by_port.values()])
     instance_views = {
         port_id: instance_view(ctx.app, instance, details[instance.id], WITHOUT_SUBNETS)
         for port_id, instance in instances_by_port.items()

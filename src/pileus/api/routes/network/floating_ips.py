@@ -53,9 +53,9 @@ async def list_floating_ips(
     floating_ip_filter = floating_ips.FloatingIPFilter(
         port_ids=port_ids, status=status, tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value)
     )
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, records = await floating_ips.page(tx, place, floating_ip_filter, limit=limit, offset=offset)
         return Page(count=count, results=await show_listed_floating_ips(tx, ctx, records))
 
@@ -65,9 +65,9 @@ async def list_floating_ips(
 )
 async def list_available_floating_ips(ctx: Ctx) -> Page[FloatingIPView]:
     """List the floating IPs that are not assigned. Deprecated: use the list with `status=DOWN`."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         unassigned = floating_ips.FloatingIPFilter(free=True)
         count, records = await floating_ips.page(tx, place, unassigned, limit=1000, offset=0)
         return Page(count=count, results=await show_floating_ips(tx, ctx, records))
@@ -151,7 +151,7 @@ async def unassign_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str]) -> Float
 async def convert_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[ConvertFloatingIP]) -> TaskIds:
     """Convert an unassigned floating IP to a reserved fixed IP. It keeps its address, but not its tags."""
     return await ctx.submit(
-        lambda tx, task_id: floating_ip_service.convert_floating_ip(
+        lambda tx, task_id: floating_ip_service.convert_to_reserved_fixed_ip(
             tx, ctx, floating_ip_id, task_id, audit_data=to_builtins(data)
         )
     )

@@ -14,13 +14,13 @@ from pileus.store.network import addresses, floating_ips, networks, ports, subne
 
 async def show_interface(tx: Tx, ctx: RequestContext, port: Port) -> InterfaceView:
     """Return the view of a port with its network, the network's subnets and the port's floating IPs."""
-    region = ctx.region().display_name
+    region = ctx.require_region().display_name
     floating_ip_views = [
         FloatingIPView.of(floating_ip, (await tags.list_by_resource(tx, floating_ip.id)).values(), region)
         for floating_ip in await floating_ips.list_by_port(tx, port.id)
     ]
     network = await _show_network(tx, ctx, port.network_id, region)
-    return InterfaceView.of(port, await ports.addresses_of(tx, port.id), network, floating_ip_views)
+    return InterfaceView.of(port, await ports.list_addresses(tx, port.id), network, floating_ip_views)
 
 
 async def current_interface(ctx: RequestContext, port_id: str) -> InterfaceView:
@@ -33,14 +33,14 @@ async def _show_network(tx: Tx, ctx: RequestContext, network_id: str, region: st
     network = await networks.find(tx, network_id)
     if network is None:
         raise not_found("Network", network_id)
-    used = await addresses.count_in_use_in_network(tx, network_id)
+    used = await addresses.count_in_use_by_subnet_of_network(tx, network_id)
     subnet_views = [
         SubnetView.of(
             subnet,
             (await tags.list_by_resource(tx, subnet.id)).values(),
             region,
             ctx.place.project_id,
-            max(0, subnet.total_addresses - used.get(subnet.id, 0)),
+            max(0, subnet.assignable_address_count - used.get(subnet.id, 0)),
         )
         for subnet in await subnets.list_by_network(tx, network_id)
     ]

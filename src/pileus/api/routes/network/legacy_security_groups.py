@@ -47,7 +47,7 @@ async def update_security_group_and_wait(
     Deprecated: use version 2.
     """
     await ctx.submit_and_wait(
-        lambda tx, task_id: rule_service.edit_security_group(
+        lambda tx, task_id: rule_service.add_and_remove_rules(
             tx, ctx, group_id, data.edits(), task_id, name=data.name, tag_changes=data.tags
         )
     )

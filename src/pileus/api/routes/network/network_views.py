@@ -16,7 +16,7 @@ from pileus.store.network import addresses, networks, router_interfaces, routers
 async def show_networks(tx: Tx, ctx: RequestContext, records: Sequence[Network]) -> list[NetworkView]:
     """Return the views of networks with the ids of their subnets, with legacy fields if the server has them on."""
     view = LegacyNetworkView if ctx.app.legacy_fields else NetworkView
-    ids, region = [network.id for network in records], ctx.region().display_name
+    ids, region = [network.id for network in records], ctx.require_region().display_name
     tags_by_id, subnets_by_id = await tags.list_by_resources(tx, ids), await subnets.list_by_networks(tx, ids)
     return [view.of(network, subnets_by_id[network.id], tags_by_id[network.id], region) for network in records]
 
@@ -36,9 +36,9 @@ async def current_network(ctx: RequestContext, network_id: str) -> NetworkView:
 async def show_network_details(tx: Tx, ctx: RequestContext, records: Sequence[Network]) -> list[NetworkDetails]:
     """Return the views of networks with the views of their subnets."""
     view = LegacyNetworkDetails if ctx.app.legacy_fields else NetworkDetails
-    ids, region = [network.id for network in records], ctx.region().display_name
+    ids, region = [network.id for network in records], ctx.require_region().display_name
     tags_by_id, subnets_by_id = await tags.list_by_resources(tx, ids), await subnets.list_by_networks(tx, ids)
-    used = await addresses.count_in_use(tx, [subnet.id for network_id in ids for subnet in subnets_by_id[network_id]])
+    used = await addresses.count_in_use_by_subnet(tx, [subnet.id for network_id in ids for subnet in subnets_by_id[network_id]])
     subnet_views = {
         network_id: await show_subnets(
             tx, ctx, [(subnet, used.get(subnet.id, 0)) for subnet in subnets_by_id[network_id]]
@@ -53,10 +53,10 @@ async def show_subnets(tx: Tx, ctx: RequestContext, counted: Sequence[subnets.Su
     view = LegacySubnetView if ctx.app.legacy_fields else SubnetView
     tags_by_id, region = (
         await tags.list_by_resources(tx, [subnet.id for subnet, _ in counted]),
-        ctx.region().display_name,
+        ctx.require_region().display_name,
     )
     return [
-        view.of(subnet, tags_by_id[subnet.id], region, ctx.place.project_id, max(0, subnet.total_addresses - used))
+        view.of(subnet, tags_by_id[subnet.id], region, ctx.place.project_id, max(0, subnet.assignable_address_count - used))
         for subnet, used in counted
     ]
 
@@ -70,7 +70,7 @@ async def current_subnet(ctx: RequestContext, subnet_id: str) -> SubnetView:
 async def show_routers(tx: Tx, ctx: RequestContext, records: Sequence[Router]) -> list[RouterView]:
     """Return the views of routers with their interfaces."""
     interfaces = await router_interfaces.list_by_routers(tx, [router.id for router in records])
-    region = ctx.region().display_name
+    region = ctx.require_region().display_name
     return [RouterView.of(router, interfaces[router.id], region) for router in records]
 
 
@@ -82,6 +82,6 @@ async def current_router(ctx: RequestContext, router_id: str) -> RouterView:
 
 
 async def _show_subnet(tx: Tx, ctx: RequestContext, subnet: Subnet) -> SubnetView:
-    used = await addresses.count_in_use(tx, [subnet.id])
+    used = await addresses.count_in_use_by_subnet(tx, [subnet.id])
     (view,) = await show_subnets(tx, ctx, [(subnet, used.get(subnet.id, 0))])
     return view

@@ -54,9 +54,9 @@ async def list_networks(
         own=owned_by == "project", name=name, network_type=network_type, external=external, tag_keys=tag_key,
         tag_pairs=parse_tag_filter(tag_key_value),
     )  # fmt: skip
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, records = await networks.page(tx, place, network_filter, order_by, limit=limit, offset=offset)
         return Page(count=count, results=await show_networks(tx, ctx, records))
 

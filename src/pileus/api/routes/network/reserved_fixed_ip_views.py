@@ -18,7 +18,7 @@ async def show_reserved_fixed_ips(
     """Return the views of reserved fixed IPs with their networks."""
     networks = {reserved.network.id: reserved.network for reserved in records}
     views = {view.id: view for view in await show_networks(tx, ctx, list(networks.values()))}
-    region = ctx.region().display_name
+    region = ctx.require_region().display_name
     return [ReservedFixedIPView.of(reserved, views[reserved.network.id], region) for reserved in records]
 
 
@@ -33,12 +33,12 @@ async def current_reserved_fixed_ip(ctx: RequestContext, port_id: str) -> Reserv
 async def show_devices(tx: Tx, ctx: RequestContext, vip: ReservedFixedIP, ports: Sequence[Port]) -> list[DeviceView]:
     """Return the views of ports in a virtual IP's network with their instances."""
     network = await show_network(tx, ctx, vip.network)
-    used = await addresses.count_in_use_in_network(tx, vip.network.id)
+    used = await addresses.count_in_use_by_subnet_of_network(tx, vip.network.id)
     counted = [(subnet, used.get(subnet.id, 0)) for subnet in await subnets.list_by_network(tx, vip.network.id)]
     subnet_views = {view.id: view for view in await show_subnets(tx, ctx, counted)}
     port_ids = [port.id for port in ports]
-    instances_by_port = await instances.find_by_ports(tx, port_ids)
-    ips_by_port = await reserved_fixed_ips.addresses_of_each(tx, port_ids)
+    instances_by_port = await instances.find_by_port_ids(tx, port_ids)
+    ips_by_port = await reserved_fixed_ips.list_addresses_by_port(tx, port_ids)
     return [
         DeviceView.of(port, instances_by_port[port.id], network, ips_by_port[port.id], subnet_views)
         for port in ports

@@ -43,9 +43,9 @@ async def list_reserved_fixed_ips(
         available_only=available_only, device_id=device_id, external_only=external_only, internal_only=internal_only,
         ip_address=ip_address, vip_only=vip_only,
     )  # fmt: skip
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         records = filter_and_sort(await reserved_fixed_ips.list_all(tx, place), reserved_filter, order_by)
         return Page(
             count=len(records), results=await show_reserved_fixed_ips(tx, ctx, records[offset : offset + limit])
@@ -89,7 +89,7 @@ async def convert_reserved_fixed_ip(
 ) -> TaskIds:
     """Convert a reserved public IPv4 address that no instance uses to a floating IP."""
     return await ctx.submit(
-        lambda tx, task_id: reserved_fixed_ip_service.convert_reserved_fixed_ip(
+        lambda tx, task_id: reserved_fixed_ip_service.convert_to_floating_ip(
             tx, ctx, port_id, task_id, audit_data=to_builtins(data)
         )
     )

@@ -32,9 +32,9 @@ async def list_routers(
     ctx: Ctx, name: FromQuery[str | None] = None, limit: Limit = 1000, offset: Offset = 0
 ) -> Page[RouterView]:
     """List routers, the newest first. `name` matches the full name."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, records = await routers.page(tx, place, name, limit=limit, offset=offset)
         return Page(count=count, results=await show_routers(tx, ctx, records))
 

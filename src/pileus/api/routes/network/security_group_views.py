@@ -15,8 +15,8 @@ async def show_security_groups(
 ) -> list[SecurityGroupView]:
     """Return the views of groups with their rules, with legacy fields if the server has them on."""
     view = LegacySecurityGroupView if ctx.app.legacy_fields else SecurityGroupView
-    ids, region = [group.id for group in records], ctx.region().display_name
-    tags_by_id, rules_by_id = await tags.list_by_resources(tx, ids), await security_groups.rules_of_each(tx, ids)
+    ids, region = [group.id for group in records], ctx.require_region().display_name
+    tags_by_id, rules_by_id = await tags.list_by_resources(tx, ids), await security_groups.list_rules_by_group(tx, ids)
     return [view.of(group, rules_by_id[group.id], tags_by_id[group.id], region) for group in records]
 
 

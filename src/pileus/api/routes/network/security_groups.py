@@ -45,10 +45,10 @@ async def list_security_groups(
     `name` matches the full name. Groups must have all tags of `tag_key` and `tag_key_value` (a JSON map).
     """
     tag_pairs = parse_tag_filter(tag_key_value)
-    ctx.region()
+    ctx.require_region()
     await _ensure_default_group(ctx)
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, records = await security_groups.page(
             tx, place, name=name, tag_keys=tag_key, tag_pairs=tag_pairs, limit=limit, offset=offset
         )
@@ -110,7 +110,7 @@ async def revert_security_group(ctx: Ctx, group_id: FromPath[str]) -> SecurityGr
     Waits up to 25 seconds for the task and returns the group.
     """
     await ctx.submit_and_wait(
-        lambda tx, task_id: security_group_service.revert_security_group(tx, ctx, group_id, task_id)
+        lambda tx, task_id: security_group_service.revert_to_default_rules(tx, ctx, group_id, task_id)
     )
     return await current_security_group(ctx, group_id)
 
@@ -131,7 +131,7 @@ async def _ensure_default_group(ctx: RequestContext) -> None:
     async with ctx.db.read() as tx:
         if await security_groups.find_default(tx, ctx.place) is not None:
             return
-    await ctx.write(lambda tx: security_group_service.ensure_default_group(tx, ctx))
+    await ctx.write(lambda tx: security_group_service.ensure_default_security_group(tx, ctx))
 
 
 async def _check_deleted(ctx: RequestContext, group_id: str, task_id: str) -> None:

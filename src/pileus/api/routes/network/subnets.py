@@ -43,9 +43,9 @@ async def list_subnets(
     subnet_filter = subnets.SubnetFilter(
         own=owned_by == "project", network_id=network_id, tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value)
     )
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, counted = await subnets.page(tx, place, subnet_filter, order_by, limit=limit, offset=offset)
         return Page(count=count, results=await show_subnets(tx, ctx, counted))
 

@@ -12,7 +12,7 @@ from pileus.api.wire.network.reserved_fixed_ip_requests import DevicePorts
 from pileus.api.wire.network.reserved_fixed_ips import DeviceView
 from pileus.api.wire.paging import Page
 from pileus.domain.network.ports import Port
-from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, is_connected, vip_candidates
+from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, is_connected_to_vip, ports_connectable_to_vip
 from pileus.services.network import reserved_fixed_ips as reserved_fixed_ip_service
 from pileus.store.database import Tx
 from pileus.store.network import reserved_fixed_ips
@@ -26,7 +26,7 @@ async def list_available_devices(ctx: Ctx, port_id: FromPath[str]) -> Page[Devic
     async with ctx.db.scan() as tx:
         vip = await reserved_fixed_ips.get(tx, ctx.place, port_id)
         neighbours = await reserved_fixed_ips.list_instance_ports(tx, ctx.place, vip.network.id)
-        return await _show_page(tx, ctx, vip, vip_candidates(vip, neighbours))
+        return await _show_page(tx, ctx, vip, ports_connectable_to_vip(vip, neighbours))
 
 
 @get(f"{ONE}/connected_devices", opt=READ, tags=["Reserved IPs"])
@@ -56,7 +56,7 @@ async def add_connected_devices(ctx: Ctx, port_id: FromPath[str], data: JSONBody
 
 async def _connect(ctx: RequestContext, port_id: str, data: DevicePorts, *, keep_connected: bool) -> Page[DeviceView]:
     tasks = await ctx.write(
-        lambda tx: reserved_fixed_ip_service.connect_devices(
+        lambda tx: reserved_fixed_ip_service.connect_devices_to_vip(
             tx, ctx, port_id, data.port_ids, keep_connected=keep_connected
         )
     )
@@ -69,7 +69,7 @@ async def _connect(ctx: RequestContext, port_id: str, data: DevicePorts, *, keep
 async def _show_connected_devices(tx: Tx, ctx: RequestContext, port_id: str) -> Page[DeviceView]:
     vip = await reserved_fixed_ips.get(tx, ctx.place, port_id)
     neighbours = await reserved_fixed_ips.list_instance_ports(tx, ctx.place, vip.network.id)
-    return await _show_page(tx, ctx, vip, [port for port in neighbours if is_connected(vip, port)])
+    return await _show_page(tx, ctx, vip, [port for port in neighbours if is_connected_to_vip(vip, port)])
 
 
 async def _show_page(tx: Tx, ctx: RequestContext, vip: ReservedFixedIP, ports: Sequence[Port]) -> Page[DeviceView]:

@@ -28,9 +28,9 @@ ONE = f"{ALL}/{{policy_id:int}}"
 @get(ALL, opt=READ, tags=["Snapshot Schedules"])
 async def list_lifecycle_policies(ctx: Ctx) -> Page[LifecyclePolicyView]:
     """List lifecycle policies with their schedules and volumes, the oldest first."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        policies = await lifecycle_policies.list_all(tx, await projects.require(tx, ctx.place))
+        policies = await lifecycle_policies.list_all(tx, await projects.require_existing(tx, ctx.place))
         return Page(count=len(policies), results=await policy_views(tx, policies))
 
 
@@ -46,7 +46,7 @@ async def create_lifecycle_policy(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy
     are named by `resource_name_template`, in which `{volume_id}`, `{schedule_id}`, `{lifecycle_policy_id}`,
     `{datetime_utc}` and `{local_datetime}` are replaced. A snapshot that exceeds a quota appears as a failed task.
     """
-    ctx.region()
+    ctx.require_region()
     return await change_policy(
         ctx,
         lambda tx: policy_service.create_lifecycle_policy(
@@ -103,7 +103,7 @@ async def policy_views(tx: Tx, policies: Sequence[LifecyclePolicy]) -> list[Life
     """Make the views of policies with their schedules and volumes."""
     ids = [policy.id for policy in policies]
     schedules_by_policy = await schedules.list_by_policies(tx, ids)
-    volumes_by_policy = await lifecycle_policies.volumes_of_each(tx, ids)
+    volumes_by_policy = await lifecycle_policies.list_volumes_by_policy(tx, ids)
     return [
         LifecyclePolicyView.of(policy, schedules_by_policy[policy.id], volumes_by_policy[policy.id])
         for policy in policies

@@ -31,7 +31,7 @@ async def estimate_policy_usage(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy])
         max_volume_snapshot_count_usage=quantity * len(policy_volumes),
         max_volume_snapshot_size_usage=size,
         max_volume_snapshot_sequence_length=quantity,
-        max_cost=ItemPrice.of(prices.of_snapshot(ctx.catalogue, size), ctx.catalogue),
+        max_cost=ItemPrice.of(prices.snapshot_price(ctx.catalogue, size), ctx.catalogue),
     )
 
 
@@ -39,7 +39,7 @@ async def estimate_policy_usage(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy])
 async def preview_policy_price(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy]) -> ItemPrice:
     """Get the maximum price of a policy. Deprecated: version 2 returns it by volume type."""
     size = _max_quantity(ctx, data) * sum(volume.size for volume in await _read_volumes(ctx, data.volume_ids))
-    return ItemPrice.of(prices.of_snapshot(ctx.catalogue, size), ctx.catalogue)
+    return ItemPrice.of(prices.snapshot_price(ctx.catalogue, size), ctx.catalogue)
 
 
 @post(f"/cloud/v2/{PRICE}", opt=READ, status_code=200, tags=["Snapshot Schedules"])
@@ -49,15 +49,15 @@ async def preview_policy_price_by_type(ctx: Ctx, data: JSONBody[PricePolicy]) ->
         raise invalid(volume_ids="A volume is named twice")
     catalogue, prices_by_type, quantity = ctx.catalogue, dict[str, Price](), _max_quantity(ctx, data)
     for volume in await _read_volumes(ctx, data.volume_ids):
-        price = prices.of_snapshot(catalogue, quantity * volume.size)
+        price = prices.snapshot_price(catalogue, quantity * volume.size)
         prices_by_type[volume.type_name] = prices_by_type.get(volume.type_name, Price()) + price
     return PolicyPrice.of(prices_by_type, catalogue)
 
 
 async def _read_volumes(ctx: RequestContext, volume_ids: Iterable[str]) -> list[Volume]:
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.read() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         return [await volumes.get(tx, place, volume_id) for volume_id in dict.fromkeys(volume_ids)]
 
 

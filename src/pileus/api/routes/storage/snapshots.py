@@ -43,9 +43,9 @@ async def list_snapshots(
         schedule_id=schedule_id,
         lifecycle_policy_id=lifecycle_policy_id,
     )
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, page = await snapshots.page(tx, place, snapshot_filter, limit=limit, offset=offset)
         tags_by_id = await tags.list_by_resources(tx, [snapshot.id for snapshot in page])
     return Page(count=count, results=[snapshot_view(ctx.app, snapshot, tags_by_id[snapshot.id]) for snapshot in page])
@@ -54,7 +54,7 @@ async def list_snapshots(
 @post(ALL, opt=WRITE, status_code=200, tags=["Snapshots"])
 async def create_snapshot(ctx: Ctx, data: JSONBody[CreateSnapshot]) -> TaskIds:
     """Take a snapshot of a volume, also while the volume is attached. If the task fails, nothing remains."""
-    ctx.region()
+    ctx.require_region()
     tag_values = data.tag_values()
     return await ctx.submit(
         lambda tx, task_id: snapshot_service.create_snapshot(

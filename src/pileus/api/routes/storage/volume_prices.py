@@ -23,22 +23,22 @@ async def preview_volume_price(ctx: Ctx, data: JSONBody[PriceVolume]) -> ItemPri
 
     The size and the type of a volume from a snapshot default to those of the snapshot.
     """
-    types = ctx.catalogue.volume_types_of(ctx.region())
+    types = ctx.catalogue.volume_types_by_name(ctx.require_region())
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
         size, type_name = await _resolve_size_and_type(tx, ctx, data)
     if type_name not in types:
         raise invalid(type_name=f"There is no volume type {type_name} in this region")
-    return ItemPrice.of(prices.of_volume(ctx.catalogue, size, type_name), ctx.catalogue)
+    return ItemPrice.of(prices.volume_price(ctx.catalogue, size, type_name), ctx.catalogue)
 
 
 @post("/cloud/v1/pricing/{project_id:int}/{region_id:int}/snapshots", opt=READ, status_code=200, tags=["Snapshots"])
 async def preview_snapshot_price(ctx: Ctx, data: JSONBody[PriceSnapshot]) -> ItemPrice:
     """Get the price of a snapshot of a volume without taking it."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.read() as tx:
-        volume = await volumes.get(tx, await projects.require(tx, ctx.place), data.volume_id)
-    return ItemPrice.of(prices.of_snapshot(ctx.catalogue, volume.size), ctx.catalogue)
+        volume = await volumes.get(tx, await projects.require_existing(tx, ctx.place), data.volume_id)
+    return ItemPrice.of(prices.snapshot_price(ctx.catalogue, volume.size), ctx.catalogue)
 
 
 async def _resolve_size_and_type(tx: Tx, ctx: RequestContext, data: PriceVolume) -> tuple[int, str]:

@@ -64,7 +64,7 @@ async def create_volume(ctx: Ctx, data: JSONBody[CreateVolume]) -> TaskIds:
     volume, under `attachment_tag` if that is given. `lifecycle_policy_ids` adds the volume to lifecycle policies, which
     take snapshots of it. If the task fails, nothing remains.
     """
-    ctx.region()
+    ctx.require_region()
     new_volume = data.new_volume()
     return await ctx.submit(
         lambda tx, task_id: volume_service.create_volume(
@@ -111,9 +111,9 @@ async def delete_volume(ctx: Ctx, volume_id: FromPath[str], snapshots: FromQuery
 
 
 async def _page(ctx: RequestContext, volume_filter: volumes.VolumeFilter, limit: int, offset: int) -> Page[VolumeView]:
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, page = await volumes.page(tx, place, volume_filter, limit=limit, offset=offset)
         details = await volume_details.get_many(tx, page)
     return Page(count=count, results=[volume_view(ctx.app, volume, details[volume.id]) for volume in page])

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pileus.domain.account.prices import Price, PricePreview, format_amount
+from pileus.domain.account.prices import Price, PricePreview, round_to_six_places
 from pileus.domain.catalogue import Catalogue
 
 Currency = Literal["AZN", "EUR", "USD"]
@@ -134,4 +134,4 @@ def monthly(price: Price | None) -> float | None:
 
 
 def _number(amount: Decimal | None) -> float | None:
-    return None if amount is None else float(format_amount(amount))
+    return None if amount is None else float(round_to_six_places(amount))

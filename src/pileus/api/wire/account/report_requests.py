@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from pileus.api.wire.times import earliest
-from pileus.domain.account.usage import SORT_KEYS, TagCondition, UsageFilter, Window, report_window
+from pileus.domain.account.usage import SORT_KEYS, TagCondition, UsageFilter, TimeWindow, report_window
 from pileus.domain.errors import invalid
 
 Direction = Literal["asc", "desc"]
@@ -54,12 +54,12 @@ class _Request(Struct, kw_only=True):
     types: list[TypeName] | None = None
     schema_filter: SchemaFilter | None = None
 
-    def window(self, now: int, *, last_day: bool = False) -> Window:
+    def window(self, now: int, *, last_day: bool = False) -> TimeWindow:
         """Return the period of the report. Raises Invalid."""
         start, end = earliest("time_from", self.time_from), earliest("time_to", self.time_to)
         if start is None or end is None:
             raise invalid(time_from="Field required")
-        return report_window(start, end, now, last_day=last_day)
+        return report_window(start, end, now, include_last_day=last_day)
 
 
 class ReservationReportRequest(_Request, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pileus.api.wire.patches import present_fields
-from pileus.domain.account.subscriptions import Queue, Webhook
+from pileus.domain.account.subscriptions import QueueTarget, WebhookTarget
 
 Address = Annotated[str, Meta(min_length=1, max_length=2000)]
 Header = Annotated[str, Meta(max_length=4000)]
@@ -19,9 +19,9 @@ class Subscribe(Struct, kw_only=True):
     auth_header_name: Header
     auth_header_value: Header
 
-    def target(self) -> Webhook:
+    def target(self) -> WebhookTarget:
         """Return the target. Raises Invalid if it cannot be used."""
-        return Webhook(
+        return WebhookTarget(
             url=self.url, auth_header_name=self.auth_header_name, auth_header_value=self.auth_header_value
         ).require_valid()
 
@@ -34,9 +34,9 @@ class SubscribeQueue(Struct, kw_only=True):
     routing_key: Short | None = None
     receive_child_client_events: bool = False
 
-    def target(self) -> Queue:
+    def target(self) -> QueueTarget:
         """Return the target. Raises Invalid if it cannot be used."""
-        return Queue(
+        return QueueTarget(
             connection_string=self.connection_string,
             exchange=self.exchange,
             routing_key=self.routing_key,
@@ -64,8 +64,8 @@ class TestQueue(Struct, kw_only=True):
     exchange: Short | None = None
     routing_key: Short | None = None
 
-    def target(self) -> Queue:
+    def target(self) -> QueueTarget:
         """Return the target. Raises Invalid if it cannot be used."""
-        return Queue(
+        return QueueTarget(
             connection_string=self.connection_string, exchange=self.exchange, routing_key=self.routing_key
         ).require_valid()

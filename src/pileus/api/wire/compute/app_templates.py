@@ -3,7 +3,7 @@
 from msgspec import UNSET, Struct, UnsetType
 
 from pileus.api.wire.common import make_view
-from pileus.domain.compute.app_templates import AppConfig, AppTemplate
+from pileus.domain.compute.app_templates import AppConfigParameter, AppTemplate
 
 
 class AppTemplateSetting(Struct, kw_only=True):
@@ -17,7 +17,7 @@ class AppTemplateSetting(Struct, kw_only=True):
     default: str | UnsetType = UNSET
 
     @classmethod
-    def of(cls, config: AppConfig) -> "AppTemplateSetting":
+    def of(cls, config: AppConfigParameter) -> "AppTemplateSetting":
         """Show a setting; a setting without a default has no field `default`."""
         return make_view(cls, config, default=UNSET if config.default is None else config.default)
 

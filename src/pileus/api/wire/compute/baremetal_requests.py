@@ -10,7 +10,7 @@ from pileus.api.wire.network.ddos_profile_requests import InterfaceDdosProfile
 from pileus.api.wire.network.interface_requests import NewInterface
 from pileus.api.wire.tags import NewTags
 from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, VolumeSource
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.tags import validate_tags
 
 
@@ -46,7 +46,7 @@ class CreateServer(Struct, kw_only=True):
             user_data=self.user_data or None,
             configuration=self.app_config,
             ddos_profile=None if self.ddos_profile is None else self.ddos_profile.new_profile(),
-            kinds=(Kind.BAREMETAL,),
+            kinds=(InstanceKind.BAREMETAL,),
         )
 
     def _boot_sources(self) -> list[NewVolume]:

@@ -7,12 +7,12 @@ from msgspec import UNSET, Struct, UnsetType, structs
 from pileus.api.wire.common import make_view
 from pileus.domain.account import prices
 from pileus.domain.compute.flavors import Flavor
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 
-HARDWARE_FIELDS: Mapping[Kind, tuple[str, ...]] = {
-    Kind.VM: ("ram", "vcpus"),
-    Kind.BAREMETAL: ("cpu", "disk", "license", "network", "ram"),
-    Kind.GPU: ("cpu", "disk", "gpu", "license", "network", "ram"),
+HARDWARE_FIELDS: Mapping[InstanceKind, tuple[str, ...]] = {
+    InstanceKind.VM: ("ram", "vcpus"),
+    InstanceKind.BAREMETAL: ("cpu", "disk", "license", "network", "ram"),
+    InstanceKind.GPU: ("cpu", "disk", "gpu", "license", "network", "ram"),
 }
 
 
@@ -51,7 +51,7 @@ class FlavorView(Struct, kw_only=True):
             flavor_id=flavor.id,
             flavor_name=flavor.id,
             hardware_description=Hardware(**hardware),
-            resource_class=UNSET if flavor.kind == Kind.VM else flavor.resource_class or flavor.id,
+            resource_class=UNSET if flavor.kind == InstanceKind.VM else flavor.resource_class or flavor.id,
         )
 
 
@@ -84,12 +84,12 @@ class PricedFlavor(ListedFlavor, kw_only=True):
     @classmethod
     def priced(cls, flavor: Flavor, currency_code: str) -> "PricedFlavor":
         """Show a flavor with its price."""
-        price = prices.of_flavor(flavor)
+        price = prices.flavor_price(flavor)
         return cls(
             **structs.asdict(ListedFlavor.of(flavor)),
             currency_code=currency_code,
-            price_per_hour=None if price is None else float(prices.format_amount(price.per_hour)),
-            price_per_month=None if price is None else float(prices.format_amount(price.per_month)),
+            price_per_hour=None if price is None else float(prices.round_to_six_places(price.per_hour)),
+            price_per_month=None if price is None else float(prices.round_to_six_places(price.per_month)),
             price_status="hide" if price is None else "show",
         )
 

@@ -62,7 +62,7 @@ class ReservedFixedIPView(Struct, kw_only=True):
     @classmethod
     def of(cls, reserved: ReservedFixedIP, network: NetworkView, region_name: str) -> "ReservedFixedIPView":
         """Return the view of a reserved fixed IP."""
-        port, ipv4, ipv6 = reserved.port, reserved.address(4), reserved.address(6)
+        port, ipv4, ipv6 = reserved.port, reserved.address_of_version(4), reserved.address_of_version(6)
         attachments = [
             AttachmentView(resource_id=instance_id, resource_type="instance") for instance_id in reserved.instance_ids
         ]

@@ -9,7 +9,7 @@ from pileus.api.wire.common import make_view
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.api.wire.times import offset
 from pileus.domain.network.security_groups import SecurityGroup
-from pileus.domain.network.security_rules import SecurityGroupRule, rule_fields
+from pileus.domain.network.security_rules import SecurityGroupRule, rule_fields_by_name
 from pileus.domain.tags import Tag
 
 
@@ -39,7 +39,7 @@ class SecurityGroupRuleView(Struct, kw_only=True):
             revision_number=rule.revision,
             created_at=offset(rule.created_at),
             updated_at=offset(rule.updated_at),
-            **rule_fields(rule),
+            **rule_fields_by_name(rule),
         )
 
 

@@ -67,7 +67,7 @@ class SubnetView(Struct, kw_only=True):
             host_routes=[RouteView.of(route) for route in subnet.host_routes],
             has_router=False,
             available_ips=None if available is None else _count(available),
-            total_ips=_count(subnet.total_addresses),
+            total_ips=_count(subnet.assignable_address_count),
             tags=tag_views(tags),
             **common_fields(subnet, region_name, project_id),
         )

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
 from pileus.api.wire.patches import present_fields
-from pileus.domain.storage.schedules import DEFAULT_TEMPLATE, Cron, Interval, NewSchedule, Span
+from pileus.domain.storage.schedules import DEFAULT_TEMPLATE, Cron, Interval, NewSchedule, TimeSpan
 
 TIMING_FIELDS = frozenset({"type", *Cron.__struct_fields__, *Interval.__struct_fields__})
 Quantity = Annotated[int, Meta(ge=1, le=10000)]
@@ -22,9 +22,9 @@ class RetentionTime(Struct, kw_only=True):
     hours: int | None = None
     minutes: int | None = None
 
-    def span(self) -> Span:
+    def span(self) -> TimeSpan:
         """Return the domain's length of time."""
-        return Span(**asdict(self))
+        return TimeSpan(**asdict(self))
 
 
 class _CreateSchedule(Struct, kw_only=True, tag_field="type"):

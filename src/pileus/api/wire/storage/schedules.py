@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from pileus.api.wire.storage.schedule_requests import Quantity
-from pileus.domain.storage.schedules import Cron, Schedule, Span
+from pileus.domain.storage.schedules import Cron, Schedule, TimeSpan
 
 OWNER: Literal["lifecycle_policy"] = "lifecycle_policy"
 
@@ -20,7 +20,7 @@ class SpanView(Struct, kw_only=True):
     minutes: int | None
 
     @classmethod
-    def of(cls, span: Span | None) -> "SpanView | None":
+    def of(cls, span: TimeSpan | None) -> "SpanView | None":
         """Make the view of a length of time; None stays None."""
         return None if span is None else cls(**asdict(span))
 

@@ -9,7 +9,7 @@ from pileus.api.wire.tags import TagView, tag_views
 from pileus.api.wire.times import offset
 from pileus.domain.compute.images import Image
 from pileus.domain.storage.volume_details import VolumeAttachmentDetails, VolumeDetails
-from pileus.domain.storage.volume_types import VolumeLimits
+from pileus.domain.storage.volume_types import VolumePerformanceLimits
 from pileus.domain.storage.volumes import Volume
 
 IMAGE_FIELDS = ("min_disk", "min_ram", "size", "disk_format", "os_distro", "os_type", "os_version", "architecture",
@@ -52,7 +52,7 @@ class VolumeLimiterStats(Struct, kw_only=True):
     mbps_burst_limit: int = field(name="MBps_burst_limit")
 
     @classmethod
-    def of(cls, limits: VolumeLimits) -> "VolumeLimiterStats":
+    def of(cls, limits: VolumePerformanceLimits) -> "VolumeLimiterStats":
         """Make the view of a volume's limits."""
         return cls(
             iops_base_limit=limits.iops_base,
@@ -86,7 +86,7 @@ class VolumeView(Struct, kw_only=True):
     updated_at: str
 
     @classmethod
-    def of(cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumeLimits | None) -> "VolumeView":
+    def of(cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumePerformanceLimits | None) -> "VolumeView":
         """Make the view of a volume."""
         attachment = details.attachment
         return make_view(
@@ -111,7 +111,7 @@ class LegacyVolumeView(VolumeView, kw_only=True):
 
     @classmethod
     def of(
-        cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumeLimits | None
+        cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumePerformanceLimits | None
     ) -> "LegacyVolumeView":
         """Make the view of a volume with the older fields."""
         view = VolumeView.of(volume, details, region_name, limits)
