@@ -15,8 +15,8 @@ from litestar import Litestar, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from prometheus_client import CollectorRegistry
 
-from pileus.api.middleware import HttpMetrics, observe
-from pileus.api.requests import Request
+from pileus.api.middleware import ServerMetrics, instrument_requests
+from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
 from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
 from pileus.server.process import make_http_server
@@ -123,8 +123,8 @@ def make_baseline(body: bytes) -> Litestar:
     ) -> JsonResponse[bytes]:
         return fixed_response(TASKS, media_type="application/json")
 
-    app = Litestar([read, change, create, remove], request_class=Request, openapi_config=None, logging_config=None)
-    app.asgi_handler = observe(app.asgi_handler, HttpMetrics(CollectorRegistry()))
+    app = Litestar([read, change, create, remove], request_class=BodyDecodingRequest, openapi_config=None, logging_config=None)
+    app.asgi_handler = instrument_requests(app.asgi_handler, ServerMetrics(CollectorRegistry()))
     return app
 
 

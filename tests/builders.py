@@ -189,7 +189,9 @@ async def a_security_group(tenant: Tenant, name: str = "web", *group_ports: Port
 async def a_rule(tenant: Tenant, group: SecurityGroup, **changes: Any) -> SecurityGroupRule:
     """Add a rule to a security group, by default ingress of SSH."""
     fields = {"direction": "ingress", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22, **changes}
-    rule = new_rule_record(group.id, NewRule(**fields), tenant.running.app_state.new_id(), tenant.running.app_state.now())
+    rule = new_rule_record(
+        group.id, NewRule(**fields), tenant.running.app_state.new_id(), tenant.running.app_state.now()
+    )
     async with tenant.running.app_state.db.read() as tx:
         existing = await security_groups.list_rules(tx, group.id)
     await tenant.running.app_state.db.write(lambda tx: security_groups.replace_rules(tx, group.id, [*existing, rule]))

@@ -11,11 +11,11 @@ from gcore import AsyncGcore
 
 from pileus.app import RunningCloud
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, hash_api_token
+from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.domain.account.projects import Project
 from pileus.initial_data import generate_token
 from pileus.store import counters
-from pileus.store.account import clients, keys, projects
+from pileus.store.account import api_keys, clients, projects
 from pileus.store.database import Tx
 from tests.contract.documents import check_answer
 
@@ -111,7 +111,7 @@ async def _add_tenant(tx: Tx) -> tuple[int, int, dict[Role, str]]:
     for role in Role:
         number = await counters.increment(tx, "api_keys")
         tokens[role] = generate_token(number)
-        await keys.add(tx, _key(number, client_id, role, tokens[role]))
+        await api_keys.add(tx, _key(number, client_id, role, tokens[role]))
     return client_id, project_id, tokens
 
 

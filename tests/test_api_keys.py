@@ -10,7 +10,7 @@ from pileus.app import RunningCloud, open_api_keys, run_cloud
 from pileus.domain.account.access import Role
 from pileus.initial_data import CLIENT, KEY_FILE
 from pileus.settings import Settings
-from pileus.store.account import keys as key_records
+from pileus.store.account import api_keys as key_records
 from tests.tenants import client_of
 
 

@@ -24,7 +24,7 @@ UNFINISHED = ("TODO", "FIXME", "NotImplementedError")
 LAZY = {"cli.commands", "drivers.registry"}
 CATCHES_ALL = {
     "outbound.notifier",
-    "store.sync_thread",
+    "store.serial_executor",
     "tasks.engine",
     "tasks.account.deliveries",
     "tasks.periodic",
@@ -66,7 +66,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     # `catalog check` uses the checks of the server.
     "cli.catalog": {"domain"},
     # The pattern of API keys, and the settings of drivers.
-    "settings": {"domain.account.keys", "drivers.registry", "setting_fields"},
+    "settings": {"domain.account.api_keys", "drivers.registry", "setting_fields"},
     "setting_fields": set(),
     # Drivers define their set-up for the conformance suite.
     "drivers.qemu.testing": {"testing.conformance.under_test"},

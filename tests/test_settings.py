@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from pileus.cli.main import pileus
 from pileus.cli.settings import make_reference
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import TOKEN
+from pileus.domain.account.api_keys import TOKEN
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.simulated.settings import SimulatedSettings
 from pileus.setting_fields import Setting

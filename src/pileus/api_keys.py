@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, hash_api_token
+from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.domain.account.projects import Project
 from pileus.initial_data import CLIENT, generate_token
 from pileus.store import counters
-from pileus.store.account import clients, keys, projects
+from pileus.store.account import api_keys, clients, projects
 from pileus.store.database import Database, Tx
 
 DAY = 24 * 3600 * 1_000_000
@@ -32,7 +32,7 @@ class ApiKeyAdmin:
         async def write(tx: Tx) -> str:
             if not await clients.exists(tx, client_id):
                 await _add_tenant(tx, client_id, now)
-            key_id = await keys.allocate_id(tx)
+            key_id = await api_keys.allocate_id(tx)
             token = generate_token(key_id)
             key = ApiKey(
                 id=key_id,
@@ -44,7 +44,7 @@ class ApiKeyAdmin:
                 created_at=now,
                 expires_at=None if expires_days is None else now + expires_days * DAY,
             )
-            await keys.add(tx, key)
+            await api_keys.add(tx, key)
             return token
 
         return await self.db.write(write)
@@ -52,11 +52,11 @@ class ApiKeyAdmin:
     async def list(self) -> list[ApiKey]:
         """Return all keys, oldest first, revoked and expired ones included."""
         async with self.db.read() as tx:
-            return await keys.list_all(tx)
+            return await api_keys.list_all(tx)
 
     async def revoke(self, key_id: int) -> bool:
         """Revoke a key; False if it does not exist or is revoked."""
-        return await self.db.write(lambda tx: keys.revoke(tx, key_id, self.now))
+        return await self.db.write(lambda tx: api_keys.revoke(tx, key_id, self.now))
 
 
 async def _add_tenant(tx: Tx, client_id: int, now: int) -> None:

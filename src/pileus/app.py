@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
 from pileus.api.context import AppState
-from pileus.api.middleware import HttpMetrics
+from pileus.api.middleware import ServerMetrics
 from pileus.api.wire.account.user_actions import encode_audit_event
 from pileus.api_keys import ApiKeyAdmin
 from pileus.domain.catalogue import Catalogue
@@ -75,7 +75,7 @@ def create_driver(settings: Settings, catalogue: Catalogue) -> Compute:
 
 def make_app(settings: Settings, running: RunningCloud | None = None) -> Litestar:
     """Create the ASGI application. Without a running cloud, it only provides the routes and the OpenAPI document."""
-    return create_app(settings, running.app_state if running else None, HttpMetrics(CollectorRegistry()))
+    return create_app(settings, running.app_state if running else None, ServerMetrics(CollectorRegistry()))
 
 
 @asynccontextmanager
@@ -84,7 +84,7 @@ async def run_cloud(settings: Settings, *, single_process: bool = False) -> Asyn
 
     A `single_process` releases the leases of its predecessor.
     """
-    metrics = HttpMetrics(CollectorRegistry())
+    metrics = ServerMetrics(CollectorRegistry())
     async with open_seeded_database(settings, metrics.count_commit, single_process=single_process) as prepared:
         db, catalogue = prepared.db, prepared.catalogue
         driver = create_driver(settings, catalogue)
@@ -135,7 +135,7 @@ async def open_api_keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
         await db.close()
 
 
-def _on_task_end(metrics: HttpMetrics, task_waiters: TaskWaiters) -> OnTaskEnd:
+def _on_task_end(metrics: ServerMetrics, task_waiters: TaskWaiters) -> OnTaskEnd:
     """Return a callback that counts a task that has ended, and notifies the requests that wait for it."""
 
     def handle(task: Task, state: str) -> None:

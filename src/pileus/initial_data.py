@@ -12,14 +12,14 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, hash_api_token, parse_key_id
+from pileus.domain.account.api_keys import ApiKey, hash_api_token, parse_key_id
 from pileus.domain.account.projects import Project
 from pileus.domain.catalogue import Catalogue, CatalogueWithFormerFlavors, parse_catalogue
 from pileus.domain.catalogue_changes import check_subnet_changes
 from pileus.domain.network.networks import Subnet
 from pileus.settings import SettingError, Settings
 from pileus.store import catalogue_sync, counters, tasks
-from pileus.store.account import clients, keys, projects
+from pileus.store.account import api_keys, clients, projects
 from pileus.store.compute import images
 from pileus.store.database import Database, OnCommit, Tx
 from pileus.store.network import networks, subnets
@@ -98,9 +98,9 @@ async def _add_tenant(tx: Tx, now: int) -> None:
 
 
 async def _add_first_key(tx: Tx, data: Path, now: int) -> str:
-    number = await keys.allocate_id(tx)
+    number = await api_keys.allocate_id(tx)
     token = generate_token(number)
-    await keys.add(tx, _administrator_key(number, token, now))
+    await api_keys.add(tx, _administrator_key(number, token, now))
     _write_key_file(token, data)
     return token
 
@@ -114,11 +114,11 @@ def _write_key_file(token: str, data: Path) -> None:
 
 async def _save_given_key(tx: Tx, token: str, now: int) -> None:
     number = parse_key_id(token) or 0
-    existing = await keys.find_with_caller(tx, number)
+    existing = await api_keys.find_with_caller(tx, number)
     if existing is None:
-        await keys.add(tx, _administrator_key(number, token, now))
+        await api_keys.add(tx, _administrator_key(number, token, now))
     elif existing[0].digest != hash_api_token(token):
-        await keys.replace_digest_and_reinstate(tx, number, hash_api_token(token))
+        await api_keys.replace_digest_and_reinstate(tx, number, hash_api_token(token))
 
 
 def _administrator_key(number: int, token: str, now: int) -> ApiKey:
@@ -142,8 +142,12 @@ async def _sync_region(tx: Tx, catalogue: Catalogue, region_id: int, now: int) -
         for subnet in await _list_changed_subnets(tx, region_id, offered_subnets)
     }
     check_subnet_changes(offered_subnets, subnets_in_use)
-    await catalogue_sync.upsert_and_retire_others(tx, images.TABLE, region_id, catalogue.public_image_records(region_id, now))
-    await catalogue_sync.upsert_and_retire_others(tx, networks.TABLE, region_id, [network for network, _ in offered_networks])
+    await catalogue_sync.upsert_and_retire_others(
+        tx, images.TABLE, region_id, catalogue.public_image_records(region_id, now)
+    )
+    await catalogue_sync.upsert_and_retire_others(
+        tx, networks.TABLE, region_id, [network for network, _ in offered_networks]
+    )
     await catalogue_sync.upsert_and_retire_others(tx, subnets.TABLE, region_id, offered_subnets)
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 from msgspec import Struct, field
 
-from pileus.domain.account.keys import TOKEN
+from pileus.domain.account.api_keys import TOKEN
 from pileus.drivers import registry
 from pileus.setting_fields import (
     ACCESS,

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from pileus.domain.account.access import ALLOWED, Access, Role
-from pileus.domain.account.keys import ApiKey, hash_api_token
+from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.store import counters
-from pileus.store.account import keys
+from pileus.store.account import api_keys
 from pileus.store.database import Tx
 from tests.builders import an_instance
 from tests.tenants import Tenant, client_of
@@ -37,7 +37,7 @@ async def add_key(tenant: Tenant, secret: str, **changes: Any) -> str:
         key = ApiKey(
             **{**fields, "role": Role.ENGINEERS.value, "digest": hash_api_token(token), "created_at": 0, **changes}
         )
-        await keys.add(tx, key)
+        await api_keys.add(tx, key)
         return token
 
     return await tenant.running.app_state.db.write(write)
@@ -115,7 +115,7 @@ async def test_both_separators_of_tokens_are_accepted(tenant: Tenant) -> None:
             "user_id": tenant.client_id,
             "name": "old",
         }
-        await keys.add(tx, ApiKey(**fields, role=Role.USERS.value, digest=hash_api_token(token), created_at=0))
+        await api_keys.add(tx, ApiKey(**fields, role=Role.USERS.value, digest=hash_api_token(token), created_at=0))
         return token
 
     token = await tenant.running.app_state.db.write(write)
@@ -137,7 +137,7 @@ async def test_a_revoked_key_is_invalid_at_once(tenant: Tenant) -> None:
     assert (await request(tenant, f"APIKey {token}")).status_code == 404
 
     number, cloud = int(token.partition("_")[0]), tenant.running.app_state
-    assert await cloud.db.write(lambda tx: keys.revoke(tx, number, cloud.now()))
+    assert await cloud.db.write(lambda tx: api_keys.revoke(tx, number, cloud.now()))
 
     assert error_of(await request(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
 

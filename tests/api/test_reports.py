@@ -10,7 +10,7 @@ import pytest
 
 from pileus.api.wire.times import format_zulu
 from pileus.domain.account.access import Role
-from pileus.domain.account.usage import DAY
+from pileus.domain.account.usage_reports import DAY
 from tests.builders import a_floating_ip, an_image, an_instance
 from tests.storage import a_snapshot, a_volume
 from tests.tenants import REGION, Tenant

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from pileus.api.openapi import document
+from pileus.api.openapi import openapi_document
 from pileus.app import make_app
 from pileus.settings import Settings
 from pileus.store import faults
@@ -34,7 +34,7 @@ from tests.tenants import REGION
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES, WORKFLOWS, ROW, LEAST_GOOD = 10, 15, 25, 20
-SCHEMA = schemathesis.openapi.from_dict(document(make_app(Settings())))
+SCHEMA = schemathesis.openapi.from_dict(openapi_document(make_app(Settings())))
 FOUND: list[Any] = list(SCHEMA.get_all_operations())
 OPERATIONS = [operation.ok() for operation in FOUND]
 

@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from gcore import ConflictError, NotFoundError
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, hash_api_token
+from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.domain.compute.ssh_keys import md5_fingerprint
 from pileus.initial_data import generate_token
 from pileus.store import counters
-from pileus.store.account import clients, keys, user_actions
+from pileus.store.account import api_keys, clients, user_actions
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from tests.builders import an_instance
@@ -44,7 +44,7 @@ async def colleague_client(tenant: Tenant) -> httpx.AsyncClient:
         token = generate_token(number)
         await clients.add_user(tx, user_id, tenant.client_id, "colleague@example.com", 0)
         fields: dict[str, Any] = {"id": number, "user_id": user_id, "digest": hash_api_token(token), "created_at": 0}
-        await keys.add(tx, ApiKey(**fields, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))
+        await api_keys.add(tx, ApiKey(**fields, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))
         return token
 
     return client_of(tenant.running, await tenant.running.app_state.db.write(write))

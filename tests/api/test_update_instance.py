@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
-from pileus.api.middleware import HttpMetrics
+from pileus.api.middleware import ServerMetrics
 from pileus.domain.account.user_actions import UserAction
 from pileus.domain.compute.instances import Instance
 from pileus.settings import Settings
@@ -258,7 +258,7 @@ async def test_an_update_without_its_audit_entry_is_rolled_back(tenant: Tenant) 
     """All audit entries get the same id, so every second insert fails."""
     cloud, instance = tenant.running.app_state, await an_instance(tenant, labels=LABELS)
     broken = dataclasses.replace(cloud, new_id=lambda: "always-the-same")
-    async with client_of(create_app(Settings(), broken, HttpMetrics(CollectorRegistry())), tenant) as api:
+    async with client_of(create_app(Settings(), broken, ServerMetrics(CollectorRegistry())), tenant) as api:
         path = tenant.path("instances", instance.id)
         assert (await api.patch(path, json={})).status_code in (200, 409)
         before = await get_instance(tenant, instance)
@@ -277,7 +277,7 @@ def client_of(app: Litestar, tenant: Tenant) -> httpx.AsyncClient:
 async def test_legacy_fields_are_added_if_configured(tenant: Tenant) -> None:
     instance, cloud = await an_instance(tenant, labels=LABELS), tenant.running.app_state
     legacy = dataclasses.replace(cloud, legacy_fields=True)
-    async with client_of(create_app(Settings(), legacy, HttpMetrics(CollectorRegistry())), tenant) as api:
+    async with client_of(create_app(Settings(), legacy, ServerMetrics(CollectorRegistry())), tenant) as api:
         answer = (await api.patch(tenant.path("instances", instance.id), json={"name": "old-1"})).json()
 
     assert (answer["instance_id"], answer["instance_name"]) == (instance.id, "old-1") == (answer["id"], answer["name"])

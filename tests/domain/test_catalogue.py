@@ -12,7 +12,13 @@ import msgspec
 import pytest
 
 from pileus.domain.account.quota_checks import QUOTAS
-from pileus.domain.catalogue import Catalogue, derive_public_image_id, derive_external_network_id, parse_catalogue, derive_external_subnet_id
+from pileus.domain.catalogue import (
+    Catalogue,
+    derive_external_network_id,
+    derive_external_subnet_id,
+    derive_public_image_id,
+    parse_catalogue,
+)
 from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.errors import Invalid
 from tests.domain.builders import NOW, catalogue_text, the_catalogue

@@ -10,8 +10,8 @@ from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_orders import NewVolume, VolumeSource
 from pileus.domain.errors import Conflict, Invalid, NotFound
 from pileus.domain.storage.disks import (
-    VolumeSourceRecords,
     ResolvedDisk,
+    VolumeSourceRecords,
     find_boot_disk,
     resolve_disk,
     source_image_ids,
@@ -46,7 +46,9 @@ def wordpress_volume(**changes: Any) -> NewVolume:
     return NewVolume(**{"source": VolumeSource.APPTEMPLATE, "source_id": "wordpress", **changes})
 
 
-def sources_with_volume(volume: dict[str, Any] | None = None, snapshot: dict[str, Any] | None = None) -> VolumeSourceRecords:
+def sources_with_volume(
+    volume: dict[str, Any] | None = None, snapshot: dict[str, Any] | None = None
+) -> VolumeSourceRecords:
     """Return a bootable volume and a snapshot of it."""
     record = a_volume(**{"bootable": True, "image_id": UBUNTU, "type_name": "ssd_hiiops", **(volume or {})})
     return order_sources(volumes={record.id: record}, snapshots={"s-1": a_snapshot(**(snapshot or {}))})

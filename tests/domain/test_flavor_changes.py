@@ -3,7 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.compute.flavor_changes import quota_increases, require_allowed_flavor_change, require_flavor_fits_image
+from pileus.domain.compute.flavor_changes import (
+    quota_increases,
+    require_allowed_flavor_change,
+    require_flavor_fits_image,
+)
 from pileus.domain.compute.flavors import Flavor, boot_misfit_reason
 from pileus.domain.errors import Invalid, NoCapacity
 from tests.domain.builders import UBUNTU, WINDOWS, an_instance, public_images, the_catalogue

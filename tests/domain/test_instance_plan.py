@@ -14,9 +14,9 @@ from pileus.domain.compute.instance_orders import (
     FloatingIPChoice,
     InstanceOrder,
     InterfaceType,
-    VolumeDemand,
     NewInterface,
     NewVolume,
+    VolumeDemand,
     VolumeSource,
     source_ids_of_kind,
 )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.account.keys import ApiKey, hash_api_token, parse_key_id
+from pileus.domain.account.api_keys import ApiKey, hash_api_token, parse_key_id
 from tests.domain.builders import NOW
 
 TOKEN = "29841_c767c5d4e1f0"

@@ -11,12 +11,17 @@ from pileus.domain.network.interfaces import (
     check_port_has_address,
     choose_public_address,
     next_interface_position,
-    require_port_to_detach,
     require_attachable_interface,
+    require_port_to_detach,
 )
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
-from pileus.domain.network.security_groups import SecurityGroup, plan_group_additions, plan_group_removals, require_single_group
+from pileus.domain.network.security_groups import (
+    SecurityGroup,
+    plan_group_additions,
+    plan_group_removals,
+    require_single_group,
+)
 from tests.domain.builders import NOW, OWN, TASK, an_instance
 
 MAC = "00:16:3e:00:00:01"

@@ -11,15 +11,15 @@ from pileus.domain.account.prices import (
     HOURS_PER_MONTH,
     Price,
     PricePreview,
-    round_to_six_places,
     external_ip_price,
     flavor_price,
     floating_ip_price,
-    volume_price,
     preview_price,
     price_from_hourly_amount,
+    round_to_six_places,
+    volume_price,
 )
-from pileus.domain.compute.instance_orders import VolumeDemand, ResourceDemand
+from pileus.domain.compute.instance_orders import ResourceDemand, VolumeDemand
 from tests.domain.builders import the_catalogue
 
 CATALOGUE = the_catalogue()

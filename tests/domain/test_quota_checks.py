@@ -4,14 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.account.quota_checks import QUOTAS, check_no_quota_exceeded, report_exceeded_quotas, count_demand_by_quota
+from pileus.domain.account.quota_checks import (
+    QUOTAS,
+    check_no_quota_exceeded,
+    count_demand_by_quota,
+    report_exceeded_quotas,
+)
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_orders import (
     FloatingIPChoice,
     InterfaceType,
-    VolumeDemand,
     NewInterface,
     ResourceDemand,
+    VolumeDemand,
     count_resource_demand,
 )
 from pileus.domain.compute.instances import InstanceKind
@@ -57,7 +62,9 @@ def test_flavor_without_quotas_counts_by_its_kind(flavor: Flavor, counted: dict[
 
 def test_volumes_and_addresses_are_counted_per_server() -> None:
     requested = count_demand_by_quota(
-        ResourceDemand(flavor=SMALL, disks=[VolumeDemand(10), VolumeDemand(30, "ultra")], floating_ips=1, external_ips=2, count=3)
+        ResourceDemand(
+            flavor=SMALL, disks=[VolumeDemand(10), VolumeDemand(30, "ultra")], floating_ips=1, external_ips=2, count=3
+        )
     )
 
     assert requested == {

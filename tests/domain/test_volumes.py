@@ -15,8 +15,8 @@ from pileus.domain.storage.volumes import (
     Volume,
     VolumeStatus,
     device_name,
-    require_allowed_volume_size,
     plan_snapshot_deletions,
+    require_allowed_volume_size,
 )
 from tests.domain.builders import NOW, TASK, a_snapshot, a_volume, an_instance, the_catalogue
 
@@ -190,7 +190,9 @@ def test_snapshot_can_be_deleted_if_available_or_failed(status: SnapshotStatus) 
 def test_all_snapshots_are_deleted_with_their_volume() -> None:
     snapshots = [a_snapshot(id="s-1"), a_snapshot(id="s-2")]
 
-    assert [(snapshot.id, snapshot.task_id) for snapshot in plan_snapshot_deletions(snapshots, ["s-2"], TASK, LATER)] == [
+    assert [
+        (snapshot.id, snapshot.task_id) for snapshot in plan_snapshot_deletions(snapshots, ["s-2"], TASK, LATER)
+    ] == [
         ("s-1", TASK),
         ("s-2", TASK),
     ]
@@ -207,7 +209,9 @@ def test_device_names_are_those_of_disks() -> None:
 def attach(
     volume: Volume, *others: Attachment, is_basic: bool = False, tag: str | None = None, **fields: Any
 ) -> Attachment:
-    return plan_attachment(volume, an_instance(**fields), others, is_shared_vm=is_basic, tag=tag, new_id="a-2", now=LATER)
+    return plan_attachment(
+        volume, an_instance(**fields), others, is_shared_vm=is_basic, tag=tag, new_id="a-2", now=LATER
+    )
 
 
 def test_volume_gets_the_first_free_device() -> None:

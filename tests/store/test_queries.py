@@ -27,7 +27,9 @@ async def projects_db(db: Database) -> Database:
 
 async def page_names(db: Database, where: Where, order_by: str = "created_at.asc") -> list[str]:
     async with db.scan() as tx:
-        count, records = await queries.page(tx, projects.TABLE, where, queries.order_by_expression(order_by), limit=99, offset=0)
+        count, records = await queries.page(
+            tx, projects.TABLE, where, queries.order_by_expression(order_by), limit=99, offset=0
+        )
     assert count == len(records)
     return [project.name for project in records]
 

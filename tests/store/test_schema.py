@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pileus.store.database import Database, Migration, DatabaseNewerThanProgram
+from pileus.store.database import Database, DatabaseNewerThanProgram, Migration
 from pileus.store.postgres import Postgres
 from pileus.store.schema import load_migrations, open_database
 from pileus.store.sqlite import Sqlite

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
 from pileus.api.context import AppState
-from pileus.api.middleware import HttpMetrics
+from pileus.api.middleware import ServerMetrics
 from pileus.app import RunningCloud, new_id
 from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
@@ -102,7 +102,7 @@ async def running(
         await seed_database(db, catalogue, given_key="", data=data, now=clock())
         cloud = AppState(db, catalogue, clock, new_id, lambda: None, driver, Messenger(), patience=0)
         engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_id, lease=LEASE)
-        yield RunningCloud(create_app(Settings(), cloud, HttpMetrics(CollectorRegistry())), cloud, engine, driver, None)
+        yield RunningCloud(create_app(Settings(), cloud, ServerMetrics(CollectorRegistry())), cloud, engine, driver, None)
         await db.close()
         driver.close()
 

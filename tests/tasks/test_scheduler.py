@@ -216,7 +216,9 @@ async def test_snapshots_outlive_their_schedule(schedule_bench: ScheduleBench) -
 
 
 async def test_snapshots_stay_when_their_volume_leaves_the_policy(schedule_bench: ScheduleBench) -> None:
-    schedule = await schedule_bench.add_schedule(a_volume(id="v-1"), a_volume(id="v-2"), retention_time=TimeSpan(hours=1))
+    schedule = await schedule_bench.add_schedule(
+        a_volume(id="v-1"), a_volume(id="v-2"), retention_time=TimeSpan(hours=1)
+    )
     await schedule_bench.run_hours(1)
 
     await schedule_bench.bench.db.write(lambda tx: lifecycle_policies.remove_volumes(tx, 7, ["v-1", "unknown"]))

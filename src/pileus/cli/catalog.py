@@ -22,9 +22,9 @@ def catalog() -> None:
     """
 
 
-@catalog.command(cls=Command, examples=EXAMPLES[1:])
+@catalog.command("check", cls=Command, examples=EXAMPLES[1:])
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def check(file: Path | None) -> None:
+def check_catalogue(file: Path | None) -> None:
     """Check a catalogue and list every wrong key by its path. No server is needed.
 
     Without FILE the bundled catalogue is checked.
@@ -40,8 +40,8 @@ def check(file: Path | None) -> None:
     click.echo(f"The catalogue is right: {summary}, {len(catalogue.quotas)} quotas.")
 
 
-@catalog.command(cls=Command, examples=EXAMPLES[:1])
-def show() -> None:
+@catalog.command("show", cls=Command, examples=EXAMPLES[:1])
+def print_bundled_catalogue() -> None:
     """Print the bundled catalogue as TOML."""
     click.echo(BUNDLED.read_text("utf-8"), nl=False)
 

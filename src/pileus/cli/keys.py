@@ -9,7 +9,7 @@ import click
 
 from pileus.cli.commands import Failure, Group
 from pileus.cli.options import SettingsCommand, load_settings
-from pileus.cli.output import format_time, output_option, show_table
+from pileus.cli.output import format_time, add_output_option, show_table
 from pileus.settings import Settings, SettingSource
 
 ROLES = ("Administrators", "Engineers", "Users")
@@ -24,7 +24,7 @@ DATABASE = ("data", "database")
 Result = TypeVar("Result")
 
 
-class Keys(Protocol):
+class ApiKeyManager(Protocol):
     """The API keys of a database."""
 
     async def create(self, name: str, role: str, client: int | None, expires_days: int | None) -> str:
@@ -46,15 +46,15 @@ def keys() -> None:
     """
 
 
-@keys.command(cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES[:2])
+@keys.command("create", cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES[:2])
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), default="Engineers", show_default=True, help="The role of the key.")
 @click.option("--client", type=int, metavar="ID", help="The tenant of the key; default: the first one.")
 @click.option(
     "--expires", type=click.IntRange(min=1), metavar="DAYS", help="The number of days until it expires; default: never."
 )
-@output_option
-def create(
+@add_output_option
+def create_key(
     given: dict[str, SettingSource], name: str, role: str, client: int | None, expires: int | None, output: str
 ) -> None:
     """Create a key with the name NAME and print its token, which cannot be shown again."""
@@ -67,8 +67,8 @@ def create(
 
 
 @keys.command("list", cls=SettingsCommand, setting_names=DATABASE)
-@output_option
-def list_(given: dict[str, SettingSource], output: str) -> None:
+@add_output_option
+def list_keys(given: dict[str, SettingSource], output: str) -> None:
     """List the keys. Tokens are not stored, so they cannot be shown."""
     records = _run_with_keys(given, lambda api_keys: api_keys.list())
     show_table(
@@ -79,9 +79,9 @@ def list_(given: dict[str, SettingSource], output: str) -> None:
     )
 
 
-@keys.command(cls=SettingsCommand, setting_names=DATABASE)
+@keys.command("revoke", cls=SettingsCommand, setting_names=DATABASE)
 @click.argument("number", type=int)
-def revoke(given: dict[str, SettingSource], number: int) -> None:
+def revoke_key(given: dict[str, SettingSource], number: int) -> None:
     """Revoke the key with this NUMBER: the digits at the start of its token."""
     if not _run_with_keys(given, lambda api_keys: api_keys.revoke(number)):
         raise Failure(f"There is no key {number}. `pileus keys list` shows those there are.")
@@ -93,11 +93,11 @@ def _key_row(key: Any) -> dict[str, Any]:
     return row | {column: format_time(row[column]) for column in COLUMNS if column.endswith("_at")}
 
 
-def _run_with_keys(given: dict[str, SettingSource], action: Callable[[Keys], Awaitable[Result]]) -> Result:
+def _run_with_keys(given: dict[str, SettingSource], action: Callable[[ApiKeyManager], Awaitable[Result]]) -> Result:
     settings: Settings = load_settings(given)
     from pileus import app  # noqa: PLC0415  # `--help` must not load the server
 
-    async def run(opening: AbstractAsyncContextManager[Keys]) -> Result:
+    async def run(opening: AbstractAsyncContextManager[ApiKeyManager]) -> Result:
         async with opening as api_keys:
             return await action(api_keys)
 

@@ -52,10 +52,10 @@ class SettingsCommand(Command):
             raise UsageError(str(mistake)) from None
 
 
-def help_for(row: Setting) -> str:
+def setting_help_text(setting: Setting) -> str:
     """Return a setting's help, its variable and its default."""
-    default = f"; default: {row.default_text}" if row.default_text else ""
-    return f"{row.help}  [{row.variable}{default}]"
+    default = f"; default: {setting.default_text}" if setting.default_text else ""
+    return f"{setting.help}  [{setting.variable}{default}]"
 
 
 def load_settings(given: dict[str, SettingSource]) -> Settings:
@@ -88,7 +88,7 @@ def _option(row: Setting) -> click.Option:
         section=row.section,
         default=None,
         metavar=None if is_switch else _metavar(row),
-        help=help_for(row),
+        help=setting_help_text(row),
     )
 
 

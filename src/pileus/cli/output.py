@@ -19,7 +19,7 @@ NAME_FIELDS = (
 """Fields that identify an object in a table, in order of preference."""
 
 
-def output_option(function: Function) -> Function:
+def add_output_option(function: Function) -> Function:
     """Add the option --output to a command."""
     return click.option(
         "--output",
@@ -43,7 +43,7 @@ def show_table(
         click.echo(empty_text)
 
 
-def show_record(fields: Mapping[str, Any], output: str) -> None:
+def print_record(fields: Mapping[str, Any], output: str) -> None:
     """Print all fields of one resource."""
     if output != "table":
         click.echo(_encode(fields, output))

@@ -3,7 +3,7 @@
 import click
 
 from pileus.cli.options import SettingsCommand, load_settings
-from pileus.cli.output import output_option, show_table
+from pileus.cli.output import add_output_option, show_table
 from pileus.setting_fields import Setting
 from pileus.settings import SETTINGS, SettingSource
 
@@ -37,7 +37,7 @@ A switch is turned off by `--no-…`, for example `--no-legacy-fields`.
 
 
 @click.command(cls=SettingsCommand, examples=EXAMPLES)
-@output_option
+@add_output_option
 @click.option("--reference", is_flag=True, help="Print the reference of all settings instead (docs/settings.md).")
 def settings(given: dict[str, SettingSource], output: str, *, reference: bool) -> None:
     """Show the settings in force and their sources."""

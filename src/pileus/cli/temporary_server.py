@@ -29,7 +29,7 @@ class TemporaryServer(Struct, frozen=True):
 
 
 @contextmanager
-def temporary_server(*options: str) -> Iterator[TemporaryServer]:
+def run_temporary_server(*options: str) -> Iterator[TemporaryServer]:
     """Start `pileus serve` with options, wait until it is ready, and stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="pileus-") as directory:
         key, port = f"1_{secrets.token_urlsafe(24)}", _free_port()

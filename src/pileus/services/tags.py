@@ -48,7 +48,9 @@ async def change_tags(
     changed = change(existing)
     await tags.save(tx, kind.kind, ctx.place, resource.id, existing, changed)
     own_tags = {key: tag.value for key, tag in changed.items() if not tag.read_only}
-    await write_audit_entry(tx, ctx, AuditEntry(kind.group, f"{audit_verb}_metadata", resource.id, {"metadata": own_tags}))
+    await write_audit_entry(
+        tx, ctx, AuditEntry(kind.group, f"{audit_verb}_metadata", resource.id, {"metadata": own_tags})
+    )
 
 
 def without_tag(key: str | None, existing: Tags) -> Tags:

@@ -26,7 +26,7 @@ async def start_task(
 ) -> Task:
     """Write the task, and `entry` to the audit log. Clients see `data`; without it they see the arguments.
 
-    The engine is woken by whoever commits the transaction (`RequestContext.submit`).
+    The engine is woken by whoever commits the transaction (`RequestContext.submit_task`).
     """
     task = new_task(
         task_id,

@@ -50,10 +50,12 @@ class DatabaseNewerThanProgram(Exception):
 
 
 def pending_migrations(migrations: Sequence[Migration], applied_version: int) -> list[Migration]:
-    """Return the migrations that are newer than version `newest`; raises NewerDatabase."""
+    """Return the migrations that are newer than `applied_version`; raises DatabaseNewerThanProgram."""
     known = max((number for number, _, _ in migrations), default=0)
     if applied_version > known:
-        raise DatabaseNewerThanProgram(f"The database has schema version {applied_version}; this program knows {known}: upgrade Pileus")
+        raise DatabaseNewerThanProgram(
+            f"The database has schema version {applied_version}; this program knows {known}: upgrade Pileus"
+        )
     return [migration for migration in migrations if migration[0] > applied_version]
 
 
@@ -75,7 +77,10 @@ class Database(Protocol):
         """Read lists from one snapshot, without blocking other requests."""
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
-        """Apply pending migrations, once even if many processes start; raises NewerDatabase or Unreachable."""
+        """Apply pending migrations, once even if many processes start.
+
+        Raises DatabaseNewerThanProgram or DatabaseUnreachable.
+        """
 
     async def close(self) -> None:
         """Close every connection."""

@@ -18,12 +18,12 @@ from pileus.store.database import (
     OUT_OF_RANGE,
     TOO_MANY,
     VERSIONS,
+    DatabaseUnreachable,
     Migration,
     OnCommit,
     Row,
     T,
     Tx,
-    DatabaseUnreachable,
     Work,
     pending_migrations,
 )
@@ -137,7 +137,7 @@ class Postgres:
             raise DatabaseUnreachable(f"The database cannot be reached: {str(error).splitlines()[0]}") from error
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
-        """Apply pending migrations under an advisory lock; raises Unreachable."""
+        """Apply pending migrations under an advisory lock; raises DatabaseUnreachable."""
         connection = await self._connect_once()
         async with connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))

@@ -6,18 +6,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from pileus.api.wire.account.prices import InstancePrice, ItemPrice
+from pileus.api.wire.account.prices import InstancePrice, ResourcePrice
 from pileus.api.wire.account.projects import ProjectView
 from pileus.api.wire.account.regions import RegionView
 from pileus.api.wire.account.user_actions import UserActionView
 from pileus.api.wire.compute.app_templates import AppTemplateView
 from pileus.api.wire.compute.flavors import ListedFlavor, PricedFlavor
 from pileus.api.wire.compute.images import ImageView
-from pileus.api.wire.compute.metrics import DiskMetrics, MetricsView
+from pileus.api.wire.compute.metrics import DiskMetricsSample, InstanceMetricsSample
 from pileus.api.wire.compute.ssh_keys import CreatedSSHKeyView, SSHKeyView
 from pileus.api.wire.network.floating_ips import FloatingIPView
 from pileus.api.wire.network.interfaces import InterfaceView
-from pileus.api.wire.network.networks import NetworkDetails
+from pileus.api.wire.network.networks import NetworkWithSubnetsView
 from pileus.api.wire.network.subnets import SubnetView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import tag_views
@@ -114,14 +114,14 @@ PORT = Port(
     allowed_address_pairs=[AddressPair("10.1.0.0/16")],
     **TIMES,
 )
-SUBNETS = [SubnetView.of(subnet, TAGS, "Local", 1, available=5) for subnet in (SUBNET, WIDE)]
+SUBNETS = [SubnetView.of(subnet, TAGS, "Local", 1, available_ips=5) for subnet in (SUBNET, WIDE)]
 INTERFACE = InterfaceView.of(
     PORT,
     [AssignedAddress(subnet_id=ID, ip="10.0.0.2", port_id=ID)],
-    NetworkDetails.of(NETWORK, SUBNETS, TAGS, "Local"),
+    NetworkWithSubnetsView.of(NETWORK, SUBNETS, TAGS, "Local"),
     [FloatingIPView.of(FLOATING, TAGS, "Local")],
 )
-METRICS = MetricsView(
+METRICS = InstanceMetricsSample(
     time="2023-11-29T10:56:49Z",
     cpu_util=1.5,
     memory_util=2,
@@ -129,7 +129,7 @@ METRICS = MetricsView(
     bytes_in=1,
     packets_out=1,
     packets_in=1,
-    disks=[DiskMetrics(disk_name="vda", read_bytes=1, write_bytes=1, reads=1, writes=1)],
+    disks=[DiskMetricsSample(disk_name="vda", read_bytes=1, write_bytes=1, reads=1, writes=1)],
 )
 PREVIEW = PricePreview(flavor=Price(Decimal("7.3")), volumes={"standard": Price(Decimal(1))})
 
@@ -147,18 +147,18 @@ def page(*views: Any) -> Page[Any]:
         ("GET", "/cloud/v1/regions/1", 200, RegionView.of(REGION, None)),
         ("GET", "/cloud/v1/regions", 200, page(RegionView.of(REGION, ID, with_volume_types=True))),
         ("GET", "/cloud/v1/ssh_keys/1", 200, page(SSHKeyView.of(KEY))),
-        ("POST", "/cloud/v1/ssh_keys/1", 201, CreatedSSHKeyView.created(KEY, "private")),
+        ("POST", "/cloud/v1/ssh_keys/1", 201, CreatedSSHKeyView.with_private_key(KEY, "private")),
         ("GET", f"/cloud/v1/images/1/1/{ID}", 200, ImageView.of(IMAGE, TAGS, "Local", 1)),
         ("GET", "/cloud/v1/user_actions", 200, page(UserActionView.of(ACTION))),
-        ("GET", "/cloud/v1/flavors/1/1", 200, page(ListedFlavor.of(FLAVOR), PricedFlavor.priced(FLAVOR, "EUR"))),
+        ("GET", "/cloud/v1/flavors/1/1", 200, page(ListedFlavor.of(FLAVOR), PricedFlavor.with_price(FLAVOR, "EUR"))),
         ("GET", "/cloud/v1/apptemplates/1/1", 200, page(AppTemplateView.of(TEMPLATE))),
         ("GET", f"{INSTANCE}/interfaces", 200, page(INTERFACE)),
         ("GET", f"{INSTANCE}/metadata", 200, page(*tag_views(TAGS))),
         ("POST", f"{INSTANCE}/metrics", 200, page(METRICS)),
         ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(PREVIEW, the_catalogue())),
         ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(PricePreview(), the_catalogue())),
-        ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ItemPrice.of(PREVIEW.total, the_catalogue())),
-        ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ItemPrice.of(None, the_catalogue())),
+        ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ResourcePrice.of(PREVIEW.total, the_catalogue())),
+        ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ResourcePrice.of(None, the_catalogue())),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
@@ -167,6 +167,6 @@ def test_the_view_has_the_published_shape(method: str, path: str, status: int, v
 
 
 def test_hourly_and_monthly_prices_agree() -> None:
-    priced = PricedFlavor.priced(FLAVOR, "EUR")
+    priced = PricedFlavor.with_price(FLAVOR, "EUR")
 
     assert (priced.price_per_hour, priced.price_per_month, priced.price_status) == (0.01, 7.3, "show")

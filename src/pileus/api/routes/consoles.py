@@ -47,7 +47,7 @@ TOO_BIG = 1009
 
 
 @get("/screens", opt=OPEN, include_in_schema=False)
-async def show_screen() -> Response[str]:
+async def get_console_page() -> Response[str]:
     """Return the page of a console, or 503 if noVNC is not installed."""
     installed = _find_library() is not None
     page = (FOLDER / "page.html").read_text("utf-8") if installed else MISSING
@@ -58,7 +58,7 @@ async def show_screen() -> Response[str]:
 
 
 @get("/screens/static/{path:path}", opt=OPEN, include_in_schema=False)
-async def show_screen_file(path: FromPath[Path]) -> Response[bytes]:
+async def get_console_page_file(path: FromPath[Path]) -> Response[bytes]:
     """Return a script or a style of the page or of noVNC."""
     relative, library = str(path).lstrip("/"), _find_library()
     in_library = relative.startswith("novnc/")
@@ -72,7 +72,7 @@ async def show_screen_file(path: FromPath[Path]) -> Response[bytes]:
 
 
 @websocket("/screens/socket", opt=OPEN)
-async def open_screen(socket: Socket) -> None:
+async def relay_console_websocket(socket: Socket) -> None:
     """Relay data between a browser and a machine, if the browser has a valid ticket and is on our own page."""
     state: AppState = socket.app.state.app_state
     await socket.accept(subprotocols="binary")
@@ -139,4 +139,4 @@ def _find_library() -> Path | None:
     return next((folder for folder in LIBRARIES if (folder / "core/rfb.js").is_file()), None)
 
 
-ROUTER = Router("/", route_handlers=[show_screen, show_screen_file, open_screen])
+ROUTER = Router("/", route_handlers=[get_console_page, get_console_page_file, relay_console_websocket])

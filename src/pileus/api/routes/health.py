@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from pileus.api.auth import OPEN, READ
 from pileus.api.context import AppState
-from pileus.api.middleware import HttpMetrics
+from pileus.api.middleware import ServerMetrics
 from pileus.domain.errors import Unavailable
 from pileus.drivers.protocols.compute import Compute, HealthCheck
 from pileus.drivers.protocols.errors import DriverError
@@ -25,7 +25,7 @@ TIMEOUT = 2.0
 """Seconds until a check counts as failed."""
 
 
-class CheckResult(Struct, frozen=True, kw_only=True):
+class HealthCheckResult(Struct, frozen=True, kw_only=True):
     """The result of a check: details, or an error."""
 
     details: str = ""
@@ -57,15 +57,15 @@ async def readyz(app_state: NamedDependency[AppState]) -> dict[str, str | int]:
         }
 
 
-async def _run_check(check: Awaitable[str]) -> CheckResult:
+async def _run_check(check: Awaitable[str]) -> HealthCheckResult:
     try:
         async with asyncio.timeout(TIMEOUT):
-            return CheckResult(details=await check)
+            return HealthCheckResult(details=await check)
     except DriverError as error:
-        return CheckResult(error=str(error))
+        return HealthCheckResult(error=str(error))
     except Exception:
         LOG.exception("Not ready")
-        return CheckResult(error="does not answer")
+        return HealthCheckResult(error="does not answer")
 
 
 async def _check_database(db: Database) -> str:
@@ -78,13 +78,13 @@ async def _check_driver(driver: Compute) -> str:
     return await driver.check() if isinstance(driver, HealthCheck) else ""
 
 
-def metrics_route(*, key_required: bool) -> HTTPRouteHandler:
+def make_metrics_route(*, key_required: bool) -> HTTPRouteHandler:
     """Make the route of `/metrics`."""
 
     @get("/metrics", opt=READ if key_required else OPEN, include_in_schema=False)
-    async def show_metrics(metrics: NamedDependency[HttpMetrics]) -> Response[bytes]:
+    async def show_metrics(metrics: NamedDependency[ServerMetrics]) -> Response[bytes]:
         """Return the metrics for Prometheus."""
-        return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.format_for_prometheus(), media_type=CONTENT_TYPE_LATEST)
 
     return show_metrics
 

@@ -18,7 +18,7 @@ from pileus.store import tags
 from pileus.store.database import Database
 
 
-class TaggedResource(TaggedResourceKind, frozen=True, kw_only=True):
+class MetadataRouteConfig(TaggedResourceKind, frozen=True, kw_only=True):
     """A kind of resource with endpoints for its tags."""
 
     path: str
@@ -34,17 +34,17 @@ class TaggedResource(TaggedResourceKind, frozen=True, kw_only=True):
         return self.path.rpartition("{")[2].partition(":")[0]
 
 
-def metadata_routes(resource: TaggedResource) -> list[Any]:
+def make_metadata_routes(resource: MetadataRouteConfig) -> list[Any]:
     """Make the five endpoints of a kind of resource."""
-    return [*map_routes(resource), _get_item(resource), _delete_item(resource)]
+    return [*make_metadata_collection_routes(resource), _get_item(resource), _delete_item(resource)]
 
 
-def map_routes(resource: TaggedResource) -> list[Any]:
+def make_metadata_collection_routes(resource: MetadataRouteConfig) -> list[Any]:
     """Make the three endpoints for all tags of a resource."""
     return [_list(resource), _update(resource), _replace(resource)]
 
 
-async def read_tag(ctx: RequestContext, resource: TaggedResource, resource_id: str, key: str | None) -> TagView:
+async def read_tag(ctx: RequestContext, resource: MetadataRouteConfig, resource_id: str, key: str | None) -> TagView:
     """Read one tag. Raises NotFound for the resource or the tag, or Invalid without a key."""
     async with ctx.db.read() as tx:
         existing = await tags.list_by_resource(tx, (await resource.get(tx, ctx.place, resource_id)).id)
@@ -52,7 +52,7 @@ async def read_tag(ctx: RequestContext, resource: TaggedResource, resource_id: s
 
 
 async def change_tags(
-    ctx: RequestContext, resource: TaggedResource, resource_id: str, verb: str, change: Callable[[Tags], Tags]
+    ctx: RequestContext, resource: MetadataRouteConfig, resource_id: str, verb: str, change: Callable[[Tags], Tags]
 ) -> None:
     """Change the tags of a resource, then push them to its machine if it has one."""
     await ctx.write(lambda tx: tag_service.change_tags(tx, ctx, resource, resource_id, verb, change))
@@ -60,7 +60,7 @@ async def change_tags(
         await resource.after_change(ctx.db, ctx.app.driver, resource_id)
 
 
-def _options(resource: TaggedResource, verb: str, name: str) -> dict[str, Any]:
+def _options(resource: MetadataRouteConfig, verb: str, name: str) -> dict[str, Any]:
     return {
         "path": f"{resource.path}/{name}",
         "operation_id": f"{verb}_{resource.kind}_{name}",
@@ -69,7 +69,7 @@ def _options(resource: TaggedResource, verb: str, name: str) -> dict[str, Any]:
     }
 
 
-def _list(resource: TaggedResource) -> Any:
+def _list(resource: MetadataRouteConfig) -> Any:
     @get(opt=READ, **_options(resource, "list", "metadata"))
     async def list_metadata(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)]
@@ -85,7 +85,7 @@ def _list(resource: TaggedResource) -> Any:
     return list_metadata
 
 
-def _update(resource: TaggedResource) -> Any:
+def _update(resource: MetadataRouteConfig) -> Any:
     @post(opt=WRITE, status_code=204, **_options(resource, "update", "metadata"))
     async def update_metadata(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], data: JSONBody[TagChanges]
@@ -100,7 +100,7 @@ def _update(resource: TaggedResource) -> Any:
     return update_metadata
 
 
-def _replace(resource: TaggedResource) -> Any:
+def _replace(resource: MetadataRouteConfig) -> Any:
     @put(opt=WRITE, status_code=204, **_options(resource, "replace", "metadata"))
     async def replace_metadata(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], data: JSONBody[NewTags]
@@ -112,7 +112,7 @@ def _replace(resource: TaggedResource) -> Any:
     return replace_metadata
 
 
-def _get_item(resource: TaggedResource) -> Any:
+def _get_item(resource: MetadataRouteConfig) -> Any:
     @get(opt=READ, **_options(resource, "get", "metadata_item"))
     async def get_metadata_item(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], key: FromQuery[str | None] = None
@@ -123,7 +123,7 @@ def _get_item(resource: TaggedResource) -> Any:
     return get_metadata_item
 
 
-def _delete_item(resource: TaggedResource) -> Any:
+def _delete_item(resource: MetadataRouteConfig) -> Any:
     @delete(opt=WRITE, status_code=204, **_options(resource, "delete", "metadata_item"))
     async def delete_metadata_item(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], key: FromQuery[str | None] = None

@@ -11,7 +11,7 @@ from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.paging import Page
 from pileus.api.wire.task_requests import AcknowledgeTasks
 from pileus.api.wire.tasks import TaskView
-from pileus.api.wire.times import earliest, latest
+from pileus.api.wire.times import parse_range_start, parse_range_end
 from pileus.domain.tasks import TaskState
 from pileus.services import tasks as task_service
 from pileus.store import tasks
@@ -48,8 +48,8 @@ async def list_tasks(
         project_ids=project_id,
         region_ids=region_id,
         acknowledged=is_acknowledged,
-        since=earliest("from_timestamp", from_timestamp),
-        until=latest("to_timestamp", to_timestamp),
+        since=parse_range_start("from_timestamp", from_timestamp),
+        until=parse_range_end("to_timestamp", to_timestamp),
     )
     return await _page(ctx, task_filter, limit, offset, order_by or sorting or "desc")
 

@@ -4,7 +4,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
-from pileus.api.wire.times import offset
+from pileus.api.wire.times import format_with_offset
 
 V = TypeVar("V", bound=Struct)
 
@@ -37,16 +37,16 @@ class ScopedRecord(Protocol):
         """Microseconds since 1970."""
 
 
-def common_fields(record: ScopedRecord, region_name: str, project_id: int | None = None) -> dict[str, Any]:
-    """Make the common fields. `project_id` is the project to return for a record that belongs to nobody."""
+def common_view_fields(record: ScopedRecord, region_name: str, default_project_id: int | None = None) -> dict[str, Any]:
+    """Make the common fields. `default_project_id` is returned for a record that belongs to nobody."""
     return {
-        "project_id": record.project_id or project_id,
+        "project_id": record.project_id or default_project_id,
         "region": region_name,
         "region_id": record.region_id,
         "task_id": record.task_id,
         "creator_task_id": record.creator_task_id,
-        "created_at": offset(record.created_at),
-        "updated_at": offset(record.updated_at),
+        "created_at": format_with_offset(record.created_at),
+        "updated_at": format_with_offset(record.updated_at),
     }
 
 

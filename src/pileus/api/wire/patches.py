@@ -27,6 +27,6 @@ class UpdateResource(Struct, kw_only=True):
         return patch
 
 
-def present_fields(body: Struct) -> dict[str, Any]:
+def sent_fields(body: Struct) -> dict[str, Any]:
     """Return the fields of a body that are not UNSET."""
     return {name: value for name, value in asdict(body).items() if value is not UNSET}

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from pileus.api.wire.common import make_view
-from pileus.api.wire.times import naive
+from pileus.api.wire.times import format_without_offset
 from pileus.domain.tasks import Task, TaskState
 
 
@@ -55,7 +55,7 @@ class TaskView(Struct, kw_only=True):
             job_id=None,
             schedule_id=task.args.get("schedule_id"),
             lifecycle_policy_id=task.args.get("lifecycle_policy_id"),
-            created_on=naive(task.created_at),
+            created_on=format_without_offset(task.created_at),
             updated_on=_naive_or_none(task.updated_at),
             finished_on=_naive_or_none(task.finished_at),
             acknowledged_at=_naive_or_none(task.acknowledged_at),
@@ -63,4 +63,4 @@ class TaskView(Struct, kw_only=True):
 
 
 def _naive_or_none(us: int | None) -> str | None:
-    return None if us is None else naive(us)
+    return None if us is None else format_without_offset(us)

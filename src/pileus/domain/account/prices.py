@@ -1,4 +1,4 @@
-"""Prices in exact decimal arithmetic; only `format_amount` rounds.
+"""Prices in exact decimal arithmetic; only `round_to_six_places` rounds.
 
 Prices are per month, because volumes are priced per month and a 730th is not exact; the price per hour is derived.
 """
@@ -70,18 +70,18 @@ def flavor_price(flavor: Flavor) -> Price | None:
 
 
 def volume_price(catalogue: Catalogue, size_gib: int, type_name: str) -> Price:
-    """Return the price of a volume of `size` GiB. A type that has left the catalogue costs nothing."""
+    """Return the price of a volume of `size_gib` GiB. A type that has left the catalogue costs nothing."""
     volume_type = catalogue.volume_type(type_name)
     return Price(size_gib * volume_type.price_per_gib_month) if volume_type else Price()
 
 
 def snapshot_price(catalogue: Catalogue, size_gib: int) -> Price:
-    """Return the price of a snapshot of `size` GiB."""
+    """Return the price of a snapshot of `size_gib` GiB."""
     return Price(size_gib * catalogue.prices.snapshot_per_gib_month)
 
 
 def image_price(catalogue: Catalogue, size_bytes: int) -> Price:
-    """Return the price of an image of `size` bytes."""
+    """Return the price of an image of `size_bytes` bytes."""
     return Price(size_bytes * catalogue.prices.image_per_gib_month / GIB)
 
 

@@ -48,7 +48,9 @@ class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return self.quotas
         if self.kind == InstanceKind.VM:
             return (
-                {"shared_vm_count": 1} if self.is_shared_vm else {"vm_count": 1, "cpu_count": self.vcpus, "ram": self.ram}
+                {"shared_vm_count": 1}
+                if self.is_shared_vm
+                else {"vm_count": 1, "cpu_count": self.vcpus, "ram": self.ram}
             )
         return {"baremetal_basic_count": 1} if self.kind == InstanceKind.BAREMETAL else {"gpu_count": 1}
 

@@ -1,7 +1,7 @@
 """Plan an instance: the records that an order and its resolved sources lead to.
 
 `plan_instance` decides and its caller saves; `disks.py` has the rules for volumes. Ports and addresses are planned
-elsewhere: `InstancePlan.with_name` fills a name template when the addresses are known.
+elsewhere: `InstancePlan.with_filled_names` fills a name template when the addresses are known.
 """
 
 import binascii
@@ -14,12 +14,24 @@ from msgspec.structs import asdict, replace
 
 from pileus.domain.compute.flavors import Flavor, boot_misfit_reason
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instance_orders import InstanceOrder, VolumeDemand, ResourceDemand, VolumeSource, count_resource_demand
+from pileus.domain.compute.instance_orders import (
+    InstanceOrder,
+    ResourceDemand,
+    VolumeDemand,
+    VolumeSource,
+    count_resource_demand,
+)
 from pileus.domain.compute.instances import FirstBootData, Instance, InstanceKind
 from pileus.domain.context import Context
 from pileus.domain.errors import NoCapacity, invalid
 from pileus.domain.names import NAME_PATTERN, NAME_REGEX, fill_name_template
-from pileus.domain.storage.disks import VolumeSourceRecords, ResolvedDisk, find_boot_disk, resolve_disk, with_assigned_boot_order
+from pileus.domain.storage.disks import (
+    ResolvedDisk,
+    VolumeSourceRecords,
+    find_boot_disk,
+    resolve_disk,
+    with_assigned_boot_order,
+)
 from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device_name
 from pileus.domain.tags import Tag, make_tags, merged_tags, validate_tags
 
@@ -75,7 +87,9 @@ def plan_instance(order: InstanceOrder, sources: ResolvedOrder, ctx: Context, ta
     _check_flavor_fits(flavor, boot)
     instance = _new_instance(order, sources, image, name, ctx, task_id)
     tags = {
-        instance.id: merged_tags(make_tags(_system_tags(boot, task_id).items(), read_only=True), validate_tags(order.tags))
+        instance.id: merged_tags(
+            make_tags(_system_tags(boot, task_id).items(), read_only=True), validate_tags(order.tags)
+        )
     }
     template = boot.app_template if boot else None
     answers = template.answers_with_defaults(order.configuration) if template else {}

@@ -174,7 +174,9 @@ class Instance(TenantResource, frozen=True, kw_only=True):
         """Return the task type of a power action. Raises Conflict if this kind of instance does not support it."""
         if not self.is_virtual and action not in BAREMETAL_TASK_TYPES:
             raise Conflict(f"Cannot {action} instance {self.id}: bare metal servers cannot be suspended")
-        return BAREMETAL_TASK_TYPES[action] if self.kind == InstanceKind.BAREMETAL else POWER_TRANSITIONS[action].task_type
+        return (
+            BAREMETAL_TASK_TYPES[action] if self.kind == InstanceKind.BAREMETAL else POWER_TRANSITIONS[action].task_type
+        )
 
     def starting_power_action(self, action: PowerAction, task_id: str, now: int) -> "Instance":
         """Enter the transitional state of `action`, locked by a task. Raises Conflict if it is not allowed."""

@@ -28,7 +28,7 @@ class PlacementGroup(TenantResource, frozen=True, kw_only=True):
 def choose_host(
     hosts: Sequence[str], instances_by_host: Mapping[str, int], policy: str | None, member_hosts: Collection[str]
 ) -> str | None:
-    """Return the least loaded host that the policy allows, or None. `taken` are the hosts of the other members.
+    """Return the least loaded host that the policy allows, or None. `member_hosts` are the hosts of the other members.
 
     Affinity requires a taken host, anti-affinity a free one; soft-anti-affinity prefers a free one.
     """

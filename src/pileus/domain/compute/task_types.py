@@ -99,5 +99,5 @@ DELETE_IMAGE = TaskType("delete_image", DeleteImageArgs)
 
 
 def find_power_action_task_type(name: str) -> TaskType[PowerActionArgs]:
-    """Return the task type of a power action; `name` is what `Instance.task_type` returns."""
+    """Return the task type of a power action; `name` is what `Instance.power_action_task_type` returns."""
     return TaskType(name, PowerActionArgs)

@@ -142,6 +142,8 @@ def plan_vip_connections(
     before = list(connected)
     connecting = [(port, address_pairs_with_vip(vip, port)) for port in requested if not is_connected_to_vip(vip, port)]
     disconnecting = (
-        [] if keep_others else [(port, address_pairs_without_vip(vip, port)) for port in before if port.id not in requested_ids]
+        []
+        if keep_others
+        else [(port, address_pairs_without_vip(vip, port)) for port in before if port.id not in requested_ids]
     )
     return [*connecting, *disconnecting]

@@ -128,7 +128,9 @@ def check_subnet_attachable(subnet: Subnet, attached: Iterable[Subnet]) -> None:
             raise invalid(subnet_id=f"Its range {subnet.cidr} overlaps with that of subnet {other.id} ({other.cidr})")
 
 
-def check_next_hops_in_subnets(routes: Iterable[Route], subnets: Collection[Subnet], own_addresses: Collection[str]) -> None:
+def check_next_hops_in_subnets(
+    routes: Iterable[Route], subnets: Collection[Subnet], own_addresses: Collection[str]
+) -> None:
     """Raise Invalid if a next hop is in none of the router's subnets."""
     for route in routes:
         if route.nexthop in own_addresses:

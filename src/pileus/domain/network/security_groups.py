@@ -31,13 +31,15 @@ class SecurityGroup(TenantResource, frozen=True, kw_only=True):
     updated_at: int
 
     def require_removable(self, port_count: int, referring_group: str | None) -> "SecurityGroup":
-        """Return the group if it can be deleted. Raises Conflict if ports use it or a rule of `referring` names it."""
+        """Return the group if it can be deleted. Raises Conflict if a port or a rule of `referring_group` uses it."""
         if self.is_default:
             raise Conflict(f"Security group {self.name} is the project's default group: it cannot be deleted")
         if port_count:
             raise Conflict(f"Security group {self.name} is in use: it guards {port_count} port{'s' * (port_count > 1)}")
         if referring_group is not None:
-            raise Conflict(f"Security group {self.name} is in use: a rule of security group {referring_group} speaks of it")
+            raise Conflict(
+                f"Security group {self.name} is in use: a rule of security group {referring_group} speaks of it"
+            )
         return self.require_unlocked()
 
 

@@ -24,7 +24,7 @@ def plan_attachment(  # noqa: PLR0913  # the request and its context
 ) -> Attachment:
     """Return the attachment of a volume, as the first free device of an instance. Raises Conflict or Invalid.
 
-    `is_basic` tells whether the instance's flavor is a shared one.
+    `is_shared_vm` tells whether the instance's flavor is a shared one.
     """
     if not instance.is_virtual:
         raise Conflict(f"Instance {instance.id} is a bare metal server: volumes cannot be attached to it")

@@ -93,7 +93,7 @@ class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
         if not self._calendar_fields():
             raise invalid(minute="A cron schedule needs one of month, week, day, day_of_week, hour and minute")
 
-    def next_run_at(self, last: int, now: int) -> int | None:  # noqa: ARG002  # the signature of `Interval.next_moment`
+    def next_run_at(self, last: int, now: int) -> int | None:  # noqa: ARG002  # the signature of `Interval.next_run_at`
         """Return the first moment after `now`, or None if there is none within `MAX_YEARS_AHEAD`."""
         after = datetime.fromtimestamp(now / 1_000_000, self.zone)
         years = f"{after.year}-{after.year + MAX_YEARS_AHEAD}"

@@ -1,6 +1,6 @@
 """Volumes, attachments and snapshots: the records, their states and transitions.
 
-A long operation locks the record for its task and sets a transitional status; `with_status` ends both.
+A long operation locks the record for its task and sets a transitional status; `unlocked_with_status` ends both.
 Sizes are in GiB.
 """
 

@@ -7,13 +7,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from pileus.domain.account import quota_checks
-from pileus.domain.account.quotas import ALL_REGIONS, QuotaThreshold, quotas_reaching_threshold, parse_quota_limits
+from pileus.domain.account.quotas import ALL_REGIONS, QuotaThreshold, parse_quota_limits, quotas_reaching_threshold
 from pileus.domain.account.regions import Region
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
 from pileus.domain.errors import not_found
 from pileus.domain.places import Place
-from pileus.store.account import quotas, usage
+from pileus.store.account import quota_usage, quotas
 from pileus.store.database import Tx
 
 LOG = logging.getLogger(__name__)
@@ -36,13 +36,13 @@ async def check_regional_quotas(
     The tenant's usage stays locked until the transaction ends. If the demand takes usage to the tenant's threshold, a
     notification is saved.
     """
-    used = await usage.lock_tenant_and_count_by_quota(tx, place, catalogue)
+    used = await quota_usage.lock_tenant_and_count_by_quota(tx, place, catalogue)
     await _check_demand(tx, catalogue, place, used, demand, now, catalogue.region(place.region_id))
 
 
 async def check_global_quotas(tx: Tx, ctx: Context, demand: Mapping[str, int]) -> None:
     """Like `check_regional_quotas`, for the quotas that are counted in all regions together."""
-    used = await usage.lock_tenant_and_count_global_by_quota(tx, ctx.place.client_id)
+    used = await quota_usage.lock_tenant_and_count_global_by_quota(tx, ctx.place.client_id)
     await _check_demand(tx, ctx.catalogue, ctx.place, used, demand, ctx.now(), None)
 
 

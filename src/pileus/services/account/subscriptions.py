@@ -40,7 +40,9 @@ async def update_queue_subscription(tx: Tx, ctx: Context, subscription_id: int, 
     """Change the broker of a subscription; queued lines go to the new one at once. Raises NotFound or Invalid."""
     subscription = await subscriptions.get(tx, ctx.caller.client_id, "amqp", subscription_id)
     target = queue_with_changes(require_queue_target(subscription.target), **changes)
-    await subscriptions.save(tx, subscription, replace(subscription, target=target).after_successful_delivery(ctx.now()))
+    await subscriptions.save(
+        tx, subscription, replace(subscription, target=target).after_successful_delivery(ctx.now())
+    )
     return target
 
 

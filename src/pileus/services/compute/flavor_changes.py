@@ -1,7 +1,11 @@
 """Change the flavor of instances."""
 
 from pileus.domain.account.user_actions import AuditEntry
-from pileus.domain.compute.flavor_changes import quota_increases, require_allowed_flavor_change, require_flavor_fits_image
+from pileus.domain.compute.flavor_changes import (
+    quota_increases,
+    require_allowed_flavor_change,
+    require_flavor_fits_image,
+)
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instances import Instance
 from pileus.domain.compute.task_types import RESIZE_VM, ResizeInstanceArgs
@@ -16,7 +20,9 @@ from pileus.store.database import Tx
 from pileus.store.storage import attachments
 
 
-async def change_instance_flavor(tx: Tx, ctx: Context, driver: Compute, instance_id: str, flavor_id: str, task_id: str) -> Task:
+async def change_instance_flavor(
+    tx: Tx, ctx: Context, driver: Compute, instance_id: str, flavor_id: str, task_id: str
+) -> Task:
     """Lock the instance, give it the flavor and start the task that resizes the machine.
 
     Raises NotFound, Invalid, Conflict, NoCapacity or QuotaExceeded.

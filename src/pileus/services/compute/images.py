@@ -6,7 +6,13 @@ from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.images import GIB, Image, ImagePatch, ImageStatus, NewImage
-from pileus.domain.compute.task_types import CREATE_IMAGE, DELETE_IMAGE, DOWNLOAD_IMAGE, CreateImageArgs, DeleteImageArgs
+from pileus.domain.compute.task_types import (
+    CREATE_IMAGE,
+    DELETE_IMAGE,
+    DOWNLOAD_IMAGE,
+    CreateImageArgs,
+    DeleteImageArgs,
+)
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict
 from pileus.domain.storage.volumes import Volume

@@ -68,7 +68,9 @@ async def _create_interfaces(
     # Requested addresses go first, so that no other interface of the order takes them.
     entries = sorted(enumerate(order.interfaces), key=lambda entry: entry[1].ip_address is None)
     created = {
-        position: await create_or_take_over_port(tx, ctx, owner, interface, order.security_group_ids_of(interface), position)
+        position: await create_or_take_over_port(
+            tx, ctx, owner, interface, order.security_group_ids_of(interface), position
+        )
         for position, interface in entries
     }
     return [created[position] for position in range(len(created))]

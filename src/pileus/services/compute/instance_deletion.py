@@ -54,7 +54,13 @@ class InstanceDeletionRequest(Struct, frozen=True, kw_only=True):
 
 
 async def delete_instance(
-    tx: Tx, ctx: Context, instance_id: str, request: InstanceDeletionRequest, task_id: str, *, get: GetInstance = instances.get
+    tx: Tx,
+    ctx: Context,
+    instance_id: str,
+    request: InstanceDeletionRequest,
+    task_id: str,
+    *,
+    get: GetInstance = instances.get,
 ) -> Task:
     """Lock the instance and what is deleted with it, and start the task that deletes them.
 
@@ -95,7 +101,14 @@ async def remove_instance_records(
     built = instance.status != Status.BUILD
     await _remove_volumes(tx, instance, now, deleted_volume_ids)
     for port in await ports.list_by_instance(tx, instance.id):
-        await remove_or_release_port(tx, port, now, deleted_floating_ip_ids=deleted_floating_ip_ids, deleted_port_ids=deleted_port_ids, was_used=built)
+        await remove_or_release_port(
+            tx,
+            port,
+            now,
+            deleted_floating_ip_ids=deleted_floating_ip_ids,
+            deleted_port_ids=deleted_port_ids,
+            was_used=built,
+        )
     await metering.save_usage_until_now(tx, [instance], now)
     await tags.remove(tx, instance.id)
     await instances.remove(tx, instance.id)
@@ -114,7 +127,9 @@ async def _remove_volumes(tx: Tx, instance: Instance, now: int, volume_ids: Coll
             await volumes.save(tx, volume, available)
 
 
-async def _lock_volumes(tx: Tx, ctx: Context, instance_id: str, selected: SelectedResourceIds, task_id: str) -> list[str]:
+async def _lock_volumes(
+    tx: Tx, ctx: Context, instance_id: str, selected: SelectedResourceIds, task_id: str
+) -> list[str]:
     """Lock all volumes of the instance, and the snapshots of those that are deleted; return the ids of the latter."""
     attached = await attachments.list_with_volumes(tx, instance_id)
     selected.check_attached([volume.id for _, volume in attached])
@@ -137,7 +152,9 @@ async def _lock_floating_ips(tx: Tx, instance_id: str, selected: SelectedResourc
 
 
 async def _select_reserved_ports(tx: Tx, instance_id: str, selected: SelectedResourceIds) -> list[str]:
-    return selected.require_selected([port.id for port in await ports.list_by_instance(tx, instance_id) if port.reserved])
+    return selected.require_selected(
+        [port.id for port in await ports.list_by_instance(tx, instance_id) if port.reserved]
+    )
 
 
 async def _lock_ddos_profiles(

@@ -31,9 +31,12 @@ async def resolve_order_references(tx: Tx, ctx: Context, order: InstanceOrder) -
 async def resolve_volume_sources(tx: Tx, ctx: Context, new_volumes: Sequence[NewVolume]) -> VolumeSourceRecords:
     """Look up what new volumes are created from, and lock the images. Raises NotFound or Conflict."""
     place, catalogue = ctx.place, ctx.catalogue
-    existing = [await volumes.get(tx, place, volume_id) for volume_id in source_ids_of_kind(new_volumes, VolumeSource.EXISTING)]
+    existing = [
+        await volumes.get(tx, place, volume_id) for volume_id in source_ids_of_kind(new_volumes, VolumeSource.EXISTING)
+    ]
     taken = [
-        await snapshots.get(tx, place, snapshot_id) for snapshot_id in source_ids_of_kind(new_volumes, VolumeSource.SNAPSHOT)
+        await snapshots.get(tx, place, snapshot_id)
+        for snapshot_id in source_ids_of_kind(new_volumes, VolumeSource.SNAPSHOT)
     ]
     origins = [volume for snapshot in taken if (volume := await volumes.find(tx, snapshot.volume_id))]
     template_ids = source_ids_of_kind(new_volumes, VolumeSource.APPTEMPLATE)

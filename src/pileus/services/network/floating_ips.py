@@ -67,7 +67,9 @@ async def allocate_floating_ip(tx: Tx, ctx: Context, task_id: str, target: Float
 
     It has its target at once, but the status DOWN until the task has assigned it.
     """
-    (subnet,) = await subnets.choose_subnets_to_allocate_from(tx, ctx.catalogue.external_network_id(ctx.place.region_id), "ipv4")
+    (subnet,) = await subnets.choose_subnets_to_allocate_from(
+        tx, ctx.catalogue.external_network_id(ctx.place.region_id), "ipv4"
+    )
     place, now = ctx.place, ctx.now()
     floating_ip = FloatingIP(
         id=ctx.new_id(),

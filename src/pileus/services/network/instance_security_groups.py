@@ -5,7 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import not_found
-from pileus.domain.network.security_groups import SecurityGroup, plan_group_additions, plan_group_removals, require_single_group
+from pileus.domain.network.security_groups import (
+    SecurityGroup,
+    plan_group_additions,
+    plan_group_removals,
+    require_single_group,
+)
 from pileus.domain.network.security_rules import NewRule
 from pileus.domain.tasks import Task
 from pileus.services.account.user_actions import write_audit_entry
@@ -74,7 +79,9 @@ async def _start_update(
     tx: Tx, ctx: Context, action: str, instance_id: str, requested: NamesByPort, task_id: str
 ) -> Task:
     changes = [{"port_id": port_id, "security_group_names": list(names)} for port_id, names in requested]
-    await write_audit_entry(tx, ctx, AuditEntry("instance", action, instance_id, {"ports_security_group_names": changes}))
+    await write_audit_entry(
+        tx, ctx, AuditEntry("instance", action, instance_id, {"ports_security_group_names": changes})
+    )
     return await start_port_security_update(
         tx, ctx, [port.id for port in await ports.list_by_instance(tx, instance_id)], task_id
     )

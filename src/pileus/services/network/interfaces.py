@@ -21,8 +21,8 @@ from pileus.domain.network.interfaces import (
     AttachedInterface,
     check_port_has_address,
     next_interface_position,
-    require_port_to_detach,
     require_attachable_interface,
+    require_port_to_detach,
 )
 from pileus.domain.network.networks import IP_VERSIONS, Network
 from pileus.domain.network.ports import Port, derive_mac_address
@@ -35,7 +35,7 @@ from pileus.domain.network.task_types import (
 )
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
-from pileus.services.network.ddos_profiles import lock_profiles_of_ports, add_ddos_profile_for_interfaces
+from pileus.services.network.ddos_profiles import add_ddos_profile_for_interfaces, lock_profiles_of_ports
 from pileus.services.network.floating_ips import allocate_floating_ip, resolve_target_on_port
 from pileus.services.network.interface_subnets import resolve_network_and_subnets
 from pileus.services.tasks import start_task
@@ -74,7 +74,9 @@ async def attach_interface(
     position = next_interface_position(await ports.list_by_instance(tx, instance_id))
     owner = InterfaceOwner(task_id=task_id, instance_id=instance_id)
     attached = await create_or_take_over_port(tx, ctx, owner, interface, interface.security_group_ids, position)
-    profiles = [await add_ddos_profile_for_interfaces(tx, ctx, [attached], ddos_profile, task_id)] if ddos_profile else []
+    profiles = (
+        [await add_ddos_profile_for_interfaces(tx, ctx, [attached], ddos_profile, task_id)] if ddos_profile else []
+    )
     reserved = interface.type == InterfaceType.RESERVED_FIXED_IP
     task_type = ATTACH_RESERVED_FIXED_IP if reserved else ATTACH_INTERFACE
     args = AttachOrDetachInterfaceArgs(instance_id=instance_id, port_id=attached.port.id, profiles=profiles)
@@ -133,8 +135,8 @@ async def remove_or_release_port(
 ) -> None:
     """Remove a port, or keep it as a reserved fixed IP without an instance; unassign its floating IPs.
 
-    Floating IPs in `floating_ip_ids` and reserved ports in `port_ids` are deleted. The usage of what is deleted is
-    closed, unless it was never `used`.
+    Floating IPs in `deleted_floating_ip_ids` and reserved ports in `deleted_port_ids` are deleted. The usage of what
+    is deleted is saved, unless `was_used` is False.
     """
     for floating_ip in await floating_ips.list_by_port(tx, port.id):
         if floating_ip.id in deleted_floating_ip_ids:

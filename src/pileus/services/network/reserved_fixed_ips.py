@@ -62,7 +62,9 @@ async def update_reserved_fixed_ip(tx: Tx, ctx: Context, port_id: str, *, is_vip
     """Make a reserved fixed IP a virtual IP, or a plain one again. Raises Conflict if an instance uses it."""
     reserved = await reserved_fixed_ips.get(tx, ctx.place, port_id)
     await ports.save(tx, reserved.port, reserved.port_with_vip(ctx.now(), is_vip=is_vip))
-    await write_audit_entry(tx, ctx, AuditEntry(AUDIT_GROUP, "update", port_id, {"is_vip": is_vip}, name=reserved.port.name))
+    await write_audit_entry(
+        tx, ctx, AuditEntry(AUDIT_GROUP, "update", port_id, {"is_vip": is_vip}, name=reserved.port.name)
+    )
 
 
 async def connect_devices_to_vip(
@@ -92,7 +94,11 @@ async def convert_to_floating_ip(
 ) -> Task:
     """Lock an unused public IPv4 address and start the task that replaces it by a floating IP."""
     reserved = (await reserved_fixed_ips.get(tx, ctx.place, port_id)).require_free()
-    if not reserved.network.external or reserved.address_of_version(IPV4) is None or reserved.address_of_version(IPV6) is not None:
+    if (
+        not reserved.network.external
+        or reserved.address_of_version(IPV4) is None
+        or reserved.address_of_version(IPV6) is not None
+    ):
         raise Conflict(f"Reserved fixed IP {port_id} is not a public IPv4 address alone")
     await ports.save(tx, reserved.port, reserved.port.locked(task_id))
     await check_quotas(tx, ctx, {"floating_count": 1})

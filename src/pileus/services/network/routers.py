@@ -52,7 +52,9 @@ async def create_router(tx: Tx, ctx: Context, new: NewRouter, task_id: str, *, a
     await _check_routes_reachable(tx, router)
     data = {"router_id": router.id, "name": router.name}
     entry = AuditEntry("router", "create", router.id, audit_data)
-    return await start_task(tx, ctx, task_id, CREATE_ROUTER, RouterTaskArgs(router_id=router.id), data=data, entry=entry)
+    return await start_task(
+        tx, ctx, task_id, CREATE_ROUTER, RouterTaskArgs(router_id=router.id), data=data, entry=entry
+    )
 
 
 async def update_router(tx: Tx, ctx: Context, router_id: str, patch: RouterPatch, task_id: str) -> Task | None:
@@ -71,7 +73,9 @@ async def delete_router(tx: Tx, ctx: Context, router_id: str, task_id: str) -> T
     """Lock a router that no floating IP uses, and start the task that deletes it."""
     router = await routers.get(tx, ctx.place, router_id)
     await routers.save(tx, router, router.locked(task_id))
-    for subnet in await router_interfaces.list_subnets_of_interfaces(tx, await router_interfaces.list_by_router(tx, router_id)):
+    for subnet in await router_interfaces.list_subnets_of_interfaces(
+        tx, await router_interfaces.list_by_router(tx, router_id)
+    ):
         subnet.require_unlocked()
     await check_no_floating_ip_uses_router(tx, router)
     entry = AuditEntry("router", "delete", router_id, name=router.name)
@@ -216,7 +220,9 @@ async def _check_routes_reachable(tx: Tx, router: Router, ignored_ports: Sequenc
         if interface.port.id not in ignored_ports
     ]
     own_ips = {assigned.ip for interface in interfaces for assigned in interface.addresses}
-    rules.check_next_hops_in_subnets(router.routes, await router_interfaces.list_subnets_of_interfaces(tx, interfaces), own_ips)
+    rules.check_next_hops_in_subnets(
+        router.routes, await router_interfaces.list_subnets_of_interfaces(tx, interfaces), own_ips
+    )
 
 
 async def _add_router_port(tx: Tx, ctx: Context, router: Router, network_id: str, *, gateway: bool) -> RouterPort:

@@ -9,7 +9,11 @@ from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new
 from pileus.domain.network.task_types import CREATE_SECURITY_GROUP_RULE, DELETE_SECURITY_GROUP_RULE
 from pileus.domain.tags import TagPatch
 from pileus.domain.tasks import Task
-from pileus.services.network.security_groups import SecurityGroupChange, start_security_group_update, validate_tag_changes
+from pileus.services.network.security_groups import (
+    SecurityGroupChange,
+    start_security_group_update,
+    validate_tag_changes,
+)
 from pileus.store.database import Tx
 from pileus.store.network import security_groups
 

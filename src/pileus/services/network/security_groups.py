@@ -7,7 +7,12 @@ from msgspec.structs import replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.network.security_groups import SecurityGroup, default_security_group_rules, new_default_security_group, new_security_group
+from pileus.domain.network.security_groups import (
+    SecurityGroup,
+    default_security_group_rules,
+    new_default_security_group,
+    new_security_group,
+)
 from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, plan_replaced_rules
 from pileus.domain.network.task_types import (
     CREATE_SECURITY_GROUP,
@@ -124,7 +129,9 @@ async def delete_security_group(tx: Tx, ctx: Context, group_id: str, task_id: st
     referring_group = await security_groups.find_referring_group_name(tx, group_id)
     await security_groups.save(tx, group, group.require_removable(port_count, referring_group).locked(task_id))
     entry = AuditEntry(AUDIT_GROUP, "delete", group_id, name=group.name)
-    return await start_task(tx, ctx, task_id, DELETE_SECURITY_GROUP, SecurityGroupTaskArgs(group_id=group_id), entry=entry)
+    return await start_task(
+        tx, ctx, task_id, DELETE_SECURITY_GROUP, SecurityGroupTaskArgs(group_id=group_id), entry=entry
+    )
 
 
 async def start_security_group_update(

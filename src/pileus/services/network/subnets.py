@@ -11,7 +11,7 @@ from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, invalid
 from pileus.domain.network.networks import Subnet
 from pileus.domain.network.routers import Router
-from pileus.domain.network.subnets import NewSubnet, SubnetPatch, patched_subnet, plan_subnet, has_same_host_settings
+from pileus.domain.network.subnets import NewSubnet, SubnetPatch, has_same_host_settings, patched_subnet, plan_subnet
 from pileus.domain.network.task_types import (
     CREATE_SUBNET,
     DELETE_SUBNET,
@@ -58,7 +58,9 @@ async def create_subnet(
     audit_data = {"name": subnet.name, "cidr": subnet.cidr, "network_id": subnet.network_id}
     data = {"subnet_id": subnet.id, **audit_data}
     entry = AuditEntry("subnet", "create", subnet.id, audit_data)
-    return await start_task(tx, ctx, task_id, CREATE_SUBNET, SubnetTaskArgs(subnet_id=subnet.id), data=data, entry=entry)
+    return await start_task(
+        tx, ctx, task_id, CREATE_SUBNET, SubnetTaskArgs(subnet_id=subnet.id), data=data, entry=entry
+    )
 
 
 async def update_subnet(tx: Tx, ctx: Context, subnet_id: str, patch: SubnetPatch, task_id: str) -> Task | None:

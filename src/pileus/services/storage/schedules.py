@@ -57,7 +57,9 @@ async def update_schedule(
     return schedule
 
 
-async def save_new_schedules(tx: Tx, ctx: Context, policy: LifecyclePolicy, new_schedules: Sequence[NewSchedule]) -> None:
+async def save_new_schedules(
+    tx: Tx, ctx: Context, policy: LifecyclePolicy, new_schedules: Sequence[NewSchedule]
+) -> None:
     """Check and save new schedules of a policy. Raises QuotaExceeded or Invalid."""
     if len(await schedules.list_by_policy(tx, policy.id)) + len(new_schedules) > MAX_SCHEDULES:
         raise invalid(schedules=f"A policy has at most {MAX_SCHEDULES} schedules")

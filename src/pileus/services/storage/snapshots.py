@@ -67,7 +67,9 @@ async def replace_snapshot_metadata(
     new_tags = replaced_tags(existing_tags, tag_values)
     await tags.save(tx, snapshots.KIND, ctx.place, snapshot_id, existing_tags, new_tags)
     audit_data = {"metadata": dict(tag_values)}
-    await write_audit_entry(tx, ctx, AuditEntry("snapshot", "replace_metadata", snapshot_id, audit_data, name=snapshot.name))
+    await write_audit_entry(
+        tx, ctx, AuditEntry("snapshot", "replace_metadata", snapshot_id, audit_data, name=snapshot.name)
+    )
     return snapshot, new_tags
 
 

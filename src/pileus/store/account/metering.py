@@ -1,13 +1,13 @@
 """Usage that is billed: of existing resources by their records, of removed or changed ones in a table.
 
-Code that removes a billed record, or changes its price, calls `close_usage` with the record as it was, in the same
-transaction. Nothing is written while a resource exists unchanged.
+Code that removes a billed record, or changes its price, calls `save_usage_until_now` with the record as it was, in
+the same transaction. Nothing is written while a resource exists unchanged.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pileus.domain.account.usage import BilledResourceType, UsageRecord, TimeWindow
+from pileus.domain.account.usage_reports import BilledResourceType, TimeWindow, UsageRecord
 from pileus.domain.compute.images import Image, ImageStatus
 from pileus.domain.compute.instances import Instance, InstanceKind, Status
 from pileus.domain.network.floating_ips import FloatingIP
@@ -149,7 +149,9 @@ def _facts(resource: Billed, related: dict[str, Any]) -> tuple[BilledResourceTyp
     match resource:
         case Instance():
             is_vm = resource.kind == InstanceKind.VM
-            return BilledResourceType.INSTANCE if is_vm else BilledResourceType.BAREMETAL, {"flavor": resource.flavor_id}
+            return BilledResourceType.INSTANCE if is_vm else BilledResourceType.BAREMETAL, {
+                "flavor": resource.flavor_id
+            }
         case Volume():
             facts = {
                 "volume_type": resource.type_name,

@@ -64,7 +64,9 @@ async def page_limit_requests(
     """Return the number of a tenant's limit requests and one page, newest first."""
     where = queries.Where("client_id = :client_id", client_id=client_id).any_of("id", ids).any_of("status", statuses)
     where.between("created_at", since, until)
-    return await queries.page(tx, REQUESTS, where, queries.order_by_expression("created_at.desc"), limit=limit, offset=offset)
+    return await queries.page(
+        tx, REQUESTS, where, queries.order_by_expression("created_at.desc"), limit=limit, offset=offset
+    )
 
 
 async def find_threshold(tx: Tx, client_id: int) -> QuotaThreshold | None:

@@ -21,9 +21,13 @@ find, require = TABLE.find_by_id, TABLE.require_by_id
 add, bump_revision, remove = TABLE.add, TABLE.bump_revision, TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
-GET_WITH_DETAILS = f"SELECT {TABLE.qualified_columns('i')}, {instance_details.COLUMNS} FROM instances i WHERE {IN_PLACE}"
+GET_WITH_DETAILS = (
+    f"SELECT {TABLE.qualified_columns('i')}, {instance_details.COLUMNS} FROM instances i WHERE {IN_PLACE}"
+)
 DETAILS_OF = f"SELECT i.id, {instance_details.COLUMNS} FROM instances i WHERE i.id IN "
-OF_PORTS = f"SELECT p.id, {TABLE.qualified_columns('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
+OF_PORTS = (
+    f"SELECT p.id, {TABLE.qualified_columns('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
+)
 BATCH_SIZE = 500
 """Number of ids in one statement."""
 
@@ -41,7 +45,9 @@ async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Inst
     row = await tx.one(GET_WITH_DETAILS, id=instance_id, **place_parameters(place))
     if row is None:
         raise not_found("Instance", instance_id)
-    return TABLE.record_from_row(row[: -instance_details.WIDTH]), await _details_of_row(tx, row[-instance_details.WIDTH :])
+    return TABLE.record_from_row(row[: -instance_details.WIDTH]), await _details_of_row(
+        tx, row[-instance_details.WIDTH :]
+    )
 
 
 async def get_baremetal(tx: Tx, place: Place, instance_id: str) -> Instance:

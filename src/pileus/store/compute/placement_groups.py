@@ -22,7 +22,9 @@ async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
 async def page(tx: Tx, place: Place, *, limit: int, offset: int) -> tuple[int, list[PlacementGroup]]:
     """Return the number of a place's groups and one page, oldest first."""
     where = queries.Where(IN_PLACE, **place_parameters(place))
-    return await queries.page(tx, TABLE, where, queries.order_by_expression("created_at.asc"), limit=limit, offset=offset)
+    return await queries.page(
+        tx, TABLE, where, queries.order_by_expression("created_at.asc"), limit=limit, offset=offset
+    )
 
 
 async def list_members_by_group(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:

@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 
 from pileus.domain.errors import Conflict, NoCapacity, invalid
-from pileus.domain.network.networks import Subnet, canonical_ip, first_candidate_address, next_candidate_addresses, next_free_address
+from pileus.domain.network.networks import (
+    Subnet,
+    canonical_ip,
+    first_candidate_address,
+    next_candidate_addresses,
+    next_free_address,
+)
 from pileus.domain.network.ports import AssignedAddress
 from pileus.store.database import Tx
 from pileus.store.network import ports

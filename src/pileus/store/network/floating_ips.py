@@ -51,7 +51,9 @@ async def page(
     where.with_tags(KIND, filters.tag_keys, filters.tag_pairs)
     if filters.free:
         where.add("port_id IS NULL")
-    return await queries.page(tx, TABLE, where, queries.order_by_expression("created_at.asc"), limit=limit, offset=offset)
+    return await queries.page(
+        tx, TABLE, where, queries.order_by_expression("created_at.asc"), limit=limit, offset=offset
+    )
 
 
 async def list_by_port(tx: Tx, port_id: str) -> list[FloatingIP]:

@@ -68,5 +68,7 @@ def _with_instance_ids(fixed_ip: ReservedFixedIP, instance_ports: Iterable[Port]
     port = fixed_ip.port
     ids = [port.instance_id] if port.instance_id else []
     if port.is_vip:
-        ids += [other.instance_id for other in instance_ports if other.instance_id and is_connected_to_vip(fixed_ip, other)]
+        ids += [
+            other.instance_id for other in instance_ports if other.instance_id and is_connected_to_vip(fixed_ip, other)
+        ]
     return replace(fixed_ip, instance_ids=list(dict.fromkeys(ids)))

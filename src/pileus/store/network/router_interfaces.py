@@ -40,7 +40,9 @@ async def list_by_network(tx: Tx, network_id: str) -> list[RouterInterface]:
 
 async def list_subnets_of_interfaces(tx: Tx, interfaces: Sequence[RouterInterface]) -> list[Subnet]:
     """Return the subnets of the interfaces' addresses."""
-    marks, values = in_list_placeholders("id", [address.subnet_id for interface in interfaces for address in interface.addresses])
+    marks, values = in_list_placeholders(
+        "id", [address.subnet_id for interface in interfaces for address in interface.addresses]
+    )
     return await subnets.TABLE.find(tx, f"id IN ({marks}) ORDER BY created_at, id", **values)
 
 

@@ -61,7 +61,9 @@ async def find_floating_ip_id_through_router(tx: Tx, router_id: str, subnet_id: 
 async def page(tx: Tx, place: Place, name: str | None, *, limit: int, offset: int) -> tuple[int, list[Router]]:
     """Return the number of a place's routers and one page, newest first."""
     where = queries.Where(IN_PLACE, **place_parameters(place)).equal("name", name)
-    return await queries.page(tx, TABLE, where, queries.order_by_expression("created_at.desc"), limit=limit, offset=offset)
+    return await queries.page(
+        tx, TABLE, where, queries.order_by_expression("created_at.desc"), limit=limit, offset=offset
+    )
 
 
 async def clear_network_reference(tx: Tx, network_id: str) -> None:

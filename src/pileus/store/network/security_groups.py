@@ -93,7 +93,9 @@ async def page(
 ) -> tuple[int, list[SecurityGroup]]:
     """Return the number of matching groups and one page of them, oldest first."""
     where = queries.Where(IN_PLACE, **place_parameters(place)).equal("name", name).with_tags(KIND, tag_keys, tag_pairs)
-    return await queries.page(tx, TABLE, where, queries.order_by_expression("created_at.asc"), limit=limit, offset=offset)
+    return await queries.page(
+        tx, TABLE, where, queries.order_by_expression("created_at.asc"), limit=limit, offset=offset
+    )
 
 
 async def list_rules(tx: Tx, group_id: str) -> list[SecurityGroupRule]:

@@ -127,7 +127,9 @@ class Deliverer:
         has_failed = outcome.failure is not None and current.target == leased.target
         # A sent event resets the retry delay.
         after_sent = current.after_successful_delivery(now) if outcome.sent else current
-        await subscriptions.save(tx, current, after_sent.after_failed_delivery(now) if has_failed else current.after_successful_delivery(now))
+        await subscriptions.save(
+            tx, current, after_sent.after_failed_delivery(now) if has_failed else current.after_successful_delivery(now)
+        )
         if outcome.failure:
             details = {"subscription_id": leased.id, "reason": outcome.failure, "failures": current.failures + 1}
             LOG.info("A subscriber cannot be reached", extra=details)

@@ -11,11 +11,17 @@ from msgspec.structs import replace
 
 from pileus.domain.account import quota_checks
 from pileus.domain.compute.images import ImageStatus, bytes_to_gib
-from pileus.domain.compute.task_types import CREATE_IMAGE, DELETE_IMAGE, DOWNLOAD_IMAGE, CreateImageArgs, DeleteImageArgs
+from pileus.domain.compute.task_types import (
+    CREATE_IMAGE,
+    DELETE_IMAGE,
+    DOWNLOAD_IMAGE,
+    CreateImageArgs,
+    DeleteImageArgs,
+)
 from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
 from pileus.store import tags, tasks
-from pileus.store.account import metering, quotas, usage
+from pileus.store.account import metering, quota_usage, quotas
 from pileus.store.compute import images
 from pileus.store.database import Tx
 from pileus.tasks.capabilities import image_driver
@@ -41,7 +47,7 @@ async def _undo_creation(ctx: TaskContext[CreateImageArgs]) -> None:
 async def _progress_callback(ctx: TaskContext[CreateImageArgs]) -> OnProgress:
     """Return a callback that saves the progress, and raises QuotaExceeded if the image is too large."""
     async with ctx.db.read() as tx:
-        used = await usage.count_by_quota(tx, ctx.task.place, ctx.catalogue)
+        used = await quota_usage.count_by_quota(tx, ctx.task.place, ctx.catalogue)
         limits = await quotas.get_limits(tx, ctx.task.place, ctx.catalogue)
     saved_at = 0
 
@@ -85,7 +91,7 @@ async def _save_stored(ctx: TaskContext[CreateImageArgs], stored: ImageInfo, tx:
 
 async def _save_active(tx: Tx, ctx: TaskContext[CreateImageArgs]) -> CreatedResources:
     image, size = await images.require(tx, ctx.args.image_id), ctx.task.data["size"]
-    used = await usage.lock_tenant_and_count_by_quota(tx, ctx.task.place, ctx.catalogue)
+    used = await quota_usage.lock_tenant_and_count_by_quota(tx, ctx.task.place, ctx.catalogue)
     limits = await quotas.get_limits(tx, ctx.task.place, ctx.catalogue)
     quota_checks.check_no_quota_exceeded(limits, used, {"image_size": size - (image.size or 0)})
     await images.save(tx, image, replace(image.unlocked_with_status(ImageStatus.ACTIVE, ctx.now()), size=size))

@@ -234,7 +234,9 @@ async def _save_rebuild_failed(tx: Tx, ctx: TaskContext[InstanceTaskArgs]) -> No
 
 async def _save_without_boot_data(tx: Tx, ctx: TaskContext[InstanceTaskArgs], status: Status) -> None:
     instance = await instances.require(tx, ctx.args.instance_id)
-    await instances.save(tx, instance, replace(instance.with_status(status, ctx.now()).unlocked(), boot=FirstBootData()))
+    await instances.save(
+        tx, instance, replace(instance.with_status(status, ctx.now()).unlocked(), boot=FirstBootData())
+    )
 
 
 _CREATION = (

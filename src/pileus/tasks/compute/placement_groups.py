@@ -13,8 +13,8 @@ from pileus.domain.compute.task_types import (
     DELETE_PLACEMENT_GROUP,
     PUT_INTO_PLACEMENT_GROUP,
     REMOVE_FROM_PLACEMENT_GROUP,
-    InstanceTaskArgs,
     DeletePlacementGroupArgs,
+    InstanceTaskArgs,
     PutIntoPlacementGroupArgs,
     RemoveFromPlacementGroupArgs,
 )

@@ -56,7 +56,9 @@ def _power_operation(task_type: str, action: PowerAction) -> Operation[PowerActi
         await instances.save(tx, instance, instance.with_status(status, ctx.now()).unlocked())
         await ddos_profiles.unlock_profiles(tx, ctx)
 
-    return Operation(find_power_action_task_type(task_type), steps=_STEPS[action], done=save_status, failed=_save_previous_status)
+    return Operation(
+        find_power_action_task_type(task_type), steps=_STEPS[action], done=save_status, failed=_save_previous_status
+    )
 
 
 _STEPS: Mapping[PowerAction, tuple[Step[PowerActionArgs], ...]] = {

@@ -125,7 +125,9 @@ async def _unlock_with_profiles(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) 
     await _unlock(tx, ctx)
 
 
-async def _convert_to_reserved_fixed_ip(tx: Tx, ctx: TaskContext[ConvertFloatingIPToReservedFixedIPArgs]) -> CreatedResources:
+async def _convert_to_reserved_fixed_ip(
+    tx: Tx, ctx: TaskContext[ConvertFloatingIPToReservedFixedIPArgs]
+) -> CreatedResources:
     """Replace the floating IP by a port with the same address, which is not free in between."""
     floating_ip, now = await floating_ips.require(tx, ctx.args.floating_ip_id), ctx.now()
     subnet_id, network_id = await networks.get_subnet_and_network_id_of_floating_ip(tx, floating_ip.id)

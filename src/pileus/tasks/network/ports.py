@@ -8,7 +8,12 @@ restores them.
 from msgspec.structs import replace
 
 from pileus.domain.network.ports import Port
-from pileus.domain.network.task_types import UPDATE_ADDRESS_PAIRS, UPDATE_PORTS, UpdateAddressPairsArgs, UpdatePortSecurityArgs
+from pileus.domain.network.task_types import (
+    UPDATE_ADDRESS_PAIRS,
+    UPDATE_PORTS,
+    UpdateAddressPairsArgs,
+    UpdatePortSecurityArgs,
+)
 from pileus.drivers.protocols.network import Interfaces
 from pileus.store.database import Tx
 from pileus.store.network import ports

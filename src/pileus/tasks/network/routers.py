@@ -9,7 +9,13 @@ from collections.abc import Collection, Iterable, Sequence
 from msgspec.structs import replace
 
 from pileus.domain.network.routers import Router, RouterInterface, check_next_hops_in_subnets
-from pileus.domain.network.task_types import CREATE_ROUTER, DELETE_ROUTER, UPDATE_ROUTER, RouterTaskArgs, UpdateRouterArgs
+from pileus.domain.network.task_types import (
+    CREATE_ROUTER,
+    DELETE_ROUTER,
+    UPDATE_ROUTER,
+    RouterTaskArgs,
+    UpdateRouterArgs,
+)
 from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.network import Nic, RouterSpec
 from pileus.store.database import Tx
@@ -144,7 +150,9 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateRouterArgs]) -> None:
     after = router.patched(ctx.args.patch)
     interfaces = await router_interfaces.list_by_router(tx, router.id)
     own_addresses = {address.ip for interface in interfaces for address in interface.addresses}
-    check_next_hops_in_subnets(after.routes, await router_interfaces.list_subnets_of_interfaces(tx, interfaces), own_addresses)
+    check_next_hops_in_subnets(
+        after.routes, await router_interfaces.list_subnets_of_interfaces(tx, interfaces), own_addresses
+    )
     await routers.save(tx, router, after.activated(ctx.now()))
 
 

@@ -10,7 +10,13 @@ from pileus.domain.errors import Conflict
 from pileus.domain.network.networks import Subnet
 from pileus.domain.network.routers import RouterInterface, check_no_route_via_subnet
 from pileus.domain.network.subnets import patched_subnet
-from pileus.domain.network.task_types import CREATE_SUBNET, DELETE_SUBNET, UPDATE_SUBNET, SubnetTaskArgs, UpdateSubnetArgs
+from pileus.domain.network.task_types import (
+    CREATE_SUBNET,
+    DELETE_SUBNET,
+    UPDATE_SUBNET,
+    SubnetTaskArgs,
+    UpdateSubnetArgs,
+)
 from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.network import SubnetSpec
 from pileus.store import tags

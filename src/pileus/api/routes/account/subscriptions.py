@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 from pileus.api.auth import ADMINISTER, READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.wire.account.subscription_requests import Subscribe, SubscribeQueue, TestQueue, UpdateQueue
+from pileus.api.wire.account.subscription_requests import SubscribeWebhook, SubscribeQueue, TestQueue, UpdateQueue
 from pileus.api.wire.account.subscriptions import QueueView, WebhookView
 from pileus.api.wire.paging import Page
 from pileus.domain.account.subscriptions import QueueTarget, SubscriptionTarget, WebhookTarget, queue_with_changes
@@ -40,7 +40,7 @@ async def list_queues(ctx: Ctx, limit: Limit = 1000, offset: Offset = 0) -> Page
 
 
 @post(f"{ROOT}/subscribe", opt=ADMINISTER, status_code=204, tags=["User Actions"])
-async def subscribe(ctx: Ctx, data: JSONBody[Subscribe]) -> None:
+async def subscribe(ctx: Ctx, data: JSONBody[SubscribeWebhook]) -> None:
     """Post every new entry of the audit log to a URL, in order and at least once.
 
     Each request has the header that you specify, and the headers of the Standard Webhooks specification: `webhook-id`
@@ -49,7 +49,7 @@ async def subscribe(ctx: Ctx, data: JSONBody[Subscribe]) -> None:
     Other answers are retried with growing pauses for three days, except for rejections of the entry itself (400, 422,
     …). If the URL has a subscription already, it gets the new header.
     """
-    await _add_subscription(ctx, data.target())
+    await _add_subscription(ctx, data.to_webhook())
 
 
 @post(f"{ROOT}/subscribe_amqp", opt=ADMINISTER, status_code=204, tags=["User Actions"])
@@ -59,7 +59,7 @@ async def subscribe_queue(ctx: Ctx, data: JSONBody[SubscribeQueue]) -> None:
     Messages are persistent and confirmed by the broker; a message that reaches no queue is retried. `message_id` is
     the id of the entry; an entry may be published twice.
     """
-    await _add_subscription(ctx, data.target())
+    await _add_subscription(ctx, data.to_queue())
 
 
 @post(f"{ROOT}/unsubscribe", opt=ADMINISTER, status_code=204, tags=["User Actions"])
@@ -79,7 +79,7 @@ async def try_queue(ctx: Ctx, data: JSONBody[TestQueue]) -> None:
     """Publish a test message to a broker. If it does not arrive, the answer contains the reason."""
     body = msgspec.json.encode(TEST_MESSAGE)
     try:
-        await ctx.app.notifier.send(data.target(), ctx.request_id, body, ctx.now())
+        await ctx.app.notifier.send(data.to_queue(), ctx.request_id, body, ctx.now())
     except NotSentError as problem:
         raise invalid(connection_string=f"The message has not arrived: {problem}") from problem
 
@@ -93,10 +93,12 @@ async def get_queue(ctx: Ctx, subscription_id: FromPath[int]) -> QueueView:
 @patch(QUEUE, opt=ADMINISTER, tags=["User Actions"])
 async def update_queue(ctx: Ctx, subscription_id: FromPath[int], data: JSONBody[UpdateQueue]) -> QueueView:
     """Change the message broker that the audit log is published to. Entries still waiting go to the new one."""
-    changes = data.changes()
+    changes = data.changed_fields()
     existing = await _read_queue(ctx, subscription_id)
     await _check_target(ctx, queue_with_changes(existing, **changes))
-    queue = await ctx.write(lambda tx: subscription_service.update_queue_subscription(tx, ctx, subscription_id, changes))
+    queue = await ctx.write(
+        lambda tx: subscription_service.update_queue_subscription(tx, ctx, subscription_id, changes)
+    )
     return QueueView.of(subscription_id, queue)
 
 
@@ -116,7 +118,9 @@ async def _check_target(ctx: RequestContext, target: SubscriptionTarget) -> None
     try:
         await ctx.app.notifier.check(target)
     except NotSentError as problem:
-        raise invalid(**{"url" if isinstance(target, WebhookTarget) else "connection_string": str(problem)}) from problem
+        raise invalid(
+            **{"url" if isinstance(target, WebhookTarget) else "connection_string": str(problem)}
+        ) from problem
 
 
 async def _page_targets(

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import LARGEST, Limit, Offset
-from pileus.api.routes.metadata import TaggedResource, metadata_routes
-from pileus.api.wire.account.prices import ItemPrice
-from pileus.api.wire.compute.image_requests import CreateImage, DownloadImage, PriceImage, UpdateImage
+from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
+from pileus.api.wire.account.prices import ResourcePrice
+from pileus.api.wire.compute.image_requests import CreateImageFromVolume, DownloadImage, ImagePriceRequest, UpdateImage
 from pileus.api.wire.compute.images import ImageView, LegacyImageView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import parse_tag_filter
@@ -31,10 +31,10 @@ HERE = "{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/images/{HERE}"
 ALL_BAREMETAL = f"/cloud/v1/bmimages/{HERE}"
 ONE = f"{ALL}/{{image_id:str}}"
-IMAGE = TaggedResource(path=ONE, tag="Images", kind=images.KIND, group="image", get=images.get, get_own=images.get_own)
+IMAGE = MetadataRouteConfig(path=ONE, tag="Images", kind=images.KIND, group="image", get=images.get, get_own=images.get_own)
 
 
-def filter_images(
+def parse_image_filter(
     visibility: FromQuery[Literal["private", "public", "shared"] | None] = None,
     private: FromQuery[str | None] = None,
     name: FromQuery[str | None] = None,
@@ -57,7 +57,7 @@ def filter_images(
     )
 
 
-FILTER_DEPENDENCIES = {"image_filter": Provide(filter_images, sync_to_thread=False)}
+FILTER_DEPENDENCIES = {"image_filter": Provide(parse_image_filter, sync_to_thread=False)}
 
 
 @get(ALL, opt=READ, dependencies=FILTER_DEPENDENCIES, tags=["Images"])
@@ -99,7 +99,7 @@ async def list_project_images(ctx: Ctx, include_prices: FromQuery[bool] = False)
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Images"])
-async def create_image(ctx: Ctx, data: JSONBody[CreateImage]) -> TaskIds:
+async def create_image(ctx: Ctx, data: JSONBody[CreateImageFromVolume]) -> TaskIds:
     """Create an image from a bootable volume, attached or not. Avoid writes to the volume during the task.
 
     The volume is `uploading` and locked by the task. A task that fails leaves nothing behind.
@@ -108,7 +108,7 @@ async def create_image(ctx: Ctx, data: JSONBody[CreateImage]) -> TaskIds:
 
 
 @post(ALL_BAREMETAL, opt=WRITE, status_code=200, tags=["Images"])
-async def create_baremetal_image(ctx: Ctx, data: JSONBody[CreateImage]) -> TaskIds:
+async def create_baremetal_image(ctx: Ctx, data: JSONBody[CreateImageFromVolume]) -> TaskIds:
     """Create an image for bare metal servers from a bootable volume; `is_baremetal` in the body is ignored."""
     return await _create_image(ctx, replace(data, is_baremetal=True))
 
@@ -122,8 +122,8 @@ async def download_image(ctx: Ctx, data: JSONBody[DownloadImage]) -> TaskIds:
     match it. Redirects are followed, but not from https to http. Size and time are limited, and only public addresses
     are allowed, unless the operator has configured otherwise.
     """
-    return await ctx.submit(
-        lambda tx, task_id: image_service.download_image(tx, ctx, data.new_image(), data.require_valid_url(), task_id)
+    return await ctx.submit_task(
+        lambda tx, task_id: image_service.download_image(tx, ctx, data.to_new_image(), data.require_valid_url(), task_id)
     )
 
 
@@ -143,7 +143,7 @@ async def update_image(ctx: Ctx, image_id: FromPath[str], data: JSONBody[UpdateI
     A tag with a value is set, a tag with null is removed, and other tags do not change; unlike for other resources,
     `"tags": null` is invalid. The response is 409 while a task has locked the image, and 403 for a public image.
     """
-    image, image_tags = await ctx.write(lambda tx: image_service.update_image(tx, ctx, image_id, data.patch()))
+    image, image_tags = await ctx.write(lambda tx: image_service.update_image(tx, ctx, image_id, data.to_patch()))
     return _image_view(ctx, image, [image_tags[key] for key in sorted(image_tags)], with_prices=False)
 
 
@@ -154,21 +154,21 @@ async def delete_image(ctx: Ctx, image_id: FromPath[str]) -> TaskIds:
     The response is 409 while a volume or server is being created from the image, and for an image of `cow_format` while
     volumes that were created from it exist. The response is 403 for a public image.
     """
-    return await ctx.submit(lambda tx, task_id: image_service.delete_image(tx, ctx, image_id, task_id))
+    return await ctx.submit_task(lambda tx, task_id: image_service.delete_image(tx, ctx, image_id, task_id))
 
 
 @post(f"/cloud/v1/pricing/{HERE}/images", opt=READ, status_code=200, tags=["Images"])
-async def preview_image_price(ctx: Ctx, data: JSONBody[PriceImage]) -> ItemPrice:
+async def preview_image_price(ctx: Ctx, data: JSONBody[ImagePriceRequest]) -> ResourcePrice:
     """Preview the price of an image by its size in bytes."""
     ctx.require_region()
     async with ctx.db.read() as tx:
         await projects.require_existing(tx, ctx.place)
-    return ItemPrice.of(prices.image_price(ctx.catalogue, data.size), ctx.catalogue)
+    return ResourcePrice.of(prices.image_price(ctx.catalogue, data.size), ctx.catalogue)
 
 
-async def _create_image(ctx: RequestContext, data: CreateImage) -> TaskIds:
-    return await ctx.submit(
-        lambda tx, task_id: image_service.create_image_from_volume(tx, ctx, data.new_image(), data.volume_id, task_id)
+async def _create_image(ctx: RequestContext, data: CreateImageFromVolume) -> TaskIds:
+    return await ctx.submit_task(
+        lambda tx, task_id: image_service.create_image_from_volume(tx, ctx, data.to_new_image(), data.volume_id, task_id)
     )
 
 
@@ -211,5 +211,5 @@ ROUTES = [
     update_image,
     delete_image,
     preview_image_price,
-    *metadata_routes(IMAGE),
+    *make_metadata_routes(IMAGE),
 ]

@@ -5,7 +5,7 @@ from litestar.params import FromPath, FromQuery
 
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx
-from pileus.api.routes.metadata import TaggedResource, change_tags, map_routes, read_tag
+from pileus.api.routes.metadata import MetadataRouteConfig, change_tags, make_metadata_collection_routes, read_tag
 from pileus.api.wire.tags import TagView
 from pileus.services.tags import without_tag
 from pileus.store.compute import instances
@@ -13,7 +13,7 @@ from pileus.tasks.compute.machine_metadata import push_metadata
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 ITEM = "/cloud/v2/instances/{project_id:int}/{region_id:int}/{instance_id:str}/metadata_item"
-INSTANCE = TaggedResource(
+INSTANCE = MetadataRouteConfig(
     path=ONE, tag="Instances", kind=instances.KIND, group="instance", get=instances.get, after_change=push_metadata
 )
 
@@ -50,7 +50,7 @@ async def delete_instance_metadata_item_v2(
 
 
 ROUTES = [
-    *map_routes(INSTANCE),
+    *make_metadata_collection_routes(INSTANCE),
     get_instance_metadata_item,
     delete_instance_metadata_item,
     get_instance_metadata_item_v2,

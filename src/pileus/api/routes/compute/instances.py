@@ -10,9 +10,9 @@ from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.compute.instance_filters import FILTER_DEPENDENCIES
-from pileus.api.routes.compute.instance_views import instance_view, instance_views
+from pileus.api.routes.compute.instance_views import instance_view, build_instance_views
 from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
-from pileus.api.wire.compute.instances import InstanceView, ViewOptions
+from pileus.api.wire.compute.instances import InstanceView, InstanceViewOptions
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import InstanceKind
@@ -53,22 +53,22 @@ async def list_instances(
     `with_interfaces_name` adds `interface_name` to the addresses.
     """
     ctx.require_region()
-    options = ViewOptions(subnets=False, interface_names=with_interfaces_name, ddos_profile=with_ddos)
+    options = InstanceViewOptions(subnets=False, interface_names=with_interfaces_name, ddos_profile=with_ddos)
     async with ctx.db.scan() as tx:
         place = await projects.require_existing(tx, ctx.place)
         count, page = await instance_list.page(tx, place, instance_filter, order_by, limit=limit, offset=offset)
-        return Page(count=count, results=await instance_views(tx, ctx, page, options))
+        return Page(count=count, results=await build_instance_views(tx, ctx, page, options))
 
 
 @get(OF_SECURITY_GROUP, opt=READ, tags=["Instances"])
 async def list_security_group_instances(ctx: Ctx, group_id: FromPath[str]) -> Page[InstanceView]:
     """List the instances that have a security group on one of their ports."""
     instance_filter = InstanceFilter(kinds=[kind.value for kind in InstanceKind], group_id=group_id)
-    options = ViewOptions(subnets=False, interface_names=False, ddos_profile=False)
+    options = InstanceViewOptions(subnets=False, interface_names=False, ddos_profile=False)
     async with ctx.db.scan() as tx:
         await security_groups.get(tx, ctx.place, group_id)
         count, page = await instance_list.page(tx, ctx.place, instance_filter, "created.desc", limit=1000, offset=0)
-        return Page(count=count, results=await instance_views(tx, ctx, page, options))
+        return Page(count=count, results=await build_instance_views(tx, ctx, page, options))
 
 
 @post(ALL_V2, opt=WRITE, status_code=200, tags=["Instances"])
@@ -81,8 +81,8 @@ async def create_instance(ctx: Ctx, data: JSONBody[CreateInstance]) -> TaskIds:
     of the task that creates the instance; the `created_resources` of the finished task are the new resources. A task
     that fails leaves nothing behind.
     """
-    return await ctx.submit(
-        lambda tx, task_id: creation_service.create_instance(tx, ctx, ctx.app.driver, data.order(), task_id)
+    return await ctx.submit_task(
+        lambda tx, task_id: creation_service.create_instance(tx, ctx, ctx.app.driver, data.to_order(), task_id)
     )
 
 
@@ -123,16 +123,18 @@ async def delete_instance(
     instance become available.
     """
     request = InstanceDeletionRequest(
-        volumes=SelectedResourceIds(parameter="volumes", ids=parse_ids(volumes)),
-        floating_ips=SelectedResourceIds(parameter="floatings", ids=parse_ids(floatings), all_ids=bool(delete_floatings)),
-        ports=SelectedResourceIds(parameter="reserved_fixed_ips", ids=parse_ids(reserved_fixed_ips)),
+        volumes=SelectedResourceIds(parameter="volumes", ids=parse_comma_separated_ids(volumes)),
+        floating_ips=SelectedResourceIds(
+            parameter="floatings", ids=parse_comma_separated_ids(floatings), all_ids=bool(delete_floatings)
+        ),
+        ports=SelectedResourceIds(parameter="reserved_fixed_ips", ids=parse_comma_separated_ids(reserved_fixed_ips)),
     )
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: deletion_service.delete_instance(tx, ctx, instance_id, request, task_id)
     )
 
 
-def parse_ids(text: str | None) -> list[str]:
+def parse_comma_separated_ids(text: str | None) -> list[str]:
     """Read ids separated by commas, without duplicates."""
     return list(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
 

@@ -52,7 +52,7 @@ async def get_placement_group(ctx: Ctx, group_id: FromPath[str]) -> PlacementGro
 @delete(ONE, opt=WRITE, status_code=200, tags=["Placement Groups"])
 async def delete_placement_group(ctx: Ctx, group_id: FromPath[str]) -> TaskIds:
     """Delete a placement group. Its instances stay on their hosts."""
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: placement_group_service.delete_placement_group(tx, ctx, group_id, task_id)
     )
 

@@ -50,7 +50,7 @@ async def create_ssh_key(ctx: Ctx, data: JSONBody[CreateSSHKey]) -> CreatedSSHKe
             tx, ctx, ctx.place, data.name, data.public_key, shared=data.shared_in_project
         )
     )
-    return CreatedSSHKeyView.created(key, private_key)
+    return CreatedSSHKeyView.with_private_key(key, private_key)
 
 
 @get(ONE, opt=READ, tags=["SSH Keys"])

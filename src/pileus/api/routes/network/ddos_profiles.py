@@ -16,11 +16,11 @@ from pileus.api.paging import Limit, Offset
 from pileus.api.wire.network.ddos_profile_requests import CreateDdosProfile, SwitchDdosProfile
 from pileus.api.wire.network.ddos_profiles import (
     DdosAccessibility,
-    DdosPrice,
-    DdosPricing,
+    DdosProtectionPrice,
+    DdosPriceWithMonthDays,
     DdosProfileDetails,
     DdosRegionCoverage,
-    TemplateView,
+    DdosTemplateView,
 )
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
@@ -39,11 +39,11 @@ Order = Literal["id.asc", "id.desc", "ip_address.asc", "ip_address.desc", "manag
 
 
 @get("/cloud/v1/ddos/profile-templates/{region_id:int}", opt=READ, tags=TAGS)
-async def list_ddos_templates(ctx: Ctx) -> Page[TemplateView]:
+async def list_ddos_templates(ctx: Ctx) -> Page[DdosTemplateView]:
     """List the templates of DDoS profiles with their fields."""
     ctx.require_region()
     templates = ctx.catalogue.ddos_templates
-    return Page(count=len(templates), results=[TemplateView.of(template) for template in templates])
+    return Page(count=len(templates), results=[DdosTemplateView.of(template) for template in templates])
 
 
 @get("/cloud/v1/ddos/region_coverage/{region_id:int}", opt=READ, tags=TAGS)
@@ -61,13 +61,13 @@ async def get_ddos_accessibility(ctx: Ctx) -> DdosAccessibility:
 
 
 @get("/cloud/v1/pricing/{region_id:int}/ddos", opt=READ, tags=TAGS)
-async def get_ddos_price(ctx: Ctx) -> DdosPricing:
+async def get_ddos_price(ctx: Ctx) -> DdosPriceWithMonthDays:
     """Get the price of protecting one address, and the number of days in this month and the next."""
     ctx.require_region()
     per_hour = ctx.catalogue.prices.ddos_profile_per_hour
     today = datetime.fromtimestamp(ctx.now() / 1_000_000, UTC)
     days = monthrange(today.year, today.month)[1]
-    price = DdosPrice(
+    price = DdosProtectionPrice(
         feature_name="ddos_protection",
         period="hour",
         unit_name="address",
@@ -77,7 +77,7 @@ async def get_ddos_price(ctx: Ctx) -> DdosPricing:
         price_per_day=_rounded(per_hour * HOURS_A_DAY),
         price_per_30d=_rounded(per_hour * HOURS_A_DAY * DAYS),
     )
-    return DdosPricing(
+    return DdosPriceWithMonthDays(
         price=price,
         current_month_days=days,
         current_month_days_last=days - today.day + 1,
@@ -112,9 +112,9 @@ async def list_ddos_profiles(
 @post(ALL, opt=WRITE, tags=TAGS, status_code=200)
 async def create_ddos_profile(ctx: Ctx, data: JSONBody[CreateDdosProfile]) -> TaskIds:
     """Create a DDoS profile for an address of an instance, or for a floating IP. An address can have one profile."""
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: ddos_profile_service.create_ddos_profile(
-            tx, ctx, data.ip_address, data.new_profile(), task_id, audit_data=to_builtins(data)
+            tx, ctx, data.ip_address, data.to_new_profile(), task_id, audit_data=to_builtins(data)
         )
     )
 
@@ -122,9 +122,9 @@ async def create_ddos_profile(ctx: Ctx, data: JSONBody[CreateDdosProfile]) -> Ta
 @patch(ONE, opt=WRITE, tags=TAGS)
 async def update_ddos_profile(ctx: Ctx, profile_id: FromPath[int], data: JSONBody[CreateDdosProfile]) -> TaskIds:
     """Replace the template, the fields and the address of a DDoS profile."""
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: ddos_profile_service.update_ddos_profile(
-            tx, ctx, profile_id, data.ip_address, data.new_profile(), task_id, audit_data=to_builtins(data)
+            tx, ctx, profile_id, data.ip_address, data.to_new_profile(), task_id, audit_data=to_builtins(data)
         )
     )
 
@@ -132,13 +132,13 @@ async def update_ddos_profile(ctx: Ctx, profile_id: FromPath[int], data: JSONBod
 @delete(ONE, opt=WRITE, tags=TAGS, status_code=200)
 async def delete_ddos_profile(ctx: Ctx, profile_id: FromPath[int]) -> TaskIds:
     """Delete a DDoS profile. Its address is no longer protected."""
-    return await ctx.submit(lambda tx, task_id: ddos_profile_service.delete_ddos_profile(tx, ctx, profile_id, task_id))
+    return await ctx.submit_task(lambda tx, task_id: ddos_profile_service.delete_ddos_profile(tx, ctx, profile_id, task_id))
 
 
 @post(f"{ONE}/action", opt=WRITE, tags=TAGS, status_code=200)
 async def switch_ddos_profile(ctx: Ctx, profile_id: FromPath[int], data: JSONBody[SwitchDdosProfile]) -> TaskIds:
     """Activate or deactivate a DDoS profile."""
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: ddos_profile_service.switch_ddos_profile(
             tx, ctx, profile_id, task_id, active=data.active, bgp=data.bgp
         )

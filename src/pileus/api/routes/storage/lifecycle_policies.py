@@ -13,7 +13,7 @@ from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
 from pileus.api.wire.storage.lifecycle_policy_requests import (
     CreateLifecyclePolicy,
     UpdateLifecyclePolicy,
-    new_schedules,
+    to_new_schedules,
 )
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.services.storage import lifecycle_policies as policy_service
@@ -31,7 +31,7 @@ async def list_lifecycle_policies(ctx: Ctx) -> Page[LifecyclePolicyView]:
     ctx.require_region()
     async with ctx.db.scan() as tx:
         policies = await lifecycle_policies.list_all(tx, await projects.require_existing(tx, ctx.place))
-        return Page(count=len(policies), results=await policy_views(tx, policies))
+        return Page(count=len(policies), results=await build_policy_views(tx, policies))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Snapshot Schedules"])
@@ -47,7 +47,7 @@ async def create_lifecycle_policy(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy
     `{datetime_utc}` and `{local_datetime}` are replaced. A snapshot that exceeds a quota appears as a failed task.
     """
     ctx.require_region()
-    return await change_policy(
+    return await write_policy_change(
         ctx,
         lambda tx: policy_service.create_lifecycle_policy(
             tx,
@@ -55,7 +55,7 @@ async def create_lifecycle_policy(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy
             name=data.name,
             action=data.action,
             status=data.status,
-            new_schedules=new_schedules(data),
+            new_schedules=to_new_schedules(data),
             volume_ids=data.volume_ids,
             audit_data=to_builtins(data),
         ),
@@ -66,7 +66,7 @@ async def create_lifecycle_policy(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy
 async def get_lifecycle_policy(ctx: Ctx, policy_id: FromPath[int]) -> LifecyclePolicyView:
     """Get a lifecycle policy with its schedules and volumes."""
     async with ctx.db.read() as tx:
-        (view,) = await policy_views(tx, [await lifecycle_policies.get(tx, ctx.place, policy_id)])
+        (view,) = await build_policy_views(tx, [await lifecycle_policies.get(tx, ctx.place, policy_id)])
         return view
 
 
@@ -79,8 +79,8 @@ async def update_lifecycle_policy(
     A paused policy takes no snapshots, and missed ones are not taken later. Its existing snapshots are still deleted
     when their retention time ends.
     """
-    changes = data.changes()
-    return await change_policy(ctx, lambda tx: policy_service.update_lifecycle_policy(tx, ctx, policy_id, changes))
+    changes = data.changed_fields()
+    return await write_policy_change(ctx, lambda tx: policy_service.update_lifecycle_policy(tx, ctx, policy_id, changes))
 
 
 @delete(ONE, opt=WRITE, tags=["Snapshot Schedules"])
@@ -89,17 +89,17 @@ async def delete_lifecycle_policy(ctx: Ctx, policy_id: FromPath[int]) -> None:
     await ctx.write(lambda tx: policy_service.delete_lifecycle_policy(tx, ctx, policy_id))
 
 
-async def change_policy(ctx: RequestContext, change: Callable[[Tx], Awaitable[LifecyclePolicy]]) -> LifecyclePolicyView:
+async def write_policy_change(ctx: RequestContext, change: Callable[[Tx], Awaitable[LifecyclePolicy]]) -> LifecyclePolicyView:
     """Change a policy and make its view, in one transaction."""
 
     async def write(tx: Tx) -> LifecyclePolicyView:
-        (view,) = await policy_views(tx, [await change(tx)])
+        (view,) = await build_policy_views(tx, [await change(tx)])
         return view
 
     return await ctx.write(write)
 
 
-async def policy_views(tx: Tx, policies: Sequence[LifecyclePolicy]) -> list[LifecyclePolicyView]:
+async def build_policy_views(tx: Tx, policies: Sequence[LifecyclePolicy]) -> list[LifecyclePolicyView]:
     """Make the views of policies with their schedules and volumes."""
     ids = [policy.id for policy in policies]
     schedules_by_policy = await schedules.list_by_policies(tx, ids)

@@ -55,8 +55,8 @@ async def list_snapshots(
 async def create_snapshot(ctx: Ctx, data: JSONBody[CreateSnapshot]) -> TaskIds:
     """Take a snapshot of a volume, also while the volume is attached. If the task fails, nothing remains."""
     ctx.require_region()
-    tag_values = data.tag_values()
-    return await ctx.submit(
+    tag_values = data.effective_tags()
+    return await ctx.submit_task(
         lambda tx, task_id: snapshot_service.create_snapshot(
             tx, ctx, data.volume_id, data.name, task_id, description=data.description, tag_values=tag_values
         )
@@ -101,7 +101,7 @@ async def replace_snapshot_metadata(ctx: Ctx, snapshot_id: FromPath[str], data: 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Snapshots"])
 async def delete_snapshot(ctx: Ctx, snapshot_id: FromPath[str]) -> TaskIds:
     """Delete a snapshot. Volumes that were created from it remain."""
-    return await ctx.submit(lambda tx, task_id: snapshot_service.delete_snapshot(tx, ctx, snapshot_id, task_id))
+    return await ctx.submit_task(lambda tx, task_id: snapshot_service.delete_snapshot(tx, ctx, snapshot_id, task_id))
 
 
 ROUTES = [

@@ -6,7 +6,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from pileus.api.auth import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.metadata import TaggedResource, metadata_routes
+from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
 from pileus.api.routes.storage.volume_views import read_volume_view, volume_view
 from pileus.api.wire.paging import Page
 from pileus.api.wire.storage.volume_requests import CreateVolume, UpdateVolume
@@ -20,7 +20,7 @@ from pileus.store.storage import volume_details, volumes
 
 ALL = "/cloud/v1/volumes/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{volume_id:str}}"
-VOLUME = TaggedResource(path=ONE, tag="Volumes", kind=volumes.KIND, group="volume", get=volumes.get)
+VOLUME = MetadataRouteConfig(path=ONE, tag="Volumes", kind=volumes.KIND, group="volume", get=volumes.get)
 
 
 @get(ALL, opt=READ, tags=["Volumes"])
@@ -66,7 +66,7 @@ async def create_volume(ctx: Ctx, data: JSONBody[CreateVolume]) -> TaskIds:
     """
     ctx.require_region()
     new_volume = data.new_volume()
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: volume_service.create_volume(
             tx,
             ctx,
@@ -107,7 +107,7 @@ async def delete_volume(ctx: Ctx, volume_id: FromPath[str], snapshots: FromQuery
     `snapshots` may list their ids, separated by commas; the answer is 400 if one belongs to another volume.
     """
     snapshot_ids = [part.strip() for part in (snapshots or "").split(",") if part.strip()]
-    return await ctx.submit(lambda tx, task_id: volume_service.delete_volume(tx, ctx, volume_id, snapshot_ids, task_id))
+    return await ctx.submit_task(lambda tx, task_id: volume_service.delete_volume(tx, ctx, volume_id, snapshot_ids, task_id))
 
 
 async def _page(ctx: RequestContext, volume_filter: volumes.VolumeFilter, limit: int, offset: int) -> Page[VolumeView]:
@@ -119,4 +119,4 @@ async def _page(ctx: RequestContext, volume_filter: volumes.VolumeFilter, limit:
     return Page(count=count, results=[volume_view(ctx.app, volume, details[volume.id]) for volume in page])
 
 
-ROUTES = [list_volumes, create_volume, get_volume, update_volume, delete_volume, *metadata_routes(VOLUME)]
+ROUTES = [list_volumes, create_volume, get_volume, update_volume, delete_volume, *make_metadata_routes(VOLUME)]

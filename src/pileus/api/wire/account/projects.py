@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from pileus.api.wire.common import make_view
-from pileus.api.wire.times import naive_micros
+from pileus.api.wire.times import format_with_microseconds
 from pileus.domain.account.projects import Project
 
 
@@ -26,6 +26,6 @@ class ProjectView(Struct, kw_only=True):
         return make_view(
             cls,
             project,
-            created_at=naive_micros(project.created_at),
-            deleted_at=None if project.deleted_at is None else naive_micros(project.deleted_at),
+            created_at=format_with_microseconds(project.created_at),
+            deleted_at=None if project.deleted_at is None else format_with_microseconds(project.deleted_at),
         )

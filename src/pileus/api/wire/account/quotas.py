@@ -15,7 +15,7 @@ ExceededQuotas = dict[str, int]
 """Three numbers of each quota that would be exceeded: `<quota>_limit`, `<quota>_requested`, `<quota>_usage`."""
 
 
-class AllQuotas(Struct, kw_only=True):
+class ClientQuotas(Struct, kw_only=True):
     """Limits and usage of the global quotas and of each region, which contains its `region_id`."""
 
     global_quotas: Limits
@@ -28,9 +28,11 @@ class RequestedLimits(Struct, kw_only=True):
     global_limits: Limits = field(default_factory=dict)
     regional_limits: list[Limits] = field(default_factory=list)
 
-    def by_region(self) -> dict[str, Limits]:
+    def limits_by_region(self) -> dict[str, Limits]:
         """Return the limits by region id and quota name; region 0 stands for the global quotas. Raises Invalid."""
-        by_region = {str(ALL_REGIONS): parse_quota_limits(self.global_limits, is_global=True)} if self.global_limits else {}
+        by_region = (
+            {str(ALL_REGIONS): parse_quota_limits(self.global_limits, is_global=True)} if self.global_limits else {}
+        )
         for limits in self.regional_limits:
             rest = {name: value for name, value in limits.items() if name != "region_id"}
             region_id = str(limits.get("region_id", ALL_REGIONS))
@@ -69,7 +71,7 @@ class LimitRequestView(Struct, kw_only=True):
         )
 
 
-class ThresholdView(Struct, kw_only=True):
+class NotificationThresholdView(Struct, kw_only=True):
     """A notification threshold in percent, and the last notification, or null."""
 
     client_id: int
@@ -78,7 +80,7 @@ class ThresholdView(Struct, kw_only=True):
     last_message: dict[str, Any] | None
 
     @classmethod
-    def of(cls, threshold: QuotaThreshold) -> "ThresholdView":
+    def of(cls, threshold: QuotaThreshold) -> "NotificationThresholdView":
         """Make the view of a threshold."""
         last_sending = threshold.last_sending
         return make_view(cls, threshold, last_sending=None if last_sending is None else format_zulu(last_sending))

@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from pileus.api.wire.common import make_view
-from pileus.api.wire.times import naive
+from pileus.api.wire.times import format_without_offset
 from pileus.domain.account.regions import Region
 
 
@@ -60,6 +60,6 @@ class RegionView(Struct, kw_only=True):
             external_network_id=external_network_id,
             available_volume_types=region.available_volume_types if with_volume_types else None,
             file_share_types=list(region.file_share_types),
-            created_at=naive(region.created_at),
-            created_on=naive(region.created_at),
+            created_at=format_without_offset(region.created_at),
+            created_on=format_without_offset(region.created_at),
         )

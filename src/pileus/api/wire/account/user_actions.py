@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from pileus.api.wire.common import make_view
-from pileus.api.wire.times import colon_offset
+from pileus.api.wire.times import format_with_colon_offset
 from pileus.domain.account.user_actions import UserAction
 
 
@@ -39,7 +39,7 @@ class UserActionView(Struct, kw_only=True):
         return make_view(
             cls,
             action,
-            timestamp=colon_offset(action.created_at),
+            timestamp=format_with_colon_offset(action.created_at),
             issued_by_user_id=None,
             is_complete=True,
             total_price=None,

@@ -16,7 +16,7 @@ HARDWARE_FIELDS: Mapping[InstanceKind, tuple[str, ...]] = {
 }
 
 
-class Hardware(Struct, kw_only=True):
+class HardwareDescription(Struct, kw_only=True):
     """A description of the hardware; which fields are present depends on the kind of instance."""
 
     ram: str
@@ -28,7 +28,7 @@ class Hardware(Struct, kw_only=True):
     gpu: str | UnsetType = UNSET
 
 
-class FlavorView(Struct, kw_only=True):
+class InstanceFlavorView(Struct, kw_only=True):
     """The flavor of an instance; `ram` in MiB; only bare metal and GPU servers have a resource class."""
 
     flavor_id: str
@@ -37,11 +37,11 @@ class FlavorView(Struct, kw_only=True):
     ram: int
     os_type: str
     architecture: str
-    hardware_description: Hardware
+    hardware_description: HardwareDescription
     resource_class: str | UnsetType = UNSET
 
     @classmethod
-    def of(cls, flavor: Flavor) -> "FlavorView":
+    def of(cls, flavor: Flavor) -> "InstanceFlavorView":
         """Show a flavor in the shape of its kind."""
         description = flavor.hardware_description
         hardware = {name: description.get(name, "") for name in HARDWARE_FIELDS[flavor.kind]}
@@ -50,7 +50,7 @@ class FlavorView(Struct, kw_only=True):
             flavor,
             flavor_id=flavor.id,
             flavor_name=flavor.id,
-            hardware_description=Hardware(**hardware),
+            hardware_description=HardwareDescription(**hardware),
             resource_class=UNSET if flavor.kind == InstanceKind.VM else flavor.resource_class or flavor.id,
         )
 
@@ -82,7 +82,7 @@ class PricedFlavor(ListedFlavor, kw_only=True):
     price_status: str | None
 
     @classmethod
-    def priced(cls, flavor: Flavor, currency_code: str) -> "PricedFlavor":
+    def with_price(cls, flavor: Flavor, currency_code: str) -> "PricedFlavor":
         """Show a flavor with its price."""
         price = prices.flavor_price(flavor)
         return cls(
@@ -97,7 +97,7 @@ class PricedFlavor(ListedFlavor, kw_only=True):
 PRICE_FIELDS = ("currency_code", "price_per_hour", "price_per_month", "price_status")
 
 
-class ServerFlavor(ListedFlavor, kw_only=True):
+class BaremetalFlavor(ListedFlavor, kw_only=True):
     """A flavor of bare metal servers; capacity and price are shown on request."""
 
     resource_class: str | None
@@ -109,11 +109,11 @@ class ServerFlavor(ListedFlavor, kw_only=True):
     price_status: str | UnsetType | None = UNSET
 
     @classmethod
-    def of(cls, flavor: Flavor) -> "ServerFlavor":
+    def of(cls, flavor: Flavor) -> "BaremetalFlavor":
         """Show a flavor."""
         return cls(**structs.asdict(ListedFlavor.of(flavor)), resource_class=flavor.resource_class or flavor.id)
 
-    def priced(self, flavor: Flavor, currency_code: str) -> "ServerFlavor":
+    def with_price(self, flavor: Flavor, currency_code: str) -> "BaremetalFlavor":
         """Add the price."""
-        priced = PricedFlavor.priced(flavor, currency_code)
+        priced = PricedFlavor.with_price(flavor, currency_code)
         return structs.replace(self, **{name: getattr(priced, name) for name in PRICE_FIELDS})

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from pileus.api.wire.common import common_fields, make_view
+from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.legacy import legacy_tag_fields
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.domain.compute.images import Image
@@ -63,7 +63,7 @@ class ImageView(Struct, kw_only=True):
             price_per_hour=None,
             price_per_month=None,
             price_status=None,
-            **common_fields(image, region_name, project_id),
+            **common_view_fields(image, region_name, project_id),
         )
 
 

@@ -31,6 +31,6 @@ class CreatedSSHKeyView(SSHKeyView, kw_only=True):
     private_key: str | None
 
     @classmethod
-    def created(cls, key: SSHKey, private_key: str | None) -> "CreatedSSHKeyView":
+    def with_private_key(cls, key: SSHKey, private_key: str | None) -> "CreatedSSHKeyView":
         """Show a new key with its private key."""
         return cls(**structs.asdict(SSHKeyView.of(key)), private_key=private_key)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from pileus.api.wire.common import common_fields, make_view
+from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.constraints import Name
 from pileus.api.wire.network.subnets import SubnetView
 from pileus.api.wire.patches import UpdateResource
@@ -68,7 +68,7 @@ class LegacyNetworkView(NetworkView, kw_only=True):
         return make_view(cls, view, metadata=view.tags)
 
 
-class NetworkDetails(_NetworkView, kw_only=True):
+class NetworkWithSubnetsView(_NetworkView, kw_only=True):
     """A network with its subnets."""
 
     subnets: Sequence[SubnetView]
@@ -76,12 +76,12 @@ class NetworkDetails(_NetworkView, kw_only=True):
     @classmethod
     def of(
         cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
-    ) -> "NetworkDetails":
+    ) -> "NetworkWithSubnetsView":
         """Return the view of a network with its subnets."""
         return make_view(cls, network, subnets=subnets, **_computed_fields(network, tags, region_name))
 
 
-class LegacyNetworkDetails(NetworkDetails, kw_only=True):
+class LegacyNetworkWithSubnetsView(NetworkWithSubnetsView, kw_only=True):
     """A network with its subnets and the additional field names that older clients read."""
 
     metadata: list[TagView]
@@ -89,9 +89,9 @@ class LegacyNetworkDetails(NetworkDetails, kw_only=True):
     @classmethod
     def of(
         cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
-    ) -> "LegacyNetworkDetails":
+    ) -> "LegacyNetworkWithSubnetsView":
         """Return the view of a network with its subnets and both sets of field names."""
-        view = NetworkDetails.of(network, subnets, tags, region_name)
+        view = NetworkWithSubnetsView.of(network, subnets, tags, region_name)
         return make_view(cls, view, metadata=view.tags)
 
 
@@ -118,4 +118,4 @@ class UpdateNetwork(UpdateResource, kw_only=True):
 
 
 def _computed_fields(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str, Any]:
-    return {"default": network.is_default, "tags": tag_views(tags), **common_fields(network, region_name)}
+    return {"default": network.is_default, "tags": tag_views(tags), **common_view_fields(network, region_name)}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from pileus.api.wire.common import common_fields, make_view
+from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.network.interfaces import IpAssignment
 from pileus.api.wire.network.subnets import RouteView
 from pileus.domain.network.ports import AssignedAddress
@@ -56,7 +56,7 @@ class RouterView(Struct, kw_only=True):
             external_gateway_info=_gateway_view(router, interfaces),
             interfaces=[_interface_view(interface) for interface in interfaces if not interface.port.gateway],
             routes=[RouteView.of(route) for route in router.routes],
-            **common_fields(router, region_name),
+            **common_view_fields(router, region_name),
         )
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 
 from pileus.api.wire.common import make_view
 from pileus.api.wire.tags import TagView, tag_views
-from pileus.api.wire.times import offset
+from pileus.api.wire.times import format_with_offset
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import SecurityGroupRule, rule_fields_by_name
 from pileus.domain.tags import Tag
@@ -37,8 +37,8 @@ class SecurityGroupRuleView(Struct, kw_only=True):
             id=rule.id,
             security_group_id=rule.security_group_id,
             revision_number=rule.revision,
-            created_at=offset(rule.created_at),
-            updated_at=offset(rule.updated_at),
+            created_at=format_with_offset(rule.created_at),
+            updated_at=format_with_offset(rule.updated_at),
             **rule_fields_by_name(rule),
         )
 
@@ -70,8 +70,8 @@ class SecurityGroupView(Struct, kw_only=True):
             tags_v2=tag_views(tags),
             revision_number=group.revision,
             region=region_name,
-            created_at=offset(group.created_at),
-            updated_at=offset(group.updated_at),
+            created_at=format_with_offset(group.created_at),
+            updated_at=format_with_offset(group.updated_at),
         )
 
 

@@ -3,10 +3,10 @@
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
-from pileus.api.wire.common import common_fields, make_view
+from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.legacy import legacy_tag_fields
 from pileus.api.wire.tags import TagView, tag_views
-from pileus.api.wire.times import offset
+from pileus.api.wire.times import format_with_offset
 from pileus.domain.compute.images import Image
 from pileus.domain.storage.volume_details import VolumeAttachmentDetails, VolumeDetails
 from pileus.domain.storage.volume_types import VolumePerformanceLimits
@@ -39,7 +39,7 @@ class VolumeAttachmentView(Struct, kw_only=True):
             instance_name=details.instance_name,
             flavor_id=details.flavor_id,
             device=attachment.device,
-            attached_at=offset(attachment.attached_at),
+            attached_at=format_with_offset(attachment.attached_at),
         )
 
 
@@ -86,7 +86,9 @@ class VolumeView(Struct, kw_only=True):
     updated_at: str
 
     @classmethod
-    def of(cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumePerformanceLimits | None) -> "VolumeView":
+    def of(
+        cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumePerformanceLimits | None
+    ) -> "VolumeView":
         """Make the view of a volume."""
         attachment = details.attachment
         return make_view(
@@ -99,7 +101,7 @@ class VolumeView(Struct, kw_only=True):
             snapshot_ids=details.snapshot_ids,
             volume_image_metadata=_image_metadata(volume.image_id, details.image),
             tags=tag_views(details.tags),
-            **common_fields(volume, region_name),
+            **common_view_fields(volume, region_name),
         )
 
 

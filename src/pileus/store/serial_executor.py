@@ -34,7 +34,7 @@ class SerialExecutor:
             loop, future, function, arguments = job
             try:
                 result, error = function(*arguments), None
-            except Exception as exception:  # noqa: BLE001  # raised by `do` again
+            except Exception as exception:  # noqa: BLE001  # raised by `run` again
                 result, error = None, exception
             loop.call_soon_threadsafe(_settle, future, result, error)
 

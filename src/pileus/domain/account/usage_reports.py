@@ -108,7 +108,7 @@ class TimeWindow(Struct, frozen=True):
 
 
 def report_window(start: int, end: int, now: int, *, include_last_day: bool) -> TimeWindow:
-    """Return the window of whole days (UTC); `last_day` includes the last one. Raises Invalid."""
+    """Return the window of whole days (UTC); `include_last_day` includes the last one. Raises Invalid."""
     first, last = start // DAY * DAY, end // DAY * DAY + (DAY if include_last_day else 0)
     if last < first:
         raise invalid(time_to="Input should not be before time_from")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pileus.domain.account.keys import ApiKey
+from pileus.domain.account.api_keys import ApiKey
 from pileus.domain.places import Caller
 from pileus.store import counters
 from pileus.store.database import Tx
