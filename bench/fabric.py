@@ -11,21 +11,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.network import Nic, SecurityGroupSpec
+from pileus.drivers.protocols.network import NicSpec, SecurityGroupSpec
 from pileus.drivers.qemu.fabric import client
-from pileus.drivers.qemu.fabric.frames import mac, packed, udp
-from pileus.drivers.qemu.fabric.state import State, Wire
+from pileus.drivers.qemu.fabric.frames import parse_mac_address, pack_ip_address, build_udp_frame
+from pileus.drivers.qemu.fabric.state import FabricState, MachineNic
 
 SIZE = 1400
 """The payload of a frame in bytes."""
 NICS = [
-    Nic(port_id=name, network_id="n", mac_address=f"02:00:00:00:00:0{at}", addresses=[f"10.0.0.{at}"], groups=["g"])
+    NicSpec(port_id=name, network_id="n", mac_address=f"02:00:00:00:00:0{at}", addresses=[f"10.0.0.{at}"], groups=["g"])
     for at, name in enumerate(("from", "to"), 1)
 ]
 RULES = [NewRule(direction=direction, ethertype="IPv4") for direction in ("ingress", "egress")]
-STATE = State(
+STATE = FabricState(
     revision=1,
-    wires=[Wire(machine_id=nic.port_id, nic=nic) for nic in NICS],
+    wires=[MachineNic(machine_id=nic.port_id, nic=nic) for nic in NICS],
     security_groups=[SecurityGroupSpec(id="g", name="g", rules=RULES)],
 )
 
@@ -51,7 +51,7 @@ def _run_fabric(folder: Path) -> Iterator[Path]:
 
 async def _apply_state(folder: Path, child: "subprocess.Popen[bytes]") -> None:
     while child.poll() is None:
-        with suppress(client.FabricGone):
+        with suppress(client.FabricNotRunning):
             await client.apply_state(folder, STATE)
             return
         await asyncio.sleep(0.05)
@@ -84,10 +84,10 @@ def _count_per_second(receiver: socket.socket, seconds: float) -> float:
 def _send(source: Path, target: Path) -> None:
     sender_nic, receiver_nic = NICS
     macs, addresses = (
-        (mac(sender_nic.mac_address), mac(receiver_nic.mac_address)),
+        (parse_mac_address(sender_nic.mac_address), parse_mac_address(receiver_nic.mac_address)),
         (sender_nic.addresses[0], receiver_nic.addresses[0]),
     )
-    frame = udp(macs, (packed(addresses[0]), packed(addresses[1])), (1, 2), bytes(SIZE))
+    frame = build_udp_frame(macs, (pack_ip_address(addresses[0]), pack_ip_address(addresses[1])), (1, 2), bytes(SIZE))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.bind(str(source))
         while True:

@@ -17,7 +17,7 @@ import httpx
 
 from bench.servers import KEY, free_port, run_pileus
 from pileus.domain.catalogue import derive_public_image_id
-from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.programs import find_programs
 from pileus.drivers.qemu.seed import make_seed_disk
@@ -95,22 +95,22 @@ def _time_qemu(folder: Path) -> float:
     """Start QEMU with the arguments of a machine. Return the seconds until SSH answers."""
     folder.mkdir()
     (folder / "volumes").mkdir()
-    machine = Machine(id=str(uuid.uuid4()), name="bench", flavor_id=FLAVOR, vcpus=VCPUS, ram=RAM)
+    machine = MachineSpec(id=str(uuid.uuid4()), name="bench", flavor_id=FLAVOR, vcpus=VCPUS, ram=RAM)
     shutil.copy(GUEST, folder / "base.qcow2")
     (folder / "seed.iso").write_bytes(make_seed_disk(machine, []))
     port = free_port()
     started_at = time.monotonic()
-    disk = arguments.disk("volume", 1, 0)
+    disk = arguments.disk_device("volume", 1, 0)
     disk.backend["file"]["filename"] = "volumes/volume.qcow2"
     subprocess.run(
         ["qemu-img", "create", "-q", "-f", "qcow2", "-b", "../base.qcow2", "-F", "qcow2", "volumes/volume.qcow2", "5G"],
         cwd=folder,
         check=True,
     )
-    nic_arguments = arguments.nic("port", "fa:16:3e:00:00:01", 2)
+    nic_arguments = arguments.nic_device("port", "fa:16:3e:00:00:01", 2)
     forward = [{"str": f"tcp:127.0.0.1:{port}-:22"}]
     nic_arguments.backend = {"type": "user", "id": nic_arguments.backend["id"], "hostfwd": forward}
-    process = subprocess.Popen(arguments.command(find_programs("auto"), machine, [disk, nic_arguments]), cwd=folder)
+    process = subprocess.Popen(arguments.qemu_command(find_programs("auto"), machine, [disk, nic_arguments]), cwd=folder)
     try:
         _wait_until(lambda: _answers_ssh(port))
         return time.monotonic() - started_at

@@ -123,7 +123,9 @@ def make_baseline(body: bytes) -> Litestar:
     ) -> JsonResponse[bytes]:
         return fixed_response(TASKS, media_type="application/json")
 
-    app = Litestar([read, change, create, remove], request_class=BodyDecodingRequest, openapi_config=None, logging_config=None)
+    app = Litestar(
+        [read, change, create, remove], request_class=BodyDecodingRequest, openapi_config=None, logging_config=None
+    )
     app.asgi_handler = instrument_requests(app.asgi_handler, ServerMetrics(CollectorRegistry()))
     return app
 

@@ -20,9 +20,9 @@ from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new
 from pileus.domain.places import Caller, Place
 from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device_name
 from pileus.domain.tags import make_tags
-from pileus.drivers.protocols.compute import Machine
-from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, SecurityGroupSpec, SubnetSpec
-from pileus.drivers.protocols.storage import Disk
+from pileus.drivers.protocols.compute import MachineSpec
+from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, NicSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.storage import DiskSpec
 from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, faults, tags
 from pileus.store.account import user_actions
@@ -31,7 +31,7 @@ from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles, networks, ports, security_groups, subnets
 from pileus.store.rows import Table
 from pileus.store.storage import attachments, volumes
-from pileus.tasks.compute.machines import load_nic
+from pileus.tasks.compute.machines import load_nic_spec
 from tests.tenants import REGION, Tenant
 
 SYSTEM_TAGS = {"os_distro": "ubuntu", "os_type": "linux", "os_version": "22.04"}
@@ -332,9 +332,9 @@ async def _add_boot_volume(tx: Tx, tenant: Tenant, instance: Instance, image: Im
     )
 
 
-async def _load_nic(running: RunningCloud, port: Port) -> Nic:
+async def _load_nic(running: RunningCloud, port: Port) -> NicSpec:
     async with running.app_state.db.read() as tx:
-        return await load_nic(tx, port)
+        return await load_nic_spec(tx, port)
 
 
 async def _start_machine(running: RunningCloud, instance: Instance) -> None:
@@ -343,7 +343,7 @@ async def _start_machine(running: RunningCloud, instance: Instance) -> None:
     assert flavor is not None
     async with running.app_state.db.read() as tx:
         disks = [
-            Disk(id=volume.id, size=volume.size, type_name=volume.type_name, device=attachment.device, boot_index=0)
+            DiskSpec(id=volume.id, size=volume.size, type_name=volume.type_name, device=attachment.device, boot_index=0)
             for attachment, volume in await attachments.list_with_volumes(tx, instance.id)
         ]
         attached_ports = await ports.list_by_instance(tx, instance.id)
@@ -351,7 +351,7 @@ async def _start_machine(running: RunningCloud, instance: Instance) -> None:
     for disk in disks:
         await driver.ensure_volume(disk)
     await driver.ensure_running(
-        Machine(
+        MachineSpec(
             id=instance.id,
             name=instance.name,
             flavor_id=flavor.id,
@@ -363,7 +363,7 @@ async def _start_machine(running: RunningCloud, instance: Instance) -> None:
         )
     )
     for disk in disks:
-        await driver.ensure_attached(instance.id, disk)
+        await driver.ensure_volume_attached(instance.id, disk)
     for nic in nics:
         await driver.ensure_interface(instance.id, nic)
-    driver.set_state(instance.id, instance.status, None)
+    driver.set_machine_state(instance.id, instance.status, None)

@@ -58,7 +58,7 @@ async def count_resources(tenant: Tenant) -> dict[str, int]:
             row = await tx.one(f"SELECT count(*) FROM {table} WHERE project_id = :id", id=place.project_id)
             result[table] = row[0] if row else 0
         row = await tx.one("SELECT count(*) FROM addresses")
-    machines, disks, interfaces = driver_of(tenant.running).counts()[:3]
+    machines, disks, interfaces = driver_of(tenant.running).count_machines_volumes_and_nics()[:3]
     world = {"machines": machines, "disks": disks, "interfaces": interfaces}
     return {**result, "addresses": row[0] if row else 0, **world}
 

@@ -12,7 +12,7 @@ from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import Interval, Schedule
 from pileus.domain.storage.volumes import Attachment, Snapshot, Volume, VolumeStatus, device_name
 from pileus.domain.tags import make_tags
-from pileus.drivers.protocols.storage import Disk
+from pileus.drivers.protocols.storage import DiskSpec
 from pileus.store import faults, tags
 from pileus.store.account import user_actions
 from pileus.store.database import Tx
@@ -35,10 +35,10 @@ async def a_volume(
             await _attach(tx, tenant, volume, instance)
 
     await tenant.running.app_state.db.write(write)
-    driver, disk = driver_of(tenant.running), Disk(id=volume.id, size=volume.size, type_name=volume.type_name)
+    driver, disk = driver_of(tenant.running), DiskSpec(id=volume.id, size=volume.size, type_name=volume.type_name)
     await driver.ensure_volume(disk)
     if instance:
-        await driver.ensure_attached(instance.id, disk)
+        await driver.ensure_volume_attached(instance.id, disk)
     return volume
 
 

@@ -13,7 +13,7 @@ from pileus.app import RunningCloud
 from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.domain.account.projects import Project
-from pileus.initial_data import generate_token
+from pileus.initial_data import generate_api_token
 from pileus.store import counters
 from pileus.store.account import api_keys, clients, projects
 from pileus.store.database import Tx
@@ -110,7 +110,7 @@ async def _add_tenant(tx: Tx) -> tuple[int, int, dict[Role, str]]:
     tokens = {}
     for role in Role:
         number = await counters.increment(tx, "api_keys")
-        tokens[role] = generate_token(number)
+        tokens[role] = generate_api_token(number)
         await api_keys.add(tx, _key(number, client_id, role, tokens[role]))
     return client_id, project_id, tokens
 

@@ -15,7 +15,7 @@ from pileus.domain.account.api_keys import TOKEN
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.simulated.settings import SimulatedSettings
 from pileus.setting_fields import Setting
-from pileus.settings import HIDDEN, SETTINGS, SettingError, Settings, default_data, gather, load
+from pileus.settings import HIDDEN, SETTINGS, SettingError, Settings, default_data_directory, gather_given_values, load
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {
@@ -75,7 +75,7 @@ def test_every_setting_can_be_given_as_an_option_a_variable_and_a_key(setting: S
     text, value = EXAMPLES[setting.name]
 
     file = toml(tmp_path, f"{setting.name} = {as_toml(value)}")
-    loaded = [load({setting.name: text}, {}), load({}, {setting.variable: text}), load({}, {}, file)]
+    loaded = [load({setting.name: text}, {}), load({}, {setting.environment_variable: text}), load({}, {}, file)]
 
     assert [settings.value(setting) for settings in loaded] == [value] * 3
     assert value != setting.default
@@ -86,7 +86,7 @@ def test_every_setting_is_in_the_help_and_in_the_reference(setting: Setting) -> 
     output = CliRunner(env={"COLUMNS": "400"}).invoke(pileus, ["serve", "--help"]).output
     line = next(line for line in make_reference().splitlines() if line.startswith(f"| `{setting.name}` |"))
 
-    for text in (setting.flag, setting.variable, setting.default_text):
+    for text in (setting.command_line_option, setting.environment_variable, setting.default_text):
         assert text in " ".join(output.split())
         assert text in line
     assert setting.help.endswith(".")
@@ -115,7 +115,7 @@ def test_a_file_named_by_option_wins_over_one_named_by_variable(tmp_path: Path) 
 def test_each_value_has_its_source(tmp_path: Path) -> None:
     file = toml(tmp_path, "port = 1")
 
-    given = gather({"host": "::1"}, {"PILEUS_WORKERS": "2"}, file)
+    given = gather_given_values({"host": "::1"}, {"PILEUS_WORKERS": "2"}, file)
 
     assert {name: source.origin for name, source in given.items()} == {
         "port": str(file),
@@ -285,10 +285,10 @@ def test_secrets_are_not_shown(url: str, displayed: str) -> None:
 def test_the_data_directory_follows_the_desktop_convention(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    usual = default_data()
+    usual = default_data_directory()
     monkeypatch.setenv("XDG_DATA_HOME", "/srv")
 
-    assert (usual, default_data()) == (Path("/home/me/.local/share/pileus"), Path("/srv/pileus"))
+    assert (usual, default_data_directory()) == (Path("/home/me/.local/share/pileus"), Path("/srv/pileus"))
     assert load({"data": "~/cloud"}, {}).data == Path("/home/me/cloud")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.domain.account.projects import Project
-from pileus.initial_data import CLIENT, generate_token
+from pileus.initial_data import CLIENT, generate_api_token
 from pileus.store import counters
 from pileus.store.account import api_keys, clients, projects
 from pileus.store.database import Database, Tx
@@ -20,7 +20,7 @@ class ApiKeyAdmin:
     db: Database
     now: int
 
-    async def is_seeded(self) -> bool:
+    async def has_first_tenant(self) -> bool:
         """Return whether the database has its first tenant."""
         async with self.db.read() as tx:
             return await clients.exists(tx, CLIENT)
@@ -33,7 +33,7 @@ class ApiKeyAdmin:
             if not await clients.exists(tx, client_id):
                 await _add_tenant(tx, client_id, now)
             key_id = await api_keys.allocate_id(tx)
-            token = generate_token(key_id)
+            token = generate_api_token(key_id)
             key = ApiKey(
                 id=key_id,
                 client_id=client_id,

@@ -21,13 +21,13 @@ from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
-from pileus.drivers.protocols.guests import Watches
-from pileus.drivers.registry import find_driver, load_object
+from pileus.drivers.protocols.guests import SupportsWatching
+from pileus.drivers.registry import find_driver_location, load_object
 from pileus.initial_data import load_catalogue, open_seeded_database, seed_database
-from pileus.outbound.notifier import Messenger
+from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.settings import Settings
 from pileus.store.schema import open_database
-from pileus.tasks.account.deliveries import Deliverer
+from pileus.tasks.account.deliveries import EventDeliverer
 from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
 from pileus.tasks.completion import TaskWaiters
 from pileus.tasks.engine import Engine, OnTaskEnd
@@ -50,12 +50,12 @@ class RunningCloud:
     first_token: str | None
 
 
-def now() -> int:
+def current_time_micros() -> int:
     """Return the time in microseconds since 1970, UTC."""
     return time.time_ns() // 1000
 
 
-def new_id() -> str:
+def new_random_uuid() -> str:
     """Return a random UUID of version 4, in half the time of the standard library: every change needs at least one."""
     digits = os.urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
@@ -63,14 +63,14 @@ def new_id() -> str:
 
 def create_driver(settings: Settings, catalogue: Catalogue) -> Compute:
     """Create the driver that the settings name. Raises UnknownDriver, or OSError if the driver cannot be created."""
-    factory: DriverFactory = load_object(find_driver(settings.driver))
+    factory: DriverFactory = load_object(find_driver_location(settings.driver))
     limits = DownloadLimits(
         max_bytes=settings.image_limit << 30,
         seconds=settings.image_timeout,
         allow_private=settings.image_sources == "any",
     )
     driver_settings = settings.driver_settings(settings.driver)
-    return factory.create(DriverConfig(settings.data, catalogue, driver_settings, limits, settings.address))
+    return factory.create(DriverConfig(settings.data, catalogue, driver_settings, limits, settings.base_url))
 
 
 def make_app(settings: Settings, running: RunningCloud | None = None) -> Litestar:
@@ -94,18 +94,18 @@ async def run_cloud(settings: Settings, *, single_process: bool = False) -> Asyn
             OPERATIONS,
             driver,
             catalogue,
-            now,
-            new_id,
+            current_time_micros,
+            new_random_uuid,
             lease=int(settings.lease_seconds * 1_000_000),
             fault_injector=StoredFaultInjector(db),
             on_task_end=_on_task_end(metrics, task_waiters),
         )
-        notifier = Messenger(allow_private=settings.subscribers == "any")
+        notifier = SubscriptionNotifier(allow_private=settings.subscribers == "any")
         app_state = AppState(
             db,
             catalogue,
-            now,
-            new_id,
+            current_time_micros,
+            new_random_uuid,
             engine.nudge,
             driver,
             notifier,
@@ -113,10 +113,10 @@ async def run_cloud(settings: Settings, *, single_process: bool = False) -> Asyn
             task_waiters=task_waiters,
         )
         app = create_app(settings, app_state, metrics)
-        scheduler = Scheduler(db, catalogue, now, new_id, engine.nudge)
-        deliverer = Deliverer(db, notifier, encode_audit_event, now)
-        reconciler = Reconciler(db, driver, now)
-        watchers = [reconciler.watch(driver)] if isinstance(driver, Watches) else []
+        scheduler = Scheduler(db, catalogue, current_time_micros, new_random_uuid, engine.nudge)
+        deliverer = EventDeliverer(db, notifier, encode_audit_event, current_time_micros)
+        reconciler = Reconciler(db, driver, current_time_micros)
+        watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []
         async with _run_in_background(engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), *watchers):
             yield RunningCloud(app, app_state, engine, driver, prepared.first_token)
 
@@ -127,8 +127,8 @@ async def open_api_keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
     data = Path(settings.data)
     db = await open_database(settings.database, data)
     try:
-        api_keys = ApiKeyAdmin(db, now())
-        if not await api_keys.is_seeded():
+        api_keys = ApiKeyAdmin(db, current_time_micros())
+        if not await api_keys.has_first_tenant():
             await seed_database(db, load_catalogue(settings), given_key=settings.api_key, data=data, now=api_keys.now)
         yield api_keys
     finally:
@@ -140,7 +140,7 @@ def _on_task_end(metrics: ServerMetrics, task_waiters: TaskWaiters) -> OnTaskEnd
 
     def handle(task: Task, state: str) -> None:
         metrics.tasks.labels(task.task_type, state).inc()
-        task_waiters.notify(task)
+        task_waiters.wake_waiters_of_task(task)
 
     return handle
 

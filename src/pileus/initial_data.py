@@ -67,9 +67,9 @@ def load_catalogue(settings: Settings) -> Catalogue:
     return parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
 
 
-def generate_token(number: int) -> str:
+def generate_api_token(key_id: int) -> str:
     """Return a new token: the key's id and 256 random bits."""
-    return f"{number}_{secrets.token_hex(32)}"
+    return f"{key_id}_{secrets.token_hex(32)}"
 
 
 async def seed_database(db: Database, catalogue: Catalogue, *, given_key: str, data: Path, now: int) -> str | None:
@@ -99,7 +99,7 @@ async def _add_tenant(tx: Tx, now: int) -> None:
 
 async def _add_first_key(tx: Tx, data: Path, now: int) -> str:
     number = await api_keys.allocate_id(tx)
-    token = generate_token(number)
+    token = generate_api_token(number)
     await api_keys.add(tx, _administrator_key(number, token, now))
     _write_key_file(token, data)
     return token

@@ -40,12 +40,12 @@ class Setting(Struct, frozen=True, kw_only=True):
     secret: bool
 
     @property
-    def flag(self) -> str:
+    def command_line_option(self) -> str:
         """Return the command-line option."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
-    def variable(self) -> str:
+    def environment_variable(self) -> str:
         """Return the name of the environment variable."""
         return f"PILEUS_{self.name.upper()}"
 
@@ -56,7 +56,7 @@ class Setting(Struct, frozen=True, kw_only=True):
         return get_args(plain) if plain not in (str, int, float, bool, Path) else ()
 
     @property
-    def plain(self) -> type:
+    def plain_type(self) -> type:
         """Return the Python type without limits."""
         kind: type = str if self.choices else get_args(self.kind)[0]
         return kind

@@ -39,7 +39,7 @@ class SettingError(ValueError):
     """A setting is wrong; the message is one line that names it and its source."""
 
 
-def default_data() -> Path:
+def default_data_directory() -> Path:
     """Return the user's data directory by the XDG convention."""
     home = os.environ.get("XDG_DATA_HOME", "")
     return (Path(home) if home else Path.home() / ".local" / "share") / "pileus"
@@ -71,7 +71,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             "a directory",
             "$XDG_DATA_HOME/pileus or ~/.local/share/pileus",
         ),
-    ] = field(default_factory=default_data)
+    ] = field(default_factory=default_data_directory)
     database: Annotated[
         str,
         setting(
@@ -160,14 +160,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     drivers: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
-    def address(self) -> str:
+    def base_url(self) -> str:
         """Return the URL of the server, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
 
     def driver_settings(self, name: str) -> Struct:
         """Return a driver's settings as the Struct that it declares. Raises UnknownDriver if that cannot be loaded."""
-        declaration = registry.load_settings_type(name)
+        declaration = registry.load_driver_settings_type(name)
         return msgspec.convert(self.drivers.get(name, {}), declaration, dec_hook=convert_path)
 
     def value(self, row: Setting) -> Any:
@@ -199,7 +199,7 @@ def _with_drivers(rows: Iterable[Setting]) -> tuple[Setting, ...]:
 
 
 def _list_driver_settings(name: str) -> list[Setting]:
-    return list_settings(registry.load_settings_type(name), name)
+    return list_settings(registry.load_driver_settings_type(name), name)
 
 
 SETTINGS = _with_drivers(row for name in registry.BUILT_IN[registry.SETTINGS] for row in _list_driver_settings(name))
@@ -210,7 +210,7 @@ SETTINGS = _with_drivers(row for name in registry.BUILT_IN[registry.SETTINGS] fo
 def list_foreign_settings() -> tuple[Setting, ...]:
     """Return the settings of other packages' drivers. Raises SettingError if they cannot be loaded."""
     try:
-        rows = [row for name in registry.entry_point_names(registry.SETTINGS) for row in _list_driver_settings(name)]
+        rows = [row for name in registry.external_driver_names(registry.SETTINGS) for row in _list_driver_settings(name)]
     except registry.UnknownDriver as problem:
         raise SettingError(f"The settings of a driver are wrong: {problem}") from problem
     taken = {row.name for row in SETTINGS}
@@ -224,7 +224,7 @@ def list_all_settings() -> tuple[Setting, ...]:
     return (*SETTINGS, *list_foreign_settings())
 
 
-class SettingSource(Struct, frozen=True):
+class GivenSettingValue(Struct, frozen=True):
     """A given value and its source; `typed` if the source has types, as TOML has."""
 
     value: Any
@@ -234,24 +234,24 @@ class SettingSource(Struct, frozen=True):
 
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], config: Path | None = None) -> Settings:
     """Load the settings from all sources. Raises SettingError. Flags of None and empty variables count as not given."""
-    return validate(gather(flags, environ, config))
+    return validate(gather_given_values(flags, environ, config))
 
 
-def gather(
+def gather_given_values(
     flags: Mapping[str, Any], environ: Mapping[str, str], config: Path | None = None
-) -> dict[str, SettingSource]:
+) -> dict[str, GivenSettingValue]:
     """Collect the given values, each from its strongest source. Raises SettingError for a wrong file."""
     path = config or (Path(environ["PILEUS_CONFIG"]) if environ.get("PILEUS_CONFIG") else None)
     given = _read_file(path.expanduser()) if path else {}
     for row in list_all_settings():
-        if environ.get(row.variable):
-            given[row.name] = SettingSource(environ[row.variable], row.variable)
+        if environ.get(row.environment_variable):
+            given[row.name] = GivenSettingValue(environ[row.environment_variable], row.environment_variable)
         if flags.get(row.name) is not None:
-            given[row.name] = SettingSource(flags[row.name], row.flag)
+            given[row.name] = GivenSettingValue(flags[row.name], row.command_line_option)
     return given
 
 
-def validate(given: Mapping[str, SettingSource]) -> Settings:
+def validate(given: Mapping[str, GivenSettingValue]) -> Settings:
     """Check and convert the given values; all others have their defaults. Raises SettingError."""
     rows = {row.name: row for row in list_all_settings()}
     server_values: dict[str, Any] = {}
@@ -266,7 +266,7 @@ def validate(given: Mapping[str, SettingSource]) -> Settings:
     return Settings(**server_values, drivers=drivers)
 
 
-def _read_file(path: Path) -> dict[str, SettingSource]:
+def _read_file(path: Path) -> dict[str, GivenSettingValue]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as failure:
@@ -274,12 +274,12 @@ def _read_file(path: Path) -> dict[str, SettingSource]:
         raise SettingError(f"{path}: the settings cannot be read: {reason}") from None
     except tomllib.TOMLDecodeError as failure:
         raise SettingError(f"{path}: not TOML: {failure}") from None
-    given: dict[str, SettingSource] = {}
+    given: dict[str, GivenSettingValue] = {}
     for key, value in _flatten(content):
         _check_key(key, path)
         if key in given:
             raise SettingError(f"{path}: the setting {key} is given twice")
-        given[key] = SettingSource(value, str(path), typed=True)
+        given[key] = GivenSettingValue(value, str(path), typed=True)
     return given
 
 
@@ -301,7 +301,7 @@ def _check_key(key: str, path: Path) -> None:
         raise SettingError(f"{path}: there is no setting {key}; {hint}")
 
 
-def _convert(row: Setting, source: SettingSource) -> Any:
+def _convert(row: Setting, source: GivenSettingValue) -> Any:
     try:
         return msgspec.convert(source.value, row.kind, strict=source.typed, dec_hook=convert_path)
     except (msgspec.ValidationError, ValueError):

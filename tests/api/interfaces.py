@@ -46,4 +46,4 @@ async def find_ddos_profile(tenant: Tenant, ip_address: str) -> DdosProfile | No
 
 def count_driver_interfaces(tenant: Tenant) -> int:
     """Count the interfaces that the driver has attached."""
-    return driver_of(tenant.running).counts()[2]
+    return driver_of(tenant.running).count_machines_volumes_and_nics()[2]

@@ -267,7 +267,7 @@ class Family(RuleBasedStateMachine):
         assert used["floating_count_usage"] == len(self.floating)
         assert used["external_ip_count_usage"] == len(self.reserved)
         rows = self._rows("SELECT (SELECT count(*) FROM instances), (SELECT count(*) FROM volumes)")
-        assert driver_of(self.tenant.running).counts()[:2] == tuple(rows[0])
+        assert driver_of(self.tenant.running).count_machines_volumes_and_nics()[:2] == tuple(rows[0])
 
     def _rows(self, statement: str, **values: Any) -> list[Any]:
         async def read() -> list[Any]:

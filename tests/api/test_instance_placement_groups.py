@@ -37,7 +37,7 @@ async def remove_from_group(tenant: Tenant, instance: Instance) -> httpx.Respons
 
 def host_of(tenant: Tenant, instance: Instance) -> str | None:
     """Return the host that runs the machine."""
-    return driver_of(tenant.running).machine(instance.id).host
+    return driver_of(tenant.running).get_machine(instance.id).host
 
 
 @pytest.mark.parametrize(

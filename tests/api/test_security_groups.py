@@ -25,7 +25,7 @@ async def create_group(tenant: Tenant, **body: Any) -> dict[str, Any]:
 
 def driver_rules(tenant: Tenant, group_id: str) -> list[tuple[str, str | None]]:
     """Direction and protocol of the rules that the driver knows."""
-    group = driver_of(tenant.running).security_group(group_id)
+    group = driver_of(tenant.running).find_security_group(group_id)
     assert group is not None
     return sorted((rule.direction, rule.protocol) for rule in group.rules)
 
@@ -172,7 +172,7 @@ async def test_version_1_creates_and_updates_groups(tenant: Tenant) -> None:
 
     view = (await tenant.api.post(tenant.path(OLDER), json=body)).json()
     (port,) = await list_ports(tenant, instance)
-    nic = driver_of(tenant.running).nic(port.id)
+    nic = driver_of(tenant.running).find_nic(port.id)
     assert nic is not None
     assert nic.groups == [view["id"]]
     (ssh,) = view["security_group_rules"]
@@ -229,7 +229,7 @@ async def test_a_group_in_use_cannot_be_deleted(tenant: Tenant) -> None:
     assert (guarding.status_code, spoken_of.status_code) == (409, 409)
     assert ("guards 1 port" in guarding.text, "speaks of it" in spoken_of.text) == (True, True)
     assert (other_deleted.status_code, deleted.status_code) == (204, 204)
-    assert driver_of(tenant.running).security_group(group.id) is None
+    assert driver_of(tenant.running).find_security_group(group.id) is None
 
 
 async def test_a_failed_deletion_is_a_conflict(tenant: Tenant) -> None:
@@ -239,7 +239,7 @@ async def test_a_failed_deletion_is_a_conflict(tenant: Tenant) -> None:
     answer = await tenant.api.delete(tenant.path(OLDER, group.id))
 
     assert (answer.status_code, "was not deleted" in answer.text) == (409, True)
-    assert driver_of(tenant.running).security_group(group.id) is not None
+    assert driver_of(tenant.running).find_security_group(group.id) is not None
 
 
 async def test_the_driver_gets_the_groups_of_an_instance(tenant: Tenant) -> None:
@@ -249,14 +249,14 @@ async def test_the_driver_gets_the_groups_of_an_instance(tenant: Tenant) -> None
     path = tenant.path("instances", instance.id)
 
     def groups() -> list[str]:
-        nic = driver_of(tenant.running).nic(port.id)
+        nic = driver_of(tenant.running).find_nic(port.id)
         assert nic is not None
         return nic.groups
 
     await tenant.api.post(f"{path}/addsecuritygroup", json={"name": "web"})
     added = groups()
     await tenant.api.post(tenant.path("ports", port.id, "disable_port_security"))
-    nic = driver_of(tenant.running).nic(port.id)
+    nic = driver_of(tenant.running).find_nic(port.id)
 
     assert added == [group.id]
     assert nic is not None

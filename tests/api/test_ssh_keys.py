@@ -12,7 +12,7 @@ from gcore import ConflictError, NotFoundError
 from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.domain.compute.ssh_keys import md5_fingerprint
-from pileus.initial_data import generate_token
+from pileus.initial_data import generate_api_token
 from pileus.store import counters
 from pileus.store.account import api_keys, clients, user_actions
 from pileus.store.compute import instances
@@ -41,7 +41,7 @@ async def colleague_client(tenant: Tenant) -> httpx.AsyncClient:
     async def write(tx: Tx) -> str:
         user_id = 10_000_000 + await counters.increment(tx, "test_colleagues")
         number = await counters.increment(tx, "api_keys")
-        token = generate_token(number)
+        token = generate_api_token(number)
         await clients.add_user(tx, user_id, tenant.client_id, "colleague@example.com", 0)
         fields: dict[str, Any] = {"id": number, "user_id": user_id, "digest": hash_api_token(token), "created_at": 0}
         await api_keys.add(tx, ApiKey(**fields, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))

@@ -5,9 +5,14 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from pileus.api.validation import convert_body, decode_body, body_validation_problem, translate_parameter_errors
+from pileus.api.validation import body_validation_problem, convert_body, decode_body, translate_parameter_errors
 from pileus.api.validation_errors import NO_LINE_BREAK, find_field_errors
-from pileus.api.wire.compute.instance_requests import InstancePowerActionRequest, CreateInstance, StartInstance, UpdateInstance
+from pileus.api.wire.compute.instance_requests import (
+    CreateInstance,
+    InstancePowerActionRequest,
+    StartInstance,
+    UpdateInstance,
+)
 from pileus.api.wire.compute.ssh_key_requests import ShareSSHKey
 from pileus.api.wire.network.interface_requests import (
     AttachAnySubnetInterface,
@@ -185,7 +190,9 @@ def test_numbers_and_booleans_may_be_sent_as_text() -> None:
 
 def test_an_error_without_a_field_is_still_reported() -> None:
     assert find_field_errors({"x": 1}, dict[str, Any]) == {}
-    assert body_validation_problem({"x": 1}, dict[str, Any], "What msgspec said").fields == {"body": ["What msgspec said"]}
+    assert body_validation_problem({"x": 1}, dict[str, Any], "What msgspec said").fields == {
+        "body": ["What msgspec said"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -212,4 +219,6 @@ def test_the_type_of_an_interface_follows_from_its_id_field(raw: dict[str, Any],
     ],
 )
 def test_parameter_errors_of_the_framework_are_translated(message: str, expected: str) -> None:
-    assert translate_parameter_errors([{"key": "limit", "message": message, "source": "query"}]) == {"limit": [expected]}
+    assert translate_parameter_errors([{"key": "limit", "message": message, "source": "query"}]) == {
+        "limit": [expected]
+    }

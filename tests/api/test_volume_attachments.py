@@ -49,7 +49,7 @@ async def test_a_volume_is_attached_and_detached(tenant: Tenant, status: str) ->
     assert (attachment["server_id"], attachment["device"]) == (instance.id, "/dev/vdb")
     assert (await get_volume(tenant, volume))["status"] == "in-use"
     assert volume.id in await list_attached_volume_ids(tenant, instance)
-    assert driver_of(tenant.running).volume(volume.id) == (10, "standard", instance.id, None)
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (10, "standard", instance.id, None)
 
     task = await tenant.wait_until_finished(await post_attachment(tenant, volume, instance, "detach"))
 
@@ -60,7 +60,7 @@ async def test_a_volume_is_attached_and_detached(tenant: Tenant, status: str) ->
     )
     assert (after["status"], after["attachments"], after["task_id"]) == ("available", [], None)
     assert volume.id not in await list_attached_volume_ids(tenant, instance)
-    assert driver_of(tenant.running).volume(volume.id) == (10, "standard", None, None)
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (10, "standard", None, None)
     assert (await reload_instance(tenant, instance)).task_id is None
 
 
@@ -195,7 +195,7 @@ async def test_a_failed_task_restores_the_attachment(tenant: Tenant, verb: str) 
     assert (task["state"], task["error"]) == ("ERROR", "No disk")
     assert {**after, "updated_at": ""} == {**before, "updated_at": ""}
     assert (await reload_instance(tenant, instance)).task_id is None
-    hangs = driver_of(tenant.running).volume(volume.id)
+    hangs = driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id)
     assert hangs == (10, "standard", instance.id if verb == "detach" else None, None)
 
 
@@ -244,7 +244,7 @@ async def test_of_concurrent_extend_and_attach_one_is_409(tenant: Tenant) -> Non
     await tenant.wait_until_finished(next(answer for answer in answers if answer.status_code == 200))
     after = await get_volume(tenant, volume)
     assert (after["size"], after["status"]) in [(10, "in-use"), (20, "available")]
-    assert driver_of(tenant.running).volume(volume.id) in [
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) in [
         (10, "standard", instance.id, None),
         (20, "standard", None, None),
     ]
@@ -261,7 +261,7 @@ async def test_a_volume_deleted_with_its_instance_is_deleted_with_its_snapshots(
     assert (await find_volume(tenant, going), await list_snapshots(tenant, going)) == (None, [])
     assert await list_snapshots(tenant, staying) == [kept]
     assert (await get_volume(tenant, staying))["status"] == "available"
-    assert lost.id not in driver_of(tenant.running).snapshots()
+    assert lost.id not in driver_of(tenant.running).volume_ids_by_snapshot_id()
 
 
 async def test_an_instance_with_a_locked_volume_cannot_be_deleted(tenant: Tenant) -> None:

@@ -27,7 +27,8 @@ def test_demo_shows_the_life_cycle_of_an_instance() -> None:
 def test_call_is_formatted_as_python() -> None:
     assert format_call_as_python("cloud.instances.list", {}) == "client.cloud.instances.list()"
     assert (
-        format_call_as_python("a.b", {"name": "x", "tags": {"k": None}}) == "client.a.b(\n    name='x',\n    tags={'k': None},\n)"
+        format_call_as_python("a.b", {"name": "x", "tags": {"k": None}})
+        == "client.a.b(\n    name='x',\n    tags={'k': None},\n)"
     )
 
 

@@ -49,7 +49,7 @@ def test_root_help_lists_each_setting_with_variable_and_default() -> None:
 
     for setting in SETTINGS:
         default = f"; default: {setting.default_text}]" if setting.default_text else "]"
-        assert f"{setting.help} [{setting.variable}{default}" in result
+        assert f"{setting.help} [{setting.environment_variable}{default}" in result
 
 
 @pytest.mark.parametrize("line", LINES)

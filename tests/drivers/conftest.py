@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pileus.testing.conformance.fixtures import data, driver, make_driver
-from pileus.testing.conformance.under_test import DriverUnderTest, load_under_test
+from pileus.testing.conformance.under_test import DriverTestHarness, load_test_harness
 from tests.drivers.qemu.drivers import guest_image
 
 __all__ = ["data", "driver", "make_driver"]
@@ -19,13 +19,13 @@ def driver_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def under_test(driver_name: str) -> DriverUnderTest:
+def driver_harness(driver_name: str) -> DriverTestHarness:
     """The set-up and clean-up of the driver."""
-    return load_under_test(driver_name)
+    return load_test_harness(driver_name)
 
 
 @pytest.fixture
-def system_image_id(driver_name: str, under_test: DriverUnderTest, data: Path) -> str | None:
+def system_image_id(driver_name: str, driver_harness: DriverTestHarness, data: Path) -> str | None:
     """The tiny guest, where machines are real."""
     is_real = driver_name == "qemu" and shutil.which("qemu-system-x86_64")
-    return under_test.provide_image(data, guest_image()) if is_real else None
+    return driver_harness.provide_image(data, guest_image()) if is_real else None

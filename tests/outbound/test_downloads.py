@@ -10,7 +10,7 @@ import pytest
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.protocols.errors import DriverError
 from pileus.outbound.downloads import DownloadedImage, fetch_image
-from pileus.outbound.image_formats import Format, detect_format
+from pileus.outbound.image_formats import DetectedFormat, detect_format
 from tests.image_server import CHECKSUM, MIB, QCOW2, RAW, image_url
 
 PRIVATE_TOO = DownloadLimits(allow_private=True, max_bytes=8 * MIB, seconds=10)
@@ -156,14 +156,14 @@ async def test_the_next_address_of_a_name_is_tried_when_the_first_is_unreachable
 @pytest.mark.parametrize(
     ("head", "expected"),
     [
-        (QCOW2, Format("qcow2", 5 << 30)),
-        (b"KDMV" + bytes(8) + (2048).to_bytes(8, "little"), Format("vmdk", 1 << 20)),
-        (b"conectix" + bytes(40) + (1 << 20).to_bytes(8, "big"), Format("vhd", 1 << 20)),
-        (bytes(0x8001) + b"CD001", Format("iso", 7)),
-        (b"anything", Format("raw", 7)),
+        (QCOW2, DetectedFormat("qcow2", 5 << 30)),
+        (b"KDMV" + bytes(8) + (2048).to_bytes(8, "little"), DetectedFormat("vmdk", 1 << 20)),
+        (b"conectix" + bytes(40) + (1 << 20).to_bytes(8, "big"), DetectedFormat("vhd", 1 << 20)),
+        (bytes(0x8001) + b"CD001", DetectedFormat("iso", 7)),
+        (b"anything", DetectedFormat("raw", 7)),
     ],
 )
-def test_the_format_is_detected_by_the_first_bytes(head: bytes, expected: Format) -> None:
+def test_the_format_is_detected_by_the_first_bytes(head: bytes, expected: DetectedFormat) -> None:
     assert detect_format(head, 7) == expected
 
 

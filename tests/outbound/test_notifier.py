@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from pileus.domain.account.subscriptions import QueueTarget, SubscriptionTarget, WebhookTarget
-from pileus.outbound.notifier import Messenger
+from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.outbound.protocols import NotSentError
 from tests.brokers import open_channel, receive_message
 from tests.servers import free_port
 from tests.subscribers import received_requests, set_answers, subscriber_url
 
-PRIVATE_TOO = Messenger(allow_private=True)
+PRIVATE_TOO = SubscriptionNotifier(allow_private=True)
 SECRET, NOW = "Bearer only-we-know", 1_700_000_000_000_000
 
 
@@ -25,7 +25,7 @@ def hook(path: str, **changes: Any) -> WebhookTarget:
     return WebhookTarget(**{**fields, **changes})
 
 
-async def send_failure(target: SubscriptionTarget, messenger: Messenger = PRIVATE_TOO) -> NotSentError:
+async def send_failure(target: SubscriptionTarget, messenger: SubscriptionNotifier = PRIVATE_TOO) -> NotSentError:
     with pytest.raises(NotSentError) as failure:
         await messenger.send(target, "id", b"{}", NOW)
     return failure.value
@@ -74,9 +74,9 @@ async def test_any_other_response_means_that_it_was_not_delivered(status: int, *
     ],
 )
 async def test_messages_go_to_public_addresses_only(target: SubscriptionTarget, message: str) -> None:
-    assert message in str(await send_failure(target, Messenger()))
+    assert message in str(await send_failure(target, SubscriptionNotifier()))
     with pytest.raises(NotSentError, match="the server's setting `subscribers` says what may be"):
-        await Messenger().check(target)
+        await SubscriptionNotifier().check_target(target)
 
 
 async def test_metadata_services_are_not_public() -> None:
@@ -113,8 +113,8 @@ async def test_of_several_addresses_the_first_that_answers_is_taken(monkeypatch:
 
 
 async def test_a_name_that_leads_nowhere_yet_may_be_subscribed() -> None:
-    await Messenger().check(hook("/", url="https://nowhere.invalid/"))
-    await PRIVATE_TOO.check(hook("/"))
+    await SubscriptionNotifier().check_target(hook("/", url="https://nowhere.invalid/"))
+    await PRIVATE_TOO.check_target(hook("/"))
 
 
 class _GarbageServer(asyncio.Protocol):
@@ -140,7 +140,7 @@ async def test_a_server_with_an_unknown_protocol_fails_the_delivery(scheme: str)
 
 
 async def test_a_slow_subscriber_fails_the_delivery() -> None:
-    failure = await send_failure(hook("/slow"), Messenger(allow_private=True, seconds=0.2))
+    failure = await send_failure(hook("/slow"), SubscriptionNotifier(allow_private=True, seconds=0.2))
 
     assert str(failure) == "It took more than 0.2 seconds"
 

@@ -14,7 +14,7 @@ async def an_inner_port(tenant: Tenant) -> Port:
 
 async def _protect(tenant: Tenant, address: str) -> None:
     await a_ddos_profile(tenant, address)
-    await driver_of(tenant.running).ensure_protected(REGION, address, active=True)
+    await driver_of(tenant.running).ensure_ddos_protection(REGION, address, active=True)
 
 
 async def _create_fip(tenant: Tenant) -> SendRequest:

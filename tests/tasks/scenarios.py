@@ -222,7 +222,7 @@ async def _update_port(tenant: Tenant) -> SendRequest:
 
 async def _put_into_group(tenant: Tenant) -> SendRequest:
     """It is on the host of another member, so that it has to be migrated."""
-    group, (host, *_) = await a_placement_group(tenant), await driver_of(tenant.running).hosts(REGION)
+    group, (host, *_) = await a_placement_group(tenant), await driver_of(tenant.running).list_host_names(REGION)
     await an_instance(tenant, host=host, placement_group_id=group.id)
     instance = await an_instance(tenant, host=host)
     path = tenant.path("instances", instance.id, "put_into_servergroup")
@@ -273,7 +273,7 @@ async def _profile(tenant: Tenant, *, active: bool = True) -> tuple[Path, str]:
 
 async def _protect(tenant: Tenant, address: str, *, active: bool = True) -> int:
     profile = await a_ddos_profile(tenant, address, active=active)
-    await driver_of(tenant.running).ensure_protected(REGION, address, active=active)
+    await driver_of(tenant.running).ensure_ddos_protection(REGION, address, active=active)
     return profile.id
 
 

@@ -21,7 +21,7 @@ from pileus.domain.account.user_actions import UserAction
 from pileus.outbound.protocols import NotSentError
 from pileus.store.account import subscriptions, user_actions
 from pileus.store.database import Tx
-from pileus.tasks.account.deliveries import LEASE, Deliverer
+from pileus.tasks.account.deliveries import LEASE, EventDeliverer
 from tests.domain.builders import NOW
 from tests.tasks.workers import FlakyDatabase, Workbench
 
@@ -34,7 +34,7 @@ class FakeNotifier:
     failures: dict[str, list[Exception]] = field(default_factory=dict)
     on_send: Any = None
 
-    async def check(self, target: SubscriptionTarget) -> None:
+    async def check_target(self, target: SubscriptionTarget) -> None:
         """Accept any target."""
 
     async def send(self, target: SubscriptionTarget, message_id: str, body: bytes, now: int) -> None:  # noqa: ARG002
@@ -59,10 +59,10 @@ class DeliveryBench:
     bench: Workbench
     notifier: FakeNotifier = field(default_factory=FakeNotifier)
 
-    def deliverer(self, **changes: Any) -> Deliverer:
+    def deliverer(self, **changes: Any) -> EventDeliverer:
         """Return the deliverer of one process."""
         fields = {"db": self.bench.db, "notifier": self.notifier, **changes}
-        return Deliverer(encode=lambda action: action.id.encode(), now=self.bench.clock, **fields)
+        return EventDeliverer(encode=lambda action: action.id.encode(), now=self.bench.clock, **fields)
 
     async def subscribe(self, number: int, name: str, client_id: int = 1) -> Subscription:
         """Save a subscription of a tenant."""

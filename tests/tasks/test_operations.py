@@ -14,13 +14,13 @@ from prometheus_client import CollectorRegistry
 from pileus.api.application import create_app
 from pileus.api.context import AppState
 from pileus.api.middleware import ServerMetrics
-from pileus.app import RunningCloud, new_id
+from pileus.app import RunningCloud, new_random_uuid
 from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.simulated.driver import Simulated
 from pileus.initial_data import load_catalogue, seed_database
-from pileus.outbound.notifier import Messenger
+from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.settings import Settings
 from pileus.store import tasks
 from pileus.store.database import Tx
@@ -100,9 +100,11 @@ async def running(
         db = await open_database(url, data)
         driver = Simulated(data / "simulated.db", download_limits=DownloadLimits(allow_private=True))
         await seed_database(db, catalogue, given_key="", data=data, now=clock())
-        cloud = AppState(db, catalogue, clock, new_id, lambda: None, driver, Messenger(), patience=0)
-        engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_id, lease=LEASE)
-        yield RunningCloud(create_app(Settings(), cloud, ServerMetrics(CollectorRegistry())), cloud, engine, driver, None)
+        cloud = AppState(db, catalogue, clock, new_random_uuid, lambda: None, driver, SubscriptionNotifier(), patience=0)
+        engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_random_uuid, lease=LEASE)
+        yield RunningCloud(
+            create_app(Settings(), cloud, ServerMetrics(CollectorRegistry())), cloud, engine, driver, None
+        )
         await db.close()
         driver.close()
 

@@ -8,7 +8,7 @@ import pytest
 from pileus.domain.compute.instances import VM_STATES, Instance, Status
 from pileus.store.compute import instances
 from pileus.tasks.cancellation import cancel_and_wait
-from pileus.tasks.reconciler import INTERVAL, Reconciler, reconcile
+from pileus.tasks.reconciler import INTERVAL, Reconciler, reconcile_instance_statuses
 from pileus.testing.conformance.helpers import new_machine
 from tests.builders import an_instance, driver_of, reload_instance
 from tests.tasks.workers import FlakyDatabase, Workbench
@@ -17,7 +17,7 @@ from tests.tenants import Tenant
 
 async def run_reconciler(tenant: Tenant) -> int:
     running = tenant.running
-    return await reconcile(running.app_state.db, running.driver, lambda: 4711)
+    return await reconcile_instance_statuses(running.app_state.db, running.driver, lambda: 4711)
 
 
 async def load_status(tenant: Tenant, instance: Instance) -> tuple[str, str]:
@@ -28,7 +28,7 @@ async def load_status(tenant: Tenant, instance: Instance) -> tuple[str, str]:
 @pytest.mark.parametrize("status", list(Status))
 async def test_an_instance_gets_the_status_of_its_machine(tenant: Tenant, status: Status) -> None:
     instance = await an_instance(tenant)
-    driver_of(tenant.running).set_state(instance.id, status.value)
+    driver_of(tenant.running).set_machine_state(instance.id, status.value)
 
     await run_reconciler(tenant)
 
@@ -37,7 +37,7 @@ async def test_an_instance_gets_the_status_of_its_machine(tenant: Tenant, status
 
 async def test_the_vm_state_and_the_time_of_the_change_are_saved(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    driver_of(tenant.running).set_state(instance.id, "ACTIVE", "rescued")
+    driver_of(tenant.running).set_machine_state(instance.id, "ACTIVE", "rescued")
 
     await run_reconciler(tenant)
 
@@ -57,7 +57,7 @@ async def test_an_instance_with_the_right_status_is_not_saved(tenant: Tenant) ->
 async def test_a_locked_instance_is_not_changed(tenant: Tenant) -> None:
     instance, db = await an_instance(tenant), tenant.running.app_state.db
     await db.write(lambda tx: instances.save(tx, instance, instance.locked("a-task", "powering-off")))
-    driver_of(tenant.running).set_state(instance.id, "SHUTOFF")
+    driver_of(tenant.running).set_machine_state(instance.id, "SHUTOFF")
 
     await run_reconciler(tenant)
 
@@ -68,10 +68,10 @@ async def test_a_machine_without_a_record_is_left_alone(bench: Workbench, caplog
     machine = new_machine()
     await bench.driver.ensure_running(machine)
 
-    assert await reconcile(bench.db, bench.driver, bench.clock) == 0
+    assert await reconcile_instance_statuses(bench.db, bench.driver, bench.clock) == 0
 
     assert "A machine has no record" in caplog.text
-    assert bench.driver.counts()[0] == 1
+    assert bench.driver.count_machines_volumes_and_nics()[0] == 1
 
 
 async def test_it_continues_after_a_failure(bench: Workbench, caplog: pytest.LogCaptureFixture) -> None:
@@ -117,8 +117,8 @@ async def test_watching_machines_continues_after_a_failure(bench: Workbench, cap
     pauses: list[float] = []
 
     class FailingDriver:
-        async def watch(self, changed: Callable[[], None]) -> None:
-            changed()
+        async def watch_machines(self, on_change: Callable[[], None]) -> None:
+            on_change()
             raise OSError("a machine hung up")
 
     async def sleep(seconds: float) -> None:
@@ -127,7 +127,7 @@ async def test_watching_machines_continues_after_a_failure(bench: Workbench, cap
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await Reconciler(bench.db, bench.driver, bench.clock, sleep).watch(FailingDriver())
+        await Reconciler(bench.db, bench.driver, bench.clock, sleep).watch_driver(FailingDriver())
 
     assert pauses == [INTERVAL] * 2
     assert caplog.text.count("Watching machines failed") == 2

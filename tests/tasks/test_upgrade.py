@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pileus.app import create_driver, new_id
+from pileus.app import create_driver, new_random_uuid
 from pileus.initial_data import open_seeded_database
 from pileus.settings import Settings
 from pileus.tasks.engine import Engine
@@ -132,7 +132,7 @@ async def run_engine(data: Path) -> None:
     settings = Settings(data=data, image_sources="any", log_level="error")
     async with open_seeded_database(settings, single_process=True) as home:
         driver = create_driver(settings, home.catalogue)
-        await Engine(home.db, OPERATIONS, driver, home.catalogue, Clock(NOW + DAY), new_id).run_until_idle()
+        await Engine(home.db, OPERATIONS, driver, home.catalogue, Clock(NOW + DAY), new_random_uuid).run_until_idle()
 
 
 @pytest.fixture(scope="module")

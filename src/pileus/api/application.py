@@ -4,14 +4,14 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from pileus.api import auth, errors, openapi, routes
+from pileus.api import authorization, errors, openapi, routes
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.middleware import ServerMetrics, instrument_requests
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
 from pileus.api.routes import consoles, health, machine_access, simulation
-from pileus.drivers.protocols.compute import Simulates
-from pileus.drivers.protocols.consoles import Screens
+from pileus.drivers.protocols.compute import SupportsSimulation
+from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.settings import Settings
 
 
@@ -20,8 +20,8 @@ def create_app(settings: Settings, state: AppState | None, metrics: ServerMetric
 
     The routes of simulation and consoles exist only if the driver supports them.
     """
-    has_simulation = state is None or isinstance(state.driver, Simulates)
-    has_consoles = state is None or isinstance(state.driver, Screens)
+    has_simulation = state is None or isinstance(state.driver, SupportsSimulation)
+    has_consoles = state is None or isinstance(state.driver, SupportsScreenStreams)
     app = Litestar(
         route_handlers=[
             *routes.ROUTES,
@@ -30,7 +30,7 @@ def create_app(settings: Settings, state: AppState | None, metrics: ServerMetric
             *([simulation.ROUTER] if has_simulation else []),
             *([consoles.ROUTER] if has_consoles else []),
         ],
-        before_request=auth.authorize,
+        before_request=authorization.authorize,
         dependencies={
             "ctx": Provide(provide_context, sync_to_thread=False),
             "app_state": Provide(provide_app_state, sync_to_thread=False),

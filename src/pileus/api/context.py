@@ -85,7 +85,7 @@ class RequestContext(Context):
         if task_id is None:
             return True
         self.app.wake_engine()
-        return await self.app.task_waiters.wait(self.db, task_id, self.app.patience)
+        return await self.app.task_waiters.wait_for_task(self.db, task_id, self.app.patience)
 
 
 CONTEXT: ContextVar[RequestContext] = ContextVar("context")

@@ -86,7 +86,12 @@ def unexpected_error_response(request: Request[Any, Any, Any], error: Exception)
     return _response(request, 500, "InternalServerError", INTERNAL)
 
 
-HANDLERS: Any = {Problem: problem_response, ValidationException: validation_error_response, HTTPException: http_error_response, Exception: unexpected_error_response}
+HANDLERS: Any = {
+    Problem: problem_response,
+    ValidationException: validation_error_response,
+    HTTPException: http_error_response,
+    Exception: unexpected_error_response,
+}
 
 
 def _request_id(request: Request[Any, Any, Any]) -> str:

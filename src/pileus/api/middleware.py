@@ -62,7 +62,9 @@ class ServerMetrics:
         return generate_latest(registry)
 
 
-def instrument_requests(app: ASGIApp, metrics: ServerMetrics, clock: Callable[[], float] = time.perf_counter) -> ASGIApp:
+def instrument_requests(
+    app: ASGIApp, metrics: ServerMetrics, clock: Callable[[], float] = time.perf_counter
+) -> ASGIApp:
     """Wrap the application: give each request an id, return it in a header, count the request and log it."""
     counters_by_key: dict[tuple[str, str, int], Any] = {}
 

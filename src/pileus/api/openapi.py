@@ -14,7 +14,7 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 
 import pileus
 from pileus.api import openapi_page
-from pileus.api.auth import OPEN
+from pileus.api.authorization import OPEN
 
 PATH = "/schema"
 DESCRIPTION = (
@@ -65,7 +65,9 @@ class OpenApiHtmlPlugin(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002  # Litestar
         """Return the page; it is rendered once."""
-        self._rendered = self._rendered or openapi_page.render_api_reference(add_errors_and_security(openapi_schema)).encode()
+        self._rendered = (
+            self._rendered or openapi_page.render_api_reference(add_errors_and_security(openapi_schema)).encode()
+        )
         return self._rendered
 
 

@@ -9,8 +9,8 @@ import click
 
 from pileus.cli.commands import Failure, Group
 from pileus.cli.options import SettingsCommand, load_settings
-from pileus.cli.output import format_time, add_output_option, show_table
-from pileus.settings import Settings, SettingSource
+from pileus.cli.output import add_output_option, format_time, show_table
+from pileus.settings import Settings, GivenSettingValue
 
 ROLES = ("Administrators", "Engineers", "Users")
 COLUMNS = ("id", "name", "role", "client_id", "created_at", "expires_at", "revoked_at")
@@ -55,7 +55,7 @@ def keys() -> None:
 )
 @add_output_option
 def create_key(
-    given: dict[str, SettingSource], name: str, role: str, client: int | None, expires: int | None, output: str
+    given: dict[str, GivenSettingValue], name: str, role: str, client: int | None, expires: int | None, output: str
 ) -> None:
     """Create a key with the name NAME and print its token, which cannot be shown again."""
     token = _run_with_keys(given, lambda api_keys: api_keys.create(name, role, client, expires))
@@ -68,7 +68,7 @@ def create_key(
 
 @keys.command("list", cls=SettingsCommand, setting_names=DATABASE)
 @add_output_option
-def list_keys(given: dict[str, SettingSource], output: str) -> None:
+def list_keys(given: dict[str, GivenSettingValue], output: str) -> None:
     """List the keys. Tokens are not stored, so they cannot be shown."""
     records = _run_with_keys(given, lambda api_keys: api_keys.list())
     show_table(
@@ -81,7 +81,7 @@ def list_keys(given: dict[str, SettingSource], output: str) -> None:
 
 @keys.command("revoke", cls=SettingsCommand, setting_names=DATABASE)
 @click.argument("number", type=int)
-def revoke_key(given: dict[str, SettingSource], number: int) -> None:
+def revoke_key(given: dict[str, GivenSettingValue], number: int) -> None:
     """Revoke the key with this NUMBER: the digits at the start of its token."""
     if not _run_with_keys(given, lambda api_keys: api_keys.revoke(number)):
         raise Failure(f"There is no key {number}. `pileus keys list` shows those there are.")
@@ -93,7 +93,7 @@ def _key_row(key: Any) -> dict[str, Any]:
     return row | {column: format_time(row[column]) for column in COLUMNS if column.endswith("_at")}
 
 
-def _run_with_keys(given: dict[str, SettingSource], action: Callable[[ApiKeyManager], Awaitable[Result]]) -> Result:
+def _run_with_keys(given: dict[str, GivenSettingValue], action: Callable[[ApiKeyManager], Awaitable[Result]]) -> Result:
     settings: Settings = load_settings(given)
     from pileus import app  # noqa: PLC0415  # `--help` must not load the server
 

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from pileus.cli.commands import UsageError
-from pileus.cli.nouns import RESOURCE_KINDS, ResourceKind
+from pileus.cli.resource_kinds import RESOURCE_KINDS, ResourceKind
 from pileus.cli.session import SdkSession
 
 ID_PATTERN = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -47,6 +47,8 @@ def kind_of_parameter(kind: ResourceKind, parameter: str) -> ResourceKind | None
     """Return the kind of resource that a parameter identifies: the command's own, its parent, or the only candidate."""
     if parameter == kind.id_parameter:
         return kind
-    candidates = [other for other in RESOURCE_KINDS.values() if other.id_parameter == parameter and "name" in other.columns]
+    candidates = [
+        other for other in RESOURCE_KINDS.values() if other.id_parameter == parameter and "name" in other.columns
+    ]
     parents = [other for other in candidates if kind.path.startswith(f"{other.path}.")]
     return next(iter(parents or (candidates if len(candidates) == 1 else ())), None)

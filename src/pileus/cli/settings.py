@@ -5,7 +5,7 @@ import click
 from pileus.cli.options import SettingsCommand, load_settings
 from pileus.cli.output import add_output_option, show_table
 from pileus.setting_fields import Setting
-from pileus.settings import SETTINGS, SettingSource
+from pileus.settings import SETTINGS, GivenSettingValue
 
 EXAMPLES = (
     ("The settings that `pileus serve` would use here", "pileus settings"),
@@ -39,7 +39,7 @@ A switch is turned off by `--no-…`, for example `--no-legacy-fields`.
 @click.command(cls=SettingsCommand, examples=EXAMPLES)
 @add_output_option
 @click.option("--reference", is_flag=True, help="Print the reference of all settings instead (docs/settings.md).")
-def settings(given: dict[str, SettingSource], output: str, *, reference: bool) -> None:
+def settings(given: dict[str, GivenSettingValue], output: str, *, reference: bool) -> None:
     """Show the settings in force and their sources."""
     if reference:
         click.echo(make_reference(), nl=False)
@@ -65,4 +65,4 @@ def _section(section: str) -> str:
 def _line(row: Setting) -> str:
     default = f"`{row.default_text}`" if row.default_text else "none"
     accepted = row.wants[0].upper() + row.wants[1:]
-    return f"| `{row.name}` | {default} | `{row.flag}`, `{row.variable}` | {row.help} {accepted}. |\n"
+    return f"| `{row.name}` | {default} | `{row.command_line_option}`, `{row.environment_variable}` | {row.help} {accepted}. |\n"

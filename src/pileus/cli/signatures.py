@@ -9,7 +9,7 @@ from typing import Any, Literal, NotRequired, Required, Union, get_args, get_ori
 import click
 from msgspec import Struct
 
-from pileus.cli.values import ObjectParamType, TagParamType, flatten, merge_maps
+from pileus.cli.param_types import ObjectParamType, TagParamType, flatten, merge_maps
 
 HIDDEN_PARAMETERS = frozenset(
     {"self", "project_id", "region_id", "extra_headers", "extra_query", "extra_body", "timeout"}

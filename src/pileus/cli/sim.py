@@ -111,7 +111,9 @@ def list_faults(control: ControlClient, output: str) -> None:
     show_table(control.call("GET", "/faults"), FAULT_COLUMNS, output, "Nothing is held, and nothing fails.")
 
 
-@sim.command("capacity", cls=Command,
+@sim.command(
+    "capacity",
+    cls=Command,
     examples=(EXAMPLES[2], ("Remove the limit", "pileus sim capacity g1-standard-1-2 unlimited")),
 )
 @click.argument("flavor", required=False)
@@ -119,7 +121,9 @@ def list_faults(control: ControlClient, output: str) -> None:
 @region
 @add_output_option
 @add_control_options
-def set_or_list_capacities(control: ControlClient, flavor: str | None, servers: str | None, region: int, output: str) -> None:
+def set_or_list_capacities(
+    control: ControlClient, flavor: str | None, servers: str | None, region: int, output: str
+) -> None:
     """Limit a FLAVOR to a number of SERVERS in a region, or list the limits.
 
     SERVERS can be `unlimited`, which removes the limit.
@@ -146,7 +150,9 @@ def set_machine_state(control: ControlClient, instance_id: str, status: str, vm_
 
     STATUS is any status of the API: ERROR, PAUSED, RESCUE, SHELVED, …
     """
-    control.call("PUT", f"/machines/{quote_path_segment(instance_id)}", _without_none(status=status.upper(), vm_state=vm_state))
+    control.call(
+        "PUT", f"/machines/{quote_path_segment(instance_id)}", _without_none(status=status.upper(), vm_state=vm_state)
+    )
     click.echo(f"Instance {instance_id} is {status.upper()}.")
 
 
@@ -178,7 +184,9 @@ def set_isolation(control: ControlClient, instance_id: str, reason: str | None, 
 @click.option("--remove", metavar="ID", help="Remove this blackhole instead.")
 @region
 @add_control_options
-def add_or_end_blackhole(control: ControlClient, address: str | None, alarm_state: str, remove: str | None, region: int) -> None:
+def add_or_end_blackhole(
+    control: ControlClient, address: str | None, alarm_state: str, remove: str | None, region: int
+) -> None:
     """Mark an ADDRESS as blackholed by DDoS protection."""
     if (address is None) == (remove is None):
         raise UsageError("name an address, or --remove ID")

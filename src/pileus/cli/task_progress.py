@@ -16,7 +16,9 @@ POLL_INTERVAL = 0.25
 FINAL_STATES = ("FINISHED", "ERROR")
 
 
-def wait_for_tasks(session: SdkSession, task_ids: Sequence[str], sleep: Callable[[float], None] = time.sleep) -> list[Any]:
+def wait_for_tasks(
+    session: SdkSession, task_ids: Sequence[str], sleep: Callable[[float], None] = time.sleep
+) -> list[Any]:
     """Wait until all tasks have ended and return them. Raises CommandError with the errors of failed tasks."""
     ended: dict[str, Any] = {}
     try:

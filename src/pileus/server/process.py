@@ -13,10 +13,10 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from pileus.app import run_cloud
-from pileus.drivers.protocols.consoles import Screens
+from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.logs import configure
 from pileus.server.announcement import print_connection_help, wait_until_ready
-from pileus.server.startup import StartError, friendly_errors, install_stop_signals, resolve_host
+from pileus.server.startup import StartError, explain_start_errors, install_stop_signals, resolve_host
 from pileus.settings import SettingError, Settings
 
 LOG = logging.getLogger("pileus.server")
@@ -24,7 +24,7 @@ DRAIN_SECONDS = 1.5
 """Seconds that running requests get to finish after a stop signal."""
 
 
-def serve_alone(settings: Settings) -> None:
+def serve_as_single_process(settings: Settings) -> None:
     """Serve as the only process and print how to reach the server."""
 
     async def main() -> None:
@@ -48,7 +48,7 @@ def serve_as_worker() -> None:
         await serve_cloud(settings, stop, single_process=False)
 
     try:
-        with friendly_errors(settings):
+        with explain_start_errors(settings):
             uvloop.run(main())
     except (StartError, SettingError) as problem:
         sys.stdout.write(str(problem))
@@ -59,7 +59,7 @@ async def serve_cloud(settings: Settings, stop: asyncio.Event, *, single_process
     """Start the cloud, then the HTTP server; stop them in the opposite order.."""
     async with run_cloud(settings, single_process=single_process) as cloud:
         gc.enable()
-        server = make_http_server(cloud.app, settings, websockets=isinstance(cloud.driver, Screens))
+        server = make_http_server(cloud.app, settings, websockets=isinstance(cloud.driver, SupportsScreenStreams))
         serving = asyncio.create_task(server.serve())
         ready = asyncio.create_task(_announce_when_ready(settings, cloud.first_token, single_process=single_process))
         stopping = asyncio.create_task(stop.wait())

@@ -24,7 +24,7 @@ class StartError(Exception):
 
 
 @contextmanager
-def friendly_errors(settings: Settings) -> Iterator[None]:
+def explain_start_errors(settings: Settings) -> Iterator[None]:
     """Turn errors of a start into StartError, or into SettingError for a wrong setting."""
     try:
         yield
@@ -56,7 +56,7 @@ def resolve_host(host: str) -> str:
     return str(results[0][4][0])
 
 
-def claim_port(host: str, port: int) -> None:
+def check_port_is_free(host: str, port: int) -> None:
     """Check that nothing listens on the port: the server's own socket would share it silently. Raises StartError."""
     address = resolve_host(host)
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:

@@ -31,7 +31,7 @@ STOP_SECONDS = 5.0
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
-async def supervise(settings: Settings, lock: int | None) -> None:
+async def supervise_workers(settings: Settings, lock: int | None) -> None:
     """Prepare the database and keep the workers running until a stop signal. Raises StartError if none can start."""
     stop = install_stop_signals()
     async with open_seeded_database(settings, single_process=True) as database:

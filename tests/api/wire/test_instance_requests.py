@@ -125,5 +125,8 @@ def test_legacy_fields_and_empty_text_are_accepted() -> None:
 def test_security_groups_are_changed_on_all_or_single_ports() -> None:
     body = {"name": "web-sg", "ports_security_group_names": [{"port_id": ID, "security_group_names": ["a-b"]}]}
 
-    assert decode_body(msgspec.json.encode(body), ChangeSecurityGroups).group_names_by_port() == [(None, ["web-sg"]), (ID, ["a-b"])]
+    assert decode_body(msgspec.json.encode(body), ChangeSecurityGroups).group_names_by_port() == [
+        (None, ["web-sg"]),
+        (ID, ["a-b"]),
+    ]
     assert decode_body(b"{}", ChangeSecurityGroups).group_names_by_port() == []

@@ -8,7 +8,7 @@ import pytest
 from gcore._models import validate_type
 from gcore.types.cloud import Instance as SdkInstance
 
-from pileus.api.wire.compute.instances import InstanceView, LegacyInstanceView, InstanceViewOptions
+from pileus.api.wire.compute.instances import InstanceView, InstanceViewOptions, LegacyInstanceView
 from pileus.api.wire.paging import Page
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
@@ -96,7 +96,9 @@ def test_a_view_has_the_published_shape_and_the_official_client_reads_it(
     flavor: Flavor, attached: InstanceDetails, kind: type[InstanceView]
 ) -> None:
     view = kind.of(an_instance(isolated=True, isolation_reason="abuse"), attached, "Local", flavor)
-    listed = kind.of(an_instance(), attached, "Local", flavor, InstanceViewOptions(subnets=False, interface_names=False))
+    listed = kind.of(
+        an_instance(), attached, "Local", flavor, InstanceViewOptions(subnets=False, interface_names=False)
+    )
 
     check_answer("GET", f"/cloud/v1/instances/1/1/{ID}", 200, msgspec.json.encode(view))
     check_answer("GET", "/cloud/v1/instances/1/1", 200, msgspec.json.encode(Page(count=1, results=[listed])))

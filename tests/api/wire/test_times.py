@@ -3,7 +3,7 @@
 import pytest
 
 from pileus.api.wire import times
-from pileus.api.wire.times import parse_range_start, parse_range_end
+from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.domain.errors import Invalid
 
 WHEN = 1_701_255_409_000_042

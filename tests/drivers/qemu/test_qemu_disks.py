@@ -20,7 +20,7 @@ from pileus.drivers.protocols.images import ImageSource
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.driver import Qemu
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
-from tests.drivers.qemu.drivers import SYSTEM_IMAGE_ID, create_qemu, end_machines
+from tests.drivers.qemu.drivers import SYSTEM_IMAGE_ID, create_qemu, end_all_processes
 
 MIB = 1 << 20
 
@@ -52,7 +52,7 @@ def image_tool(*arguments: str) -> None:
 
 def write(qemu: Qemu, volume_id: str, text: str) -> None:
     """Write to the beginning of a detached volume."""
-    path = qemu.directory.volume(volume_id)
+    path = qemu.directory.volume_file(volume_id)
     subprocess.run(
         ["qemu-io", "-f", "qcow2", "-c", f"write -q -s {_file(path, text)} 0 512", str(path)],
         check=True,
@@ -83,17 +83,17 @@ async def test_a_snapshot_is_a_copy_and_outlives_its_volume(qemu: Qemu) -> None:
     await qemu.ensure_snapshot("then", disk.id)
     write(qemu, disk.id, "second")
 
-    await qemu.ensure_reverted(disk.id, "then", "request-1")
-    assert read(qemu.directory.volume(disk.id)) == "first"
+    await qemu.ensure_volume_reverted(disk.id, "then", "request-1")
+    assert read(qemu.directory.volume_file(disk.id)) == "first"
     write(qemu, disk.id, "third")
-    await qemu.ensure_reverted(disk.id, "then", "request-1")
-    assert read(qemu.directory.volume(disk.id)) == "third"
+    await qemu.ensure_volume_reverted(disk.id, "then", "request-1")
+    assert read(qemu.directory.volume_file(disk.id)) == "third"
 
     await qemu.ensure_no_volume(disk.id)
     copy = a_disk(size=2, snapshot_id="then")
     await qemu.ensure_volume(copy)
-    assert read(qemu.directory.volume(copy.id)) == "first"
-    assert await qemu.qemu_img.size(qemu.directory.volume(copy.id)) == 2 << 30
+    assert read(qemu.directory.volume_file(copy.id)) == "first"
+    assert await qemu.qemu_img.virtual_size(qemu.directory.volume_file(copy.id)) == 2 << 30
 
 
 async def test_an_attached_volume_is_not_reverted(qemu: Qemu) -> None:
@@ -101,10 +101,10 @@ async def test_an_attached_volume_is_not_reverted(qemu: Qemu) -> None:
     await qemu.ensure_volume(disk)
     await qemu.ensure_snapshot("then", disk.id)
     await qemu.ensure_running(machine)
-    await qemu.ensure_attached(machine.id, disk)
+    await qemu.ensure_volume_attached(machine.id, disk)
 
     with pytest.raises(DriverError, match="only a free one"):
-        await qemu.ensure_reverted(disk.id, "then", "request-1")
+        await qemu.ensure_volume_reverted(disk.id, "then", "request-1")
 
 
 async def test_a_disk_is_attached_after_an_interrupted_attempt(qemu: Qemu) -> None:
@@ -112,21 +112,21 @@ async def test_a_disk_is_attached_after_an_interrupted_attempt(qemu: Qemu) -> No
     machine, disk = a_machine(), a_disk()
     await qemu.ensure_volume(disk)
     await qemu.ensure_running(machine)
-    device = arguments.disk(disk.id, 0)
+    device = arguments.disk_device(disk.id, 0)
     async with qemu.control.require_monitor(machine.id) as monitor:
-        await monitor.do("blockdev-add", device.backend)
+        await monitor.execute_command("blockdev-add", device.backend)
 
-    await qemu.ensure_attached(machine.id, disk)
+    await qemu.ensure_volume_attached(machine.id, disk)
 
     async with qemu.control.require_monitor(machine.id) as monitor:
-        devices = await monitor.do("qom-list", {"path": "/machine/peripheral"})
+        devices = await monitor.execute_command("qom-list", {"path": "/machine/peripheral"})
     assert device.id in {device["name"] for device in devices}
 
 
 async def test_volumes_are_sparse_and_private(qemu: Qemu) -> None:
     disk = a_disk(size=100)
     await qemu.ensure_volume(disk)
-    status = qemu.directory.volume(disk.id).stat()
+    status = qemu.directory.volume_file(disk.id).stat()
 
     assert status.st_blocks * 512 < MIB
     assert status.st_mode & 0o077 == 0
@@ -140,12 +140,12 @@ async def test_a_copy_of_a_disk_in_use_is_consistent(qemu: Qemu) -> None:
     await qemu.ensure_snapshot("running", volume_id)
     image = await qemu.ensure_image("from-it", ImageSource(volume_id=volume_id), report_progress)
 
-    image_tool("check", "-f", "qcow2", str(qemu.directory.snapshot("running")))
-    image_tool("check", "-f", "qcow2", str(qemu.directory.image("from-it")))
+    image_tool("check", "-f", "qcow2", str(qemu.directory.snapshot_file("running")))
+    image_tool("check", "-f", "qcow2", str(qemu.directory.image_file("from-it")))
     assert image.virtual_size == 1 << 30
     assert image.disk_format == "qcow2"
-    async with qemu.control.monitor(machine.id) as monitor:
-        assert await monitor.do("query-jobs") == []
+    async with qemu.control.open_monitor(machine.id) as monitor:
+        assert await monitor.execute_command("query-jobs") == []
 
 
 async def test_an_image_is_downloaded_and_its_file_kept_while_a_volume_uses_it(
@@ -158,12 +158,12 @@ async def test_an_image_is_downloaded_and_its_file_kept_while_a_volume_uses_it(
     await qemu.ensure_volume(disk)
 
     assert (image.disk_format, image.virtual_size) == ("qcow2", 3 << 30)
-    assert await qemu.qemu_img.size(qemu.directory.volume(disk.id)) == 5 << 30
+    assert await qemu.qemu_img.virtual_size(qemu.directory.volume_file(disk.id)) == 5 << 30
     await qemu.ensure_no_image("good")
-    assert qemu.directory.image("good").exists()
-    assert read(qemu.directory.volume(disk.id)) == ""
+    assert qemu.directory.image_file("good").exists()
+    assert read(qemu.directory.volume_file(disk.id)) == ""
     await qemu.ensure_no_volume(disk.id)
-    assert not qemu.directory.image("good").exists()
+    assert not qemu.directory.image_file("good").exists()
 
 
 async def test_a_volume_smaller_than_its_image_is_refused_without_leftovers(
@@ -216,7 +216,7 @@ async def test_a_raw_image_stays_raw_whatever_is_written_to_its_disk(qemu: Qemu,
     image = await qemu.ensure_image("copy", ImageSource(volume_id=disk.id), report_progress)
 
     assert image.disk_format == "qcow2"
-    assert read(qemu.directory.image("copy")).startswith("QFI")
+    assert read(qemu.directory.image_file("copy")).startswith("QFI")
 
 
 @pytest.fixture
@@ -271,7 +271,7 @@ async def test_a_machine_on_a_full_disk_is_in_error_and_resumes_when_there_is_sp
         return await status_of(driver, machine.id) == status
 
     async def has_written() -> bool:
-        return b"all written" in await driver.serial_log(machine.id, 1 << 20)
+        return b"all written" in await driver.read_serial_log_end(machine.id, 1 << 20)
 
     try:
         for disk in (system, data):
@@ -289,7 +289,7 @@ async def test_a_machine_on_a_full_disk_is_in_error_and_resumes_when_there_is_sp
         assert await status_of(driver, machine.id) == "ACTIVE"
         await until(has_written)
     finally:
-        await end_machines(driver)
+        await end_all_processes(driver)
         driver.close()
 
 
@@ -305,7 +305,7 @@ async def test_volumes_of_an_image_can_be_created_while_it_is_deleted(qemu: Qemu
     )
 
     for disk in (tenant_disk, *operator_disks):
-        await qemu.qemu_img.check(qemu.directory.volume(disk.id), "qcow2")
-    assert qemu.directory.image("own").exists()
+        await qemu.qemu_img.check(qemu.directory.volume_file(disk.id), "qcow2")
+    assert qemu.directory.image_file("own").exists()
     await qemu.ensure_no_volume(tenant_disk.id)
-    assert not qemu.directory.image("own").exists()
+    assert not qemu.directory.image_file("own").exists()

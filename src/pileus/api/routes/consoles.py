@@ -13,11 +13,11 @@ from litestar import Response, Router, WebSocket, get, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
-from pileus.api.auth import OPEN
+from pileus.api.authorization import OPEN
 from pileus.api.context import AppState  # noqa: TC001  # the type of a local variable
 from pileus.domain.errors import not_found
 from pileus.drivers.protocols.compute import Compute
-from pileus.drivers.protocols.consoles import Screens
+from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.drivers.protocols.errors import DriverError
 
 Socket = WebSocket[Any, Any, Any]
@@ -88,10 +88,10 @@ async def relay_console_websocket(socket: Socket) -> None:
 
 async def _open_stream(socket: Socket, driver: Compute) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
     """Open the screen of the ticket; None for a wrong ticket, without a reason."""
-    if not isinstance(driver, Screens):
+    if not isinstance(driver, SupportsScreenStreams):
         return None
     try:
-        return await driver.screen(socket.query_params.get("ticket", ""))
+        return await driver.open_screen_stream(socket.query_params.get("ticket", ""))
     except DriverError:
         return None
 

@@ -10,11 +10,11 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from pileus.api.auth import OPEN, READ
+from pileus.api.authorization import OPEN, READ
 from pileus.api.context import AppState
 from pileus.api.middleware import ServerMetrics
 from pileus.domain.errors import Unavailable
-from pileus.drivers.protocols.compute import Compute, HealthCheck
+from pileus.drivers.protocols.compute import Compute, SupportsHealthCheck
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
 from pileus.store.database import Database, ping
@@ -75,7 +75,7 @@ async def _check_database(db: Database) -> str:
 
 
 async def _check_driver(driver: Compute) -> str:
-    return await driver.check() if isinstance(driver, HealthCheck) else ""
+    return await driver.check_health() if isinstance(driver, SupportsHealthCheck) else ""
 
 
 def make_metrics_route(*, key_required: bool) -> HTTPRouteHandler:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from litestar import delete, get, post, put
 from litestar.params import FromQuery, JSONBody, PathParameter
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views

@@ -9,7 +9,7 @@ from litestar import Router, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from pileus.api.auth import ADMINISTER
+from pileus.api.authorization import ADMINISTER
 from pileus.api.context import Ctx
 from pileus.api.paging import Id
 from pileus.api.routes.account import operator_quotas
@@ -17,13 +17,13 @@ from pileus.domain.compute.instances import Status
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ddos_profiles import BlackholePort
-from pileus.drivers.protocols.compute import Simulates
+from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.errors import DriverError
 from pileus.services import simulation as simulation_service
 from pileus.store import faults
 from pileus.store.compute import capacities
 from pileus.tasks.operations import OPERATIONS
-from pileus.tasks.reconciler import reconcile
+from pileus.tasks.reconciler import reconcile_instance_statuses
 
 MAX_COUNT = 2**31 - 1
 
@@ -156,20 +156,20 @@ async def set_machine_state(ctx: Ctx, instance_id: FromPath[str], data: JSONBody
     if data.status not in set(Status):
         raise invalid(status=f"Input should be one of {', '.join(Status)}")
     driver = ctx.app.driver
-    assert isinstance(driver, Simulates)  # noqa: S101  # the router exists only with such a driver
+    assert isinstance(driver, SupportsSimulation)  # noqa: S101  # the router exists only with such a driver
     try:
-        driver.set_state(instance_id, data.status, data.vm_state)
+        driver.set_machine_state(instance_id, data.status, data.vm_state)
     except DriverError as error:
         raise not_found("Machine", instance_id) from error
-    await reconcile(ctx.db, driver, ctx.now)
+    await reconcile_instance_statuses(ctx.db, driver, ctx.now)
 
 
 @put("/time", opt=ADMINISTER, status_code=204)
 async def set_time(ctx: Ctx, data: JSONBody[SetTimeMode]) -> None:
     """Let state changes take no time (`instant`), or as long as in a real cloud (`realistic`)."""
     driver = ctx.app.driver
-    assert isinstance(driver, Simulates)  # noqa: S101  # the router exists only with such a driver
-    driver.set_time(data.mode)
+    assert isinstance(driver, SupportsSimulation)  # noqa: S101  # the router exists only with such a driver
+    driver.set_transition_time(data.mode)
 
 
 @put("/instances/{instance_id:str}/isolation", opt=ADMINISTER, status_code=204)

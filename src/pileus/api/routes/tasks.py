@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.paging import Page
 from pileus.api.wire.task_requests import AcknowledgeTasks
 from pileus.api.wire.tasks import TaskView
-from pileus.api.wire.times import parse_range_start, parse_range_end
+from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.domain.tasks import TaskState
 from pileus.services import tasks as task_service
 from pileus.store import tasks

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.compute import MachineSpec
 
 LOG = logging.getLogger(__name__)
 OVERHEAD = 512
@@ -16,9 +16,9 @@ PERIOD = 100_000
 """Microseconds in which a machine may use each of its vCPUs once, and half a vCPU more for its devices."""
 
 
-def create_cgroup(machine: Machine, pid: int) -> None:
+def create_cgroup(machine: MachineSpec, pid: int) -> None:
     """Put the process of a machine into a control group of its own; without the right to, it stays in the server's."""
-    parent = parent_group()
+    parent = ensure_parent_cgroup()
     if parent is None:
         return
     group = parent / machine.id
@@ -39,14 +39,14 @@ def create_cgroup(machine: Machine, pid: int) -> None:
 
 def remove_cgroup(machine_id: str) -> None:
     """Remove the control group of a machine that has ended."""
-    parent = parent_group()
+    parent = ensure_parent_cgroup()
     if parent is not None:
         with suppress(OSError):
             (parent / machine_id).rmdir()
 
 
 @cache
-def parent_group() -> Path | None:
+def ensure_parent_cgroup() -> Path | None:
     """Return the parent of the machines' groups, created if missing; None if that is not possible."""
     try:
         server_group = _own_group()

@@ -21,11 +21,11 @@ class MachineControl:
 
     def lock(self, machine_id: str) -> AbstractAsyncContextManager[None]:
         """Lock a machine, in all processes of the server."""
-        return wait_for_lock(self.directory.machine(machine_id).with_suffix(".lock"), POLL_INTERVAL)
+        return wait_for_lock(self.directory.machine_directory(machine_id).with_suffix(".lock"), POLL_INTERVAL)
 
     def is_locked(self, machine_id: str) -> bool:
         """Return whether a machine is locked."""
-        descriptor = try_lock(self.directory.machine(machine_id).with_suffix(".lock"))
+        descriptor = try_lock(self.directory.machine_directory(machine_id).with_suffix(".lock"))
         if descriptor is None:
             return True
         os.close(descriptor)
@@ -44,15 +44,15 @@ class MachineControl:
             await asyncio.sleep(POLL_INTERVAL)
         return True
 
-    def monitor(self, machine_id: str) -> AbstractAsyncContextManager[Monitor]:
+    def open_monitor(self, machine_id: str) -> AbstractAsyncContextManager[Monitor]:
         """Open the monitor of a machine. Raises MonitorUnavailable."""
-        return open_monitor(self.directory.machine(machine_id))
+        return open_monitor(self.directory.machine_directory(machine_id))
 
     @asynccontextmanager
     async def require_monitor(self, machine_id: str) -> AsyncIterator[Monitor]:
         """Open the monitor of a machine. Raises DriverError if the machine does not answer."""
         try:
-            async with self.monitor(machine_id) as monitor:
+            async with self.open_monitor(machine_id) as monitor:
                 yield monitor
         except MonitorUnavailable:
             raise DriverError(f"Machine {machine_id} does not answer", retryable=True) from None

@@ -10,20 +10,20 @@ from pileus.drivers.protocols.config import DriverConfig
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.programs import find_programs
 from pileus.drivers.qemu.settings import QemuSettings
-from pileus.testing.conformance.under_test import DriverUnderTest, Unavailable
+from pileus.testing.conformance.under_test import DriverTestHarness, MissingRequirement
 
 IMAGE = "debian-12-generic-x64"
 PATIENCE = 1.0
 """Seconds that a machine gets to shut down: most machines of the suite have no system that could."""
 
 
-class QemuUnderTest(DriverUnderTest):
+class QemuTestHarness(DriverTestHarness):
     """Many machines run at once on a small host, and their processes have to be ended."""
 
     def create(self, config: DriverConfig[QemuSettings]) -> Qemu:
         """Create the driver with room for many machines. Raises Unavailable without QEMU."""
         if not shutil.which("qemu-system-x86_64"):
-            raise Unavailable("needs QEMU: apt-get install qemu-system-x86 qemu-utils")
+            raise MissingRequirement("needs QEMU: apt-get install qemu-system-x86 qemu-utils")
         return Qemu(
             config.data,
             find_programs(config.settings.accelerator),
@@ -36,7 +36,7 @@ class QemuUnderTest(DriverUnderTest):
     def provide_image(self, data: Path, image: Path | None) -> str:
         """Put the image into the directory that the driver reads images from."""
         if image is None:
-            raise Unavailable("needs a system to boot: --pileus-image FILE, such as scripts/tiny-guest builds")
+            raise MissingRequirement("needs a system to boot: --pileus-image FILE, such as scripts/tiny-guest builds")
         images = data / "images"
         images.mkdir(exist_ok=True)
         (images / f"{IMAGE}.qcow2").symlink_to(image)
@@ -44,11 +44,11 @@ class QemuUnderTest(DriverUnderTest):
 
     async def clean_up(self, driver: Qemu) -> None:
         """Delete all machines, end the processes of the driver, and close it."""
-        await end_machines(driver)
+        await end_all_processes(driver)
         driver.close()
 
 
-async def end_machines(driver: Qemu) -> None:
+async def end_all_processes(driver: Qemu) -> None:
     """Delete all machines, and end the other processes of the driver."""
     for machine_id in driver.records.by_id():
         await driver.ensure_gone(machine_id)

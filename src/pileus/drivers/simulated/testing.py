@@ -1,10 +1,10 @@
 """Set-up of the simulated driver for the conformance suite."""
 
 from pileus.drivers.simulated.driver import Simulated
-from pileus.testing.conformance.under_test import DriverUnderTest
+from pileus.testing.conformance.under_test import DriverTestHarness
 
 
-class SimulatedUnderTest(DriverUnderTest):
+class SimulatedTestHarness(DriverTestHarness):
     """The simulated driver under test; its state file is closed at the end."""
 
     async def clean_up(self, driver: Simulated) -> None:

@@ -4,7 +4,7 @@ from pileus.domain.compute.flavors import Flavor
 from pileus.domain.context import Context
 from pileus.domain.errors import NoCapacity
 from pileus.drivers.protocols.compute import Compute
-from pileus.drivers.protocols.guests import HasCapacity
+from pileus.drivers.protocols.guests import SupportsCapacity
 from pileus.store.compute import capacities
 from pileus.store.database import Tx
 
@@ -23,9 +23,9 @@ async def check_capacity(
 
 
 async def _fits_host(tx: Tx, ctx: Context, driver: Compute, flavor: Flavor, resized_instance_id: str | None) -> bool:
-    if not isinstance(driver, HasCapacity):
+    if not isinstance(driver, SupportsCapacity):
         return True
-    capacity, vcpus, ram = driver.capacity(), flavor.vcpus, flavor.ram
+    capacity, vcpus, ram = driver.total_capacity(), flavor.vcpus, flavor.ram
     for flavor_id, count in (await capacities.count_instances_by_flavor(tx, resized_instance_id)).items():
         used = ctx.catalogue.flavor(flavor_id)
         vcpus, ram = vcpus + count * (used.vcpus if used else 0), ram + count * (used.ram if used else 0)

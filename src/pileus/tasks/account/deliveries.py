@@ -30,7 +30,7 @@ BATCH_TIME, LEASE = 60 * SECOND, 120 * SECOND
 
 
 @dataclass(slots=True)
-class Outcome:
+class DeliveryOutcome:
     """The ids of sent and of dropped events of a batch, and the failure that ended it."""
 
     sent: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Deliverer:
+class EventDeliverer:
     """Serves subscriptions: `run` until it is cancelled, `run_until_idle` until none is due."""
 
     db: Database
@@ -100,9 +100,9 @@ class Deliverer:
             LOG.warning("Audit events are dropped: too old", extra={"subscription_id": current.id, "lines": dropped})
         return await subscriptions.save(tx, current, current.leased(now + LEASE))
 
-    async def _send(self, subscription: Subscription, pending: list[UserAction]) -> Outcome:
+    async def _send(self, subscription: Subscription, pending: list[UserAction]) -> DeliveryOutcome:
         """Send the events in order, up to the first failure or the end of the batch's time."""
-        outcome, started_at = Outcome(), self.now()
+        outcome, started_at = DeliveryOutcome(), self.now()
         for action in pending:
             if self.now() - started_at > BATCH_TIME:
                 break
@@ -118,7 +118,7 @@ class Deliverer:
                 outcome.dropped.append(action.id)
         return outcome
 
-    async def _save_outcome(self, leased: Subscription, outcome: Outcome, tx: Tx) -> None:
+    async def _save_outcome(self, leased: Subscription, outcome: DeliveryOutcome, tx: Tx) -> None:
         now, current = self.now(), await subscriptions.find(tx, leased.id)
         await subscriptions.mark_delivered(tx, leased.id, outcome.sent, outcome.dropped)
         if current is None:

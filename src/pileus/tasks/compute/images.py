@@ -19,12 +19,12 @@ from pileus.domain.compute.task_types import (
     DeleteImageArgs,
 )
 from pileus.domain.tasks import created_resources_by_kind
-from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
+from pileus.drivers.protocols.images import StoredImage, ImageSource, OnProgress
 from pileus.store import tags, tasks
 from pileus.store.account import metering, quota_usage, quotas
 from pileus.store.compute import images
 from pileus.store.database import Tx
-from pileus.tasks.capabilities import image_driver
+from pileus.tasks.capabilities import require_image_support
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 from pileus.tasks.storage.volumes import unlock_volume
 
@@ -36,12 +36,12 @@ async def _create_image(ctx: TaskContext[CreateImageArgs]) -> None:
     args = ctx.args
     await ctx.write(partial(_save_saving, ctx))
     source = ImageSource(url=args.url, volume_id=args.volume_id)
-    stored = await image_driver(ctx.driver).ensure_image(args.image_id, source, await _progress_callback(ctx))
+    stored = await require_image_support(ctx.driver).ensure_image(args.image_id, source, await _progress_callback(ctx))
     await ctx.write(partial(_save_stored, ctx, stored))
 
 
 async def _undo_creation(ctx: TaskContext[CreateImageArgs]) -> None:
-    await image_driver(ctx.driver).ensure_no_image(ctx.args.image_id)
+    await require_image_support(ctx.driver).ensure_no_image(ctx.args.image_id)
 
 
 async def _progress_callback(ctx: TaskContext[CreateImageArgs]) -> OnProgress:
@@ -72,7 +72,7 @@ async def _update_task_data(ctx: TaskContext[CreateImageArgs], tx: Tx, **changes
     ctx.task = replace(ctx.task, data=data)
 
 
-async def _save_stored(ctx: TaskContext[CreateImageArgs], stored: ImageInfo, tx: Tx) -> None:
+async def _save_stored(ctx: TaskContext[CreateImageArgs], stored: StoredImage, tx: Tx) -> None:
     """Save all but the size, which counts only when the task ends, after another check of the quota."""
     image = await images.require(tx, ctx.args.image_id)
     after = replace(
@@ -111,7 +111,7 @@ async def _unlock_source(tx: Tx, ctx: TaskContext[CreateImageArgs]) -> None:
 
 
 async def _destroy_image(ctx: TaskContext[DeleteImageArgs]) -> None:
-    await image_driver(ctx.driver).ensure_no_image(ctx.args.image_id)
+    await require_image_support(ctx.driver).ensure_no_image(ctx.args.image_id)
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteImageArgs]) -> None:

@@ -26,27 +26,27 @@ from pileus.domain.compute.task_types import (
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.storage.volumes import VolumeStatus
 from pileus.domain.tasks import created_resources_by_kind
-from pileus.drivers.protocols.compute import Hosts
+from pileus.drivers.protocols.compute import SupportsHosts
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.network import Interfaces
-from pileus.drivers.protocols.storage import Volumes
+from pileus.drivers.protocols.network import SupportsInterfaces
+from pileus.drivers.protocols.storage import SupportsVolumes
 from pileus.services.compute.instance_deletion import remove_instance_records
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.store.storage import attachments, volumes
-from pileus.tasks.capabilities import rebuild_driver
-from pileus.tasks.compute.machines import load_machine
+from pileus.tasks.capabilities import require_rebuild_support
+from pileus.tasks.compute.machines import load_machine_spec
 from pileus.tasks.network import ddos_profiles
-from pileus.tasks.network.floating_ips import assign_all, unassign_all
+from pileus.tasks.network.floating_ips import assign_floating_ips, unassign_floating_ips
 from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapshot_errors
+from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapshots_as_error_deleting
 
 
 async def _schedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
     """Choose a host, if the driver has several."""
-    hosts = await ctx.driver.hosts(ctx.task.place.region_id) if isinstance(ctx.driver, Hosts) else []
+    hosts = await ctx.driver.list_host_names(ctx.task.place.region_id) if isinstance(ctx.driver, SupportsHosts) else []
 
     async def write(tx: Tx) -> None:
         instance = await instances.require(tx, ctx.args.instance_id)
@@ -73,20 +73,20 @@ async def _unschedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
 
 
 async def _create_volumes(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    if isinstance(ctx.driver, Volumes):
-        for disk in (await load_machine(ctx, ctx.args.instance_id)).disks:
+    if isinstance(ctx.driver, SupportsVolumes):
+        for disk in (await load_machine_spec(ctx, ctx.args.instance_id)).disks:
             await ctx.driver.ensure_volume(disk)
     await ctx.write(partial(_save_task_state, ctx, "spawning"))
 
 
 async def _destroy_volumes(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    if isinstance(ctx.driver, Volumes):
+    if isinstance(ctx.driver, SupportsVolumes):
         for volume_id in ctx.args.volumes:
             await ctx.driver.ensure_no_volume(volume_id)
 
 
 async def _spawn(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    await ctx.driver.ensure_running(await load_machine(ctx, ctx.args.instance_id))
+    await ctx.driver.ensure_running(await load_machine_spec(ctx, ctx.args.instance_id))
     await ctx.write(partial(_save_task_state, ctx, "networking"))
 
 
@@ -100,11 +100,11 @@ async def _destroy_machine(ctx: TaskContext[InstanceTaskArgs]) -> None:
 
 
 async def _connect(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    machine = await load_machine(ctx, ctx.args.instance_id)
-    if isinstance(ctx.driver, Volumes):
+    machine = await load_machine_spec(ctx, ctx.args.instance_id)
+    if isinstance(ctx.driver, SupportsVolumes):
         for disk in machine.disks:
-            await ctx.driver.ensure_attached(machine.id, disk)
-    if isinstance(ctx.driver, Interfaces):
+            await ctx.driver.ensure_volume_attached(machine.id, disk)
+    if isinstance(ctx.driver, SupportsInterfaces):
         await apply_default_groups(ctx, dict.fromkeys(group for nic in machine.nics for group in nic.groups))
         for nic in machine.nics:
             await ctx.driver.ensure_interface(machine.id, nic)
@@ -113,21 +113,21 @@ async def _connect(ctx: TaskContext[CreateInstanceArgs]) -> None:
 
 async def _disconnect(ctx: TaskContext[CreateInstanceArgs]) -> None:
     await _unassign_floating_ips(ctx)
-    machine = await load_machine(ctx, ctx.args.instance_id)
-    if isinstance(ctx.driver, Interfaces):
+    machine = await load_machine_spec(ctx, ctx.args.instance_id)
+    if isinstance(ctx.driver, SupportsInterfaces):
         for nic in machine.nics:
             await ctx.driver.ensure_no_interface(machine.id, nic.port_id)
-    if isinstance(ctx.driver, Volumes):
+    if isinstance(ctx.driver, SupportsVolumes):
         for disk in machine.disks:
-            await ctx.driver.ensure_detached(machine.id, disk.id)
+            await ctx.driver.ensure_volume_detached(machine.id, disk.id)
 
 
 async def _assign_floating_ips(ctx: TaskContext[InstanceTaskArgs]) -> None:
-    await assign_all(ctx, await _load_floating_ips(ctx))
+    await assign_floating_ips(ctx, await _load_floating_ips(ctx))
 
 
 async def _unassign_floating_ips(ctx: TaskContext[InstanceTaskArgs]) -> None:
-    await unassign_all(ctx, await _load_floating_ips(ctx))
+    await unassign_floating_ips(ctx, await _load_floating_ips(ctx))
 
 
 async def _load_floating_ips(ctx: TaskContext[InstanceTaskArgs]) -> list[FloatingIP]:
@@ -157,12 +157,12 @@ async def _remove_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> None:
 
 
 async def _delete_volumes(ctx: TaskContext[DeleteInstanceArgs]) -> None:
-    if not isinstance(ctx.driver, Volumes):
+    if not isinstance(ctx.driver, SupportsVolumes):
         return
     async with ctx.db.read() as tx:
         attached = await attachments.list_with_volumes(tx, ctx.args.instance_id)
     for _, volume in attached:
-        await ctx.driver.ensure_detached(ctx.args.instance_id, volume.id)
+        await ctx.driver.ensure_volume_detached(ctx.args.instance_id, volume.id)
     for volume_id in ctx.args.volumes:
         await delete_volume_snapshots(ctx, volume_id)
         await ctx.driver.ensure_no_volume(volume_id)
@@ -176,7 +176,7 @@ async def _remove_records(
     tx: Tx, ctx: TaskContext[CreateInstanceArgs | DeleteInstanceArgs], *, port_ids: Sequence[str]
 ) -> None:
     instance = await instances.require(tx, ctx.args.instance_id)
-    await ddos_profiles.delete_profiles(tx, ctx)
+    await ddos_profiles.delete_profile_records(tx, ctx)
     await remove_instance_records(
         tx,
         instance,
@@ -196,15 +196,15 @@ async def _save_deletion_failed(tx: Tx, ctx: TaskContext[DeleteInstanceArgs]) ->
     for floating_ip in await floating_ips.list_by_instance(tx, instance.id):
         await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
     for volume_id in ctx.args.volumes:
-        await save_snapshot_errors(tx, ctx, volume_id)
+        await save_snapshots_as_error_deleting(tx, ctx, volume_id)
 
 
 async def _resize(ctx: TaskContext[ResizeInstanceArgs]) -> None:
-    await ctx.driver.ensure_sized(await load_machine(ctx, ctx.args.instance_id))
+    await ctx.driver.ensure_machine_size(await load_machine_spec(ctx, ctx.args.instance_id))
 
 
 async def _restore_size(ctx: TaskContext[ResizeInstanceArgs]) -> None:
-    await ctx.driver.ensure_sized(await load_machine(ctx, ctx.args.instance_id, flavor_id=ctx.args.flavor_id))
+    await ctx.driver.ensure_machine_size(await load_machine_spec(ctx, ctx.args.instance_id, flavor_id=ctx.args.flavor_id))
 
 
 async def _save_resized(tx: Tx, ctx: TaskContext[ResizeInstanceArgs]) -> None:
@@ -220,8 +220,8 @@ async def _save_previous_flavor(tx: Tx, ctx: TaskContext[ResizeInstanceArgs]) ->
 
 
 async def _rebuild(ctx: TaskContext[InstanceTaskArgs]) -> None:
-    driver = rebuild_driver(ctx.driver)
-    await driver.ensure_rebuilt(await load_machine(ctx, ctx.args.instance_id), ctx.task.id)
+    driver = require_rebuild_support(ctx.driver)
+    await driver.ensure_rebuilt(await load_machine_spec(ctx, ctx.args.instance_id), ctx.task.id)
 
 
 async def _save_rebuilt(tx: Tx, ctx: TaskContext[InstanceTaskArgs]) -> None:
@@ -245,12 +245,12 @@ _CREATION = (
     Step("spawn", _spawn, undo=_destroy_machine),
     Step("connect", _connect, undo=_disconnect),
 )
-_PROTECTION = Step("protect", ddos_profiles.protect, undo=ddos_profiles.unprotect)
+_PROTECTION = Step("protect", ddos_profiles.protect_addresses, undo=ddos_profiles.remove_protection)
 _DELETION = (
     Step("remove the machine", _destroy_machine),
     Step("stop leading there", _unassign_floating_ips, undo=_assign_floating_ips),
     Step("remove volumes", _delete_volumes),
-    Step("stop protecting", ddos_profiles.unprotect),
+    Step("stop protecting", ddos_profiles.remove_protection),
 )
 OPERATIONS = (
     Operation(CREATE_VM, steps=_CREATION, done=_save_created, failed=_remove_created),

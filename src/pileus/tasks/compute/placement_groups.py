@@ -19,17 +19,17 @@ from pileus.domain.compute.task_types import (
     RemoveFromPlacementGroupArgs,
 )
 from pileus.domain.errors import NoCapacity
-from pileus.drivers.protocols.compute import Hosts, Migrates
+from pileus.drivers.protocols.compute import SupportsHosts, SupportsMigration
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx
-from pileus.tasks.compute.machines import load_machine, unlock_instance
+from pileus.tasks.compute.machines import load_machine_spec, unlock_instance
 from pileus.tasks.operation import Operation, Step, TaskContext
 
 
 async def _enter_group(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
     """Save host and membership in one transaction, so that no other member gets the same host."""
-    hosts = await ctx.driver.hosts(ctx.task.place.region_id) if isinstance(ctx.driver, Hosts) else ()
+    hosts = await ctx.driver.list_host_names(ctx.task.place.region_id) if isinstance(ctx.driver, SupportsHosts) else ()
 
     async def write(tx: Tx) -> None:
         instance = await instances.require(tx, ctx.args.instance_id)
@@ -54,17 +54,17 @@ async def _choose_host(tx: Tx, instance: Instance, group: PlacementGroup, hosts:
 
 
 async def _migrate(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
-    machine = await load_machine(ctx, ctx.args.instance_id)
+    machine = await load_machine_spec(ctx, ctx.args.instance_id)
     if machine.host == ctx.args.host:
         return
-    if not isinstance(ctx.driver, Migrates):
+    if not isinstance(ctx.driver, SupportsMigration):
         raise DriverError("This cloud cannot move an instance to another host", retryable=False)
     await ctx.driver.ensure_on_host(machine)
 
 
 async def _migrate_back(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
-    if isinstance(ctx.driver, Migrates):
-        machine = await load_machine(ctx, ctx.args.instance_id)
+    if isinstance(ctx.driver, SupportsMigration):
+        machine = await load_machine_spec(ctx, ctx.args.instance_id)
         await ctx.driver.ensure_on_host(replace(machine, host=ctx.args.host))
 
 

@@ -6,13 +6,13 @@ from pileus.domain.compute.instances import BAREMETAL_TASK_TYPES, POWER_TRANSITI
 from pileus.domain.compute.task_types import PowerActionArgs, find_power_action_task_type
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from pileus.tasks.compute.machines import load_machine
+from pileus.tasks.compute.machines import load_machine_spec
 from pileus.tasks.network import ddos_profiles
 from pileus.tasks.operation import Operation, Step, TaskContext
 
 
 async def _start(ctx: TaskContext[PowerActionArgs]) -> None:
-    await ctx.driver.ensure_running(await load_machine(ctx, ctx.args.instance_id))
+    await ctx.driver.ensure_running(await load_machine_spec(ctx, ctx.args.instance_id))
 
 
 async def _stop(ctx: TaskContext[PowerActionArgs]) -> None:
@@ -24,11 +24,11 @@ async def _suspend(ctx: TaskContext[PowerActionArgs]) -> None:
 
 
 async def _reboot(ctx: TaskContext[PowerActionArgs]) -> None:
-    await ctx.driver.ensure_restarted(await load_machine(ctx, ctx.args.instance_id), ctx.task.id, hard=False)
+    await ctx.driver.ensure_restarted(await load_machine_spec(ctx, ctx.args.instance_id), ctx.task.id, hard=False)
 
 
 async def _reboot_hard(ctx: TaskContext[PowerActionArgs]) -> None:
-    await ctx.driver.ensure_restarted(await load_machine(ctx, ctx.args.instance_id), ctx.task.id, hard=True)
+    await ctx.driver.ensure_restarted(await load_machine_spec(ctx, ctx.args.instance_id), ctx.task.id, hard=True)
 
 
 async def _restore_power_state(ctx: TaskContext[PowerActionArgs]) -> None:
@@ -45,7 +45,7 @@ async def _save_previous_status(tx: Tx, ctx: TaskContext[PowerActionArgs]) -> No
     instance = await instances.require(tx, ctx.args.instance_id)
     restored = instance.with_status(Status(ctx.args.before), ctx.now(), ctx.args.vm_state)
     await instances.save(tx, instance, restored.unlocked())
-    await ddos_profiles.unlock_profiles_inactive(tx, ctx)
+    await ddos_profiles.unlock_profiles_as_inactive(tx, ctx)
 
 
 def _power_operation(task_type: str, action: PowerAction) -> Operation[PowerActionArgs]:
@@ -64,7 +64,7 @@ def _power_operation(task_type: str, action: PowerAction) -> Operation[PowerActi
 _STEPS: Mapping[PowerAction, tuple[Step[PowerActionArgs], ...]] = {
     PowerAction.START: (
         Step("power on", _start, undo=_restore_power_state),
-        Step("protect", ddos_profiles.protect, undo=ddos_profiles.deactivate),
+        Step("protect", ddos_profiles.protect_addresses, undo=ddos_profiles.deactivate_protection),
     ),
     PowerAction.STOP: (Step("power off", _stop, undo=_restore_power_state),),
     PowerAction.REBOOT: (Step("restart", _reboot, undo=_restore_power_state),),

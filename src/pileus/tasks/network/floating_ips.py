@@ -29,7 +29,7 @@ from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, networks, ports
-from pileus.tasks.capabilities import floating_ip_driver
+from pileus.tasks.capabilities import require_floating_ip_support
 from pileus.tasks.network import ddos_profiles
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
@@ -39,20 +39,20 @@ async def _load_floating_ip(ctx: TaskContext[FloatingIPTaskArgs]) -> FloatingIP:
         return await floating_ips.require(tx, ctx.args.floating_ip_id)
 
 
-async def assign_all(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
+async def assign_floating_ips(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
     """Assign each floating IP to the target in its record, in the driver."""
     for floating_ip in assigned:
         await _assign(ctx, floating_ip, floating_ip.target)
 
 
-async def unassign_all(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
+async def unassign_floating_ips(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
     """Unassign each floating IP in the driver; the records stay."""
     for floating_ip in assigned:
         await _assign(ctx, floating_ip, FloatingIPTarget())
 
 
 async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: FloatingIPTarget) -> None:
-    driver = floating_ip_driver(ctx.driver)
+    driver = require_floating_ip_support(ctx.driver)
     if target.port_id is None or target.fixed_ip_address is None:
         await driver.ensure_no_floating_ip(floating_ip.id)
         return
@@ -67,11 +67,11 @@ async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: Flo
 
 
 async def _assign_as_saved(ctx: TaskContext[FloatingIPTaskArgs]) -> None:
-    await assign_all(ctx, [await _load_floating_ip(ctx)])
+    await assign_floating_ips(ctx, [await _load_floating_ip(ctx)])
 
 
 async def _unassign(ctx: TaskContext[FloatingIPTaskArgs]) -> None:
-    await unassign_all(ctx, [await _load_floating_ip(ctx)])
+    await unassign_floating_ips(ctx, [await _load_floating_ip(ctx)])
 
 
 async def _unlock(tx: Tx, ctx: TaskContext[FloatingIPTaskArgs]) -> None:
@@ -114,7 +114,7 @@ async def _check_target_available(tx: Tx, floating_ip: FloatingIP, target: Float
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) -> None:
-    await ddos_profiles.delete_profiles(tx, ctx)
+    await ddos_profiles.delete_profile_records(tx, ctx)
     floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
     await metering.save_usage_until_now(tx, [floating_ip], ctx.now())
     await floating_ips.remove(tx, floating_ip.id)
@@ -165,7 +165,7 @@ OPERATIONS = (
         DELETE_FLOATING_IP,
         steps=(
             Step("stop leading", _unassign, undo=_assign_as_saved),
-            Step("stop protecting", ddos_profiles.unprotect, undo=ddos_profiles.protect),
+            Step("stop protecting", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
         ),
         done=_remove_deleted,
         failed=_unlock_with_profiles,

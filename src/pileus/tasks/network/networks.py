@@ -22,13 +22,13 @@ from pileus.drivers.protocols.network import NetworkSpec, SubnetSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import networks, router_interfaces, routers, subnets
-from pileus.tasks.capabilities import network_driver, router_driver
+from pileus.tasks.capabilities import require_network_support, require_router_support
 from pileus.tasks.network.routers import (
     add_interfaces,
-    ensure_router,
+    ensure_router_in_driver,
     remove_interfaces,
     remove_router_records,
-    save_active,
+    save_router_active,
     unlock_router,
 )
 from pileus.tasks.network.subnets import remove_subnet_records
@@ -42,21 +42,21 @@ async def _load_network(ctx: TaskContext[NetworkTaskArgs]) -> Network:
 
 async def _apply_saved(ctx: TaskContext[NetworkTaskArgs]) -> None:
     network = await _load_network(ctx)
-    await network_driver(ctx.driver).ensure_network(NetworkSpec.of(network))
+    await require_network_support(ctx.driver).ensure_network(NetworkSpec.of(network))
 
 
 async def _destroy_network(ctx: TaskContext[NetworkTaskArgs]) -> None:
-    await network_driver(ctx.driver).ensure_no_network(ctx.args.network_id)
+    await require_network_support(ctx.driver).ensure_no_network(ctx.args.network_id)
 
 
 async def _create_router(ctx: TaskContext[CreateOrDeleteNetworkArgs]) -> None:
     if ctx.args.router_id:
-        await ensure_router(ctx, ctx.args.router_id)
+        await ensure_router_in_driver(ctx, ctx.args.router_id)
 
 
 async def _destroy_router(ctx: TaskContext[CreateOrDeleteNetworkArgs]) -> None:
     if ctx.args.router_id:
-        await router_driver(ctx.driver).ensure_no_router(ctx.args.router_id)
+        await require_router_support(ctx.driver).ensure_no_router(ctx.args.router_id)
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[CreateOrDeleteNetworkArgs]) -> CreatedResources:
@@ -64,7 +64,7 @@ async def _save_created(tx: Tx, ctx: TaskContext[CreateOrDeleteNetworkArgs]) -> 
     await _unlock(tx, ctx)
     if router_id is None:
         return created_resources_by_kind(networks=[network_id])
-    await save_active(tx, router_id, ctx.now())
+    await save_router_active(tx, router_id, ctx.now())
     return created_resources_by_kind(networks=[network_id], routers=[router_id])
 
 
@@ -77,7 +77,7 @@ async def _remove_created(tx: Tx, ctx: TaskContext[CreateOrDeleteNetworkArgs]) -
 
 async def _apply_update(ctx: TaskContext[UpdateNetworkArgs]) -> None:
     network = await _load_network(ctx)
-    await network_driver(ctx.driver).ensure_network(NetworkSpec.of(network.patched(ctx.args.patch, ctx.now())))
+    await require_network_support(ctx.driver).ensure_network(NetworkSpec.of(network.patched(ctx.args.patch, ctx.now())))
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateNetworkArgs]) -> None:
@@ -110,7 +110,7 @@ async def _restore_network(ctx: TaskContext[NetworkTaskArgs]) -> None:
     async with ctx.db.read() as tx:
         existing_subnets = await subnets.list_by_network(tx, ctx.args.network_id)
     for subnet in existing_subnets:
-        await network_driver(ctx.driver).ensure_subnet(SubnetSpec.of(subnet))
+        await require_network_support(ctx.driver).ensure_subnet(SubnetSpec.of(subnet))
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[CreateOrDeleteNetworkArgs]) -> None:

@@ -14,10 +14,10 @@ from pileus.domain.network.task_types import (
     UpdateAddressPairsArgs,
     UpdatePortSecurityArgs,
 )
-from pileus.drivers.protocols.network import Interfaces
+from pileus.drivers.protocols.network import SupportsInterfaces
 from pileus.store.database import Tx
 from pileus.store.network import ports
-from pileus.tasks.compute.machines import load_nic, unlock_instance
+from pileus.tasks.compute.machines import load_nic_spec, unlock_instance
 from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import Operation, Step, TaskContext
 
@@ -33,8 +33,8 @@ async def _update_ports(ctx: TaskContext[UpdatePortSecurityArgs]) -> None:
     for port_id in ctx.args.port_ids:
         async with ctx.db.read() as tx:
             port = await ports.find(tx, port_id)
-            nic = await load_nic(tx, port) if port else None
-        if port is None or nic is None or port.instance_id is None or not isinstance(ctx.driver, Interfaces):
+            nic = await load_nic_spec(tx, port) if port else None
+        if port is None or nic is None or port.instance_id is None or not isinstance(ctx.driver, SupportsInterfaces):
             continue
         await apply_default_groups(ctx, nic.groups)
         await ctx.driver.ensure_interface(port.instance_id, nic)
@@ -59,9 +59,9 @@ async def _load_port(ctx: TaskContext[UpdateAddressPairsArgs]) -> Port:
 
 async def _apply(ctx: TaskContext[UpdateAddressPairsArgs], port: Port) -> None:
     """Send an attached port to the driver; a detached one is sent when it is attached."""
-    if port.instance_id is not None and isinstance(ctx.driver, Interfaces):
+    if port.instance_id is not None and isinstance(ctx.driver, SupportsInterfaces):
         async with ctx.db.read() as tx:
-            nic = await load_nic(tx, port)
+            nic = await load_nic_spec(tx, port)
         await ctx.driver.ensure_interface(port.instance_id, nic)
 
 

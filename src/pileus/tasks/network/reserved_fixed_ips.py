@@ -22,7 +22,7 @@ from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.tasks.network import ddos_profiles
-from pileus.tasks.network.floating_ips import assign_all, unassign_all
+from pileus.tasks.network.floating_ips import assign_floating_ips, unassign_floating_ips
 from pileus.tasks.network.ports import unlock_port
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
@@ -41,11 +41,11 @@ async def _undo_creation(tx: Tx, ctx: TaskContext[CreateReservedFixedIPArgs]) ->
 
 
 async def _unassign_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
-    await unassign_all(ctx, await _load_floating_ips(ctx))
+    await unassign_floating_ips(ctx, await _load_floating_ips(ctx))
 
 
 async def _assign_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
-    await assign_all(ctx, await _load_floating_ips(ctx))
+    await assign_floating_ips(ctx, await _load_floating_ips(ctx))
 
 
 async def _load_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> list[FloatingIP]:
@@ -55,7 +55,7 @@ async def _load_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> lis
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
     port = await ports.require(tx, ctx.args.port_id)
-    await ddos_profiles.delete_profiles(tx, ctx)
+    await ddos_profiles.delete_profile_records(tx, ctx)
     await remove_or_release_port(tx, port, ctx.now(), deleted_port_ids=[port.id])
 
 
@@ -96,7 +96,7 @@ OPERATIONS = (
         DELETE_RESERVED_FIXED_IP,
         steps=(
             Step("stop leading there", _unassign_floating_ips, undo=_assign_floating_ips),
-            Step("stop protecting", ddos_profiles.unprotect, undo=ddos_profiles.protect),
+            Step("stop protecting", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
         ),
         done=_remove_deleted,
         failed=_unlock_all,

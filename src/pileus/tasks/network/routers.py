@@ -17,16 +17,16 @@ from pileus.domain.network.task_types import (
     UpdateRouterArgs,
 )
 from pileus.domain.tasks import created_resources_by_kind
-from pileus.drivers.protocols.network import Nic, RouterSpec
+from pileus.drivers.protocols.network import NicSpec, RouterSpec
 from pileus.store.database import Tx
 from pileus.store.network import router_interfaces, routers
-from pileus.tasks.capabilities import router_driver
+from pileus.tasks.capabilities import require_router_support
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
 
-def nic_spec(interface: RouterInterface) -> Nic:
+def nic_spec(interface: RouterInterface) -> NicSpec:
     """Return a router's interface as drivers see it; it may send from any address, because it forwards packets."""
-    return Nic(
+    return NicSpec(
         port_id=interface.port.id,
         network_id=interface.port.network_id,
         mac_address=interface.port.mac_address,
@@ -57,10 +57,10 @@ def internal_interfaces(interfaces: Iterable[RouterInterface]) -> list[RouterInt
     return [interface for interface in interfaces if not interface.port.gateway]
 
 
-async def ensure_router(ctx: TaskContext[object], router_id: str) -> None:
+async def ensure_router_in_driver(ctx: TaskContext[object], router_id: str) -> None:
     """Create the router with all its interfaces in the driver. Raises NotFound."""
     router, interfaces = await _load_router(ctx, router_id)
-    await router_driver(ctx.driver).ensure_router(router_spec(router, interfaces))
+    await require_router_support(ctx.driver).ensure_router(router_spec(router, interfaces))
     await add_interfaces(ctx, internal_interfaces(interfaces))
 
 
@@ -73,13 +73,13 @@ async def _load_router(ctx: TaskContext[object], router_id: str) -> tuple[Router
 async def add_interfaces(ctx: TaskContext[object], interfaces: Iterable[RouterInterface]) -> None:
     """Add interfaces to their routers in the driver."""
     for interface in interfaces:
-        await router_driver(ctx.driver).ensure_router_interface(interface.port.router_id, nic_spec(interface))
+        await require_router_support(ctx.driver).ensure_router_interface(interface.port.router_id, nic_spec(interface))
 
 
 async def remove_interfaces(ctx: TaskContext[object], interfaces: Iterable[RouterInterface]) -> None:
     """Remove interfaces from their routers in the driver."""
     for interface in interfaces:
-        await router_driver(ctx.driver).ensure_no_router_interface(interface.port.router_id, interface.port.id)
+        await require_router_support(ctx.driver).ensure_no_router_interface(interface.port.router_id, interface.port.id)
 
 
 async def remove_router_records(tx: Tx, router_id: str) -> None:
@@ -89,7 +89,7 @@ async def remove_router_records(tx: Tx, router_id: str) -> None:
     await routers.remove(tx, router_id)
 
 
-async def save_active(tx: Tx, router_id: str, now: int) -> None:
+async def save_router_active(tx: Tx, router_id: str, now: int) -> None:
     """Save a router as ACTIVE and unlocked. Raises NotFound."""
     router = await routers.require(tx, router_id)
     await routers.save(tx, router, router.activated(now))
@@ -102,15 +102,15 @@ async def unlock_router(tx: Tx, router_id: str) -> None:
 
 
 async def _create_router(ctx: TaskContext[RouterTaskArgs]) -> None:
-    await ensure_router(ctx, ctx.args.router_id)
+    await ensure_router_in_driver(ctx, ctx.args.router_id)
 
 
 async def _destroy_router(ctx: TaskContext[RouterTaskArgs]) -> None:
-    await router_driver(ctx.driver).ensure_no_router(ctx.args.router_id)
+    await require_router_support(ctx.driver).ensure_no_router(ctx.args.router_id)
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[RouterTaskArgs]) -> CreatedResources:
-    await save_active(tx, ctx.args.router_id, ctx.now())
+    await save_router_active(tx, ctx.args.router_id, ctx.now())
     return created_resources_by_kind(routers=[ctx.args.router_id])
 
 
@@ -137,7 +137,7 @@ async def _apply(
     removed: Collection[str],
 ) -> None:
     """Send the router to the driver, then add and remove interfaces by the ids of their ports."""
-    await router_driver(ctx.driver).ensure_router(router_spec(router, interfaces))
+    await require_router_support(ctx.driver).ensure_router(router_spec(router, interfaces))
     internal = internal_interfaces(interfaces)
     await add_interfaces(ctx, (interface for interface in internal if interface.port.id in added))
     await remove_interfaces(ctx, (interface for interface in internal if interface.port.id in removed))

@@ -20,7 +20,7 @@ from pileus.domain.network.task_types import (
     UpdateSecurityGroupArgs,
 )
 from pileus.domain.tasks import created_resources_by_kind
-from pileus.drivers.protocols.network import SecurityGroups, SecurityGroupSpec
+from pileus.drivers.protocols.network import SupportsSecurityGroups, SecurityGroupSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import security_groups
@@ -29,7 +29,7 @@ from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContex
 
 async def apply_group(ctx: TaskContext[object], group: SecurityGroup, rules: Iterable[SecurityGroupRule]) -> None:
     """Send a group with these rules to the driver; a driver without security groups lets all traffic pass."""
-    if isinstance(ctx.driver, SecurityGroups):
+    if isinstance(ctx.driver, SupportsSecurityGroups):
         spec = SecurityGroupSpec(id=group.id, name=group.name, rules=[rule.as_new_rule for rule in rules])
         await ctx.driver.ensure_security_group(spec)
 
@@ -55,7 +55,7 @@ async def _load_group(ctx: TaskContext[SecurityGroupTaskArgs]) -> tuple[Security
 
 
 async def _destroy_group(ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
-    if isinstance(ctx.driver, SecurityGroups):
+    if isinstance(ctx.driver, SupportsSecurityGroups):
         await ctx.driver.ensure_no_security_group(ctx.args.group_id)
 
 

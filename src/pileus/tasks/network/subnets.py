@@ -22,7 +22,7 @@ from pileus.drivers.protocols.network import SubnetSpec
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import addresses, router_interfaces, routers, subnets
-from pileus.tasks.capabilities import network_driver
+from pileus.tasks.capabilities import require_network_support
 from pileus.tasks.network.routers import add_interfaces, remove_interfaces
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
@@ -44,11 +44,11 @@ async def remove_subnet_records(tx: Tx, subnet: Subnet) -> None:
 
 async def _apply_saved(ctx: TaskContext[SubnetTaskArgs]) -> None:
     subnet = await _load_subnet(ctx)
-    await network_driver(ctx.driver).ensure_subnet(SubnetSpec.of(subnet))
+    await require_network_support(ctx.driver).ensure_subnet(SubnetSpec.of(subnet))
 
 
 async def _destroy_subnet(ctx: TaskContext[SubnetTaskArgs]) -> None:
-    await network_driver(ctx.driver).ensure_no_subnet(ctx.args.subnet_id)
+    await require_network_support(ctx.driver).ensure_no_subnet(ctx.args.subnet_id)
 
 
 async def _add_router_interfaces(ctx: TaskContext[SubnetTaskArgs]) -> None:
@@ -87,7 +87,7 @@ async def _unlock(tx: Tx, ctx: TaskContext[SubnetTaskArgs]) -> None:
 
 async def _apply_update(ctx: TaskContext[UpdateSubnetArgs]) -> None:
     subnet = await _load_subnet(ctx)
-    await network_driver(ctx.driver).ensure_subnet(SubnetSpec.of(patched_subnet(subnet, ctx.args.patch, ctx.now())))
+    await require_network_support(ctx.driver).ensure_subnet(SubnetSpec.of(patched_subnet(subnet, ctx.args.patch, ctx.now())))
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSubnetArgs]) -> None:

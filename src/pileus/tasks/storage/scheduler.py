@@ -50,10 +50,10 @@ class Scheduler:
         await repeat(self._poll, POLL_INTERVAL, self.sleep, LOG, "Polling schedules failed")
 
     async def _poll(self) -> None:
-        if await self.start_due():
+        if await self.start_due_tasks():
             self.nudge()
 
-    async def start_due(self) -> int:
+    async def start_due_tasks(self) -> int:
         """Start the tasks that are due now, and return how many were started."""
         async with self.db.read() as tx:
             due_schedules = await schedules.list_due_ids(tx, self.now())

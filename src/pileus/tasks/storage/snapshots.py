@@ -19,16 +19,16 @@ from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.storage import schedules, snapshots
-from pileus.tasks.capabilities import snapshot_driver
+from pileus.tasks.capabilities import require_snapshot_support
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
 
 async def _create_snapshot(ctx: TaskContext[CreateSnapshotArgs]) -> None:
-    await snapshot_driver(ctx.driver).ensure_snapshot(ctx.args.snapshot_id, ctx.args.volume_id)
+    await require_snapshot_support(ctx.driver).ensure_snapshot(ctx.args.snapshot_id, ctx.args.volume_id)
 
 
 async def _destroy_snapshot(ctx: TaskContext[SnapshotTaskArgs]) -> None:
-    await snapshot_driver(ctx.driver).ensure_no_snapshot(ctx.args.snapshot_id)
+    await require_snapshot_support(ctx.driver).ensure_no_snapshot(ctx.args.snapshot_id)
 
 
 async def _save_available(tx: Tx, ctx: TaskContext[CreateSnapshotArgs]) -> CreatedResources:
@@ -66,11 +66,11 @@ async def delete_volume_snapshots(ctx: TaskContext[object], volume_id: str) -> N
     async with ctx.db.read() as tx:
         existing = await snapshots.list_by_volume(tx, volume_id)
     for snapshot in existing:
-        await snapshot_driver(ctx.driver).ensure_no_snapshot(snapshot.id)
+        await require_snapshot_support(ctx.driver).ensure_no_snapshot(snapshot.id)
         await ctx.write(partial(_remove_records, ctx, snapshot))
 
 
-async def save_snapshot_errors(tx: Tx, ctx: TaskContext[object], volume_id: str) -> None:
+async def save_snapshots_as_error_deleting(tx: Tx, ctx: TaskContext[object], volume_id: str) -> None:
     """Unlock a volume's remaining snapshots as `error_deleting`."""
     for snapshot in await snapshots.list_by_volume(tx, volume_id):
         await snapshots.save(tx, snapshot, snapshot.unlocked_with_status(SnapshotStatus.ERROR_DELETING, ctx.now()))

@@ -24,15 +24,15 @@ from pileus.domain.storage.task_types import (
 )
 from pileus.domain.storage.volumes import SnapshotStatus, VolumeStatus
 from pileus.domain.tasks import created_resources_by_kind
-from pileus.drivers.protocols.storage import Disk
+from pileus.drivers.protocols.storage import DiskSpec
 from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.storage import attachments, snapshots, volumes
-from pileus.tasks.capabilities import resize_driver, retype_driver, snapshot_driver, volume_driver
+from pileus.tasks.capabilities import require_volume_resize_support, require_volume_retype_support, require_snapshot_support, require_volume_support
 from pileus.tasks.compute.machines import disk_spec, unlock_instance
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapshot_errors
+from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapshots_as_error_deleting
 
 
 async def unlock_volume(tx: Tx, volume_id: str, now: int, **changes: object) -> None:
@@ -43,7 +43,7 @@ async def unlock_volume(tx: Tx, volume_id: str, now: int, **changes: object) -> 
     await volumes.save(tx, volume, replace(volume.unlocked_with_status(status, now), **changes))
 
 
-async def _load_disk(ctx: TaskContext[VolumeTaskArgs]) -> Disk:
+async def _load_disk(ctx: TaskContext[VolumeTaskArgs]) -> DiskSpec:
     async with ctx.db.read() as tx:
         volume = await volumes.require(tx, ctx.args.volume_id)
         return disk_spec(volume, await attachments.find_by_volume(tx, volume.id))
@@ -54,21 +54,21 @@ async def _unlock(tx: Tx, ctx: TaskContext[VolumeTaskArgs]) -> None:
 
 
 async def _create_volume(ctx: TaskContext[CreateVolumeArgs]) -> None:
-    await volume_driver(ctx.driver).ensure_volume(await _load_disk(ctx))
+    await require_volume_support(ctx.driver).ensure_volume(await _load_disk(ctx))
 
 
 async def _destroy_volume(ctx: TaskContext[VolumeTaskArgs]) -> None:
-    await volume_driver(ctx.driver).ensure_no_volume(ctx.args.volume_id)
+    await require_volume_support(ctx.driver).ensure_no_volume(ctx.args.volume_id)
 
 
 async def _attach_created(ctx: TaskContext[CreateVolumeArgs]) -> None:
     if ctx.args.instance_id:
-        await volume_driver(ctx.driver).ensure_attached(ctx.args.instance_id, await _load_disk(ctx))
+        await require_volume_support(ctx.driver).ensure_volume_attached(ctx.args.instance_id, await _load_disk(ctx))
 
 
 async def _detach_created(ctx: TaskContext[CreateVolumeArgs]) -> None:
     if ctx.args.instance_id:
-        await volume_driver(ctx.driver).ensure_detached(ctx.args.instance_id, ctx.args.volume_id)
+        await require_volume_support(ctx.driver).ensure_volume_detached(ctx.args.instance_id, ctx.args.volume_id)
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[CreateVolumeArgs]) -> CreatedResources:
@@ -100,15 +100,15 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[VolumeTaskArgs]) -> None:
 async def _save_error_deleting(tx: Tx, ctx: TaskContext[VolumeTaskArgs]) -> None:
     volume = await volumes.require(tx, ctx.args.volume_id)
     await volumes.save(tx, volume, volume.unlocked_with_status(VolumeStatus.ERROR_DELETING, ctx.now()))
-    await save_snapshot_errors(tx, ctx, volume.id)
+    await save_snapshots_as_error_deleting(tx, ctx, volume.id)
 
 
 async def _attach_volume(ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
-    await volume_driver(ctx.driver).ensure_attached(ctx.args.instance_id, await _load_disk(ctx))
+    await require_volume_support(ctx.driver).ensure_volume_attached(ctx.args.instance_id, await _load_disk(ctx))
 
 
 async def _detach_volume(ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
-    await volume_driver(ctx.driver).ensure_detached(ctx.args.instance_id, ctx.args.volume_id)
+    await require_volume_support(ctx.driver).ensure_volume_detached(ctx.args.instance_id, ctx.args.volume_id)
 
 
 async def _save_attached(tx: Tx, ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
@@ -128,11 +128,11 @@ async def _unlock_both(tx: Tx, ctx: TaskContext[AttachOrDetachVolumeArgs]) -> No
 
 async def _extend_volume(ctx: TaskContext[ExtendVolumeArgs]) -> None:
     disk = await _load_disk(ctx)
-    await resize_driver(ctx.driver).ensure_size(disk.id, disk.size)
+    await require_volume_resize_support(ctx.driver).ensure_volume_size(disk.id, disk.size)
 
 
 async def _restore_size(ctx: TaskContext[ExtendVolumeArgs]) -> None:
-    await resize_driver(ctx.driver).ensure_size(ctx.args.volume_id, ctx.args.size)
+    await require_volume_resize_support(ctx.driver).ensure_volume_size(ctx.args.volume_id, ctx.args.size)
 
 
 async def _save_previous_size(tx: Tx, ctx: TaskContext[ExtendVolumeArgs]) -> None:
@@ -140,11 +140,11 @@ async def _save_previous_size(tx: Tx, ctx: TaskContext[ExtendVolumeArgs]) -> Non
 
 
 async def _retype_volume(ctx: TaskContext[RetypeVolumeArgs]) -> None:
-    await retype_driver(ctx.driver).ensure_type(ctx.args.volume_id, ctx.args.volume_type)
+    await require_volume_retype_support(ctx.driver).ensure_volume_type(ctx.args.volume_id, ctx.args.volume_type)
 
 
 async def _restore_type(ctx: TaskContext[RetypeVolumeArgs]) -> None:
-    await retype_driver(ctx.driver).ensure_type(ctx.args.volume_id, ctx.args.before)
+    await require_volume_retype_support(ctx.driver).ensure_volume_type(ctx.args.volume_id, ctx.args.before)
 
 
 async def _save_type(tx: Tx, ctx: TaskContext[RetypeVolumeArgs]) -> None:
@@ -152,7 +152,7 @@ async def _save_type(tx: Tx, ctx: TaskContext[RetypeVolumeArgs]) -> None:
 
 
 async def _revert_volume(ctx: TaskContext[RevertVolumeArgs]) -> None:
-    await snapshot_driver(ctx.driver).ensure_reverted(ctx.args.volume_id, ctx.args.snapshot_id, ctx.task.id)
+    await require_snapshot_support(ctx.driver).ensure_volume_reverted(ctx.args.volume_id, ctx.args.snapshot_id, ctx.task.id)
 
 
 async def _unlock_with_snapshot(tx: Tx, ctx: TaskContext[RevertVolumeArgs]) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 from litestar import delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
-from pileus.api.auth import ADMINISTER, READ
+from pileus.api.authorization import ADMINISTER, READ
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.project_requests import CreateProject, UpdateProject

@@ -7,13 +7,13 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.account.quota_requests import CreateLimitRequest, SetNotificationThreshold
 from pileus.api.wire.account.quotas import ClientQuotas, LimitRequestView, Limits, NotificationThresholdView
 from pileus.api.wire.paging import Page
-from pileus.api.wire.times import parse_range_start, parse_range_end
+from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.domain.account.quotas import ALL_REGIONS, quota_view
 from pileus.domain.errors import not_found
 from pileus.services.account import limit_requests as limit_request_service
@@ -63,7 +63,9 @@ async def get_notification_threshold(ctx: Ctx, client_id: FromPath[int]) -> Noti
 
 
 @put(THRESHOLD, opt=WRITE, tags=["Quotas"])
-async def set_notification_threshold(ctx: Ctx, client_id: FromPath[int], data: JSONBody[SetNotificationThreshold]) -> NotificationThresholdView:
+async def set_notification_threshold(
+    ctx: Ctx, client_id: FromPath[int], data: JSONBody[SetNotificationThreshold]
+) -> NotificationThresholdView:
     """Request a notification when a creation takes the usage of a quota to this percentage of its limit.
 
     The notification is returned here as `last_message`, and the operator finds it in the log.

@@ -6,7 +6,7 @@ from typing import Literal
 from litestar import get
 from litestar.params import FromQuery
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import AppState, Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.regions import RegionView

@@ -7,16 +7,22 @@ from typing import Any
 from litestar import Response, post
 from litestar.params import JSONBody
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.account.report_requests import (
-    UsageReportRequest,
+    CostTotalsRequest,
     ReportRequest,
     ReservationReportRequest,
     ResourceCostsRequest,
-    CostTotalsRequest,
+    UsageReportRequest,
 )
-from pileus.api.wire.account.reports import CostReport, UsageReport, line_cost_fields, resource_line_fields, total_line_fields
+from pileus.api.wire.account.reports import (
+    CostReport,
+    UsageReport,
+    line_cost_fields,
+    resource_line_fields,
+    total_line_fields,
+)
 from pileus.domain.account.usage_reports import (
     UsageRecord,
     lines_by_resource,

@@ -6,10 +6,10 @@ import msgspec
 from litestar import get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import ADMINISTER, READ
+from pileus.api.authorization import ADMINISTER, READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.wire.account.subscription_requests import SubscribeWebhook, SubscribeQueue, TestQueue, UpdateQueue
+from pileus.api.wire.account.subscription_requests import SubscribeQueue, SubscribeWebhook, TestQueue, UpdateQueue
 from pileus.api.wire.account.subscriptions import QueueView, WebhookView
 from pileus.api.wire.paging import Page
 from pileus.domain.account.subscriptions import QueueTarget, SubscriptionTarget, WebhookTarget, queue_with_changes
@@ -116,7 +116,7 @@ async def _add_subscription(ctx: RequestContext, target: SubscriptionTarget) -> 
 async def _check_target(ctx: RequestContext, target: SubscriptionTarget) -> None:
     """Check that the server may send to a target. Raises Invalid."""
     try:
-        await ctx.app.notifier.check(target)
+        await ctx.app.notifier.check_target(target)
     except NotSentError as problem:
         raise invalid(
             **{"url" if isinstance(target, WebhookTarget) else "connection_string": str(problem)}

@@ -6,12 +6,12 @@ from litestar import get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.account.user_actions import UserActionView
 from pileus.api.wire.paging import Page
-from pileus.api.wire.times import parse_range_start, parse_range_end
+from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.store.account import user_actions
 from pileus.store.account.user_actions import UserActionFilter
 

@@ -3,7 +3,7 @@
 from litestar import get
 from litestar.params import FromPath
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.compute.app_templates import AppTemplateView
 from pileus.api.wire.paging import Page

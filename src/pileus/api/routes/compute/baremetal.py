@@ -6,17 +6,17 @@ from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import AppState, Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.compute.baremetal_filters import FILTER_DEPENDENCIES
 from pileus.api.routes.compute.instance_reads import open_console
-from pileus.api.routes.compute.instance_views import instance_view, build_instance_views
+from pileus.api.routes.compute.instance_views import build_instance_views, instance_view
 from pileus.api.routes.compute.instances import SortOrder, parse_comma_separated_ids
 from pileus.api.wire.compute.baremetal import LegacyServerView, ServerView
-from pileus.api.wire.compute.baremetal_requests import ServerPowerActionRequest, CreateServer, RebuildServer
+from pileus.api.wire.compute.baremetal_requests import CreateServer, RebuildServer, ServerPowerActionRequest
 from pileus.api.wire.compute.instance_requests import UpdateInstance
-from pileus.api.wire.compute.instances import InstanceView, RemoteConsoleView, InstanceViewOptions
+from pileus.api.wire.compute.instances import InstanceView, InstanceViewOptions, RemoteConsoleView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import PowerAction
@@ -115,7 +115,9 @@ async def delete_server(
             parameter="floating_ip_ids", ids=parse_comma_separated_ids(floating_ip_ids), all_ids=all_floating_ips
         ),
         ports=SelectedResourceIds(
-            parameter="reserved_fixed_ip_ids", ids=parse_comma_separated_ids(reserved_fixed_ip_ids), all_ids=all_reserved_fixed_ips
+            parameter="reserved_fixed_ip_ids",
+            ids=parse_comma_separated_ids(reserved_fixed_ip_ids),
+            all_ids=all_reserved_fixed_ips,
         ),
     )
     return await ctx.submit_task(

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pileus.api.routes.compute.instance_filters import Flag, TagValue, add_ddos_profile_filter
 from pileus.api.wire.tags import parse_tag_filter
-from pileus.api.wire.times import parse_range_start, parse_range_end
+from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.domain.compute.instances import InstanceKind
 from pileus.store.compute.instance_list import InstanceFilter
 

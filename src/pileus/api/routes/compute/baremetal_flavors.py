@@ -8,14 +8,14 @@ from litestar.params import FromQuery, JSONBody
 from msgspec import Struct, structs
 from msgspec.structs import replace
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.routes.compute.instance_reads import find_exceeded_quotas
 from pileus.api.wire.account.quota_requests import InstanceQuotaCheckRequest
 from pileus.api.wire.account.quotas import ExceededQuotas
 from pileus.api.wire.compute.baremetal import ServerCapacity
-from pileus.api.wire.compute.baremetal_requests import ServerQuotaCheckRequest, ListFlavorsForServer
+from pileus.api.wire.compute.baremetal_requests import ListFlavorsForServer, ServerQuotaCheckRequest
 from pileus.api.wire.compute.flavors import BaremetalFlavor
 from pileus.api.wire.paging import Page
 from pileus.domain.account import quota_checks

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.flavor_requests import CandidateVolume, ListFlavorsForVolumes
@@ -122,7 +122,9 @@ async def _source_of_candidate(tx: Tx, ctx: RequestContext, volume: CandidateVol
     template = ctx.catalogue.app_template(volume.apptemplate_id)
     if template is None:
         raise not_found("App template", volume.apptemplate_id)
-    return VolumeBootSource(await images.find(tx, derive_public_image_id(ctx.place.region_id, template.image_name)), template)
+    return VolumeBootSource(
+        await images.find(tx, derive_public_image_id(ctx.place.region_id, template.image_name)), template
+    )
 
 
 async def _source_of_volume(tx: Tx, ctx: RequestContext, volume: Volume | None) -> VolumeBootSource:

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec.structs import replace
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import LARGEST, Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
@@ -31,7 +31,9 @@ HERE = "{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/images/{HERE}"
 ALL_BAREMETAL = f"/cloud/v1/bmimages/{HERE}"
 ONE = f"{ALL}/{{image_id:str}}"
-IMAGE = MetadataRouteConfig(path=ONE, tag="Images", kind=images.KIND, group="image", get=images.get, get_own=images.get_own)
+IMAGE = MetadataRouteConfig(
+    path=ONE, tag="Images", kind=images.KIND, group="image", get=images.get, get_own=images.get_own
+)
 
 
 def parse_image_filter(
@@ -123,7 +125,9 @@ async def download_image(ctx: Ctx, data: JSONBody[DownloadImage]) -> TaskIds:
     are allowed, unless the operator has configured otherwise.
     """
     return await ctx.submit_task(
-        lambda tx, task_id: image_service.download_image(tx, ctx, data.to_new_image(), data.require_valid_url(), task_id)
+        lambda tx, task_id: image_service.download_image(
+            tx, ctx, data.to_new_image(), data.require_valid_url(), task_id
+        )
     )
 
 
@@ -168,7 +172,9 @@ async def preview_image_price(ctx: Ctx, data: JSONBody[ImagePriceRequest]) -> Re
 
 async def _create_image(ctx: RequestContext, data: CreateImageFromVolume) -> TaskIds:
     return await ctx.submit_task(
-        lambda tx, task_id: image_service.create_image_from_volume(tx, ctx, data.to_new_image(), data.volume_id, task_id)
+        lambda tx, task_id: image_service.create_image_from_volume(
+            tx, ctx, data.to_new_image(), data.volume_id, task_id
+        )
     )
 
 

@@ -6,7 +6,7 @@ The deprecated routes of version 1 wait for the task and return the instance.
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import WRITE
+from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.routes.compute.instance_views import instance_view
 from pileus.api.wire.compute.flavor_requests import ChangeFlavor

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pileus.api.context import Ctx
 from pileus.api.wire.tags import parse_tag_filter
-from pileus.api.wire.times import parse_range_start, parse_range_end
+from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.domain.compute.instances import InstanceKind, Status
 from pileus.store.compute.instance_list import InstanceFilter
 

@@ -3,7 +3,7 @@
 from litestar import delete, get
 from litestar.params import FromPath, FromQuery
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.routes.metadata import MetadataRouteConfig, change_tags, make_metadata_collection_routes, read_tag
 from pileus.api.wire.tags import TagView

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.price_requests import InstancePriceRequest, PlannedVolume
@@ -30,9 +30,9 @@ from pileus.domain.compute.instance_orders import (
 )
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Conflict, Unavailable, invalid
-from pileus.drivers.protocols.consoles import Consoles
+from pileus.drivers.protocols.consoles import SupportsConsoles
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.metrics import Metrics, Sample
+from pileus.drivers.protocols.metrics import SupportsMachineMetrics, MachineSample
 from pileus.store.account import projects, quota_usage, quotas
 from pileus.store.compute import instances
 from pileus.store.database import Tx
@@ -65,11 +65,11 @@ async def list_instance_metrics(
     """
     async with ctx.db.read() as tx:
         instance = await instances.get(tx, ctx.place, instance_id)
-    if not isinstance(ctx.app.driver, Metrics):
+    if not isinstance(ctx.app.driver, SupportsMachineMetrics):
         raise Unavailable("This cloud measures nothing")
     now = ctx.now()
     try:
-        samples = await ctx.app.driver.metrics(instance.id, data.period_start(now), now, data.sample_count)
+        samples = await ctx.app.driver.machine_samples(instance.id, data.period_start(now), now, data.sample_count)
     except DriverError as error:
         raise Conflict(str(error)) from error
     return Page(count=len(samples), results=[_metrics_view(sample) for sample in samples[offset : offset + limit]])
@@ -133,10 +133,10 @@ async def check_instance_limits(ctx: Ctx, data: JSONBody[InstanceQuotaCheckReque
 async def open_console(ctx: RequestContext, instance: Instance, console_type: str | None) -> RemoteConsoleView:
     """Open a console of an instance. Raises Conflict, Invalid or Unavailable."""
     instance.require_unlocked()
-    if not isinstance(ctx.app.driver, Consoles):
+    if not isinstance(ctx.app.driver, SupportsConsoles):
         raise Unavailable("This cloud has no consoles")
     try:
-        console = await ctx.app.driver.console(instance.id, console_type)
+        console = await ctx.app.driver.open_console(instance.id, console_type)
     except DriverError as error:
         raise (Conflict(str(error)) if error.retryable else invalid(console_type=str(error))) from error
     return RemoteConsoleView(
@@ -187,7 +187,7 @@ def _counted_interface(interface: PlannedInterface) -> NewInterface:
     return NewInterface(type=InterfaceType(interface.type), floating_ip=floating_ip)
 
 
-def _metrics_view(sample: Sample) -> InstanceMetricsSample:
+def _metrics_view(sample: MachineSample) -> InstanceMetricsSample:
     return InstanceMetricsSample(
         time=format_zulu(sample.time),
         cpu_util=sample.cpu_util,
@@ -197,7 +197,9 @@ def _metrics_view(sample: Sample) -> InstanceMetricsSample:
         packets_out=sample.network_packets_out,
         packets_in=sample.network_packets_in,
         disks=[
-            DiskMetricsSample(disk_name=name, read_bytes=read_bytes, write_bytes=write_bytes, reads=reads, writes=writes)
+            DiskMetricsSample(
+                disk_name=name, read_bytes=read_bytes, write_bytes=write_bytes, reads=reads, writes=writes
+            )
             for name, (read_bytes, write_bytes, reads, writes) in sample.disks.items()
         ],
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from pileus.api.context import AppState, RequestContext
-from pileus.api.wire.compute.instances import ALL_FIELDS, InstanceView, LegacyInstanceView, InstanceViewOptions
+from pileus.api.wire.compute.instances import ALL_FIELDS, InstanceView, InstanceViewOptions, LegacyInstanceView
 from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Unavailable

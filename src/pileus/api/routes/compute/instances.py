@@ -6,11 +6,11 @@ from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.compute.instance_filters import FILTER_DEPENDENCIES
-from pileus.api.routes.compute.instance_views import instance_view, build_instance_views
+from pileus.api.routes.compute.instance_views import build_instance_views, instance_view
 from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
 from pileus.api.wire.compute.instances import InstanceView, InstanceViewOptions
 from pileus.api.wire.paging import Page

@@ -4,7 +4,7 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec.structs import replace
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.compute.keypairs import KeypairView
 from pileus.api.wire.compute.ssh_key_requests import CreateKeypair, CreateKeypairInProject, ShareSSHKey

@@ -3,7 +3,7 @@
 from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.placement_group_requests import CreatePlacementGroup

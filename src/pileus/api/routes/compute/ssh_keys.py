@@ -5,7 +5,7 @@ from typing import Literal
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.ssh_key_requests import CreateSSHKey, ShareSSHKey

@@ -3,11 +3,11 @@
 from litestar import get
 from litestar.params import FromQuery
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.network.network_views import build_network_with_subnets_views
-from pileus.api.wire.network.networks import NetworkWithSubnetsView, NetworkOrder, NetworkType
+from pileus.api.wire.network.networks import NetworkOrder, NetworkType, NetworkWithSubnetsView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.store.account import projects

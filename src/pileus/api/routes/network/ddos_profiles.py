@@ -10,15 +10,15 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import to_builtins
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.network.ddos_profile_requests import CreateDdosProfile, SwitchDdosProfile
 from pileus.api.wire.network.ddos_profiles import (
     DdosAccessibility,
-    DdosProtectionPrice,
     DdosPriceWithMonthDays,
     DdosProfileDetails,
+    DdosProtectionPrice,
     DdosRegionCoverage,
     DdosTemplateView,
 )
@@ -132,7 +132,9 @@ async def update_ddos_profile(ctx: Ctx, profile_id: FromPath[int], data: JSONBod
 @delete(ONE, opt=WRITE, tags=TAGS, status_code=200)
 async def delete_ddos_profile(ctx: Ctx, profile_id: FromPath[int]) -> TaskIds:
     """Delete a DDoS profile. Its address is no longer protected."""
-    return await ctx.submit_task(lambda tx, task_id: ddos_profile_service.delete_ddos_profile(tx, ctx, profile_id, task_id))
+    return await ctx.submit_task(
+        lambda tx, task_id: ddos_profile_service.delete_ddos_profile(tx, ctx, profile_id, task_id)
+    )
 
 
 @post(f"{ONE}/action", opt=WRITE, tags=TAGS, status_code=200)

@@ -9,9 +9,9 @@ from pileus.api.routes.compute.instance_views import instance_view
 from pileus.api.wire.compute.instances import InstanceViewOptions
 from pileus.api.wire.network.floating_ips import (
     FloatingIPView,
+    FloatingIPWithInstanceView,
     LegacyFloatingIPView,
     LegacyFloatingIPWithInstanceView,
-    FloatingIPWithInstanceView,
 )
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.store import tags

@@ -4,14 +4,14 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
 from pileus.api.routes.network.floating_ip_views import (
-    read_floating_ip_view,
     build_floating_ip_views,
     build_floating_ip_with_instance_views,
+    read_floating_ip_view,
 )
 from pileus.api.wire.network.floating_ips import (
     AssignFloatingIP,
@@ -33,7 +33,9 @@ from pileus.store.network import floating_ips
 PLACE = "floatingips/{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/{PLACE}"
 ONE = f"{ALL}/{{floating_ip_id:str}}"
-NOUN = MetadataRouteConfig(path=ONE, tag="Floating IPs", kind=floating_ips.KIND, group="floating_ip", get=floating_ips.get)
+NOUN = MetadataRouteConfig(
+    path=ONE, tag="Floating IPs", kind=floating_ips.KIND, group="floating_ip", get=floating_ips.get
+)
 
 
 @get(ALL, opt=READ, tags=["Floating IPs"])
@@ -148,7 +150,9 @@ async def unassign_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str]) -> Float
 
 
 @post(f"{ONE}/convert", opt=WRITE, status_code=200, tags=["Floating IPs"])
-async def convert_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[ConvertFloatingIPToReservedFixedIP]) -> TaskIds:
+async def convert_floating_ip(
+    ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[ConvertFloatingIPToReservedFixedIP]
+) -> TaskIds:
     """Convert an unassigned floating IP to a reserved fixed IP. It keeps its address, but not its tags."""
     return await ctx.submit_task(
         lambda tx, task_id: floating_ip_service.convert_to_reserved_fixed_ip(

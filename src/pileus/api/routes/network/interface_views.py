@@ -44,4 +44,6 @@ async def _show_network(tx: Tx, ctx: RequestContext, network_id: str, region: st
         )
         for subnet in await subnets.list_by_network(tx, network_id)
     ]
-    return NetworkWithSubnetsView.of(network, subnet_views, (await tags.list_by_resource(tx, network_id)).values(), region)
+    return NetworkWithSubnetsView.of(
+        network, subnet_views, (await tags.list_by_resource(tx, network_id)).values(), region
+    )

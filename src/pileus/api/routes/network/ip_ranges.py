@@ -4,7 +4,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from msgspec import Struct
 
-from pileus.api.auth import OPEN
+from pileus.api.authorization import OPEN
 from pileus.api.context import AppState
 
 

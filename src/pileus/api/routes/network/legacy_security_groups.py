@@ -3,7 +3,7 @@
 from litestar import patch, post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import WRITE
+from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx
 from pileus.api.routes.network.security_group_views import read_security_group_view
 from pileus.api.wire.network.security_group_requests import CreateLegacySecurityGroup, UpdateLegacySecurityGroup

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 
 from pileus.api.context import RequestContext
-from pileus.api.wire.network.networks import LegacyNetworkWithSubnetsView, LegacyNetworkView, NetworkWithSubnetsView, NetworkView
+from pileus.api.wire.network.networks import (
+    LegacyNetworkView,
+    LegacyNetworkWithSubnetsView,
+    NetworkView,
+    NetworkWithSubnetsView,
+)
 from pileus.api.wire.network.routers import RouterView
 from pileus.api.wire.network.subnets import LegacySubnetView, SubnetView
 from pileus.domain.network.networks import Network, Subnet
@@ -33,7 +38,9 @@ async def read_network_view(ctx: RequestContext, network_id: str) -> NetworkView
         return await build_network_view(tx, ctx, await networks.get(tx, ctx.place, network_id))
 
 
-async def build_network_with_subnets_views(tx: Tx, ctx: RequestContext, records: Sequence[Network]) -> list[NetworkWithSubnetsView]:
+async def build_network_with_subnets_views(
+    tx: Tx, ctx: RequestContext, records: Sequence[Network]
+) -> list[NetworkWithSubnetsView]:
     """Return the views of networks with the views of their subnets."""
     view = LegacyNetworkWithSubnetsView if ctx.app.legacy_fields else NetworkWithSubnetsView
     ids, region = [network.id for network in records], ctx.require_region().display_name
@@ -50,7 +57,9 @@ async def build_network_with_subnets_views(tx: Tx, ctx: RequestContext, records:
     return [view.of(network, subnet_views[network.id], tags_by_id[network.id], region) for network in records]
 
 
-async def build_subnet_views(tx: Tx, ctx: RequestContext, subnet_usages: Sequence[subnets.SubnetUsage]) -> list[SubnetView]:
+async def build_subnet_views(
+    tx: Tx, ctx: RequestContext, subnet_usages: Sequence[subnets.SubnetUsage]
+) -> list[SubnetView]:
     """Return the views of subnets with the numbers of their free addresses."""
     view = LegacySubnetView if ctx.app.legacy_fields else SubnetView
     tags_by_id, region = (

@@ -3,11 +3,11 @@
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
-from pileus.api.routes.network.network_views import read_network_view, build_network_views
+from pileus.api.routes.network.network_views import build_network_views, read_network_view
 from pileus.api.wire.network.networks import (
     CreateNetwork,
     NetworkOrder,

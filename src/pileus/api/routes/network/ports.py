@@ -4,7 +4,7 @@ from litestar import post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
-from pileus.api.auth import WRITE
+from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx
 from pileus.api.routes.network.interface_views import read_interface_view
 from pileus.api.wire.network.interfaces import InterfaceView

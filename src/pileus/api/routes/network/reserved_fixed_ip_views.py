@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pileus.api.context import RequestContext
 from pileus.api.routes.network.network_views import build_network_view, build_network_views, build_subnet_views
-from pileus.api.wire.network.reserved_fixed_ips import VirtualIPDeviceView, ReservedFixedIPView
+from pileus.api.wire.network.reserved_fixed_ips import ReservedFixedIPView, VirtualIPDeviceView
 from pileus.domain.network.ports import Port
 from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP
 from pileus.store.compute import instances
@@ -30,7 +30,9 @@ async def read_reserved_fixed_ip_view(ctx: RequestContext, port_id: str) -> Rese
     return view
 
 
-async def build_virtual_ip_device_views(tx: Tx, ctx: RequestContext, virtual_ip: ReservedFixedIP, ports: Sequence[Port]) -> list[VirtualIPDeviceView]:
+async def build_virtual_ip_device_views(
+    tx: Tx, ctx: RequestContext, virtual_ip: ReservedFixedIP, ports: Sequence[Port]
+) -> list[VirtualIPDeviceView]:
     """Return the views of ports in a virtual IP's network with their instances."""
     network = await build_network_view(tx, ctx, virtual_ip.network)
     used = await addresses.count_in_use_by_subnet_of_network(tx, virtual_ip.network.id)

@@ -4,10 +4,10 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.network.reserved_fixed_ip_views import read_reserved_fixed_ip_view, build_reserved_fixed_ip_views
+from pileus.api.routes.network.reserved_fixed_ip_views import build_reserved_fixed_ip_views, read_reserved_fixed_ip_view
 from pileus.api.wire.network.reserved_fixed_ip_requests import (
     ConvertReservedFixedIPToFloatingIP,
     CreateReservedFixedIP,

@@ -4,10 +4,10 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.network.network_views import read_router_view, build_router_views
+from pileus.api.routes.network.network_views import build_router_views, read_router_view
 from pileus.api.wire.network.router_requests import (
     AttachSubnetToRouter,
     CreateRouter,
@@ -67,7 +67,9 @@ async def update_router(ctx: Ctx, router_id: FromPath[str], data: JSONBody[Updat
     `routes` replace all routes. An `external_gateway_info` of null removes the external gateway; another network gives
     the router a new external address. While another task has locked the router, the answer is 409.
     """
-    return await ctx.submit_task(lambda tx, task_id: router_service.update_router(tx, ctx, router_id, data.to_patch(), task_id))
+    return await ctx.submit_task(
+        lambda tx, task_id: router_service.update_router(tx, ctx, router_id, data.to_patch(), task_id)
+    )
 
 
 @patch(ONE, opt=WRITE, deprecated=True, tags=["Routers"])

@@ -3,7 +3,7 @@
 from litestar import delete, post, put
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import WRITE
+from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx
 from pileus.api.wire.network.security_group_requests import CreateSecurityGroupRule
 from pileus.api.wire.network.security_groups import SecurityGroupRuleView
@@ -17,7 +17,9 @@ OF_GROUP_V2 = f"/cloud/v2/security_groups/{PLACE}/{{group_id:str}}/rules"
 
 
 @post(OF_GROUP_V2, opt=WRITE, status_code=200, tags=["Security Groups"])
-async def create_security_group_rule(ctx: Ctx, group_id: FromPath[str], data: JSONBody[CreateSecurityGroupRule]) -> TaskIds:
+async def create_security_group_rule(
+    ctx: Ctx, group_id: FromPath[str], data: JSONBody[CreateSecurityGroupRule]
+) -> TaskIds:
     """Create a rule in a security group, in a task. If the group has an equal rule, the answer is 409."""
     return await ctx.submit_task(
         lambda tx, task_id: rule_service.create_security_group_rule(tx, ctx, group_id, data.to_new_rule(), task_id)
@@ -33,7 +35,9 @@ async def delete_security_group_rule(ctx: Ctx, group_id: FromPath[str], rule_id:
 
 
 @post(OF_GROUP, opt=WRITE, status_code=200, deprecated=True, tags=["Security Groups"])
-async def add_security_group_rule(ctx: Ctx, group_id: FromPath[str], data: JSONBody[CreateSecurityGroupRule]) -> SecurityGroupRuleView:
+async def add_security_group_rule(
+    ctx: Ctx, group_id: FromPath[str], data: JSONBody[CreateSecurityGroupRule]
+) -> SecurityGroupRuleView:
     """Create a rule in a security group. Waits up to 25 seconds for the task and returns the rule.
 
     Deprecated: use version 2.
@@ -45,7 +49,9 @@ async def add_security_group_rule(ctx: Ctx, group_id: FromPath[str], data: JSONB
 
 
 @put(ONE, opt=WRITE, deprecated=True, tags=["Security Groups"])
-async def replace_security_group_rule(ctx: Ctx, rule_id: FromPath[str], data: JSONBody[CreateSecurityGroupRule]) -> SecurityGroupRuleView:
+async def replace_security_group_rule(
+    ctx: Ctx, rule_id: FromPath[str], data: JSONBody[CreateSecurityGroupRule]
+) -> SecurityGroupRuleView:
     """Replace a rule by a new one. Waits up to 25 seconds for the task and returns the new rule.
 
     Deprecated: use PATCH of the security group in version 2.

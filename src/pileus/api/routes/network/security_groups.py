@@ -3,11 +3,11 @@
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
-from pileus.api.routes.network.security_group_views import read_security_group_view, build_security_group_views
+from pileus.api.routes.network.security_group_views import build_security_group_views, read_security_group_view
 from pileus.api.wire.network.security_group_requests import (
     CopySecurityGroup,
     CreateSecurityGroup,

@@ -3,11 +3,11 @@
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
-from pileus.api.routes.network.network_views import read_subnet_view, build_subnet_views
+from pileus.api.routes.network.network_views import build_subnet_views, read_subnet_view
 from pileus.api.wire.network.networks import OwnedBy
 from pileus.api.wire.network.subnet_requests import CreateSubnet, UpdateSubnet
 from pileus.api.wire.network.subnets import SubnetOrder, SubnetView

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from litestar import get, patch, put
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.routes.network.reserved_fixed_ip_views import build_virtual_ip_device_views
 from pileus.api.wire.network.reserved_fixed_ip_requests import ConnectedDevicePorts
@@ -37,7 +37,9 @@ async def list_connected_devices(ctx: Ctx, port_id: FromPath[str]) -> Page[Virtu
 
 
 @put(f"{ONE}/connected_devices", opt=WRITE, tags=["Reserved IPs"])
-async def replace_connected_devices(ctx: Ctx, port_id: FromPath[str], data: JSONBody[ConnectedDevicePorts]) -> Page[VirtualIPDeviceView]:
+async def replace_connected_devices(
+    ctx: Ctx, port_id: FromPath[str], data: JSONBody[ConnectedDevicePorts]
+) -> Page[VirtualIPDeviceView]:
     """Connect these ports to a virtual IP, and disconnect all others.
 
     A connected port may send from the virtual IP besides its own addresses. Waits up to 25 seconds for each task.
@@ -46,7 +48,9 @@ async def replace_connected_devices(ctx: Ctx, port_id: FromPath[str], data: JSON
 
 
 @patch(f"{ONE}/connected_devices", opt=WRITE, tags=["Reserved IPs"])
-async def add_connected_devices(ctx: Ctx, port_id: FromPath[str], data: JSONBody[ConnectedDevicePorts]) -> Page[VirtualIPDeviceView]:
+async def add_connected_devices(
+    ctx: Ctx, port_id: FromPath[str], data: JSONBody[ConnectedDevicePorts]
+) -> Page[VirtualIPDeviceView]:
     """Connect these ports to a virtual IP, besides those that are connected.
 
     A connected port may send from the virtual IP besides its own addresses. Waits up to 25 seconds for each task.
@@ -54,7 +58,9 @@ async def add_connected_devices(ctx: Ctx, port_id: FromPath[str], data: JSONBody
     return await _connect(ctx, port_id, data, keep_connected=True)
 
 
-async def _connect(ctx: RequestContext, port_id: str, data: ConnectedDevicePorts, *, keep_connected: bool) -> Page[VirtualIPDeviceView]:
+async def _connect(
+    ctx: RequestContext, port_id: str, data: ConnectedDevicePorts, *, keep_connected: bool
+) -> Page[VirtualIPDeviceView]:
     tasks = await ctx.write(
         lambda tx: reserved_fixed_ip_service.connect_devices_to_vip(
             tx, ctx, port_id, data.port_ids, keep_connected=keep_connected
@@ -72,7 +78,9 @@ async def _show_connected_devices(tx: Tx, ctx: RequestContext, port_id: str) -> 
     return await _show_page(tx, ctx, vip, [port for port in neighbours if is_connected_to_vip(vip, port)])
 
 
-async def _show_page(tx: Tx, ctx: RequestContext, vip: ReservedFixedIP, ports: Sequence[Port]) -> Page[VirtualIPDeviceView]:
+async def _show_page(
+    tx: Tx, ctx: RequestContext, vip: ReservedFixedIP, ports: Sequence[Port]
+) -> Page[VirtualIPDeviceView]:
     results = await build_virtual_ip_device_views(tx, ctx, vip, ports)
     return Page(count=len(results), results=results)
 

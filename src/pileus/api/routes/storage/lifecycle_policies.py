@@ -6,7 +6,7 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.paging import Page
 from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
@@ -80,7 +80,9 @@ async def update_lifecycle_policy(
     when their retention time ends.
     """
     changes = data.changed_fields()
-    return await write_policy_change(ctx, lambda tx: policy_service.update_lifecycle_policy(tx, ctx, policy_id, changes))
+    return await write_policy_change(
+        ctx, lambda tx: policy_service.update_lifecycle_policy(tx, ctx, policy_id, changes)
+    )
 
 
 @delete(ONE, opt=WRITE, tags=["Snapshot Schedules"])
@@ -89,7 +91,9 @@ async def delete_lifecycle_policy(ctx: Ctx, policy_id: FromPath[int]) -> None:
     await ctx.write(lambda tx: policy_service.delete_lifecycle_policy(tx, ctx, policy_id))
 
 
-async def write_policy_change(ctx: RequestContext, change: Callable[[Tx], Awaitable[LifecyclePolicy]]) -> LifecyclePolicyView:
+async def write_policy_change(
+    ctx: RequestContext, change: Callable[[Tx], Awaitable[LifecyclePolicy]]
+) -> LifecyclePolicyView:
     """Change a policy and make its view, in one transaction."""
 
     async def write(tx: Tx) -> LifecyclePolicyView:

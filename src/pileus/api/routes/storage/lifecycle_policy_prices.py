@@ -5,12 +5,16 @@ from collections.abc import Iterable
 from litestar import post
 from litestar.params import JSONBody
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.routes.storage.lifecycle_policies import ALL
 from pileus.api.wire.account.prices import ResourcePrice
 from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyPrice, PolicyUsageEstimate
-from pileus.api.wire.storage.lifecycle_policy_requests import CreateLifecyclePolicy, PolicyPriceRequest, to_new_schedules
+from pileus.api.wire.storage.lifecycle_policy_requests import (
+    CreateLifecyclePolicy,
+    PolicyPriceRequest,
+    to_new_schedules,
+)
 from pileus.domain.account import prices
 from pileus.domain.account.prices import Price
 from pileus.domain.errors import invalid

@@ -4,7 +4,7 @@ from litestar import get, patch, post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.routes.storage.lifecycle_policies import ONE as POLICY
 from pileus.api.routes.storage.lifecycle_policies import write_policy_change
@@ -61,7 +61,9 @@ async def remove_schedules_from_policy(
     ctx: Ctx, policy_id: FromPath[int], data: JSONBody[RemoveSchedules]
 ) -> LifecyclePolicyView:
     """Delete schedules of a policy. Snapshots that they have taken remain until you delete them."""
-    return await write_policy_change(ctx, lambda tx: schedule_service.remove_schedules(tx, ctx, policy_id, data.schedule_ids))
+    return await write_policy_change(
+        ctx, lambda tx: schedule_service.remove_schedules(tx, ctx, policy_id, data.schedule_ids)
+    )
 
 
 @put(f"{POLICY}/add_volumes_to_policy", opt=WRITE, tags=["Snapshot Schedules"])

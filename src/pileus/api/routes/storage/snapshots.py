@@ -3,7 +3,7 @@
 from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.routes.storage.volume_views import snapshot_view

@@ -3,7 +3,7 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import WRITE
+from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx
 from pileus.api.routes.storage.volume_views import read_volume_view
 from pileus.api.wire.storage.volume_requests import ExtendVolume, RetypeVolume
@@ -20,7 +20,9 @@ async def extend_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[Exten
 
     Some volume types cannot be extended, and each has a maximum size.
     """
-    return await ctx.submit_task(lambda tx, task_id: volume_service.extend_volume(tx, ctx, volume_id, data.size, task_id))
+    return await ctx.submit_task(
+        lambda tx, task_id: volume_service.extend_volume(tx, ctx, volume_id, data.size, task_id)
+    )
 
 
 @post(f"{ONE}/retype", opt=WRITE, status_code=200, tags=["Volumes"])

@@ -3,7 +3,7 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import WRITE
+from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx
 from pileus.api.routes.storage.volume_views import read_volume_view
 from pileus.api.wire.storage.volume_requests import AttachVolume, DetachVolume

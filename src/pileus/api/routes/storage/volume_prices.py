@@ -3,7 +3,7 @@
 from litestar import post
 from litestar.params import JSONBody
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.account.price_requests import VolumePriceRequest
 from pileus.api.wire.account.prices import ResourcePrice

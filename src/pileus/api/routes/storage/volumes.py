@@ -3,7 +3,7 @@
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
@@ -107,7 +107,9 @@ async def delete_volume(ctx: Ctx, volume_id: FromPath[str], snapshots: FromQuery
     `snapshots` may list their ids, separated by commas; the answer is 400 if one belongs to another volume.
     """
     snapshot_ids = [part.strip() for part in (snapshots or "").split(",") if part.strip()]
-    return await ctx.submit_task(lambda tx, task_id: volume_service.delete_volume(tx, ctx, volume_id, snapshot_ids, task_id))
+    return await ctx.submit_task(
+        lambda tx, task_id: volume_service.delete_volume(tx, ctx, volume_id, snapshot_ids, task_id)
+    )
 
 
 async def _page(ctx: RequestContext, volume_filter: volumes.VolumeFilter, limit: int, offset: int) -> Page[VolumeView]:

@@ -112,7 +112,9 @@ class InstancePrice(Struct, kw_only=True):
                 floating_ip=monthly_amount(preview.floating_ip),
                 volumes=VolumePricesByType.of({name: monthly_amount(price) for name, price in preview.volumes.items()}),
             ),
-            per_gb=EgressTrafficPrice(egress_traffic_baremetal=_number(baremetal), egress_traffic_virtual=_number(virtual)),
+            per_gb=EgressTrafficPrice(
+                egress_traffic_baremetal=_number(baremetal), egress_traffic_virtual=_number(virtual)
+            ),
             total_price_per_hour=hourly_amount(total),
             total_price_per_month=monthly_amount(total),
             price_without_discount_per_month=monthly_amount(total),

@@ -5,12 +5,12 @@ from msgspec import Struct
 from pileus.api.wire.common import make_view
 from pileus.api.wire.compute.flavors import InstanceFlavorView
 from pileus.api.wire.compute.instances import (
-    InstanceAddressView,
     FixedIpAssignment,
+    InstanceAddressView,
+    InstanceIsolation,
     InstanceSecurityGroup,
     InstanceView,
     InstanceVolume,
-    InstanceIsolation,
 )
 from pileus.api.wire.network.ddos_profiles import BlackholePortView, DdosProfileView
 from pileus.api.wire.tags import TagView

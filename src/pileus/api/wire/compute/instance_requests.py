@@ -14,7 +14,7 @@ from pileus.api.wire.constraints import (
     Uuid,
     VolumeType,
 )
-from pileus.api.wire.network.interface_requests import SecurityGroupId, NewInterface
+from pileus.api.wire.network.interface_requests import NewInterface, SecurityGroupId
 from pileus.api.wire.patches import UpdateResource
 from pileus.api.wire.storage.new_volumes import make_new_volume
 from pileus.api.wire.tags import NewTags

@@ -180,7 +180,9 @@ class InstanceNamingRules(Struct, kw_only=True):
     allowed_bm_name_win_templates: list[str] | None
 
 
-def _addresses(addresses: Iterable[InstanceAddress], options: InstanceViewOptions) -> dict[str, list[InstanceAddressView]]:
+def _addresses(
+    addresses: Iterable[InstanceAddress], options: InstanceViewOptions
+) -> dict[str, list[InstanceAddressView]]:
     views: dict[str, list[InstanceAddressView]] = {}
     # The sort is stable: floating addresses go last, all others keep their order.
     for address in sorted(addresses, key=_is_floating):

@@ -32,7 +32,9 @@ class PlacementGroupView(Struct, kw_only=True):
             servergroup_id=group.id,
             name=group.name,
             policy=group.policy,
-            instances=[PlacementGroupMember(instance_id=instance_id, instance_name=name) for instance_id, name in members],
+            instances=[
+                PlacementGroupMember(instance_id=instance_id, instance_name=name) for instance_id, name in members
+            ],
             project_id=group.project_id,
             region=region_name,
             region_id=group.region_id,

@@ -163,7 +163,9 @@ class AttachReservedFixedIPInterface(_AttachInterface, kw_only=True, tag="reserv
         return self._new_interface(InterfaceType.RESERVED_FIXED_IP, port_id=self.port_id)
 
 
-AttachInterface = AttachExternalInterface | AttachSubnetInterface | AttachAnySubnetInterface | AttachReservedFixedIPInterface
+AttachInterface = (
+    AttachExternalInterface | AttachSubnetInterface | AttachAnySubnetInterface | AttachReservedFixedIPInterface
+)
 
 TYPE_OF_FIELD = {"subnet_id": "subnet", "network_id": "any_subnet", "port_id": "reserved_fixed_ip"}
 

@@ -71,7 +71,13 @@ class ReserveFixedIPsOfPort(Struct, kw_only=True, tag_field="type", tag="port"):
         return NewReservedFixedIP(port_id=self.port_id)
 
 
-CreateReservedFixedIP = ReserveExternalFixedIP | ReserveFixedIPInSubnet | ReserveFixedIPInNetwork | ReserveSpecificFixedIP | ReserveFixedIPsOfPort
+CreateReservedFixedIP = (
+    ReserveExternalFixedIP
+    | ReserveFixedIPInSubnet
+    | ReserveFixedIPInNetwork
+    | ReserveSpecificFixedIP
+    | ReserveFixedIPsOfPort
+)
 
 
 class UpdateReservedFixedIP(Struct, kw_only=True):

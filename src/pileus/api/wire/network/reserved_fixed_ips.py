@@ -64,7 +64,8 @@ class ReservedFixedIPView(Struct, kw_only=True):
         """Return the view of a reserved fixed IP."""
         port, ipv4, ipv6 = reserved.port, reserved.address_of_version(4), reserved.address_of_version(6)
         attachments = [
-            ReservedFixedIPAttachmentView(resource_id=instance_id, resource_type="instance") for instance_id in reserved.instance_ids
+            ReservedFixedIPAttachmentView(resource_id=instance_id, resource_type="instance")
+            for instance_id in reserved.instance_ids
         ]
         return make_view(
             cls,

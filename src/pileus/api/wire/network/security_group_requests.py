@@ -100,7 +100,9 @@ class UpdateLegacySecurityGroup(Struct, kw_only=True):
 
     name: Name | None = None
     tags: TagChanges | UnsetType | None = UNSET
-    changed_rules: Annotated[list[SecurityGroupRuleAddition | SecurityGroupRuleDeletion], Meta(max_length=2 * MAX_RULES)] = field(default_factory=list)
+    changed_rules: Annotated[
+        list[SecurityGroupRuleAddition | SecurityGroupRuleDeletion], Meta(max_length=2 * MAX_RULES)
+    ] = field(default_factory=list)
 
     def rule_additions_and_deletions(self) -> list[NewRule | str]:
         """Return the rules to create and the ids of the rules to delete, in the order of the request."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from pileus.api.wire.account.prices import Currency, ResourcePrice, PriceStatus, hourly_amount, monthly_amount
+from pileus.api.wire.account.prices import Currency, PriceStatus, ResourcePrice, hourly_amount, monthly_amount
 from pileus.api.wire.common import make_view
 from pileus.api.wire.constraints import VolumeType
 from pileus.api.wire.storage.schedules import ScheduleView, schedule_view
@@ -93,8 +93,12 @@ class LifecyclePolicyPrice(Struct, kw_only=True):
         return cls(
             currency_code=catalogue.currency,
             price_status="show",
-            per_hour=VolumeTypePrices(volumes=[_type_price(name, hourly_amount(price)) for name, price in sorted(prices.items())]),
-            per_month=VolumeTypePrices(volumes=[_type_price(name, monthly_amount(price)) for name, price in sorted(prices.items())]),
+            per_hour=VolumeTypePrices(
+                volumes=[_type_price(name, hourly_amount(price)) for name, price in sorted(prices.items())]
+            ),
+            per_month=VolumeTypePrices(
+                volumes=[_type_price(name, monthly_amount(price)) for name, price in sorted(prices.items())]
+            ),
             total_price_per_hour=hourly_amount(total),
             total_price_per_month=monthly_amount(total),
             price_without_discount_per_month=monthly_amount(total),

@@ -9,23 +9,23 @@ from pileus.drivers.qemu.fabric.frames import (
     ICMP,
     ICMPV6,
     Packet,
-    forwarded,
-    icmp,
-    packed,
-    parse_packet,
-    translate_icmp_error,
-    translated,
+    routed_ipv4_frame,
+    build_icmp_frame,
+    pack_ip_address,
+    parse_ip_packet,
+    translated_icmp_error,
+    translated_ipv4_frame,
 )
 from pileus.drivers.qemu.fabric.nat import Binding, Nat, Translation
 from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import HOST
-from pileus.drivers.qemu.fabric.state import State
-from pileus.drivers.qemu.fabric.tables import FloatingTarget, NetworkTables, own_mac
+from pileus.drivers.qemu.fabric.state import FabricState
+from pileus.drivers.qemu.fabric.tables import FloatingIPTarget, NetworkTables, gateway_mac_address
 from pileus.drivers.qemu.fabric.taps import Tap
 from pileus.drivers.qemu.fabric.uplink import Uplink  # noqa: TC001  # an attribute's type
 from pileus.outbound.ssrf_guard import CLOUD_SERVICES
 
-HOST_IP = packed(HOST)
+HOST_IP = pack_ip_address(HOST)
 LINK_LOCAL, HOST_LOCAL, MULTICAST = b"\xa9\xfe", (0, 127), 224
 """The first bytes of addresses that are not routed: link-local, local to a host, multicast and above (RFC 6890)."""
 PROVIDER_ADDRESSES = frozenset(address.packed for address in CLOUD_SERVICES)
@@ -49,7 +49,7 @@ class Routing:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.library = library
-        self.tables = NetworkTables(State(revision=0))
+        self.tables = NetworkTables(FabricState(revision=0))
         self.nat = Nat()
         self.ports: dict[str, SwitchPort] = {}
         self.uplinks: dict[str, Uplink] = {}
@@ -65,7 +65,7 @@ class Routing:
             self.in_network.setdefault(port.network_id, []).append(port)
             self.by_mac |= {(port.network_id, mac): port for mac in port.macs}
             self.by_address |= {(port.network_id, address): port for address in port.addresses}
-        self.nat.retain(self.tables.bindings, {*self.ports, *self.tables.bridges})
+        self.nat.remove_stale_connections(self.tables.bindings, {*self.ports, *self.tables.bridges})
 
     def route(self, endpoint: Endpoint, frame: bytes, packet: Packet) -> bool:
         """Route a packet that was sent to the gateway of a network. Return whether it was sent on."""
@@ -77,11 +77,11 @@ class Routing:
             return self._open_to_floating_ip(endpoint, frame, packet, floating_target)
         if target in self.tables.own_addresses[endpoint.network_id]:
             return self._answer_ping(endpoint, frame, packet)
-        if not isinstance(endpoint, SwitchPort) or not is_routed(target):
-            return target == HOST_IP and isinstance(endpoint, SwitchPort) and self.send_out(endpoint, frame)
+        if not isinstance(endpoint, SwitchPort) or not is_routable_address(target):
+            return target == HOST_IP and isinstance(endpoint, SwitchPort) and self.send_to_uplink(endpoint, frame)
         return self._route_to_network(endpoint, frame, packet)
 
-    def send_out(self, port: SwitchPort, frame: bytes) -> bool:
+    def send_to_uplink(self, port: SwitchPort, frame: bytes) -> bool:
         """Send a frame out of the host, or to the services of its machine. Return whether it was sent."""
         uplink = self.uplinks.get(port.id)
         return uplink is not None and uplink.send(frame)
@@ -106,7 +106,7 @@ class Routing:
             if external_port := self.by_address.get((external_id, target)):
                 return self._open_connection(port, frame, packet, (external_port, target), ())
         if network_id in self.tables.networks_with_uplink:
-            return self.send_out(port, frame)
+            return self.send_to_uplink(port, frame)
         return self._send_unreachable(port, frame, packet)
 
     def _find_port(self, network_id: str, address: bytes) -> SwitchPort | None:
@@ -123,7 +123,7 @@ class Routing:
         return next((hop.nexthop for hop in hops if number & hop.mask == hop.network), b"")
 
     def _open_to_floating_ip(
-        self, endpoint: Endpoint, frame: bytes, packet: Packet, floating_target: FloatingTarget
+        self, endpoint: Endpoint, frame: bytes, packet: Packet, floating_target: FloatingIPTarget
     ) -> bool:
         """Open a connection to the port behind a floating IP."""
         target_port = self.ports.get(floating_target.port_id)
@@ -143,12 +143,12 @@ class Routing:
         """Open a connection to an address of a port, with the public address of the source."""
         target_port, target = destination
         source = packet.source
-        public = self.tables.public_binding(endpoint.id, endpoint.network_id, source)
+        public = self.tables.find_nat_binding(endpoint.id, endpoint.network_id, source)
         if endpoint.network_id not in self.tables.external:
             if public is None:
                 return self._send_unreachable(endpoint, frame, packet)
             source, bindings = public[0], (*bindings, public)
-        translation = self.nat.open((endpoint.id, frame[6:12]), target_port.id, packet, (source, target), bindings)
+        translation = self.nat.open_connection((endpoint.id, frame[6:12]), target_port.id, packet, (source, target), bindings)
         return translation is not None and self._send_translated(translation, frame, packet)
 
     def _send_translated(self, translation: Translation, frame: bytes, packet: Packet) -> bool:
@@ -157,15 +157,15 @@ class Routing:
         if target_port is None:
             return False
         changed = (
-            translate_icmp_error(frame, translation.ends) if packet.quoted else translated(frame, translation.ends)
+            translated_icmp_error(frame, translation.ends) if packet.quoted else translated_ipv4_frame(frame, translation.ends)
         )
-        return self._send_routed(target_port, translation.mac, changed, parse_packet(changed) or packet)
+        return self._send_routed(target_port, translation.mac, changed, parse_ip_packet(changed) or packet)
 
     def _send_routed(self, target_port: SwitchPort | Tap, mac: bytes | None, frame: bytes, packet: Packet) -> bool:
         if isinstance(target_port, SwitchPort):
-            sent = forwarded(frame, own_mac(target_port.network_id), target_port.mac)
+            sent = routed_ipv4_frame(frame, gateway_mac_address(target_port.network_id), target_port.mac)
             return sent is not None and self.deliver(target_port, sent, packet)
-        sent = forwarded(frame, own_mac(target_port.network_id), mac) if mac else None
+        sent = routed_ipv4_frame(frame, gateway_mac_address(target_port.network_id), mac) if mac else None
         return sent is not None and target_port.send(sent)
 
     def _answer_ping(self, endpoint: Endpoint, frame: bytes, packet: Packet) -> bool:
@@ -174,19 +174,19 @@ class Routing:
             return False
         start = ETHERNET + 4 * (frame[ETHERNET] & 15)
         length = int.from_bytes(frame[ETHERNET + 2 : ETHERNET + 4], "big")
-        ends = (own_mac(endpoint.network_id), frame[6:12])
-        endpoint.send(icmp(ends, (packet.target, packet.source), 0, 0, frame[start + 4 : ETHERNET + length]))
+        ends = (gateway_mac_address(endpoint.network_id), frame[6:12])
+        endpoint.send(build_icmp_frame(ends, (packet.target, packet.source), 0, 0, frame[start + 4 : ETHERNET + length]))
         return True
 
     def _send_unreachable(self, endpoint: Endpoint, frame: bytes, packet: Packet) -> bool:
         gateway = next(iter(self.tables.own_addresses[endpoint.network_id]), None)
         if gateway and packet.first and packet.quoted is None:
-            ends = (own_mac(endpoint.network_id), frame[6:12])
-            endpoint.send(icmp(ends, (gateway, packet.source), 3, 0, bytes(4) + frame[ETHERNET : ETHERNET + 28]))
+            ends = (gateway_mac_address(endpoint.network_id), frame[6:12])
+            endpoint.send(build_icmp_frame(ends, (gateway, packet.source), 3, 0, bytes(4) + frame[ETHERNET : ETHERNET + 28]))
         return False
 
 
-def is_routed(target: bytes) -> bool:
+def is_routable_address(target: bytes) -> bool:
     """Return whether an IPv4 address is routed."""
     return (
         target[0] not in HOST_LOCAL

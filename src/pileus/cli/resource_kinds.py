@@ -198,6 +198,8 @@ _ALL = (
         help="User actions.",
         columns=("timestamp", "email", "api_group", "action_type", "resources"),
     ),
-    ResourceKind(word="costs", path="cost_reports", help="Costs of resources.", columns=("type_name", "cost", "currency")),
+    ResourceKind(
+        word="costs", path="cost_reports", help="Costs of resources.", columns=("type_name", "cost", "currency")
+    ),
 )
 RESOURCE_KINDS = {kind.word: kind for kind in _ALL}

@@ -12,8 +12,8 @@ from click.shell_completion import CompletionItem
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
 from pileus.cli.commands import Command, SectionOption
 from pileus.cli.names import kind_of_parameter, resolve_names, resource_id
-from pileus.cli.nouns import ResourceKind
 from pileus.cli.output import print_record, show_table
+from pileus.cli.resource_kinds import ResourceKind
 from pileus.cli.session import SdkSession, import_sdk
 from pileus.cli.signatures import MethodParameter, method_parameters, method_summary, shorten
 from pileus.cli.task_progress import wait_for_tasks
@@ -80,7 +80,11 @@ def make_resource_command(kind: ResourceKind, verb: str) -> Command:
 
 
 def _read_arguments(
-    session: SdkSession, kind: ResourceKind, takes: Sequence[MethodParameter], subject: MethodParameter | None, options: Mapping[str, Any]
+    session: SdkSession,
+    kind: ResourceKind,
+    takes: Sequence[MethodParameter],
+    subject: MethodParameter | None,
+    options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the arguments of the client's method: converted, with ids in the place of names."""
     given = [parameter for parameter in takes if options[parameter.name] not in (None, ())]
@@ -99,7 +103,9 @@ def _offline_client() -> Any:
 
 def session_from_options(options: dict[str, Any]) -> SdkSession:
     """Open a session from the cloud options, which are removed from `options`."""
-    return SdkSession(*(options.pop(name, None) for name in ("cloud_url", "cloud_key", "cloud_project", "cloud_region")))
+    return SdkSession(
+        *(options.pop(name, None) for name in ("cloud_url", "cloud_key", "cloud_project", "cloud_region"))
+    )
 
 
 def _make_option(parameter: MethodParameter, kind: ResourceKind, *, is_subject: bool) -> click.Parameter:

@@ -8,9 +8,9 @@ import click
 
 from pileus.cli.commands import Command, UsageError
 from pileus.cli.names import id_from_name
-from pileus.cli.nouns import RESOURCE_KINDS
+from pileus.cli.resource_commands import cloud_options, session_from_options
+from pileus.cli.resource_kinds import RESOURCE_KINDS
 from pileus.cli.session import SdkSession
-from pileus.cli.verbs import cloud_options, session_from_options
 
 SSH = 22
 LOGIN_USERS = {"ubuntu": "ubuntu", "debian": "debian", "fedora": "fedora", "almalinux": "almalinux", "rocky": "rocky"}

@@ -2,10 +2,10 @@
 
 import click
 
-from pileus.cli import guests
+from pileus.cli import machine_access
 from pileus.cli.commands import Command, Group
-from pileus.cli.nouns import RESOURCE_KINDS
-from pileus.cli.verbs import make_resource_command, methods_by_verb
+from pileus.cli.resource_commands import make_resource_command, methods_by_verb
+from pileus.cli.resource_kinds import RESOURCE_KINDS
 
 
 class ResourceCommandGroup(Group):
@@ -28,7 +28,7 @@ class ResourceCommandGroup(Group):
 
     def _extra_commands(self) -> dict[str, Command]:
         """Return the commands that the client has no methods for."""
-        return guests.machine_access_commands() if self.kind.word == "instances" else {}
+        return machine_access.machine_access_commands() if self.kind.word == "instances" else {}
 
 
 def __getattr__(name: str) -> ResourceCommandGroup:
