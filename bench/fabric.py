@@ -13,7 +13,7 @@ from pathlib import Path
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.network import NicSpec, SecurityGroupSpec
 from pileus.drivers.qemu.fabric import client
-from pileus.drivers.qemu.fabric.frames import parse_mac_address, pack_ip_address, build_udp_frame
+from pileus.drivers.qemu.fabric.frames import build_udp_frame, pack_ip_address, parse_mac_address
 from pileus.drivers.qemu.fabric.state import FabricState, MachineNic
 
 SIZE = 1400

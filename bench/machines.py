@@ -20,7 +20,7 @@ from pileus.domain.catalogue import derive_public_image_id
 from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.programs import find_programs
-from pileus.drivers.qemu.seed import make_seed_disk
+from pileus.drivers.qemu.seed_disks import make_seed_disk
 
 SYSTEM = "debian-12-generic-x64"
 FLAVOR, VCPUS, RAM = "g1s-shared-1-0.5", 1, 512
@@ -110,7 +110,9 @@ def _time_qemu(folder: Path) -> float:
     nic_arguments = arguments.nic_device("port", "fa:16:3e:00:00:01", 2)
     forward = [{"str": f"tcp:127.0.0.1:{port}-:22"}]
     nic_arguments.backend = {"type": "user", "id": nic_arguments.backend["id"], "hostfwd": forward}
-    process = subprocess.Popen(arguments.qemu_command(find_programs("auto"), machine, [disk, nic_arguments]), cwd=folder)
+    process = subprocess.Popen(
+        arguments.qemu_command(find_programs("auto"), machine, [disk, nic_arguments]), cwd=folder
+    )
     try:
         _wait_until(lambda: _answers_ssh(port))
         return time.monotonic() - started_at

@@ -350,7 +350,7 @@ async def _start_machine(running: RunningCloud, instance: Instance) -> None:
     nics = [await _load_nic(running, port) for port in attached_ports]
     for disk in disks:
         await driver.ensure_volume(disk)
-    await driver.ensure_running(
+    await driver.ensure_running_machine(
         MachineSpec(
             id=instance.id,
             name=instance.name,
@@ -363,7 +363,7 @@ async def _start_machine(running: RunningCloud, instance: Instance) -> None:
         )
     )
     for disk in disks:
-        await driver.ensure_volume_attached(instance.id, disk)
+        await driver.ensure_volume_attachment(instance.id, disk)
     for nic in nics:
         await driver.ensure_interface(instance.id, nic)
     driver.set_machine_state(instance.id, instance.status, None)

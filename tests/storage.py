@@ -38,7 +38,7 @@ async def a_volume(
     driver, disk = driver_of(tenant.running), DiskSpec(id=volume.id, size=volume.size, type_name=volume.type_name)
     await driver.ensure_volume(disk)
     if instance:
-        await driver.ensure_volume_attached(instance.id, disk)
+        await driver.ensure_volume_attachment(instance.id, disk)
     return volume
 
 

@@ -69,8 +69,8 @@ EXCEPTIONS: dict[str, set[str]] = {
     "settings": {"domain.account.api_keys", "drivers.registry", "setting_fields"},
     "setting_fields": set(),
     # Drivers define their set-up for the conformance suite.
-    "drivers.qemu.testing": {"testing.conformance.under_test"},
-    "drivers.simulated.testing": {"testing.conformance.under_test"},
+    "drivers.qemu.testing": {"testing.conformance.harnesses"},
+    "drivers.simulated.testing": {"testing.conformance.harnesses"},
     "__main__": {"cli"},
 }
 OUTSIDE: dict[str, set[str]] = {
@@ -169,7 +169,7 @@ def test_every_module_stands_in_a_room_or_puts_them_together() -> None:
         "api.context drivers.simulated",
         "api.context app",
         "drivers.simulated store.rows",
-        "drivers.simulated testing.conformance.under_test",
+        "drivers.simulated testing.conformance.harnesses",
         "app testing",
         "api.context testing.conformance",
         "testing.conformance drivers.simulated",

@@ -161,5 +161,5 @@ async def _list_changed_subnets(tx: Tx, region_id: int, offered: list[Subnet]) -
 async def _with_former_flavors(db: Database, catalogue: Catalogue) -> Catalogue:
     """Add the flavors that the catalogue had before."""
     async with db.read() as tx:
-        flavors = await catalogue_sync.list_flavors_ever_offered(tx)
+        flavors = await catalogue_sync.list_known_flavors(tx)
     return CatalogueWithFormerFlavors(**asdict(catalogue), former_flavors={flavor.id: flavor for flavor in flavors})

@@ -210,7 +210,9 @@ SETTINGS = _with_drivers(row for name in registry.BUILT_IN[registry.SETTINGS] fo
 def list_foreign_settings() -> tuple[Setting, ...]:
     """Return the settings of other packages' drivers. Raises SettingError if they cannot be loaded."""
     try:
-        rows = [row for name in registry.external_driver_names(registry.SETTINGS) for row in _list_driver_settings(name)]
+        rows = [
+            row for name in registry.external_driver_names(registry.SETTINGS) for row in _list_driver_settings(name)
+        ]
     except registry.UnknownDriver as problem:
         raise SettingError(f"The settings of a driver are wrong: {problem}") from problem
     taken = {row.name for row in SETTINGS}
@@ -220,7 +222,7 @@ def list_foreign_settings() -> tuple[Setting, ...]:
 
 
 def list_all_settings() -> tuple[Setting, ...]:
-    """Return every setting, those of other packages' drivers last. Raises SettingError as `foreign_settings` does."""
+    """Return every setting, those of other packages' drivers last. Raises SettingError if those cannot be loaded."""
     return (*SETTINGS, *list_foreign_settings())
 
 

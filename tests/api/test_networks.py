@@ -281,13 +281,19 @@ async def test_a_failed_deletion_changes_nothing(tenant: Tenant, step: str) -> N
     network, (subnet,) = await a_network(tenant)
     router = await a_router(tenant, subnet, network_id=network.id)
     driver = driver_of(tenant.running)
-    network_record, router_record = driver.find_network_with_subnets(network.id), driver.find_router_with_nics(router.id)
+    network_record, router_record = (
+        driver.find_network_with_subnets(network.id),
+        driver.find_router_with_nics(router.id),
+    )
     await inject_fault(tenant, FaultKind.FAIL, "delete_network", step)
 
     answer = await tenant.api.delete(tenant.path("networks", network.id))
 
     assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
-    assert (driver.find_network_with_subnets(network.id), driver.find_router_with_nics(router.id)) == (network_record, router_record)
+    assert (driver.find_network_with_subnets(network.id), driver.find_router_with_nics(router.id)) == (
+        network_record,
+        router_record,
+    )
     for noun, identity in (("networks", network.id), ("subnets", subnet.id), ("routers", router.id)):
         assert (await get_view(tenant, noun, identity))["task_id"] is None
     assert len(await list_router_interfaces(tenant, router.id)) == 2

@@ -99,7 +99,7 @@ async def test_no_address_keeps_its_ddos_profile(tenant: Tenant, monkeypatch: py
     async def record_unprotected(region_id: int, ip_address: str) -> None:
         freed.append((region_id, ip_address))
 
-    monkeypatch.setattr(driver_of(tenant.running), "ensure_unprotected", record_unprotected)
+    monkeypatch.setattr(driver_of(tenant.running), "ensure_no_ddos_protection", record_unprotected)
     await tenant.wait_until_finished(await delete_project(tenant, second.project_id))
 
     assert freed == [(REGION, address)]

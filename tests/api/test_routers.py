@@ -165,13 +165,19 @@ async def test_version_1_of_patch_returns_the_router(tenant: Tenant) -> None:
 
 async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
     router = await a_router(tenant)
-    before, driver_record = await get_view(tenant, "routers", router.id), driver_of(tenant.running).find_router_with_nics(router.id)
+    before, driver_record = (
+        await get_view(tenant, "routers", router.id),
+        driver_of(tenant.running).find_router_with_nics(router.id),
+    )
     await inject_fault(tenant, FaultKind.FAIL, "update_router")
 
     answer = await tenant.api.patch(tenant.path("routers", router.id, version=2), json={"external_gateway_info": None})
 
     assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
-    assert (await get_view(tenant, "routers", router.id), driver_of(tenant.running).find_router_with_nics(router.id)) == (
+    assert (
+        await get_view(tenant, "routers", router.id),
+        driver_of(tenant.running).find_router_with_nics(router.id),
+    ) == (
         before,
         driver_record,
     )

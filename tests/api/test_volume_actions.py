@@ -34,7 +34,12 @@ async def test_a_volume_can_be_extended_whether_attached_or_not(tenant: Tenant, 
     assert task["data"] == {"volume_id": volume.id, "size": 11}
     assert (after["size"], after["status"], after["task_id"]) == (11, "in-use" if attached else "available", None)
     assert after["limiter_stats"]["iops_base_limit"] == 66
-    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (11, "standard", instance and instance.id, None)
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (
+        11,
+        "standard",
+        instance and instance.id,
+        None,
+    )
 
 
 @pytest.mark.parametrize("size", [-1, 0, 9, 10, 102401, None, "much"])
@@ -159,7 +164,12 @@ async def test_a_volume_is_reverted_to_its_latest_snapshot(tenant: Tenant) -> No
     assert task["data"] == {"volume_id": volume.id, "snapshot_id": last.id}
     assert (after["status"], after["task_id"]) == ("available", None)
     assert [snapshot.status for snapshot in await list_snapshots(tenant, volume)] == ["available"] * 2
-    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (10, "standard", None, task["id"])
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (
+        10,
+        "standard",
+        None,
+        task["id"],
+    )
 
 
 async def test_volume_and_snapshot_are_locked_during_a_revert(tenant: Tenant) -> None:

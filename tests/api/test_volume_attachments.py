@@ -49,7 +49,12 @@ async def test_a_volume_is_attached_and_detached(tenant: Tenant, status: str) ->
     assert (attachment["server_id"], attachment["device"]) == (instance.id, "/dev/vdb")
     assert (await get_volume(tenant, volume))["status"] == "in-use"
     assert volume.id in await list_attached_volume_ids(tenant, instance)
-    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (10, "standard", instance.id, None)
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (
+        10,
+        "standard",
+        instance.id,
+        None,
+    )
 
     task = await tenant.wait_until_finished(await post_attachment(tenant, volume, instance, "detach"))
 

@@ -166,7 +166,12 @@ async def test_a_volume_can_be_attached_at_creation(tenant: Tenant) -> None:
     assert volume["status"] == "in-use"
     assert (attachment["server_id"], attachment["instance_name"]) == (instance.id, "host")
     assert (attachment["device"], attachment["flavor_id"]) == ("/dev/vdb", instance.flavor_id)
-    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume["id"]) == (10, "standard", instance.id, None)
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume["id"]) == (
+        10,
+        "standard",
+        instance.id,
+        None,
+    )
     assert (await reload_instance(tenant, instance)).task_id is None
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pileus.cli.commands import Failure
+from pileus.cli.commands import CommandError
 from pileus.cli.demo import MISSING, format_call_as_python, make_sdk_client
 from pileus.cli.temporary_server import TemporaryServer
 
@@ -35,7 +35,7 @@ def test_call_is_formatted_as_python() -> None:
 def test_missing_sdk_is_reported_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gcore", None)
 
-    with pytest.raises(Failure, match=r"pip install 'pileus\[sdk\]'") as caught:
+    with pytest.raises(CommandError, match=r"pip install 'pileus\[sdk\]'") as caught:
         make_sdk_client(TemporaryServer("http://127.0.0.1:1", "1_any-secret"))
 
     assert caught.value.message == MISSING

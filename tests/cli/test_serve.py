@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pileus.cli.commands import Failure
+from pileus.cli.commands import CommandError
 from pileus.cli.temporary_server import TemporaryServer, run_temporary_server
 
 
@@ -56,7 +56,7 @@ def test_temporary_server_is_stopped_at_the_end() -> None:
 
 def test_failed_start_is_reported_with_its_reason() -> None:
     with (
-        pytest.raises(Failure, match="the setting driver wants the name of a driver"),
+        pytest.raises(CommandError, match="the setting driver wants the name of a driver"),
         run_temporary_server("--driver", ""),
     ):
         pass

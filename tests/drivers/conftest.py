@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pileus.testing.conformance.fixtures import data, driver, make_driver
-from pileus.testing.conformance.under_test import DriverTestHarness, load_test_harness
+from pileus.testing.conformance.harnesses import DriverTestHarness, load_test_harness
 from tests.drivers.qemu.drivers import guest_image
 
 __all__ = ["data", "driver", "make_driver"]

@@ -31,8 +31,8 @@ def driver(tmp_path: Path, slept: Slept) -> Simulated:
 
 async def test_changes_take_no_time_by_default(driver: Simulated, slept: Slept) -> None:
     machine = new_machine()
-    await driver.ensure_running(machine)
-    await driver.ensure_gone(machine.id)
+    await driver.ensure_running_machine(machine)
+    await driver.ensure_no_machine(machine.id)
 
     assert slept == []
 
@@ -41,12 +41,12 @@ async def test_changes_take_realistic_time_and_none_if_nothing_changes(driver: S
     machine, disk = new_machine(), new_disk()
     driver.set_transition_time("realistic")
     for _ in range(2):
-        await driver.ensure_running(machine)
+        await driver.ensure_running_machine(machine)
         await driver.ensure_volume(disk)
-        await driver.ensure_volume_attached(machine.id, disk)
+        await driver.ensure_volume_attachment(machine.id, disk)
     for _ in range(2):
-        await driver.ensure_stopped(machine.id)
-    await driver.ensure_running(machine)
+        await driver.ensure_stopped_machine(machine.id)
+    await driver.ensure_running_machine(machine)
 
     assert slept == [SECONDS[change] for change in ("create", "volume", "attach", "stop", "start")]
 
@@ -56,7 +56,7 @@ async def test_processes_that_share_a_state_file_share_its_time(
 ) -> None:
     Simulated(tmp_path / "simulated.db").set_transition_time("realistic")
 
-    await driver.ensure_running(new_machine())
+    await driver.ensure_running_machine(new_machine())
 
     assert slept == [SECONDS["create"]]
 
@@ -68,16 +68,16 @@ async def test_time_may_be_realistic_from_the_start(tmp_path: Path) -> None:
         slept.append(seconds)
 
     driver = Simulated(tmp_path / "other.db", realistic=True, sleep=sleep)
-    await driver.ensure_running(new_machine())
+    await driver.ensure_running_machine(new_machine())
     restarted = Simulated(tmp_path / "other.db", sleep=sleep)
-    await restarted.ensure_running(new_machine())
+    await restarted.ensure_running_machine(new_machine())
 
     assert slept == [SECONDS["create"]] * 2
 
 
 async def test_it_counts_its_records(driver: Simulated) -> None:
     machine, disk = new_machine(), new_disk()
-    await driver.ensure_running(machine)
+    await driver.ensure_running_machine(machine)
     await driver.ensure_volume(disk)
 
     assert driver.count_machines_volumes_and_nics() == (1, 1, 0)
@@ -100,10 +100,10 @@ async def test_it_has_as_many_hosts_as_configured(tmp_path: Path, hosts: int) ->
 
 async def test_a_machine_that_does_not_run_is_idle(driver: Simulated) -> None:
     machine = new_machine()
-    await driver.ensure_running(machine)
+    await driver.ensure_running_machine(machine)
     await driver.ensure_volume(DiskSpec(id="v-1", size=5, type_name="standard"))
-    await driver.ensure_volume_attached(machine.id, DiskSpec(id="v-1", size=5, type_name="standard"))
-    await driver.ensure_stopped(machine.id)
+    await driver.ensure_volume_attachment(machine.id, DiskSpec(id="v-1", size=5, type_name="standard"))
+    await driver.ensure_stopped_machine(machine.id)
 
     (sample,) = await driver.machine_samples(machine.id, 0, 1_000_000, 1)
 

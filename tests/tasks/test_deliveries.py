@@ -231,7 +231,7 @@ async def test_concurrent_deliveries_to_all_subscribers_acknowledge_the_events(d
 
 
 async def _mark_delivered(number: int, tx: Tx) -> None:
-    await subscriptions.mark_delivered(tx, number, ["a", "b"], [])
+    await subscriptions.acknowledge_deliveries(tx, number, ["a", "b"], [])
 
 
 async def test_one_of_many_workers_serves_a_subscription(deliveries: DeliveryBench) -> None:
@@ -314,7 +314,7 @@ async def test_a_slow_batch_ends_after_its_time(deliveries: DeliveryBench) -> No
 
     async def pass_time() -> None:
         async with deliveries.bench.db.read() as tx:
-            pending_counts.append(len(await user_actions.list_undelivered(tx, 1, 10)))
+            pending_counts.append(len(await user_actions.list_undelivered_actions(tx, 1, 10)))
         deliveries.bench.clock.advance(LEASE // 3)
 
     deliveries.notifier.on_send = pass_time

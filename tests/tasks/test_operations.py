@@ -100,7 +100,9 @@ async def running(
         db = await open_database(url, data)
         driver = Simulated(data / "simulated.db", download_limits=DownloadLimits(allow_private=True))
         await seed_database(db, catalogue, given_key="", data=data, now=clock())
-        cloud = AppState(db, catalogue, clock, new_random_uuid, lambda: None, driver, SubscriptionNotifier(), patience=0)
+        cloud = AppState(
+            db, catalogue, clock, new_random_uuid, lambda: None, driver, SubscriptionNotifier(), patience=0
+        )
         engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_random_uuid, lease=LEASE)
         yield RunningCloud(
             create_app(Settings(), cloud, ServerMetrics(CollectorRegistry())), cloud, engine, driver, None

@@ -66,7 +66,7 @@ async def test_a_locked_instance_is_not_changed(tenant: Tenant) -> None:
 
 async def test_a_machine_without_a_record_is_left_alone(bench: Workbench, caplog: pytest.LogCaptureFixture) -> None:
     machine = new_machine()
-    await bench.driver.ensure_running(machine)
+    await bench.driver.ensure_running_machine(machine)
 
     assert await reconcile_instance_statuses(bench.db, bench.driver, bench.clock) == 0
 
@@ -82,7 +82,7 @@ async def test_it_continues_after_a_failure(bench: Workbench, caplog: pytest.Log
         if len(pauses) == 3:
             raise asyncio.CancelledError
 
-    await bench.driver.ensure_running(new_machine())
+    await bench.driver.ensure_running_machine(new_machine())
     with pytest.raises(asyncio.CancelledError):
         await Reconciler(FlakyDatabase(bench.db, failing_reads=2), bench.driver, bench.clock, sleep).run()
 
@@ -99,13 +99,13 @@ async def test_a_nudge_ends_the_pause(bench: Workbench, caplog: pytest.LogCaptur
         paused.set()
         await asyncio.Event().wait()
 
-    await bench.driver.ensure_running(new_machine())
+    await bench.driver.ensure_running_machine(new_machine())
     reconciler = Reconciler(bench.db, bench.driver, bench.clock, sleep)
     running = asyncio.create_task(reconciler.run())
     await paused.wait()
     paused.clear()
     # The first machine is not reported again.
-    await bench.driver.ensure_running(new_machine())
+    await bench.driver.ensure_running_machine(new_machine())
     reconciler.nudge()
     await paused.wait()
     await cancel_and_wait(running)

@@ -128,7 +128,9 @@ async def test_a_due_schedule_creates_a_snapshot_of_each_volume(schedule_bench: 
         ("v-2", "available", "s-1", 7),
     ]
     assert created[0].name == "Snapshot of volume v-1 created by policy 7"
-    assert schedule_bench.bench.driver.volume_ids_by_snapshot_id() == {snapshot.id: snapshot.volume_id for snapshot in created}
+    assert schedule_bench.bench.driver.volume_ids_by_snapshot_id() == {
+        snapshot.id: snapshot.volume_id for snapshot in created
+    }
     (task, _) = await schedule_bench.tasks()
     assert (task.task_type, task.state, task.user_id, task.place) == ("create_snapshot", "FINISHED", 5, PLACE)
     assert task.data["schedule_id"] == "s-1"

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import httpx
 
 from pileus.cli.clouds import KEY_REFUSED, NOT_PILEUS_HINT, URL, connection_error_text, require_api_key
-from pileus.cli.commands import Failure, UsageError
+from pileus.cli.commands import CommandError, UsageError
 
 CONTROL = "/_pileus"
 CONTROL_OFF = (
@@ -31,7 +31,7 @@ class ControlClient:
         response = self._send(method, path, body)
         if response.is_success:
             return response.json() if response.content else None
-        raise Failure(f"{self.url}: {self._error_text(response)}")
+        raise CommandError(f"{self.url}: {self._error_text(response)}")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         headers = {"Authorization": f"APIKey {require_api_key(self._key)}"}
@@ -40,9 +40,9 @@ class ControlClient:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise UsageError(f"{self.url} is not an address; one looks like {URL}") from None
         except httpx.ConnectError:
-            raise Failure(connection_error_text(self.url)) from None
+            raise CommandError(connection_error_text(self.url)) from None
         except httpx.HTTPError as error:
-            raise Failure(f"{self.url}: the request failed: {error}; see the server's log") from None
+            raise CommandError(f"{self.url}: the request failed: {error}; see the server's log") from None
 
     def _error_text(self, response: httpx.Response) -> str:
         if response.status_code == httpx.codes.UNAUTHORIZED:

@@ -13,7 +13,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from pileus.cli.commands import Command, Failure
+from pileus.cli.commands import CommandError, SectionedCommand
 from pileus.cli.session import import_sdk
 from pileus.cli.temporary_server import TemporaryServer, run_temporary_server
 
@@ -25,7 +25,7 @@ EXAMPLES = (
 )
 
 
-@click.command(cls=Command, examples=EXAMPLES)
+@click.command(cls=SectionedCommand, examples=EXAMPLES)
 @click.option("--realistic", is_flag=True, help="Simulate the start and stop times of real machines.")
 def demo(*, realistic: bool) -> None:
     """Show the official SDK create, list, update, stop, start and delete an instance.
@@ -165,4 +165,4 @@ def _invoke(client: Any, path: str, arguments: Mapping[str, Any]) -> Any:
     try:
         return attrgetter(path)(client)(**arguments)
     except (APIError, httpx.HTTPError, ValueError, TimeoutError) as error:
-        raise Failure(f"the server refused {path}: {error}") from error
+        raise CommandError(f"the server refused {path}: {error}") from error

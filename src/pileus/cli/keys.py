@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
-from pileus.cli.commands import Failure, Group
+from pileus.cli.commands import CommandError, LazySectionedGroup
 from pileus.cli.options import SettingsCommand, load_settings
 from pileus.cli.output import add_output_option, format_time, show_table
-from pileus.settings import Settings, GivenSettingValue
+from pileus.settings import GivenSettingValue, Settings
 
 ROLES = ("Administrators", "Engineers", "Users")
 COLUMNS = ("id", "name", "role", "client_id", "created_at", "expires_at", "revoked_at")
@@ -37,7 +37,7 @@ class ApiKeyManager(Protocol):
         """Revoke a key and return whether it exists."""
 
 
-@click.group(cls=Group, examples=EXAMPLES)
+@click.group(cls=LazySectionedGroup, examples=EXAMPLES)
 def keys() -> None:
     """Create, list and revoke API keys.
 
@@ -84,7 +84,7 @@ def list_keys(given: dict[str, GivenSettingValue], output: str) -> None:
 def revoke_key(given: dict[str, GivenSettingValue], number: int) -> None:
     """Revoke the key with this NUMBER: the digits at the start of its token."""
     if not _run_with_keys(given, lambda api_keys: api_keys.revoke(number)):
-        raise Failure(f"There is no key {number}. `pileus keys list` shows those there are.")
+        raise CommandError(f"There is no key {number}. `pileus keys list` shows those there are.")
     click.echo(f"Key {number} is revoked.")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pileus.cli.commands import Command, UsageError
+from pileus.cli.commands import SectionedCommand, UsageError
 from pileus.cli.names import id_from_name
 from pileus.cli.resource_commands import cloud_options, session_from_options
 from pileus.cli.resource_kinds import RESOURCE_KINDS
@@ -22,18 +22,18 @@ NO_PORT_FORWARD = (
 INSTANCE = click.Argument(["instance_id"], metavar="INSTANCE_ID")
 
 
-def machine_access_commands() -> dict[str, Command]:
+def machine_access_commands() -> dict[str, SectionedCommand]:
     """Return the commands of instances that the client has no methods for."""
     return {"ssh": _ssh_command(), "log": _log_command()}
 
 
-def _ssh_command() -> Command:
+def _ssh_command() -> SectionedCommand:
     options = [
         click.Option(["--user"], help="The login user; default: the user of the image's distribution, or root."),
         click.Option(["--identity", "-i"], type=click.Path(), help="The private key file."),
         click.Option(["--run"], is_flag=True, help="Run the command instead of printing it."),
     ]
-    return Command(
+    return SectionedCommand(
         "ssh",
         callback=ssh_to_instance,
         params=[INSTANCE, *options, *cloud_options()],
@@ -42,11 +42,11 @@ def _ssh_command() -> Command:
     )
 
 
-def _log_command() -> Command:
+def _log_command() -> SectionedCommand:
     max_bytes = click.Option(
         ["--bytes", "max_bytes"], type=click.IntRange(1, 1 << 20), default=65536, help="The number of last bytes."
     )
-    return Command(
+    return SectionedCommand(
         "log",
         callback=print_serial_log,
         params=[INSTANCE, max_bytes, *cloud_options()],

@@ -3,7 +3,7 @@
 import click
 
 from pileus import __version__
-from pileus.cli.commands import Group, write_table
+from pileus.cli.commands import LazySectionedGroup, write_table
 from pileus.cli.options import setting_help_text
 from pileus.cli.resource_kinds import RESOURCE_KINDS
 from pileus.settings import SETTINGS
@@ -37,7 +37,7 @@ EXAMPLES = (
 )
 
 
-class RootGroup(Group):
+class RootGroup(LazySectionedGroup):
     """The root command. Its help also lists every setting."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

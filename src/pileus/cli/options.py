@@ -8,15 +8,23 @@ from typing import Any
 
 import click
 
-from pileus.cli.commands import Command, SectionOption, SwitchOption, UsageError
+from pileus.cli.commands import SectionedCommand, SectionOption, SwitchOption, UsageError
 from pileus.setting_fields import Setting
-from pileus.settings import SETTINGS, SettingError, Settings, GivenSettingValue, gather_given_values, list_foreign_settings, validate
+from pileus.settings import (
+    SETTINGS,
+    GivenSettingValue,
+    SettingError,
+    Settings,
+    gather_given_values,
+    list_foreign_settings,
+    validate,
+)
 
 METAVARS = {str: "TEXT", int: "NUMBER", float: "NUMBER", Path: "DIR"}
 SOURCES = "Sources of settings"
 
 
-class SettingsCommand(Command):
+class SettingsCommand(SectionedCommand):
     """A command with options for the named settings, or for all.
 
     Its function gets the given settings and their sources as `given`.
@@ -84,7 +92,10 @@ def _option(row: Setting) -> click.Option:
     is_switch = row.plain_type is bool
     option_class = SwitchOption if is_switch else SectionOption
     return option_class(
-        [f"{row.command_line_option}/--no-{row.command_line_option[2:]}" if is_switch else row.command_line_option, row.name],
+        [
+            f"{row.command_line_option}/--no-{row.command_line_option[2:]}" if is_switch else row.command_line_option,
+            row.name,
+        ],
         section=row.section,
         default=None,
         metavar=None if is_switch else _metavar(row),

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
-from pileus.cli.commands import Command, SectionOption
+from pileus.cli.commands import SectionedCommand, SectionOption
 from pileus.cli.names import kind_of_parameter, resolve_names, resource_id
 from pileus.cli.output import print_record, show_table
 from pileus.cli.resource_kinds import ResourceKind
@@ -47,7 +47,7 @@ def methods_by_verb(kind: ResourceKind) -> dict[str, tuple[str, dict[str, Any]]]
     return {name: methods[name] for name in [*first_verbs, *sorted(methods.keys() - set(first_verbs))]}
 
 
-def make_resource_command(kind: ResourceKind, verb: str) -> Command:
+def make_resource_command(kind: ResourceKind, verb: str) -> SectionedCommand:
     """Make the command of a kind of resource for a verb."""
     method_name, fixed = methods_by_verb(kind)[verb]
     method = getattr(attrgetter(kind.path)(_offline_client().cloud), method_name)
@@ -69,7 +69,7 @@ def make_resource_command(kind: ResourceKind, verb: str) -> Command:
     help_text = POWER_ACTIONS[fixed["action"]] if fixed else method_summary(method) or kind.help
     options = [_make_option(parameter, kind, is_subject=parameter is subject) for parameter in takes]
     reserved = cloud_options({parameter.flag for parameter in takes})
-    return Command(
+    return SectionedCommand(
         verb,
         callback=run,
         params=[*options, *reserved, *([WAIT] if starts_tasks else []), OUTPUT],

@@ -3,12 +3,12 @@
 import click
 
 from pileus.cli import machine_access
-from pileus.cli.commands import Command, Group
+from pileus.cli.commands import LazySectionedGroup, SectionedCommand
 from pileus.cli.resource_commands import make_resource_command, methods_by_verb
 from pileus.cli.resource_kinds import RESOURCE_KINDS
 
 
-class ResourceCommandGroup(Group):
+class ResourceCommandGroup(LazySectionedGroup):
     """The commands of a kind of resource."""
 
     def __init__(self, word: str) -> None:
@@ -26,7 +26,7 @@ class ResourceCommandGroup(Group):
             return extra[cmd_name]
         return make_resource_command(self.kind, cmd_name) if cmd_name in methods_by_verb(self.kind) else None
 
-    def _extra_commands(self) -> dict[str, Command]:
+    def _extra_commands(self) -> dict[str, SectionedCommand]:
         """Return the commands that the client has no methods for."""
         return machine_access.machine_access_commands() if self.kind.word == "instances" else {}
 

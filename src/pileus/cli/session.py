@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from pileus.cli.clouds import KEY_REFUSED, NOT_PILEUS_HINT, URL, connection_error_text, require_api_key
-from pileus.cli.commands import Failure, UsageError
+from pileus.cli.commands import CommandError, UsageError
 
 SDK_MISSING = "this needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
 
@@ -36,13 +36,13 @@ class SdkSession:
         try:
             return action()
         except self._sdk.APIConnectionError as error:
-            raise Failure(connection_error_text(self.url, f" ({error.__cause__ or error})")) from None
+            raise CommandError(connection_error_text(self.url, f" ({error.__cause__ or error})")) from None
         except self._sdk.AuthenticationError:
-            raise Failure(KEY_REFUSED) from None
+            raise CommandError(KEY_REFUSED) from None
         except self._sdk.APIStatusError as error:
-            raise Failure(_error_text(error)) from None
+            raise CommandError(_error_text(error)) from None
         except AttributeError:
-            raise Failure(f"{self.url} answers, but not with the API's format: {NOT_PILEUS_HINT}") from None
+            raise CommandError(f"{self.url} answers, but not with the API's format: {NOT_PILEUS_HINT}") from None
         except (TypeError, ValueError) as error:
             # The client raises these for wrong combinations of parameters.
             raise UsageError(" ".join(str(error).split())) from None
@@ -62,7 +62,7 @@ def import_sdk(missing_text: str = SDK_MISSING) -> Any:
     try:
         import gcore  # noqa: PLC0415  # an optional dependency
     except ImportError:
-        raise Failure(missing_text) from None
+        raise CommandError(missing_text) from None
     return gcore
 
 

@@ -65,4 +65,5 @@ def _section(section: str) -> str:
 def _line(row: Setting) -> str:
     default = f"`{row.default_text}`" if row.default_text else "none"
     accepted = row.wants[0].upper() + row.wants[1:]
-    return f"| `{row.name}` | {default} | `{row.command_line_option}`, `{row.environment_variable}` | {row.help} {accepted}. |\n"
+    names = f"`{row.command_line_option}`, `{row.environment_variable}`"
+    return f"| `{row.name}` | {default} | {names} | {row.help} {accepted}. |\n"

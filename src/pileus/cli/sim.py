@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
-from pileus.cli.commands import Command, Group, UsageError
+from pileus.cli.commands import LazySectionedGroup, SectionedCommand, UsageError
 from pileus.cli.control import ControlClient, quote_path_segment
 from pileus.cli.output import add_output_option, show_table
 
@@ -53,7 +53,7 @@ region = click.option(
 step = click.option("--step", help="The step of the task; default: the first (`pileus sim operations` lists them).")
 
 
-@click.group(cls=Group, examples=EXAMPLES)
+@click.group(cls=LazySectionedGroup, examples=EXAMPLES)
 def sim() -> None:
     """Inject faults into the simulated cloud.
 
@@ -62,7 +62,9 @@ def sim() -> None:
     """
 
 
-@sim.command("hold", cls=Command, examples=(("Hold the tasks that start instances", "pileus sim hold start_vm"),))
+@sim.command(
+    "hold", cls=SectionedCommand, examples=(("Hold the tasks that start instances", "pileus sim hold start_vm"),)
+)
 @click.argument("task_type", required=False)
 @step
 @click.option("--times", type=click.IntRange(min=1), help="The number of tasks; default: all until released.")
@@ -73,7 +75,9 @@ def hold_tasks(control: ControlClient, task_type: str | None, step: str | None, 
     click.echo(f"Holding {_fault_target(fault)}. To let go: pileus sim release {fault['id']}")
 
 
-@sim.command("fail", cls=Command, examples=(EXAMPLES[0], ("Fail all tasks until released", "pileus sim fail --always")))
+@sim.command(
+    "fail", cls=SectionedCommand, examples=(EXAMPLES[0], ("Fail all tasks until released", "pileus sim fail --always"))
+)
 @click.argument("task_type", required=False)
 @step
 @click.option("--message", help="The error text of the task.")
@@ -91,7 +95,7 @@ def fail_tasks(
     click.echo(f"Failing {_fault_target(fault)}, {frequency}. To stop that: pileus sim release {fault['id']}")
 
 
-@sim.command("release", cls=Command)
+@sim.command("release", cls=SectionedCommand)
 @click.argument("fault_id", required=False)
 @click.option("--all", "is_all", is_flag=True, help="Release all faults.")
 @add_control_options
@@ -103,7 +107,7 @@ def release_faults(control: ControlClient, fault_id: str | None, *, is_all: bool
     click.echo("Released all." if is_all else f"Released {fault_id}.")
 
 
-@sim.command("faults", cls=Command)
+@sim.command("faults", cls=SectionedCommand)
 @add_output_option
 @add_control_options
 def list_faults(control: ControlClient, output: str) -> None:
@@ -113,7 +117,7 @@ def list_faults(control: ControlClient, output: str) -> None:
 
 @sim.command(
     "capacity",
-    cls=Command,
+    cls=SectionedCommand,
     examples=(EXAMPLES[2], ("Remove the limit", "pileus sim capacity g1-standard-1-2 unlimited")),
 )
 @click.argument("flavor", required=False)
@@ -140,7 +144,7 @@ def set_or_list_capacities(
     click.echo(f"Region {region} has room for {servers} of {flavor}.")
 
 
-@sim.command("state", cls=Command, examples=(EXAMPLES[3],))
+@sim.command("state", cls=SectionedCommand, examples=(EXAMPLES[3],))
 @click.argument("instance_id")
 @click.argument("status")
 @click.option("--vm-state", help="The vm_state; default: the one that matches the status.")
@@ -156,7 +160,7 @@ def set_machine_state(control: ControlClient, instance_id: str, status: str, vm_
     click.echo(f"Instance {instance_id} is {status.upper()}.")
 
 
-@sim.command("time", cls=Command)
+@sim.command("time", cls=SectionedCommand)
 @click.argument("mode", type=click.Choice(["instant", "realistic"]))
 @add_control_options
 def set_time_mode(control: ControlClient, mode: str) -> None:
@@ -165,7 +169,7 @@ def set_time_mode(control: ControlClient, mode: str) -> None:
     click.echo(f"Time is {mode}.")
 
 
-@sim.command("isolate", cls=Command)
+@sim.command("isolate", cls=SectionedCommand)
 @click.argument("instance_id")
 @click.option("--reason", help="The reason that clients see.")
 @click.option("--off", is_flag=True, help="End the isolation.")
@@ -178,7 +182,7 @@ def set_isolation(control: ControlClient, instance_id: str, reason: str | None, 
     click.echo(f"Instance {instance_id} is {'reachable again' if off else 'isolated'}.")
 
 
-@sim.command("blackhole", cls=Command, examples=(("Blackhole an address", "pileus sim blackhole 192.0.2.7"),))
+@sim.command("blackhole", cls=SectionedCommand, examples=(("Blackhole an address", "pileus sim blackhole 192.0.2.7"),))
 @click.argument("address", required=False)
 @click.option("--alarm-state", default="ALARM", show_default=True, help="The state of the alarm.")
 @click.option("--remove", metavar="ID", help="Remove this blackhole instead.")
@@ -199,7 +203,7 @@ def add_or_end_blackhole(
     click.echo(f"{address} is blackholed. To end that: pileus sim blackhole --remove {blackhole_port['id']}")
 
 
-@sim.command("operations", cls=Command)
+@sim.command("operations", cls=SectionedCommand)
 @add_output_option
 @add_control_options
 def list_task_types(control: ControlClient, output: str) -> None:

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from pileus.cli.commands import Failure
+from pileus.cli.commands import CommandError
 from pileus.cli.session import SdkSession
 
 POLL_INTERVAL = 0.25
@@ -45,7 +45,7 @@ def _poll_ended(session: SdkSession, task_ids: Sequence[str]) -> dict[str, Any]:
 def _check_succeeded(tasks: Sequence[Any]) -> None:
     failed = [task for task in tasks if task.state == "ERROR"]
     if failed:
-        raise Failure("; ".join(f"task {task.id} ({task.task_type}) failed: {task.error}" for task in failed))
+        raise CommandError("; ".join(f"task {task.id} ({task.task_type}) failed: {task.error}" for task in failed))
 
 
 def _count_text(number: int) -> str:

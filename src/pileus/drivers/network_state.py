@@ -6,7 +6,14 @@ import msgspec
 from msgspec import Struct
 
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, NicSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import (
+    FloatingIPSpec,
+    NetworkSpec,
+    NicSpec,
+    RouterSpec,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
 from pileus.drivers.state_file import StateFile
 
 Spec = TypeVar("Spec", bound=Struct)
@@ -14,7 +21,7 @@ TABLES = ("nics", "networks", "subnets", "routers", "router_ports", "security_gr
 
 
 class NetworkState(StateFile):
-    """Records the network; fulfils Interfaces, Networks, Routers, FloatingIPs and SecurityGroups.
+    """Records the network; fulfils the Protocols of `drivers/protocols/network.py` but DDoS protection.
 
     Subclasses act on changes in `_on_network_change`.
     """

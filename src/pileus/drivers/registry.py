@@ -22,8 +22,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "qemu": "pileus.drivers.qemu.settings:QemuSettings",
     },
     TESTING: {
-        "simulated": "pileus.drivers.simulated.testing:SimulatedUnderTest",
-        "qemu": "pileus.drivers.qemu.testing:QemuUnderTest",
+        "simulated": "pileus.drivers.simulated.testing:SimulatedTestHarness",
+        "qemu": "pileus.drivers.qemu.testing:QemuTestHarness",
     },
 }
 

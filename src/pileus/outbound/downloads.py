@@ -18,7 +18,14 @@ from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import OnProgress
 from pileus.outbound.image_formats import HEAD
-from pileus.outbound.ssrf_guard import Address, AddressNotPublic, UnknownHostName, request_arguments_for_address, port_or_scheme_default, resolve_allowed_addresses
+from pileus.outbound.ssrf_guard import (
+    Address,
+    AddressNotPublic,
+    UnknownHostName,
+    port_or_scheme_default,
+    request_arguments_for_address,
+    resolve_allowed_addresses,
+)
 
 SCHEMES = ("http", "https")
 MAX_REDIRECTS = 5
@@ -81,7 +88,9 @@ async def _request(client: httpx.AsyncClient, target: httpx.URL, limits: Downloa
     """Send the request to the first address of the host that can be reached."""
     last_problem: httpx.ConnectError | None = None
     for address in await _addresses(target, limits):
-        request = client.build_request("GET", **request_arguments_for_address(target, address, {"Accept-Encoding": "identity"}))
+        request = client.build_request(
+            "GET", **request_arguments_for_address(target, address, {"Accept-Encoding": "identity"})
+        )
         try:
             return await client.send(request, stream=True)
         except httpx.ConnectError as problem:

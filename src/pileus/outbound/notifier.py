@@ -7,7 +7,13 @@ from urllib.parse import urlsplit
 
 from pileus.domain.account.subscriptions import SubscriptionTarget, WebhookTarget
 from pileus.outbound.protocols import NotSentError
-from pileus.outbound.ssrf_guard import Address, AddressNotPublic, UnknownHostName, port_or_scheme_default, resolve_allowed_addresses
+from pileus.outbound.ssrf_guard import (
+    Address,
+    AddressNotPublic,
+    UnknownHostName,
+    port_or_scheme_default,
+    resolve_allowed_addresses,
+)
 
 SECONDS = 10.0
 """The time limit for one message."""
@@ -57,7 +63,7 @@ class SubscriptionNotifier:
                 return
 
     async def _addresses(self, target: SubscriptionTarget) -> list[Address]:
-        """Resolve a target's host name. Raises UnknownName or NotPublic."""
+        """Resolve a target's host name. Raises UnknownHostName or AddressNotPublic."""
         parts = urlsplit(_url(target))
         return await resolve_allowed_addresses(
             parts.hostname or "", port_or_scheme_default(parts.scheme, parts.port), allow_private=self.allow_private

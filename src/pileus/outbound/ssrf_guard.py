@@ -38,7 +38,7 @@ def port_or_scheme_default(scheme: str, given: int | None) -> int:
 
 
 async def resolve_allowed_addresses(host: str, port: int, *, allow_private: bool) -> list[Address]:
-    """Resolve a host name and check all its addresses. Raises UnknownName or NotPublic.
+    """Resolve a host name and check all its addresses. Raises UnknownHostName or AddressNotPublic.
 
     With `allow_private` only link-local and multicast addresses are refused.
     """

@@ -30,7 +30,9 @@ async def post(target: WebhookTarget, address: Address, message_id: str, body: b
     # The caller limits the time of all steps together.
     options: dict[str, Any] = {"trust_env": False, "follow_redirects": False, "timeout": None}
     async with httpx.AsyncClient(verify=_tls_context(), **options) as client:
-        request = client.build_request("POST", content=body, **request_arguments_for_address(httpx.URL(target.url), address, headers))
+        request = client.build_request(
+            "POST", content=body, **request_arguments_for_address(httpx.URL(target.url), address, headers)
+        )
         # The body is not read: it may be of any size.
         try:
             response = await client.send(request, stream=True)

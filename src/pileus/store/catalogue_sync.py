@@ -65,6 +65,6 @@ async def save_flavors(tx: Tx, flavors: Sequence[Flavor]) -> None:
         )
 
 
-async def list_flavors_ever_offered(tx: Tx) -> list[Flavor]:
+async def list_known_flavors(tx: Tx) -> list[Flavor]:
     """Return every flavor that the catalogue has ever had."""
     return [FLAVOR_DECODER.decode(row[0]) for row in await tx.all("SELECT flavor FROM flavors ORDER BY id")]

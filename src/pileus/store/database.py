@@ -59,7 +59,7 @@ def pending_migrations(migrations: Sequence[Migration], applied_version: int) ->
     return [migration for migration in migrations if migration[0] > applied_version]
 
 
-async def ping(tx: Tx) -> None:
+async def check_connection(tx: Tx) -> None:
     """Read from a table, to check that the database answers."""
     await tx.one("SELECT 1 FROM clients")
 

@@ -118,12 +118,12 @@ async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
     )
 
 
-async def has_ended(tx: Tx, task_id: str) -> bool:
+async def is_over(tx: Tx, task_id: str) -> bool:
     """Return whether a task has finished or failed."""
     return await tx.one("SELECT 1 FROM tasks WHERE id = :id AND finished_at IS NOT NULL", id=task_id) is not None
 
 
-async def count_unfinished(tx: Tx) -> int:
+async def count_open(tx: Tx) -> int:
     """Count the tasks that are new or running."""
     row = await tx.one("SELECT count(*) FROM tasks WHERE state IN ('NEW', 'RUNNING')")
     return int(row[0]) if row else 0

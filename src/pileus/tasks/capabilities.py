@@ -6,8 +6,19 @@ All raise DriverError if the driver lacks it.
 from pileus.drivers.protocols.compute import Compute, SupportsRebuild
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import SupportsImages
-from pileus.drivers.protocols.network import SupportsFloatingIPs, SupportsInterfaces, SupportsNetworks, SupportsDdosProtection, SupportsRouters
-from pileus.drivers.protocols.storage import SupportsVolumeResize, SupportsVolumeRetype, SupportsSnapshots, SupportsVolumes
+from pileus.drivers.protocols.network import (
+    SupportsDdosProtection,
+    SupportsFloatingIPs,
+    SupportsInterfaces,
+    SupportsNetworks,
+    SupportsRouters,
+)
+from pileus.drivers.protocols.storage import (
+    SupportsSnapshots,
+    SupportsVolumeResize,
+    SupportsVolumeRetype,
+    SupportsVolumes,
+)
 
 
 def require_volume_support(driver: Compute) -> SupportsVolumes:

@@ -40,4 +40,4 @@ class TaskWaiters:
 
 async def _has_ended(db: Database, task_id: str) -> bool:
     async with db.read() as tx:
-        return await tasks.has_ended(tx, task_id)
+        return await tasks.is_over(tx, task_id)

@@ -34,12 +34,12 @@ def new_instance(**more: Any) -> CreateInstance:
     ],
 )
 def test_a_patch_holds_only_the_fields_that_were_sent(body: bytes, patch: dict[str, Any]) -> None:
-    assert decode_body(body, UpdateInstance).patch() == patch
+    assert decode_body(body, UpdateInstance).to_patch() == patch
 
 
 def test_a_patch_with_a_bad_tag_is_refused() -> None:
     with pytest.raises(Invalid):
-        decode_body(b'{"tags": {"a b": "c"}}', UpdateInstance).patch()
+        decode_body(b'{"tags": {"a b": "c"}}', UpdateInstance).to_patch()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,14 @@ from msgspec.structs import replace
 from pileus.domain.compute.instances import FirstBootData
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, NicSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import (
+    FloatingIPSpec,
+    NetworkSpec,
+    NicSpec,
+    RouterSpec,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.driver import Qemu
@@ -84,7 +91,9 @@ async def create_routed_network(qemu: Qemu) -> NicSpec:
 
     The tenant gives the network the name of the bridged one, which must have no effect.
     """
-    inner = NicSpec(port_id="inner", network_id="n", mac_address="fa:16:3e:00:00:02", addresses=[INNER], groups=["open"])
+    inner = NicSpec(
+        port_id="inner", network_id="n", mac_address="fa:16:3e:00:00:02", addresses=[INNER], groups=["open"]
+    )
     own = NicSpec(port_id="own", network_id="n", mac_address="fa:16:3e:00:00:03", addresses=["10.0.0.1"])
     outside = NicSpec(port_id="out", network_id=PUBLIC, mac_address="fa:16:3e:00:00:04", addresses=[ROUTER])
     await qemu.ensure_network(NetworkSpec(id="n", name="pub_net", region_id=1, type="vxlan", mtu=1450))

@@ -74,7 +74,7 @@ async def a_system(qemu: Qemu, **changes: Any) -> MachineSpec:
     disk = a_disk(image_id=SYSTEM_IMAGE_ID, boot_index=0)
     await qemu.ensure_volume(disk)
     machine = a_machine(disks=[disk], **changes)
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     await until(lambda: up(qemu, machine.id))
     return machine
 

@@ -9,7 +9,7 @@ from pileus.domain.catalogue import derive_public_image_id, parse_catalogue
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.testing import IMAGE, QemuTestHarness, end_all_processes
-from pileus.testing.conformance.under_test import MissingRequirement, make_driver_config
+from pileus.testing.conformance.harnesses import MissingRequirement, make_driver_config
 from tests.guest import IMAGE as GUEST
 from tests.guest.build import ensure_image
 

@@ -13,14 +13,14 @@ from pileus.drivers.qemu.fabric.frames import (
     ETHERNET,
     ICMP,
     Packet,
+    build_udp_frame,
     internet_checksum,
-    parse_mac_address,
     pack_ip_address,
     parse_ip_packet,
-    build_udp_frame,
+    parse_mac_address,
 )
 from pileus.drivers.qemu.fabric.slirp import load_library
-from pileus.drivers.qemu.fabric.state import RouterWithNics, FabricState, MachineNic
+from pileus.drivers.qemu.fabric.state import FabricState, MachineNic, RouterWithNics
 from pileus.drivers.qemu.fabric.tables import gateway_mac_address
 
 A, B, X, ROUTER_A, ROUTER_B, FLOATING = "10.0.0.5", "10.0.0.5", "198.18.0.9", "198.18.0.2", "198.18.0.3", "198.18.0.50"

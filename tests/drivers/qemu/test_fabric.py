@@ -10,7 +10,13 @@ from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.network import NicSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.fabric import dhcp
-from pileus.drivers.qemu.fabric.firewall import IN, OUT, Firewall, compile_rules_by_direction, collect_addresses_by_group
+from pileus.drivers.qemu.fabric.firewall import (
+    IN,
+    OUT,
+    Firewall,
+    collect_addresses_by_group,
+    compile_rules_by_direction,
+)
 from pileus.drivers.qemu.fabric.frames import (
     ETHERNET,
     ICMP,
@@ -18,18 +24,18 @@ from pileus.drivers.qemu.fabric.frames import (
     UDP,
     AddressesAndPorts,
     Packet,
-    internet_checksum,
-    routed_ipv4_frame,
     build_icmp_frame,
     build_ipv4_frame,
+    build_udp_frame,
+    internet_checksum,
     is_well_formed_ipv4,
     pack_ip_address,
     parse_ip_packet,
+    routed_ipv4_frame,
     translated_ipv4_frame,
-    build_udp_frame,
 )
 from pileus.drivers.qemu.fabric.metadata import metadata_content_by_path
-from pileus.drivers.qemu.fabric.state import GuestMetadata, RouterWithNics, FabricState, MachineNic
+from pileus.drivers.qemu.fabric.state import FabricState, GuestMetadata, MachineNic, RouterWithNics
 from pileus.drivers.qemu.fabric.tables import NetworkTables
 
 ME, PEER, OTHER = "10.0.0.5", "10.0.0.6", "192.0.2.9"
@@ -153,12 +159,16 @@ def test_dhcp_refuses_another_address_and_ignores_requests_to_another_server() -
 
 
 def test_dhcp_adds_the_default_route_to_classless_routes() -> None:
-    with_routes = dhcp.build_dhcp_reply(request(dhcp.DISCOVER), lease(routes=(Route("10.9.0.0/16", "10.0.0.7"),)), MACS[1])
+    with_routes = dhcp.build_dhcp_reply(
+        request(dhcp.DISCOVER), lease(routes=(Route("10.9.0.0/16", "10.0.0.7"),)), MACS[1]
+    )
     alone = dhcp.build_dhcp_reply(request(dhcp.DISCOVER), lease(gateway=None), MACS[1])
     assert with_routes is not None
     assert alone is not None
 
-    assert options_of(with_routes)[121] == b"\x10\x0a\x09" + pack_ip_address("10.0.0.7") + b"\0" + pack_ip_address("10.0.0.1")
+    assert options_of(with_routes)[121] == b"\x10\x0a\x09" + pack_ip_address("10.0.0.7") + b"\0" + pack_ip_address(
+        "10.0.0.1"
+    )
     assert options_of(alone)[121] == b"\x10\xa9\xfe" + bytes(4)
 
 
@@ -170,9 +180,16 @@ def test_forwarding_and_translation_keep_checksums_right_until_the_ttl_expires()
     packet = parse_ip_packet(changed)
 
     assert sent[ETHERNET + 8] == 63
-    assert internet_checksum(sent[ETHERNET : ETHERNET + 20]) == internet_checksum(changed[ETHERNET : ETHERNET + 20]) == 0
+    assert (
+        internet_checksum(sent[ETHERNET : ETHERNET + 20]) == internet_checksum(changed[ETHERNET : ETHERNET + 20]) == 0
+    )
     assert packet is not None
-    assert (packet.source, packet.target, packet.kind, packet.sport) == (pack_ip_address(OTHER), pack_ip_address(PEER), 8, 9)
+    assert (packet.source, packet.target, packet.kind, packet.sport) == (
+        pack_ip_address(OTHER),
+        pack_ip_address(PEER),
+        8,
+        9,
+    )
     assert internet_checksum(changed[ETHERNET + 20 :]) == 0
     last = bytearray(ping)
     last[ETHERNET + 8] = 1

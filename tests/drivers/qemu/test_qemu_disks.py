@@ -83,10 +83,10 @@ async def test_a_snapshot_is_a_copy_and_outlives_its_volume(qemu: Qemu) -> None:
     await qemu.ensure_snapshot("then", disk.id)
     write(qemu, disk.id, "second")
 
-    await qemu.ensure_volume_reverted(disk.id, "then", "request-1")
+    await qemu.ensure_reverted_volume(disk.id, "then", "request-1")
     assert read(qemu.directory.volume_file(disk.id)) == "first"
     write(qemu, disk.id, "third")
-    await qemu.ensure_volume_reverted(disk.id, "then", "request-1")
+    await qemu.ensure_reverted_volume(disk.id, "then", "request-1")
     assert read(qemu.directory.volume_file(disk.id)) == "third"
 
     await qemu.ensure_no_volume(disk.id)
@@ -100,23 +100,23 @@ async def test_an_attached_volume_is_not_reverted(qemu: Qemu) -> None:
     disk, machine = a_disk(), a_machine()
     await qemu.ensure_volume(disk)
     await qemu.ensure_snapshot("then", disk.id)
-    await qemu.ensure_running(machine)
-    await qemu.ensure_volume_attached(machine.id, disk)
+    await qemu.ensure_running_machine(machine)
+    await qemu.ensure_volume_attachment(machine.id, disk)
 
     with pytest.raises(DriverError, match="only a free one"):
-        await qemu.ensure_volume_reverted(disk.id, "then", "request-1")
+        await qemu.ensure_reverted_volume(disk.id, "then", "request-1")
 
 
 async def test_a_disk_is_attached_after_an_interrupted_attempt(qemu: Qemu) -> None:
     """For example after the server was killed between adding the block node and adding the device."""
     machine, disk = a_machine(), a_disk()
     await qemu.ensure_volume(disk)
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     device = arguments.disk_device(disk.id, 0)
     async with qemu.control.require_monitor(machine.id) as monitor:
         await monitor.execute_command("blockdev-add", device.backend)
 
-    await qemu.ensure_volume_attached(machine.id, disk)
+    await qemu.ensure_volume_attachment(machine.id, disk)
 
     async with qemu.control.require_monitor(machine.id) as monitor:
         devices = await monitor.execute_command("qom-list", {"path": "/machine/peripheral"})
@@ -276,7 +276,7 @@ async def test_a_machine_on_a_full_disk_is_in_error_and_resumes_when_there_is_sp
     try:
         for disk in (system, data):
             await driver.ensure_volume(disk)
-        await driver.ensure_running(machine)
+        await driver.ensure_running_machine(machine)
         ballast = small / "ballast"
         ballast.write_bytes(bytes(shutil.disk_usage(small).free - 32 * MIB))
         await until(lambda: has_status("ERROR"))
@@ -285,7 +285,7 @@ async def test_a_machine_on_a_full_disk_is_in_error_and_resumes_when_there_is_sp
         assert "disk is full" in observed.reason
 
         ballast.unlink()
-        await driver.ensure_running(machine)
+        await driver.ensure_running_machine(machine)
         assert await status_of(driver, machine.id) == "ACTIVE"
         await until(has_written)
     finally:

@@ -18,11 +18,11 @@ from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.arguments import SERIAL, VNC
 from pileus.drivers.qemu.cgroups import ensure_parent_cgroup
 from pileus.drivers.qemu.driver import Qemu
+from pileus.drivers.qemu.fabric_updates import FABRIC
 from pileus.drivers.qemu.monitor import COMMANDS, MonitorUnavailable, open_monitor
-from pileus.drivers.qemu.seed import valid_host_name, make_seed_disk
+from pileus.drivers.qemu.seed_disks import make_seed_disk, valid_host_name
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.supervisor import SERIAL_LOG_LIMIT
-from pileus.drivers.qemu.wiring import FABRIC
 from pileus.tasks.cancellation import cancel_and_wait
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
 from tests.drivers.qemu.drivers import CATALOGUE, create_qemu, end_all_processes
@@ -53,7 +53,7 @@ async def pause_and_resume(qemu: Qemu, machine_id: str, changed: asyncio.Event) 
 
 async def test_qemu_runs_unprivileged_and_sandboxed(qemu: Qemu) -> None:
     machine = a_machine(name="; rm -rf / #", nics=[a_nic()])
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     process = process_of(qemu, machine.id)
     command = (process / "cmdline").read_bytes().split(b"\0")
 
@@ -68,7 +68,7 @@ async def test_qemu_runs_unprivileged_and_sandboxed(qemu: Qemu) -> None:
 async def test_symbolic_links_in_a_machines_directory_are_not_followed(qemu: Qemu, tmp_path: Path) -> None:
     """A guest that has escaped from QEMU can write to its machine's directory and must gain nothing by that."""
     machine, secret = a_machine(), tmp_path / "secret"
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     secret.write_bytes(b"s" * (SERIAL_LOG_LIMIT + 1))
     folder = qemu.directory.machine_directory(machine.id)
     for file in (SERIAL, "qemu.log", VNC):
@@ -105,7 +105,7 @@ async def test_a_password_is_stored_as_a_hash_and_refused_if_too_long(qemu: Qemu
     assert PASSWORD.encode() not in written
     assert b"$2b$" in written
     with pytest.raises(DriverError, match="72 bytes"):
-        await qemu.ensure_running(replace(machine, boot=FirstBootData(password="x" * 73)))
+        await qemu.ensure_running_machine(replace(machine, boot=FirstBootData(password="x" * 73)))
 
 
 @pytest.mark.parametrize(("name", "host"), [("Web 1", "web-1"), ("a_b.c", "a-b-c"), ("...", "machine")])
@@ -121,7 +121,7 @@ async def test_a_killed_machine_is_in_error_and_can_be_started(qemu: Qemu) -> No
     (observed,) = [machine_status async for machine_status in qemu.observe()]
     assert observed.reason == "QEMU was ended by SIGKILL"
 
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     assert await status_of(qemu, machine.id) == "ACTIVE"
 
 
@@ -189,7 +189,7 @@ async def test_one_process_supervises_and_another_takes_over(qemu: Qemu, data: P
     changed = asyncio.Event()
     second = asyncio.create_task(other.watch_machines(changed.set))
     machine = a_machine()
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     assert not await pause_and_resume(qemu, machine.id, changed)
     await cancel_and_wait(first)
 
@@ -202,9 +202,9 @@ async def test_one_process_supervises_and_another_takes_over(qemu: Qemu, data: P
 async def test_machines_are_started_after_a_boot_of_the_host_if_resume_is_set(data: Path, resume: bool) -> None:  # noqa: FBT001  # a test parameter
     driver = Qemu(data, programs.find_programs("tcg"), CATALOGUE, settings=QemuSettings(resume=resume), patience=0.1)
     running, stopped = a_machine(), a_machine(name="rested")
-    await driver.ensure_running(running)
-    await driver.ensure_running(stopped)
-    await driver.ensure_stopped(stopped.id)
+    await driver.ensure_running_machine(running)
+    await driver.ensure_running_machine(stopped)
+    await driver.ensure_stopped_machine(stopped.id)
     kill(driver, running.id)
     driver.records.save(replace(driver.records.get(running.id), host_boot="an earlier one"))
     await until(lambda: _dead(driver, running.id))
@@ -227,7 +227,7 @@ async def test_machines_without_a_record_are_logged_and_left_alone(
     qemu: Qemu, caplog: pytest.LogCaptureFixture
 ) -> None:
     machine = a_machine()
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     pid = qemu.records.get(machine.id).pid or 0
     record = qemu.records.get(machine.id)
     qemu.state.db.execute("DELETE FROM machines")  # as if the file had been lost
@@ -245,10 +245,10 @@ async def test_machines_without_a_record_are_logged_and_left_alone(
 
 async def test_a_machine_beyond_the_hosts_capacity_is_refused(data: Path) -> None:
     driver = Qemu(data, programs.find_programs("tcg"), CATALOGUE, settings=QemuSettings(cpu_ratio=1 / os.cpu_count()))  # type: ignore[operator]
-    await driver.ensure_running(a_machine())
+    await driver.ensure_running_machine(a_machine())
     try:
         with pytest.raises(DriverError, match="no capacity") as refused:
-            await driver.ensure_running(a_machine())
+            await driver.ensure_running_machine(a_machine())
         assert not refused.value.retryable
     finally:
         await end_all_processes(driver)
@@ -257,7 +257,7 @@ async def test_a_machine_beyond_the_hosts_capacity_is_refused(data: Path) -> Non
 
 async def test_metadata_changes_without_a_restart(qemu: Qemu) -> None:
     machine = a_machine(nics=[a_nic()])
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     pid = qemu.records.get(machine.id).pid
 
     await qemu.ensure_machine_metadata(machine.id, MachineMetadata(name="other", tags={"a": "b"}))
@@ -285,7 +285,7 @@ async def test_metrics_are_sampled_and_kept(qemu: Qemu) -> None:
 async def test_a_long_serial_log_is_truncated_at_its_beginning(qemu: Qemu) -> None:
     machine = await a_system(qemu)
     path = qemu.directory.machine_directory(machine.id) / "serial.log"
-    await qemu.ensure_suspended(machine.id)
+    await qemu.ensure_suspended_machine(machine.id)
     path.write_bytes(b"x" * (5 << 20) + b"the end")
 
     qemu.supervisor.truncate_serial_log(machine.id)
@@ -301,8 +301,8 @@ async def test_seeds_contain_an_ipv6_gateway_only_for_bridged_networks(data: Pat
         Qemu(data, programs.find_programs("tcg"), CATALOGUE, settings=options) for options in (QemuSettings(), settings)
     )
 
-    gateways = {subnet.cidr: subnet.gateway_ip for subnet in alone.wiring.subnets_for_seed_disks()}
-    bridged_gateways = {subnet.cidr: subnet.gateway_ip for subnet in bridged.wiring.subnets_for_seed_disks()}
+    gateways = {subnet.cidr: subnet.gateway_ip for subnet in alone.fabric_updater.subnets_for_seed_disks()}
+    bridged_gateways = {subnet.cidr: subnet.gateway_ip for subnet in bridged.fabric_updater.subnets_for_seed_disks()}
 
     assert gateways.keys() == bridged_gateways.keys()
     assert {cidr: gateway for cidr, gateway in gateways.items() if gateway is None} == dict.fromkeys(

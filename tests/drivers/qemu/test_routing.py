@@ -13,11 +13,11 @@ from pileus.drivers.qemu.fabric.frames import (
     UDP,
     Packet,
     build_arp_frame,
-    internet_checksum,
     build_icmp_frame,
+    build_udp_frame,
+    internet_checksum,
     pack_ip_address,
     parse_ip_packet,
-    build_udp_frame,
 )
 from pileus.drivers.qemu.fabric.nat import CONNECTION_LIMIT, Nat
 from pileus.drivers.qemu.fabric.routing import is_routable_address
@@ -104,15 +104,21 @@ async def test_the_source_address_of_a_port_is_its_floating_ip(nics: dict[str, F
 
 async def test_fragments_are_translated_like_the_first_one(nics: dict[str, FakeNic]) -> None:
     a, b = nics["a"], nics["b"]
-    frame = bytearray(build_udp_frame((a.mac, a.gateway), (a.address, pack_ip_address(FLOATING)), (1000, 53), bytes(64)))
+    frame = bytearray(
+        build_udp_frame((a.mac, a.gateway), (a.address, pack_ip_address(FLOATING)), (1000, 53), bytes(64))
+    )
     for fragment_field, port in ((b"\x20\0", b"\x03\xe8"), (b"\0\x08", b"\xff\xff")):
         frame[ETHERNET + 6 : ETHERNET + 8], frame[34:36] = fragment_field, port
         frame[ETHERNET + 10 : ETHERNET + 12] = bytes(2)
-        frame[ETHERNET + 10 : ETHERNET + 12] = internet_checksum(bytes(frame[ETHERNET : ETHERNET + 20])).to_bytes(2, "big")
+        frame[ETHERNET + 10 : ETHERNET + 12] = internet_checksum(bytes(frame[ETHERNET : ETHERNET + 20])).to_bytes(
+            2, "big"
+        )
         a.send(bytes(frame))
 
     first, second = await b.frames()
-    assert parse_ip_packet(check_checksums(first)) == Packet(4, UDP, pack_ip_address(ROUTER_A), pack_ip_address(B), 1000, 53, fragment=True)
+    assert parse_ip_packet(check_checksums(first)) == Packet(
+        4, UDP, pack_ip_address(ROUTER_A), pack_ip_address(B), 1000, 53, fragment=True
+    )
     assert parse_ip_packet(check_checksums(second)) == Packet(
         4, UDP, pack_ip_address(ROUTER_A), pack_ip_address(B), fragment=True, first=False
     )
@@ -187,7 +193,10 @@ def test_an_endpoint_with_too_many_connections_loses_its_own_oldest() -> None:
     assert nat.look_up("d", request("10.0.0.6", 1), b"")
     assert nat.look_up("a", request(A, 1), b"")
     assert not nat.look_up("a", request(A, 0), b"")
-    replies = [nat.look_up("x", Packet(4, UDP, pack_ip_address(X), pack_ip_address(ROUTER_A), 53, port), b"") for port in range(3)]
+    replies = [
+        nat.look_up("x", Packet(4, UDP, pack_ip_address(X), pack_ip_address(ROUTER_A), 53, port), b"")
+        for port in range(3)
+    ]
     assert [reply and reply.endpoint_id for reply in replies] == [None, "d", "a"]
 
 

@@ -24,13 +24,13 @@ from pileus.drivers.qemu.fabric.frames import (
     Packet,
     build_arp_frame,
     build_icmp_frame,
+    build_udp_frame,
     link_local_address,
-    parse_mac_address,
     pack_ip_address,
     parse_ip_packet,
-    build_udp_frame,
+    parse_mac_address,
 )
-from pileus.drivers.qemu.fabric.state import StateReply, MachineNic
+from pileus.drivers.qemu.fabric.state import MachineNic, StateReply
 from pileus.drivers.qemu.fabric.tables import gateway_mac_address
 from tests.drivers.qemu.nics import (
     DELIVERY_TIME,
@@ -130,7 +130,9 @@ def advertisement(nic: FakeNic, source: bytes, kind: int, *, extension_headers: 
     content = bytes((kind, 0, 0, 0)) + bytes(4) + source
     next_header = 0 if extension_headers else ICMPV6
     head = (
-        struct.pack("!IHBB", 6 << 28, len(extension_headers + content), next_header, 255) + source + pack_ip_address("ff02::1")
+        struct.pack("!IHBB", 6 << 28, len(extension_headers + content), next_header, 255)
+        + source
+        + pack_ip_address("ff02::1")
     )
     return b"\x33\x33\0\0\0\1" + nic.mac + IPV6.to_bytes(2, "big") + head + extension_headers + content
 
@@ -169,7 +171,10 @@ async def test_a_restarted_fabric_restores_its_state_and_port_forwards(fabric: F
         assert restarted.report().counters.keys() == {nic.port_id for nic in NICS}
         with closing(FakeNic(NICS[0]).wire) as wire, closing(FakeNic(NICS[4]).wire) as other:
             wire.sendto(
-                build_udp_frame((parse_mac_address(NICS[0].mac_address), BROADCAST), (pack_ip_address(A), b"\xff" * 4), (1, 2), b""), "wires/a.host"
+                build_udp_frame(
+                    (parse_mac_address(NICS[0].mac_address), BROADCAST), (pack_ip_address(A), b"\xff" * 4), (1, 2), b""
+                ),
+                "wires/a.host",
             )
             await asyncio.sleep(DELIVERY_TIME)
             with pytest.raises(BlockingIOError):
@@ -208,7 +213,9 @@ async def test_malformed_frames_do_not_break_the_fabric(fabric: Fabric, nics: di
         build_udp_frame(ends, (source, target), (1000, 53), b"hello"),
         build_icmp_frame(ends, (source, target), 8, 0, b"\0\7\0\1ping"),
         build_icmp_frame(ends, (source, target), 3, 3, bytes(4) + quoted),
-        build_udp_frame((a.mac, BROADCAST), (bytes(4), b"\xff" * 4), (68, 67), bytes(240) + b"\x63\x82\x53\x63\x35\x01\x01\xff"),
+        build_udp_frame(
+            (a.mac, BROADCAST), (bytes(4), b"\xff" * 4), (68, 67), bytes(240) + b"\x63\x82\x53\x63\x35\x01\x01\xff"
+        ),
         build_arp_frame(REQUEST, (a.mac, source), (bytes(6), pack_ip_address("10.0.0.1"))),
         advertisement(a, link_local_address(a.mac), 136),
         advertisement(a, link_local_address(a.mac), 135, extension_headers=bytes((ICMPV6, 0, 5, 2, 0, 0, 1, 0))),

@@ -17,7 +17,7 @@ from pileus.domain.errors import Unavailable
 from pileus.drivers.protocols.compute import Compute, SupportsHealthCheck
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
-from pileus.store.database import Database, ping
+from pileus.store.database import Database, check_connection
 
 LOG = logging.getLogger(__name__)
 OK = "ok"
@@ -53,7 +53,7 @@ async def readyz(app_state: NamedDependency[AppState]) -> dict[str, str | int]:
             "status": "ready",
             **dict.fromkeys(results, OK),
             **details,
-            "tasks_unfinished": await tasks.count_unfinished(tx),
+            "tasks_unfinished": await tasks.count_open(tx),
         }
 
 
@@ -70,7 +70,7 @@ async def _run_check(check: Awaitable[str]) -> HealthCheckResult:
 
 async def _check_database(db: Database) -> str:
     async with db.read() as tx:
-        await ping(tx)
+        await check_connection(tx)
     return ""
 
 

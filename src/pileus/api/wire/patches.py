@@ -17,7 +17,7 @@ class UpdateResource(Struct, kw_only=True):
     name: Name | UnsetType = UNSET
     tags: TagChanges | UnsetType | None = UNSET
 
-    def patch(self) -> ResourcePatch:
+    def to_patch(self) -> ResourcePatch:
         """Return the fields that were sent, with valid tags. Raises Invalid."""
         patch = ResourcePatch()
         if self.name is not UNSET:

@@ -45,22 +45,22 @@ class ObservedMachine(Struct, frozen=True, kw_only=True):
 class Compute(Protocol):
     """Runs machines."""
 
-    async def ensure_running(self, machine: MachineSpec) -> None:
+    async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Run a machine, from any state; create it if there is none."""
 
-    async def ensure_stopped(self, machine_id: str) -> None:
+    async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Stop a machine. Raises DriverError if there is none."""
 
-    async def ensure_suspended(self, machine_id: str) -> None:
+    async def ensure_suspended_machine(self, machine_id: str) -> None:
         """Suspend a machine. Raises DriverError if there is none."""
 
-    async def ensure_restarted(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
-        """Restart a machine once for each `request`, however often the call is repeated."""
+    async def ensure_restarted_machine(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
+        """Restart a machine once for each `request_id`, however often the call is repeated."""
 
     async def ensure_machine_size(self, machine: MachineSpec) -> None:
         """Give a machine its vcpus and ram; it stays running or stopped."""
 
-    async def ensure_gone(self, machine_id: str) -> None:
+    async def ensure_no_machine(self, machine_id: str) -> None:
         """Delete a machine and everything that belongs to it alone."""
 
     def observe(self) -> AsyncIterator[ObservedMachine]:
@@ -87,7 +87,7 @@ class SupportsHosts(Protocol):
 class SupportsMigration(Protocol):
     """Moves machines from host to host."""
 
-    async def ensure_on_host(self, machine: MachineSpec) -> None:
+    async def ensure_machine_host(self, machine: MachineSpec) -> None:
         """Move a machine to the host that it names; it stays running or stopped."""
 
 
@@ -95,8 +95,8 @@ class SupportsMigration(Protocol):
 class SupportsRebuild(Protocol):
     """Installs images on bare metal servers."""
 
-    async def ensure_rebuilt(self, machine: MachineSpec, request_id: str) -> None:
-        """Install the machine's image again and run it, once for each `request`; all its data are lost."""
+    async def ensure_rebuilt_machine(self, machine: MachineSpec, request_id: str) -> None:
+        """Install the machine's image again and run it, once for each `request_id`; all its data are lost."""
 
 
 @runtime_checkable

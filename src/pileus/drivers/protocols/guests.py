@@ -46,7 +46,7 @@ class SupportsWatching(Protocol):
     """Supervises machines that change by themselves."""
 
     async def watch_machines(self, on_change: Callable[[], None]) -> None:
-        """Supervise until cancelled, and call `changed` after each change; one process of a host does it at a time."""
+        """Supervise until cancelled, and call `on_change` after each change, in one process of a host at a time."""
 
 
 @runtime_checkable
@@ -70,4 +70,4 @@ class SupportsSerialLogs(Protocol):
     """Records the serial output of machines."""
 
     async def read_serial_log_end(self, machine_id: str, max_bytes: int) -> bytes:
-        """Return at most the last `most` bytes. Raises DriverError if there is no such machine."""
+        """Return at most the last `max_bytes` bytes. Raises DriverError if there is no such machine."""

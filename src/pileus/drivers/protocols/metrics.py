@@ -34,12 +34,14 @@ class SupportsMachineMetrics(Protocol):
     """Measures the load of machines."""
 
     async def machine_samples(self, machine_id: str, since: int, until: int, max_count: int) -> list[MachineSample]:
-        """Return at most `count` samples between two times, oldest first."""
+        """Return at most `max_count` samples between two times, oldest first."""
 
 
 @runtime_checkable
 class SupportsRouterMetrics(Protocol):
     """Measures the traffic of routers."""
 
-    async def router_traffic_by_port_id(self, router_id: str, since: int, until: int, max_count: int) -> dict[str, list[TrafficSample]]:
-        """Return at most `count` samples between two times for each interface, by port id, oldest first."""
+    async def router_traffic_by_port_id(
+        self, router_id: str, since: int, until: int, max_count: int
+    ) -> dict[str, list[TrafficSample]]:
+        """Return at most `max_count` samples between two times for each interface, by port id, oldest first."""

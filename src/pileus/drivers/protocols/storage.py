@@ -27,10 +27,10 @@ class SupportsVolumes(Protocol):
     async def ensure_no_volume(self, volume_id: str) -> None:
         """Delete a volume."""
 
-    async def ensure_volume_attached(self, machine_id: str, disk: DiskSpec) -> None:
+    async def ensure_volume_attachment(self, machine_id: str, disk: DiskSpec) -> None:
         """Attach a volume to a machine, running or not. Raises DriverError if another machine has it."""
 
-    async def ensure_volume_detached(self, machine_id: str, volume_id: str) -> None:
+    async def ensure_no_volume_attachment(self, machine_id: str, volume_id: str) -> None:
         """Detach a volume from a machine, if it is attached to that one."""
 
 
@@ -39,7 +39,7 @@ class SupportsVolumeResize(Protocol):
     """Changes the size of volumes while they are in use."""
 
     async def ensure_volume_size(self, volume_id: str, size_gib: int) -> None:
-        """Set a volume's size in GiB. A smaller size undoes an extension, as far as that is possible."""
+        """Set a volume's size. A smaller size undoes an extension, as far as that is possible."""
 
 
 @runtime_checkable
@@ -60,5 +60,5 @@ class SupportsSnapshots(Protocol):
     async def ensure_no_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot."""
 
-    async def ensure_volume_reverted(self, volume_id: str, snapshot_id: str, request_id: str) -> None:
-        """Give a detached volume the content of a snapshot, completely or not at all, once for each `request`."""
+    async def ensure_reverted_volume(self, volume_id: str, snapshot_id: str, request_id: str) -> None:
+        """Give a detached volume the content of a snapshot, completely or not at all, once for each `request_id`."""

@@ -43,7 +43,7 @@ class ConsoleSockets:
             raise DriverError(f"Machine {machine_id} shows no screen: it does not run", retryable=True) from problem
 
     async def read_serial_log_end(self, machine_id: str, max_bytes: int) -> bytes:
-        """Return the last `most` bytes of a machine's serial output. Raises DriverError if there is no machine."""
+        """Return the last `max_bytes` bytes of a machine's serial output. Raises DriverError if there is no machine."""
         self._records.get(machine_id)
         return await asyncio.to_thread(self._read_end, machine_id, max_bytes)
 

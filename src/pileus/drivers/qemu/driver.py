@@ -15,14 +15,22 @@ from pileus.domain.catalogue import Catalogue
 from pileus.drivers.protocols.compute import MachineSpec, ObservedMachine
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig
 from pileus.drivers.protocols.consoles import ConsoleAddress
-from pileus.drivers.protocols.guests import TotalCapacity, MachineMetadata, PortForward
-from pileus.drivers.protocols.images import StoredImage, ImageSource, OnProgress
+from pileus.drivers.protocols.guests import MachineMetadata, PortForward, TotalCapacity
+from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
 from pileus.drivers.protocols.metrics import MachineSample
-from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, NicSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import (
+    FloatingIPSpec,
+    NetworkSpec,
+    NicSpec,
+    RouterSpec,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
 from pileus.drivers.protocols.storage import DiskSpec
 from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.child_processes import ChildProcesses
 from pileus.drivers.qemu.consoles import ConsoleSockets
+from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.host import HostCapacity
 from pileus.drivers.qemu.hotplug import Hotplug
 from pileus.drivers.qemu.images import ImageFiles
@@ -45,7 +53,6 @@ from pileus.drivers.qemu.supervisor import MachineSupervisor
 from pileus.drivers.qemu.volume_attachments import VolumeAttachments
 from pileus.drivers.qemu.volume_copies import VolumeCopier
 from pileus.drivers.qemu.volumes import VolumeFiles
-from pileus.drivers.qemu.wiring import FabricUpdater
 from pileus.drivers.tickets import ConsoleTickets
 
 PATIENCE = 30.0
@@ -74,10 +81,10 @@ class Qemu:
         self.records, child_processes = MachineRecords(self.state), ChildProcesses()
         self.control = MachineControl(self.directory, self.records, child_processes)
         self.host_capacity = HostCapacity(settings, self.records)
-        self.wiring = FabricUpdater(self.control, self.state, catalogue, settings.bridges_by_network)
+        self.fabric_updater = FabricUpdater(self.control, self.state, catalogue, settings.bridges_by_network)
         self._compose_devices(catalogue, data / "images", download_limits or DownloadLimits())
         self._compose_machines(settings, patience)
-        self.metadata = MetadataPublisher(self.records, self.wiring)
+        self.metadata = MetadataPublisher(self.records, self.fabric_updater)
         tickets = ConsoleTickets(self.directory.folder / "tickets.key")
         self.consoles = ConsoleSockets(self.control, tickets, public_url)
 
@@ -97,29 +104,29 @@ class Qemu:
             public_url=config.public_url,
         )
 
-    async def ensure_running(self, machine: MachineSpec) -> None:
+    async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Start a machine, or resume it."""
-        await self.lifecycle.ensure_running(machine)
+        await self.lifecycle.ensure_running_machine(machine)
 
-    async def ensure_stopped(self, machine_id: str) -> None:
+    async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Shut a machine down."""
-        await self.lifecycle.ensure_stopped(machine_id)
+        await self.lifecycle.ensure_stopped_machine(machine_id)
 
-    async def ensure_suspended(self, machine_id: str) -> None:
+    async def ensure_suspended_machine(self, machine_id: str) -> None:
         """Pause a machine in memory."""
-        await self.lifecycle.ensure_suspended(machine_id)
+        await self.lifecycle.ensure_suspended_machine(machine_id)
 
-    async def ensure_restarted(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
+    async def ensure_restarted_machine(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
         """Restart a machine once for a request."""
-        await self.lifecycle.ensure_restarted(machine, request_id, hard=hard)
+        await self.lifecycle.ensure_restarted_machine(machine, request_id, hard=hard)
 
     async def ensure_machine_size(self, machine: MachineSpec) -> None:
         """Resize a machine."""
         await self.lifecycle.ensure_machine_size(machine)
 
-    async def ensure_gone(self, machine_id: str) -> None:
+    async def ensure_no_machine(self, machine_id: str) -> None:
         """Delete a machine."""
-        await self.lifecycle.ensure_gone(machine_id)
+        await self.lifecycle.ensure_no_machine(machine_id)
 
     def observe(self) -> AsyncIterator[ObservedMachine]:
         """Yield the status of every machine."""
@@ -131,7 +138,7 @@ class Qemu:
 
     async def check_health(self) -> str:
         """Check that the fabric works. Return QEMU's version and accelerator. Raises DriverError."""
-        await self.wiring.fetch_report()
+        await self.fabric_updater.fetch_report()
         return str(self.programs)
 
     def total_capacity(self) -> TotalCapacity:
@@ -147,20 +154,20 @@ class Qemu:
         await self.volumes.ensure_no_volume(volume_id)
 
     async def ensure_volume_size(self, volume_id: str, size_gib: int) -> None:
-        """Resize a volume to `size` GiB."""
+        """Resize a volume."""
         await self.volumes.ensure_volume_size(volume_id, size_gib)
 
     async def ensure_volume_type(self, volume_id: str, type_name: str) -> None:
         """Change the type of a volume."""
         await self.volumes.ensure_volume_type(volume_id, type_name)
 
-    async def ensure_volume_attached(self, machine_id: str, disk: DiskSpec) -> None:
+    async def ensure_volume_attachment(self, machine_id: str, disk: DiskSpec) -> None:
         """Attach a volume to a machine."""
-        await self.attachments.ensure_volume_attached(machine_id, disk)
+        await self.attachments.ensure_volume_attachment(machine_id, disk)
 
-    async def ensure_volume_detached(self, machine_id: str, volume_id: str) -> None:
+    async def ensure_no_volume_attachment(self, machine_id: str, volume_id: str) -> None:
         """Detach a volume from a machine."""
-        await self.attachments.ensure_volume_detached(machine_id, volume_id)
+        await self.attachments.ensure_no_volume_attachment(machine_id, volume_id)
 
     async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
         """Take a snapshot of a volume."""
@@ -170,9 +177,9 @@ class Qemu:
         """Delete a snapshot."""
         await self.snapshots.ensure_no_snapshot(snapshot_id)
 
-    async def ensure_volume_reverted(self, volume_id: str, snapshot_id: str, request_id: str) -> None:
+    async def ensure_reverted_volume(self, volume_id: str, snapshot_id: str, request_id: str) -> None:
         """Revert a detached volume to a snapshot, once for a request."""
-        await self.snapshots.ensure_volume_reverted(volume_id, snapshot_id, request_id)
+        await self.snapshots.ensure_reverted_volume(volume_id, snapshot_id, request_id)
 
     async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> StoredImage:
         """Download an image, or copy a volume."""
@@ -240,7 +247,7 @@ class Qemu:
 
     async def port_forwards(self, machine_id: str) -> list[PortForward]:
         """Return the ports of the host that are forwarded to a machine."""
-        return await self.wiring.port_forwards(machine_id)
+        return await self.fabric_updater.port_forwards(machine_id)
 
     async def list_descriptions(self) -> Mapping[str, MachineMetadata]:
         """Return the metadata that each machine is served."""
@@ -251,7 +258,7 @@ class Qemu:
         await self.metadata.ensure_machine_metadata(machine_id, metadata)
 
     async def machine_samples(self, machine_id: str, since: int, until: int, max_count: int) -> list[MachineSample]:
-        """Return at most `count` samples of a machine."""
+        """Return at most `max_count` samples of a machine."""
         return self.sampler.machine_samples(machine_id, since, until, max_count)
 
     async def open_console(self, machine_id: str, console_type: str | None) -> ConsoleAddress:
@@ -281,14 +288,16 @@ class Qemu:
         self.snapshots = SnapshotFiles(self.directory, self.qemu_img, records, base_images, copier)
         self.images = ImageFiles(self.directory, records, base_images, copier, download_limits)
         self.attachments = VolumeAttachments(self.control, hotplug, slots, records)
-        self.nics = NicAttachments(self.control, hotplug, slots, self.state, self.wiring)
+        self.nics = NicAttachments(self.control, hotplug, slots, self.state, self.fabric_updater)
 
     def _compose_machines(self, settings: QemuSettings, patience: float) -> None:
-        processes = QemuProcesses(self.control, self.programs, self.wiring, patience)
+        processes = QemuProcesses(self.control, self.programs, self.fabric_updater, patience)
         self.lifecycle = MachineLifecycle(self.control, self.host_capacity, self.attachments, self.nics, processes)
         self.observer = MachineObserver(self.control, processes, resume=settings.resume)
-        self.sampler = MetricsSampler(self.control, self.state, self.wiring)
-        self.supervisor = MachineSupervisor(self.control, self.lifecycle, self.sampler, self.wiring, resume=settings.resume)
+        self.sampler = MetricsSampler(self.control, self.state, self.fabric_updater)
+        self.supervisor = MachineSupervisor(
+            self.control, self.lifecycle, self.sampler, self.fabric_updater, resume=settings.resume
+        )
 
     async def _apply_network(self) -> None:
-        await self.wiring.send_network_state()
+        await self.fabric_updater.send_network_state()

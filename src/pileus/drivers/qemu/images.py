@@ -1,7 +1,7 @@
 """Images of tenants: downloaded, checked and stored as base images."""
 
 from pileus.drivers.protocols.config import DownloadLimits
-from pileus.drivers.protocols.images import StoredImage, ImageSource, OnProgress
+from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
 from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.paths import DataDirectory, atomic_write, make_read_only, open_without_following_symlink
 from pileus.drivers.qemu.storage_records import StorageRecords

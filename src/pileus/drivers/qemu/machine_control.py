@@ -35,7 +35,7 @@ class MachineControl:
         """Return whether the process of a machine runs."""
         return self.children.is_running(self.records.find(machine_id))
 
-    async def wait_until_ended(self, machine_id: str, seconds: float) -> bool:
+    async def wait_for_exit(self, machine_id: str, seconds: float) -> bool:
         """Wait for the end of a machine's process, for so many seconds. Return whether it has ended."""
         record, deadline = self.records.find(machine_id), time.monotonic() + seconds
         while self.children.is_running(record):

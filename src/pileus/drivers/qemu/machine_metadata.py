@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from pileus.drivers.protocols.guests import MachineMetadata
+from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.machine_records import MachineRecords
-from pileus.drivers.qemu.wiring import FabricUpdater
 
 
 class MetadataPublisher:
     """Updates the metadata that machines are served."""
 
-    def __init__(self, records: MachineRecords, wiring: FabricUpdater) -> None:
-        self._records, self._wiring = records, wiring
+    def __init__(self, records: MachineRecords, fabric_updater: FabricUpdater) -> None:
+        self._records, self._fabric_updater = records, fabric_updater
 
     def metadata_by_machine_id(self) -> Mapping[str, MachineMetadata]:
         """Return the name and the tags of every machine, by its id."""
@@ -30,4 +30,4 @@ class MetadataPublisher:
         machine = replace(record.machine, name=metadata.name, tags=metadata.tags)
         if machine != record.machine:
             self._records.save(replace(record, machine=machine))
-            await self._wiring.send_network_state()
+            await self._fabric_updater.send_network_state()

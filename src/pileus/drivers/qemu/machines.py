@@ -34,7 +34,7 @@ class MachineLifecycle:
         self._control, self._records, self._capacity = control, control.records, capacity
         self._attachments, self._nics, self._processes = attachments, nics, processes
 
-    async def ensure_running(self, machine: MachineSpec) -> None:
+    async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Start a machine, or resume it if it has a process that can go on."""
         async with self._control.lock(machine.id):
             if self._control.is_running(machine.id) and await self._resume(machine.id):
@@ -43,7 +43,7 @@ class MachineLifecycle:
             await self._processes.end_process(machine.id)
             await self._start(machine)
 
-    async def ensure_stopped(self, machine_id: str) -> None:
+    async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Shut the guest down, and end its process."""
         async with self._control.lock(machine_id):
             record = self._records.get(machine_id)
@@ -52,7 +52,7 @@ class MachineLifecycle:
             await self._processes.shut_down_guest(machine_id)
             await self._processes.end_process(machine_id)
 
-    async def ensure_suspended(self, machine_id: str) -> None:
+    async def ensure_suspended_machine(self, machine_id: str) -> None:
         """Pause a machine in memory, started first if it does not run."""
         async with self._control.lock(machine_id):
             record = self._records.get(machine_id)
@@ -62,7 +62,7 @@ class MachineLifecycle:
                 await monitor.execute_command("stop")
             self._records.save(replace(self._records.get(machine_id), intent=SUSPENDED, reason=None))
 
-    async def ensure_restarted(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
+    async def ensure_restarted_machine(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
         """Restart a machine once for a request; `hard` does not wait for the guest's shutdown."""
         async with self._control.lock(machine.id):
             record = self._records.find(machine.id)
@@ -88,7 +88,7 @@ class MachineLifecycle:
             await self._processes.end_process(machine.id)
             await self._start(machine)
 
-    async def ensure_gone(self, machine_id: str) -> None:
+    async def ensure_no_machine(self, machine_id: str) -> None:
         """End a machine and delete all of it but its volumes."""
         folder = self._control.directory.machine_directory(machine_id)
         if self._records.find(machine_id) is None and not folder.exists():

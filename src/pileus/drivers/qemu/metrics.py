@@ -13,11 +13,11 @@ from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import MachineSample
 from pileus.drivers.qemu.child_processes import process_stat
 from pileus.drivers.qemu.fabric.state import PortTrafficCounters
+from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import MachineRecord
 from pileus.drivers.qemu.monitor import Monitor, MonitorUnavailable
 from pileus.drivers.qemu.state import QemuStateFile
-from pileus.drivers.qemu.wiring import FabricUpdater
 
 RETENTION = 7 * 86_400_000_000
 """Microseconds."""
@@ -40,13 +40,13 @@ class CounterReading(Struct, frozen=True, kw_only=True):
 class MetricsSampler:
     """Samples machines and returns their samples."""
 
-    def __init__(self, control: MachineControl, state: QemuStateFile, wiring: FabricUpdater) -> None:
+    def __init__(self, control: MachineControl, state: QemuStateFile, fabric_updater: FabricUpdater) -> None:
         self._control, self._records = control, control.records
-        self._state, self._db, self._wiring = state, state.db, wiring
+        self._state, self._db, self._fabric_updater = state, state.db, fabric_updater
         self._last_readings: dict[str, CounterReading] = {}
 
     def machine_samples(self, machine_id: str, since: int, until: int, max_count: int) -> list[MachineSample]:
-        """Return at most `count` samples between two times, evenly chosen. Raises DriverError."""
+        """Return at most `max_count` samples between two times, evenly chosen. Raises DriverError."""
         self._records.get(machine_id)
         rows = self._db.execute(
             "SELECT sample FROM samples WHERE machine_id = ? AND time BETWEEN ? AND ? ORDER BY time",
@@ -57,7 +57,7 @@ class MetricsSampler:
 
     async def sample_running_machines(self) -> None:
         """Sample every running machine and delete samples that are too old. Raises DriverError."""
-        counters, now = (await self._wiring.fetch_report()).counters, time.time_ns() // 1000
+        counters, now = (await self._fabric_updater.fetch_report()).counters, time.time_ns() // 1000
         for record in self._records.by_id().values():
             if self._control.children.is_running(record):
                 with suppress(MonitorUnavailable, DriverError, OSError):

@@ -4,21 +4,26 @@ from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.network import NicSpec
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.arguments import Device
+from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.hotplug import Hotplug
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import DeviceSlots
 from pileus.drivers.qemu.state import QemuStateFile
-from pileus.drivers.qemu.wiring import FabricUpdater
 
 
 class NicAttachments:
     """The network interfaces of machines, as devices."""
 
     def __init__(
-        self, control: MachineControl, hotplug: Hotplug, slots: DeviceSlots, state: QemuStateFile, wiring: FabricUpdater
+        self,
+        control: MachineControl,
+        hotplug: Hotplug,
+        slots: DeviceSlots,
+        state: QemuStateFile,
+        fabric_updater: FabricUpdater,
     ) -> None:
         self._control, self._hotplug, self._slots = control, hotplug, slots
-        self._state, self._wiring = state, wiring
+        self._state, self._fabric_updater = state, fabric_updater
 
     async def ensure_interface(self, machine_id: str, nic: NicSpec) -> None:
         """Attach an interface, or update its addresses and security groups."""
@@ -43,13 +48,13 @@ class NicAttachments:
         """Attach the interfaces of a machine before its start. Return all that it has, also those attached later."""
         for nic in machine.nics:
             self._state.save_nic(machine.id, nic)
-        await self._wiring.send_network_state()
+        await self._fabric_updater.send_network_state()
         return [self._device(machine.id, nic) for nic in self._state.machine_nics(machine.id)]
 
     async def detach_all_after_end(self, machine_id: str) -> None:
         """Detach all interfaces of a machine that has ended."""
         self._state.delete_nics(machine_id)
-        await self._wiring.send_network_state()
+        await self._fabric_updater.send_network_state()
 
     def _device(self, machine_id: str, nic: NicSpec) -> Device:
         slot = self._slots.assign(machine_id, arguments.nic_device(nic.port_id, nic.mac_address, 0).id)

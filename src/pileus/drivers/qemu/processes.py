@@ -15,14 +15,14 @@ from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.cgroups import create_cgroup
 from pileus.drivers.qemu.child_processes import process_start_time
+from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.host import host_boot_id
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import MachineRecord
 from pileus.drivers.qemu.monitor import Monitor, MonitorUnavailable
 from pileus.drivers.qemu.paths import POLL_INTERVAL, open_without_following_symlink
 from pileus.drivers.qemu.programs import Programs
-from pileus.drivers.qemu.seed import make_seed_disk
-from pileus.drivers.qemu.wiring import FabricUpdater
+from pileus.drivers.qemu.seed_disks import make_seed_disk
 
 LOG_FILE = "qemu.log"
 LOG_LIMIT = 1 << 16
@@ -35,10 +35,10 @@ class QemuProcesses:
     """Starts and ends the processes of machines; a guest has `shutdown_timeout` seconds to shut down."""
 
     def __init__(
-        self, control: MachineControl, programs: Programs, wiring: FabricUpdater, shutdown_timeout: float
+        self, control: MachineControl, programs: Programs, fabric_updater: FabricUpdater, shutdown_timeout: float
     ) -> None:
         self._control, self._directory, self._records = control, control.directory, control.records
-        self._programs, self._wiring, self._shutdown_timeout = programs, wiring, shutdown_timeout
+        self._programs, self._fabric_updater, self._shutdown_timeout = programs, fabric_updater, shutdown_timeout
 
     async def start(self, record: MachineRecord, devices: list[arguments.Device]) -> None:
         """Start QEMU for a machine and wait for its monitor. Raises DriverError with QEMU's error message."""
@@ -47,7 +47,9 @@ class QemuProcesses:
         child = self._spawn(machine, arguments.qemu_command(self._programs, machine, devices))
         self._control.children.track(machine.id, child)
         create_cgroup(machine, child.pid)
-        self._records.save(replace(record, pid=child.pid, started=process_start_time(child.pid), host_boot=host_boot_id()))
+        self._records.save(
+            replace(record, pid=child.pid, started=process_start_time(child.pid), host_boot=host_boot_id())
+        )
         await self._wait_until_started(machine.id)
 
     async def shut_down_guest(self, machine_id: str) -> None:
@@ -69,12 +71,12 @@ class QemuProcesses:
         with suppress(MonitorUnavailable):
             async with self._control.open_monitor(machine_id) as monitor:
                 await monitor.execute_command("quit")
-        if not await self._control.wait_until_ended(machine_id, END_TIMEOUT):
+        if not await self._control.wait_for_exit(machine_id, END_TIMEOUT):
             assert record  # noqa: S101  # only a machine with a record runs
             assert record.pid  # noqa: S101  # and only one with a process
             with suppress(ProcessLookupError):
                 os.kill(record.pid, signal.SIGKILL)
-            await self._control.wait_until_ended(machine_id, END_TIMEOUT)
+            await self._control.wait_for_exit(machine_id, END_TIMEOUT)
 
     def exit_reason(self, machine_id: str) -> str:
         """Return why the process of a machine has ended: the signal, or the last line of QEMU's log."""
@@ -90,7 +92,7 @@ class QemuProcesses:
         if file.exists():
             return
         with open_without_following_symlink(file, "wb") as disk:
-            disk.write(make_seed_disk(machine, self._wiring.subnets_for_seed_disks()))
+            disk.write(make_seed_disk(machine, self._fabric_updater.subnets_for_seed_disks()))
         self._directory.chown_to_qemu(file)
 
     def _spawn(self, machine: MachineSpec, command: list[str]) -> subprocess.Popen[bytes]:

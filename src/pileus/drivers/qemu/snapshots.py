@@ -37,7 +37,7 @@ class SnapshotFiles:
         self._directory.snapshot_file(snapshot_id).unlink(missing_ok=True)
         self._base_images.collect_garbage()
 
-    async def ensure_volume_reverted(self, volume_id: str, snapshot_id: str, request_id: str) -> None:
+    async def ensure_reverted_volume(self, volume_id: str, snapshot_id: str, request_id: str) -> None:
         """Replace a detached volume by a copy of a snapshot, at its present size, once for a request."""
         volume = self._records.get_volume(volume_id)
         if volume.reverted_for == request_id:
@@ -47,7 +47,9 @@ class SnapshotFiles:
             raise DriverError(f"Volume {volume_id} is attached: only a free one can be reverted", retryable=False)
         path = self._directory.volume_file(volume_id)
         with atomic_write(path) as new:
-            await self._qemu_img.copy(self._directory.snapshot_file(snapshot_id), new, self._base_images.base_file(base))
+            await self._qemu_img.copy(
+                self._directory.snapshot_file(snapshot_id), new, self._base_images.base_file(base)
+            )
             if await self._qemu_img.virtual_size(new) < (size := await self._qemu_img.virtual_size(path)):
                 await self._qemu_img.resize(new, size)
         self._records.record_revert(volume_id, request_id, base)

@@ -10,6 +10,7 @@ from qemu.qmp import EventListener, Runstate
 
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import SERIAL
+from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.host import host_boot_id
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import RUNNING, MachineRecord
@@ -18,7 +19,6 @@ from pileus.drivers.qemu.metrics import MetricsSampler
 from pileus.drivers.qemu.monitor import EVENTS, MonitorUnavailable, connect_qmp_client
 from pileus.drivers.qemu.paths import open_without_following_symlink, wait_for_lock
 from pileus.drivers.qemu.processes import END_TIMEOUT
-from pileus.drivers.qemu.wiring import FabricUpdater
 
 LOG = logging.getLogger(__name__)
 ROUND_INTERVAL, ROUNDS_PER_SAMPLE = 1.0, 15
@@ -36,15 +36,15 @@ class MachineSupervisor:
         control: MachineControl,
         lifecycle: MachineLifecycle,
         sampler: MetricsSampler,
-        wiring: FabricUpdater,
+        fabric_updater: FabricUpdater,
         *,
         resume: bool,
     ) -> None:
         self._control, self._directory, self._records = control, control.directory, control.records
-        self._lifecycle, self._sampler, self._wiring, self._resume = lifecycle, sampler, wiring, resume
+        self._lifecycle, self._sampler, self._fabric_updater, self._resume = lifecycle, sampler, fabric_updater, resume
 
     async def watch_machines(self, on_change: Callable[[], None]) -> None:
-        """Supervise until cancelled, once no other process does; call `changed` when a machine has changed."""
+        """Supervise until cancelled, once no other process does; call `on_change` when a machine has changed."""
         async with wait_for_lock(self._directory.folder / "watch.lock", ROUND_INTERVAL):
             listeners: dict[str, asyncio.Task[None]] = {}
             try:
@@ -84,7 +84,7 @@ class MachineSupervisor:
     async def _recover(self) -> None:
         """Start the network, warn about machines without a record, and start machines after a boot of the host."""
         with suppress(DriverError):
-            await self._wiring.send_network_state()
+            await self._fabric_updater.send_network_state()
         records = self._records.by_id()
         for folder in self._directory.machines.iterdir():
             if folder.is_dir() and folder.name not in records:
@@ -99,7 +99,7 @@ class MachineSupervisor:
         machine_id = record.machine.id
         LOG.info("A machine is started again after a boot of the host", extra={"machine_id": machine_id})
         try:
-            await self._lifecycle.ensure_running(record.machine)
+            await self._lifecycle.ensure_running_machine(record.machine)
         except DriverError as problem:
             LOG.warning("A machine could not be started again", extra={"machine_id": machine_id, "why": str(problem)})
             # With the present boot in its record it is in error, and not tried again.
@@ -107,13 +107,13 @@ class MachineSupervisor:
             self._records.save(failed)
 
     async def _listen(self, machine_id: str, on_change: Callable[[], None]) -> None:
-        """Call `changed` at each event of a machine, and at its end."""
+        """Call `on_change` at each event of a machine, and at its end."""
         with suppress(MonitorUnavailable):
             async with connect_qmp_client(self._directory.machine_directory(machine_id), EVENTS) as client:
                 with client.listener(EVENT_NAMES) as events:
                     await _report_events(events, asyncio.ensure_future(client.runstate_changed()), on_change)
             # A process closes its sockets before it ends: until it has ended, its exit code is unknown.
-            await self._control.wait_until_ended(machine_id, END_TIMEOUT)
+            await self._control.wait_for_exit(machine_id, END_TIMEOUT)
             on_change()
 
     def truncate_serial_log(self, machine_id: str) -> None:
@@ -132,7 +132,7 @@ class MachineSupervisor:
 async def _report_events(
     events: EventListener, disconnected: asyncio.Future[Runstate], on_change: Callable[[], None]
 ) -> None:
-    """Call `changed` at each event until the machine has closed the connection."""
+    """Call `on_change` at each event until the machine has closed the connection."""
     try:
         while not disconnected.done():
             event = asyncio.ensure_future(events.get())

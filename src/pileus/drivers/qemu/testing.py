@@ -10,7 +10,7 @@ from pileus.drivers.protocols.config import DriverConfig
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.programs import find_programs
 from pileus.drivers.qemu.settings import QemuSettings
-from pileus.testing.conformance.under_test import DriverTestHarness, MissingRequirement
+from pileus.testing.conformance.harnesses import DriverTestHarness, MissingRequirement
 
 IMAGE = "debian-12-generic-x64"
 PATIENCE = 1.0
@@ -51,7 +51,7 @@ class QemuTestHarness(DriverTestHarness):
 async def end_all_processes(driver: Qemu) -> None:
     """Delete all machines, and end the other processes of the driver."""
     for machine_id in driver.records.by_id():
-        await driver.ensure_gone(machine_id)
+        await driver.ensure_no_machine(machine_id)
     for child in driver.control.children.by_name.values():
         child.terminate()
         child.wait(10)

@@ -16,7 +16,7 @@ class VolumeAttachments:
     def __init__(self, control: MachineControl, hotplug: Hotplug, slots: DeviceSlots, records: StorageRecords) -> None:
         self._control, self._hotplug, self._slots, self._records = control, hotplug, slots, records
 
-    async def ensure_volume_attached(self, machine_id: str, disk: DiskSpec) -> None:
+    async def ensure_volume_attachment(self, machine_id: str, disk: DiskSpec) -> None:
         """Attach a volume, by hot-plug if the machine runs."""
         async with self._control.lock(machine_id):
             record = self._control.records.get(machine_id)
@@ -24,7 +24,7 @@ class VolumeAttachments:
             if self._control.children.is_running(record):
                 await self._hotplug.plug(machine_id, self._device(machine_id, disk.id))
 
-    async def ensure_volume_detached(self, machine_id: str, volume_id: str) -> None:
+    async def ensure_no_volume_attachment(self, machine_id: str, volume_id: str) -> None:
         """Detach a volume, after the guest has released it if the machine runs."""
         volume = self._records.find_volume(volume_id)
         if volume is None or volume.machine_id != machine_id:

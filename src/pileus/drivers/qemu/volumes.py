@@ -44,7 +44,7 @@ class VolumeFiles:
         self._base_images.collect_garbage()
 
     async def ensure_volume_size(self, volume_id: str, size_gib: int) -> None:
-        """Resize a volume to `size` GiB; while a machine uses it, it can only grow."""
+        """Resize a volume; while a machine uses it, it can only grow."""
         machine_id, path = self._records.get_volume(volume_id).machine_id, self._directory.volume_file(volume_id)
         if await self._qemu_img.virtual_size(path) == size_gib * GIB:
             return
@@ -56,7 +56,9 @@ class VolumeFiles:
                 await self._qemu_img.resize(path, size_gib * GIB)
                 return
             async with self._control.require_monitor(machine_id) as monitor:
-                await monitor.execute_command("block_resize", {"node-name": disk_node_name(volume_id), "size": size_gib * GIB})
+                await monitor.execute_command(
+                    "block_resize", {"node-name": disk_node_name(volume_id), "size": size_gib * GIB}
+                )
 
     async def ensure_volume_type(self, volume_id: str, type_name: str) -> None:
         """Record the type of a volume: on one host, all types are the same storage."""
@@ -67,7 +69,9 @@ class VolumeFiles:
         """Write the file of a new volume. Return its base, if it has one."""
         if disk.snapshot_id:
             base = self._records.snapshot_base(disk.snapshot_id)
-            await self._qemu_img.copy(self._directory.snapshot_file(disk.snapshot_id), new, self._base_images.base_file(base))
+            await self._qemu_img.copy(
+                self._directory.snapshot_file(disk.snapshot_id), new, self._base_images.base_file(base)
+            )
         elif disk.image_id:
             base = await self._base_images.ensure_base_of_image(disk.image_id)
             await self._qemu_img.create(new, None, self._base_images.base_file(base))

@@ -20,7 +20,7 @@ from pileus.drivers.protocols.consoles import ConsoleAddress
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import MachineSample, TrafficSample
 from pileus.drivers.simulated.images import SimulatedImages
-from pileus.drivers.simulated.metrics import simulate_machine_samples, simulate_traffic_samples, sample_times
+from pileus.drivers.simulated.metrics import sample_times, simulate_machine_samples, simulate_traffic_samples
 from pileus.drivers.simulated.settings import SimulatedSettings
 from pileus.drivers.simulated.storage import SimulatedStorage
 
@@ -61,7 +61,7 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
             raise DriverError(f"The simulated cloud's file cannot be read: {problem}", retryable=True) from problem
         return "simulated"
 
-    async def ensure_running(self, machine: MachineSpec) -> None:
+    async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Run a machine; a new one takes longer than a stopped one."""
         status = self._status(machine.id)
         if status == Status.ACTIVE:
@@ -69,15 +69,15 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
         await self._take_time("start" if status else "create")
         self._save_machine(machine, Status.ACTIVE)
 
-    async def ensure_stopped(self, machine_id: str) -> None:
+    async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Stop a machine."""
         await self._set_status(machine_id, Status.SHUTOFF, "stop")
 
-    async def ensure_suspended(self, machine_id: str) -> None:
+    async def ensure_suspended_machine(self, machine_id: str) -> None:
         """Suspend a machine."""
         await self._set_status(machine_id, Status.SUSPENDED, "suspend")
 
-    async def ensure_restarted(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
+    async def ensure_restarted_machine(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
         """Restart a machine once for each request; a hard restart takes as long as a start."""
         row = self._db.execute("SELECT restarted_for FROM machines WHERE id = ?", (machine.id,)).fetchone()
         if row and row[0] == request_id:
@@ -86,7 +86,7 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
         self._save_machine(machine, Status.ACTIVE)
         self._db.execute("UPDATE machines SET restarted_for = ? WHERE id = ?", (request_id, machine.id))
 
-    async def ensure_rebuilt(self, machine: MachineSpec, request_id: str) -> None:
+    async def ensure_rebuilt_machine(self, machine: MachineSpec, request_id: str) -> None:
         """Rebuild a machine once for each request."""
         self._require_status(machine.id)
         row = self._db.execute("SELECT restarted_for FROM machines WHERE id = ?", (machine.id,)).fetchone()
@@ -102,7 +102,7 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
             await self._take_time("resize")
             self._save_machine(machine, Status(status))
 
-    async def ensure_gone(self, machine_id: str) -> None:
+    async def ensure_no_machine(self, machine_id: str) -> None:
         """Delete a machine, and detach its volumes and interfaces."""
         if self._status(machine_id) is None:
             return
@@ -137,7 +137,7 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
         """Return the simulated hosts of a region."""
         return [f"{name}-r{region_id}" for name in self._hosts]
 
-    async def ensure_on_host(self, machine: MachineSpec) -> None:
+    async def ensure_machine_host(self, machine: MachineSpec) -> None:
         """Move a machine to the host that it names."""
         status = self._require_status(machine.id)
         if self.get_machine(machine.id).host != machine.host:
@@ -160,7 +160,9 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
         (volumes,) = self._db.execute("SELECT count(*) FROM volumes WHERE machine_id = ?", (machine_id,)).fetchone()
         return simulate_machine_samples(machine_id, sample_times(since, until, max_count), volumes, running=running)
 
-    async def router_traffic_by_port_id(self, router_id: str, since: int, until: int, max_count: int) -> dict[str, list[TrafficSample]]:
+    async def router_traffic_by_port_id(
+        self, router_id: str, since: int, until: int, max_count: int
+    ) -> dict[str, list[TrafficSample]]:
         """Return made-up samples: a daily wave for each interface of a router."""
         record = self.find_router_with_nics(router_id)
         if record is None:

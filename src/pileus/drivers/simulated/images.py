@@ -4,7 +4,7 @@ from msgspec import structs
 
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.images import StoredImage, ImageSource, OnProgress
+from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
 from pileus.drivers.simulated.state import SimulationState
 from pileus.outbound.image_formats import detect_format
 
@@ -12,7 +12,7 @@ GIB = 1 << 30
 
 
 class SimulatedImages(SimulationState):
-    """Fulfils Images."""
+    """Fulfils SupportsImages."""
 
     _download_limits: DownloadLimits
 

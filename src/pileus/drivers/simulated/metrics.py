@@ -18,7 +18,9 @@ def sample_times(since: int, until: int, count: int) -> list[int]:
     return [since + step * number for number in range(1, count + 1)]
 
 
-def simulate_machine_samples(machine_id: str, times: Sequence[int], disk_count: int, *, running: bool) -> list[MachineSample]:
+def simulate_machine_samples(
+    machine_id: str, times: Sequence[int], disk_count: int, *, running: bool
+) -> list[MachineSample]:
     """Return a machine's load at these times; zero unless it runs."""
     phase = _phase(machine_id)
     devices = [f"vd{chr(ord('a') + number)}" for number in range(min(disk_count, MAX_DISKS))]

@@ -8,7 +8,7 @@ from pileus.drivers.simulated.state import SimulationState
 
 
 class SimulatedStorage(SimulationState):
-    """Fulfils Volumes, Extends, Retypes and Snapshots."""
+    """Fulfils the Protocols of `drivers/protocols/storage.py`."""
 
     async def ensure_volume(self, disk: DiskSpec) -> None:
         """Create a volume."""
@@ -23,7 +23,7 @@ class SimulatedStorage(SimulationState):
         """Delete a volume."""
         self._db.execute("DELETE FROM volumes WHERE id = ?", (volume_id,))
 
-    async def ensure_volume_attached(self, machine_id: str, disk: DiskSpec) -> None:
+    async def ensure_volume_attachment(self, machine_id: str, disk: DiskSpec) -> None:
         """Attach a volume."""
         row = self._db.execute("SELECT machine_id FROM volumes WHERE id = ?", (disk.id,)).fetchone()
         if row is None:
@@ -34,7 +34,7 @@ class SimulatedStorage(SimulationState):
             await self._take_time("attach")
             self._db.execute("UPDATE volumes SET machine_id = ? WHERE id = ?", (machine_id, disk.id))
 
-    async def ensure_volume_detached(self, machine_id: str, volume_id: str) -> None:
+    async def ensure_no_volume_attachment(self, machine_id: str, volume_id: str) -> None:
         """Detach a volume."""
         self._db.execute(
             "UPDATE volumes SET machine_id = NULL WHERE id = ? AND machine_id = ?", (volume_id, machine_id)
@@ -63,7 +63,7 @@ class SimulatedStorage(SimulationState):
         """Delete a snapshot."""
         self._db.execute("DELETE FROM snapshots WHERE id = ?", (snapshot_id,))
 
-    async def ensure_volume_reverted(self, volume_id: str, snapshot_id: str, request_id: str) -> None:
+    async def ensure_reverted_volume(self, volume_id: str, snapshot_id: str, request_id: str) -> None:
         """Record that a volume was reverted; it has no content."""
         if self._column_of_volume("reverted_for", volume_id) == request_id:
             return

@@ -1,7 +1,7 @@
 """Set-up of the simulated driver for the conformance suite."""
 
 from pileus.drivers.simulated.driver import Simulated
-from pileus.testing.conformance.under_test import DriverTestHarness
+from pileus.testing.conformance.harnesses import DriverTestHarness
 
 
 class SimulatedTestHarness(DriverTestHarness):

@@ -34,7 +34,7 @@ async def create_image_from_volume(tx: Tx, ctx: Context, spec: NewImage, volume_
     Raises NotFound, Conflict or QuotaExceeded.
     """
     ctx.require_region()
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     volume = await volumes.get(tx, ctx.place, volume_id)
     await volumes.save(tx, volume, volume.uploading_as_image(task_id, ctx.now()))
     image = await _with_volume_facts(tx, _new_image(ctx, spec, task_id), volume)
@@ -53,7 +53,7 @@ async def download_image(tx: Tx, ctx: Context, spec: NewImage, url: str, task_id
     Neither the task's data nor the audit log shows the URL: it can hold a secret.
     """
     ctx.require_region()
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     image = _new_image(ctx, spec, task_id)
     await _add_image(tx, ctx, image, spec.tags)
     args = CreateImageArgs(image_id=image.id, url=url)

@@ -32,7 +32,7 @@ async def create_instance(tx: Tx, ctx: Context, driver: Compute, order: Instance
     Raises NotFound, Invalid, Conflict, NoCapacity or QuotaExceeded.
     """
     ctx.require_region()
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     sources = await resolve_order_references(tx, ctx, order)
     await check_capacity(tx, ctx, driver, sources.flavor)
     plan = plan_instance(order, sources, ctx, task_id)

@@ -32,7 +32,7 @@ async def create_placement_group(tx: Tx, ctx: Context, name: str, policy: str) -
         policy=policy,
         created_at=ctx.now(),
     )
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     await check_quotas(tx, ctx, {"servergroup_count": 1})
     await placement_groups.add(tx, group)
     await write_audit_entry(tx, ctx, AuditEntry("servergroup", "create", group.id, {"name": name, "policy": policy}))

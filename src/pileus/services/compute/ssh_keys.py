@@ -33,7 +33,7 @@ async def create_ssh_key(
         shared_in_project=shared,
         created_at=ctx.now(),
     )
-    await projects.require_not_being_deleted(tx, place)
+    await projects.require_active(tx, place)
     await ssh_keys.check_name_free(tx, place, key.name)
     await check_global_quotas(tx, ctx, {"keypair_count": 1})
     await ssh_keys.add(tx, key)

@@ -41,7 +41,7 @@ async def create_ddos_profile(
     ctx.require_region()
     template = _require_template(ctx, new.template_id)
     fields, address = complete_template_answers(template, new.answers), _parse_address(address)
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     await _check_address_of_project(tx, ctx, address)
     profile = await _add_profile(tx, ctx, address, template=template, fields=fields, task_id=task_id)
     return await _start(tx, ctx, CREATE_DDOS_PROFILE, "create", profile.id, task_id, audit_data=audit_data)

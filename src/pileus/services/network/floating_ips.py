@@ -51,7 +51,7 @@ async def create_floating_ip(
     """
     ctx.require_region()
     new_tags = make_tags(validate_tags(user_tags).items())
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     await check_quotas(tx, ctx, {"floating_count": 1})
     target = await _resolve_target(tx, ctx, port_id, fixed_ip_address)
     floating_ip = await allocate_floating_ip(tx, ctx, task_id, target)

@@ -50,7 +50,7 @@ async def create_network(
     """
     ctx.require_region()
     new_tags = make_tags(validate_tags(user_tags).items())
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     await check_quotas(tx, ctx, {"network_count": 1, "router_count": int(create_router)})
     network = await networks.add(tx, await _plan_network(tx, ctx, name, network_type, task_id))
     await tags.add(tx, networks.KIND, ctx.place, network.id, new_tags)

@@ -47,7 +47,7 @@ async def create_reserved_fixed_ip(
     Raises NotFound, Invalid, Conflict, QuotaExceeded or NoCapacity.
     """
     ctx.require_region()
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     if new.interface is None:
         port = await _reserve_existing_port(tx, ctx, new.port_id, task_id)
     else:

@@ -44,7 +44,7 @@ async def create_router(tx: Tx, ctx: Context, new: NewRouter, task_id: str, *, a
     """
     ctx.require_region()
     router = replace(new_router(ctx, new.name, task_id), routes=normalize_routes(new.routes))
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     await check_quotas(tx, ctx, {"router_count": 1})
     router = await _add_router(tx, ctx, router, new.external_gateway)
     for subnet_id in new.subnet_ids:

@@ -69,7 +69,7 @@ async def create_security_group(
     """
     ctx.require_region()
     new_tags = make_tags(validate_tags(user_tags).items())
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     await check_quotas(tx, ctx, {"firewall_count": 1})
     group = new_security_group(ctx.place, ctx.new_id, ctx.now(), name, description=description).locked(task_id)
     new_rules = default_security_group_rules(group) if rules is None else list(rules)

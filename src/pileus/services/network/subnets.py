@@ -49,7 +49,7 @@ async def create_subnet(
     """
     ctx.require_region()
     new_tags = make_tags(validate_tags(user_tags).items())
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     subnet = await _add_subnet(tx, ctx, network_id, new, task_id)
     await tags.add(tx, subnets.KIND, ctx.place, subnet.id, new_tags)
     router = await _resolve_router(tx, ctx, network_id, new, connect_to_router=connect_to_router, router_id=router_id)

@@ -31,7 +31,7 @@ async def create_lifecycle_policy(
     audit_data: dict[str, Any],
 ) -> LifecyclePolicy:
     """Save a new policy with its schedules and volumes. Raises NotFound, Conflict, Invalid or QuotaExceeded."""
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     now = ctx.now()
     policy = LifecyclePolicy(
         id=await lifecycle_policies.allocate_id(tx),

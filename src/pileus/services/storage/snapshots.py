@@ -29,7 +29,7 @@ async def create_snapshot(
     tag_values: Mapping[str, str],
 ) -> Task:
     """Save a new snapshot and start the task that takes it. Raises NotFound, Conflict or QuotaExceeded."""
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     volume = (await volumes.get(tx, ctx.place, volume_id)).require_snapshottable()
     await volumes.bump_revision(tx, volume)
     await check_quotas(tx, ctx, {"volume_snapshots_count": 1, "volume_snapshots_size": volume.size})

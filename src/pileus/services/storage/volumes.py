@@ -40,7 +40,7 @@ async def create_volume(
 
     Raises NotFound, Invalid, Conflict or QuotaExceeded.
     """
-    await projects.require_not_being_deleted(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     volume, volume_tags = await _plan_volume(tx, ctx, new_volume, task_id)
     await volumes.add(tx, volume)
     await tags.add(tx, volumes.KIND, ctx.place, volume.id, volume_tags)

@@ -27,7 +27,7 @@ async def require_existing(tx: Tx, place: Place) -> Place:
     return place
 
 
-async def require_not_being_deleted(tx: Tx, place: Place) -> Place:
+async def require_active(tx: Tx, place: Place) -> Place:
     """Return the place if resources may be created in it; raises NotFound, or Conflict while it is being deleted."""
     (await get(tx, place.client_id, place.project_id)).require_unlocked()
     return place

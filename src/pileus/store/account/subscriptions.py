@@ -68,7 +68,7 @@ async def remove_deliveries_before(tx: Tx, subscription_id: int, before: int) ->
     return await tx.run(statement, id=subscription_id, before=before)
 
 
-async def mark_delivered(tx: Tx, subscription_id: int, sent: Iterable[str], dropped: Iterable[str]) -> None:
+async def acknowledge_deliveries(tx: Tx, subscription_id: int, sent: Iterable[str], dropped: Iterable[str]) -> None:
     """Remove deliveries that were sent or dropped; acknowledge an action once all its subscribers have it."""
     sent_ids = set(sent)
     for action_id in sorted(sent_ids | set(dropped)):

@@ -64,7 +64,7 @@ async def add(tx: Tx, action: UserAction) -> None:
     await subscriptions.enqueue_deliveries(tx, action)
 
 
-async def list_undelivered(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
+async def list_undelivered_actions(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
     """Return the actions that wait to be delivered to a subscription, oldest first."""
     rows = await tx.all(
         f"SELECT {TABLE.qualified_columns('a')} FROM deliveries d JOIN user_actions a ON a.id = d.action_id"

@@ -87,7 +87,7 @@ class EventDeliverer:
         if leased is None:
             return
         async with self.db.read() as tx:
-            pending = await user_actions.list_undelivered(tx, leased.id, BATCH_SIZE)
+            pending = await user_actions.list_undelivered_actions(tx, leased.id, BATCH_SIZE)
         outcome = await self._send(leased, pending)
         await self.db.write(partial(self._save_outcome, leased, outcome))
 
@@ -120,7 +120,7 @@ class EventDeliverer:
 
     async def _save_outcome(self, leased: Subscription, outcome: DeliveryOutcome, tx: Tx) -> None:
         now, current = self.now(), await subscriptions.find(tx, leased.id)
-        await subscriptions.mark_delivered(tx, leased.id, outcome.sent, outcome.dropped)
+        await subscriptions.acknowledge_deliveries(tx, leased.id, outcome.sent, outcome.dropped)
         if current is None:
             return
         # If the target was changed meanwhile, the failure was that of the previous target.

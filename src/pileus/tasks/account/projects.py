@@ -15,13 +15,13 @@ from pileus.domain.compute.instances import Status
 from pileus.domain.storage.volumes import SnapshotStatus, VolumeStatus
 from pileus.drivers.protocols.images import SupportsImages
 from pileus.drivers.protocols.network import (
+    NetworkSpec,
+    SubnetSpec,
+    SupportsDdosProtection,
     SupportsFloatingIPs,
     SupportsNetworks,
-    NetworkSpec,
-    SupportsDdosProtection,
     SupportsRouters,
     SupportsSecurityGroups,
-    SubnetSpec,
 )
 from pileus.drivers.protocols.storage import SupportsSnapshots, SupportsVolumes
 from pileus.store import project_contents
@@ -38,7 +38,7 @@ ProjectContext = TaskContext[DeleteProjectArgs]
 
 async def _destroy_machines(ctx: ProjectContext) -> None:
     for instance_id in await _list_ids(ctx, "instances"):
-        await ctx.driver.ensure_gone(instance_id)
+        await ctx.driver.ensure_no_machine(instance_id)
         await ctx.write(partial(_save_machine_gone, ctx, instance_id))
 
 

@@ -19,7 +19,7 @@ from pileus.domain.compute.task_types import (
     DeleteImageArgs,
 )
 from pileus.domain.tasks import created_resources_by_kind
-from pileus.drivers.protocols.images import StoredImage, ImageSource, OnProgress
+from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
 from pileus.store import tags, tasks
 from pileus.store.account import metering, quota_usage, quotas
 from pileus.store.compute import images

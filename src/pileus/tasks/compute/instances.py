@@ -86,7 +86,7 @@ async def _destroy_volumes(ctx: TaskContext[CreateInstanceArgs]) -> None:
 
 
 async def _spawn(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    await ctx.driver.ensure_running(await load_machine_spec(ctx, ctx.args.instance_id))
+    await ctx.driver.ensure_running_machine(await load_machine_spec(ctx, ctx.args.instance_id))
     await ctx.write(partial(_save_task_state, ctx, "networking"))
 
 
@@ -96,14 +96,14 @@ async def _save_task_state(ctx: TaskContext[CreateInstanceArgs], task_state: str
 
 
 async def _destroy_machine(ctx: TaskContext[InstanceTaskArgs]) -> None:
-    await ctx.driver.ensure_gone(ctx.args.instance_id)
+    await ctx.driver.ensure_no_machine(ctx.args.instance_id)
 
 
 async def _connect(ctx: TaskContext[CreateInstanceArgs]) -> None:
     machine = await load_machine_spec(ctx, ctx.args.instance_id)
     if isinstance(ctx.driver, SupportsVolumes):
         for disk in machine.disks:
-            await ctx.driver.ensure_volume_attached(machine.id, disk)
+            await ctx.driver.ensure_volume_attachment(machine.id, disk)
     if isinstance(ctx.driver, SupportsInterfaces):
         await apply_default_groups(ctx, dict.fromkeys(group for nic in machine.nics for group in nic.groups))
         for nic in machine.nics:
@@ -119,7 +119,7 @@ async def _disconnect(ctx: TaskContext[CreateInstanceArgs]) -> None:
             await ctx.driver.ensure_no_interface(machine.id, nic.port_id)
     if isinstance(ctx.driver, SupportsVolumes):
         for disk in machine.disks:
-            await ctx.driver.ensure_volume_detached(machine.id, disk.id)
+            await ctx.driver.ensure_no_volume_attachment(machine.id, disk.id)
 
 
 async def _assign_floating_ips(ctx: TaskContext[InstanceTaskArgs]) -> None:
@@ -162,7 +162,7 @@ async def _delete_volumes(ctx: TaskContext[DeleteInstanceArgs]) -> None:
     async with ctx.db.read() as tx:
         attached = await attachments.list_with_volumes(tx, ctx.args.instance_id)
     for _, volume in attached:
-        await ctx.driver.ensure_volume_detached(ctx.args.instance_id, volume.id)
+        await ctx.driver.ensure_no_volume_attachment(ctx.args.instance_id, volume.id)
     for volume_id in ctx.args.volumes:
         await delete_volume_snapshots(ctx, volume_id)
         await ctx.driver.ensure_no_volume(volume_id)
@@ -204,7 +204,9 @@ async def _resize(ctx: TaskContext[ResizeInstanceArgs]) -> None:
 
 
 async def _restore_size(ctx: TaskContext[ResizeInstanceArgs]) -> None:
-    await ctx.driver.ensure_machine_size(await load_machine_spec(ctx, ctx.args.instance_id, flavor_id=ctx.args.flavor_id))
+    await ctx.driver.ensure_machine_size(
+        await load_machine_spec(ctx, ctx.args.instance_id, flavor_id=ctx.args.flavor_id)
+    )
 
 
 async def _save_resized(tx: Tx, ctx: TaskContext[ResizeInstanceArgs]) -> None:
@@ -221,7 +223,7 @@ async def _save_previous_flavor(tx: Tx, ctx: TaskContext[ResizeInstanceArgs]) ->
 
 async def _rebuild(ctx: TaskContext[InstanceTaskArgs]) -> None:
     driver = require_rebuild_support(ctx.driver)
-    await driver.ensure_rebuilt(await load_machine_spec(ctx, ctx.args.instance_id), ctx.task.id)
+    await driver.ensure_rebuilt_machine(await load_machine_spec(ctx, ctx.args.instance_id), ctx.task.id)
 
 
 async def _save_rebuilt(tx: Tx, ctx: TaskContext[InstanceTaskArgs]) -> None:

@@ -59,13 +59,13 @@ async def _migrate(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
         return
     if not isinstance(ctx.driver, SupportsMigration):
         raise DriverError("This cloud cannot move an instance to another host", retryable=False)
-    await ctx.driver.ensure_on_host(machine)
+    await ctx.driver.ensure_machine_host(machine)
 
 
 async def _migrate_back(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
     if isinstance(ctx.driver, SupportsMigration):
         machine = await load_machine_spec(ctx, ctx.args.instance_id)
-        await ctx.driver.ensure_on_host(replace(machine, host=ctx.args.host))
+        await ctx.driver.ensure_machine_host(replace(machine, host=ctx.args.host))
 
 
 async def _unlock_instance(tx: Tx, ctx: TaskContext[InstanceTaskArgs]) -> None:

@@ -12,23 +12,27 @@ from pileus.tasks.operation import Operation, Step, TaskContext
 
 
 async def _start(ctx: TaskContext[PowerActionArgs]) -> None:
-    await ctx.driver.ensure_running(await load_machine_spec(ctx, ctx.args.instance_id))
+    await ctx.driver.ensure_running_machine(await load_machine_spec(ctx, ctx.args.instance_id))
 
 
 async def _stop(ctx: TaskContext[PowerActionArgs]) -> None:
-    await ctx.driver.ensure_stopped(ctx.args.instance_id)
+    await ctx.driver.ensure_stopped_machine(ctx.args.instance_id)
 
 
 async def _suspend(ctx: TaskContext[PowerActionArgs]) -> None:
-    await ctx.driver.ensure_suspended(ctx.args.instance_id)
+    await ctx.driver.ensure_suspended_machine(ctx.args.instance_id)
 
 
 async def _reboot(ctx: TaskContext[PowerActionArgs]) -> None:
-    await ctx.driver.ensure_restarted(await load_machine_spec(ctx, ctx.args.instance_id), ctx.task.id, hard=False)
+    await ctx.driver.ensure_restarted_machine(
+        await load_machine_spec(ctx, ctx.args.instance_id), ctx.task.id, hard=False
+    )
 
 
 async def _reboot_hard(ctx: TaskContext[PowerActionArgs]) -> None:
-    await ctx.driver.ensure_restarted(await load_machine_spec(ctx, ctx.args.instance_id), ctx.task.id, hard=True)
+    await ctx.driver.ensure_restarted_machine(
+        await load_machine_spec(ctx, ctx.args.instance_id), ctx.task.id, hard=True
+    )
 
 
 async def _restore_power_state(ctx: TaskContext[PowerActionArgs]) -> None:

@@ -35,19 +35,25 @@ class HasDdosProfiles(Protocol):
 async def protect_addresses(ctx: TaskContext[HasDdosProfiles]) -> None:
     """Protect the addresses as the profiles in the database say."""
     for profile in await _load_profiles(ctx):
-        await require_ddos_protection_support(ctx.driver).ensure_ddos_protection(profile.region_id, profile.ip_address, active=profile.active)
+        await require_ddos_protection_support(ctx.driver).ensure_ddos_protection(
+            profile.region_id, profile.ip_address, active=profile.active
+        )
 
 
 async def deactivate_protection(ctx: TaskContext[HasDdosProfiles]) -> None:
     """Make the protection of the addresses inactive."""
     for profile in await _load_profiles(ctx):
-        await require_ddos_protection_support(ctx.driver).ensure_ddos_protection(profile.region_id, profile.ip_address, active=False)
+        await require_ddos_protection_support(ctx.driver).ensure_ddos_protection(
+            profile.region_id, profile.ip_address, active=False
+        )
 
 
 async def remove_protection(ctx: TaskContext[HasDdosProfiles]) -> None:
     """Remove the protection of the addresses."""
     for profile in await _load_profiles(ctx):
-        await require_ddos_protection_support(ctx.driver).ensure_no_ddos_protection(profile.region_id, profile.ip_address)
+        await require_ddos_protection_support(ctx.driver).ensure_no_ddos_protection(
+            profile.region_id, profile.ip_address
+        )
 
 
 async def unlock_profiles(tx: Tx, ctx: TaskContext[HasDdosProfiles]) -> None:

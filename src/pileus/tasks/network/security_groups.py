@@ -20,7 +20,7 @@ from pileus.domain.network.task_types import (
     UpdateSecurityGroupArgs,
 )
 from pileus.domain.tasks import created_resources_by_kind
-from pileus.drivers.protocols.network import SupportsSecurityGroups, SecurityGroupSpec
+from pileus.drivers.protocols.network import SecurityGroupSpec, SupportsSecurityGroups
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import security_groups

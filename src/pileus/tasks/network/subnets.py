@@ -87,7 +87,9 @@ async def _unlock(tx: Tx, ctx: TaskContext[SubnetTaskArgs]) -> None:
 
 async def _apply_update(ctx: TaskContext[UpdateSubnetArgs]) -> None:
     subnet = await _load_subnet(ctx)
-    await require_network_support(ctx.driver).ensure_subnet(SubnetSpec.of(patched_subnet(subnet, ctx.args.patch, ctx.now())))
+    await require_network_support(ctx.driver).ensure_subnet(
+        SubnetSpec.of(patched_subnet(subnet, ctx.args.patch, ctx.now()))
+    )
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSubnetArgs]) -> None:

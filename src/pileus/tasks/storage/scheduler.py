@@ -36,7 +36,7 @@ RETRY_DELAY = 3_600_000_000
 
 @dataclass(slots=True)
 class Scheduler:
-    """Starts the tasks of schedules: `run` until it is cancelled, `start_due` those that are due now."""
+    """Starts the tasks of schedules: `run` until it is cancelled, `start_due_tasks` those that are due now."""
 
     db: Database
     catalogue: Catalogue

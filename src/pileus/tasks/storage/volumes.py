@@ -29,7 +29,12 @@ from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.storage import attachments, snapshots, volumes
-from pileus.tasks.capabilities import require_volume_resize_support, require_volume_retype_support, require_snapshot_support, require_volume_support
+from pileus.tasks.capabilities import (
+    require_snapshot_support,
+    require_volume_resize_support,
+    require_volume_retype_support,
+    require_volume_support,
+)
 from pileus.tasks.compute.machines import disk_spec, unlock_instance
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapshots_as_error_deleting
@@ -63,12 +68,12 @@ async def _destroy_volume(ctx: TaskContext[VolumeTaskArgs]) -> None:
 
 async def _attach_created(ctx: TaskContext[CreateVolumeArgs]) -> None:
     if ctx.args.instance_id:
-        await require_volume_support(ctx.driver).ensure_volume_attached(ctx.args.instance_id, await _load_disk(ctx))
+        await require_volume_support(ctx.driver).ensure_volume_attachment(ctx.args.instance_id, await _load_disk(ctx))
 
 
 async def _detach_created(ctx: TaskContext[CreateVolumeArgs]) -> None:
     if ctx.args.instance_id:
-        await require_volume_support(ctx.driver).ensure_volume_detached(ctx.args.instance_id, ctx.args.volume_id)
+        await require_volume_support(ctx.driver).ensure_no_volume_attachment(ctx.args.instance_id, ctx.args.volume_id)
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[CreateVolumeArgs]) -> CreatedResources:
@@ -104,11 +109,11 @@ async def _save_error_deleting(tx: Tx, ctx: TaskContext[VolumeTaskArgs]) -> None
 
 
 async def _attach_volume(ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
-    await require_volume_support(ctx.driver).ensure_volume_attached(ctx.args.instance_id, await _load_disk(ctx))
+    await require_volume_support(ctx.driver).ensure_volume_attachment(ctx.args.instance_id, await _load_disk(ctx))
 
 
 async def _detach_volume(ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
-    await require_volume_support(ctx.driver).ensure_volume_detached(ctx.args.instance_id, ctx.args.volume_id)
+    await require_volume_support(ctx.driver).ensure_no_volume_attachment(ctx.args.instance_id, ctx.args.volume_id)
 
 
 async def _save_attached(tx: Tx, ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
@@ -152,7 +157,9 @@ async def _save_type(tx: Tx, ctx: TaskContext[RetypeVolumeArgs]) -> None:
 
 
 async def _revert_volume(ctx: TaskContext[RevertVolumeArgs]) -> None:
-    await require_snapshot_support(ctx.driver).ensure_volume_reverted(ctx.args.volume_id, ctx.args.snapshot_id, ctx.task.id)
+    await require_snapshot_support(ctx.driver).ensure_reverted_volume(
+        ctx.args.volume_id, ctx.args.snapshot_id, ctx.task.id
+    )
 
 
 async def _unlock_with_snapshot(tx: Tx, ctx: TaskContext[RevertVolumeArgs]) -> None:

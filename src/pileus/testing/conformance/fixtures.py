@@ -10,7 +10,12 @@ import pytest
 import pytest_asyncio
 
 from pileus.drivers.protocols.compute import Compute
-from pileus.testing.conformance.under_test import DriverTestHarness, MissingRequirement, make_driver_config, load_test_harness
+from pileus.testing.conformance.harnesses import (
+    DriverTestHarness,
+    MissingRequirement,
+    load_test_harness,
+    make_driver_config,
+)
 
 MakeDriver = Callable[[], Any]
 

@@ -47,7 +47,7 @@ async def run_operating_system(driver: Compute, image_id: str | None) -> Machine
         disk = new_disk(size=1, image_id=image_id, boot_index=0)
         await require_capability(driver, SupportsVolumes).ensure_volume(disk)
         machine = new_machine(ram=256, disks=[disk])
-    await driver.ensure_running(machine)
+    await driver.ensure_running_machine(machine)
     return machine
 
 
@@ -58,8 +58,8 @@ async def statuses_by_machine_id(driver: Compute) -> dict[str, str]:
 
 async def create_machine_in_status(driver: Compute, machine: MachineSpec, status: str) -> None:
     """Bring a new machine to a status of `STATES`."""
-    await driver.ensure_running(machine)
+    await driver.ensure_running_machine(machine)
     if status == Status.SHUTOFF:
-        await driver.ensure_stopped(machine.id)
+        await driver.ensure_stopped_machine(machine.id)
     elif status == Status.SUSPENDED:
-        await driver.ensure_suspended(machine.id)
+        await driver.ensure_suspended_machine(machine.id)

@@ -17,12 +17,12 @@ from pileus.testing.conformance.helpers import (
     HOUR,
     SECRET,
     STATES,
+    call_twice,
     create_machine_in_status,
     new_disk,
     new_machine,
     require_capability,
     statuses_by_machine_id,
-    call_twice,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -45,7 +45,7 @@ async def test_a_machine_runs_after_a_restart(driver: Compute, before: str, hard
     machine = new_machine()
     await create_machine_in_status(driver, machine, before)
 
-    await call_twice(driver.ensure_restarted, machine, "request-1", hard=hard)
+    await call_twice(driver.ensure_restarted_machine, machine, "request-1", hard=hard)
 
     assert (await statuses_by_machine_id(driver))[machine.id] == "ACTIVE"
 
@@ -53,14 +53,14 @@ async def test_a_machine_runs_after_a_restart(driver: Compute, before: str, hard
 async def test_a_restart_is_done_once_for_a_request(driver: Compute) -> None:
     """A machine that was stopped since stays stopped when the same request is repeated."""
     machine = new_machine()
-    await driver.ensure_running(machine)
-    await driver.ensure_restarted(machine, "request-1", hard=True)
-    await driver.ensure_stopped(machine.id)
+    await driver.ensure_running_machine(machine)
+    await driver.ensure_restarted_machine(machine, "request-1", hard=True)
+    await driver.ensure_stopped_machine(machine.id)
 
-    await driver.ensure_restarted(machine, "request-1", hard=True)
+    await driver.ensure_restarted_machine(machine, "request-1", hard=True)
     assert (await statuses_by_machine_id(driver))[machine.id] == "SHUTOFF"
 
-    await driver.ensure_restarted(machine, "request-2", hard=True)
+    await driver.ensure_restarted_machine(machine, "request-2", hard=True)
     assert (await statuses_by_machine_id(driver))[machine.id] == "ACTIVE"
 
 
@@ -76,14 +76,14 @@ async def test_a_resize_keeps_the_state_of_a_machine(driver: Compute, before: st
 
 async def test_nothing_remains_of_a_deleted_machine(driver: Compute) -> None:
     machine = new_machine()
-    await driver.ensure_running(machine)
+    await driver.ensure_running_machine(machine)
 
-    await call_twice(driver.ensure_gone, machine.id)
+    await call_twice(driver.ensure_no_machine, machine.id)
 
     assert machine.id not in await statuses_by_machine_id(driver)
 
 
-@pytest.mark.parametrize("verb", ["ensure_stopped", "ensure_suspended"])
+@pytest.mark.parametrize("verb", ["ensure_stopped_machine", "ensure_suspended_machine"])
 async def test_a_missing_machine_cannot_change_its_state(driver: Compute, verb: str) -> None:
     with pytest.raises(DriverError) as refused:
         await getattr(driver, verb)("nobody")
@@ -94,8 +94,8 @@ async def test_a_missing_machine_cannot_change_its_state(driver: Compute, verb: 
 async def test_many_concurrent_machines_do_not_affect_each_other(driver: Compute) -> None:
     machines = [new_machine(name=f"web-{number}") for number in range(20)]
 
-    await asyncio.gather(*map(driver.ensure_running, machines))
-    await asyncio.gather(*(driver.ensure_stopped(machine.id) for machine in machines[::2]))
+    await asyncio.gather(*map(driver.ensure_running_machine, machines))
+    await asyncio.gather(*(driver.ensure_stopped_machine(machine.id) for machine in machines[::2]))
 
     status_of = await statuses_by_machine_id(driver)
     assert {status_of[machine.id] for machine in machines[::2]} == {"SHUTOFF"}
@@ -105,15 +105,15 @@ async def test_many_concurrent_machines_do_not_affect_each_other(driver: Compute
 async def test_machines_outlive_the_control_plane(make_driver: MakeDriver, data: Path) -> None:
     machine, disk = new_machine(), new_disk()
     driver = make_driver()
-    await driver.ensure_running(machine)
+    await driver.ensure_running_machine(machine)
     if isinstance(driver, SupportsVolumes):
         await driver.ensure_volume(disk)
-        await driver.ensure_volume_attached(machine.id, disk)
+        await driver.ensure_volume_attachment(machine.id, disk)
 
     restarted = make_driver()
 
     assert await statuses_by_machine_id(restarted) == {machine.id: "ACTIVE"}
-    await call_twice(restarted.ensure_stopped, machine.id)
+    await call_twice(restarted.ensure_stopped_machine, machine.id)
     assert await statuses_by_machine_id(driver) == {machine.id: "SHUTOFF"}
     assert not any(SECRET.encode() in content for content in _contents(data))
 
@@ -125,45 +125,45 @@ def _contents(directory: Path) -> list[bytes]:
 async def test_host_names_are_unique_and_stable(driver: Compute) -> None:
     host_driver = require_capability(driver, SupportsHosts)
 
-    hosts = list(await host_driver.hosts(1))
+    hosts = list(await host_driver.list_host_names(1))
 
     assert hosts
     assert len(set(hosts)) == len(hosts)
-    assert list(await host_driver.hosts(1)) == hosts
+    assert list(await host_driver.list_host_names(1)) == hosts
 
 
 @pytest.mark.parametrize("before", STATES[:2])
 async def test_a_migration_keeps_the_state_of_a_machine(driver: Compute, before: str) -> None:
     migrating_driver, machine = require_capability(driver, SupportsMigration), new_machine()
-    source, target = list(await require_capability(driver, SupportsHosts).hosts(1))[:2]
+    source, target = list(await require_capability(driver, SupportsHosts).list_host_names(1))[:2]
     await create_machine_in_status(driver, replace(machine, host=source), before)
 
-    await call_twice(migrating_driver.ensure_on_host, replace(machine, host=target))
+    await call_twice(migrating_driver.ensure_machine_host, replace(machine, host=target))
 
     assert (await statuses_by_machine_id(driver))[machine.id] == before
 
 
 async def test_a_console_opens_only_for_a_running_machine(driver: Compute) -> None:
     console_driver, machine = require_capability(driver, SupportsConsoles), new_machine()
-    await driver.ensure_running(machine)
+    await driver.ensure_running_machine(machine)
 
-    console = await console_driver.console(machine.id, None)
+    console = await console_driver.open_console(machine.id, None)
 
     assert console.url.startswith(("http", "ws"))
-    assert (await console_driver.console(machine.id, console.type)).protocol == console.protocol
+    assert (await console_driver.open_console(machine.id, console.type)).protocol == console.protocol
     with pytest.raises(DriverError):
-        await console_driver.console(machine.id, "a-crystal-ball")
-    await driver.ensure_stopped(machine.id)
+        await console_driver.open_console(machine.id, "a-crystal-ball")
+    await driver.ensure_stopped_machine(machine.id)
     with pytest.raises(DriverError):
-        await console_driver.console(machine.id, None)
+        await console_driver.open_console(machine.id, None)
 
 
 @pytest.mark.parametrize("count", [1, 7, 60])
 async def test_machine_metrics_lie_within_the_requested_times(driver: Compute, count: int) -> None:
     metrics_driver, machine = require_capability(driver, SupportsMachineMetrics), new_machine()
-    await driver.ensure_running(machine)
+    await driver.ensure_running_machine(machine)
 
-    samples = await metrics_driver.metrics(machine.id, 10 * HOUR, 11 * HOUR, count)
+    samples = await metrics_driver.machine_samples(machine.id, 10 * HOUR, 11 * HOUR, count)
 
     times = [sample.time for sample in samples]
     assert times == sorted(times)
@@ -175,12 +175,12 @@ async def test_machine_metrics_lie_within_the_requested_times(driver: Compute, c
 @pytest.mark.parametrize("status", list(Status))
 async def test_a_simulating_driver_can_be_set_to_any_state(driver: Compute, status: Status) -> None:
     simulation, machine = require_capability(driver, SupportsSimulation), new_machine()
-    await driver.ensure_running(machine)
+    await driver.ensure_running_machine(machine)
 
-    simulation.set_state(machine.id, status.value, "rescued")
+    simulation.set_machine_state(machine.id, status.value, "rescued")
 
     (observed,) = [observed async for observed in driver.observe()]
     assert (observed.status, observed.vm_state) == (status, "rescued")
-    await driver.ensure_stopped(machine.id)
-    await driver.ensure_running(machine)
+    await driver.ensure_stopped_machine(machine.id)
+    await driver.ensure_running_machine(machine)
     assert (await statuses_by_machine_id(driver))[machine.id] == "ACTIVE"

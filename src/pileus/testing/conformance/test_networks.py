@@ -10,20 +10,20 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import SupportsRouterMetrics
 from pileus.drivers.protocols.network import (
-    SupportsFloatingIPs,
     FloatingIPSpec,
-    SupportsInterfaces,
-    SupportsNetworks,
     NetworkSpec,
     NicSpec,
-    SupportsDdosProtection,
-    SupportsRouters,
     RouterSpec,
-    SupportsSecurityGroups,
     SecurityGroupSpec,
     SubnetSpec,
+    SupportsDdosProtection,
+    SupportsFloatingIPs,
+    SupportsInterfaces,
+    SupportsNetworks,
+    SupportsRouters,
+    SupportsSecurityGroups,
 )
-from pileus.testing.conformance.helpers import HOUR, require_capability, run_operating_system, call_twice
+from pileus.testing.conformance.helpers import HOUR, call_twice, require_capability, run_operating_system
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -32,19 +32,26 @@ def _new_nic(mac_address: str, address: str) -> NicSpec:
     return NicSpec(port_id=str(uuid.uuid4()), network_id="n-1", mac_address=mac_address, addresses=[address])
 
 
-async def test_interfaces_are_attached_and_detached(driver: Compute, system_image_id: str | None) -> None:
-    interface_driver, machine = require_capability(driver, SupportsInterfaces), await run_operating_system(driver, system_image_id)
+async def test_interface_life_cycle(driver: Compute, system_image_id: str | None) -> None:
+    interface_driver, machine = (
+        require_capability(driver, SupportsInterfaces),
+        await run_operating_system(driver, system_image_id),
+    )
     nic = _new_nic("00:16:3e:00:00:01", "10.0.0.5")
 
     await call_twice(interface_driver.ensure_interface, machine.id, nic)
     await call_twice(interface_driver.ensure_no_interface, machine.id, nic.port_id)
     await call_twice(interface_driver.ensure_interface, machine.id, nic)
-    await driver.ensure_gone(machine.id)
+    await driver.ensure_no_machine(machine.id)
     await call_twice(interface_driver.ensure_no_interface, machine.id, nic.port_id)
 
 
-async def test_networks_are_created_changed_and_deleted(driver: Compute) -> None:
-    network_driver, network_id, subnet_id = require_capability(driver, SupportsNetworks), str(uuid.uuid4()), str(uuid.uuid4())
+async def test_network_life_cycle(driver: Compute) -> None:
+    network_driver, network_id, subnet_id = (
+        require_capability(driver, SupportsNetworks),
+        str(uuid.uuid4()),
+        str(uuid.uuid4()),
+    )
     network = NetworkSpec(id=network_id, name="inside", region_id=1, type="vxlan", mtu=1450)
     subnet = SubnetSpec(id=subnet_id, network_id=network_id, cidr="10.0.0.0/24", gateway_ip="10.0.0.1")
 
@@ -58,7 +65,10 @@ async def test_networks_are_created_changed_and_deleted(driver: Compute) -> None
 
 
 async def test_routers_get_and_lose_interfaces(driver: Compute) -> None:
-    router_driver, router = require_capability(driver, SupportsRouters), RouterSpec(id=str(uuid.uuid4()), name="crossing")
+    router_driver, router = (
+        require_capability(driver, SupportsRouters),
+        RouterSpec(id=str(uuid.uuid4()), name="crossing"),
+    )
     nic = _new_nic("00:16:3e:00:00:02", "10.0.0.1")
 
     with pytest.raises(DriverError):
@@ -69,7 +79,7 @@ async def test_routers_get_and_lose_interfaces(driver: Compute) -> None:
     await call_twice(router_driver.ensure_no_router, router.id)
 
 
-async def test_floating_ips_are_assigned_and_unassigned(driver: Compute) -> None:
+async def test_floating_ip_life_cycle(driver: Compute) -> None:
     floating_ip_driver, floating_ip_id = require_capability(driver, SupportsFloatingIPs), str(uuid.uuid4())
     floating_ip = FloatingIPSpec(
         id=floating_ip_id, region_id=1, ip_address="198.18.0.9", port_id="p-1", fixed_ip_address="10.0.0.5"
@@ -89,25 +99,28 @@ async def test_security_groups_have_exactly_the_rules_that_were_set(driver: Comp
     await call_twice(group_driver.ensure_no_security_group, group_id)
 
 
-async def test_ddos_protection_is_enabled_deactivated_and_removed(driver: Compute) -> None:
+async def test_ddos_protection_life_cycle(driver: Compute) -> None:
     ddos_driver = require_capability(driver, SupportsDdosProtection)
 
-    await call_twice(ddos_driver.ensure_protected, 1, "203.0.113.7", active=True)
-    await call_twice(ddos_driver.ensure_protected, 1, "203.0.113.7", active=False)
-    await call_twice(ddos_driver.ensure_unprotected, 1, "203.0.113.7")
+    await call_twice(ddos_driver.ensure_ddos_protection, 1, "203.0.113.7", active=True)
+    await call_twice(ddos_driver.ensure_ddos_protection, 1, "203.0.113.7", active=False)
+    await call_twice(ddos_driver.ensure_no_ddos_protection, 1, "203.0.113.7")
 
 
 async def test_the_traffic_of_a_router_is_measured_for_each_of_its_interfaces(driver: Compute) -> None:
-    metrics_driver, router = require_capability(driver, SupportsRouterMetrics), RouterSpec(id=str(uuid.uuid4()), name="crossing")
+    metrics_driver, router = (
+        require_capability(driver, SupportsRouterMetrics),
+        RouterSpec(id=str(uuid.uuid4()), name="crossing"),
+    )
     router_driver = require_capability(driver, SupportsRouters)
     inner = _new_nic("00:16:3e:00:00:02", "10.0.0.1")
     outer = replace(inner, port_id=str(uuid.uuid4()), network_id="n-2", addresses=["198.18.0.7"])
 
     with pytest.raises(DriverError):
-        await metrics_driver.traffic(router.id, 0, HOUR, 5)
+        await metrics_driver.router_traffic_by_port_id(router.id, 0, HOUR, 5)
     await router_driver.ensure_router(replace(router, outside=outer))
     await router_driver.ensure_router_interface(router.id, inner)
-    traffic = await metrics_driver.traffic(router.id, HOUR, 2 * HOUR, 5)
+    traffic = await metrics_driver.router_traffic_by_port_id(router.id, HOUR, 2 * HOUR, 5)
 
     assert traffic.keys() == {inner.port_id, outer.port_id}
     for samples in traffic.values():

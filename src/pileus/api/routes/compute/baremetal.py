@@ -90,7 +90,7 @@ async def update_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[Updat
     """
     server, details = await ctx.write(
         lambda tx: instance_service.update_instance(
-            tx, ctx, server_id, data.patch(), get=instances.get_baremetal_with_details
+            tx, ctx, server_id, data.to_patch(), get=instances.get_baremetal_with_details
         )
     )
     return _server_view(ctx.app, instance_view(ctx.app, server, details))

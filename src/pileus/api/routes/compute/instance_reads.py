@@ -32,7 +32,7 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Conflict, Unavailable, invalid
 from pileus.drivers.protocols.consoles import SupportsConsoles
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.metrics import SupportsMachineMetrics, MachineSample
+from pileus.drivers.protocols.metrics import MachineSample, SupportsMachineMetrics
 from pileus.store.account import projects, quota_usage, quotas
 from pileus.store.compute import instances
 from pileus.store.database import Tx

@@ -101,7 +101,9 @@ async def update_instance(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[U
     A tag with a value is set, a tag with null is removed, and other tags do not change; `"tags": null` removes all
     tags. Read-only tags never change. The response is 409 while a task has locked the instance.
     """
-    instance, details = await ctx.write(lambda tx: instance_service.update_instance(tx, ctx, instance_id, data.patch()))
+    instance, details = await ctx.write(
+        lambda tx: instance_service.update_instance(tx, ctx, instance_id, data.to_patch())
+    )
     await push_metadata(ctx.db, ctx.app.driver, instance_id)
     return instance_view(ctx.app, instance, details)
 

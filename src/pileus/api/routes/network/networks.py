@@ -94,7 +94,7 @@ async def update_network(ctx: Ctx, network_id: FromPath[str], data: JSONBody[Upd
     nothing changes, no task is started. While another task has locked the network, the answer is 409.
     """
     return await ctx.submit_task(
-        lambda tx, task_id: network_service.update_network(tx, ctx, network_id, data.patch(), task_id)
+        lambda tx, task_id: network_service.update_network(tx, ctx, network_id, data.to_patch(), task_id)
     )
 
 
@@ -105,7 +105,7 @@ async def update_network_and_wait(ctx: Ctx, network_id: FromPath[str], data: JSO
     Deprecated: use version 2.
     """
     await ctx.submit_task_and_wait(
-        lambda tx, task_id: network_service.update_network(tx, ctx, network_id, data.patch(), task_id)
+        lambda tx, task_id: network_service.update_network(tx, ctx, network_id, data.to_patch(), task_id)
     )
     return await read_network_view(ctx, network_id)
 

@@ -29,7 +29,9 @@ async def list_router_metrics(
         raise Unavailable("This cloud does not measure its routers")
     now = ctx.now()
     try:
-        traffic = await ctx.app.driver.router_traffic_by_port_id(router_id, data.period_start(now), now, data.sample_count)
+        traffic = await ctx.app.driver.router_traffic_by_port_id(
+            router_id, data.period_start(now), now, data.sample_count
+        )
     except DriverError as error:
         raise Conflict(str(error)) from error
     results = [_show_metrics(interface, traffic.get(interface.port.id, [])) for interface in interfaces]

@@ -78,7 +78,7 @@ async def update_snapshot(ctx: Ctx, snapshot_id: FromPath[str], data: JSONBody[U
     A tag with a value is set, a tag with null is removed, other tags do not change; `"tags": null` removes all tags.
     Read-only tags never change. The answer is 409 while a task has locked the snapshot.
     """
-    snapshot_patch = data.patch()
+    snapshot_patch = data.to_patch()
     snapshot, new_tags = await ctx.write(
         lambda tx: snapshot_service.update_snapshot(tx, ctx, snapshot_id, snapshot_patch)
     )

@@ -65,7 +65,7 @@ async def create_volume(ctx: Ctx, data: JSONBody[CreateVolume]) -> TaskIds:
     take snapshots of it. If the task fails, nothing remains.
     """
     ctx.require_region()
-    new_volume = data.new_volume()
+    new_volume = data.to_new_volume()
     return await ctx.submit_task(
         lambda tx, task_id: volume_service.create_volume(
             tx,
@@ -91,7 +91,7 @@ async def update_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[Updat
     A tag with a value is set, a tag with null is removed, other tags do not change; `"tags": null` removes all tags.
     Read-only tags never change. The answer is 409 while a task has locked the volume.
     """
-    volume_patch = data.patch()
+    volume_patch = data.to_patch()
 
     async def write(tx: Tx) -> VolumeView:
         volume = await volume_service.update_volume(tx, ctx, volume_id, volume_patch)

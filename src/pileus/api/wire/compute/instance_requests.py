@@ -38,7 +38,7 @@ class _NewVolume(Struct, kw_only=True, tag_field="source"):
     tags: NewTags | None = None
     metadata: NewTags | None = None
 
-    def new_volume(self) -> instance_orders.NewVolume:
+    def to_new_volume(self) -> instance_orders.NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
         return make_new_volume(self, self.tags or self.metadata or {})
 
@@ -123,7 +123,7 @@ class CreateInstance(Struct, kw_only=True):
             flavor_id=self.flavor,
             name=self.effective_name(),
             name_template=self.effective_name_template(),
-            volumes=[volume.new_volume() for volume in self.volumes],
+            volumes=[volume.to_new_volume() for volume in self.volumes],
             interfaces=[interface.to_new_interface() for interface in self.interfaces],
             security_group_ids=[group.id for group in self.security_groups or ()],
             tags=validate_tags(self.tags or self.metadata or {}),

@@ -24,7 +24,7 @@ class _CreateVolume(Struct, kw_only=True, tag_field="source"):
     tags: NewTags | None = None
     metadata: NewTags | None = None
 
-    def new_volume(self) -> NewVolume:
+    def to_new_volume(self) -> NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
         return make_new_volume(self, self.tags or self.metadata or {})
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from msgspec import Struct
 
 from pileus.domain.network.networks import Route
-from pileus.drivers.qemu.fabric.frames import BROADCAST, ETHERNET, IPV4_HEADER, pack_ip_address, build_udp_frame
+from pileus.drivers.qemu.fabric.frames import BROADCAST, ETHERNET, IPV4_HEADER, build_udp_frame, pack_ip_address
 from pileus.drivers.qemu.fabric.slirp import RESOLVER
 
 METADATA, LINK = "169.254.169.254", "169.254.0.0/16"
@@ -47,10 +47,14 @@ def build_dhcp_reply(frame: bytes, lease: Lease | None, server_mac: bytes) -> by
         return None
     options = dict(parse_options(message[HEADER_SIZE + 4 :]))
     kind = options.get(53, b"\0")[0]
-    if kind not in (DISCOVER, REQUEST, INFORM) or options.get(54, pack_ip_address(lease.server_address)) != pack_ip_address(lease.server_address):
+    if kind not in (DISCOVER, REQUEST, INFORM) or options.get(
+        54, pack_ip_address(lease.server_address)
+    ) != pack_ip_address(lease.server_address):
         return None
     requested = options.get(50) or (message[12:16] if kind == REQUEST else pack_ip_address(lease.address))
-    reply_kind = OFFER if kind == DISCOVER else ACK if kind == INFORM or requested == pack_ip_address(lease.address) else NAK
+    reply_kind = (
+        OFFER if kind == DISCOVER else ACK if kind == INFORM or requested == pack_ip_address(lease.address) else NAK
+    )
     return _build_reply(message, lease, reply_kind, server_mac)
 
 

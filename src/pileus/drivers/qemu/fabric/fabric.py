@@ -14,7 +14,13 @@ import msgspec
 from pileus.drivers.protocols.guests import PortForward
 from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import LOOPBACK
-from pileus.drivers.qemu.fabric.state import MachinePortForward, GuestMetadata, FabricReport, SavedFabricState, FabricState
+from pileus.drivers.qemu.fabric.state import (
+    FabricReport,
+    FabricState,
+    GuestMetadata,
+    MachinePortForward,
+    SavedFabricState,
+)
 from pileus.drivers.qemu.fabric.switch import Switch
 from pileus.drivers.qemu.fabric.tables import MTU, NetworkTables
 from pileus.drivers.qemu.fabric.taps import Tap

@@ -129,8 +129,10 @@ def _rule_key(packet: Packet, direction: str) -> Key:
     return packet.protocol, b"", 0, remote, packet.dport
 
 
-def compile_rules_by_direction(rules: Iterable[NewRule], addresses_by_group: Mapping[str, frozenset[bytes]]) -> dict[str, list[CompiledRule]]:
-    """Compile the rules of all groups of an interface, by direction; `members` are the addresses in each group."""
+def compile_rules_by_direction(
+    rules: Iterable[NewRule], addresses_by_group: Mapping[str, frozenset[bytes]]
+) -> dict[str, list[CompiledRule]]:
+    """Compile the rules of all groups of an interface, by direction."""
     compiled: dict[str, list[CompiledRule]] = {IN: [], OUT: []}
     for rule in rules:
         compiled[rule.direction].append(_compile_rule(rule, addresses_by_group))

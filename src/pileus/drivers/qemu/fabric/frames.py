@@ -130,22 +130,32 @@ def build_arp_frame(operation: int, sender: tuple[bytes, bytes], target: tuple[b
     )
 
 
-def build_ipv4_frame(mac_addresses: tuple[bytes, bytes], ip_addresses: tuple[bytes, bytes], protocol: int, payload: bytes) -> bytes:
-    """Build an IPv4 packet; `ends` are source and destination hardware addresses, `addresses` the IP addresses."""
+def build_ipv4_frame(
+    mac_addresses: tuple[bytes, bytes], ip_addresses: tuple[bytes, bytes], protocol: int, payload: bytes
+) -> bytes:
+    """Build an IPv4 packet; each pair of addresses is source and destination."""
     head = struct.pack("!BBHHHBBH", 0x45, 0, IPV4_HEADER + len(payload), 0, 0, 64, protocol, 0) + b"".join(ip_addresses)
     summed = head[:10] + internet_checksum(head).to_bytes(2, "big") + head[12:]
     return mac_addresses[1] + mac_addresses[0] + IPV4.to_bytes(2, "big") + summed + payload
 
 
-def build_udp_frame(mac_addresses: tuple[bytes, bytes], ip_addresses: tuple[bytes, bytes], ports: tuple[int, int], payload: bytes) -> bytes:
+def build_udp_frame(
+    mac_addresses: tuple[bytes, bytes], ip_addresses: tuple[bytes, bytes], ports: tuple[int, int], payload: bytes
+) -> bytes:
     """Build a UDP datagram without a checksum, which is optional in IPv4."""
-    return build_ipv4_frame(mac_addresses, ip_addresses, UDP, struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload)
+    return build_ipv4_frame(
+        mac_addresses, ip_addresses, UDP, struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload
+    )
 
 
-def build_icmp_frame(mac_addresses: tuple[bytes, bytes], ip_addresses: tuple[bytes, bytes], kind: int, code: int, payload: bytes) -> bytes:
+def build_icmp_frame(
+    mac_addresses: tuple[bytes, bytes], ip_addresses: tuple[bytes, bytes], kind: int, code: int, payload: bytes
+) -> bytes:
     """Build an ICMP message; the payload begins after the checksum."""
     message = bytes((kind, code, 0, 0)) + payload
-    return build_ipv4_frame(mac_addresses, ip_addresses, ICMP, message[:2] + internet_checksum(message).to_bytes(2, "big") + message[4:])
+    return build_ipv4_frame(
+        mac_addresses, ip_addresses, ICMP, message[:2] + internet_checksum(message).to_bytes(2, "big") + message[4:]
+    )
 
 
 def internet_checksum(data: bytes) -> int:

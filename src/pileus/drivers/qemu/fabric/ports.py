@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from pileus.drivers.qemu.fabric.firewall import Firewall
-from pileus.drivers.qemu.fabric.frames import link_local_address, parse_mac_address, pack_ip_address
-from pileus.drivers.qemu.fabric.state import PortTrafficCounters, MachineNic
+from pileus.drivers.qemu.fabric.frames import link_local_address, pack_ip_address, parse_mac_address
+from pileus.drivers.qemu.fabric.state import MachineNic, PortTrafficCounters
 
 FRAME_LIMIT, BATCH, QUEUE_LIMIT = 65550, 64, 512
 """Bytes of a frame, frames that are read at once, and frames that may wait for a slow machine."""

@@ -9,10 +9,10 @@ from pileus.drivers.qemu.fabric.frames import (
     ICMP,
     ICMPV6,
     Packet,
-    routed_ipv4_frame,
     build_icmp_frame,
     pack_ip_address,
     parse_ip_packet,
+    routed_ipv4_frame,
     translated_icmp_error,
     translated_ipv4_frame,
 )
@@ -148,7 +148,9 @@ class Routing:
             if public is None:
                 return self._send_unreachable(endpoint, frame, packet)
             source, bindings = public[0], (*bindings, public)
-        translation = self.nat.open_connection((endpoint.id, frame[6:12]), target_port.id, packet, (source, target), bindings)
+        translation = self.nat.open_connection(
+            (endpoint.id, frame[6:12]), target_port.id, packet, (source, target), bindings
+        )
         return translation is not None and self._send_translated(translation, frame, packet)
 
     def _send_translated(self, translation: Translation, frame: bytes, packet: Packet) -> bool:
@@ -157,7 +159,9 @@ class Routing:
         if target_port is None:
             return False
         changed = (
-            translated_icmp_error(frame, translation.ends) if packet.quoted else translated_ipv4_frame(frame, translation.ends)
+            translated_icmp_error(frame, translation.ends)
+            if packet.quoted
+            else translated_ipv4_frame(frame, translation.ends)
         )
         return self._send_routed(target_port, translation.mac, changed, parse_ip_packet(changed) or packet)
 
@@ -175,14 +179,18 @@ class Routing:
         start = ETHERNET + 4 * (frame[ETHERNET] & 15)
         length = int.from_bytes(frame[ETHERNET + 2 : ETHERNET + 4], "big")
         ends = (gateway_mac_address(endpoint.network_id), frame[6:12])
-        endpoint.send(build_icmp_frame(ends, (packet.target, packet.source), 0, 0, frame[start + 4 : ETHERNET + length]))
+        endpoint.send(
+            build_icmp_frame(ends, (packet.target, packet.source), 0, 0, frame[start + 4 : ETHERNET + length])
+        )
         return True
 
     def _send_unreachable(self, endpoint: Endpoint, frame: bytes, packet: Packet) -> bool:
         gateway = next(iter(self.tables.own_addresses[endpoint.network_id]), None)
         if gateway and packet.first and packet.quoted is None:
             ends = (gateway_mac_address(endpoint.network_id), frame[6:12])
-            endpoint.send(build_icmp_frame(ends, (gateway, packet.source), 3, 0, bytes(4) + frame[ETHERNET : ETHERNET + 28]))
+            endpoint.send(
+                build_icmp_frame(ends, (gateway, packet.source), 3, 0, bytes(4) + frame[ETHERNET : ETHERNET + 28])
+            )
         return False
 
 

@@ -3,7 +3,14 @@
 from msgspec import Struct, field
 
 from pileus.drivers.protocols.guests import PortForward
-from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, NicSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import (
+    FloatingIPSpec,
+    NetworkSpec,
+    NicSpec,
+    RouterSpec,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
 
 
 class MachineNic(Struct, frozen=True, kw_only=True):

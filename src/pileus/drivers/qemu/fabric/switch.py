@@ -88,7 +88,9 @@ class Switch(Routing):
         is_own = is_link_local or target in self.tables.own_addresses.get(endpoint.network_id, ())
         if not is_own or int.from_bytes(frame[20:22], "big") != REQUEST:
             return False
-        endpoint.send(build_arp_frame(REPLY, (gateway_mac_address(endpoint.network_id), target), (frame[22:28], sender_ip)))
+        endpoint.send(
+            build_arp_frame(REPLY, (gateway_mac_address(endpoint.network_id), target), (frame[22:28], sender_ip))
+        )
         return True
 
     def _handle_ipv4(self, port: SwitchPort, frame: bytes) -> bool:  # noqa: PLR0911  # one for each way that a packet can take

@@ -11,7 +11,7 @@ from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.network import NicSpec, RouterSpec, SubnetSpec
 from pileus.drivers.qemu.fabric.dhcp import Lease
-from pileus.drivers.qemu.fabric.firewall import IN, CompiledRule, compile_rules_by_direction, collect_addresses_by_group
+from pileus.drivers.qemu.fabric.firewall import IN, CompiledRule, collect_addresses_by_group, compile_rules_by_direction
 from pileus.drivers.qemu.fabric.frames import pack_ip_address
 from pileus.drivers.qemu.fabric.nat import Binding
 from pileus.drivers.qemu.fabric.state import FabricState
@@ -48,7 +48,9 @@ class NetworkTables:
         self.mtus = {segment.id: segment.mtu for segment in state.networks}
         self._subnets = _by_network(state.subnets)
         self._rules = {group.id: group.rules for group in state.security_groups}
-        self._group_addresses = collect_addresses_by_group((wire.nic.groups, wire.nic.addresses) for wire in state.wires)
+        self._group_addresses = collect_addresses_by_group(
+            (wire.nic.groups, wire.nic.addresses) for wire in state.wires
+        )
         self.external = frozenset(state.outside)
         self.own_addresses = {
             network_id: set(self._find_own_addresses(state, network_id)) for network_id in self._network_ids(state)
@@ -58,7 +60,9 @@ class NetworkTables:
         self.networks_with_uplink = set(state.outside)
         self.static_routes: dict[str, list[StaticRoute]] = {}
         self.floating_ips = {
-            pack_ip_address(floating_ip.ip_address): FloatingIPTarget(floating_ip.port_id, pack_ip_address(floating_ip.fixed_ip_address))
+            pack_ip_address(floating_ip.ip_address): FloatingIPTarget(
+                floating_ip.port_id, pack_ip_address(floating_ip.fixed_ip_address)
+            )
             for floating_ip in state.floating_ips
         }
         self._floating_ip_of = {target: address for address, target in self.floating_ips.items()}

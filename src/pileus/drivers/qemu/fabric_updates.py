@@ -12,9 +12,9 @@ from pileus.drivers.protocols.guests import PortForward
 from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.fabric import client
-from pileus.drivers.qemu.fabric.state import GuestMetadata, FabricReport, RouterWithNics, FabricState, MachineNic
+from pileus.drivers.qemu.fabric.state import FabricReport, FabricState, GuestMetadata, MachineNic, RouterWithNics
 from pileus.drivers.qemu.machine_control import MachineControl
-from pileus.drivers.qemu.seed import valid_host_name, cloud_init_user_data
+from pileus.drivers.qemu.seed_disks import cloud_init_user_data, valid_host_name
 from pileus.drivers.qemu.state import QemuStateFile
 
 FABRIC = "fabric"
@@ -77,7 +77,10 @@ class FabricUpdater:
         with self._state.read_network_revision() as revision:
             return FabricState(
                 revision=revision,
-                wires=[MachineNic(machine_id=machine_id, nic=nic) for machine_id, nic in self._state.all_nics_with_machine_ids()],
+                wires=[
+                    MachineNic(machine_id=machine_id, nic=nic)
+                    for machine_id, nic in self._state.all_nics_with_machine_ids()
+                ],
                 networks=[*self._state.load_all_specs("networks", NetworkSpec), *self._external_networks],
                 subnets=self._subnets(),
                 routers=[
