@@ -60,7 +60,7 @@ async def test_an_image_is_fetched_whole_measured_and_checked(path: str) -> None
         ("page", "web page", False),
         ("wrong", "has not the checksum", True),
         ("short", "could not be fetched", True),
-        ("unannounced", "is larger than 8388608 bytes", False),
+        ("without_length", "is larger than 8388608 bytes", False),
         ("round", "more than 5 redirects", False),
         ("to/file:///etc/passwd", "from http to file are not followed", False),
         ("to/ftp://127.0.0.1/x", "from http to ftp are not followed", False),
