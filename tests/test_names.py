@@ -33,7 +33,6 @@ DEFINED_TWICE = {
     "Page",
     "change_tags",
     "exceeded_quotas",
-    "require_instance",
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
