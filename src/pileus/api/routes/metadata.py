@@ -51,7 +51,7 @@ async def read_tag(ctx: RequestContext, resource: MetadataRouteConfig, resource_
     return TagView.of(tag_service.require_tag(existing, key))
 
 
-async def change_tags(
+async def change_tags_and_publish(
     ctx: RequestContext, resource: MetadataRouteConfig, resource_id: str, verb: str, change: Callable[[Tags], Tags]
 ) -> None:
     """Change the tags of a resource, then push them to its machine if it has one."""
@@ -95,7 +95,9 @@ def _update(resource: MetadataRouteConfig) -> Any:
         Deprecated: use PATCH on the resource.
         """
         changes = validate_tags(data)
-        await change_tags(ctx, resource, resource_id, "update", lambda existing: merged_tags(existing, changes))
+        await change_tags_and_publish(
+            ctx, resource, resource_id, "update", lambda existing: merged_tags(existing, changes)
+        )
 
     return update_metadata
 
@@ -107,7 +109,9 @@ def _replace(resource: MetadataRouteConfig) -> Any:
     ) -> None:
         """Replace all tags that are not read-only. Deprecated: use PATCH on the resource."""
         new_tags = validate_tags(data)
-        await change_tags(ctx, resource, resource_id, "replace", lambda existing: replaced_tags(existing, new_tags))
+        await change_tags_and_publish(
+            ctx, resource, resource_id, "replace", lambda existing: replaced_tags(existing, new_tags)
+        )
 
     return replace_metadata
 
@@ -129,6 +133,8 @@ def _delete_item(resource: MetadataRouteConfig) -> Any:
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], key: FromQuery[str | None] = None
     ) -> None:
         """Delete one tag. A read-only tag cannot be deleted. Deprecated: use PATCH on the resource."""
-        await change_tags(ctx, resource, resource_id, "delete", lambda existing: tag_service.without_tag(key, existing))
+        await change_tags_and_publish(
+            ctx, resource, resource_id, "delete", lambda existing: tag_service.without_tag(key, existing)
+        )
 
     return delete_metadata_item

@@ -72,10 +72,14 @@ def _require_flavor(ctx: Context, order: InstanceOrder) -> Flavor:
 
 async def _find_images(tx: Tx, ctx: Context, image_ids: list[str], existing: list[Volume]) -> dict[str, Image]:
     """Return the images with these ids, locked, and those that the volumes were created from, if they still exist."""
-    found = {image_id: await images.get(tx, ctx.place, image_id) for image_id in image_ids}
-    for image in found.values():
+    images_by_id = {image_id: await images.get(tx, ctx.place, image_id) for image_id in image_ids}
+    for image in images_by_id.values():
         await images.lock_for_use(tx, image)
     for volume in existing:
-        if volume.image_id and volume.image_id not in found and (origin := await images.find(tx, volume.image_id)):
-            found[origin.id] = origin
-    return found
+        if (
+            volume.image_id
+            and volume.image_id not in images_by_id
+            and (origin := await images.find(tx, volume.image_id))
+        ):
+            images_by_id[origin.id] = origin
+    return images_by_id

@@ -16,7 +16,7 @@ async def resolve_network_and_subnets(tx: Tx, ctx: Context, interface: NewInterf
     if interface.type == InterfaceType.EXTERNAL:
         return await _external_subnets(tx, ctx, interface)
     if interface.type == InterfaceType.SUBNET:
-        return await _named_subnet(tx, ctx, interface)
+        return await _find_named_subnet(tx, ctx, interface)
     return await _subnets_of_network(tx, ctx, interface)
 
 
@@ -25,7 +25,7 @@ async def _external_subnets(tx: Tx, ctx: Context, interface: NewInterface) -> tu
     return network, await subnets.choose_subnets_to_allocate_from(tx, network.id, interface.ip_family)
 
 
-async def _named_subnet(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+async def _find_named_subnet(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
     subnet = await subnets.find(tx, interface.subnet_id or "")
     if subnet is None:
         raise not_found("Subnet", interface.subnet_id)

@@ -79,7 +79,7 @@ async def connect_devices_to_vip(
     requested = [await ports.get(tx, ctx.place, port_id) for port_id in dict.fromkeys(requested_ids)]
     started = []
     for port, pairs in plan_vip_connections(
-        vip, await _connected_ports(tx, ctx, vip), requested, keep_others=keep_connected
+        vip, await _list_connected_ports(tx, ctx, vip), requested, keep_others=keep_connected
     ):
         audit_data = {"vip_port_id": vip_port_id}
         started.append(await start_address_pairs_update(tx, ctx, port, pairs, ctx.new_id(), audit_data=audit_data))
@@ -136,6 +136,6 @@ async def _reserve_existing_port(tx: Tx, ctx: Context, port_id: str, task_id: st
     return await ports.save(tx, port, port.locked(task_id).as_reserved(ips))
 
 
-async def _connected_ports(tx: Tx, ctx: Context, vip: ReservedFixedIP) -> list[Port]:
+async def _list_connected_ports(tx: Tx, ctx: Context, vip: ReservedFixedIP) -> list[Port]:
     neighbours = await reserved_fixed_ips.list_instance_ports(tx, ctx.place, vip.network.id)
     return [port for port in neighbours if is_connected_to_vip(vip, port)]

@@ -150,8 +150,8 @@ async def start_security_group_update(
         group_id=group.id,
         name=UNSET if change.name in (None, group.name) else change.name,
         description=UNSET if change.description in (None, group.description) else change.description,
-        rules=await _changed_rules(tx, ctx, group, change.rules),
-        tags=await _changed_tags(tx, group, change.tags),
+        rules=await _find_changed_rules(tx, ctx, group, change.rules),
+        tags=await _find_changed_tags(tx, group, change.tags),
     )
     if args == UpdateSecurityGroupArgs(group_id=group.id):
         return None
@@ -170,7 +170,7 @@ def validate_tag_changes(changes: TagPatch | UnsetType | None) -> TagPatch | Non
     return None if changes is None else validate_tags(changes)
 
 
-async def _changed_rules(
+async def _find_changed_rules(
     tx: Tx, ctx: Context, group: SecurityGroup, rules: Sequence[SecurityGroupRule] | None
 ) -> list[SecurityGroupRule] | UnsetType:
     if rules is None:
@@ -181,7 +181,7 @@ async def _changed_rules(
     return list(rules) if changed else UNSET
 
 
-async def _changed_tags(
+async def _find_changed_tags(
     tx: Tx, group: SecurityGroup, patch: TagPatch | None
 ) -> dict[str, str | None] | UnsetType | None:
     if patch == {}:

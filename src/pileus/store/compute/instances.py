@@ -99,11 +99,6 @@ async def save(tx: Tx, before: Instance, after: Instance) -> Instance:
     return await TABLE.save(tx, before, after)
 
 
-async def get_details(tx: Tx, instance_id: str) -> InstanceDetails:
-    """Return the details of an instance; empty if it does not exist."""
-    return (await list_details_by_instance(tx, [instance_id])).get(instance_id) or InstanceDetails()
-
-
 async def list_details_by_instance(tx: Tx, ids: Sequence[str]) -> dict[str, InstanceDetails]:
     """Return the details of instances, without those that do not exist."""
     rows: list[Row] = []

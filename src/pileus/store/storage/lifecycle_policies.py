@@ -4,12 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from pileus.domain.places import Place
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
-from pileus.domain.storage.volumes import Volume
 from pileus.store import counters, scoped
 from pileus.store.database import Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import IN_PLACE, place_parameters
-from pileus.store.storage import volumes
 
 TABLE = Table("lifecycle_policies", LifecyclePolicy)
 add, save, bump_revision = TABLE.add, TABLE.save, TABLE.bump_revision
@@ -34,12 +32,6 @@ async def remove(tx: Tx, policy_id: int) -> None:
     """Delete a policy and take its volumes out of it."""
     await tx.run("DELETE FROM policy_volumes WHERE lifecycle_policy_id = :id", id=policy_id)
     await TABLE.remove(tx, policy_id)
-
-
-async def list_volumes(tx: Tx, policy_id: int) -> list[Volume]:
-    """Return the volumes of a policy, oldest first."""
-    where = "id IN (SELECT volume_id FROM policy_volumes WHERE lifecycle_policy_id = :id) ORDER BY created_at, id"
-    return await volumes.TABLE.find(tx, where, id=policy_id)
 
 
 async def list_volumes_by_policy(tx: Tx, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:

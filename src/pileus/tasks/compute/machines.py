@@ -41,7 +41,7 @@ async def _load_machine(tx: Tx, ctx: TaskContext[object], instance: Instance, fl
         vcpus=flavor.vcpus,
         ram=flavor.ram,
         host=instance.host,
-        image_id=await _installed_image_id(tx, instance),
+        image_id=await _find_installed_image_id(tx, instance),
         disks=await _load_disks(tx, instance.id),
         nics=[await load_nic_spec(tx, port) for port in await ports.list_by_instance(tx, instance.id)],
         ssh_public_key=key.public_key if key else None,
@@ -50,7 +50,7 @@ async def _load_machine(tx: Tx, ctx: TaskContext[object], instance: Instance, fl
     )
 
 
-async def _installed_image_id(tx: Tx, instance: Instance) -> str | None:
+async def _find_installed_image_id(tx: Tx, instance: Instance) -> str | None:
     """Return the image on a bare metal server, which has no volumes."""
     tag = None if instance.is_virtual else (await tags.list_by_resource(tx, instance.id)).get("image_id")
     return tag.value if tag else None

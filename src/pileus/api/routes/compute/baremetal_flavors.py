@@ -139,7 +139,7 @@ async def check_server_limits(ctx: Ctx, data: JSONBody[ServerQuotaCheckRequest])
 async def _page(ctx: RequestContext, options: FlavorListOptions, limit: int, offset: int) -> Page[BaremetalFlavor]:
     async with ctx.db.scan() as tx:
         await _check_place(tx, ctx)
-        capacity = await _remaining_capacity(tx, ctx) if options.capacity else {}
+        capacity = await _count_remaining_capacity(tx, ctx) if options.capacity else {}
     flavors = [
         flavor
         for flavor in _server_flavors(ctx)
@@ -152,7 +152,7 @@ async def _page(ctx: RequestContext, options: FlavorListOptions, limit: int, off
 async def _capacity_view(ctx: RequestContext) -> ServerCapacity:
     async with ctx.db.scan() as tx:
         await _check_place(tx, ctx)
-        capacity = await _remaining_capacity(tx, ctx)
+        capacity = await _count_remaining_capacity(tx, ctx)
     return ServerCapacity(
         capacity={flavor_id: count for flavor_id, count in capacity.items() if count is not None},
         reserved_capacity=dict.fromkeys(capacity, 0),
@@ -166,7 +166,7 @@ async def _check_place(tx: Tx, ctx: RequestContext) -> None:
         await projects.require_existing(tx, ctx.place)
 
 
-async def _remaining_capacity(tx: Tx, ctx: RequestContext) -> dict[str, int | None]:
+async def _count_remaining_capacity(tx: Tx, ctx: RequestContext) -> dict[str, int | None]:
     """Return how many servers of each flavor capacity and quotas still allow; None if there is no limit."""
     left = await capacities.count_free_servers_by_flavor(tx, ctx.place.region_id)
     used = await quota_usage.count_by_quota(tx, ctx.place, ctx.catalogue)

@@ -5,7 +5,12 @@ from litestar.params import FromPath, FromQuery
 
 from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
-from pileus.api.routes.metadata import MetadataRouteConfig, change_tags, make_metadata_collection_routes, read_tag
+from pileus.api.routes.metadata import (
+    MetadataRouteConfig,
+    change_tags_and_publish,
+    make_metadata_collection_routes,
+    read_tag,
+)
 from pileus.api.wire.tags import TagView
 from pileus.services.tags import without_tag
 from pileus.store.compute import instances
@@ -30,7 +35,7 @@ async def delete_instance_metadata_item(ctx: Ctx, instance_id: FromPath[str], ke
 
     Deprecated: update the instance by PATCH.
     """
-    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda existing: without_tag(key, existing))
+    await change_tags_and_publish(ctx, INSTANCE, instance_id, "delete", lambda existing: without_tag(key, existing))
 
 
 @get(ITEM, opt=READ, deprecated=True, tags=["Instances"])
@@ -46,7 +51,7 @@ async def delete_instance_metadata_item_v2(
     ctx: Ctx, instance_id: FromPath[str], key: FromQuery[str | None] = None
 ) -> None:
     """Remove a tag of an instance; a read-only tag cannot be removed. The key can have any characters."""
-    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda existing: without_tag(key, existing))
+    await change_tags_and_publish(ctx, INSTANCE, instance_id, "delete", lambda existing: without_tag(key, existing))
 
 
 ROUTES = [

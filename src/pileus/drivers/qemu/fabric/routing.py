@@ -20,7 +20,7 @@ from pileus.drivers.qemu.fabric.nat import Binding, Nat, Translation
 from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import HOST
 from pileus.drivers.qemu.fabric.state import FabricState
-from pileus.drivers.qemu.fabric.tables import FloatingIPTarget, NetworkTables, gateway_mac_address
+from pileus.drivers.qemu.fabric.tables import NetworkTables, TranslationTarget, gateway_mac_address
 from pileus.drivers.qemu.fabric.taps import Tap
 from pileus.drivers.qemu.fabric.uplink import Uplink  # noqa: TC001  # an attribute's type
 from pileus.outbound.ssrf_guard import CLOUD_SERVICES
@@ -123,7 +123,7 @@ class Routing:
         return next((hop.nexthop for hop in hops if number & hop.mask == hop.network), b"")
 
     def _open_to_floating_ip(
-        self, endpoint: Endpoint, frame: bytes, packet: Packet, floating_target: FloatingIPTarget
+        self, endpoint: Endpoint, frame: bytes, packet: Packet, floating_target: TranslationTarget
     ) -> bool:
         """Open a connection to the port behind a floating IP."""
         target_port = self.ports.get(floating_target.port_id)

@@ -31,7 +31,7 @@ class StaticRoute(Struct, frozen=True):
     nexthop: bytes
 
 
-class FloatingIPTarget(Struct, frozen=True):
+class TranslationTarget(Struct, frozen=True):
     """The port and fixed address of a floating IP."""
 
     port_id: str
@@ -60,7 +60,7 @@ class NetworkTables:
         self.networks_with_uplink = set(state.outside)
         self.static_routes: dict[str, list[StaticRoute]] = {}
         self.floating_ips = {
-            pack_ip_address(floating_ip.ip_address): FloatingIPTarget(
+            pack_ip_address(floating_ip.ip_address): TranslationTarget(
                 floating_ip.port_id, pack_ip_address(floating_ip.fixed_ip_address)
             )
             for floating_ip in state.floating_ips
@@ -75,7 +75,7 @@ class NetworkTables:
 
     def find_nat_binding(self, port_id: str, network_id: str, address: bytes) -> Binding | None:
         """Return the binding of an inner address to its floating IP, or else to its router's address."""
-        if floating := self._floating_ip_of.get(FloatingIPTarget(port_id, address)):
+        if floating := self._floating_ip_of.get(TranslationTarget(port_id, address)):
             return floating, port_id, address
         router = self._router_address_of.get(network_id)
         return (router, network_id, b"") if router else None
