@@ -59,7 +59,7 @@ def test_the_driver_of_the_page_conforms(wheel: Path, example: Path, tmp_path: P
 
     assert run.returncode == 0, run.stdout
     assert re.search(r"\b1\d passed\b", run.stdout), run.stdout
-    assert "the driver does not implement Volumes" in run.stdout
+    assert "the driver does not implement SupportsVolumes" in run.stdout
 
 
 def test_the_settings_of_installed_drivers_are_listed(example: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ async def test_a_machine_reaches_each_state_from_every_other_state(driver: Compu
         machine = new_machine()
         await create_machine_in_status(driver, machine, before)
 
-        await call_twice(getattr(driver, f"ensure_{verb}"), machine if verb == "running" else machine.id)
+        await call_twice(getattr(driver, f"ensure_{verb}_machine"), machine if verb == "running" else machine.id)
 
         assert (await statuses_by_machine_id(driver))[machine.id] == after
 
