@@ -79,13 +79,13 @@ def make_app(settings: Settings, running: RunningCloud | None = None) -> Litesta
 
 
 @asynccontextmanager
-async def run_cloud(settings: Settings, *, single_process: bool = False) -> AsyncIterator[RunningCloud]:
+async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIterator[RunningCloud]:
     """Open the database, start the driver and the background workers, and stop them at the end.
 
-    A `single_process` releases the leases of its predecessor.
+    With `exclusive` no other process uses the database, and leases of its predecessor are released.
     """
     metrics = ServerMetrics(CollectorRegistry())
-    async with open_seeded_database(settings, metrics.count_commit, single_process=single_process) as prepared:
+    async with open_seeded_database(settings, metrics.count_commit, exclusive=exclusive) as prepared:
         db, catalogue = prepared.db, prepared.catalogue
         driver = create_driver(settings, catalogue)
         task_waiters = TaskWaiters()

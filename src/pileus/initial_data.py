@@ -40,9 +40,9 @@ class PreparedDatabase:
 
 @asynccontextmanager
 async def open_seeded_database(
-    settings: Settings, on_commit: OnCommit | None = None, *, single_process: bool = False
+    settings: Settings, on_commit: OnCommit | None = None, *, exclusive: bool = False
 ) -> AsyncIterator[PreparedDatabase]:
-    """Open and seed the database; a server with a `single_process` releases the leases of its predecessor."""
+    """Open and seed the database; with `exclusive` no other process uses it, and it releases the leases of its predecessor."""
     catalogue = load_catalogue(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     db = await open_database(settings.database, settings.data, on_commit)
@@ -50,7 +50,7 @@ async def open_seeded_database(
         token = await seed_database(
             db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000
         )
-        if single_process and not settings.database:
+        if exclusive and not settings.database:
             await db.write(tasks.release_all_leases)
         yield PreparedDatabase(db, await _with_former_flavors(db, catalogue), token)
     finally:

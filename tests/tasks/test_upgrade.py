@@ -130,7 +130,7 @@ def _change(old: Row | None, new: Row | None, columns: dict[str, None]) -> str:
 async def run_engine(data: Path) -> None:
     """Open a data directory as the program does, and run the engine until it is idle."""
     settings = Settings(data=data, image_sources="any", log_level="error")
-    async with open_seeded_database(settings, single_process=True) as home:
+    async with open_seeded_database(settings, exclusive=True) as home:
         driver = create_driver(settings, home.catalogue)
         await Engine(home.db, OPERATIONS, driver, home.catalogue, Clock(NOW + DAY), new_random_uuid).run_until_idle()
 

@@ -28,7 +28,7 @@ def serve_as_single_process(settings: Settings) -> None:
     """Serve as the only process and print how to reach the server."""
 
     async def main() -> None:
-        await serve_cloud(settings, install_stop_signals(), single_process=True)
+        await serve_cloud(settings, install_stop_signals(), exclusive=True)
 
     uvloop.run(main())
 
@@ -45,7 +45,7 @@ def serve_as_worker() -> None:
     async def main() -> None:
         stop = install_stop_signals()
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
-        await serve_cloud(settings, stop, single_process=False)
+        await serve_cloud(settings, stop, exclusive=False)
 
     try:
         with explain_start_errors(settings):
@@ -55,13 +55,13 @@ def serve_as_worker() -> None:
         sys.exit(1)
 
 
-async def serve_cloud(settings: Settings, stop: asyncio.Event, *, single_process: bool) -> None:
+async def serve_cloud(settings: Settings, stop: asyncio.Event, *, exclusive: bool) -> None:
     """Start the cloud, then the HTTP server; stop them in the opposite order.."""
-    async with run_cloud(settings, single_process=single_process) as cloud:
+    async with run_cloud(settings, exclusive=exclusive) as cloud:
         gc.enable()
         server = make_http_server(cloud.app, settings, websockets=isinstance(cloud.driver, SupportsScreenStreams))
         serving = asyncio.create_task(server.serve())
-        ready = asyncio.create_task(_announce_when_ready(settings, cloud.first_token, single_process=single_process))
+        ready = asyncio.create_task(_announce_when_ready(settings, cloud.first_token, exclusive=exclusive))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
@@ -87,9 +87,9 @@ def make_http_server(app: Litestar, settings: Settings, *, websockets: bool) -> 
     )
 
 
-async def _announce_when_ready(settings: Settings, first_token: str | None, *, single_process: bool) -> None:
+async def _announce_when_ready(settings: Settings, first_token: str | None, *, exclusive: bool) -> None:
     await wait_until_ready(settings)
-    if single_process:
+    if exclusive:
         print_connection_help(settings, first_token)
     # Objects that exist by now are kept for good: exclude them from garbage collection.
     gc.freeze()

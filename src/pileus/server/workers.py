@@ -34,7 +34,7 @@ METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 async def supervise_workers(settings: Settings, lock: int | None) -> None:
     """Prepare the database and keep the workers running until a stop signal. Raises StartError if none can start."""
     stop = install_stop_signals()
-    async with open_seeded_database(settings, single_process=True) as database:
+    async with open_seeded_database(settings, exclusive=True) as database:
         token = database.first_token
     metrics, ready = _metrics_directory(settings), asyncio.create_task(_announce_when_ready(settings, token))
     workers = [

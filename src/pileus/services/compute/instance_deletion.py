@@ -15,7 +15,7 @@ from pileus.domain.tasks import Task
 from pileus.services.compute.instances import GetInstance
 from pileus.services.network.ddos_profiles import lock_profiles_of_floating_ips, lock_profiles_of_ports
 from pileus.services.network.interfaces import remove_or_release_port
-from pileus.services.storage.volume_attachments import lock_snapshots_for_deletion
+from pileus.services.storage.volume_attachments import lock_all_snapshots_for_deletion
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import metering
@@ -139,7 +139,7 @@ async def _lock_volumes(
         volume.id for attachment, volume in attached if volume.id in selected.ids or attachment.delete_on_termination
     ]
     for volume_id in deleted:
-        await lock_snapshots_for_deletion(tx, ctx, volume_id, [], task_id)
+        await lock_all_snapshots_for_deletion(tx, ctx, volume_id, [], task_id)
     return deleted
 
 

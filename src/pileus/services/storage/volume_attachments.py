@@ -57,11 +57,11 @@ async def detach_volume(tx: Tx, ctx: Context, volume_id: str, instance_id: str, 
     return await start_task(tx, ctx, task_id, DETACH_VOLUME, args, entry=entry)
 
 
-async def lock_snapshots_for_deletion(
-    tx: Tx, ctx: Context, volume_id: str, snapshot_ids: list[str], task_id: str
+async def lock_all_snapshots_for_deletion(
+    tx: Tx, ctx: Context, volume_id: str, expected_ids: list[str], task_id: str
 ) -> None:
     """Lock all snapshots of a volume that is deleted. Raises Invalid if one of `snapshot_ids` is not among them."""
     existing = await snapshots.list_by_volume(tx, volume_id)
-    locked = plan_snapshot_deletions(existing, snapshot_ids, task_id, ctx.now())
+    locked = plan_snapshot_deletions(existing, expected_ids, task_id, ctx.now())
     for before, after in zip(existing, locked, strict=True):
         await snapshots.save(tx, before, after)

@@ -25,7 +25,7 @@ from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.compute.order_sources import resolve_volume_sources
-from pileus.services.storage.volume_attachments import lock_instance_and_add_attachment, lock_snapshots_for_deletion
+from pileus.services.storage.volume_attachments import lock_instance_and_add_attachment, lock_all_snapshots_for_deletion
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -73,7 +73,7 @@ async def delete_volume(tx: Tx, ctx: Context, volume_id: str, snapshot_ids: list
     """
     volume = await volumes.get(tx, ctx.place, volume_id)
     await volumes.save(tx, volume, volume.deleting(task_id, ctx.now()))
-    await lock_snapshots_for_deletion(tx, ctx, volume_id, snapshot_ids, task_id)
+    await lock_all_snapshots_for_deletion(tx, ctx, volume_id, snapshot_ids, task_id)
     entry = AuditEntry("volume", "delete", volume_id, name=volume.name)
     return await start_task(tx, ctx, task_id, DELETE_VOLUME, VolumeTaskArgs(volume_id=volume_id), entry=entry)
 
