@@ -42,7 +42,7 @@ class PreparedDatabase:
 async def open_seeded_database(
     settings: Settings, on_commit: OnCommit | None = None, *, exclusive: bool = False
 ) -> AsyncIterator[PreparedDatabase]:
-    """Open and seed the database; with `exclusive` no other process uses it, and it releases the leases of its predecessor."""
+    """Open and seed the database. With `exclusive` no other process uses it: leases of the predecessor are released."""
     catalogue = load_catalogue(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     db = await open_database(settings.database, settings.data, on_commit)
