@@ -25,7 +25,7 @@ from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.compute.order_sources import resolve_volume_sources
-from pileus.services.storage.volume_attachments import lock_instance_and_add_attachment, lock_all_snapshots_for_deletion
+from pileus.services.storage.volume_attachments import lock_all_snapshots_for_deletion, lock_instance_and_add_attachment
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
