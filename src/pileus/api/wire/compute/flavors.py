@@ -45,11 +45,13 @@ class InstanceFlavorView(Struct, kw_only=True):
         """Show a flavor in the shape of its kind."""
         description = flavor.hardware_description
         hardware = {name: description.get(name, "") for name in HARDWARE_FIELDS[flavor.kind]}
-        return make_view(
-            cls,
-            flavor,
+        return cls(
             flavor_id=flavor.id,
             flavor_name=flavor.id,
+            vcpus=flavor.vcpus,
+            ram=flavor.ram,
+            os_type=flavor.os_type,
+            architecture=flavor.architecture,
             hardware_description=HardwareDescription(**hardware),
             resource_class=UNSET if flavor.kind == InstanceKind.VM else flavor.resource_class or flavor.id,
         )

@@ -6,7 +6,6 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from pileus.api.wire import tags
-from pileus.api.wire.common import make_view
 from pileus.api.wire.compute.flavors import InstanceFlavorView
 from pileus.api.wire.network.ddos_profiles import BlackholePortView, DdosProfileView
 from pileus.api.wire.tags import TagView
@@ -101,10 +100,13 @@ class InstanceView(Struct, kw_only=True):
     ) -> "InstanceView":
         """Show an instance with its details."""
         profile = details.ddos_profile if options.ddos_profile else None
-        return make_view(
-            cls,
-            instance,
+        return cls(
+            id=instance.id,
+            name=instance.name,
             instance_description=instance.description,
+            status=instance.status,
+            vm_state=instance.vm_state,
+            task_state=instance.task_state,
             flavor=InstanceFlavorView.of(flavor),
             volumes=[
                 InstanceVolume(id=volume.volume_id, delete_on_termination=volume.delete_on_termination)
@@ -119,6 +121,10 @@ class InstanceView(Struct, kw_only=True):
             ddos_profile=None if profile is None else DdosProfileView.of(profile, details.ddos_template),
             instance_isolation=InstanceIsolation(reason=instance.isolation_reason) if instance.isolated else None,
             region=region_name,
+            region_id=instance.region_id,
+            project_id=instance.project_id,
+            task_id=instance.task_id,
+            creator_task_id=instance.creator_task_id,
             created_at=format_zulu(instance.created_at),
         )
 
